@@ -50,8 +50,9 @@ def followers(make_id: MakeId) -> dict[str, Follower]:
 
     def won(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
         references = references_of(conn, [event.subject_id for event in events])
-        escrows.fund_from_payments(conn, references, make_id=make_id, now=now)  # payments before intents and payouts
+        escrows.lock_for_funding(conn, references)  # payments and escrows before intents and payouts, and accounts last
         wake_what_waited(conn, events, now)
+        escrows.fund_from_payments(conn, references, make_id=make_id, now=now)
         take_back(conn, events, now)
 
     def found(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:

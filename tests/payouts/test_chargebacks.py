@@ -24,6 +24,7 @@ from counterfoil.payouts.refunds.refunds import UnderDispute, execute_refund, lo
 from counterfoil.wiring import INVARIANTS
 from tests.builders import Desk, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid, refund, states
+from tests.payouts.test_customer_debts import Late
 from tests.payouts.test_disputes import decided, effect, of_invoice, opened
 from tests.people import log_in_as
 from tests.simulators import spawn_simulator
@@ -465,4 +466,17 @@ def test_what_a_payee_never_pays_is_written_off(desk: Desk):
     go(desk)
     assert (desk.balance("bad_debt"), desk.balance(OWED)) == (80_00, 0), "what is left is netted out of what comes next"
     assert desk.rows("select amount from provider_payout order by id") == [(84_00,), (8_40 - 4_00,)]
+    desk.still_true()
+
+
+def test_of_two_who_write_off_what_a_payee_owes_at_once_the_second_is_told_what_the_first_left(desk: Desk):
+    invoice = paid(desk)
+    go(desk)
+    charged_back(desk, invoice, fee=0)
+    given: dict[str, Any] = {"reason": "gone", "actor": "person:anna", "now": desk.clock.now}
+    purse = Purse("main", "payee-1", "EUR")
+    with desk.database.transaction() as conn:
+        write_off_debt(conn, make_id("wo"), purse, 80_00, **given)
+        late = Late(desk, lambda conn, _: write_off_debt(conn, make_id("wo"), purse, 80_00, **given))
+    assert "from 1 to 400 minor units, which is what the payee owes" in late.refused()
     desk.still_true()

@@ -50,13 +50,15 @@ def test_neither_waits_for_the_other_and_nothing_is_tried_again(desk: Desk):
     charged_back(desk, 8)
     with psycopg.connect(desk.database.url, autocommit=True) as conn:
         before = conn.execute("select deadlocks from pg_stat_database where datname = current_database()").fetchone()
-    start = threading.Barrier(2)
+    start, failed = threading.Barrier(2), list[int]()
 
     def work(name: str) -> None:
         tick = ticks(replace(desk.wiring, rows_max=2), f"worker:{name}")["webhooks"]
         start.wait(10)
-        while tick().handled:
-            pass
+        tally = tick()
+        while tally.handled or tally.failed:
+            failed.append(tally.failed)
+            tally = tick()
 
     workers = [threading.Thread(target=work, args=(name,)) for name in "ab"]
     for each in workers:
@@ -65,6 +67,7 @@ def test_neither_waits_for_the_other_and_nothing_is_tried_again(desk: Desk):
         each.join()
     desk.work("webhooks")
     assert desk.rows("select state, count(*) from chargeback group by state") == [("open", 16)]
+    assert (len(failed) >= 8, sum(failed)) == (True, 0), "the server tells of deadlocks late, and who lost one tells at once"
     assert desk.rows("select count(*) from webhook_in where attempt > 0 or last_error is not null") == [(0,)]
     with psycopg.connect(desk.database.url, autocommit=True) as conn:
         assert conn.execute("select deadlocks from pg_stat_database where datname = current_database()").fetchone() == before

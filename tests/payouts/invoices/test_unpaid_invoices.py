@@ -14,8 +14,11 @@ from counterfoil.base.problems import InvalidInput, TransitionRefused
 from counterfoil.operations import approvals
 from counterfoil.operations.verbs import VerbCall
 from counterfoil.payouts.disputes.disputes import open_dispute
+from counterfoil.payouts.invoices import expiring
 from counterfoil.payouts.invoices.crediting import credit_invoice
 from counterfoil.payouts.invoices.expiring import CannotReopen, reopen_intent
+from counterfoil.payouts.invoices.noun import INVOICE_NOUN
+from counterfoil.payouts.payouts.missing import NothingToPayOut, execute_payout
 from counterfoil.payouts.refunds.refunds import UnderDispute
 from counterfoil.settlement.invoices.invoices import cancel_invoice, show_invoice
 from counterfoil.settlement.invoices.writing_off import PAIRED, DueHasChanged, propose_write_off, write_off_invoice
@@ -236,6 +239,44 @@ def test_no_payment_is_waited_for_for_ever_and_what_was_paid_of_it_is_owed_back(
         reopen(desk)
     assert credit(desk, invoice, 60_00) == "cancelled"
     desk.still_true()
+
+
+def test_one_that_cannot_be_expired_keeps_no_other_one_from_it_however_few_are_looked_at_at_once(desk: Desk, monkeypatch):
+    monkeypatch.setattr(expiring, "ROWS_MAX", 1)
+    first, second = issue(desk.database, "100.00", prefix="u")[0], issue(desk.database, "100.00", prefix="v")[0]
+    pays(desk, first, 40_00)
+    desk.clock.advance(**LATE)
+    desk.work("overdue")
+    desk.clock.advance(**EXPIRED)
+    desk.work("overdue")
+
+    def no_id(_: str) -> str:
+        raise RuntimeError("the refund of what was paid cannot be made")
+
+    tally = expiring.expire_due(desk.wiring.runner("test"), no_id)
+    assert (tally.handled, tally.failed) == (1, 1)
+    assert desk.rows("select invoice_id, state from intent order by state") == [(second, "expired"), (first, "payment_pending")]
+
+
+def test_why_an_invoice_is_not_credited_or_paid_out_is_said_in_words(desk: Desk):
+    invoice = overdue(desk)
+    credit(desk, invoice, 30_00)
+
+    def instead() -> tuple[str, str]:
+        with pytest.raises(NothingToPayOut) as refused, desk.database.transaction() as conn:
+            execute_payout(conn, invoice, make_id=make_id, actor="test", now=desk.clock.now)
+        return str(refused.value.facts["why"]), str(refused.value.facts["instead"])
+
+    why = "0 of 7000 minor units of EUR are paid, and only what is paid in full is paid out"
+    assert instead() == (why, "wait for its customer's payment")
+    desk.clock.advance(**EXPIRED)
+    desk.work("expire-intents")
+    assert (instead()[0], "intents reopen" in instead()[1]) == (why, True)
+    paid_one = paid(desk, prefix="v")
+    with desk.database.transaction() as conn:
+        by, _ = log_in_as(conn, "olga", "operator", at=desk.clock.now)
+        dispute = open_dispute(conn, make_id("dsp"), paid_one, cause="broken", make_id=make_id, by=by, now=desk.clock.now)
+        assert INVOICE_NOUN.why_not(conn, paid_one, now=desk.clock.now)["credit"] == f"dispute {dispute.id} is open, until it is decided"
 
 
 def reopen(desk: Desk) -> str:

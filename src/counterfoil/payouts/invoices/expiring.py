@@ -1,13 +1,13 @@
 """Intents that expire: no payment is waited for for ever.
 
-Sixty days after its invoice's due date an intent expires. A part that was paid until then is owed back, since it pays for nothing; what
-comes later is owed back, too. The claim stands: the invoice stays overdue until a person credits it, writes it off, or asks for payment
-again.
+Sixty days after its invoice's due date an intent expires. A part that was paid until then is owed back, since it pays for nothing, and is
+claimed no more; what comes later is owed back, too. The claim for the rest stands: the invoice stays overdue until a person credits it,
+writes the rest off, or, where nothing was paid, asks for payment again. Who claims all of it credits it and bills it anew.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 import structlog
@@ -36,25 +36,33 @@ class CannotReopen(Problem):
 
 
 def expire_due(runner: Runner, make_id: MakeId) -> Tally:
-    """One tick: expire intents whose invoices are overdue for sixty days, each in a transaction of its own; at most 100."""
-    with runner.database.transaction() as conn:
-        rows = conn.execute(
-            f"""select v.id from invoice v join intent i on i.invoice_id = v.id
-                where v.state = 'overdue' and i.state = 'payment_pending' and v.due_on < %(overdue)s and {WAITED} < %(today)s
-                order by v.due_on, v.id limit {ROWS_MAX}""",
-            _days(runner.clock(conn)),
-        ).fetchall()
+    """One tick: expire intents whose invoices are overdue for sixty days, each in a transaction of its own; some 100, and the next tick
+    goes on. However many fail, the others do not wait for them."""
     handled = failed = 0
-    for (invoice_id,) in rows:
-        try:
-            with runner.database.transaction() as conn:
-                handled += _expire(conn, invoice_id, make_id, runner.clock(conn))
-        except DatabaseAway:
-            raise
-        except Exception:  # noqa: BLE001 - one that cannot be expired must not stop the others
-            failed += 1
-            _log.exception("intent does not expire", invoice_id=invoice_id)
+    rows: list[tuple[date, str]] = [(date.min, "")]
+    while handled < ROWS_MAX and (rows := _overdue(runner, after=rows[-1])):
+        for _, invoice_id in rows:
+            try:
+                with runner.database.transaction() as conn:
+                    handled += _expire(conn, invoice_id, make_id, runner.clock(conn))
+            except DatabaseAway:
+                raise
+            except Exception:  # noqa: BLE001 - one that cannot be expired must not stop the others
+                failed += 1
+                _log.exception("intent does not expire", invoice_id=invoice_id)
     return Tally(handled=handled, failed=failed)
+
+
+def _overdue(runner: Runner, *, after: tuple[date, str]) -> list[tuple[date, str]]:
+    """The next invoices, and when they were due, of which no payment is waited for any longer; at most 100."""
+    with runner.database.transaction() as conn:
+        return conn.execute(
+            f"""select v.due_on, v.id from invoice v join intent i on i.invoice_id = v.id
+                where v.state = 'overdue' and i.state = 'payment_pending' and v.due_on < %(overdue)s and {WAITED} < %(today)s
+                      and (v.due_on, v.id) > (%(due_on)s, %(id)s)
+                order by v.due_on, v.id limit {ROWS_MAX}""",
+            _days(runner.clock(conn)) | {"due_on": after[0], "id": after[1]},
+        ).fetchall()
 
 
 def _days(now: datetime) -> dict[str, Any]:

@@ -40,8 +40,8 @@ def _invoice_refusals(conn: Connection[Any], invoice_id: str, now: datetime) -> 
     is_so = f"it is {one.state.replace('_', ' ')}"
     why = {verb.name: None if one.state in INVOICE.before(verb.name) else is_so for verb in INVOICE_VERBS}
     contests = contests_of(conn, invoice_id)
-    if why["credit"] is None and contests:
-        why["credit"] = f"{contests[0]} is open on it"
+    if contests and (why["credit"] is None or one.state == "disputed"):
+        why["credit"] = contests[0].why
     return why
 
 

@@ -67,10 +67,19 @@ def _why_unsettled(conn: Connection[Any], invoice: Invoice) -> tuple[str, str]:
     if invoice.written_off:
         return _why_unfinished(intents_of(conn, [invoice.id]))
     if invoice.state in INVOICE.before("pay"):
-        return f"{invoice.paid} of {invoice.total} minor units of it are paid, and only what is paid in full is paid out", AWAIT_PAYMENT
+        paid = f"{invoice.paid} of {invoice.paid + invoice.due} minor units of {invoice.asset}"
+        why = f"{paid} are paid, and only what is paid in full is paid out"
+        return why, _await_payment(intents_of(conn, [invoice.id]))
     if invoice.state != "paid":
         return NO_MONEY.get(invoice.state, f"it is {invoice.state.replace('_', ' ')}"), "nothing"
     return _why_unfinished(intents_of(conn, [invoice.id]))
+
+
+def _await_payment(intents: Sequence[Intent]) -> str:
+    """What brings the rest: its customer, or a person where no payment is waited for any more."""
+    if intents and intents[-1].state == "expired":
+        return f"no payment is waited for any more: counterfoil intents reopen {intents[-1].id}, or credit the invoice or write it off"
+    return AWAIT_PAYMENT
 
 
 def _why_unfinished(intents: Sequence[Intent]) -> tuple[str, str]:

@@ -71,6 +71,10 @@ def write_off_debt(conn: Connection[Any], write_off_id: str, purse: Purse, amoun
 
     Takes two people: the database looks for the approval of exactly this amount. The payee's payouts that wait go on.
     """
+    conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [":".join(("receivable_write_off", *purse))])
+    waiting = conn.execute(
+        "select id from payout where program_id = %s and payee_id = %s and asset = %s and state = 'pending' order by id for update", purse
+    ).fetchall()  # locked before the debt is read: what they pay of it meanwhile is seen
     owed = receivables_of(conn, [purse]).get(purse, 0)
     if not 0 < amount <= owed:
         raise InvalidInput("amount", f"from 1 to {owed} minor units, which is what the payee owes", got=amount)
@@ -79,9 +83,6 @@ def write_off_debt(conn: Connection[Any], write_off_id: str, purse: Purse, amoun
            values (%s, %s, %s, %s, %s, %s, %s, %s)""",
         [write_off_id, *purse, amount, reason, actor, now],
     )
-    waiting = conn.execute(
-        "select id from payout where program_id = %s and payee_id = %s and asset = %s and state = 'pending' order by id for update", purse
-    ).fetchall()
     conn.execute("update payout set due_at = %s, attempt = 0 where id = any(%s)", [now, [row[0] for row in waiting]])
     journal = NewJournal(
         key=RECEIVABLE_WRITE_OFF.key(write_off_id),

@@ -149,11 +149,7 @@ def _refuse_funding(one: Escrow, now: datetime) -> None:
 
 def fund_from_payments(conn: Connection[Any], references: Sequence[str], *, make_id: MakeId, now: datetime) -> None:
     """Payments that name an escrow as their reference fund it, as far as it lacks money; the rest stays in suspense."""
-    naming = """select p.id from payment p join escrow e on (e.id, e.program_id, e.asset) = (p.reference, p.program_id, p.asset)
-                where e.id = any(%s) and e.state = 'pending' and p.invoice_id is null and payment_unused(p.id) > 0"""
-    payments = [row[0] for row in conn.execute(naming, [list(references)]).fetchall()]
-    conn.execute("select lock_payments(%s)", [payments])  # all of them, then all escrows, then accounts
-    escrows = {one.id: one for one in escrows_by_id(conn, references)}
+    payments, escrows = lock_for_funding(conn, references)
     paid = conn.execute(
         """select id, provider, charge_id, reference, payment_unused(id) from payment
            where id = any(%s) order by recorded_at, id""",
@@ -166,6 +162,15 @@ def fund_from_payments(conn: Connection[Any], references: Sequence[str], *, make
             state = fund_with(conn, one, taken, Hand(ACTOR, now, make_id), provider=provider, reference=charge, payment_id=payment_id)
             escrows[reference] = one._replace(funded=one.funded + taken, remaining=one.remaining + taken, state=state)
     freeze_charged_back(conn, sorted(escrows), now=now)
+
+
+def lock_for_funding(conn: Connection[Any], references: Sequence[str]) -> tuple[list[str], dict[str, Escrow]]:
+    """Lock what `fund_from_payments` needs, before anything else is locked: the payments that name these escrows, then the escrows."""
+    naming = """select p.id from payment p join escrow e on (e.id, e.program_id, e.asset) = (p.reference, p.program_id, p.asset)
+                where e.id = any(%s) and e.state = 'pending' and p.invoice_id is null and payment_unused(p.id) > 0"""
+    payments = [row[0] for row in conn.execute(naming, [list(references)]).fetchall()]
+    conn.execute("select lock_payments(%s)", [payments])
+    return payments, {one.id: one for one in escrows_by_id(conn, references)}
 
 
 def sign_escrow(conn: Connection[Any], escrow_id: str, *, make_id: MakeId, actor: str, now: datetime) -> str:

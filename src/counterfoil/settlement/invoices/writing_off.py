@@ -1,8 +1,9 @@
 """Writing an overdue invoice off: its customer never pays, and the house does in the customer's place.
 
-What is still due becomes bad debt and goes into the invoice's escrow, so that its payee is settled in full. It takes two people. That
-money is not in the bank yet: client money is short by it until own funds top it up, as with what providers keep. Whoever wants the payee
-to bear it credits the invoice instead.
+What is still due becomes bad debt and goes into the invoice's escrow, so that its payee is settled in full, on what was paid and what is
+due; what went back when its intent expired is neither. Money that comes later is an overpayment. It takes two people. That money is not
+in the bank yet: client money is short by it until own funds top it up, as with what providers keep. Whoever wants the payee to bear it
+credits the invoice instead.
 """
 
 from __future__ import annotations

@@ -142,15 +142,14 @@ def end_charged_back(conn: Connection[Any], chargeback_ids: Sequence[str], *, no
 
 
 def _lock(conn: Connection[Any], overpayment_id: str) -> None:
-    """Its invoice first, as everywhere; then the charge, so that no bank takes it back at the same moment."""
+    """Its payment first, then its invoice, as everywhere: no bank takes it back at the same moment."""
     row = conn.execute(
-        "select p.invoice_id, p.provider || ':' || p.charge_id from overpayment o join payment p on p.id = o.payment_id where o.id = %s",
-        [overpayment_id],
+        "select p.invoice_id, p.id from overpayment o join payment p on p.id = o.payment_id where o.id = %s", [overpayment_id]
     ).fetchone()
     if row is None:
         raise NotFound(what="overpayment", id=overpayment_id)
+    conn.execute("select lock_payments(%s)", [[row[1]]])
     conn.execute("select from invoice where id = %s for update", [row[0]])
-    conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 4271009))", [row[1]])
     conn.execute("select from overpayment where id = %s for update", [overpayment_id])
 
 
