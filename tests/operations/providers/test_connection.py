@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import select
 import socket
+import ssl
 import threading
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from counterfoil.operations.providers.connection import NoAnswer, NotConnected, NotSent, OneRequest
 
@@ -137,3 +146,62 @@ def test_nobody_there_is_certainly_nothing_sent():
         OneRequest(f"http://127.0.0.1:{port}", limit_s=1)
     with pytest.raises(NotConnected):
         OneRequest("ftp://127.0.0.1", limit_s=1)
+
+
+def a_certificate(folder: Path) -> Path:
+    """A certificate of `localhost` with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, at = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(at - timedelta(days=1))
+        .not_valid_after(at + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "localhost.pem"
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(plain + made.public_bytes(Encoding.PEM))
+    return file
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_over_tls_a_ticket_that_came_uninvited_is_no_end_and_an_end_is_one(tmp_path, monkeypatch, version):
+    """A server of TLS 1.3 sends tickets for later sessions behind the handshake: something lies there to be read before we asked."""
+    certificate = a_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.minimum_version = context.maximum_version = version
+    lines: list[ssl.SSLSocket] = []
+
+    def serve(listener: socket.socket) -> None:
+        for _ in range(2):
+            line = context.wrap_socket(listener.accept()[0], server_side=True)
+            lines.append(line)
+            if len(lines) == 2:
+                line.close()
+                return
+            line.recv(1000)
+            line.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        url = f"https://localhost:{listener.getsockname()[1]}"
+        first = OneRequest(url, limit_s=5)
+        if version is ssl.TLSVersion.TLSv1_3:
+            assert select.select([first._http.sock], [], [], 5)[0], "the ticket did not come: this test would see nothing"
+        assert first.post("/", b"{}", {}).body == b"ok"
+        first.close()
+        second = OneRequest(url, limit_s=5)
+        thread.join(5)
+        select.select([second._http.sock], [], [], 5)
+        with pytest.raises(NotSent):
+            second.post("/", b"{}", {})
+        second.close()
+    lines[0].close()

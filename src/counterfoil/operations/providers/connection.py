@@ -11,9 +11,10 @@ from __future__ import annotations
 import http.client
 import select
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -47,14 +48,16 @@ class OneRequest:
     An order is one request; at some providers a second one belongs to it, and goes out on the same connection.
     """
 
-    def __init__(self, url: str, *, limit_s: float) -> None:
-        """Connect to `url`'s host, within `limit_s`. Raises NotConnected."""
+    def __init__(self, url: str, *, limit_s: float, dial: Callable[..., socket.socket] = socket.create_connection) -> None:
+        """Connect to `url`'s host, within `limit_s`, by `dial`. Raises NotConnected, and what `dial` raises beside OSError."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise NotConnected(f"not an address: {parts.scheme}://{parts.hostname}")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._path = parts.path.rstrip("/")
         self._http = kind(parts.hostname, parts.port, timeout=limit_s)
+        # The one place at which an address can be looked at after the name was looked up: the host stays in `Host` and in TLS.
+        self._http._create_connection = dial  # type: ignore[attr-defined] # noqa: SLF001 - of the standard library, since 2.7
         try:
             self._http.connect()
         except OSError as error:
@@ -73,13 +76,7 @@ class OneRequest:
 
     def ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Send a request with its whole path and read its whole answer. Raises NotSent, NoAnswer."""
-        self._refuse_when_late()
-        try:
-            self._http.request(method, path, body=body, headers=dict(headers))
-        except http.client.NotConnected as error:
-            raise NotSent("the connection is gone") from error
-        except (OSError, http.client.HTTPException) as error:
-            raise NoAnswer(f"no answer: {type(error).__name__}") from error
+        self._send(method, path, body, headers)
         try:
             answer = self._http.getresponse()
             content = answer.read(ANSWER_BYTES_MAX + 1)
@@ -88,6 +85,29 @@ class OneRequest:
         if len(content) > ANSWER_BYTES_MAX or not answer.isclosed():
             raise NoAnswer(f"an answer of more than {ANSWER_BYTES_MAX} bytes")
         return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+
+    def tell(self, path: str, body: bytes, headers: Mapping[str, str], *, first: int) -> Reply:
+        """Post with its whole path, and read what came back up to `first` bytes: the status says all, and counts also where the rest of
+        the answer does not come. Raises NotSent, NoAnswer."""
+        self._send("POST", path, body, headers)
+        try:
+            answer = self._http.getresponse()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise NoAnswer(f"no answer: {type(error).__name__}") from error
+        try:
+            content = answer.read(first)
+        except (OSError, http.client.HTTPException, ValueError):
+            content = b""
+        return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+
+    def _send(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> None:
+        self._refuse_when_late()
+        try:
+            self._http.request(method, path, body=body, headers=dict(headers))
+        except http.client.NotConnected as error:
+            raise NotSent("the connection is gone") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise NoAnswer(f"no answer: {type(error).__name__}") from error
 
     def close(self) -> None:
         """Close it; nothing is sent any more."""
@@ -99,7 +119,7 @@ class OneRequest:
         if age_s >= self._limit_s:
             raise NotSent(f"the connection is {age_s:.0f} s old, its limit is {self._limit_s:g} s")
         sock = self._http.sock
-        if sock is None or select.select([sock], [], [], 0)[0]:  # nothing was asked: to be readable is to be closed
+        if sock is None or (select.select([sock], [], [], 0)[0] and not _only_tickets(sock)):  # nothing was asked: readable is closed
             raise NotSent("the other side closed the connection")
 
     def _hang_up(self) -> None:
@@ -110,3 +130,20 @@ class OneRequest:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 return  # it is closed already
+
+
+def _only_tickets(sock: socket.socket) -> bool:
+    """Is what came uninvited of TLS itself? A server sends tickets for later sessions behind the handshake (RFC 8446, 4.6.1)."""
+    if not isinstance(sock, ssl.SSLSocket):
+        return False
+    limit_s = sock.gettimeout()
+    sock.settimeout(0)
+    try:
+        sock.recv(1)  # reads tickets, and finds nothing for us behind them; or the end
+    except ssl.SSLWantReadError:
+        return True
+    except OSError:
+        return False
+    finally:
+        sock.settimeout(limit_s)
+    return False
