@@ -10,6 +10,8 @@ from counterfoil.base.invariant import Invariant
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
 from counterfoil.operations.invariants import INVARIANTS as OPERATIONS_INVARIANTS
 from counterfoil.operations.invariants import MONITORS as OPERATIONS_MONITORS
+from counterfoil.operations.webhooks_out.checks import INVARIANTS as WEBHOOK_OUT_INVARIANTS
+from counterfoil.operations.webhooks_out.checks import MONITORS as WEBHOOK_OUT_MONITORS
 from counterfoil.payouts.batches.invariants import INVARIANTS as BATCH_INVARIANTS
 from counterfoil.payouts.batches.invariants import MONITORS as BATCH_MONITORS
 from counterfoil.payouts.chargebacks.invariants import INVARIANTS as CHARGEBACK_INVARIANTS
@@ -53,6 +55,7 @@ INVARIANTS_OF_PARTS: Final[Sequence[Invariant]] = (
     *UNPAID_INVARIANTS,
     *BREAK_INVARIANTS,
     *OPERATIONS_INVARIANTS,
+    *WEBHOOK_OUT_INVARIANTS,
     *AUDIT_INVARIANTS,
 )
 MONITORS_OF_PARTS: Final[Sequence[Invariant]] = (
@@ -60,4 +63,5 @@ MONITORS_OF_PARTS: Final[Sequence[Invariant]] = (
     *PAYOUT_MONITORS,
     *BATCH_MONITORS,
     *OPERATIONS_MONITORS,
+    *WEBHOOK_OUT_MONITORS,
 )

@@ -37,6 +37,8 @@ from counterfoil.operations.providers import Provider, keeping_balances
 from counterfoil.operations.webhooks import event_pull
 from counterfoil.operations.webhooks import inbound as webhooks_in
 from counterfoil.operations.webhooks.inbound import WEBHOOK_IN
+from counterfoil.operations.webhooks_out import declared as webhooks_out
+from counterfoil.operations.webhooks_out.addresses import Network
 from counterfoil.operations.work import circuits, forgetting, pauses
 from counterfoil.operations.work.circuit_rules import DEFAULT, CircuitLimits
 from counterfoil.operations.work.circuits import CIRCUIT, CIRCUIT_NOUN
@@ -118,6 +120,7 @@ Clock = Callable[[], datetime]
 MACHINES: Sequence[Machine] = (
     EVENT,
     WEBHOOK_IN,
+    *webhooks_out.MACHINES,
     *unpaid.MACHINES,
     PAYOUT,
     PROVIDER_PAYOUT,
@@ -160,6 +163,7 @@ JOBS: Final[Sequence[Job]] = (
     *telling.JOBS,
     *carbon.JOBS,
     *expiring.JOBS,
+    *webhooks_out.JOBS,
     *forgetting.JOBS,
     *nightly.JOBS,
     *treasury_daily.JOBS,
@@ -190,6 +194,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *debts.EVENT_KINDS,
     *customer_debts.EVENT_KINDS,
     *webhooks_in.EVENT_KINDS,
+    *webhooks_out.EVENT_KINDS,
     *events.EVENT_KINDS,
     *pauses.EVENT_KINDS,
     *circuits.EVENT_KINDS,
@@ -218,6 +223,7 @@ PAIRED: Final = by_verb(
     *AGENT_PAIRED,
     *TRANSACTION_PAIRED,
     *proofs.PAIRED,
+    *webhooks_out.PAIRED,
     *unpaid.PAIRED,
     *CHARGEBACK_PAIRED,
     Paired("destination", "set"),
@@ -236,6 +242,7 @@ PAIRED: Final = by_verb(
 CONFIDENTIAL: Final[Sequence[Confidential]] = (
     tokens.CONFIDENTIAL,
     webhooks_in.CONFIDENTIAL,
+    webhooks_out.CONFIDENTIAL,
     bank_lines.CONFIDENTIAL,
     bank_statements.CONFIDENTIAL,
     files.CONFIDENTIAL,
@@ -259,6 +266,7 @@ _WATCHED: Final = (
     AGENT_NOUN,
     TRANSACTION_NOUN,
     proofs.PROOF_NOUN,
+    *webhooks_out.NOUNS,
 )
 # Where a thing is kept, by the prefix of its id: a finding that names it is of its program.
 TABLES: Final[Mapping[str, str]] = {
@@ -287,7 +295,8 @@ class Wiring:
     """What the parts are connected with. `program_id`: where money is booked that names no invoice of ours. `run_folder`: where
     reconciliation runs keep their lines; None keeps none. `proof_folder`: where checkpoints and proofs lie, the same. `crons`: when which
     scope is reconciled. `cooling`: for how long nothing goes to a destination that was changed, where no payout policy says it. `peers`:
-    other counterfoil servers, by the names that this one calls them. `carbon`: how carbon figures are had."""
+    other counterfoil servers, by the names that this one calls them. `carbon`: how carbon figures are had.
+    `webhook_networks`: where webhooks go beside public addresses."""
 
     database: Books
     providers: Mapping[str, Provider]
@@ -308,6 +317,7 @@ class Wiring:
     runbook_folder: Path | None = None  # where the user's own runbooks lie
     peers: Mapping[str, HttpPeer] = field(default_factory=dict)
     carbon: CarbonMeans = field(default_factory=CarbonMeans)
+    webhook_networks: Sequence[Network] = ()
 
     def means(self) -> RunContext:
         """What reconciliation works with."""
@@ -353,6 +363,7 @@ class Wiring:
             cooling=self.cooling,
             peers=self.peers,
             carbon=self.carbon,
+            webhook_networks=self.webhook_networks,
             database=self.database,
             checks=CHECKS,
             tables=TABLES,

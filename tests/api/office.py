@@ -187,11 +187,11 @@ def served(app: Any) -> Iterator[str]:
 
 
 @contextmanager
-def opened(database: Database, before: Before | None = None, *, runbook_folder: Path | None = None) -> Iterator[Office]:
-    """An office over this database, with a folder for its proofs, and one of its own runbooks."""
+def opened(database: Database, before: Before | None = None, **wired: Any) -> Iterator[Office]:
+    """An office over this database, with a folder for its proofs; `wired` as the wiring has it, such as a folder of its own runbooks."""
     keys, ids = seed(database, before)
     with tempfile.TemporaryDirectory(prefix="proofs-") as folder:
-        wiring = replace(wiring_for(database), proof_folder=Path(folder), runbook_folder=runbook_folder)
+        wiring = replace(wiring_for(database), proof_folder=Path(folder), **wired)
         app = make_app(wiring, owner="test", log_requests=False, body_bytes_max=100_000, import_bytes_max=200_000)
         with served(app) as url:
             yield Office(url, database, wiring, keys, ids)

@@ -49,6 +49,8 @@ SAID: Final = {
     "NAMED_MAX": ("reconciliation/treasury_daily.py", '"differ": len(one.differ)'),
     "AGENTS_SHOWN_MAX": ("dashboard/templates/agents.html", "The next agents"),
     "TRANSACTIONS_SHOWN_MAX": ("dashboard/templates/transactions.html", "The next transactions"),
+    "ENDPOINTS_SHOWN_MAX": ("dashboard/templates/webhooks.html", "there are more"),
+    "FAILING_SHOWN_MAX": ("dashboard/templates/webhooks.html", "and more"),
     "CARBON_SHOWN_MAX": ("dashboard/templates/carbon.html", "the newest {{"),
     "DAYS_COUNTED_MAX": ("matching/findings/candidates.py", "days if whole else None"),
     "COUNTERPARTIES_MAX": ("matching/findings/candidates.py", "else frozenset[str]()"),

@@ -594,6 +594,23 @@ MONITORS: Final[Faults] = {
         "nobody sees to it": """update webhook_in set state = 'parked', state_at = now() - interval '2 hours'
             where id = (select min(id) from webhook_in)""",
     },
+    "EVENT_DELIVERED": {
+        "its delivery is taken out": "delete from webhook_delivery",
+        "it was put in past every trigger": """insert into event (id, name, level, program_id, subject_id, payload, at, state, state_at)
+            select 'x.work_stuck.1', 'work_stuck', 'critical', '', 'x', '{}', now(), 'handled', now()
+            from webhook_endpoint where state = 'enabled'""",
+    },
+    "WEBHOOK_OUT_FAILING": {
+        "it refuses one after the other": "update webhook_endpoint set failures = 11 where state = 'enabled'",
+    },
+    "WEBHOOK_OUT_DEAD": {
+        "nobody sees to what it did not take": "update webhook_delivery set state = 'failed', due_at = null",
+        "nobody tells it again what was kept": "update webhook_delivery set state = 'kept', due_at = null",
+    },
+    "WEBHOOK_OUT_REFUSED": {
+        "its name leads into our own network": """update webhook_delivery set state = 'due', due_at = now() + interval '1 hour',
+            last_error = 'address_refused: hooks.example is at 10.0.0.1, which is not public and not in webhook_networks'""",
+    },
     "WORKER_DOWN": {
         "it was heard of long ago": """insert into worker (id, host, pid, version, started_at, beat_at)
             values ('w', 'h', 1, 'v', now() - interval '1 day', now() - interval '2 minutes')""",

@@ -31,7 +31,11 @@ from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.ledger.periods import close_period
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller
-from counterfoil.operations.verbs import VerbCall
+from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.verbs import VerbCall, say
+from counterfoil.operations.webhooks_out.endpoints import create_endpoint
+from counterfoil.operations.webhooks_out.noun import ENDPOINT_NOUN
+from counterfoil.operations.webhooks_out.signing import new_pair
 from counterfoil.payouts.batches.deciding import approve_batch, submit_batch
 from counterfoil.payouts.batches.gathering import Wanted, gather_batch
 from counterfoil.payouts.batches.policies import set_policy
@@ -90,6 +94,7 @@ def books(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Des
             _batch(conn)
             _escrows(conn)
             _agents(conn)
+            _endpoint(conn)
         days.a_key(desk.database, name="keyholder")
         _in_the_log(desk)
         _watched(desk)
@@ -289,6 +294,19 @@ def _carbon(conn: Connection[Any], agent: str) -> None:
     credit = buy_credits(conn, make_id("credit"), PROGRAM, lot, reason="r", actor="t", now=at).id
     given: dict[str, Any] = {"agent_id": agent, "reason": "r", "actor": "t", "now": at}
     retire_credits(conn, make_id("retire"), credit, first_serial=1, last_serial=3, **given)
+
+
+def _endpoint(conn: Connection[Any]) -> None:
+    """An endpoint that was enabled an hour ago, and a delivery to it."""
+    at = now() - timedelta(hours=1)
+    asked: dict[str, Any] = {"program_id": None, "events": ["work_stuck"], "min_level": "info", "owner_email": "a@b.example", "about": ""}
+    pair, one = new_pair(bytes(range(64))), make_id("whe")
+    create_endpoint(conn, one, pair, url="https://hooks.example/", networks=(), make_id=make_id, actor="t", now=at, **asked)
+    maker, checker = (log_in_as(conn, name, "administrator", at=at)[0] for name in ("Ada", "Bo"))
+    said = say(ENDPOINT_NOUN, ENDPOINT_NOUN.verb("enable"), VerbCall(conn, one, maker, at, make_id, "a partner"))
+    assert isinstance(said, approvals.Proposal)
+    approvals.approve_and_do(conn, said.id, WIRED, payload_sha256=said.payload_sha256, reason="seen", by=checker, now=at)
+    emit(conn, [NewEvent("work_stuck", "", "pay_1", {})], at=now())
 
 
 def _referred(desk: Desk) -> None:

@@ -24,6 +24,8 @@ from counterfoil.ledger.journals.journal import NewPosting, post, reverse
 from counterfoil.operations import approvals
 from counterfoil.operations.access import access, logins, principals
 from counterfoil.operations.approvals import ApproverNeeded, ProposalDiffers, digest_of
+from counterfoil.operations.webhooks_out.endpoints import create_endpoint, rotate_secret
+from counterfoil.operations.webhooks_out.signing import new_pair
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.destinations.tokens import fingerprints
 from counterfoil.proofs.signing.signers import add_signer
@@ -36,6 +38,7 @@ from tests.people import log_in_as, who
 from tests.soak import examples
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+PAIR = new_pair(bytes(range(64)))
 LINES = [NewPosting("cash:bank:own", "suspense", 100), NewPosting("cash:bank:own", "suspense", 7)]
 KEY, OTHER_KEY = (
     bytes.fromhex(one)
@@ -85,6 +88,9 @@ def house(database: Database) -> Database:
                values ('inv_1', 'main', 'ann', 'bolt', 'EUR', 100, %(now)s, %(now)s::date, 'overdue', %(now)s)""",
             {"now": NOW},
         )
+        asked = {"program_id": None, "events": [], "min_level": "info", "owner_email": "a@b.example", "about": ""}
+        made: dict[str, Any] = {"url": "https://b.example/", "networks": (), "make_id": lambda _: "whs_1", "actor": "t", "now": NOW}
+        create_endpoint(conn, "whe_1", PAIR, **made, **asked)
         post(conn, "main", key="system-2", kind="test", lines=earned, asset="EUR", actor="system:test", now=NOW)
     return database
 
@@ -106,6 +112,10 @@ def a_signer(conn: Connection[Any], public_key: bytes = KEY) -> None:
     mira = person(conn, "mira")
     until = NOW + timedelta(days=1)
     add_signer(conn, "sgn_1", principal_id=mira, role="administrator", public_key=public_key, valid_until=until, by="t", now=NOW)
+
+
+def a_secret(conn: Connection[Any], overlap_days: int = 1) -> None:
+    rotate_secret(conn, "whe_1", "whs_2", PAIR, overlap_days=overlap_days, actor="t", now=NOW)
 
 
 def a_limit(conn: Connection[Any], minor: int = 5_000) -> None:
@@ -216,6 +226,7 @@ KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
     "a role": (("principal", "grant", "eve", {"role": "viewer"}), a_grant, lambda c: a_grant(c, "operator")),
     "a destination": (("destination", "set", "main:bolt", ACCOUNT), a_destination, lambda c: a_destination(c, "acct_evil")),
     "a signer": (("signer", "add", "mira", SIGNER), a_signer, lambda c: a_signer(c, OTHER_KEY)),
+    "a secret of an endpoint": (("endpoint", "rotate", "whe_1", {"overlapDays": 1}), a_secret, lambda c: a_secret(c, 7)),
     "a limit": (("write_off_limit", "set", "main:EUR", {"minor": "5000"}), a_limit, lambda c: a_limit(c, 5_001)),
     "a journal": (("journal", "post", "main:k", JOURNAL), a_journal, lambda c: a_journal(c, [*LINES, LINES[0]])),
     "half a journal": (("journal", "post", "main:k", JOURNAL), a_journal, lambda c: a_journal(c, LINES[:1])),
@@ -264,7 +275,7 @@ def approved(conn: Connection[Any], said: tuple[str, str, str, dict[str, Any]], 
     """Proposed by mira, approved by noah or vera, and, with `use`, used."""
     machine, verb, subject, payload = said
     subject = {"eve": person(conn, "eve"), "mira": person(conn, "mira"), "system-1": str(system_journal(conn))}.get(subject, subject)
-    checker = "noah" if machine in ("api_key", "principal", "signer") else "vera"
+    checker = "noah" if machine in ("api_key", "principal", "signer", "endpoint") else "vera"
     one = approvals.propose(
         conn,
         f"prop_{next(NUMBERS)}",
@@ -322,6 +333,7 @@ def test_it_is_the_database_that_refuses(house: Database):
             "two_phase_decision",
             "signer",
             "invoice_write_off",
+            "webhook_secret",
         }
         for table, trigger in rows:
             conn.execute(f"alter table {table} disable trigger {trigger}".encode())

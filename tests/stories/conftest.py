@@ -14,6 +14,7 @@ from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.operations.access import access
+from counterfoil.operations.webhooks_out.addresses import networks_of
 from tests.api.office import served
 from tests.builders import Clock, Desk, a_program
 from tests.people import log_in_as
@@ -38,7 +39,8 @@ def terminal(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
             keys[role] = access.new_secret(entropy(access.SECRET_BYTES), live=False)
             access.create_key(conn, make_id("key"), keys[role], name=role, role=role, by="test", now=desk.clock.now)
         keys["approver"] = log_in_as(conn, "vera", "approver", at=desk.clock.now)[1]  # keys never approve
-    wiring = replace(desk.wiring, run_folder=tmp_path / "runs", proof_folder=tmp_path / "proofs")
+        keys["second administrator"] = log_in_as(conn, "karl", "administrator", at=desk.clock.now)[1]
+    wiring = replace(desk.wiring, run_folder=tmp_path / "runs", proof_folder=tmp_path / "proofs", webhook_networks=networks_of("127.0.0.1"))
     app = make_app(wiring, owner="story", log_requests=False)
     add_dashboard(app, wiring, version="story")
     with served(app) as url:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 import psycopg
 import pytest
 
+from counterfoil.operations.webhooks.inbound import verify_standard
 from tests.builders import PROGRAM, Desk, issue
+from tests.operations.webhooks_out.partner import partner
 from tests.stories.superuser import by_a_superuser
 from tests.stories.terminal import Terminal, told
 
@@ -306,6 +308,51 @@ def checklists_are_answered_by_the_machine_and_signed(desk: Desk, terminal: Term
     }
 
 
+def webhooks_that_fail_are_seen_and_sent_again(desk: Desk, terminal: Terminal) -> None:
+    """S11: the event, the endpoint, the attempt, the error, the next try; one is sent again, a range is; 410 disables, and what happens
+    is kept."""
+    with partner() as shop:
+        made = told(terminal("webhooks", "create", shop.url, "--owner-email", "hooks@partner.example", "--output", "json"))
+        assert made["secret"].startswith("whsec_")
+        endpoint = made["id"]
+
+        def enabled() -> None:
+            one = told(terminal("webhooks", "enable", endpoint, "--reason", "a partner", "--output", "json"))
+            body = {"payloadSha256": one["payloadSha256"], "reason": "seen"}
+            assert terminal.ask(f"/api/approvals/{one['proposal']}/approve", body, role="second administrator")["state"] == "done"
+
+        enabled()
+        shop.answers = [500]
+        [invoice] = issue(desk.database, "61.00", prefix="w")
+        desk.pay(invoice, 61_00)
+        desk.deliver()
+        desk.work("webhooks")
+        terminal.ask("/api/admin/ops/run/send-webhooks", {}, role="operator")
+        failing = told(terminal("webhooks", "deliveries", "--state", "failing", "--output", "json"))
+        first = failing[0]
+        assert (first["endpointId"], first["attempts"], first["status"], first["error"]) == (endpoint, 1, 500, "answered 500")
+        assert first["nextAt"] is not None
+        assert "answered 500" in terminal("webhooks", "delivery", first["id"])[1]
+        shop.answers = [410]
+        desk.clock.now += timedelta(minutes=2)
+        terminal.ask("/api/admin/ops/run/send-webhooks", {}, role="operator")
+        [shown] = told(terminal("webhooks", "endpoints", "--output", "json"))
+        assert (shown["state"], shown["waiting"], shown["kept"] > 0) == ("disabled", 0, True)
+        shop.answers = [200]
+        enabled()
+        again = terminal.ask(f"/api/admin/webhooks/{first['id']}/retry", {"reason": "they are back"}, role="operator")
+        assert again["state"] == "due"
+        code, said = terminal("webhooks", "replay", endpoint, "--since", "2020-01-01T00:00:00Z", "--reason", "they are back")
+        assert (code, "deliveries are due" in said) == (0, True)
+        terminal.ask("/api/admin/ops/run/send-webhooks", {}, role="operator")
+        assert "invoice_paid" in shop.names
+        last = shop.got[-1]
+        verify_standard(last.body, last.headers, made["secret"], now=datetime.fromtimestamp(int(last.headers["webhook-timestamp"]), UTC))
+        assert told(terminal("webhooks", "deliveries", "--state", "failing", "--output", "json")) == []
+        assert terminal("webhooks", "remove", endpoint, "--reason", "the runbook goes on")[0] == 0
+    carried(desk)
+
+
 def jobs_are_run_by_name(desk: Desk, terminal: Terminal) -> None:
     """S18: each job of the schedule, on demand."""
     [invoice] = issue(desk.database, "60.00", prefix="f")
@@ -334,6 +381,7 @@ RUNBOOK: tuple[Section, ...] = (
     affiliates_are_a_tree_and_are_paid_by_the_contract,
     an_imbalance_is_found_answered_and_closed,
     checklists_are_answered_by_the_machine_and_signed,
+    webhooks_that_fail_are_seen_and_sent_again,
     jobs_are_run_by_name,
 )
 

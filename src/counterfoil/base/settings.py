@@ -248,6 +248,12 @@ class Settings(BaseSettings):
         description="Other counterfoil servers whose agents take part in transactions with ours: name, URL and the secret (`whsec_…`) that "
         "both share, with commas between servers. The name is the one by which that server calls itself.",
     )
+    webhook_networks: str = Field(
+        "",
+        max_length=1_000,
+        description="Networks that webhooks may be sent to although they are not public, with commas, such as 10.1.0.0/16. To them also "
+        "by http.",
+    )
     watttime_username: str | None = Field(
         None, min_length=1, max_length=200, description="Our user at WattTime, who says what grids emit. Absent: no carbon figures are had."
     )
@@ -272,7 +278,7 @@ class Settings(BaseSettings):
                 raise ValueError("a PostgreSQL URL or conninfo, such as postgresql://user@host/database") from None
         return given
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "webhook_networks")
     @classmethod
     def _are_networks(cls, given: str) -> str:
         for one in filter(None, map(str.strip, given.split(","))):

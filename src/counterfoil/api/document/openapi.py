@@ -94,6 +94,8 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Operations": "System health, integrity checks, events, workers and jobs.",
         "Circuits": "Providers that do not work, and are not called.",
         "Queues": "Queues: what waits, what is paused, what is parked.",
+        "Endpoints": "Where partners are told what happens.",
+        "Deliveries": "What endpoints are told, and what came of it.",
     },
 }
 TAGS: Final = [{"name": name, "description": told} for tags in GROUPS.values() for name, told in tags.items()]

@@ -23,6 +23,7 @@ from counterfoil.api.nouns.ledger import batches as journal_batches
 from counterfoil.api.nouns.operations import (
     access,
     approvals,
+    endpoints,
     keys,
     logins,
     operations,
@@ -88,6 +89,8 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     bank_files.router,
     batches.router,
     parked.router,
+    endpoints.endpoints,
+    endpoints.deliveries,
     sentinel.router,
     runbooks.router,
     reconciliation.router,

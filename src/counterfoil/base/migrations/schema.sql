@@ -1587,6 +1587,43 @@ usage_record: amount bigint not null
 usage_record: occurred_at timestamp with time zone not null
 usage_record: invoice_id text
 usage_record: line integer
+webhook_attempt: delivery_id text not null
+webhook_attempt: number integer not null
+webhook_attempt: at timestamp with time zone not null
+webhook_attempt: took_ms integer not null
+webhook_attempt: status integer
+webhook_attempt: error text not null
+webhook_attempt: answer text not null
+webhook_delivery: id text not null
+webhook_delivery: endpoint_id text not null
+webhook_delivery: event_id text not null
+webhook_delivery: program_id text not null
+webhook_delivery: created_at timestamp with time zone not null
+webhook_delivery: state text not null
+webhook_delivery: state_at timestamp with time zone not null
+webhook_delivery: steps integer not null default 1
+webhook_delivery: due_at timestamp with time zone
+webhook_delivery: attempt integer not null default 0
+webhook_delivery: lease_owner text
+webhook_delivery: lease_until timestamp with time zone
+webhook_delivery: fence bigint not null default 0
+webhook_delivery: last_error text
+webhook_endpoint: id text not null
+webhook_endpoint: program_id text
+webhook_endpoint: url text not null
+webhook_endpoint: events text[] not null
+webhook_endpoint: min_level text not null
+webhook_endpoint: owner_email text not null
+webhook_endpoint: about text not null
+webhook_endpoint: created_by text not null
+webhook_endpoint: created_at timestamp with time zone not null
+webhook_endpoint: failures integer not null default 0
+webhook_endpoint: failing_since timestamp with time zone
+webhook_endpoint: delivered_at timestamp with time zone
+webhook_endpoint: not_before timestamp with time zone
+webhook_endpoint: state text not null
+webhook_endpoint: state_at timestamp with time zone not null
+webhook_endpoint: steps integer not null default 1
 webhook_in: id text not null
 webhook_in: provider text not null
 webhook_in: event_id text not null
@@ -1611,6 +1648,16 @@ webhook_in_rejection: day date not null
 webhook_in_rejection: reason text not null
 webhook_in_rejection: count integer not null
 webhook_in_rejection: last_at timestamp with time zone not null
+webhook_secret: id text not null
+webhook_secret: endpoint_id text not null
+webhook_secret: number integer not null
+webhook_secret: overlap_days integer not null
+webhook_secret: public_key text not null
+webhook_secret: secret text
+webhook_secret: seed text
+webhook_secret: created_by text not null
+webhook_secret: created_at timestamp with time zone not null
+webhook_secret: envelope bytea
 worker: id text not null
 worker: host text not null
 worker: pid integer not null
@@ -2470,12 +2517,30 @@ usage_record: usage_record_import_id_fkey FOREIGN KEY (import_id) REFERENCES usa
 usage_record: usage_record_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
 usage_record: usage_record_pkey PRIMARY KEY (id)
 usage_record: usage_record_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+webhook_attempt: webhook_attempt_answer_size CHECK ((octet_length(answer) <= 16384))
+webhook_attempt: webhook_attempt_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES webhook_delivery(id)
+webhook_attempt: webhook_attempt_pkey PRIMARY KEY (delivery_id, number)
+webhook_delivery: webhook_delivery_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES webhook_endpoint(id)
+webhook_delivery: webhook_delivery_event_id_fkey FOREIGN KEY (event_id) REFERENCES event(id)
+webhook_delivery: webhook_delivery_is_one UNIQUE (endpoint_id, event_id)
+webhook_delivery: webhook_delivery_pkey PRIMARY KEY (id)
+webhook_endpoint: webhook_endpoint_about_size CHECK ((length(about) <= 200))
+webhook_endpoint: webhook_endpoint_level CHECK ((min_level = ANY (ARRAY['debug'::text, 'info'::text, 'warning'::text, 'critical'::text])))
+webhook_endpoint: webhook_endpoint_owner_size CHECK (((length(owner_email) >= 3) AND (length(owner_email) <= 254)))
+webhook_endpoint: webhook_endpoint_pkey PRIMARY KEY (id)
+webhook_endpoint: webhook_endpoint_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+webhook_endpoint: webhook_endpoint_url_size CHECK (((length(url) >= 8) AND (length(url) <= 2000)))
 webhook_in: webhook_in_body_size CHECK ((octet_length(body) <= 262144))
 webhook_in: webhook_in_envelope_is_whole CHECK ((length(envelope) >= 32))
 webhook_in: webhook_in_envelope_size CHECK ((length(envelope) <= (262144 + 32)))
 webhook_in: webhook_in_is_received_once UNIQUE (provider, event_id)
 webhook_in: webhook_in_pkey PRIMARY KEY (id)
 webhook_in_rejection: webhook_in_rejection_pkey PRIMARY KEY (provider, day, reason)
+webhook_secret: webhook_secret_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES webhook_endpoint(id)
+webhook_secret: webhook_secret_envelope_is_whole CHECK ((length(envelope) >= 32))
+webhook_secret: webhook_secret_number_is_one UNIQUE (endpoint_id, number)
+webhook_secret: webhook_secret_overlap CHECK (((overlap_days >= 0) AND (overlap_days <= 7)))
+webhook_secret: webhook_secret_pkey PRIMARY KEY (id)
 worker: worker_pkey PRIMARY KEY (id)
 write_off_limit: write_off_limit_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 write_off_limit: write_off_limit_not_negative CHECK ((minor >= 0))
@@ -2661,8 +2726,14 @@ two_phase_participant: CREATE INDEX two_phase_of_peer ON public.two_phase_partic
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
 usage_record: CREATE INDEX usage_of_parties ON public.usage_record USING btree (program_id, customer_id, payee_id, occurred_at)
+webhook_delivery: CREATE INDEX delivery_by_state ON public.webhook_delivery USING btree (state, id)
+webhook_delivery: CREATE INDEX webhook_delivery_due ON public.webhook_delivery USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+webhook_delivery: CREATE INDEX webhook_delivery_due_by_endpoint ON public.webhook_delivery USING btree (endpoint_id, due_at, id) WHERE (due_at IS NOT NULL)
+webhook_delivery: CREATE INDEX webhook_delivery_of_endpoint ON public.webhook_delivery USING btree (endpoint_id, id)
+webhook_endpoint: CREATE INDEX endpoint_by_state ON public.webhook_endpoint USING btree (state, id)
 webhook_in: CREATE INDEX webhook_in_by_encryption_key ON public.webhook_in USING btree (substr(envelope, 1, 4))
 webhook_in: CREATE INDEX webhook_in_due ON public.webhook_in USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+webhook_secret: CREATE INDEX webhook_secret_by_encryption_key ON public.webhook_secret USING btree (substr(envelope, 1, 4))
 
 -- triggers
 access_event: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.access_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -2898,6 +2969,7 @@ escrow_movement: CREATE TRIGGER ruled_by_another BEFORE INSERT ON public.escrow_
 escrow_movement: CREATE CONSTRAINT TRIGGER two_people_escrow_fund_from_bank AFTER INSERT ON public.escrow_movement DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.kind = 'fund'::text) AND (new.payment_id IS NULL))) EXECUTE FUNCTION two_people('escrow', 'fund_from_bank', 'n.escrow_id', '
     p ->> ''amount'' = n.amount::text and p ->> ''reference'' = n.reference', 'false') -- always
 event: CREATE TRIGGER event_follows_table BEFORE UPDATE OF state ON public.event FOR EACH ROW EXECUTE FUNCTION state_follows_table('event')
+event: CREATE TRIGGER event_is_delivered AFTER INSERT ON public.event REFERENCING NEW TABLE AS emitted FOR EACH STATEMENT EXECUTE FUNCTION deliver_events() -- always
 event: CREATE TRIGGER is_sealed AFTER INSERT ON public.event REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_event() -- always
 fee_limit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.fee_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 fee_limit: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.fee_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -3196,10 +3268,19 @@ unposted_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.unposte
 usage_import: CREATE TRIGGER is_sealed AFTER INSERT ON public.usage_import REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_usage_import() -- always
 usage_record: CREATE TRIGGER is_sealed AFTER INSERT ON public.usage_record REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_usage_record() -- always
 usage_record: CREATE TRIGGER usage_record_once_invoiced BEFORE UPDATE OF invoice_id, line, amount ON public.usage_record FOR EACH ROW WHEN (((old.invoice_id IS NOT NULL) AND (((new.invoice_id IS DISTINCT FROM old.invoice_id) OR (new.line IS DISTINCT FROM old.line)) OR (new.amount IS DISTINCT FROM old.amount)))) EXECUTE FUNCTION refuse_another_value('the invoice')
+webhook_attempt: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.webhook_attempt FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+webhook_attempt: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.webhook_attempt FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+webhook_delivery: CREATE TRIGGER delivery_follows_table BEFORE UPDATE OF state ON public.webhook_delivery FOR EACH ROW EXECUTE FUNCTION state_follows_table('delivery')
+webhook_endpoint: CREATE TRIGGER endpoint_follows_table BEFORE UPDATE OF state ON public.webhook_endpoint FOR EACH ROW EXECUTE FUNCTION state_follows_table('endpoint')
 webhook_in: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.webhook_in FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.body IS NOT NULL) OR (new.body_sha256 IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 webhook_in: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, body, body_sha256 ON public.webhook_in FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.body IS NOT NULL) OR (new.body_sha256 IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 webhook_in: CREATE TRIGGER is_sealed AFTER INSERT ON public.webhook_in REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_webhook_in() -- always
 webhook_in: CREATE TRIGGER webhook_in_follows_table BEFORE UPDATE OF state ON public.webhook_in FOR EACH ROW EXECUTE FUNCTION state_follows_table('webhook_in')
+webhook_secret: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OF id, endpoint_id, number, overlap_days, public_key, created_by, created_at ON public.webhook_secret FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+webhook_secret: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.webhook_secret FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.secret IS NOT NULL) OR (new.seed IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
+webhook_secret: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, secret, seed ON public.webhook_secret FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.secret IS NOT NULL) OR (new.seed IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
+webhook_secret: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.webhook_secret FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+webhook_secret: CREATE CONSTRAINT TRIGGER two_people_endpoint_rotate AFTER INSERT ON public.webhook_secret DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.number > 1)) EXECUTE FUNCTION two_people('endpoint', 'rotate', 'n.endpoint_id', '(p ->> ''overlapDays'')::integer = n.overlap_days', 'false') -- always
 write_off_limit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 write_off_limit: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 write_off_limit: CREATE TRIGGER is_sealed AFTER INSERT ON public.write_off_limit REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_write_off_limit() -- always
@@ -3492,6 +3573,18 @@ usage_import: everybody using true
 usage_import: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 usage_record: everybody using true
 usage_record: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+webhook_attempt: everybody using true
+webhook_attempt: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (delivery_id IN ( SELECT webhook_delivery.id
+   FROM webhook_delivery))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (delivery_id IN ( SELECT webhook_delivery.id
+   FROM webhook_delivery)))
+webhook_delivery: everybody using true
+webhook_delivery: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+webhook_endpoint: everybody using true
+webhook_endpoint: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+webhook_secret: everybody using true
+webhook_secret: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (endpoint_id IN ( SELECT webhook_endpoint.id
+   FROM webhook_endpoint))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (endpoint_id IN ( SELECT webhook_endpoint.id
+   FROM webhook_endpoint)))
 write_off_limit: everybody using true
 write_off_limit: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 
@@ -4145,6 +4238,38 @@ begin
     return new;
 end $function$
 
+deliver_events(): CREATE OR REPLACE FUNCTION public.deliver_events()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if not exists (select from webhook_endpoint where state in ('enabled', 'disabled')) then
+        return null;
+    end if;
+    with made as (
+        insert into webhook_delivery (id, endpoint_id, event_id, program_id, created_at, state, state_at, due_at)
+        select delivery_id(e.at, w.id, e.id), w.id, e.id, coalesce(w.program_id, ''), e.at,
+               case w.state when 'enabled' then 'due' else 'kept' end, e.at, case w.state when 'enabled' then e.at end
+        from emitted e join webhook_endpoint w on w.state in ('enabled', 'disabled')
+        where is_told(w.program_id, w.events, w.min_level, e.program_id, e.name, e.level, e.subject_id)
+        returning id, state, created_at)
+    insert into step (machine, subject_id, step, from_state, verb, to_state, actor, at)
+    select 'delivery', id, 1, '', 'create', state, 'system', created_at from made;
+    if found then
+        perform pg_notify('counterfoil_deliveries', '');
+    end if;
+    return null;
+end $function$
+
+delivery_id(timestamp with time zone,text,text): CREATE OR REPLACE FUNCTION public.delivery_id(moment timestamp with time zone, endpoint text, event text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (('whd_'::text || (SELECT string_agg(substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ'::text, (((((floor((EXTRACT(epoch FROM (delivery_id.moment AT TIME ZONE 'UTC'::text)) * (1000)::numeric)))::bigint >> (5 * digit.digit)) & (31)::bigint))::integer + 1), 1), ''::text ORDER BY digit.digit DESC) AS string_agg FROM generate_series(0, 9) digit(digit))) || upper("left"(encode(sha256(convert_to(((endpoint || ' '::text) || event), 'UTF8'::name)), 'hex'::text), 16)))
+
 enter_program(text,boolean,integer): CREATE OR REPLACE FUNCTION public.enter_program(program text, alone boolean, postings_max integer, OUT clock_ms bigint, OUT closed_until_us bigint, OUT version bigint, OUT incarnation text, OUT assets text[], OUT books integer[], OUT segment integer, OUT segment_seq bigint)
  RETURNS record
  LANGUAGE plpgsql
@@ -4429,6 +4554,13 @@ is_of_a_peer(text,text): CREATE OR REPLACE FUNCTION public.is_of_a_peer(program 
  STABLE
  SET search_path TO 'public', 'pg_temp'
 RETURN (starts_with(account, 'clearing:'::text) AND (EXISTS (SELECT FROM two_phase_participant p WHERE ((p.peer IS NOT NULL) AND ((p.program_id = is_of_a_peer.program) AND (p.peer = substr(is_of_a_peer.account, 10)))))))
+
+is_told(text,text[],text,text,text,text,text): CREATE OR REPLACE FUNCTION public.is_told(of_program text, names text[], from_level text, event_program text, event_name text, event_level text, subject text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (((of_program IS NULL) OR (of_program = event_program)) AND ((cardinality(names) = 0) OR (event_name = ANY (names))) AND (array_position(ARRAY['debug'::text, 'info'::text, 'warning'::text, 'critical'::text], event_level) >= array_position(ARRAY['debug'::text, 'info'::text, 'warning'::text, 'critical'::text], from_level)) AND (subject !~ '^wh[ed]_'::text))
 
 journals_were_inserted(): CREATE OR REPLACE FUNCTION public.journals_were_inserted()
  RETURNS trigger
@@ -8317,6 +8449,31 @@ usage_record: counterfoil_app: update (invoice_id)
 usage_record: counterfoil_app: update (line)
 usage_record: counterfoil_auditor: select
 usage_record: owner: counterfoil_owner
+webhook_attempt: counterfoil_app: insert, select
+webhook_attempt: counterfoil_auditor: select
+webhook_attempt: owner: counterfoil_owner
+webhook_delivery: counterfoil_app: insert, select
+webhook_delivery: counterfoil_app: update (attempt)
+webhook_delivery: counterfoil_app: update (due_at)
+webhook_delivery: counterfoil_app: update (fence)
+webhook_delivery: counterfoil_app: update (last_error)
+webhook_delivery: counterfoil_app: update (lease_owner)
+webhook_delivery: counterfoil_app: update (lease_until)
+webhook_delivery: counterfoil_app: update (state)
+webhook_delivery: counterfoil_app: update (state_at)
+webhook_delivery: counterfoil_app: update (steps)
+webhook_delivery: counterfoil_auditor: select
+webhook_delivery: owner: counterfoil_owner
+webhook_endpoint: counterfoil_app: insert, select
+webhook_endpoint: counterfoil_app: update (delivered_at)
+webhook_endpoint: counterfoil_app: update (failing_since)
+webhook_endpoint: counterfoil_app: update (failures)
+webhook_endpoint: counterfoil_app: update (not_before)
+webhook_endpoint: counterfoil_app: update (state)
+webhook_endpoint: counterfoil_app: update (state_at)
+webhook_endpoint: counterfoil_app: update (steps)
+webhook_endpoint: counterfoil_auditor: select
+webhook_endpoint: owner: counterfoil_owner
 webhook_in: counterfoil_app: insert, select
 webhook_in: counterfoil_app: update (attempt)
 webhook_in: counterfoil_app: update (conflicts)
@@ -8350,6 +8507,16 @@ webhook_in: owner: counterfoil_owner
 webhook_in_rejection: counterfoil_app: insert, select, update
 webhook_in_rejection: counterfoil_auditor: select
 webhook_in_rejection: owner: counterfoil_owner
+webhook_secret: counterfoil_app: insert, select
+webhook_secret: counterfoil_auditor: select (created_at)
+webhook_secret: counterfoil_auditor: select (created_by)
+webhook_secret: counterfoil_auditor: select (endpoint_id)
+webhook_secret: counterfoil_auditor: select (envelope)
+webhook_secret: counterfoil_auditor: select (id)
+webhook_secret: counterfoil_auditor: select (number)
+webhook_secret: counterfoil_auditor: select (overlap_days)
+webhook_secret: counterfoil_auditor: select (public_key)
+webhook_secret: owner: counterfoil_owner
 worker: counterfoil_app: insert, select, update
 worker: counterfoil_auditor: select
 worker: owner: counterfoil_owner
@@ -8380,6 +8547,8 @@ commission_shares(bigint,integer[],text): counterfoil_app: execute
 commission_shares(bigint,integer[],text): counterfoil_auditor: execute
 commission_version_at(text,text,timestamp with time zone): counterfoil_app: execute
 commission_version_at(text,text,timestamp with time zone): counterfoil_auditor: execute
+delivery_id(timestamp with time zone,text,text): counterfoil_app: execute
+delivery_id(timestamp with time zone,text,text): counterfoil_auditor: execute
 enter_program(text,boolean,integer): counterfoil_app: execute
 escrow_charged_back(text): counterfoil_app: execute
 escrow_charged_back(text): counterfoil_auditor: execute
@@ -8395,6 +8564,8 @@ fee_version_at(text,timestamp with time zone): counterfoil_app: execute
 fee_version_at(text,timestamp with time zone): counterfoil_auditor: execute
 is_of_a_peer(text,text): counterfoil_app: execute
 is_of_a_peer(text,text): counterfoil_auditor: execute
+is_told(text,text[],text,text,text,text,text): counterfoil_app: execute
+is_told(text,text[],text,text,text,text,text): counterfoil_auditor: execute
 key_word(text): counterfoil_app: execute
 key_word(text): counterfoil_auditor: execute
 lock_accounts(text,text,text[]): counterfoil_app: execute
@@ -8795,6 +8966,20 @@ usage_record.payee_id: app: select, insert
 usage_record.price_micro: app: select, insert
 usage_record.program_id: app: select, insert
 usage_record.quantity_micro: app: select, insert
+webhook_delivery.created_at: app: select, insert
+webhook_delivery.endpoint_id: app: select, insert
+webhook_delivery.event_id: app: select, insert
+webhook_delivery.id: app: select, insert
+webhook_delivery.program_id: app: select, insert
+webhook_endpoint.about: app: select, insert
+webhook_endpoint.created_at: app: select, insert
+webhook_endpoint.created_by: app: select, insert
+webhook_endpoint.events: app: select, insert
+webhook_endpoint.id: app: select, insert
+webhook_endpoint.min_level: app: select, insert
+webhook_endpoint.owner_email: app: select, insert
+webhook_endpoint.program_id: app: select, insert
+webhook_endpoint.url: app: select, insert
 webhook_in.body: app: select, insert; auditor: none
 webhook_in.body_sha256: app: select, insert; auditor: none
 webhook_in.envelope: app: select, insert
@@ -8803,3 +8988,5 @@ webhook_in.event_type: app: select, insert
 webhook_in.id: app: select, insert
 webhook_in.provider: app: select, insert
 webhook_in.received_at: app: select, insert
+webhook_secret.secret: auditor: none
+webhook_secret.seed: auditor: none

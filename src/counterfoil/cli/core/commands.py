@@ -57,6 +57,7 @@ PARTS: Final[dict[str, CommandPart]] = {
     "signers": CommandPart("counterfoil.cli.nouns.proofs.signers", "Who signs proofs, and whether there are enough.", BOOKS),
     "audit": CommandPart("counterfoil.cli.nouns.proofs.audit", "Audit trails, and how two of them differ.", BOOKS),
     "events": CommandPart("counterfoil.cli.nouns.operations.events", "What happened.", OPERATIONS),
+    "webhooks": CommandPart("counterfoil.cli.nouns.operations.webhooks", "Partners' endpoints, and what they are told.", OPERATIONS),
     "workers": CommandPart("counterfoil.cli.nouns.operations.workers", "Who works, and how it goes.", OPERATIONS),
     "queue": CommandPart("counterfoil.cli.nouns.operations.queue", "How much work waits.", OPERATIONS),
     "jobs": CommandPart("counterfoil.cli.nouns.operations.jobs", "Run a job now.", OPERATIONS),

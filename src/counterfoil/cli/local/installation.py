@@ -28,6 +28,7 @@ from counterfoil.base.secret import EncryptionKey
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, load_settings, lost_keys, variable_of
 from counterfoil.cli.local.crash_drill import take_part_in_drills
 from counterfoil.cli.local.providers import providers_of
+from counterfoil.operations.webhooks_out.addresses import networks_of
 from counterfoil.operations.work.circuit_rules import CircuitLimits
 from counterfoil.operations.work.runner import refuse_short_lease
 from counterfoil.reconciliation.runs.schedule import valid_cron
@@ -238,6 +239,7 @@ def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wirin
         carbon=_carbon(settings),
         runbook_folder=settings.runbook_folder,
         peers=parse_peers(settings.peers.get_secret_value() if settings.peers else "", ours=settings.server_name, providers=providers),
+        webhook_networks=networks_of(settings.webhook_networks),
     )
 
 

@@ -11,6 +11,7 @@ from counterfoil.dashboard.pages.payees import payee_answer
 from counterfoil.dashboard.pages.runs import run_answer, runs_answer
 from counterfoil.dashboard.pages.today import day_answer
 from counterfoil.dashboard.pages.treasury import agents_answer, carbon_answer, transactions_answer
+from counterfoil.dashboard.pages.webhooks import webhooks_answer
 from counterfoil.dashboard.web.sections import SectionContext
 
 
@@ -64,6 +65,7 @@ PAGES: Final = (
         "Transactions",
         ("state", "age", "after"),
     ),
+    DashboardPage("/admin/webhooks", "Does everybody learn what happens?", webhooks_answer, "webhooks.html", "Webhooks"),
     DashboardPage("/admin/carbon", "What did agents emit, and do the books say so?", carbon_answer, "carbon.html", "Carbon"),
     DashboardPage(
         "/admin/customers/{id}",

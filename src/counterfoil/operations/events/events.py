@@ -37,6 +37,16 @@ def declare(*kinds: EventKind) -> tuple[EventKind, ...]:
     return kinds
 
 
+def event_kind(name: str) -> EventKind | None:
+    """The kind of this name, if any part declared it."""
+    return _KINDS.get(name)
+
+
+def event_kinds() -> list[EventKind]:
+    """Every kind that any part declared, by name."""
+    return [_KINDS[name] for name in sorted(_KINDS)]
+
+
 EVENT_KINDS: Final = declare(
     EventKind("work_stuck", "critical", "Something failed five times; it is tried each hour, and needs a person."),
 )

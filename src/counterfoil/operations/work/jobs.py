@@ -41,6 +41,7 @@ class JobContext:
     cooling: timedelta = timedelta(hours=72)  # in which nothing goes to a destination that was changed
     peers: Mapping[str, Any] = field(default_factory=dict)  # other servers, by the names we call them
     carbon: Any = None  # how carbon figures are had
+    webhook_networks: Sequence[Any] = ()  # that webhooks may go to, although they are not public
     database: Any = None  # of the kind that reconciliation copies from
     checks: Sequence[Invariant] = ()
     tables: Mapping[str, str] = field(default_factory=dict)  # where a thing is kept, by the prefix of its id

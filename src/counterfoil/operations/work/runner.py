@@ -163,15 +163,19 @@ def claim(
         return sorted(cur.fetchall())
 
 
-def due_rows(queue: Queue) -> sql.Composed:
-    """A query for the ids of the due rows of a queue that nobody holds and no pause or open circuit stops, the oldest first."""
+_LANE: Final = sql.SQL("%(lane)s::text")
+
+
+def due_rows(queue: Queue, *, lane: sql.Composable = _LANE) -> sql.Composed:
+    """A query for the ids of the due rows of a queue that nobody holds and no pause or open circuit stops, the oldest first; of the lane
+    that the parameter `lane` names, or that another query around it does."""
     return sql.SQL("""select w.id from {table} w where w.due_at <= %(now)s and w.state = any(%(states)s)
                  and (w.lease_until is null or w.lease_until <= %(now)s)
-                 and (%(lane)s::text is null or {lane} = %(lane)s)
+                 and ({given} is null or {lane} = {given})
                  and (%(only)s::text[] is null or w.id = any(%(only)s))
                  and not {paused} and not {broken}
               order by w.due_at, w.id limit %(rows_max)s""").format(
-        table=sql.Identifier(queue.table), lane=_column(queue.lane), paused=_paused(queue), broken=_broken(queue)
+        table=sql.Identifier(queue.table), lane=_column(queue.lane), given=lane, paused=_paused(queue), broken=_broken(queue)
     )
 
 

@@ -1,0 +1,143 @@
+"""Endpoints and deliveries as nouns: what a person may do with one. Making an endpoint and changing its secret have their own routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import Connection
+
+from counterfoil.operations import approvals
+from counterfoil.operations.access.access import ADMINISTER, OPERATE, Caller
+from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, proposed_step
+from counterfoil.operations.webhooks_out import endpoints
+from counterfoil.operations.webhooks_out.model import (
+    DELIVERY,
+    ENDPOINT,
+    Attempt,
+    Endpoint,
+    attempts_of,
+    list_endpoints,
+    show_delivery,
+    show_endpoint,
+)
+
+
+def _enable(one: VerbCall) -> VerbResult:
+    said: dict[str, Any] = {"reason": one.reason, "actor": one.actor, "now": one.now, "approval": one.approval}
+    return VerbResult(endpoints.enable(one.conn, one.subject_id, **said))
+
+
+def _enabled(conn: Connection[Any], one: approvals.Proposal, by: Caller, now: datetime) -> str | None:
+    endpoints.enable(conn, one.subject_id, reason=one.reason, actor=by.actor, now=now, approval=one.approval)
+    return None
+
+
+def _disable(one: VerbCall) -> VerbResult:
+    return VerbResult(endpoints.disable(one.conn, one.subject_id, reason=one.reason, actor=one.actor, now=one.now))
+
+
+def _remove(one: VerbCall) -> VerbResult:
+    return VerbResult(endpoints.remove(one.conn, one.subject_id, reason=one.reason, actor=one.actor, now=one.now))
+
+
+def _ping(one: VerbCall) -> VerbResult:
+    made = endpoints.ping(one.conn, one.subject_id, actor=one.actor, now=one.now)
+    return VerbResult(show_endpoint(one.conn, one.subject_id).state, made)
+
+
+def _replay(one: VerbCall) -> VerbResult:
+    since, until = one.taken["since"], one.taken.get("until") or one.now
+    told = endpoints.replay(one.conn, one.subject_id, since=since, until=until, reason=one.reason, actor=one.actor, now=one.now)
+    return VerbResult(show_endpoint(one.conn, one.subject_id).state, str(told))
+
+
+def _retry(one: VerbCall) -> VerbResult:
+    return VerbResult(endpoints.retry(one.conn, one.subject_id, reason=one.reason, actor=one.actor, now=one.now))
+
+
+def _endpoint_refusals(conn: Connection[Any], endpoint_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
+    state = show_endpoint(conn, endpoint_id).state
+    may = {name: None if state in ENDPOINT.before(name) else f"it is {state}" for name in ("enable", "disable", "remove")}
+    return {**may, "ping": may["disable"], "replay": may["disable"]}
+
+
+def _delivery_refusals(conn: Connection[Any], delivery_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
+    one = show_delivery(conn, delivery_id)
+    if one.state not in DELIVERY.before("retry"):
+        return {"retry": "it is due already" if one.state == "due" else f"it is {one.state}"}
+    state = show_endpoint(conn, one.endpoint_id).state
+    return {"retry": None if state in ENDPOINT.before("disable") else f"its endpoint is {state}"}
+
+
+ENDPOINT_VERBS: Final = (
+    Verb(
+        "enable",
+        ADMINISTER,
+        "Enable",
+        "It is told what happens from now on. What was kept for it stays kept until it is told again.",
+        propose=proposed_step(ENDPOINT, "enable", _enable),
+    ),
+    Verb("disable", OPERATE, "Disable", "Nothing goes there from now on; what happens meanwhile is kept for it.", do=_disable),
+    Verb("remove", ADMINISTER, "Remove", "For good. What waits and what was kept for it is never sent.", do=_remove),
+    Verb(
+        "ping",
+        OPERATE,
+        "Try it",
+        "Send it an event that says who tried it, and nothing else.",
+        do=_ping,
+        done="A try goes to {id}: {made}.",
+        reason=False,
+    ),
+    Verb(
+        "replay",
+        OPERATE,
+        "Tell it again",
+        "Send what was kept for it, what it never took, and what happened before it was there. What it took is not sent twice.",
+        do=_replay,
+        done="{id} is told again: {made} deliveries are due.",
+        takes=(
+            Field("since", "From when on.", "moment", example="2026-11-20T08:00:00Z"),
+            Field("until", "Until before when; until now, if absent.", "moment", required=False, example="2026-11-20T12:00:00Z"),
+        ),
+    ),
+)
+DELIVERY_VERBS: Final = (
+    Verb(
+        "retry",
+        OPERATE,
+        "Send again",
+        "It is tried now, and then after 1, 5, 15 and 60 minutes. The partner knows it by its id, also if it was taken before.",
+        do=_retry,
+        paths=("/admin/webhooks/{id}/retry",),
+    ),
+)
+PAIRED: Final = (
+    approvals.Paired(ENDPOINT.name, "enable", _enabled, approved_by=ADMINISTER),
+    approvals.Paired(ENDPOINT.name, "rotate", approved_by=ADMINISTER),
+)
+ENDPOINT_NOUN: Final = Noun(
+    "endpoint",
+    "endpoints",
+    "whe",
+    ENDPOINT,
+    ENDPOINT_VERBS,
+    show_endpoint,
+    _endpoint_refusals,
+    row=Endpoint,
+    rows=list_endpoints,
+    help="Where partners are told what happens.",
+    columns=("id", "state", "url", "events", "min_level", "failures", "failing_since", "waiting", "kept", "failed", "delivered_at"),
+)
+DELIVERY_NOUN: Final = Noun(
+    "delivery",
+    "deliveries",
+    "whd",
+    DELIVERY,
+    DELIVERY_VERBS,
+    show_delivery,
+    _delivery_refusals,
+    help="What partners' endpoints are told, and what came of it.",
+    parts=(Part("attempts", Attempt, attempts_of),),
+)

@@ -1,0 +1,93 @@
+"""The page of webhooks shows which partner does not learn what happens, and an endpoint and a delivery have pages with what may be done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from counterfoil.base.edge import make_id, now
+from counterfoil.operations.webhooks.inbound import count_rejection, receive
+from tests.dashboard import days
+from tests.operations.webhooks_out.conftest import Bureau
+from tests.operations.webhooks_out.partner import partner
+
+PICTURES = os.environ.get("COUNTERFOIL_TEST_PICTURES")
+
+
+class Told:
+    """A day with two endpoints, one of which fails."""
+
+    def __init__(self, url: str, key: str, bureau: Bureau, well: str, ill: str) -> None:
+        self.url, self.key, self.bureau, self.well, self.ill = url, key, bureau, well, ill
+
+    def get(self, path: str) -> httpx2.Response:
+        return httpx2.get(self.url + path, headers={"Authorization": f"Bearer {self.key}"})
+
+
+@pytest.fixture
+def told(desk: Any) -> Iterator[Told]:
+    with partner() as shop, partner() as bank, days.served(desk) as url:
+        bureau = Bureau(desk.database)
+        bureau.now = now()
+        well, ill = bureau.endpoint(shop.url), bureau.endpoint(bank.url, events=["payout_failed"])
+        bank.answers = [(500, {}, b"<script>down</script>")]
+        for number in range(25):
+            bureau.tell(f"pay_{number}")
+        bureau.send()
+        with desk.database.transaction() as conn:
+            count_rejection(conn, "simulator", "SignatureRefused", now=now())
+            receive(conn, make_id("whi"), provider="simulator", event_id="e", event_type="payout.paid", body=b"{}", now=now())
+        yield Told(url, days.a_key(desk.database, role="operator", name="looker"), bureau, well, ill)
+
+
+def test_the_page_names_what_does_not_arrive_and_those_in_trouble_first(told: Told) -> None:
+    page, figures = told.get("/admin/webhooks"), told.get("/admin/webhooks.json").json()
+    assert page.status_code == 200
+    assert [one["endpoint"]["id"] for one in figures["rows"]] == [told.ill, told.well]
+    assert [one["grade"] for one in figures["rows"]] == ["wrong", "right"]
+    [group] = figures["failing"]
+    assert (group["times"], group["event"], group["error"]) == (25, "payout_failed", "answered 500")
+    for said in ("25 attempts in a row failed", "25 to send", "answered 500", "SignatureRefused", "0 parked, 1 refused today"):
+        assert said in page.text.replace("<wbr>", ""), said
+
+
+def test_an_endpoint_and_a_delivery_show_what_may_be_done_and_what_came_back_is_text(told: Told) -> None:
+    endpoint = told.get(f"/admin/endpoints/{told.ill}")
+    assert (endpoint.status_code, "whsec_" in endpoint.text) == (200, False)
+    delivery = next(one for one in told.bureau.deliveries() if one.endpoint_id == told.ill)
+    page = told.get(f"/admin/deliveries/{delivery.id}")
+    assert "<script>down" not in page.text
+    assert "&lt;script&gt;down" in page.text.replace("<wbr>", "")
+    offers = {one["name"]: one["whyNot"] for one in told.get(f"/admin/deliveries/{delivery.id}.json").json()["offers"]}
+    assert offers == {"retry": "it is due already"}
+
+
+def test_nobody_is_told_anything_on_an_empty_installation(desk: Any) -> None:
+    days.an_empty_day(desk)
+    with days.served(desk) as url:
+        page = httpx2.get(f"{url}/admin/webhooks", headers={"Authorization": f"Bearer {days.a_key(desk.database)}"})
+    assert "No partner is told anything" in page.text
+    assert "none parked, none refused today" in page.text
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+def test_the_page_is_read_on_every_screen_in_both_themes(told: Told, browser: Any, width: int) -> None:
+    for scheme in ("light", "dark"):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, extra_http_headers={"Authorization": f"Bearer {told.key}"}
+        )
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)  # noqa: B023
+        page.goto(f"{told.url}/admin/webhooks")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.get_by_role("heading", name="Does everybody learn what happens?").is_visible()
+        assert complaints == []
+        if PICTURES:
+            page.screenshot(path=Path(PICTURES) / f"webhooks-{width}-{scheme}.png", full_page=True)
+        context.close()
