@@ -72,6 +72,19 @@ def followers(make_id: MakeId) -> dict[str, Follower]:
     }
 
 
+def together(first: Mapping[str, Follower], then: Mapping[str, Follower]) -> dict[str, Follower]:
+    """Both follow, the second after the first, where both follow the same event."""
+
+    def both(name: str) -> Follower:
+        def follow(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
+            first[name](conn, events, now)
+            then[name](conn, events, now)
+
+        return follow
+
+    return {**first, **then, **{name: both(name) for name in first.keys() & then.keys()}}
+
+
 def appliers(
     providers: Mapping[str, Provider], program_id: str, make_id: MakeId, *, silent_after: timedelta
 ) -> dict[tuple[str, str], Applier]:

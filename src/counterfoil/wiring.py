@@ -14,25 +14,22 @@ from counterfoil.base.ids import MakeId
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import Machine, history_kept
 from counterfoil.checks import INVARIANTS_OF_PARTS, MONITORS_OF_PARTS
-from counterfoil.following import appliers, followers
-from counterfoil.integrity import runs as sentinel_runs
-from counterfoil.integrity import sentinel
-from counterfoil.integrity.alerts import limits as alert_limits
-from counterfoil.integrity.alerts import machine as alert_machine
-from counterfoil.integrity.alerts.machine import ALERT
+from counterfoil.following import appliers, followers, together
+from counterfoil.integrity import declared as integrity
+from counterfoil.integrity import telling as telling_alerts
 from counterfoil.integrity.alerts.noun import alert_noun
-from counterfoil.integrity.incidents import machine as incident_machine
-from counterfoil.integrity.incidents import noun as incident_noun
-from counterfoil.integrity.incidents.machine import INCIDENT
 from counterfoil.integrity.incidents.noun import INCIDENT_NOUN
 from counterfoil.integrity.monitors import monitors
-from counterfoil.integrity.runs import SENTINEL_NOUN, SENTINEL_RUN
+from counterfoil.integrity.runs import SENTINEL_NOUN
+from counterfoil.integrity.silences import SILENCE_NOUN
 from counterfoil.ledger import expiring
 from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
 from counterfoil.operations.access.paired import PAIRED as ACCESS_PAIRED
 from counterfoil.operations.approvals import Paired, by_verb
 from counterfoil.operations.events import events
 from counterfoil.operations.events.events import EVENT, EventKind, tell_stuck
+from counterfoil.operations.notices import heartbeat, notices
+from counterfoil.operations.notices.channels import Channels
 from counterfoil.operations.providers import Provider, keeping_balances
 from counterfoil.operations.webhooks import event_pull
 from counterfoil.operations.webhooks import inbound as webhooks_in
@@ -140,10 +137,9 @@ MACHINES: Sequence[Machine] = (
     AGENT,
     TRANSACTION,
     proofs.PROOF,
-    SENTINEL_RUN,
-    ALERT,
-    INCIDENT,
+    *integrity.MACHINES,
     RUNBOOK_RUN,
+    notices.NOTICE,
 )
 JOBS: Final[Sequence[Job]] = (
     *event_pull.JOBS,
@@ -168,9 +164,9 @@ JOBS: Final[Sequence[Job]] = (
     *nightly.JOBS,
     *treasury_daily.JOBS,
     *proofs.JOBS,
-    *sentinel.JOBS,
-    *alert_limits.JOBS,
-    *incident_noun.JOBS,
+    *integrity.JOBS,
+    *notices.JOBS,
+    *heartbeat.JOBS,
 )
 EVENT_KINDS: Final[Sequence[EventKind]] = (
     *unpaid.EVENT_KINDS,
@@ -205,10 +201,9 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *nightly.EVENT_KINDS,
     *treasury_daily.EVENT_KINDS,
     *client_money.EVENT_KINDS,
-    *sentinel_runs.EVENT_KINDS,
-    *alert_machine.EVENT_KINDS,
-    *incident_machine.EVENT_KINDS,
+    *integrity.EVENT_KINDS,
     *RUNBOOK_EVENT_KINDS,
+    *notices.EVENT_KINDS,
 )
 QUEUES: Final[Sequence[Queue]] = tuple(job.queue for job in JOBS if job.queue is not None)
 QUEUE_BY_NAME: Final[Mapping[str, Queue]] = {queue.name: queue for queue in QUEUES}
@@ -287,7 +282,15 @@ INVARIANTS: Final[Sequence[Invariant]] = (
 CHECKS: Final[Sequence[Invariant]] = (*INVARIANTS, *MONITORS_OF_PARTS, *monitors(QUEUES))
 ALERT_NOUN: Final = alert_noun(CHECKS, TABLES)
 RUNBOOK_NOUN: Final = runbook_noun(CHECKS, TABLES)
-NOUNS: Final = (*_WATCHED, ALERT_NOUN, INCIDENT_NOUN, SENTINEL_NOUN, RUNBOOK_NOUN)  # whose verbs become routes, commands and forms
+NOUNS: Final = (
+    *_WATCHED,
+    ALERT_NOUN,
+    INCIDENT_NOUN,
+    SENTINEL_NOUN,
+    RUNBOOK_NOUN,
+    notices.NOTICE_NOUN,
+    SILENCE_NOUN,
+)  # whose verbs become routes, commands and forms
 
 
 @dataclass(frozen=True)
@@ -314,6 +317,8 @@ class Wiring:
     proof_quorum: int = 2  # so many people sign a proof
     crons: Mapping[str, str] = field(default_factory=dict)
     cooling: timedelta = timedelta(hours=72)
+    channels: Channels = field(default_factory=Channels)  # where people are told of alerts and incidents
+    heartbeat_url: str = ""  # who raises the alarm when nobody calls
     runbook_folder: Path | None = None  # where the user's own runbooks lie
     peers: Mapping[str, HttpPeer] = field(default_factory=dict)
     carbon: CarbonMeans = field(default_factory=CarbonMeans)
@@ -355,7 +360,7 @@ class Wiring:
             self.make_id,
             self.clock,
             self.silent_after,
-            followers=followers(self.make_id),
+            followers=together(followers(self.make_id), telling_alerts.tellers(EVENT_KINDS, self.channels, self.make_id)),
             appliers=appliers(self.providers, self.program_id, self.make_id, silent_after=self.silent_after),
             run_folder=self.run_folder,
             proof_folder=self.proof_folder,
@@ -367,6 +372,8 @@ class Wiring:
             database=self.database,
             checks=CHECKS,
             tables=TABLES,
+            channels=self.channels,
+            heartbeat_url=self.heartbeat_url,
         )
 
 

@@ -150,6 +150,7 @@ ACTS = frozenset(
         "reconcile bank",
         "client-money make",
         "sentinel run",
+        "notify test",
     }
 )
 OF_ONE = {"accounts trial": ("--asset", "EUR")}  # the demo's program has two assets, and no total of both

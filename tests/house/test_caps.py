@@ -45,6 +45,7 @@ SAID: Final = {
     "REJECTED_SHOWN_MAX": ("matching/output/report_page.py", "rows could not be read"),
     "LINES_MAX": ("matching/output/summary.py", "The largest:"),
     "GAPS_SHOWN_MAX": ("dashboard/pages/runs.py", "in the last {len(missed)} gaps"),
+    "NOTICES_SHOWN_MAX": ("dashboard/templates/notices.html", "Older notices"),
     "CUSTOMERS_SHOWN_MAX": ("dashboard/pages/customers.py", "after"),
     "NAMED_MAX": ("reconciliation/treasury_daily.py", '"differ": len(one.differ)'),
     "AGENTS_SHOWN_MAX": ("dashboard/templates/agents.html", "The next agents"),

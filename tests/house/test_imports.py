@@ -95,8 +95,8 @@ def test_the_lock_files_hold_every_dependency_with_hashes_and_no_address() -> No
         text = (ROOT / "requirements" / f"{name}.txt").read_text("utf-8")
         locked = {line.split("==")[0] for line in text.splitlines() if "==" in line}
         if name != "uv":
-            # Spark is half a gigabyte, and reports, Stripe, chains and the bank's files are for those who want them: the demo goes without.
-            without = {"run": ("spark", "reports", "stripe", "chain", "bank-files"), "dev": ("spark",)}[name]
+            # Spark is half a gigabyte, and the other extras are for those who want them: the demo goes without.
+            without = {"run": ("spark", "reports", "stripe", "chain", "bank-files", "notices"), "dev": ("spark",)}[name]
             assert declared(dev=name == "dev", without=without) - {"uvicorn", "psycopg"} <= locked, "run `make lock`"
         unhashed = [block.split()[0] for block in re.split(r"\n(?=\S)", text) if block.strip() and "--hash=sha256:" not in block]
         assert unhashed == []

@@ -24,4 +24,10 @@ BORN: Final = {
                state, state_at)
         values ('rbr_1', 'morning', 'checklist', 'x', false, '[{}]', sha256(''), 't', now(), 'running', now())"""
     + _birth("runbook_run", "rbr_1", "running"),
+    "notice": """insert into notice (id, channel, group_key, level, title, body, created_at, state, state_at)
+        values ('ntc_1', 'mail', 'x', 'info', 'x', 'x', now(), 'waiting', now())"""
+    + _birth("notice", "ntc_1", "waiting"),
+    "silence": """insert into silence (id, until, reason, actor, created_at, state, state_at)
+        values ('sil_1', now() + interval '1 day', 'x', 'x', now(), 'active', now())"""
+    + _birth("silence", "sil_1", "active"),
 }

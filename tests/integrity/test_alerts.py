@@ -182,16 +182,42 @@ def test_an_alert_that_is_open_again_goes_up_again_and_is_told_again(watch: Watc
     assert told == [("on_call",), ("on_call",), ("treasury_lead",)]
 
 
-def test_nobody_is_told_of_a_step_up_while_it_is_snoozed_and_the_step_is_shown(watch: Watch) -> None:
+def told_of(watch: Watch, alert: str) -> list[str]:
+    return [name for (name,) in watch.rows("select name from event where subject_id = %s order by at, id", alert)]
+
+
+def test_a_step_up_of_what_is_snoozed_is_kept_and_shown_and_the_end_of_the_snooze_is_told_once(watch: Watch) -> None:
     alert = found(watch)
     watch.say("snooze", alert, until=watch.clock.now + timedelta(hours=5))
     watch.clock.advance(hours=4, seconds=1)
     limits(watch)
     assert watch.alerts(CODE)[0].escalated_to == "treasury_lead"
-    assert watch.rows("select count(*) from event where name = 'alert_escalated' and subject_id = %s", alert) == [(0,)]
-    watch.clock.advance(hours=3)
+    assert told_of(watch, alert) == ["alert_critical", "alert_escalated"]
+    watch.clock.advance(hours=1)
     limits(watch)
-    assert watch.rows("select count(*) from event where name = 'alert_escalated' and subject_id = %s", alert) == [(1,)]
+    limits(watch)
+    assert told_of(watch, alert) == ["alert_critical", "alert_escalated", "alert_snooze_over"]
+    assert watch.rows("select payload ->> 'to' from event where name = 'alert_snooze_over'") == [("treasury_lead",)]
+    assert watch.alerts(CODE)[0].snoozed_until is None
+
+
+def test_what_is_accepted_while_it_is_snoozed_is_not_told_of_when_the_snooze_would_have_ended(watch: Watch) -> None:
+    alert = found(watch)
+    watch.say("snooze", alert, until=watch.clock.now + timedelta(hours=1))
+    watch.say("accept", alert, by=CARL, until=watch.clock.now + timedelta(hours=9), reason="known")
+    assert watch.alerts(CODE)[0].snoozed_until is None, "what was said last counts"
+    watch.clock.advance(hours=2)
+    limits(watch)
+    assert told_of(watch, alert) == ["alert_critical"]
+
+
+def test_a_warning_that_becomes_critical_is_snoozed_no_more(watch: Watch) -> None:
+    alert = found(watch)
+    watch.past_the_rules("update alert set severity = 'warning'")
+    watch.say("snooze", alert, until=watch.clock.now + timedelta(hours=5))
+    watch.run()
+    [one] = watch.alerts(CODE)
+    assert (one.severity, one.snoozed_until, told_of(watch, alert)) == ("critical", None, ["alert_critical", "alert_critical"])
 
 
 def test_an_answered_alert_has_no_time_limit_when_others_of_its_kind_appear(watch: Watch) -> None:

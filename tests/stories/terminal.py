@@ -12,6 +12,7 @@ import pytest
 
 from counterfoil.base.edge import make_id
 from counterfoil.cli.main import run
+from tests.receiver import Receiver
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Terminal:
     keys: dict[str, str]
     capsys: pytest.CaptureFixture[str]
     folder: Path
+    receiver: Receiver  # whom the server tells of alerts
 
     def __call__(self, *words: str) -> tuple[int, str]:
         """Type a command: its exit code and what it printed."""

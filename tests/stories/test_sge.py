@@ -279,6 +279,21 @@ def an_imbalance_is_found_answered_and_closed(desk: Desk, terminal: Terminal) ->
     assert (code, "An account was edited." in document) == (0, True)
 
 
+def people_are_told_on_their_channels(desk: Desk, terminal: Terminal) -> None:
+    """S16: whoever is on call hears of what was found, once, and a test says whether a channel works."""
+    code, said = terminal("notify", "test", "--output", "json")
+    assert (code, [one["taken"] for one in told((code, said))]) == (0, [True])
+    for job in ("events", "notices"):
+        while terminal.ask(f"/api/admin/ops/run/{job}", {}, role="operator")["handled"]:
+            pass
+    heard = [one["title"] for one in terminal.receiver.heard]
+    assert heard[0] == "counterfoil: a test"
+    assert any("P0 Incident opened: LEDGER_UNBALANCED" in one for one in heard)
+    assert any("Alert critical: LEDGER_UNBALANCED" in one for one in heard)
+    states = {one["state"] for one in told(terminal("notify", "list", "--output", "json"))}
+    assert states in ({"delivered"}, {"delivered", "waiting"}), "warnings are gathered for a minute"
+
+
 def checklists_are_answered_by_the_machine_and_signed(desk: Desk, terminal: Terminal) -> None:
     """S12: the morning's, the week's and the month's; what the machine asks carries its evidence, and a person signs what passed."""
     desk.work()
@@ -380,6 +395,7 @@ RUNBOOK: tuple[Section, ...] = (
     commissions_are_checked_on_a_sample,
     affiliates_are_a_tree_and_are_paid_by_the_contract,
     an_imbalance_is_found_answered_and_closed,
+    people_are_told_on_their_channels,
     checklists_are_answered_by_the_machine_and_signed,
     webhooks_that_fail_are_seen_and_sent_again,
     jobs_are_run_by_name,

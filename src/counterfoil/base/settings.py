@@ -224,6 +224,19 @@ class Settings(BaseSettings):
         description="When (UTC) every check is asked of what is new since the last run.",
     )
     metrics_namespace: str = Field("counterfoil", pattern=r"^[a-z][a-z0-9_]{0,62}$", description="What the names of metrics begin with.")
+    notice_channels: SecretStr | None = Field(
+        None,
+        description="Where people are told of alerts and incidents: name=address, with spaces between, the addresses as Apprise writes "
+        "them (slack://…, discord://…, mailtos://…). name:critical=address, or name:warning=…, takes nothing below that level. Needs the "
+        "extra `notices`.",
+    )
+    notice_heartbeat_cron: str = Field(
+        "0 6 * * *", max_length=100, description="When (UTC) every channel is told how things stand, also when all is well; empty: never."
+    )
+    heartbeat_url: SecretStr | None = Field(
+        None,
+        description="Called by the worker every minute: a dead-man's switch outside, which raises the alarm when calls stop.",
+    )
     runbook_folder: Path | None = Field(
         None, description="Where your own runbooks lie, *.toml; one of a name that comes with counterfoil goes before it."
     )

@@ -81,6 +81,8 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Sentinel runs": "What was checked, up to when, and what was found.",
         "Alerts": "What the sentinel found, and who sees to it.",
         "Incidents": "What people answer within a time.",
+        "Notices": "What people were told, on which channel.",
+        "Silences": "For a time, no notices of some alerts.",
         "Runbooks": "Checklists and playbooks that can be run.",
         "Runbook runs": "Each run of one: its steps, their answers and evidence, and who signed it.",
     },

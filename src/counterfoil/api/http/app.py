@@ -17,7 +17,7 @@ from counterfoil.api.http.doorman import Doorman
 from counterfoil.api.http.middleware import BodyLimits, Wire
 from counterfoil.api.http.problems import add_handlers
 from counterfoil.api.http.verbs import noun_routes
-from counterfoil.api.nouns.integrity import runbooks, sentinel
+from counterfoil.api.nouns.integrity import notices, runbooks, sentinel
 from counterfoil.api.nouns.ledger import accounts, holds, journals, movements, periods, programs, statements
 from counterfoil.api.nouns.ledger import batches as journal_batches
 from counterfoil.api.nouns.operations import (
@@ -93,6 +93,8 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     endpoints.deliveries,
     sentinel.router,
     runbooks.router,
+    notices.router,
+    notices.silences,
     reconciliation.router,
     reconciliation_report.router,
     bank.router,

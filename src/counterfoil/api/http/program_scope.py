@@ -29,6 +29,8 @@ OWNERS: Final[Mapping[str, LiteralString]] = {
     "statement_id": "select program_id from client_money where id = %s",
     "file_id": "select program_id from payment_file where id = %s",
     "proposal_id": "select program_id from approval_proposal where id = %s",
+    "notice_id": "select program_id from notice where id = %s",
+    "silence_id": "select program_id from silence where id = %s",
     "agent_id": "select program_id from agent where id = %s",
     "transaction_id": "select program_id from two_phase where id = %s",
     "journal_id": "select program_id from journal where id::text = %s",
@@ -45,6 +47,8 @@ BY_PREFIX: Final[Mapping[str, str]] = {
     "break": "break_id",
     "cm": "statement_id",
     "prop": "proposal_id",
+    "ntc": "notice_id",
+    "sil": "silence_id",
     "agent": "agent_id",
     "txn": "transaction_id",
 }

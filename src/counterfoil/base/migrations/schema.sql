@@ -951,6 +951,30 @@ migration: applied_at timestamp with time zone not null
 money_queue: queue text not null
 not_kept_to_program: relation text not null
 not_kept_to_program: why text not null
+notice: id text not null
+notice: program_id text not null default ''::text
+notice: channel text not null
+notice: group_key text not null
+notice: level text not null
+notice: title text not null
+notice: body text not null
+notice: times integer not null default 1
+notice: created_at timestamp with time zone not null
+notice: state text not null
+notice: state_at timestamp with time zone not null
+notice: steps integer not null default 1
+notice: due_at timestamp with time zone
+notice: attempt integer not null default 0
+notice: lease_owner text
+notice: lease_until timestamp with time zone
+notice: fence bigint not null default 0
+notice: last_error text
+notice_attempt: notice_id text not null
+notice_attempt: fence bigint not null
+notice_attempt: at timestamp with time zone not null
+notice_attempt: taken boolean not null
+notice_attempt: error text
+notice_attempt: by text not null
 open_hold: hold_id uuid not null
 open_hold: debit bigint not null
 open_hold: credit bigint not null
@@ -1469,6 +1493,16 @@ signer: valid_until timestamp with time zone not null
 signer: revoked_at timestamp with time zone
 signer: revoked_by text
 signer: revoke_reason text
+silence: id text not null
+silence: program_id text not null default ''::text
+silence: code text not null default ''::text
+silence: until timestamp with time zone not null
+silence: reason text not null
+silence: actor text not null
+silence: created_at timestamp with time zone not null
+silence: state text not null
+silence: state_at timestamp with time zone not null
+silence: steps integer not null default 1
 step: machine text not null
 step: subject_id text not null
 step: step integer not null
@@ -2171,6 +2205,15 @@ log_subtree: log_subtree_is_computed_once PRIMARY KEY (height, index)
 migration: migration_pkey PRIMARY KEY (number)
 money_queue: money_queue_pkey PRIMARY KEY (queue)
 not_kept_to_program: not_kept_to_program_pkey PRIMARY KEY (relation)
+notice: notice_has_a_channel CHECK ((channel <> ''::text))
+notice: notice_has_a_title CHECK (((length(title) >= 1) AND (length(title) <= 300)))
+notice: notice_is_short CHECK ((length(body) <= 10000))
+notice: notice_level CHECK ((level = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text])))
+notice: notice_pkey PRIMARY KEY (id)
+notice: notice_tells_something CHECK ((times > 0))
+notice_attempt: notice_attempt_notice_id_fkey FOREIGN KEY (notice_id) REFERENCES notice(id)
+notice_attempt: notice_attempt_pkey PRIMARY KEY (notice_id, fence)
+notice_attempt: notice_attempt_says_why CHECK ((taken = (error IS NULL)))
 open_hold: open_hold_pkey PRIMARY KEY (hold_id)
 overpayment: overpayment_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 overpayment: overpayment_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
@@ -2435,6 +2478,9 @@ signer: signer_key_is_one_persons UNIQUE (public_key)
 signer: signer_pkey PRIMARY KEY (id)
 signer: signer_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
 signer: signer_role_is_known CHECK ((role = ANY (ARRAY['operator'::text, 'approver'::text, 'controller'::text, 'auditor'::text, 'administrator'::text])))
+silence: silence_has_a_reason CHECK ((btrim(reason) <> ''::text))
+silence: silence_has_an_end CHECK (((until > created_at) AND (until <= (created_at + '90 days'::interval))))
+silence: silence_pkey PRIMARY KEY (id)
 step: step_is_allowed FOREIGN KEY (machine, from_state, verb, to_state) REFERENCES transition(machine, from_state, verb, to_state)
 step: step_is_taken_once PRIMARY KEY (subject_id, step)
 step: step_starts_at_one CHECK ((step > 0))
@@ -2563,6 +2609,7 @@ affiliate: CREATE INDEX affiliate_of_parent ON public.affiliate USING btree (par
 agent: CREATE INDEX agent_by_state ON public.agent USING btree (state, id)
 agent_mandate: CREATE INDEX agent_mandate_newest ON public.agent_mandate USING btree (agent_id, asset, counterparty_id, number DESC)
 alert: CREATE INDEX alert_by_identity ON public.alert USING btree (code, program_id, subject, period, id DESC)
+alert: CREATE INDEX alert_by_snooze ON public.alert USING btree (snoozed_until) WHERE (snoozed_until IS NOT NULL)
 alert: CREATE INDEX alert_by_state ON public.alert USING btree (state, id)
 alert: CREATE INDEX alert_due ON public.alert USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 alert: CREATE INDEX alert_of_incident ON public.alert USING btree (incident_id) WHERE (incident_id IS NOT NULL)
@@ -2657,6 +2704,9 @@ journal: CREATE INDEX journal_of_source ON public.journal USING btree (source_ty
 late_posting: CREATE INDEX late_posting_by_time ON public.late_posting USING btree (occurred_at)
 log_entry: CREATE INDEX log_entry_by_time ON public.log_entry USING btree (recorded_at, index)
 log_key: CREATE INDEX log_key_by_encryption_key ON public.log_key USING btree (substr(envelope, 1, 4))
+notice: CREATE INDEX notice_by_state ON public.notice USING btree (state, id)
+notice: CREATE INDEX notice_due ON public.notice USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+notice: CREATE INDEX notice_of_group ON public.notice USING btree (channel, group_key, id DESC)
 open_hold: CREATE INDEX open_hold_by_credit ON public.open_hold USING btree (credit)
 open_hold: CREATE INDEX open_hold_by_debit ON public.open_hold USING btree (debit)
 open_hold: CREATE INDEX open_hold_by_expiry ON public.open_hold USING btree (expires_at, hold_id) WHERE (expires_at IS NOT NULL)
@@ -2713,6 +2763,8 @@ sentinel_check: CREATE INDEX sentinel_check_by_code ON public.sentinel_check USI
 sentinel_run: CREATE INDEX sentinel_run_by_kind ON public.sentinel_run USING btree (kind, number DESC)
 sentinel_run: CREATE INDEX sentinel_run_by_state ON public.sentinel_run USING btree (state, id)
 settlement: CREATE INDEX settlement_by_time ON public.settlement USING btree (at)
+silence: CREATE INDEX silence_by_end ON public.silence USING btree (until) WHERE (state = 'active'::text)
+silence: CREATE INDEX silence_by_state ON public.silence USING btree (state, id)
 step: CREATE INDEX step_by_time ON public.step USING brin (at) WITH (pages_per_range='16')
 treasury_movement: CREATE INDEX treasury_movement_by_time ON public.treasury_movement USING btree (program_id, asset, at)
 two_phase: CREATE INDEX transaction_by_state ON public.two_phase USING btree (state, id)
@@ -3054,6 +3106,9 @@ log_origin: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_
 log_origin: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_origin FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_subtree: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_subtree FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_subtree: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_subtree FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+notice: CREATE TRIGGER notice_follows_table BEFORE UPDATE OF state ON public.notice FOR EACH ROW EXECUTE FUNCTION state_follows_table('notice')
+notice_attempt: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.notice_attempt FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+notice_attempt: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.notice_attempt FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 open_hold: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.open_hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_direct_update() -- always
 open_hold: CREATE TRIGGER open_hold_moves_by_triggers BEFORE INSERT OR DELETE OR UPDATE ON public.open_hold FOR EACH STATEMENT WHEN ((pg_trigger_depth() = 0)) EXECUTE FUNCTION refuse_direct_update() -- always
 overpayment: CREATE TRIGGER is_sealed AFTER INSERT ON public.overpayment REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_overpayment() -- always
@@ -3229,6 +3284,7 @@ signer: CREATE TRIGGER signer_once_revoked_at BEFORE UPDATE OF revoked_at ON pub
 signer: CREATE TRIGGER signer_once_revoked_by BEFORE UPDATE OF revoked_by ON public.signer FOR EACH ROW WHEN (((old.revoked_by IS NOT NULL) AND (new.revoked_by IS DISTINCT FROM old.revoked_by))) EXECUTE FUNCTION refuse_another_value('revoked_by')
 signer: CREATE CONSTRAINT TRIGGER two_people_signer_add AFTER INSERT ON public.signer DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('signer', 'add', 'n.principal_id', '
     p ->> ''publicKey'' = encode(n.public_key, ''hex'') and p ->> ''role'' = n.role and (p ->> ''validUntil'')::timestamptz = n.valid_until', 'false') -- always
+silence: CREATE TRIGGER silence_follows_table BEFORE UPDATE OF state ON public.silence FOR EACH ROW EXECUTE FUNCTION state_follows_table('silence')
 step: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 step: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 step: CREATE TRIGGER is_sealed AFTER INSERT ON public.step REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_step() -- always
@@ -3461,6 +3517,8 @@ log_position: everybody using true
 log_position: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 log_subtree: everybody using true
 log_subtree: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+notice: everybody using true
+notice: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 open_hold: everybody using true
 open_hold: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR ((debit >> 40) IN ( SELECT book.id
    FROM book))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR ((debit >> 40) IN ( SELECT book.id
@@ -3547,6 +3605,8 @@ settlement: everybody using true
 settlement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 signer: everybody using true
 signer: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+silence: everybody using true
+silence: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 treasury_movement: everybody using true
 treasury_movement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 two_phase: everybody using true
@@ -8067,6 +8127,25 @@ money_queue: owner: counterfoil_owner
 not_kept_to_program: counterfoil_app: select
 not_kept_to_program: counterfoil_auditor: select
 not_kept_to_program: owner: counterfoil_owner
+notice: counterfoil_app: insert, select
+notice: counterfoil_app: update (attempt)
+notice: counterfoil_app: update (body)
+notice: counterfoil_app: update (due_at)
+notice: counterfoil_app: update (fence)
+notice: counterfoil_app: update (id)
+notice: counterfoil_app: update (last_error)
+notice: counterfoil_app: update (lease_owner)
+notice: counterfoil_app: update (lease_until)
+notice: counterfoil_app: update (state)
+notice: counterfoil_app: update (state_at)
+notice: counterfoil_app: update (steps)
+notice: counterfoil_app: update (times)
+notice: counterfoil_app: update (title)
+notice: counterfoil_auditor: select
+notice: owner: counterfoil_owner
+notice_attempt: counterfoil_app: insert, select
+notice_attempt: counterfoil_auditor: select
+notice_attempt: owner: counterfoil_owner
 open_hold: counterfoil_app: select
 open_hold: counterfoil_auditor: select
 open_hold: owner: counterfoil_owner
@@ -8388,6 +8467,13 @@ signer: counterfoil_app: update (revoked_at)
 signer: counterfoil_app: update (revoked_by)
 signer: counterfoil_auditor: select
 signer: owner: counterfoil_owner
+silence: counterfoil_app: insert, select
+silence: counterfoil_app: update (id)
+silence: counterfoil_app: update (state)
+silence: counterfoil_app: update (state_at)
+silence: counterfoil_app: update (steps)
+silence: counterfoil_auditor: select
+silence: owner: counterfoil_owner
 step: counterfoil_app: insert, select
 step: counterfoil_auditor: select
 step: owner: counterfoil_owner
@@ -8780,6 +8866,11 @@ lock_payments(text[]): app: execute
 log_key.seed: auditor: none
 money_queue: app: select
 not_kept_to_program: app: select
+notice.channel: app: select, insert
+notice.created_at: app: select, insert
+notice.group_key: app: select, insert
+notice.level: app: select, insert
+notice.program_id: app: select, insert
 open_hold: app: select
 overpayment.amount: app: select, insert
 overpayment.asset: app: select, insert
@@ -8930,6 +9021,12 @@ signer.principal_id: app: select, insert
 signer.public_key: app: select, insert
 signer.role: app: select, insert
 signer.valid_until: app: select, insert
+silence.actor: app: select, insert
+silence.code: app: select, insert
+silence.created_at: app: select, insert
+silence.program_id: app: select, insert
+silence.reason: app: select, insert
+silence.until: app: select, insert
 two_phase.asked: app: select, insert
 two_phase.commits: app: select, insert
 two_phase.coordinator: app: select, insert

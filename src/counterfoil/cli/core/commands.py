@@ -65,6 +65,8 @@ PARTS: Final[dict[str, CommandPart]] = {
     "sentinel": CommandPart("counterfoil.cli.nouns.integrity.sentinel", "What must hold, whether it does, and up to when.", OPERATIONS),
     "alerts": CommandPart("counterfoil.cli.nouns.integrity.alerts", "What the sentinel found, and who sees to it.", OPERATIONS),
     "incidents": CommandPart("counterfoil.cli.nouns.integrity.incidents", "What people answer within a time.", OPERATIONS),
+    "notify": CommandPart("counterfoil.cli.nouns.integrity.notify", "What people were told, and whether their channels work.", OPERATIONS),
+    "silences": CommandPart("counterfoil.cli.nouns.integrity.silences", "For a time, no notices of some alerts.", OPERATIONS),
     "runbook": CommandPart("counterfoil.cli.nouns.integrity.runbook", "Playbooks and checklists as steps that run.", OPERATIONS),
     "checklist": CommandPart(
         "counterfoil.cli.nouns.integrity.runbook", "What is looked at every morning, week and month.", OPERATIONS, attribute="checklists"

@@ -28,6 +28,7 @@ from counterfoil.base.secret import EncryptionKey
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, load_settings, lost_keys, variable_of
 from counterfoil.cli.local.crash_drill import take_part_in_drills
 from counterfoil.cli.local.providers import providers_of
+from counterfoil.operations.notices.channels import parse_channels
 from counterfoil.operations.webhooks_out.addresses import networks_of
 from counterfoil.operations.work.circuit_rules import CircuitLimits
 from counterfoil.operations.work.runner import refuse_short_lease
@@ -213,6 +214,7 @@ def crons_of(settings: Settings) -> dict[str, str]:
         "full": ("reconcile_full_cron", settings.reconcile_full_cron),
         "recent": ("reconcile_recent_cron", settings.reconcile_recent_cron),
         "sentinel-full": ("sentinel_full_cron", settings.sentinel_full_cron),
+        "heartbeat": ("notice_heartbeat_cron", settings.notice_heartbeat_cron),
         "sentinel-recent": ("sentinel_recent_cron", settings.sentinel_recent_cron),
     }
     return {name: valid_cron(cron, field) for name, (field, cron) in given.items() if cron}
@@ -240,6 +242,8 @@ def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wirin
         runbook_folder=settings.runbook_folder,
         peers=parse_peers(settings.peers.get_secret_value() if settings.peers else "", ours=settings.server_name, providers=providers),
         webhook_networks=networks_of(settings.webhook_networks),
+        channels=parse_channels(settings.notice_channels.get_secret_value() if settings.notice_channels else ""),
+        heartbeat_url=settings.heartbeat_url.get_secret_value() if settings.heartbeat_url else "",
     )
 
 

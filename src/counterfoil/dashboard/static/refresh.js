@@ -135,7 +135,7 @@ function age() {
   tell(`Old figures, of ${line.dataset.at} UTC. They were not refreshed since.`, true);
 }
 
-if (every > 0) {
+if (every > 0 && line) { // a page without figures that it measures has no such line
   setInterval(turn, every);
   setInterval(age, 5_000);
   document.addEventListener("visibilitychange", () => {

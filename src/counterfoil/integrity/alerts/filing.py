@@ -132,6 +132,7 @@ def _seen_again(
         [now, reading.run_id, Jsonb(evidence), rest, finding.severity, before.id],
     )
     if finding.severity == "critical" and before.severity != "critical":
+        conn.execute("update alert set snoozed_until = null where id = %s", [before.id])  # what was not to be heard was a warning
         emit(conn, [_event("alert_critical", before.id, before.program_id, before.code, finding, "critical")], at=now)
 
 

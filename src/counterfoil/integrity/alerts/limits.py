@@ -1,4 +1,5 @@
-"""Time limits of alerts: nobody answered, so the next is asked; what was accepted for a time is open again when it is over."""
+"""Time limits of alerts: nobody answered, so the next is asked; what was accepted for a time is open again when it is over, and what was
+snoozed is told of again."""
 
 from __future__ import annotations
 
@@ -8,14 +9,14 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from counterfoil.base.machine import take_step
+from counterfoil.base.machine import listed, take_step
 from counterfoil.integrity.alerts.filing import resolve
 from counterfoil.integrity.alerts.machine import ALERT, EXTENTS, LIMITS, STEPS_UP, Alert
-from counterfoil.integrity.alerts.queries import select_alerts
+from counterfoil.integrity.alerts.queries import LIVE, select_alerts
 from counterfoil.integrity.runs import ACTOR
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job, JobContext
-from counterfoil.operations.work.runner import Claim, Tally, run_here
+from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here
 
 
 def keep_limits(context: JobContext, _: str | None) -> Tally:
@@ -30,7 +31,22 @@ def keep_limits(context: JobContext, _: str | None) -> Tally:
             else:
                 conn.execute("update alert set due_at = null where id = %s", [one.id])
 
-    return run_here(context.runner, LIMITS, work)
+    return run_here(context.runner, LIMITS, work).plus(_end_snoozes(context.runner))
+
+
+def _end_snoozes(runner: Runner) -> Tally:
+    """Steps up were taken meanwhile, and nobody heard of them: whoever is asked by now does."""
+    with runner.database.transaction() as conn:
+        now = runner.clock(conn)
+        ended = select_alerts(
+            conn,
+            f"where state in {listed(LIVE)} and snoozed_until <= %s order by id limit %s for update skip locked",
+            [now, runner.rows_max],
+        )
+        conn.execute("update alert set snoozed_until = null where id = any(%s)", [[one.id for one in ended]])
+        told = [(one, {"code": one.code, "subject": one.subject, "severity": one.severity, "to": one.escalated_to}) for one in ended]
+        emit(conn, [NewEvent("alert_snooze_over", one.program_id, one.id, what, once=now.isoformat()) for one, what in told], at=now)
+    return Tally(handled=len(ended))
 
 
 def _escalate(conn: Connection[Any], one: Alert, now: datetime) -> None:
@@ -40,8 +56,6 @@ def _escalate(conn: Connection[Any], one: Alert, now: datetime) -> None:
     conn.execute(
         "update alert set escalated_to = %s, respond_by = coalesce(%s, respond_by), due_at = %s where id = %s", [who, by, by, one.id]
     )
-    if one.snoozed_until is not None and now < one.snoozed_until:
-        return  # its step up is shown; the notice is what somebody did not want
     told = {"code": one.code, "subject": one.subject, "severity": one.severity, "from": one.escalated_to, "to": who}
     emit(conn, [NewEvent("alert_escalated", one.program_id, one.id, told, once=now.isoformat())], at=now)
 
@@ -61,5 +75,10 @@ def _lapse(conn: Connection[Any], one: Alert, now: datetime) -> None:
 
 
 JOBS: Final = (
-    Job("alerts", LIMITS, keep_limits, "Asks the next when nobody answered an alert in time, and ends what was accepted for a time."),
+    Job(
+        "alerts",
+        LIMITS,
+        keep_limits,
+        "Asks the next when nobody answered an alert in time, and ends what was accepted or snoozed.",
+    ),
 )

@@ -32,6 +32,7 @@ EVENT_KINDS: Final = declare(
     EventKind("alert_warning", "warning", "A check found something that somebody should look at."),
     EventKind("alert_escalated", "critical", "Nobody answered an alert in time: it goes one step up."),
     EventKind("alert_lapsed", "warning", "The time for which an alert was accepted is over, and what it is about is still there."),
+    EventKind("alert_snooze_over", "warning", "The time for which nobody wanted to hear of an alert is over, and it is still there."),
     EventKind("alert_resolved", "info", "What an alert is about is no longer there."),
 )
 

@@ -115,7 +115,7 @@ def _accept(one: VerbCall) -> VerbResult:
     alert = lock_alert(one.conn, one.subject_id)
     until = _until(one)
     one.conn.execute(
-        "update alert set accepted_until = %(until)s, due_at = %(until)s, respond_by = null where id = %(id)s",
+        "update alert set accepted_until = %(until)s, due_at = %(until)s, respond_by = null, snoozed_until = null where id = %(id)s",
         {"until": until, "id": alert.id},
     )
     return VerbResult(take_step(one.conn, ALERT, alert.id, alert.state, "accept", actor=one.actor, at=one.now, reason=one.reason))
@@ -182,7 +182,7 @@ def _verbs(checks: Mapping[str, Invariant], tables: Mapping[str, str]) -> tuple[
             "snooze",
             OPERATE,
             "Snooze",
-            "No notices about it until then. Its state and its time limit stay.",
+            "No notices about it until then, unless it becomes critical; then it is told of again. Its state and its time limit stay.",
             do=_snooze,
             done="No notices about {id}; it is {state}.",
             reason=False,

@@ -1,8 +1,8 @@
 """Jobs: what the worker does again and again. Each is declared once, beside its noun, as a row of that module's `JOBS`.
 
 Worker, API, command line, health and help are derived from the rows that `wiring` concatenates. A job `per_provider` has a thread for
-each provider, one `per_peer` one for each peer, so that a slow one holds up nobody; a job with a queue is woken when something becomes due
-in it.
+each provider, one `per_peer` one for each peer, one `per_channel` one for each channel, so that a slow one holds up nobody; a job with
+a queue is woken when something becomes due in it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from counterfoil.base.invariant import Invariant
+from counterfoil.operations.notices.channels import Channels
 from counterfoil.operations.providers import Provider
 from counterfoil.operations.work.runner import Queue, Runner, Tally
 
@@ -44,6 +45,8 @@ class JobContext:
     webhook_networks: Sequence[Any] = ()  # that webhooks may go to, although they are not public
     database: Any = None  # of the kind that reconciliation copies from
     checks: Sequence[Invariant] = ()
+    channels: Channels = field(default_factory=Channels)  # where people are told
+    heartbeat_url: str = ""  # what is called every minute, so that somebody else notices when nobody calls
     tables: Mapping[str, str] = field(default_factory=dict)  # where a thing is kept, by the prefix of its id
 
     def of(self, provider: str | None) -> Mapping[str, Provider]:
@@ -70,12 +73,15 @@ class Job(NamedTuple):
     per_provider: bool = False
     on_demand: Tick | None = None
     per_peer: bool = False
+    per_channel: bool = False
     woken_by: Queue | None = None
 
     def lanes(self, context: JobContext) -> Sequence[str | None]:
         """The lanes that it is parted into, none of which waits for another; None is the only one."""
         if self.per_peer:
             return [*sorted(context.peers), NOT_SET_UP]
+        if self.per_channel:
+            return [*context.channels.names, None]  # None is what is of no channel that is set
         return sorted(context.providers) if self.per_provider else [None]
 
     def run(self, context: JobContext) -> Tally:

@@ -1,0 +1,132 @@
+"""What people are told: every event of the level critical, alerts, and a few warnings. Of alerts not what is silenced, snoozed, or follows
+from something graver; what belongs together, once. The events themselves are kept whether or not somebody is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from psycopg import Connection
+
+from counterfoil.base.ids import MakeId
+from counterfoil.base.machine import listed
+from counterfoil.integrity.alerts.queries import LIVE, count_live
+from counterfoil.integrity.runs import newest_run
+from counterfoil.integrity.silences import count_silences, is_silent
+from counterfoil.operations.events.events import Event, EventKind, Follower
+from counterfoil.operations.notices.channels import Channels
+from counterfoil.operations.notices.notices import FAILED, Telling, refusing, tell
+from counterfoil.operations.work.jobs import Job, JobContext
+from counterfoil.operations.work.runner import Tally
+from counterfoil.reconciliation.runs.schedule import take_slot, withdraw
+
+HEARTBEAT: Final = "heartbeat"
+REST_S: Final = 20.0
+FAILING_FOR: Final = timedelta(days=1)
+FULL_WITHIN: Final = timedelta(hours=26)  # a night's run and its lateness
+ALERTS: Final = "alert_"
+# While an alert of the first is live, nothing is told of the others: they follow from it.
+INHIBITS: Final[Mapping[str, frozenset[str]]] = {
+    "WORKER_DOWN": frozenset(
+        {"QUEUE_DEPTH", "INTENT_STUCK", "OUTBOX_SENDING_STUCK", "PAYOUT_SENT_SILENT", "PAYOUT_PROCESSING_AGED", "STALE_SOURCE"}
+    ),
+    "LEDGER_UNBALANCED": frozenset({"TRIAL_BALANCE_NONZERO", "ACCOUNT_BALANCE_DRIFT"}),
+}
+# Warnings that are told beside all that is critical; the others are alerts of their own once they last.
+WARNINGS: Final = frozenset({"alert_warning", "alert_lapsed", "alert_snooze_over", "post_mortem_overdue", "payout_failed", FAILED.name})
+
+
+def tellers(kinds: Sequence[EventKind], channels: Channels, make_id: MakeId) -> dict[str, Follower]:
+    """Who follows which event, to tell people of it. Without a channel nobody does."""
+
+    def following(kind: EventKind) -> Follower:
+        def follow(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
+            for one in events:
+                telling = _telling(conn, kind, one, now)
+                if telling is not None:
+                    tell(conn, telling, _others(conn, one, channels.taking(telling.level), now), make_id=make_id, now=now)
+
+        return follow
+
+    told = [kind for kind in kinds if kind.level == "critical" or kind.name in WARNINGS]
+    return {kind.name: following(kind) for kind in told} if channels.names else {}
+
+
+def _others(conn: Connection[Any], one: Event, names: Sequence[str], now: datetime) -> list[str]:
+    """Of a channel that does not work only those are told which do: there would be no end to it."""
+    if one.name != FAILED.name:
+        return list(names)
+    failing = refusing(conn, names, since=now - FAILING_FOR) | {one.payload.get("channel")}
+    return [name for name in names if name not in failing]
+
+
+def _telling(conn: Connection[Any], kind: EventKind, one: Event, now: datetime) -> Telling | None:
+    """What to tell of an event; None where nobody wants to hear it now."""
+    told: Mapping[str, Any] = one.payload
+    code = str(told.get("code", ""))
+    if one.name.startswith(ALERTS) and _is_kept_back(conn, code, one, now):
+        return None
+    where = f" in {one.program_id}" if one.program_id else ""
+    words = one.name.replace("_", " ").capitalize()
+    title = f"{told.get('level', '')} {words}{': ' if code else ''}{code}{where}".strip()
+    about = told.get("subject") or told.get("title") or kind.says
+    line = " · ".join(str(part) for part in (about, told.get("error"), one.subject_id) if part)
+    if told.get("to"):
+        line = f"{line} · asked now: {str(told['to']).replace('_', ' ')}"
+    return Telling(f"{one.name}:{code}:{one.program_id}", kind.level, title, line, one.program_id)
+
+
+def _is_kept_back(conn: Connection[Any], code: str, one: Event, now: datetime) -> bool:
+    return is_silent(conn, code, one.program_id, now=now) or _is_snoozed(conn, one.subject_id, now) or _is_inhibited(conn, code, one)
+
+
+def _is_snoozed(conn: Connection[Any], alert_id: str, now: datetime) -> bool:
+    row = conn.execute("select snoozed_until > %s from alert where id = %s", [now, alert_id]).fetchone()
+    return bool(row and row[0])
+
+
+def _is_inhibited(conn: Connection[Any], code: str, one: Event) -> bool:
+    graver = [source for source, follows in INHIBITS.items() if code in follows]
+    if not graver:
+        return False
+    row = conn.execute(
+        f"select exists (select from alert where code = any(%s) and program_id in ('', %s) and state in {listed(LIVE)})".encode(),
+        [graver, one.program_id],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _beat(context: JobContext, _: str | None) -> Tally:
+    """One tick: when its schedule wants it, tell every channel how things stand, also when all is well."""
+    cron, now = context.crons.get(HEARTBEAT), context.clock()
+    with context.database.transaction() as conn:
+        if not cron or not context.channels.names:
+            withdraw(conn, [HEARTBEAT])
+            return Tally()
+        slot = take_slot(conn, HEARTBEAT, cron, by=context.runner.owner, now=now)
+        if slot is None:
+            return Tally()
+        telling = how_things_stand(conn, now)
+        made = tell(conn, telling, context.channels.taking(telling.level), make_id=context.make_id, now=now)
+    return Tally(handled=len(made))
+
+
+def how_things_stand(conn: Connection[Any], now: datetime) -> Telling:
+    """The heartbeat: open alerts, silences, and the newest full run. It is sent on good days too, so that its absence says something."""
+    counts, full, silences = count_live(conn), newest_run(conn, "full"), count_silences(conn, now=now)
+    if full is None:
+        said, level = "No full run of the sentinel yet: nothing is known.", "warning"
+    elif full.state != "finished":
+        said, level = "The last full run was cut short: not everything was checked.", "warning"
+    elif now - full.started_at > FULL_WITHIN:
+        said, level = f"The last full run began at {full.started_at:%Y-%m-%d %H:%M} UTC: what is since then is not known.", "warning"
+    else:
+        said, level = f"Everything was checked up to {full.watermark:%Y-%m-%d %H:%M} UTC.", "info"
+    if silences:
+        said = f"{said} {silences} {'silence keeps' if silences == 1 else 'silences keep'} notices back."
+    title = f"counterfoil lives: {counts.critical} critical, {counts.warning} warning alerts open"
+    return Telling(f"{HEARTBEAT}:{now.date()}", level, title, said)
+
+
+JOBS: Final = (Job("heartbeat", None, _beat, "Tells every channel how things stand, also when all is well.", every=lambda _: REST_S),)
