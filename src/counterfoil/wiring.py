@@ -14,6 +14,7 @@ from counterfoil.base.ids import MakeId
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import Machine, history_kept
 from counterfoil.checks import INVARIANTS_OF_PARTS, MONITORS_OF_PARTS
+from counterfoil.drills import declared as backups
 from counterfoil.following import appliers, followers, together
 from counterfoil.integrity import declared as integrity
 from counterfoil.integrity import telling as telling_alerts
@@ -45,20 +46,16 @@ from counterfoil.operations.work.worker import Loop
 from counterfoil.payouts import machines as payout_machines
 from counterfoil.payouts.batches import machine as batch_machine
 from counterfoil.payouts.batches import tending
-from counterfoil.payouts.batches.machine import PAYOUT_BATCH
 from counterfoil.payouts.batches.noun import BATCH_NOUN
 from counterfoil.payouts.chargebacks import machine as chargeback_machine
-from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.chargebacks.noun import CHARGEBACK_NOUN
 from counterfoil.payouts.chargebacks.ruling import PAIRED as CHARGEBACK_PAIRED
 from counterfoil.payouts.destinations import machine as destination_machine
 from counterfoil.payouts.destinations import tokens
-from counterfoil.payouts.destinations.machine import DESTINATION
 from counterfoil.payouts.destinations.noun import DESTINATION_NOUN
 from counterfoil.payouts.destinations.noun import PAIRED as DESTINATION_PAIRED
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes import machine as dispute_machine
-from counterfoil.payouts.disputes.machine import DISPUTE
 from counterfoil.payouts.disputes.noun import DISPUTE_NOUN
 from counterfoil.payouts.invoices import parts as unpaid
 from counterfoil.payouts.machines import PAYMENT_FILE, PAYOUT, PROVIDER_CONFLICT, PROVIDER_PAYOUT
@@ -99,7 +96,6 @@ from counterfoil.settlement.intents import intents
 from counterfoil.settlement.payments import payments
 from counterfoil.settlement.treasury import treasury
 from counterfoil.treasury.agents import model as agent_model
-from counterfoil.treasury.agents.model import AGENT
 from counterfoil.treasury.agents.noun import AGENT_NOUN
 from counterfoil.treasury.agents.noun import PAIRED as AGENT_PAIRED
 from counterfoil.treasury.carbon import model as carbon_model
@@ -107,7 +103,6 @@ from counterfoil.treasury.carbon import syncing as carbon
 from counterfoil.treasury.carbon.model import CarbonMeans
 from counterfoil.treasury.two_phase import model as two_phase_model
 from counterfoil.treasury.two_phase import moving, telling
-from counterfoil.treasury.two_phase.model import TRANSACTION
 from counterfoil.treasury.two_phase.noun import PAIRED as TRANSACTION_PAIRED
 from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
 from counterfoil.treasury.two_phase.peers import HttpPeer
@@ -127,17 +122,18 @@ MACHINES: Sequence[Machine] = (
     ESCROW,
     affiliates.AFFILIATE,
     commission_model.COMMISSION,
-    PAYOUT_BATCH,
-    DESTINATION,
-    DISPUTE,
-    CHARGEBACK,
+    batch_machine.PAYOUT_BATCH,
+    destination_machine.DESTINATION,
+    dispute_machine.DISPUTE,
+    chargeback_machine.CHARGEBACK,
     BREAK,
     CIRCUIT,
     PAYMENT_FILE,
-    AGENT,
-    TRANSACTION,
+    agent_model.AGENT,
+    two_phase_model.TRANSACTION,
     proofs.PROOF,
     *integrity.MACHINES,
+    *backups.MACHINES,
     RUNBOOK_RUN,
     notices.NOTICE,
 )
@@ -167,6 +163,7 @@ JOBS: Final[Sequence[Job]] = (
     *integrity.JOBS,
     *notices.JOBS,
     *heartbeat.JOBS,
+    *backups.JOBS,
 )
 EVENT_KINDS: Final[Sequence[EventKind]] = (
     *unpaid.EVENT_KINDS,
@@ -202,6 +199,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *treasury_daily.EVENT_KINDS,
     *client_money.EVENT_KINDS,
     *integrity.EVENT_KINDS,
+    *backups.EVENT_KINDS,
     *RUNBOOK_EVENT_KINDS,
     *notices.EVENT_KINDS,
 )
@@ -262,6 +260,7 @@ _WATCHED: Final = (
     TRANSACTION_NOUN,
     proofs.PROOF_NOUN,
     *webhooks_out.NOUNS,
+    backups.BACKUP_NOUN,
 )
 # Where a thing is kept, by the prefix of its id: a finding that names it is of its program.
 TABLES: Final[Mapping[str, str]] = {
@@ -279,7 +278,7 @@ INVARIANTS: Final[Sequence[Invariant]] = (
     every_envelope_opens(CONFIDENTIAL),
 )
 # What the sentinel asks, in this order: what must always hold, then what must hold in time; its own runs last.
-CHECKS: Final[Sequence[Invariant]] = (*INVARIANTS, *MONITORS_OF_PARTS, *monitors(QUEUES))
+CHECKS: Final[Sequence[Invariant]] = (*INVARIANTS, *MONITORS_OF_PARTS, *backups.MONITORS, *monitors(QUEUES))
 ALERT_NOUN: Final = alert_noun(CHECKS, TABLES)
 RUNBOOK_NOUN: Final = runbook_noun(CHECKS, TABLES)
 NOUNS: Final = (
@@ -299,7 +298,7 @@ class Wiring:
     reconciliation runs keep their lines; None keeps none. `proof_folder`: where checkpoints and proofs lie, the same. `crons`: when which
     scope is reconciled. `cooling`: for how long nothing goes to a destination that was changed, where no payout policy says it. `peers`:
     other counterfoil servers, by the names that this one calls them. `carbon`: how carbon figures are had.
-    `webhook_networks`: where webhooks go beside public addresses."""
+    `webhook_networks`: where webhooks go beside public addresses. `backups`: what they are made with, or None."""
 
     database: Books
     providers: Mapping[str, Provider]
@@ -323,6 +322,7 @@ class Wiring:
     peers: Mapping[str, HttpPeer] = field(default_factory=dict)
     carbon: CarbonMeans = field(default_factory=CarbonMeans)
     webhook_networks: Sequence[Network] = ()
+    backups: backups.Backups | None = None
 
     def means(self) -> RunContext:
         """What reconciliation works with."""
@@ -374,6 +374,7 @@ class Wiring:
             tables=TABLES,
             channels=self.channels,
             heartbeat_url=self.heartbeat_url,
+            backups=self.backups,
         )
 
 

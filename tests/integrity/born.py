@@ -20,6 +20,10 @@ BORN: Final = {
                duration_ms, made_by, created_at, state, state_at)
         values ('prf_1', now() - interval '1 day', now(), 0, 0, 0, 'complete', 'reconciled', sha256(''), 1, 't', now(), 'waiting', now())"""
     + _birth("proof", "prf_1", "waiting"),
+    "backup": "insert into backup (id, actor, started_at, state, state_at) values ('bkp_1', 't', now(), 'running', now())"
+    + _birth("backup", "bkp_1", "running"),
+    "drill": "insert into drill (id, name, actor, asked_at, state, state_at) values ('drl_1', 'restore', 't', now(), 'waiting', now())"
+    + _birth("drill", "drl_1", "waiting"),
     "runbook_run": """insert into runbook_run (id, runbook, kind, title, ordered, steps_written, sha256, started_by, started_at,
                state, state_at)
         values ('rbr_1', 'morning', 'checklist', 'x', false, '[{}]', sha256(''), 't', now(), 'running', now())"""

@@ -632,6 +632,10 @@ MONITORS: Final[Faults] = {
     "JOB_NOT_RUN": {
         "nobody completed it": "insert into reconciliation_schedule values ('full', '0 2 * * *', now() - interval '9 days')",
     },
+    "BACKUP_OVERDUE": {
+        "the last one is of long ago": f"""update program set opened_at = opened_at - {LONG_AGO};
+            update backup set snapshot_at = snapshot_at - {LONG_AGO}""",
+    },
     "CHECK_NOT_RUN": {
         "a check could not be asked": """insert into sentinel_check (run_id, place, code, outcome, took_ms, error, at)
             select id, 900, 'X', 'failed', 1, 'it broke', now() from sentinel_run order by number desc limit 1""",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from counterfoil.base.edge import now
@@ -21,6 +22,7 @@ from counterfoil.ledger.importing.imports import import_file
 from counterfoil.ledger.importing.map import load_map
 from counterfoil.ledger.journals.journal import post
 from tests.builders import BANK_MAP, PROGRAM, Desk, issue
+from tests.conftest import as_server
 from tests.people import log_in_as, past_the_guard
 from tests.stories.terminal import Terminal, told
 
@@ -36,6 +38,7 @@ class Story:
     monkeypatch: pytest.MonkeyPatch
     folder: Path
     start: str
+    make_database_url: Callable[..., str]
     people: dict[str, str] = field(default_factory=dict)  # their ids
     proof: dict[str, Any] = field(default_factory=dict)
 
@@ -225,6 +228,34 @@ def a_payout_that_is_stuck(one: Story) -> None:
     assert one.terminal.ask(f"/api/payouts/{payout['id']}")["state"] == "completed"
 
 
+def a_backup_by_policy(one: Story) -> None:
+    """Part of what the operator does: a backup, encrypted, signed for, read back; and restored where there is nothing."""
+    one.now()
+    one.monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", as_server(one.desk.database.url))
+    one.monkeypatch.setenv("COUNTERFOIL_BACKUP_KEYS", one.terminal("backup", "new-key")[1].splitlines()[0])
+    code, said = one.terminal("backup")
+    assert (code, "read back to the end" in said) == (0, True), said
+    [made] = told(one.terminal("backup", "list", "--output", "json"))
+    assert (made["state"], one.terminal.ask(f"/api/backups/{made['id']}")["state"]) == ("kept", "kept")
+    [listed] = one.terminal.rows("/api/backups?state=kept")
+    assert (listed["id"], listed["bytes"]) == (made["id"], made["bytes"])
+    page = httpx2.get(f"{one.terminal.url}/admin/backups/{made['id']}", headers={"Authorization": f"Bearer {one.terminal.keys['viewer']}"})
+    assert made["id"] in page.text
+    shown = told(one.terminal("backup", "show", "--output", "json"))
+    assert [(row["program"], row["asset"]) for row in shown["books"]] == [(PROGRAM, "EUR")]
+    code, said = one.terminal("backup", "verify", made["id"])
+    assert (code, "signed by the log's key" in said) == (0, True), said
+    code, said = one.terminal("backup", "restore", "--to", one.make_database_url(empty=True), "--keys", "keys.json")
+    assert (code, "Rows, books and log are those that were backed up" in said) == (0, True), said
+    dump = one.folder / "backups" / made["id"] / "dump.age"
+    dump.chmod(0o600)
+    dump.write_bytes(dump.read_bytes()[:-1])
+    code, said = one.terminal("backup", "verify", made["id"])
+    assert (code, "has another SHA-256" in said or "bytes, and had" in said) == (1, True), said
+    code, said = one.terminal("backup", "prune", "--dry-run")
+    assert (code, "no restore drill has passed yet" in said) == (0, True), said
+
+
 def worked(one: Story) -> None:
     """What the provider tells is heard, and the workers do what there is to do."""
     for _ in range(2):
@@ -241,11 +272,14 @@ RUNBOOK: tuple[Callable[[Story], None], ...] = (
     a_signature_that_failed,
     a_payout_that_is_stuck,
     a_trail_of_an_account,
+    a_backup_by_policy,
 )
 
 
-def test_the_runbook_of_proofs_from_top_to_bottom(desk: Desk, terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    one = Story(desk, terminal, monkeypatch, tmp_path, f"{now():%Y-%m-%d}T00:00:00Z")
+def test_the_runbook_of_proofs_from_top_to_bottom(
+    desk: Desk, terminal: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_database_url: Callable[..., str]
+) -> None:
+    one = Story(desk, terminal, monkeypatch, tmp_path, f"{now():%Y-%m-%d}T00:00:00Z", make_database_url)
     [invoice] = issue(desk.database, "100.00", prefix="a")
     desk.pay(invoice, 100_00)
     worked(one)

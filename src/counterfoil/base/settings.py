@@ -246,6 +246,24 @@ class Settings(BaseSettings):
         "Absent: `proofs` in the data folder. Servers and workers share it.",
     )
     proof_quorum: int = Field(2, ge=1, le=5, description="So many people in different roles sign the proof of a period.")
+    backup_folder: Path | None = Field(
+        None,
+        description="Where backups lie, best on a disk or share of another machine. Absent: `backups` in the data folder. Servers and "
+        "workers share it.",
+    )
+    backup_keys: SecretStr | None = Field(
+        None,
+        description="Keys that backups are encrypted with: age identities (AGE-SECRET-KEY-1…), with commas. The first encrypts, all of "
+        "them open. Absent: for the private database, those in `backup.keys` in the data folder, made once.",
+    )
+    backup_cron: str = Field(
+        "30 1 * * *",
+        max_length=100,
+        description="When (UTC) the database is backed up: five fields of cron. Empty: never by itself.",
+    )
+    backup_keep_daily: int = Field(14, ge=1, le=1_000, description="Of so many days the newest backup is kept.")
+    backup_keep_weekly: int = Field(8, ge=0, le=1_000, description="Of so many weeks the newest backup is kept.")
+    backup_keep_monthly: int = Field(24, ge=0, le=1_000, description="Of so many months the newest backup is kept.")
     drill_folder: Path | None = Field(
         None,
         description="Drills only: at the point of a payment that the file `armed` in this folder names, server and worker "

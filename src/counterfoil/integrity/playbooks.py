@@ -113,6 +113,13 @@ _ALL: Final = (
         "See `counterfoil workers list`, `counterfoil queue status` and `counterfoil jobs list`; restart or add workers.",
         "What was not looked at meanwhile is not known: run it again before calling anything green.",
     ),
-    _of("P20", "The backup is not proven", "engineering", "Run a restore drill."),
+    _of(
+        "P20",
+        "The backup is not proven",
+        "engineering",
+        "See what there is and why the last one failed (`counterfoil backup list`); make one (`counterfoil backup`).",
+        "Restore it into an empty database (`counterfoil backup restore`), and read what differs.",
+        "Take no backup away by hand until one was restored.",
+    ),
 )
 PLAYBOOKS: Final[Mapping[str, Playbook]] = {one.name: one for one in _ALL}

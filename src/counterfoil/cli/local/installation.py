@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
 import structlog
 from psycopg import Connection
 
+from counterfoil.backups.keys import BackupKeys, kept_backup_keys, parse_backup_keys
+from counterfoil.backups.making import Backups
+from counterfoil.backups.pruning import KeepPolicy
 from counterfoil.base.edge import Database, SharedClock, entropy, make_id, now, set_up
 from counterfoil.base.encryption.key_file import FILE, kept_keys, new_key
 from counterfoil.base.encryption.keys import EncryptionKeys, parse_keys
@@ -197,7 +201,7 @@ def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Instal
         database = Database(url, connections_max=settings.connections_max, prepares=settings.database_prepares, keys=keys).open()
         clock = SharedClock(database).start()
         try:
-            yield Installation(settings, _wiring(settings, database, clock), database, url, process_name(pid))
+            yield Installation(settings, _wiring(settings, database, url, clock), database, url, process_name(pid))
         finally:
             clock.close()
             database.close()
@@ -216,11 +220,12 @@ def crons_of(settings: Settings) -> dict[str, str]:
         "sentinel-full": ("sentinel_full_cron", settings.sentinel_full_cron),
         "heartbeat": ("notice_heartbeat_cron", settings.notice_heartbeat_cron),
         "sentinel-recent": ("sentinel_recent_cron", settings.sentinel_recent_cron),
+        "backup": ("backup_cron", settings.backup_cron),
     }
     return {name: valid_cron(cron, field) for name, (field, cron) in given.items() if cron}
 
 
-def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wiring:
+def _wiring(settings: Settings, database: Database, url: str, clock: SharedClock) -> Wiring:
     providers = providers_of(settings)
     return Wiring(
         database=database,
@@ -240,11 +245,54 @@ def _wiring(settings: Settings, database: Database, clock: SharedClock) -> Wirin
         cooling=timedelta(hours=settings.destination_cooling_hours),
         carbon=_carbon(settings),
         runbook_folder=settings.runbook_folder,
+        backups=backups_of(settings, database, url, clock),
         peers=parse_peers(settings.peers.get_secret_value() if settings.peers else "", ours=settings.server_name, providers=providers),
         webhook_networks=networks_of(settings.webhook_networks),
         channels=parse_channels(settings.notice_channels.get_secret_value() if settings.notice_channels else ""),
         heartbeat_url=settings.heartbeat_url.get_secret_value() if settings.heartbeat_url else "",
     )
+
+
+@contextmanager
+def backups_here(settings: Settings) -> Iterator[Backups]:
+    """What a command of this machine makes and restores backups with. Raises NotMigrated, SecretMissing, DatabaseNotFit."""
+    with serving_url(settings) as url:
+        _refuse_unless_ready(url)
+        with connected(url) as conn:
+            refuse_unless_fit(conn, now=now())
+            set_up(conn, "counterfoil_app", read_only=True)
+            keys = keys_for(conn, settings)
+        database = Database(url, connections_max=3, prepares=settings.database_prepares, keys=keys).open()
+        try:
+            yield backups_of(settings, database, url, now)
+        finally:
+            database.close()
+
+
+def backups_of(settings: Settings, database: Database, url: str, clock: Callable[[], datetime]) -> Backups:
+    """What backups of this database are made with."""
+    return Backups(
+        database=database,
+        url=url,
+        folder=backup_folder(settings),
+        keys=lambda: backup_keys(settings),
+        make_id=make_id,
+        clock=clock,
+        policy=KeepPolicy(settings.backup_keep_daily, settings.backup_keep_weekly, settings.backup_keep_monthly),
+        programs=str(settings.postgres_bin) if settings.postgres_bin else None,
+    )
+
+
+def backup_folder(settings: Settings) -> Path:
+    """Where backups lie."""
+    return settings.backup_folder or settings.data_folder / "backups"
+
+
+def backup_keys(settings: Settings) -> BackupKeys:
+    """The keys of backups: the setting, or for a private database those in its folder, made once. Raises BackupKeysUnset."""
+    if settings.backup_keys is not None:
+        return parse_backup_keys(settings.backup_keys.get_secret_value())
+    return BackupKeys([]) if settings.database_url is not None else kept_backup_keys(settings.data_folder)
 
 
 def _carbon(settings: Settings) -> CarbonMeans:

@@ -1,0 +1,53 @@
+"""What must hold of backups in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+
+from counterfoil.base.invariant import Invariant
+from counterfoil.reconciliation.runs.schedule import after, before
+
+SCHEDULE: Final = "backup"
+INTERVALS_MAX: Final = 2
+DAY: Final = timedelta(days=1)
+
+
+class BackupTooOld(NamedTuple):
+    """The newest backup is too old, or there is none."""
+
+    what: str
+    snapshot_at: datetime | None
+    limit: timedelta
+
+
+def _overdue(conn: Connection[Any], now: datetime) -> Sequence[BackupTooOld]:
+    """Nothing was backed up within twice the schedule's interval, or two days without one; a new installation has that time, too."""
+    row = conn.execute(
+        """select (select min(opened_at) from program), (select max(snapshot_at) from backup where state = 'kept'),
+                  (select cron from reconciliation_schedule where name = %s and cron <> '')""",
+        [SCHEDULE],
+    ).fetchone()
+    assert row is not None
+    began, newest, cron = row
+    interval = max(after(cron, now) - before(cron, now), timedelta(hours=1)) if cron else DAY
+    limit = INTERVALS_MAX * interval
+    if began is None or now - max(began, newest or began) <= limit:
+        return []
+    return [BackupTooOld("newest backup", newest, limit)]
+
+
+MONITORS: Final = (
+    Invariant(
+        "BACKUP_OVERDUE",
+        "Is the newest backup younger than twice the interval of its schedule?",
+        _overdue,
+        "warning",
+        "What happened since could not be restored: every payment of that time would have to be put together from the providers' records.",
+        "P20",
+        monitor=True,
+    ),
+)

@@ -1,0 +1,142 @@
+"""The store of backups: a folder with a folder for each, holding the encrypted dump and its signed manifest; none is written again.
+
+A manifest is a signed note (https://c2sp.org/signed-note) whose text is JSON: people read it as it is, and the log's key has signed it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final, NamedTuple
+
+from counterfoil.backups.keys import BackupDamaged
+from counterfoil.base.ids import valid_id
+from counterfoil.base.postgres.launcher import sync_folder
+from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.proofs.log.notes import NoteKey, NoteRefused, open_note
+
+DUMP: Final = "dump.age"
+MANIFEST: Final = "manifest.note"
+MAKING: Final = ".making"
+FORMAT: Final = "counterfoil-backup/1"
+PREFIX: Final = "bkp"
+PIECE: Final = 1 << 20
+
+
+class BackupForeign(Problem):
+    """This backup is of another installation, or nobody signed for it whom we know."""
+
+    todo: ClassVar[str] = "Look where it came from. Never restore it over books of yours."
+
+
+class StoredBackup(NamedTuple):
+    """A backup as it lies in the store. `manifest` is what its note says; `note` the signed text."""
+
+    id: str
+    folder: Path
+    manifest: Mapping[str, Any]
+    note: str
+
+    @property
+    def dump(self) -> Path:
+        """The encrypted file."""
+        return self.folder / DUMP
+
+    @property
+    def manifest_sha256(self) -> str:
+        """Of the signed text, to the byte."""
+        return hashlib.sha256(self.note.encode()).hexdigest()
+
+    def refuse_damaged(self) -> None:
+        """Raises BackupDamaged unless the file is the one that the manifest signs for. Reads all of it."""
+        told = self.manifest["file"]
+        if not self.dump.is_file():
+            raise BackupDamaged(id=self.id, because=f"{DUMP} is not there")
+        if (found := self.dump.stat().st_size) != told["bytes"]:
+            raise BackupDamaged(id=self.id, because=f"{DUMP} has {found} bytes, and had {told['bytes']}")
+        if digest_of_file(self.dump) != told["sha256"]:
+            raise BackupDamaged(id=self.id, because=f"{DUMP} has another SHA-256 than when it was written")
+
+    def refuse_foreign(self, keys: Sequence[NoteKey]) -> None:
+        """Raises BackupForeign unless one of these keys has signed the manifest, and BackupDamaged when it was changed afterwards."""
+        if self.manifest["origin"] not in {one.name for one in keys}:
+            raise BackupForeign(id=self.id, origin=str(self.manifest["origin"])[:80], ours=sorted({one.name for one in keys}))
+        try:
+            open_note(self.note, keys)
+        except NoteRefused as refused:
+            why = str(refused.facts.get("why"))
+            known = "no known key" not in why
+            raise (BackupDamaged if known else BackupForeign)(id=self.id, because=f"its manifest: {why}") from refused
+
+
+class BackupFolder:
+    """Where backups lie."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is made before the first backup."""
+        self.folder = folder
+
+    def making(self, backup_id: str) -> Path:
+        """A fresh folder to write into; what killed processes left is taken away."""
+        shutil.rmtree(self.folder / MAKING, ignore_errors=True)
+        made = self.folder / MAKING / backup_id
+        made.mkdir(parents=True, mode=0o700)
+        self.folder.chmod(0o700)
+        return made
+
+    def put(self, made: Path) -> StoredBackup:
+        """Rename into place what is whole and on the disk."""
+        for path in made.iterdir():
+            path.chmod(0o400)
+        sync_folder(made)
+        made.rename(self.folder / made.name)
+        sync_folder(self.folder)
+        return self.get(made.name)
+
+    def drop(self, backup_id: str) -> None:
+        """Take away the files of one, if they are there."""
+        shutil.rmtree(self.folder / valid_id(backup_id, PREFIX, "id"), ignore_errors=True)
+
+    def ids(self) -> list[str]:
+        """Every backup that lies here, the newest first."""
+        found = self.folder.iterdir() if self.folder.exists() else iter(())
+        return sorted((one.name for one in found if _is_id(one.name)), reverse=True)
+
+    def get(self, backup_id: str) -> StoredBackup:
+        """One of them. Raises NotFound, BackupDamaged for a manifest that cannot be read."""
+        folder = self.folder / valid_id(backup_id, PREFIX, "id")
+        if not folder.is_dir():
+            raise NotFound(what="backup", id=backup_id)
+        return read_backup(folder)
+
+
+def read_backup(folder: Path) -> StoredBackup:
+    """The backup in this folder, wherever it lies. Raises BackupDamaged."""
+    try:
+        note = (folder / MANIFEST).read_text("utf-8")
+        manifest = json.loads(note.rpartition("\n\n")[0])
+        known = manifest["format"] == FORMAT and {"id", "origin", "file", "log", "snapshot_at"} <= set(manifest)
+        text = str(manifest["id"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BackupDamaged(id=folder.name, because=f"{MANIFEST} cannot be read") from error
+    if not known:
+        raise BackupDamaged(id=folder.name, because=f"{MANIFEST} is none of format {FORMAT}")
+    if text != folder.name:
+        raise BackupDamaged(id=folder.name, because=f"its manifest is of {text[:40]}")
+    return StoredBackup(text, folder, manifest, note)
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a file, piece by piece."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_id(name: str) -> bool:
+    try:
+        return valid_id(name, PREFIX, "id") == name
+    except InvalidInput:
+        return False

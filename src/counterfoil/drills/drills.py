@@ -1,0 +1,229 @@
+"""Drills as a noun: who asked for one, what was looked at, how it ended, and when the next is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final, NamedTuple
+
+from psycopg import Connection
+
+from counterfoil.base.database import name_refusals
+from counterfoil.base.machine import Machine, record_birth, take_step
+from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.base.rows import Records
+from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.verbs import Noun, Part, of_all
+
+ACTOR: Final = "system:drills"
+SILENT_AFTER: Final = timedelta(minutes=15)  # longer than any one step of a drill says nothing
+RESTORE: Final = "restore"
+DRILL: Final = Machine(
+    name="drill",
+    table="drill",
+    initial=("waiting",),
+    transitions={
+        ("waiting", "start"): "running",
+        ("running", "pass"): "passed",
+        ("running", "fail"): "failed",
+    },
+)
+EVENT_KINDS: Final = declare(
+    EventKind("drill_passed", "debug", "A drill went as it must; its evidence is signed."),
+    EventKind("drill_failed", "critical", "A drill did not go as it must: what it practises would fail on the day that it is needed."),
+)
+
+
+class DrillWaits(Problem):
+    """This drill is asked for already, or runs."""
+
+    todo: ClassVar[str] = "See how it goes with `counterfoil drills list`."
+
+
+name_refusals(constraints={"drill_runs_once": DrillWaits})
+
+
+class DrillKind(NamedTuple):
+    """A drill that there is: what it does, and within how many days it is due again."""
+
+    name: str
+    title: str
+    says: str
+    days: int
+
+
+KINDS: Final[Sequence[DrillKind]] = (
+    DrillKind(
+        RESTORE,
+        "Restore a backup",
+        "Restores the newest backup into a scratch database that cannot send, asks every check, and holds it against what was signed.",
+        31,
+    ),
+)
+KIND_BY_NAME: Final = {one.name: one for one in KINDS}
+
+
+class Drill(NamedTuple):
+    """A drill. Of a restore: which backup, how long until the database answered, and what a loss at the beginning of the drill would have
+    cost: `lost_s` seconds with `lost_entries` entries of the log. `evidence`: what was looked at and found, as a signed note."""
+
+    id: str
+    name: str
+    actor: str
+    asked_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    progress: str | None
+    backup_id: str | None
+    restore_ms: int | None
+    lost_s: int | None
+    lost_entries: int | None
+    root_matches: bool | None
+    evidence: str | None
+    error: str | None
+    state: str
+
+
+class DrillCheck(NamedTuple):
+    """What a drill looked at: `passed`, `failed`, or `not_checked` because it did not come to it."""
+
+    place: int
+    what: str
+    outcome: str
+    told: str
+    at: datetime
+
+
+class DrillMeasures(NamedTuple):
+    """What a drill measured; a restore drill passes with all of it."""
+
+    backup_id: str | None = None
+    restore_ms: int | None = None
+    lost_s: int | None = None
+    lost_entries: int | None = None
+    root_matches: bool | None = None
+
+
+class DrillStanding(NamedTuple):
+    """How a drill stands: its newest end, when it last passed, and until when it must pass again."""
+
+    kind: DrillKind
+    last: Drill | None
+    passed_at: datetime | None
+    due_at: datetime | None
+
+
+DRILLS: Final = Records(
+    Drill,
+    """select id, name, actor, asked_at, started_at, finished_at, progress, backup_id, restore_ms, lost_s, lost_entries, root_matches,
+              evidence, error, state from drill""",
+    "drill",
+)
+CHECKS: Final = Records(DrillCheck, "select place, what, outcome, told, at from drill_check", "drill check")
+show_drill: Final = DRILLS.show
+
+
+def list_drills(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[Drill]:
+    """Drills, newest first."""
+    return DRILLS.newest(conn, rows_max=rows_max, after=after, state=state)
+
+
+def checks_of(conn: Connection[Any], drill_id: str) -> list[DrillCheck]:
+    """What it looked at, in order."""
+    return CHECKS.read(conn, "where drill_id = %s order by place", [drill_id])
+
+
+def ask_for_drill(conn: Connection[Any], drill_id: str, name: str, *, backup_id: str | None, actor: str, now: datetime) -> Drill:
+    """Have a worker run it. Raises InvalidInput, DrillWaits."""
+    if name not in KIND_BY_NAME:
+        raise InvalidInput("name", f"one of {', '.join(KIND_BY_NAME)}", got=name[:40])
+    if backup_id is not None and name != RESTORE:
+        raise InvalidInput("backupId", f"nothing, but of the drill {RESTORE}", got=backup_id[:40])
+    conn.execute(
+        "insert into drill (id, name, actor, asked_at, backup_id, state, state_at) values (%s, %s, %s, %s, %s, 'waiting', %s)",
+        [drill_id, name, actor, now, backup_id, now],
+    )
+    record_birth(conn, DRILL, [drill_id], "waiting", actor=actor, at=now)
+    return show_drill(conn, drill_id)
+
+
+def start_next(conn: Connection[Any], names: Sequence[str], *, now: datetime) -> Drill | None:
+    """Take the oldest drill that waits, of those that this process can run; None when there is none."""
+    row = conn.execute(
+        "select id from drill where state = 'waiting' and name = any(%s) order by id limit 1 for update skip locked", [list(names)]
+    ).fetchone()
+    if row is None:
+        return None
+    conn.execute("update drill set started_at = %s, beat_at = %s where id = %s", [now, now, row[0]])
+    take_step(conn, DRILL, row[0], "waiting", "start", actor=ACTOR, at=now)
+    return show_drill(conn, row[0])
+
+
+def note_progress(conn: Connection[Any], drill_id: str, progress: str, *, now: datetime) -> None:
+    """Say that it lives, and what it does."""
+    conn.execute("update drill set progress = %s, beat_at = %s where id = %s and state = 'running'", [progress, now, drill_id])
+
+
+def note_check(conn: Connection[Any], drill_id: str, check: DrillCheck) -> None:
+    """Keep what it looked at, as soon as it is known."""
+    conn.execute("insert into drill_check (drill_id, place, what, outcome, told, at) values (%s, %s, %s, %s, %s, %s)", [drill_id, *check])
+
+
+def end_drill(conn: Connection[Any], drill_id: str, *, measures: DrillMeasures, evidence: str, error: str | None, now: datetime) -> Drill:
+    """It is over: passed when nothing is the matter, and then the database looks at its checks and measures once more."""
+    conn.execute(
+        """update drill set finished_at = %s, progress = null, backup_id = %s, restore_ms = %s, lost_s = %s, lost_entries = %s,
+                  root_matches = %s, evidence = %s, error = %s where id = %s""",
+        [now, *measures, evidence, error, drill_id],
+    )
+    _step(conn, drill_id, error, now)
+    return show_drill(conn, drill_id)
+
+
+def _step(conn: Connection[Any], drill_id: str, error: str | None, now: datetime) -> None:
+    drill = show_drill(conn, drill_id)
+    take_step(conn, DRILL, drill_id, "running", "fail" if error else "pass", actor=ACTOR, at=now, cause=error[:200] if error else None)
+    name = "drill_failed" if error else "drill_passed"
+    emit(conn, [NewEvent(name, "", drill_id, {"drill": drill.name, "error": error})], at=now)
+
+
+def bury_drills(conn: Connection[Any], *, now: datetime) -> int:
+    """Drills whose process was killed have failed, and say at what; returns how many there were."""
+    rows = conn.execute(
+        """update drill set finished_at = %(now)s, error = 'its process was gone' || coalesce(' while: ' || progress, '')
+           where state = 'running' and beat_at < %(dead)s returning id, error""",
+        {"now": now, "dead": now - SILENT_AFTER},
+    ).fetchall()
+    for drill_id, error in rows:
+        _step(conn, drill_id, error, now)
+    return len(rows)
+
+
+def standings(conn: Connection[Any]) -> list[DrillStanding]:
+    """How each drill stands. One that never passed is due when its days are over since the first program was opened."""
+    found = []
+    for kind in KINDS:
+        last = DRILLS.read(conn, "where name = %s and finished_at is not null order by finished_at desc limit 1", [kind.name])
+        row = conn.execute(
+            """select (select max(finished_at) from drill where name = %s and state = 'passed'), (select min(opened_at) from program)""",
+            [kind.name],
+        ).fetchone()
+        assert row is not None
+        since = row[0] or row[1]
+        found.append(DrillStanding(kind, last[0] if last else None, row[0], since and since + timedelta(days=kind.days)))
+    return found
+
+
+DRILL_NOUN: Final = Noun(
+    "drill",
+    "drills",
+    "drl",
+    DRILL,
+    (),
+    show_drill,
+    row=Drill,
+    rows=list_drills,
+    help="What must work on the worst day, practised: each drill with its outcome and signed evidence.",
+    parts=(Part("checks", DrillCheck, of_all(checks_of)),),
+    columns=("id", "name", "state", "finished_at", "backup_id", "restore_ms", "lost_s", "lost_entries", "root_matches", "error"),
+)
