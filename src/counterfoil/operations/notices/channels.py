@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
@@ -97,22 +96,6 @@ def _sayable(word: str) -> str:
     return word[:40] if re.fullmatch(r"[\w:-]*", word) and len(word) < 20 else "…"
 
 
-class _Heard(logging.Filter):
-    """What Apprise says, for the thread that asked. A handler of its own could be passed over while another thread takes one away."""
-
-    of = threading.local()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Keep it, where this thread listens."""
-        said: list[str] | None = getattr(self.of, "said", None)
-        if said is not None and record.levelno >= logging.WARNING:
-            said.append(record.getMessage())
-        return True
-
-
-_heard: Final = _Heard()
-
-
 def _apprise() -> Any:
     """The library, which logs to nobody: it writes whole addresses. Raises ChannelsNeedApprise."""
     try:
@@ -121,7 +104,6 @@ def _apprise() -> Any:
         raise ChannelsNeedApprise(extra=EXTRA) from error
     log = logging.getLogger("apprise")
     log.propagate = False
-    log.addFilter(_heard)
     return apprise
 
 
@@ -138,18 +120,16 @@ def _plugin(address: str) -> Any:
 def _by_apprise(address: str, level: str, title: str, body: str) -> NoticeDelivery:
     apprise = _apprise()
     kinds = {"critical": apprise.NotifyType.FAILURE, "warning": apprise.NotifyType.WARNING, "info": apprise.NotifyType.INFO}
-    said = _heard.of.said = list[str]()
     try:
         sender = apprise.Apprise()
         sender.add(_plugin(address))
         # As text: what stands in a notice is no HTML of ours, and no Markdown.
         form = apprise.NotifyFormat.TEXT
         result = sender.notify(title=title, body=body, notify_type=kinds[level], body_format=form)
+        said = [str(entry.message) for entry in result.logs()]
     except Exception as error:  # noqa: BLE001 - whatever a plugin does is the other side's failure
         _log.warning("a channel's plugin failed", error=type(error).__name__)
         return NoticeDelivery(False, type(error).__name__)
-    finally:
-        _heard.of.said = None
     if result:
         return NoticeDelivery(True)
     return NoticeDelivery(False, _without_secrets(said[-1] if said else "it was not taken", address))
