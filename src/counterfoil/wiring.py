@@ -260,7 +260,7 @@ _WATCHED: Final = (
     TRANSACTION_NOUN,
     proofs.PROOF_NOUN,
     *webhooks_out.NOUNS,
-    backups.BACKUP_NOUN,
+    *backups.NOUNS,
 )
 # Where a thing is kept, by the prefix of its id: a finding that names it is of its program.
 TABLES: Final[Mapping[str, str]] = {

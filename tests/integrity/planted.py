@@ -636,6 +636,14 @@ MONITORS: Final[Faults] = {
         "the last one is of long ago": f"""update program set opened_at = opened_at - {LONG_AGO};
             update backup set snapshot_at = snapshot_at - {LONG_AGO}""",
     },
+    "RESTORE_DRILL_OVERDUE": {
+        "it passed long ago": """update program set opened_at = opened_at - interval '1 year';
+            update drill set finished_at = finished_at - interval '1 year' where state = 'passed'""",
+    },
+    "DRILL_FAILED": {
+        "it did not go as it must": """insert into drill (id, name, actor, asked_at, started_at, finished_at, error, state, state_at)
+            values ('drl_x', 'restore', 't', now(), now(), now(), 'it broke', 'failed', now())""",
+    },
     "CHECK_NOT_RUN": {
         "a check could not be asked": """insert into sentinel_check (run_id, place, code, outcome, took_ms, error, at)
             select id, 900, 'X', 'failed', 1, 'it broke', now() from sentinel_run order by number desc limit 1""",

@@ -256,6 +256,24 @@ def a_backup_by_policy(one: Story) -> None:
     assert (code, "no restore drill has passed yet" in said) == (0, True), said
 
 
+def a_restore_drill_and_its_evidence(one: Story) -> None:
+    """I6 the drill's outcome with its evidence: it fails on the backup that was cut short, says why, and passes on a good one."""
+    one.now()
+    code, said = one.terminal("drills", "run", "restore")
+    assert (code, "has failed" in said) == (1, True), said
+    assert one.terminal("backup")[0] == 0
+    code, said = one.terminal("drills", "run", "restore")
+    assert (code, "has passed" in said) == (0, True), said
+    passed, failed = told(one.terminal("drills", "list", "--output", "json"))
+    assert (passed["state"], failed["state"], passed["rootMatches"], passed["restoreMs"] > 0) == ("passed", "failed", True, True)
+    shown = one.terminal.ask(f"/api/drills/{passed['id']}")
+    assert (shown["evidence"].startswith("{"), {check["outcome"] for check in shown["checks"]}) == (True, {"passed"})
+    assert told(one.terminal("drills", "show", failed["id"], "--output", "json"))["error"].startswith("backup: ")
+    page = httpx2.get(f"{one.terminal.url}/admin/drills/{passed['id']}", headers={"Authorization": f"Bearer {one.terminal.keys['viewer']}"})
+    assert passed["id"] in page.text
+    assert [row["id"] for row in one.terminal.rows("/api/drills?state=passed")] == [passed["id"]]
+
+
 def worked(one: Story) -> None:
     """What the provider tells is heard, and the workers do what there is to do."""
     for _ in range(2):
@@ -273,6 +291,7 @@ RUNBOOK: tuple[Callable[[Story], None], ...] = (
     a_payout_that_is_stuck,
     a_trail_of_an_account,
     a_backup_by_policy,
+    a_restore_drill_and_its_evidence,
 )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.backups import declared as backups
-from counterfoil.backups.declared import BACKUP_NOUN, JOBS, MONITORS, Backups
-from counterfoil.drills import drills
+from counterfoil.backups.declared import BACKUP_NOUN, JOBS, Backups
+from counterfoil.drills import drills, monitors
 
-__all__ = ("BACKUP_NOUN", "EVENT_KINDS", "JOBS", "MACHINES", "MONITORS", "Backups")
+__all__ = ("EVENT_KINDS", "JOBS", "MACHINES", "MONITORS", "NOUNS", "Backups")
+NOUNS: Final = (BACKUP_NOUN, drills.DRILL_NOUN)
+MONITORS: Final = (*backups.MONITORS, *monitors.MONITORS)
 MACHINES: Final = (backups.BACKUP, drills.DRILL)
 EVENT_KINDS: Final = (*backups.EVENT_KINDS, *drills.EVENT_KINDS)

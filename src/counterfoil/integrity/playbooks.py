@@ -118,7 +118,7 @@ _ALL: Final = (
         "The backup is not proven",
         "engineering",
         "See what there is and why the last one failed (`counterfoil backup list`); make one (`counterfoil backup`).",
-        "Restore it into an empty database (`counterfoil backup restore`), and read what differs.",
+        "Run a restore drill (`counterfoil drills run restore`), and read which part of it failed (`counterfoil drills show`).",
         "Take no backup away by hand until one was restored.",
     ),
 )

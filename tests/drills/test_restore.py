@@ -1,0 +1,138 @@
+"""A restore drill passes on a backup that can be restored and is ours; on every other it fails, and says why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from counterfoil.backups.job import proven_backup
+from counterfoil.backups.making import Backups
+from counterfoil.backups.store import MANIFEST
+from counterfoil.base.edge import Database, now
+from counterfoil.base.invariant import Invariant
+from counterfoil.base.postgres.launcher import PrivatePostgres
+from counterfoil.base.problems import Problem
+from counterfoil.drills import restore as drills
+from counterfoil.drills.drills import Drill, checks_of
+from counterfoil.drills.running import run_restore_drill
+from counterfoil.proofs.log.checkpoints import note_keys
+from counterfoil.proofs.log.notes import open_note, sign_note
+from counterfoil.wiring import INVARIANTS
+from tests.backups.conftest import apart, backups, books, posted
+
+__all__ = ("apart", "backups", "books")
+
+
+def drilled(
+    own: Backups, folder: Path, wanted: str | None = None, invariants: Any = INVARIANTS
+) -> tuple[Drill, dict[str, tuple[str, str]]]:
+    done = run_restore_drill(own, invariants, folder / "scratch", wanted=wanted, actor="t")
+    with own.database.transaction() as conn:
+        looked = {one.what: (one.outcome, one.told) for one in checks_of(conn, done.id)}
+        text, _ = open_note(str(done.evidence), note_keys(conn))
+    told = json.loads(text)
+    assert (told["id"], told["outcome"]) == (done.id, done.state), "the evidence is signed, and says the same"
+    assert [one["what"] for one in told["checks"]] == list(looked)
+    return done, looked
+
+
+def test_a_good_backup_is_proven_with_its_time_and_its_loss(apart: Callable[..., Backups], tmp_path: Path, monkeypatch: Any) -> None:
+    own = apart()
+    made = own.make(actor="t")
+    posted(own.database, f"after-{made.id}")
+    tried: list[str] = []
+    can_send = drills.RestoreDrill._can_send
+
+    def by_a_worker(drill: Any, server: PrivatePostgres) -> str | None:
+        """What a worker would do there: its first transaction does not even begin."""
+        as_worker = Database(server.url, connections_max=1).open()
+        try:
+            with pytest.raises((Problem, psycopg.Error)) as refused, as_worker.transaction() as conn:
+                conn.execute("update event set state = state")
+            tried.append(str(refused.value))
+        finally:
+            as_worker.close()
+        return can_send(drill, server)
+
+    monkeypatch.setattr(drills.RestoreDrill, "_can_send", by_a_worker)
+    done, looked = drilled(own, tmp_path)
+    assert (done.state, done.error) == ("passed", None), looked
+    assert {outcome for outcome, _ in looked.values()} == {"passed"}
+    assert list(looked) == list(drills.PARTS)
+    assert "read-only" in tried[0] or "read-write" in tried[0], tried
+    assert (done.backup_id, done.root_matches, done.lost_s is not None, (done.restore_ms or 0) > 0) == (made.id, True, True, True)
+    assert list((tmp_path / "scratch").iterdir()) == [], "nothing of it is left"
+    with own.database.transaction() as conn:
+        assert proven_backup(conn) == made.id
+
+
+@pytest.mark.parametrize("harm", ["corrupted", "truncated", "foreign", "old", "missing"])
+def test_a_backup_that_proves_nothing_fails_the_drill_and_says_why(apart: Callable[..., Backups], tmp_path: Path, harm: str) -> None:
+    own = apart()
+    made = own.make(actor="t")
+    folder = own.folder / made.id
+    dump = folder / "dump.age"
+    for path in folder.iterdir():
+        path.chmod(0o600)
+    body = dump.read_bytes()
+    if harm == "corrupted":
+        dump.write_bytes(body[:-9] + bytes([body[-9] ^ 1]) + body[-8:])
+    elif harm == "truncated":
+        dump.write_bytes(body[:-1])
+    elif harm == "missing":
+        dump.unlink()
+    elif harm == "foreign":
+        note = (folder / MANIFEST).read_text()
+        (folder / MANIFEST).write_text(
+            sign_note(note.rpartition("\n\n")[0] + "\n", json.loads(note.rpartition("\n\n")[0])["origin"], b"s" * 32)
+        )
+    else:
+        own = apart(folder=own.folder, clock=lambda: now() + timedelta(days=3))
+    done, looked = drilled(own, tmp_path, invariants=INVARIANTS[:1])
+    words = {
+        "corrupted": ("backup", "another SHA-256"),
+        "truncated": ("backup", "bytes, and had"),
+        "missing": ("backup", "is not there"),
+        "foreign": ("signature", "no known key signed it"),
+        "old": ("age", "older than 2 days"),
+    }
+    part, said = words[harm]
+    assert (done.state, looked[part][0], said in looked[part][1]) == ("failed", "failed", True), looked
+    assert said in str(done.error)
+    if harm != "old":
+        assert looked["restore"][0] == "not_checked", "what it did not come to is not green"
+
+
+def test_no_backup_at_all_fails_the_drill(apart: Callable[..., Backups], tmp_path: Path) -> None:
+    done, looked = drilled(apart(), tmp_path)
+    assert (done.state, looked["backup"][0], looked["checks"][0]) == ("failed", "failed", "not_checked")
+
+
+def test_books_that_are_not_as_they_were_backed_up_and_a_check_that_finds_something_fail_the_drill(
+    apart: Callable[..., Backups], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = apart()
+    own.make(actor="t")
+    plain = drills.restore
+
+    def harmed(stored: Any, keys: Any, url: str, **more: Any) -> None:
+        plain(stored, keys, url, **more)
+        with psycopg.connect(url, autocommit=True) as conn:
+            conn.execute("alter table posting disable trigger all; alter table log_entry disable trigger all")
+            conn.execute("delete from posting where journal_id = (select min(journal_id::text)::uuid from posting)")
+            conn.execute("delete from log_entry where index = (select max(index) from log_entry)")
+
+    monkeypatch.setattr(drills, "restore", harmed)
+    broken = Invariant("ALWAYS", "Is nothing there?", "select id from program", "critical", "x", "P1")
+    unasked = Invariant("NEVER", "Can it be asked?", "select nothing from nowhere", "critical", "x", "P1")
+    done, looked = drilled(own, tmp_path, invariants=[broken, unasked])
+    assert (done.state, done.root_matches) == ("failed", False)
+    assert {name for name, (outcome, _) in looked.items() if outcome == "failed"} >= {"rows", "trial balance", "log", "checks"}
+    assert "ALWAYS: 1 found" in looked["checks"][1]
+    assert "NEVER could not be asked" in looked["checks"][1]
