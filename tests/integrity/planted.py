@@ -574,6 +574,10 @@ MONITORS: Final[Faults] = {
         "a hold was forgotten": """update payout set state = 'held', state_at = now() - interval '31 days'
             where id = (select min(id) from payout)""",
     },
+    "CHARGEBACK_AGED": {
+        "its bank never decides": """update chargeback set opened_at = now() - interval '91 days', answer_by = null
+            where state = 'open'""",
+    },
     "DESTINATION_CHANGE_RISK": {
         "a payee was paid at a new account": """insert into destination (id, program_id, payee_id, provider, envelope, actor,
                 created_at, ended_at, state, state_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -376,6 +377,23 @@ def test_two_people_end_one_whose_words_exclude_each_other_and_only_such_a_one(d
     assert (desk.rows("select state from chargeback"), left(desk, invoice)) == ([("won",)], 100_00)
     with pytest.raises(ChargebackRefuses, match="it is won"), desk.database.transaction() as conn:
         rule_chargeback(conn, one.id, "lost", **given)
+    books_are_true(desk)
+
+
+def test_two_people_end_one_whose_last_word_has_not_come_for_ninety_days(desk: Desk):
+    invoice = paid(desk)
+    go(desk)
+    told(desk, invoice, "open")
+    with desk.database.transaction() as conn:
+        (one,) = list_chargebacks(conn, rows_max=9, after=None, state=None)
+        end = (one.answer_by or one.opened_at) + timedelta(days=90)
+        why = CHARGEBACK_NOUN.why_not(conn, one.id, now=end - timedelta(seconds=1))["rule"]
+        assert why is not None
+        assert why.endswith(f"two people may from {end:%Y-%m-%d} on")
+        assert CHARGEBACK_NOUN.allowed(conn, one.id, now=end) == ["rule"]
+    desk.clock.now = end
+    ruled(desk, "lost")
+    assert desk.rows("select state from chargeback") == [("lost",)]
     books_are_true(desk)
 
 

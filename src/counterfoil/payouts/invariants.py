@@ -57,6 +57,16 @@ MONITORS: Final = (
         monitor=True,
     ),
     Invariant(
+        "CHARGEBACK_AGED",
+        "Is every chargeback decided within 90 days after evidence for it could be sent?",
+        """select id, program_id, provider, provider_ref, opened_at, answer_by from chargeback
+           where state = 'open' and coalesce(answer_by, opened_at) < %(now)s - interval '90 days'""",
+        "warning",
+        "The bank's last word was lost, and what the chargeback froze stays frozen; two people may end it.",
+        "P10",
+        monitor=True,
+    ),
+    Invariant(
         "DESTINATION_CHANGE_RISK",
         "Was nothing sent to a changed destination while it cools off (72 hours, or what the policy says), unless people approved it?",
         """select pp.id, pp.program_id, p.payee_id, pp.created_at, d.created_at as changed_at, coalesce(r.basis, 'none') as approved_by

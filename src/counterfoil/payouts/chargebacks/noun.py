@@ -55,8 +55,8 @@ def _refunds(conn: Connection[Any], chargeback_id: str, *, rows_max: int) -> lis
         ).fetchall()
 
 
-def _refusals(conn: Connection[Any], chargeback_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
-    return {"rule": why_not_ruled(conn, show_chargeback(conn, chargeback_id))}
+def _refusals(conn: Connection[Any], chargeback_id: str, now: datetime) -> Mapping[str, str | None]:
+    return {"rule": why_not_ruled(conn, show_chargeback(conn, chargeback_id), now)}
 
 
 CHARGEBACK_NOUN: Final = Noun(

@@ -1,8 +1,9 @@
-"""Ending a chargeback by hand: two people, when the provider's words about it exclude each other and it would wait for ever."""
+"""Ending a chargeback by hand: two people, when the provider's words about it exclude each other or its last word never comes. Otherwise
+it would wait for ever."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from psycopg import Connection
@@ -19,18 +20,21 @@ from counterfoil.payouts.chargebacks.model import Chargeback, show_chargeback
 from counterfoil.payouts.chargebacks.words import was_stopped
 
 OUTCOMES: Final = CHARGEBACK.final
+# After evidence could be sent; no card scheme takes longer for its word. CHARGEBACK_AGED asks the same.
+SILENT_AFTER: Final = timedelta(days=90)
 
 
 class ChargebackRefuses(Problem):
     """This cannot be done with the chargeback as it stands; `why` is the reason."""
 
 
-def why_not_ruled(conn: Connection[Any], one: Chargeback) -> str | None:
+def why_not_ruled(conn: Connection[Any], one: Chargeback, now: datetime) -> str | None:
     """Why it is not ended by hand; None when it may be."""
     if one.state != "open":
         return f"it is {one.state}"
-    if not was_stopped(conn, one.id):
-        return "its provider has said nothing that excludes what is known, and decides it"
+    silent_from = (one.answer_by or one.opened_at) + SILENT_AFTER
+    if now < silent_from and not was_stopped(conn, one.id):
+        return f"its provider has said nothing that excludes what is known, and decides it; two people may from {silent_from:%Y-%m-%d} on"
     return None
 
 
@@ -41,7 +45,7 @@ def rule_chargeback(
     if outcome not in OUTCOMES:
         raise InvalidInput("outcome", f"one of {', '.join(OUTCOMES)}", got=outcome[:40])
     one = lock_chargeback(conn, show_chargeback(conn, chargeback_id))
-    if why := why_not_ruled(conn, one):
+    if why := why_not_ruled(conn, one, now):
         raise ChargebackRefuses(chargeback=one.id, why=why)
     conn.execute(
         "insert into chargeback_ruling (chargeback_id, program_id, outcome, reason, actor, at) values (%s, %s, %s, %s, %s, %s)",
@@ -56,7 +60,7 @@ def _propose(one: VerbCall) -> approvals.Proposal:
     """What would be refused then is refused now."""
     outcome = one.taken["outcome"]
     found = show_chargeback(one.conn, one.subject_id)
-    if why := why_not_ruled(one.conn, found):
+    if why := why_not_ruled(one.conn, found, one.now):
         raise ChargebackRefuses(chargeback=found.id, why=why)
     return approvals.propose(
         one.conn,
@@ -94,8 +98,9 @@ VERBS: Final = (
         "rule",
         OPERATE,
         "End by hand",
-        "Its provider said what excludes what is known, so that no word of it takes effect. Two people look at the provider's own page and "
-        "say how it ended; the amounts that are known are booked, and what differs is found against the statement.",
+        "Its provider said what excludes what is known, so that no word of it takes effect, or has said nothing for 90 days. "
+        "Two people look at the provider's own page and say how it ended; the amounts that are known are booked, and what differs is "
+        "found against the statement.",
         propose=_propose,
         takes=(Field("outcome", "How it ended.", "choice", choices=OUTCOMES),),
     ),
