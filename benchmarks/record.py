@@ -19,6 +19,7 @@ BENCHMARKS = {
     "ledger": ["-m", "benchmarks.ledger"],
     "ledger_singles": ["-m", "benchmarks.ledger_singles"],
     "http_posts": ["-m", "benchmarks.http_posts"],
+    "two_phase": ["-m", "benchmarks.two_phase"],
     "matching": ["-m", "benchmarks.matching"],
     "postgres_to_parquet": ["-m", "benchmarks.postgres_to_parquet"],
     "matching_quality": ["-m", "benchmarks.matching_quality"],

@@ -1,9 +1,9 @@
 """Transactions in two phases per second, and how long recovery takes: `python -m benchmarks.two_phase [--quick]`.
 
 Local: transactions between agents of one server, all begun before, taken by one worker's ticks to committed. Remote: the same between two
-servers with a database each, over HTTP, both in this process. Recovery: a coordinator stops
-after the last vote, as if it was killed there, and so many are in doubt; the next one decides all of them and has them applied. What
-really kills processes is `make jepsen`. PostgreSQL with fsync on. At the end all invariants are asked.
+servers with a database each, over HTTP, both in this process. Recovery: a coordinator stops after the last vote, as if it was killed
+there, and so many are in doubt; the next one decides all of them and has them applied. What really kills processes is `make jepsen`.
+PostgreSQL with fsync on. At the end all invariants are asked.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import post
 from counterfoil.treasury.agents.agents import NewMandate, create_agent, grant_mandate
 from counterfoil.treasury.agents.model import account_name
+from counterfoil.treasury.two_phase.model import TRANSACTION, participants_of_each, transactions_of
+from counterfoil.treasury.two_phase.moving import prepare_together
 from counterfoil.treasury.two_phase.peers import HttpPeer
 from counterfoil.treasury.two_phase.transactions import NewParticipant, NewTransaction, begin_transaction
 from counterfoil.wiring import INVARIANTS, Wiring, ticks
@@ -173,12 +175,14 @@ def recover(one: Installation, count: int) -> tuple[int, float]:
     """As a coordinator leaves them that dies after the last vote: every one promised, none decided. Then the next one comes: how many it
     decided, and in how many seconds all were applied."""
     one.begin(count)
-    before = one.count(["committed"])
-    run = ticks(one.wiring, "worker:that dies")
-    while one.count(["initiated"]):
-        run["transactions"]()
-    decided = one.count(["committed", "committing"]) - before
-    return count - decided, one.work(["transactions"], "committed", count - one.count(["committed"]) + before)
+    for _ in range(0, count, 500):
+        with one.database.transaction() as conn:
+            rows = conn.execute("select id from two_phase where state = any(%s) limit 500", [list(TRANSACTION.initial)]).fetchall()
+            fresh = transactions_of(conn, [row[0] for row in rows])
+            parts = participants_of_each(conn, [each.id for each in fresh])
+            prepare_together(conn, PROGRAM, fresh, parts, now=edge.now())
+    in_doubt = one.count(["prepared"])
+    return in_doubt, one.work(["transactions"], "committed", in_doubt)
 
 
 if __name__ == "__main__":

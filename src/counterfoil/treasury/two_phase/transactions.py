@@ -1,6 +1,7 @@
 """The coordinator: begins a transaction, asks its participants, writes the one decision, and sees to it that all of them follow it.
 
-Every phase is one database transaction that ends in rows, so whoever comes after a crash reads where it stopped and goes on from there.
+Every phase ends in rows, so whoever comes after a crash reads where it stopped and goes on from there; `moving` writes those of several
+phases in one database transaction, where nobody else waits for any of them.
 The decision is inserted, never changed: whoever comes second reads what the first wrote, and tells nothing else. Without a decision by its
 time-out abort is *written*; an absent row is an answer to nobody. Source: decisions, two-phase.
 """
