@@ -240,9 +240,20 @@ def test_a_clock_that_is_wrong_is_corrected_by_the_databases(database: Database,
     assert abs((clock() - real()).total_seconds()) < 1
 
 
+@pytest.mark.parametrize("ahead_s", [830, -3600])
+def test_a_clock_that_is_set_while_we_run_changes_nothing(database: Database, monkeypatch: pytest.MonkeyPatch, ahead_s: int):
+    clock, real = edge.SharedClock(database), edge.now
+    clock.correct()
+    monkeypatch.setattr(edge, "now", lambda: real() + timedelta(seconds=ahead_s))
+    assert abs((edge.now() - real()).total_seconds() - ahead_s) < 1
+    assert abs((clock() - real()).total_seconds()) < 1
+
+
 def test_a_database_that_is_away_leaves_the_last_correction(database: Database):
     clock = edge.SharedClock(database)
-    clock._ahead = timedelta(minutes=1)
+    clock.correct()
+    known = clock._known
     database.close()
     clock.correct()
-    assert clock._ahead == timedelta(minutes=1)
+    assert known is not None
+    assert clock._known == known

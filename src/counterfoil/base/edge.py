@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ PREPARE_AFTER: Final = 3  # times that a connection has seen a statement
 _DRAWN_BYTES: Final = 4_096
 LOCK_TIMEOUT_MS: Final = 5_000
 STATEMENT_TIMEOUT_MS: Final = 60_000
+_BOOT_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def now() -> datetime:
@@ -166,22 +168,24 @@ def keep_to_program(conn: Connection[Any], program_id: str) -> None:
 
 
 class SharedClock:
-    """This moment by the database's clock, without asking it each time: our own clock, corrected by what the database said last.
+    """This moment by the database's clock, without asking it each time: what it said last, and how long ago that was.
 
-    So a machine whose clock is wrong makes nothing due an hour late, and its records stand in their order beside everybody's. While the
-    database does not answer, the last correction counts.
+    How long is measured by a clock that nobody sets and that goes on while the machine sleeps. So a machine whose clock is wrong, or is
+    set while we run, makes nothing due an hour late, and its records stand in their order beside everybody's. While the database does
+    not answer, what it said last counts; before it answered at all, our own clock does.
     """
 
     def __init__(self, database: Database, *, every_s: float = 30.0) -> None:
         """Corrected when it is started, and then each `every_s`."""
         self._database = database
         self._every_s = every_s
-        self._ahead = timedelta()  # of our clock before the database's
+        self._known: tuple[datetime, float] | None = None  # a moment of the database, and what the other clock said then
         self._ending = threading.Event()
 
     def __call__(self) -> datetime:
         """Now."""
-        return now() - self._ahead
+        known = self._known
+        return now() if known is None else known[0] + timedelta(seconds=_since_boot_s() - known[1])
 
     def start(self) -> SharedClock:
         """Correct it now, and go on doing so beside everything else."""
@@ -197,14 +201,18 @@ class SharedClock:
         """Ask the database. The answer is of a moment between the question and its arrival: the middle is taken."""
         try:
             with self._database.transaction() as conn:
-                before = now()
+                before = _since_boot_s()
                 row = conn.execute("select clock_timestamp()").fetchone()
-                after = now()
+                after = _since_boot_s()
         except (Busy, errors.Error):
             return
         assert row is not None
-        self._ahead = before + (after - before) / 2 - row[0]
+        self._known = (row[0], (before + after) / 2)
 
     def _follow(self) -> None:
         while not self._ending.wait(self._every_s):
             self.correct()
+
+
+def _since_boot_s() -> float:
+    return time.clock_gettime(_BOOT_CLOCK)
