@@ -19,10 +19,7 @@ from counterfoil.following import appliers, followers, together
 from counterfoil.integrity import declared as integrity
 from counterfoil.integrity import telling as telling_alerts
 from counterfoil.integrity.alerts.noun import alert_noun
-from counterfoil.integrity.incidents.noun import INCIDENT_NOUN
 from counterfoil.integrity.monitors import monitors
-from counterfoil.integrity.runs import SENTINEL_NOUN
-from counterfoil.integrity.silences import SILENCE_NOUN
 from counterfoil.ledger import expiring
 from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
 from counterfoil.operations.access.paired import PAIRED as ACCESS_PAIRED
@@ -284,11 +281,9 @@ RUNBOOK_NOUN: Final = runbook_noun(CHECKS, TABLES)
 NOUNS: Final = (
     *_WATCHED,
     ALERT_NOUN,
-    INCIDENT_NOUN,
-    SENTINEL_NOUN,
+    *integrity.NOUNS,
     RUNBOOK_NOUN,
     notices.NOTICE_NOUN,
-    SILENCE_NOUN,
 )  # whose verbs become routes, commands and forms
 
 
@@ -318,6 +313,7 @@ class Wiring:
     cooling: timedelta = timedelta(hours=72)
     channels: Channels = field(default_factory=Channels)  # where people are told of alerts and incidents
     heartbeat_url: str = ""  # who raises the alarm when nobody calls
+    health_url: str = ""  # what is asked each minute whether the server answers
     runbook_folder: Path | None = None  # where the user's own runbooks lie
     peers: Mapping[str, HttpPeer] = field(default_factory=dict)
     carbon: CarbonMeans = field(default_factory=CarbonMeans)
@@ -374,6 +370,8 @@ class Wiring:
             tables=TABLES,
             channels=self.channels,
             heartbeat_url=self.heartbeat_url,
+            health_url=self.health_url,
+            queues=QUEUES,
             backups=self.backups,
         )
 

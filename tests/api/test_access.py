@@ -86,6 +86,8 @@ ROUTES = [  # method, path, body, what it needs
     ("POST", f"/api/endpoints/whe_{ID}/rotate", {"overlapDays": 1, **BECAUSE}, ADMINISTER),
     ("GET", "/api/deliveries", None, READ),
     ("GET", "/api/event-kinds", None, READ),
+    ("GET", "/api/admin/slo", None, READ),
+    ("GET", "/api/admin/trends", None, READ),
     ("GET", f"/api/deliveries/whd_{ID}", None, READ),
     ("GET", "/api/people", None, AUDIT),
     ("GET", "/api/access", None, AUDIT),

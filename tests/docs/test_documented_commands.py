@@ -160,6 +160,8 @@ WHOLE = {  # lists without `--limit`, and why they are never long
     "queue pauses": "one row for each pause",
     "jobs list": "one row for each job",
     "backup list": "everything that lies in the store: what could be restored is never cut",
+    "webhooks kinds": "one row for each kind of event",
+    "slo": "one row for each objective",
     "parked list": "says by itself where the server cuts it, at 500",
     "people list": "says by itself where the server cuts it, at 500",
     "keys list": "says by itself where the server cuts it, at 500",

@@ -15,13 +15,14 @@ from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.money import Asset
 from counterfoil.integrity.alerts.machine import Alert
 from counterfoil.integrity.alerts.queries import select_alerts
+from counterfoil.integrity.incidents.noun import INCIDENT_NOUN
 from counterfoil.integrity.runs import SentinelRun
 from counterfoil.integrity.sentinel import Kind, Sentinel
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import post
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.verbs import BulkLine, LineDone, VerbCall, VerbResult, say, say_of_many
-from counterfoil.wiring import ALERT_NOUN, CHECKS, INCIDENT_NOUN, TABLES
+from counterfoil.wiring import ALERT_NOUN, CHECKS, TABLES
 from tests.builders import Clock
 
 OLGA = Caller("", "olga", "operator", principal_id="prn_olga")

@@ -648,6 +648,11 @@ MONITORS: Final[Faults] = {
         "it did not go as it must": """insert into drill (id, name, actor, asked_at, started_at, finished_at, error, state, state_at)
             values ('drl_x', 'restore', 't', now(), now(), now(), 'it broke', 'failed', now())""",
     },
+    "SERVICE_LEVEL_BURN": {
+        "the server was not there": """insert into minute_sample (minute, available, answered_ms, why_not, measured_by, at)
+            select m, false, 1, 'x', 'w', m from generate_series(
+                date_trunc('minute', now()) - interval '2 hours', now() + interval '1 minute', interval '1 minute') m""",
+    },
     "CHECK_NOT_RUN": {
         "a check could not be asked": """insert into sentinel_check (run_id, place, code, outcome, took_ms, error, at)
             select id, 900, 'X', 'failed', 1, 'it broke', now() from sentinel_run order by number desc limit 1""",

@@ -323,6 +323,26 @@ def checklists_are_answered_by_the_machine_and_signed(desk: Desk, terminal: Term
     }
 
 
+def service_levels_and_trends_are_measured(desk: Desk, terminal: Terminal) -> None:
+    """S14: what is promised, what was kept of it, and how fast its budget burns; S21: how long it takes, how deep queues are."""
+    for _ in range(3):
+        assert terminal.ask("/api/admin/ops/run/samples", {}, role="operator")["failed"] == 0
+        desk.clock.advance(minutes=1)
+    levels = {one["name"]: one for one in terminal.rows("/api/admin/slo")}
+    assert {name: one["target"] for name, one in levels.items()} == {"availability": 0.999, "intents": 0.95, "ledger": 1.0, "payouts": 0.95}
+    assert levels["availability"]["verdict"] == "not_measured", "nobody said where the server is asked"
+    assert (levels["ledger"]["verdict"], levels["ledger"]["good"] < levels["ledger"]["total"]) == ("missed", True), (
+        "the imbalance of before"
+    )
+    assert (levels["payouts"]["verdict"], levels["payouts"]["total"] > 0) == ("kept", True)
+    code, said = terminal("slo", "--output", "json")
+    assert (code, {one["name"] for one in told((code, said))}) == (1, set(levels)), "one is missed"
+    found = told(terminal("trends", "--days", "7", "--output", "json"))
+    assert len(found["processing"]) == len(found["payouts"]) == 7
+    assert (sum(one["intents"] for one in found["processing"]) > 0, found["payouts"][-1]["late"]) == (True, 0)
+    assert {one["minutesMeasured"] for one in found["queues"]} <= {1, 2, 3}
+
+
 def webhooks_that_fail_are_seen_and_sent_again(desk: Desk, terminal: Terminal) -> None:
     """S11: the event, the endpoint, the attempt, the error, the next try; one is sent again, a range is; 410 disables, and what happens
     is kept."""
@@ -397,6 +417,7 @@ RUNBOOK: tuple[Section, ...] = (
     an_imbalance_is_found_answered_and_closed,
     people_are_told_on_their_channels,
     checklists_are_answered_by_the_machine_and_signed,
+    service_levels_and_trends_are_measured,
     webhooks_that_fail_are_seen_and_sent_again,
     jobs_are_run_by_name,
 )

@@ -233,6 +233,9 @@ class Settings(BaseSettings):
     notice_heartbeat_cron: str = Field(
         "0 6 * * *", max_length=100, description="When (UTC) every channel is told how things stand, also when all is well; empty: never."
     )
+    health_url: str = Field(
+        "", max_length=300, description="The server's `/healthz`, asked by the worker each minute; absent: availability is not measured."
+    )
     heartbeat_url: SecretStr | None = Field(
         None,
         description="Called by the worker every minute: a dead-man's switch outside, which raises the alarm when calls stop.",
@@ -280,10 +283,7 @@ class Settings(BaseSettings):
         "both share, with commas between servers. The name is the one by which that server calls itself.",
     )
     webhook_networks: str = Field(
-        "",
-        max_length=1_000,
-        description="Networks that webhooks may be sent to although they are not public, with commas, such as 10.1.0.0/16. To them also "
-        "by http.",
+        "", max_length=1_000, description="Networks that are told by webhooks although they are not public, with commas; also by http."
     )
     watttime_username: str | None = Field(
         None, min_length=1, max_length=200, description="Our user at WattTime, who says what grids emit. Absent: no carbon figures are had."

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.invariant import Invariant
+from counterfoil.integrity.levels import MONITORS as LEVEL_MONITORS
 from counterfoil.integrity.runs import UNASKED
 from counterfoil.operations.work.queries import BACKLOG_ABOVE, SLOW_FROM, queue_depths
 from counterfoil.operations.work.runner import Queue
@@ -66,7 +67,7 @@ def monitors(queues: Sequence[Queue]) -> tuple[Invariant, ...]:
         incident="P2",
         monitor=True,
     )
-    return (_WORKER_DOWN, depth, _SHORTFALL, _STALE_SOURCE, _JOB_NOT_RUN, _CHECK_NOT_RUN)
+    return (_WORKER_DOWN, depth, _SHORTFALL, _STALE_SOURCE, _JOB_NOT_RUN, *LEVEL_MONITORS, _CHECK_NOT_RUN)
 
 
 def _missed(conn: Connection[Any], now: datetime) -> Sequence[Missed]:

@@ -990,6 +990,12 @@ migration: number integer not null
 migration: name text not null
 migration: sha256 text not null
 migration: applied_at timestamp with time zone not null
+minute_sample: minute timestamp with time zone not null
+minute_sample: available boolean
+minute_sample: answered_ms integer not null
+minute_sample: why_not text
+minute_sample: measured_by text not null
+minute_sample: at timestamp with time zone not null
 money_queue: queue text not null
 not_kept_to_program: relation text not null
 not_kept_to_program: why text not null
@@ -1304,6 +1310,12 @@ provider_payout: not_there_at timestamp with time zone
 provider_payout: paid bigint
 provider_payout: beyond bigint not null default 0
 provider_payout: destination_id text
+queue_hour: hour timestamp with time zone not null
+queue_hour: queue text not null
+queue_hour: samples integer not null
+queue_hour: depth_sum bigint not null
+queue_hour: depth_max integer not null
+queue_hour: oldest_max_s integer not null
 queue_pause: number bigint not null identity
 queue_pause: queue text not null
 queue_pause: provider text not null default ''::text
@@ -2264,6 +2276,10 @@ log_subtree: log_subtree_height_is_kept CHECK ((height = ANY (ARRAY[8, 16, 24, 3
 log_subtree: log_subtree_is_a_hash CHECK ((length(hash) = 32))
 log_subtree: log_subtree_is_computed_once PRIMARY KEY (height, index)
 migration: migration_pkey PRIMARY KEY (number)
+minute_sample: minute_sample_is_whole CHECK ((date_trunc('minute'::text, (minute AT TIME ZONE 'UTC'::text)) = (minute AT TIME ZONE 'UTC'::text)))
+minute_sample: minute_sample_pkey PRIMARY KEY (minute)
+minute_sample: minute_sample_says_why CHECK ((COALESCE(available, true) = (why_not IS NULL)))
+minute_sample: minute_sample_took_time CHECK ((answered_ms >= 0))
 money_queue: money_queue_pkey PRIMARY KEY (queue)
 not_kept_to_program: not_kept_to_program_pkey PRIMARY KEY (relation)
 notice: notice_has_a_channel CHECK ((channel <> ''::text))
@@ -2435,6 +2451,9 @@ provider_payout: provider_payout_payout_id_fkey FOREIGN KEY (payout_id) REFERENC
 provider_payout: provider_payout_pkey PRIMARY KEY (id)
 provider_payout: provider_payout_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 provider_payout: provider_payout_unconfirmed CHECK ((unconfirmed = ANY (ARRAY['failed'::text, 'returned'::text])))
+queue_hour: queue_hour_adds_up CHECK ((((depth_sum >= depth_max) AND (depth_sum <= ((depth_max)::bigint * samples))) AND (depth_max >= 0)))
+queue_hour: queue_hour_pkey PRIMARY KEY (hour, queue)
+queue_hour: queue_hour_was_measured CHECK (((samples >= 1) AND (samples <= 60)))
 queue_pause: queue_pause_has_a_reason CHECK ((btrim(reason) <> ''::text))
 queue_pause: queue_pause_names_a_queue CHECK ((queue <> ''::text))
 queue_pause: queue_pause_pkey PRIMARY KEY (number)
@@ -3178,6 +3197,8 @@ log_origin: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_
 log_origin: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_origin FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_subtree: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_subtree FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_subtree: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_subtree FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+minute_sample: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.minute_sample FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+minute_sample: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.minute_sample FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 notice: CREATE TRIGGER notice_follows_table BEFORE UPDATE OF state ON public.notice FOR EACH ROW EXECUTE FUNCTION state_follows_table('notice')
 notice_attempt: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.notice_attempt FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 notice_attempt: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.notice_attempt FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -8259,6 +8280,9 @@ log_subtree: owner: counterfoil_owner
 migration: counterfoil_app: select
 migration: counterfoil_auditor: select
 migration: owner: counterfoil_owner
+minute_sample: counterfoil_app: insert, select
+minute_sample: counterfoil_auditor: select
+minute_sample: owner: counterfoil_owner
 money_queue: counterfoil_app: select
 money_queue: counterfoil_auditor: select
 money_queue: owner: counterfoil_owner
@@ -8483,6 +8507,9 @@ provider_payout: counterfoil_auditor: select (state_at)
 provider_payout: counterfoil_auditor: select (steps)
 provider_payout: counterfoil_auditor: select (unconfirmed)
 provider_payout: owner: counterfoil_owner
+queue_hour: counterfoil_app: insert, select, update
+queue_hour: counterfoil_auditor: select
+queue_hour: owner: counterfoil_owner
 queue_pause: counterfoil_app: insert, select
 queue_pause: counterfoil_auditor: select
 queue_pause: owner: counterfoil_owner

@@ -72,6 +72,10 @@ PARTS: Final[dict[str, CommandPart]] = {
         "counterfoil.cli.nouns.integrity.runbook", "What is looked at every morning, week and month.", OPERATIONS, attribute="checklists"
     ),
     "drills": CommandPart("counterfoil.cli.nouns.integrity.drills", "What must work on the worst day, practised.", OPERATIONS),
+    "slo": CommandPart(
+        "counterfoil.cli.nouns.integrity.levels", "Service levels: kept, and how fast budgets are used.", OPERATIONS, alone=True
+    ),
+    "trends": CommandPart("counterfoil.cli.nouns.integrity.levels", "Are we getting slower, and when is it busy?", OPERATIONS, alone=True),
     "providers": CommandPart("counterfoil.cli.nouns.operations.providers", "What providers can do, and how they do.", OPERATIONS),
     "parked": CommandPart("counterfoil.cli.nouns.operations.parked", "What failed five times and waits for a person.", OPERATIONS),
     "approvals": CommandPart("counterfoil.cli.nouns.operations.approvals", "What one person proposed and another decides.", OPERATIONS),

@@ -249,6 +249,7 @@ def _wiring(settings: Settings, database: Database, url: str, clock: SharedClock
         peers=parse_peers(settings.peers.get_secret_value() if settings.peers else "", ours=settings.server_name, providers=providers),
         webhook_networks=networks_of(settings.webhook_networks),
         channels=parse_channels(settings.notice_channels.get_secret_value() if settings.notice_channels else ""),
+        health_url=settings.health_url,
         heartbeat_url=settings.heartbeat_url.get_secret_value() if settings.heartbeat_url else "",
     )
 

@@ -46,6 +46,8 @@ class JobContext:
     database: Any = None  # of the kind that reconciliation copies from
     checks: Sequence[Invariant] = ()
     channels: Channels = field(default_factory=Channels)  # where people are told
+    health_url: str = ""  # what is asked each minute whether the server answers
+    queues: Sequence[Queue] = ()
     heartbeat_url: str = ""  # what is called every minute, so that somebody else notices when nobody calls
     tables: Mapping[str, str] = field(default_factory=dict)  # where a thing is kept, by the prefix of its id
     backups: Any = None  # what backups are made with

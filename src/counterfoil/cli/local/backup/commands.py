@@ -116,8 +116,8 @@ def prune_(
 
 @app.command("restore")
 def restore_(
+    to: Annotated[str, typer.Option("--to", help="The empty database, as a URL with the login that migrates.")],
     name: BackupName = None,
-    to: Annotated[str, typer.Option("--to", help="The empty database, as a URL with the login that migrates.", prompt=True)] = "",
     keys: Keys = None,
 ) -> None:
     """Restore a backup into an empty database, wholly or not at all, and hold what came out against what was backed up.
