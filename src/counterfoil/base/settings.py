@@ -264,9 +264,9 @@ class Settings(BaseSettings):
         max_length=100,
         description="When (UTC) the database is backed up: five fields of cron. Empty: never by itself.",
     )
-    backup_keep_daily: int = Field(14, ge=1, le=1_000, description="Of so many days the newest backup is kept.")
-    backup_keep_weekly: int = Field(8, ge=0, le=1_000, description="Of so many weeks the newest backup is kept.")
-    backup_keep_monthly: int = Field(24, ge=0, le=1_000, description="Of so many months the newest backup is kept.")
+    backup_keep_days: int = Field(14, ge=1, le=1_000, description="Of so many days the newest backup is kept.")
+    backup_keep_weeks: int = Field(8, ge=0, le=1_000, description="Of so many weeks the newest backup is kept.")
+    backup_keep_months: int = Field(24, ge=0, le=1_000, description="Of so many months the newest backup is kept.")
     drill_folder: Path | None = Field(
         None,
         description="Drills only: at the point of a payment that the file `armed` in this folder names, server and worker "

@@ -279,7 +279,7 @@ def backups_of(settings: Settings, database: Database, url: str, clock: Callable
         keys=lambda: backup_keys(settings),
         make_id=make_id,
         clock=clock,
-        policy=KeepPolicy(settings.backup_keep_daily, settings.backup_keep_weekly, settings.backup_keep_monthly),
+        policy=KeepPolicy(settings.backup_keep_days, settings.backup_keep_weeks, settings.backup_keep_months),
         programs=str(settings.postgres_bin) if settings.postgres_bin else None,
     )
 
