@@ -17,7 +17,6 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from counterfoil.base import edge
 from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.postgres.launcher import PrivatePostgres
 
@@ -39,7 +38,7 @@ def fresh_database(server: PrivatePostgres, name: str) -> str:
     with psycopg.connect(server.url, autocommit=True) as conn:
         conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     url = server.url_of(name)
-    migrate(url, now=edge.now())
+    migrate(url)
     return url
 
 

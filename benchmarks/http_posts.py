@@ -50,7 +50,7 @@ class Result(NamedTuple):
 @contextmanager
 def server(postgres: PrivatePostgres) -> Iterator[tuple[str, str]]:
     """A server process of its own: its address, and a controller's key."""
-    migrate(postgres.url, now=now())
+    migrate(postgres.url)
     key, log = _seed(postgres.url), postgres.folder / "server.log"
     environment = {
         **os.environ,

@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows")
     count = 100_000 if parser.parse_args().quick else 1_000_000
     with tempfile.TemporaryDirectory(prefix="counterfoil-copy-") as name, PrivatePostgres(Path(name)) as server:
-        migrate(server.url, now=NOON)
+        migrate(server.url)
         fill(server.url, count)
         database = Database(server.url).open()
         out = Path(name) / "out.parquet"

@@ -66,7 +66,7 @@ def migrate_template(server: PrivatePostgres) -> None:
     with psycopg.connect(server.url, autocommit=True) as conn:
         conn.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
     try:
-        migrate(server.url_of(TEMPLATE), now=NOW)
+        migrate(server.url_of(TEMPLATE))
         make_logins(server.url_of(TEMPLATE))
     except (psycopg.Error, Problem) as error:
         pytest.exit(f"a migration fails: {error} {getattr(error, '__notes__', '')}", returncode=3)

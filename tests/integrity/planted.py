@@ -638,10 +638,12 @@ MONITORS: Final[Faults] = {
     },
     "BACKUP_OVERDUE": {
         "the last one is of long ago": f"""update program set opened_at = opened_at - {LONG_AGO};
+            update migration set applied_at = applied_at - {LONG_AGO};
             update backup set snapshot_at = snapshot_at - {LONG_AGO}""",
     },
     "RESTORE_DRILL_OVERDUE": {
         "it passed long ago": """update program set opened_at = opened_at - interval '1 year';
+            update migration set applied_at = applied_at - interval '1 year';
             update drill set finished_at = finished_at - interval '1 year' where state = 'passed'""",
     },
     "DRILL_FAILED": {

@@ -48,7 +48,7 @@ def test_an_alert_needs_both_windows_and_more_than_a_few_events():
 
 def levels(database: Database, now: datetime) -> dict[str, tuple[str, int, int]]:
     with database.transaction(read_only=True) as conn:
-        return {one.name: (one.verdict, one.good, one.total) for one in service_levels(conn, now=now)}
+        return {one.name: (one.verdict, one.good, one.counted) for one in service_levels(conn, now=now)}
 
 
 @pytest.fixture

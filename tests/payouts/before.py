@@ -21,7 +21,7 @@ def as_of_migration(url: str, folder: Path, last: int, *, now: datetime) -> Iter
     for one in files(FOLDER):
         if one.number <= last:
             shutil.copy(FOLDER / one.name, folder)
-    migrate(url, now=now, folder=folder)
+    migrate(url, folder=folder)
     with psycopg.connect(url) as conn:
         conn.execute("insert into program (id, name, opened_at) values ('main', 'Main', %s)", [now])
         conn.execute("insert into asset (code, scale) values ('EUR', 2) on conflict do nothing")

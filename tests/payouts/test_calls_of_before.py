@@ -51,7 +51,7 @@ def a_database_of_before(url: str, folder: Path) -> None:
 def test_each_send_of_before_is_a_call_that_may_land_until_its_horizon(make_database_url, tmp_path: Path):
     url = make_database_url(empty=True)
     a_database_of_before(url, tmp_path)
-    migrate(url, now=NOW)
+    migrate(url)
     with psycopg.connect(url) as conn:
         known = begun(conn, list(STEPS), now=NOW + timedelta(minutes=18))
         first, second = NOW + timedelta(minutes=2), NOW + timedelta(minutes=4)

@@ -30,7 +30,7 @@ def a_database(url: str, folder: Path, last: int) -> None:
     for one in files(FOLDER):
         if one.number <= last:
             shutil.copy(FOLDER / one.name, folder)
-    migrate(url, now=NOW, folder=folder)
+    migrate(url, folder=folder)
     with psycopg.connect(url) as conn:
         insert(conn, "program", id="main", name="Main", opened_at=NOW)
         conn.execute("insert into asset (code, scale) values ('EUR', 2) on conflict do nothing")
@@ -84,7 +84,7 @@ def test_what_had_funded_escrows_is_found_the_last_one_first_and_told_once(make_
         funded_escrow(conn, 2, "ch_1", 30)
         for number, (charge, amount, state) in enumerate((("ch_1", 50, "open"), ("ch_1", 40, "lost"), ("ch_2", 60, "open")), start=1):
             taken(conn, number, charge, amount, state)
-    migrate(url, now=NOW)
+    migrate(url)
     with psycopg.connect(url) as conn:
         shares = conn.execute("select chargeback_id, escrow_id, amount from chargeback_escrow order by 1, 2").fetchall()
         assert shares == [("cb_1", "esc_2", 20), ("cb_2", "esc_1", 30), ("cb_2", "esc_2", 10)], "30 of the first had funded nothing"
@@ -111,7 +111,7 @@ def test_what_had_paid_debts_is_found_and_nothing_of_others_is_missing_then(make
         insert(conn, "chargeback_escrow", chargeback_id="cb_3", escrow_id="esc_1", amount=20)
         lacking = conn.execute("select payment_unused(id) from payment order by id").fetchall()
         assert lacking == [(-60,), (-50,), (0,), (50,)], "others' money had paid for it"
-    migrate(url, now=NOW)
+    migrate(url)
     with psycopg.connect(url) as conn:
         shares = conn.execute("select chargeback_id, entry_id, amount from chargeback_debt order by 1, 2").fetchall()
         assert shares == [("cb_1", "cde_1", 20), ("cb_2", "cde_1", 10), ("cb_2", "cde_2", 30), ("cb_3", "cde_3", 50)]

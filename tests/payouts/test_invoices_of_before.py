@@ -50,7 +50,7 @@ def a_database_of_before(url: str, folder: Path) -> None:
 def test_an_invoice_of_before_says_what_became_of_it(make_database_url, tmp_path: Path):
     url = make_database_url(empty=True)
     a_database_of_before(url, tmp_path)
-    migrate(url, now=NOW)
+    migrate(url)
     with psycopg.connect(url) as conn:
         found = conn.execute("select id, state, steps from invoice order by id").fetchall()
         assert found == [("inv_disputed", "disputed", 4), ("inv_gone", "refunded", 4), ("inv_half", "paid", 3), ("inv_plain", "paid", 3)]

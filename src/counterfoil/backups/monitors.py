@@ -24,15 +24,25 @@ class BackupTooOld(NamedTuple):
     limit: timedelta
 
 
+def began_at(conn: Connection[Any]) -> datetime | None:
+    """When this installation began to hold books; null before its first program.
+
+    A program may be opened as of long ago (the demo's day is past), so its hour alone would say that a new installation is old.
+    """
+    row = conn.execute("select greatest(min(opened_at), (select min(applied_at) from migration)) from program").fetchone()
+    return None if row is None or row[0] is None else row[0]
+
+
 def _overdue(conn: Connection[Any], now: datetime) -> Sequence[BackupTooOld]:
     """Nothing was backed up within twice the schedule's interval, or two days without one; a new installation has that time, too."""
     row = conn.execute(
-        """select (select min(opened_at) from program), (select max(snapshot_at) from backup where state = 'kept'),
+        """select (select max(snapshot_at) from backup where state = 'kept'),
                   (select cron from reconciliation_schedule where name = %s and cron <> '')""",
         [SCHEDULE],
     ).fetchone()
     assert row is not None
-    began, newest, cron = row
+    newest, cron = row
+    began = began_at(conn)
     interval = max(after(cron, now) - before(cron, now), timedelta(hours=1)) if cron else DAY
     limit = INTERVALS_MAX * interval
     if began is None or now - max(began, newest or began) <= limit:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.backups.monitors import began_at
 from counterfoil.base.database import name_refusals
 from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.problems import InvalidInput, Problem
@@ -205,11 +206,11 @@ def standings(conn: Connection[Any]) -> list[DrillStanding]:
     for kind in KINDS:
         last = DRILLS.read(conn, "where name = %s and finished_at is not null order by finished_at desc limit 1", [kind.name])
         row = conn.execute(
-            """select (select max(finished_at) from drill where name = %s and state = 'passed'), (select min(opened_at) from program)""",
+            """select (select max(finished_at) from drill where name = %s and state = 'passed')""",
             [kind.name],
         ).fetchone()
         assert row is not None
-        since = row[0] or row[1]
+        since = row[0] or began_at(conn)
         found.append(DrillStanding(kind, last[0] if last else None, row[0], since and since + timedelta(days=kind.days)))
     return found
 

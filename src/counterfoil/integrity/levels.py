@@ -47,7 +47,7 @@ class Count(NamedTuple):
     """Events of a span: the good ones, and all that were measured."""
 
     good: int
-    total: int
+    counted: int
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Level(NamedTuple):
     target: float
     verdict: str
     good: int
-    total: int
+    counted: int
     kept: float | None
     budget_used: float | None
     burn: dict[str, float | None]
@@ -148,12 +148,12 @@ def _level(conn: Connection[Any], one: Objective, now: datetime) -> Level:
     since = now - PERIOD
     count, counts = one.count(conn, since, now), _counts(conn, one, now)
     burn = {name: burn_of(one, each) for name, each in counts.items()}
-    kept = count.good / count.total if count.total else None
-    used = round((count.total - count.good) / count.total / one.budget, 4) if count.total and one.budget else None
+    kept = count.good / count.counted if count.counted else None
+    used = round((count.counted - count.good) / count.counted / one.budget, 4) if count.counted and one.budget else None
     verdict = "not_measured" if kept is None else "kept" if kept >= one.target else "missed"
     hot = hottest(one, counts)
     burning = f"{hot.severity}: faster than {hot.rate:g} over {hot.long} and {hot.short}" if hot else None
-    return Level(one.name, one.says, one.target, verdict, count.good, count.total, kept, used, burn, burning, since, now)
+    return Level(one.name, one.says, one.target, verdict, count.good, count.counted, kept, used, burn, burning, since, now)
 
 
 def _counts(conn: Connection[Any], one: Objective, now: datetime) -> dict[str, Count]:
@@ -162,10 +162,10 @@ def _counts(conn: Connection[Any], one: Objective, now: datetime) -> dict[str, C
 
 def burn_of(one: Objective, count: Count) -> float | None:
     """How many times faster than it lasts the budget is used; without a budget, how many were bad. None where nothing happened."""
-    if count.total == 0:
+    if count.counted == 0:
         return None
-    bad = count.total - count.good
-    return round(bad / count.total / (one.budget or 1 / count.total), 2)
+    bad = count.counted - count.good
+    return round(bad / count.counted / (one.budget or 1 / count.counted), 2)
 
 
 def hottest(one: Objective, counts: Mapping[str, Count]) -> Burning | None:
@@ -173,7 +173,7 @@ def hottest(one: Objective, counts: Mapping[str, Count]) -> Burning | None:
     for each in BURNS:
         long = counts[each.long]
         rates = [burn_of(one, counts[window]) or 0.0 for window in (each.long, each.short)]
-        if one.budget and min(rates) > each.rate and long.total - long.good >= BAD_MIN:
+        if one.budget and min(rates) > each.rate and long.counted - long.good >= BAD_MIN:
             return each
     return None
 

@@ -66,7 +66,7 @@ def before(make_database_url: Any, tmp_path: Path) -> str:
         if one.number <= BEFORE:
             shutil.copy(FOLDER / one.name, folder)
     shutil.copy(FOLDER / "grants.sql", folder)
-    migrate(url, now=NOW, folder=folder)
+    migrate(url, folder=folder)
     with psycopg.connect(url) as conn:
         conn.execute("insert into program (id, name, opened_at) values ('main', 'Main', %s)", [NOW])
         conn.execute("insert into asset (code, scale) values ('EUR', 2) on conflict do nothing")
@@ -125,7 +125,7 @@ def before(make_database_url: Any, tmp_path: Path) -> str:
         conn.execute("update destination set token = 'acct_thief' where id = 'dst_2'")
         conn.execute("alter table destination enable trigger user")
         conn.execute("alter table destination enable always trigger is_sealed")
-    migrate(url, now=NOW)
+    migrate(url)
     return url
 
 

@@ -27,7 +27,7 @@ def before(make_database_url, tmp_path: Path) -> str:
     for one in files(FOLDER):
         if one.number <= BEFORE:
             shutil.copy(FOLDER / one.name, tmp_path)
-    migrate(url, now=NOW, folder=tmp_path)
+    migrate(url, folder=tmp_path)
     with psycopg.connect(url) as conn:
         conn.execute("insert into program (id, name, opened_at) values (%s, 'Main', %s)", [PROGRAM, NOW])
         for number in (2, 1):  # their ids are in another order than the moments at which they began
@@ -68,7 +68,7 @@ def before(make_database_url, tmp_path: Path) -> str:
 
 
 def test_runs_are_numbered_in_the_order_in_which_they_began_and_breaks_know_the_newest(before: str):
-    migrate(before, now=NOW)
+    migrate(before)
     with psycopg.connect(before) as conn:
         assert conn.execute("select id from reconciliation_run order by number").fetchall() == [("rec_2",), ("rec_1",)]
         told = conn.execute("select state, seen_number, accepted_at_stake, subject from break order by id").fetchall()
@@ -81,7 +81,7 @@ def test_runs_are_numbered_in_the_order_in_which_they_began_and_breaks_know_the_
 
 
 def test_the_next_run_shows_what_was_accepted_and_opens_what_was_closed_and_is_there(before: str):
-    migrate(before, now=NOW)
+    migrate(before)
     database = Database(before, keys=KEYS).open()
     try:
         with database.transaction() as conn:

@@ -13,7 +13,6 @@ from typing import Final
 
 import psycopg
 
-from counterfoil.base.edge import now
 from counterfoil.base.machine import Machine
 from counterfoil.base.migrations.describe import describe
 from counterfoil.base.migrations.runner import FOLDER, migrate
@@ -25,7 +24,7 @@ RECORD: Final = FOLDER / "schema.sql"
 def record() -> None:
     """Migrate an empty database and write down what it holds."""
     with tempfile.TemporaryDirectory(prefix="counterfoil-schema-") as folder, PrivatePostgres(folder) as server:
-        migrate(server.url, now=now())
+        migrate(server.url)
         with psycopg.connect(server.url) as conn:
             RECORD.write_text(describe(conn), "utf-8")
 

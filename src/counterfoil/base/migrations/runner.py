@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -66,7 +65,7 @@ def files(folder: Path = FOLDER) -> list[Migration]:
     return [Migration(int(path.name[:4]), path.name, path.read_text("utf-8")) for path in named]
 
 
-def migrate(url: str, *, now: datetime, folder: Path = FOLDER) -> list[str]:
+def migrate(url: str, *, folder: Path = FOLDER) -> list[str]:
     """Bring the database up to the newest schema and return the names of the files applied; none when there was nothing to do.
 
     The login must be able to create roles and objects in `public` (the private PostgreSQL's can). Several processes may call it
@@ -76,7 +75,7 @@ def migrate(url: str, *, now: datetime, folder: Path = FOLDER) -> list[str]:
     with psycopg.connect(url, autocommit=True) as conn:
         try:
             prepare_database(conn)
-            while (name := _apply_next(conn, files(folder), now)) is not None:
+            while (name := _apply_next(conn, files(folder))) is not None:
                 done.append(name)
             _grant(conn, folder)
         except errors.LockNotAvailable as error:
@@ -164,7 +163,7 @@ def _begin(conn: Connection[Any]) -> None:
     conn.execute("select set_config('role', %s, true), set_config('search_path', 'public', true)", [OWNER])
 
 
-def _apply_next(conn: Connection[Any], migrations: Sequence[Migration], now: datetime) -> str | None:
+def _apply_next(conn: Connection[Any], migrations: Sequence[Migration]) -> str | None:
     with conn.transaction():
         _begin(conn)
         conn.execute("""
@@ -180,8 +179,8 @@ def _apply_next(conn: Connection[Any], migrations: Sequence[Migration], now: dat
             error.add_note(f"in migration {following.name}")
             raise
         conn.execute(
-            "insert into migration (number, name, sha256, applied_at) values (%s, %s, %s, %s)",
-            [following.number, following.name, following.sha256, now],
+            "insert into migration (number, name, sha256, applied_at) values (%s, %s, %s, clock_timestamp())",
+            [following.number, following.name, following.sha256],
         )
         return following.name
 

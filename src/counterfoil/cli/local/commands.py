@@ -43,11 +43,10 @@ def up(host: Host = None, port: Port = None) -> None:
 @app.command("migrate")
 def migrate() -> None:
     """Apply what this version's schema has and the database lacks. Safe to run twice, and from several machines at once."""
-    from counterfoil.base.edge import now
     from counterfoil.base.migrations.runner import migrate as apply
     from counterfoil.base.postgres.reach import refuse_unless_reached
 
     with addresses(settings_now()) as found:
         refuse_unless_reached(found.migrating)
-        done = apply(found.migrating, now=now())
+        done = apply(found.migrating)
     typer.echo("\n".join(f"applied {name}" for name in done) if done else "Nothing to do: the database is up to date.")

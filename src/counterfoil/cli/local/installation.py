@@ -151,7 +151,7 @@ def serving_url(settings: Settings, *, keep: bool = False) -> Iterator[str]:
     """Where a process of this installation serves from, migrated when it is the private one. Never as a superuser."""
     with addresses(settings, keep=keep) as found:
         if settings.database_url is None:  # the private database has nobody else to look after it
-            migrate(found.migrating, now=now())
+            migrate(found.migrating)
             make_logins(found.migrating)
         yield found.serving
 
@@ -196,7 +196,7 @@ def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Instal
     with serving_url(settings, keep=True) as url:
         if migrating and settings.database_url is not None:
             refuse_unless_reached(url)
-            migrate(url, now=now())
+            migrate(url)
         keys = _fit_with_keys(url, settings)
         database = Database(url, connections_max=settings.connections_max, prepares=settings.database_prepares, keys=keys).open()
         clock = SharedClock(database).start()

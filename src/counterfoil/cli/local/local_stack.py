@@ -148,7 +148,7 @@ class World:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.started_at = now()
         self.postgres = PrivatePostgres(self.folder).start()
-        migrate(self.postgres.url, now=now())
+        migrate(self.postgres.url)
         make_logins(self.postgres.url)
         self.database_url = self.postgres.url_of(DATABASE, login=SERVER)
         kept = kept_keys(self.folder, entropy)

@@ -27,7 +27,7 @@ class LevelView(ViewModel):
     target: float = Field(description="The share of all that must be good.")
     verdict: str = Field(description="kept, missed, or not_measured.")
     good: int
-    total: int
+    counted: int
     kept: float | None = Field(description="The share that was good; null where nothing was measured.")
     budget_used: float | None = Field(description="Of the share that may be bad: 1 is all of it. Null without a budget, or unmeasured.")
     burn: dict[str, float | None] = Field(

@@ -15,7 +15,7 @@ PAYOUTS = ("day", "payouts", "medianH", "p95H", "late")
 QUEUES = ("queue", "hour", "depthMean", "depthMax", "oldestMaxS", "minutesMeasured")
 PROCESSING = ("day", "intents", "medianS", "p95S")
 EVERY_COLUMN = ("of", *PROCESSING, *QUEUES, *PAYOUTS[1:])
-COLUMNS = ("name", "target", "kept", "verdict", "good", "total", "budgetUsed", "burn.1h", "burn.6h", "burn.3d", "burning")
+COLUMNS = ("name", "target", "kept", "verdict", "good", "counted", "budgetUsed", "burn.1h", "burn.6h", "burn.3d", "burning")
 
 
 @app.command("slo")
