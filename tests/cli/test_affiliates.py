@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from counterfoil.base.edge import make_id, now
 from counterfoil.settlement.commissions.accruing import accrue
-from counterfoil.settlement.commissions.moving import mature, pay_affiliate
+from counterfoil.settlement.commissions.moving import mature, pay_affiliates
 from counterfoil.settlement.escrow.escrows import NewEscrow, open_escrow
 from counterfoil.settlement.escrow.moving import Hand, release_escrow
 from tests.api.office import PROGRAM, Office, fresh
@@ -76,10 +76,10 @@ def test_what_matured_is_shown_and_paid_to_the_affiliate_as_a_payee(cli: Cli, of
     cli("affiliates", "refer", ann, "--customer-id", "carl")
     sold(office)
     with office.database.transaction() as conn:
-        mature(conn, [row[0] for row in conn.execute("select id from commission").fetchall()], now=now())
+        mature(conn, [row[0] for row in conn.execute("select id from commission").fetchall()], make_id=make_id, now=now())
     assert cli("affiliates", "payable", ann, "-o", "json").json()[0]["earned"] == "1000"
     with office.database.transaction() as conn:
-        assert pay_affiliate(conn, ann, make_id=make_id, now=now())
+        assert pay_affiliates(conn, [ann], make_id=make_id, now=now())
     assert "Nothing of it matured" in cli("affiliates", "payable", ann).out
     assert cli("commissions", "list", "--state", "paid", "-o", "json").json()[0]["remaining"] == "1000"
     assert cli("invariants").code == 0

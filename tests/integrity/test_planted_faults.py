@@ -46,7 +46,7 @@ from counterfoil.proofs.log.sequencing import sequence
 from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
 from counterfoil.settlement.affiliates.affiliates import refer, set_affiliate
-from counterfoil.settlement.commissions.moving import mature, pay_affiliate
+from counterfoil.settlement.commissions.moving import mature, pay_affiliates
 from counterfoil.settlement.commissions.rates import set_terms
 from counterfoil.settlement.commissions.rules import CommissionTerms
 from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_escrow, sign_escrow
@@ -334,8 +334,8 @@ def _referred(desk: Desk) -> None:
             [[refunded, sold]],
         ).fetchall()
         assert sorted(row[1] for row in rows) == [False, False, True, True], "the events were not followed"
-        mature(conn, [row[0] for row in rows if not row[1]], now=desk.clock.now)
-        assert pay_affiliate(conn, above, make_id=make_id, now=desk.clock.now)
+        mature(conn, [row[0] for row in rows if not row[1]], make_id=make_id, now=desk.clock.now)
+        assert pay_affiliates(conn, [above], make_id=make_id, now=desk.clock.now)
 
 
 @pytest.fixture

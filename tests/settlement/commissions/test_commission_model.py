@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from counterfoil.base.edge import make_id
 from counterfoil.settlement.commissions.model import list_commissions
-from counterfoil.settlement.commissions.moving import mature, pay_affiliate, take_back
+from counterfoil.settlement.commissions.moving import mature, pay_affiliates, take_back
 from counterfoil.settlement.commissions.verifying import verify_commissions
 from tests.builders import NOW
 from tests.settlement.commissions.shop import DAYS, TERMS, a_refund, a_sale, a_shop, balance, still_true
@@ -80,7 +80,7 @@ def life_in(conn: Any) -> type[RuleBasedStateMachine]:
             self.now += days * DAYS
             found = [one for one in list_commissions(conn, rows_max=1000, after=None, state="accrued") if one.matures_at <= self.now]
             take_back(conn, sorted({one.sale_id for one in found}), make_id=make_id, now=self.now)
-            mature(conn, [one.id for one in found], now=self.now)
+            mature(conn, [one.id for one in found], make_id=make_id, now=self.now)
             ripe = {one.sale_id for one in found}
             self._follow(ripe)
             for one in self.pieces:
@@ -89,7 +89,7 @@ def life_in(conn: Any) -> type[RuleBasedStateMachine]:
 
         @rule()
         def pay(self) -> None:
-            made = pay_affiliate(conn, self.affiliate, make_id=make_id, now=self.now)
+            made = pay_affiliates(conn, [self.affiliate], make_id=make_id, now=self.now)
             self._follow({one.sale for one in self.pieces if one.where == "payable"})
             ready = [one for one in self.pieces if one.where == "payable"]
             amount = sum(one.left for one in ready) - self.owes

@@ -14,7 +14,7 @@ from counterfoil.payouts.refunds.refunds import REFUND
 from counterfoil.settlement.affiliates.affiliates import change_activity, set_affiliate
 from counterfoil.settlement.commissions.accruing import accrue, announce_referred
 from counterfoil.settlement.commissions.model import Commission, list_commissions
-from counterfoil.settlement.commissions.moving import mature, pay_affiliate, payable_of, take_back
+from counterfoil.settlement.commissions.moving import mature, pay_affiliates, payable_of, take_back
 from counterfoil.settlement.commissions.rates import set_terms
 from counterfoil.settlement.commissions.rules import CommissionTerms
 from counterfoil.settlement.commissions.verifying import verify_commissions
@@ -31,7 +31,7 @@ def of_sale(conn: Any, sale: str) -> dict[int, Commission]:
 
 
 def ripen(conn: Any) -> None:
-    mature(conn, [one.id for one in list_commissions(conn, rows_max=1000, after=None, state="accrued")], now=RIPE)
+    mature(conn, [one.id for one in list_commissions(conn, rows_max=1000, after=None, state="accrued")], make_id=make_id, now=RIPE)
 
 
 def test_each_level_earns_its_rate_of_the_sale_once(conn: Any) -> None:
@@ -98,7 +98,7 @@ def test_a_commission_matures_after_its_days_and_not_while_its_sale_is_disputed(
     ann, _ = a_shop(conn)
     sale = a_sale(conn)
     (one, _) = of_sale(conn, sale).values()
-    mature(conn, [one.id], now=NOW + 29 * DAYS)
+    mature(conn, [one.id], make_id=make_id, now=NOW + 29 * DAYS)
     assert of_sale(conn, sale)[one.level].state == "accrued"
     with pytest.raises(psycopg.DatabaseError, match="matures at"), conn.transaction():
         conn.execute("update commission set state = 'payable', state_at = %s where id = %s", [NOW, one.id])
@@ -148,7 +148,7 @@ def test_a_commission_that_matured_was_taken_back_and_given_again_matures_again_
     take_back(conn, [sale], make_id=make_id, now=RIPE)
     ripen(conn)
     assert (balance(conn, f"accrued:affiliate:{ann}"), balance(conn, f"payable:affiliate:{ann}")) == (0, 1000)
-    assert len(pay_affiliate(conn, ann, make_id=make_id, now=RIPE)) == 1
+    assert len(pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)) == 1
     still_true(conn)
 
 
@@ -177,8 +177,8 @@ def test_what_matured_is_paid_once_and_leaves_a_payout_to_make(conn: Any) -> Non
     ann, _ = a_shop(conn)
     a_sale(conn), a_sale(conn)
     ripen(conn)
-    (payment,) = pay_affiliate(conn, ann, make_id=make_id, now=RIPE)
-    assert pay_affiliate(conn, ann, make_id=make_id, now=RIPE) == []
+    (payment,) = pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)
+    assert pay_affiliates(conn, [ann], make_id=make_id, now=RIPE) == []
     (source,) = payout_sources(conn, [payment])
     assert (source.payee_id, source.invoice_id, source.gross, source.net) == (ann, payment, 1998, 1998)
     assert (balance(conn, f"payable:affiliate:{ann}"), balance(conn, f"payable:payee:{ann}")) == (0, 1998)
@@ -191,11 +191,11 @@ def test_less_than_the_minimum_carries_over(conn: Any) -> None:
     ann, bob = a_shop(conn, TERMS._replace(minimum=10_00))
     a_sale(conn)
     ripen(conn)
-    assert pay_affiliate(conn, ann, make_id=make_id, now=RIPE) == []
+    assert pay_affiliates(conn, [ann], make_id=make_id, now=RIPE) == []
     a_sale(conn, 10)
     ripen(conn)
-    assert len(pay_affiliate(conn, ann, make_id=make_id, now=RIPE)) == 1
-    assert pay_affiliate(conn, bob, make_id=make_id, now=RIPE) == []
+    assert len(pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)) == 1
+    assert pay_affiliates(conn, [bob], make_id=make_id, now=RIPE) == []
     still_true(conn)
 
 
@@ -203,19 +203,19 @@ def test_what_is_refunded_after_it_was_paid_is_netted_in_the_next_payment_and_ne
     ann, _ = a_shop(conn)
     sale = a_sale(conn, 100_00)
     ripen(conn)
-    pay_affiliate(conn, ann, make_id=make_id, now=RIPE)
+    pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)
     a_refund(conn, sale, 100_00)
     take_back(conn, [sale], make_id=make_id, now=RIPE)
     assert balance(conn, f"payable:affiliate:{ann}") == 0
     still_true(conn)
     a_sale(conn, 50_00)
     ripen(conn)
-    assert pay_affiliate(conn, ann, make_id=make_id, now=RIPE) == []
+    assert pay_affiliates(conn, [ann], make_id=make_id, now=RIPE) == []
     (due,) = payable_of(conn, ann, now=RIPE)
     assert (due.earned, due.carried) == (500, 1000)
     a_sale(conn, 70_00)
     ripen(conn)
-    (payment,) = pay_affiliate(conn, ann, make_id=make_id, now=RIPE)
+    (payment,) = pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)
     assert conn.execute("select earned, netted, amount from commission_payment where id = %s", [payment]).fetchone() == (1200, 1000, 200)
     assert balance(conn, f"payable:payee:{ann}") == 1200
     still_true(conn)
@@ -226,7 +226,9 @@ def test_a_refund_whose_event_is_late_is_seen_before_the_commission_is_paid(conn
     sale = a_sale(conn, 100_00)
     ripen(conn)
     a_refund(conn, sale, 40_00)
-    pay_affiliate(conn, ann, make_id=make_id, now=RIPE)
+    pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)
+    assert balance(conn, f"payable:payee:{ann}") == 600
+    take_back(conn, [sale], make_id=make_id, now=RIPE)  # the event: of the other level it was not needed before
     assert balance(conn, f"payable:payee:{ann}") == 600
     still_true(conn)
 

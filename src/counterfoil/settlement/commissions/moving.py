@@ -2,11 +2,14 @@
 
 What was taken back always follows from the refunds that are there, so it is worked out again before a commission matures or is paid: an
 event that comes late takes nothing twice, and lets nothing through.
+
+The order of locks, everywhere: commissions in id order, then affiliates in id order, then accounts, each once in a transaction. Who pays
+has claimed the affiliates first, so it takes the commissions that nobody holds, never waits for one, and comes back for the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -19,8 +22,8 @@ from counterfoil.ledger.journals.key_spaces import COMMISSION_MATURE, COMMISSION
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here
-from counterfoil.settlement.affiliates.affiliates import show_affiliate
+from counterfoil.operations.work.runner import BUSY_WAIT, Claim, Runner, Tally, run_here
+from counterfoil.settlement.affiliates.affiliates import AFFILIATES
 from counterfoil.settlement.commissions.model import COMMISSION, MATURING, PAYING, Commission, commissions_by_id
 
 ACTOR: Final = "system:worker"
@@ -46,19 +49,11 @@ class Payable(NamedTuple):
 
 def take_back(conn: Connection[Any], sale_ids: Sequence[str], *, make_id: MakeId, now: datetime) -> int:
     """Bring every commission of these sales to what the refunds of its sale leave of it, down or up. Returns how many changed."""
-    wanted = list(sale_ids)
     # Locked first, and read afterwards: of two refunds at once the later sees what the earlier took.
-    conn.execute("select from commission where sale_id = any(%s) order by id for update", [wanted])
-    rows = conn.execute(
-        """select c.id, c.amount - coalesce(d.due[c.level], 0) - c.taken_back
-           from commission c join (select id, commission_due(id, true) as due from commission_sale where id = any(%s)) d on d.id = c.sale_id
-           where c.amount - coalesce(d.due[c.level], 0) <> c.taken_back order by c.id""",
-        [wanted],
-    ).fetchall()
-    differing = dict(rows)
-    for one in commissions_by_id(conn, list(differing)):
-        _reverse(conn, one, differing[one.id], make_id, now)
-    return len(differing)
+    rows = conn.execute("select id from commission where sale_id = any(%s) order by id for update", [list(sale_ids)]).fetchall()
+    changed, journals = _taken_back(conn, [row[0] for row in rows], make_id, now)
+    post_all(conn, journals, now=now)
+    return changed
 
 
 def take_back_of_invoices(conn: Connection[Any], invoice_ids: Sequence[str], *, make_id: MakeId, now: datetime) -> int:
@@ -67,7 +62,33 @@ def take_back_of_invoices(conn: Connection[Any], invoice_ids: Sequence[str], *, 
     return take_back(conn, [row[0] for row in rows], make_id=make_id, now=now)
 
 
-def _reverse(conn: Connection[Any], one: Commission, amount: int, make_id: MakeId, now: datetime) -> None:
+def _taken_back(conn: Connection[Any], ids: Sequence[str], make_id: MakeId, now: datetime) -> tuple[int, list[ProgramJournal]]:
+    """Bring these locked commissions to what refunds leave of them: how many changed, and what is to be posted with the rest."""
+    rows = conn.execute(
+        """select c.id, c.amount - coalesce(d.due[c.level], 0) - c.taken_back
+           from commission c join (select s.id, commission_due(s.id, true) as due from commission_sale s
+                                   where s.id in (select sale_id from commission where id = any(%(ids)s))) d on d.id = c.sale_id
+           where c.id = any(%(ids)s) and c.amount - coalesce(d.due[c.level], 0) <> c.taken_back order by c.id""",
+        {"ids": list(ids)},
+    ).fetchall()
+    differing = dict(rows)
+    changing = commissions_by_id(conn, list(differing))
+    # What is netted in the next payment changes with these: who pays their affiliates comes before or after us.
+    _due(conn, [one.affiliate_id for one in changing if one.state == "paid"], now)
+    journals = [each for one in changing for each in _reverse(conn, one, differing[one.id], make_id, now)]
+    return len(differing), journals
+
+
+def _due(conn: Connection[Any], affiliate_ids: Iterable[str], at: datetime) -> None:
+    """Have these affiliates looked at for what is to be paid."""
+    conn.execute(
+        """update affiliate set due_at = least(due_at, %s)
+           where id in (select id from affiliate where id = any(%s) order by id for no key update)""",
+        [at, sorted(set(affiliate_ids))],
+    )
+
+
+def _reverse(conn: Connection[Any], one: Commission, amount: int, make_id: MakeId, now: datetime) -> list[ProgramJournal]:
     state = one.state
     if state == "reversed":  # a refund was won back: it is earned again
         state = take_step(conn, COMMISSION, one.id, state, "reinstate", actor=ACTOR, at=now)
@@ -79,30 +100,32 @@ def _reverse(conn: Connection[Any], one: Commission, amount: int, make_id: MakeI
            from commission_reversal where commission_id = %(commission)s""",
         {"id": made, "commission": one.id, "program": one.program_id, "amount": amount, "state": state, "now": now},
     )
-    if state != "paid":  # what was paid is netted in the next payment
-        held = f"{'payable' if state == 'payable' else 'accrued'}:affiliate:{one.affiliate_id}"
-        lines = [(held, "commission_expense", amount)] if amount > 0 else [("commission_expense", held, -amount)]
-        post_all(conn, [_journal(one.program_id, one.asset, COMMISSION_REVERSE, "commission_reversal", made, lines)], now=now)
-        if one.taken_back + amount == one.amount:
-            take_step(conn, COMMISSION, one.id, state, "reverse", actor=ACTOR, at=now)
-            conn.execute("update commission set due_at = null where id = %s", [one.id])
     told = {"amount": str(amount), "asset": one.asset, "affiliateId": one.affiliate_id, "saleId": one.sale_id, "was": state}
     emit(conn, [NewEvent("commission_reversed", one.program_id, one.id, told, once=made)], at=now)
+    if state == "paid":  # it is netted in the next payment
+        return []
+    if one.taken_back + amount == one.amount:
+        take_step(conn, COMMISSION, one.id, state, "reverse", actor=ACTOR, at=now)
+        conn.execute("update commission set due_at = null where id = %s", [one.id])
+    held = f"{'payable' if state == 'payable' else 'accrued'}:affiliate:{one.affiliate_id}"
+    lines = [(held, "commission_expense", amount)] if amount > 0 else [("commission_expense", held, -amount)]
+    return [_journal(one.program_id, one.asset, COMMISSION_REVERSE, "commission_reversal", made, lines)]
 
 
 def mature_due(runner: Runner, make_id: MakeId) -> Tally:
     """One tick: commissions whose time has come become payable; those whose sale is disputed wait."""
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
-        ids = [claim.id for claim in claims]
-        take_back(conn, sorted({one.sale_id for one in commissions_by_id(conn, ids)}), make_id=make_id, now=now)
-        mature(conn, ids, now=now)
+        mature(conn, [claim.id for claim in claims], make_id=make_id, now=now)
 
     return run_here(runner, MATURING, work)
 
 
-def mature(conn: Connection[Any], ids: Sequence[str], *, now: datetime) -> None:
-    """Let these commissions mature, as far as they are still accrued, their time has come, and no dispute is open on their sale."""
+def mature(conn: Connection[Any], ids: Sequence[str], *, make_id: MakeId, now: datetime) -> None:
+    """Let these commissions mature, less what refunds take back of them, as far as they are still accrued, their time has come, and no
+    dispute is open on their sale."""
+    locked = [one.id for one in commissions_by_id(conn, ids)]
+    _, journals = _taken_back(conn, locked, make_id, now)
     accrued = [one for one in commissions_by_id(conn, ids) if one.state == "accrued" and one.matures_at <= now]
     rows = conn.execute(
         "select id from unnest(%s::text[]) as id where commission_contested(id)", [sorted({one.sale_id for one in accrued})]
@@ -121,8 +144,8 @@ def mature(conn: Connection[Any], ids: Sequence[str], *, now: datetime) -> None:
         [COMMISSION.name, [one.id for one in ready]],
     ).fetchall()
     times = dict(rows)
-    post_all(conn, [_maturity(one, times[one.id]) for one in ready], now=now)
-    conn.execute("update affiliate set due_at = least(due_at, %s) where id = any(%s)", [now, sorted({one.affiliate_id for one in ready})])
+    _due(conn, [one.affiliate_id for one in ready], now)
+    post_all(conn, [*journals, *(_maturity(one, times[one.id]) for one in ready)], now=now)
 
 
 def _maturity(one: Commission, time: int) -> ProgramJournal:
@@ -135,25 +158,38 @@ def pay_due(runner: Runner, make_id: MakeId) -> Tally:
     """One tick: pay affiliates whose commissions matured."""
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
-        for one in claims:
-            pay_affiliate(conn, one.id, make_id=make_id, now=now)
+        pay_affiliates(conn, [one.id for one in claims], make_id=make_id, now=now)
 
     return run_here(runner, PAYING, work)
 
 
-def pay_affiliate(conn: Connection[Any], affiliate_id: str, *, make_id: MakeId, now: datetime) -> list[str]:
+def pay_affiliates(conn: Connection[Any], affiliate_ids: Sequence[str], *, make_id: MakeId, now: datetime) -> list[str]:
     """Pay out what matured, less what was taken back of commissions that were paid before; each asset where that reaches the minimum.
 
-    Each commission carries its payment from this moment, so none is paid twice. What is less carries over. Returns the payments' ids.
+    Each commission carries its payment from this moment, so none is paid twice. What is less carries over. Of an affiliate one of whose
+    commissions somebody holds nothing is paid now, and it is looked at again soon. Returns the payments' ids.
     """
-    one = show_affiliate(conn, affiliate_id, lock=True)
-    rows = conn.execute("select distinct sale_id from commission where affiliate_id = %s and state = 'payable'", [one.id]).fetchall()
-    take_back(conn, sorted(row[0] for row in rows), make_id=make_id, now=now)
-    return [
+    affiliates = AFFILIATES.by_id(conn, affiliate_ids, lock=True)
+    wanted = [one.id for one in affiliates]
+    rows = conn.execute(
+        "select id from commission where affiliate_id = any(%s) and state = 'payable' order by id for update skip locked", [wanted]
+    ).fetchall()
+    mine = [row[0] for row in rows]
+    held = conn.execute(
+        "select distinct affiliate_id from commission where affiliate_id = any(%s) and state = 'payable' and id <> all(%s)", [wanted, mine]
+    ).fetchall()
+    waiting = {row[0] for row in held}
+    _due(conn, waiting, now + BUSY_WAIT)
+    _, journals = _taken_back(conn, mine, make_id, now)
+    made = [
         _pay(conn, one.program_id, one.id, each, make_id, now)
+        for one in affiliates
+        if one.id not in waiting
         for each in payable_of(conn, one.id, now=now)
         if each.minimum is not None and each.amount >= max(each.minimum, 1)
     ]
+    post_all(conn, [*journals, *(journal for _, journal in made)], now=now)
+    return [payment for payment, _ in made]
 
 
 def payable_of(conn: Connection[Any], affiliate_id: str, *, now: datetime) -> list[Payable]:
@@ -170,7 +206,10 @@ def payable_of(conn: Connection[Any], affiliate_id: str, *, now: datetime) -> li
     return [Payable(*row) for row in rows]
 
 
-def _pay(conn: Connection[Any], program_id: str, affiliate_id: str, due: Payable, make_id: MakeId, now: datetime) -> str:
+def _pay(
+    conn: Connection[Any], program_id: str, affiliate_id: str, due: Payable, make_id: MakeId, now: datetime
+) -> tuple[str, ProgramJournal]:
+    """The payment and its journal, which is still to be posted."""
     made = make_id("cmp")
     conn.execute(
         """insert into commission_payment (id, program_id, affiliate_id, asset, earned, netted, amount, rate_version, actor, at)
@@ -183,10 +222,9 @@ def _pay(conn: Connection[Any], program_id: str, affiliate_id: str, due: Payable
     lines: Lines = [("commission_expense", held, -due.carried)] if due.carried < 0 else []
     lines += [(held, "commission_expense", due.carried)] if due.carried > 0 else []
     lines.append((held, f"payable:payee:{affiliate_id}", due.amount))
-    post_all(conn, [_journal(program_id, due.asset, COMMISSION_PAY, "commission_payment", made, lines)], now=now)
     told = {"affiliateId": affiliate_id, "amount": str(due.amount), "asset": due.asset, "netted": str(due.carried)}
     emit(conn, [NewEvent("commission_paid", program_id, made, told)], at=now)
-    return made
+    return made, _journal(program_id, due.asset, COMMISSION_PAY, "commission_payment", made, lines)
 
 
 def _journal(program_id: str, asset: str, space: KeySpace, source: str, source_id: str, lines: Lines, *part: str) -> ProgramJournal:
