@@ -381,6 +381,8 @@ COMMISSIONS: Final[Faults] = {
         "what a refund took back is forgotten": "update commission set taken_back = 0 where taken_back > 0",
         "the contract is changed afterwards": "update commission_rate set levels = '{1000,201}'",
         "a sale is frozen larger than it was": "update commission_sale set gross = gross + 100",
+        "another stood above when it was sold": "update affiliate_placement set parent_id = null",
+        "somebody was not active when it was sold": "update step set to_state = 'inactive' where machine = 'affiliate'",
         "nobody referred the customer": "delete from referral",
         "its journal is taken out": "delete from journal where kind = 'commission_accrual'",
     },

@@ -11,7 +11,7 @@ import pytest
 from counterfoil.base.edge import make_id
 from counterfoil.base.machine import history_of, take_step
 from counterfoil.payouts.refunds.refunds import REFUND
-from counterfoil.settlement.affiliates.affiliates import change_activity, set_affiliate
+from counterfoil.settlement.affiliates.affiliates import change_activity, placements_of, set_affiliate
 from counterfoil.settlement.commissions.accruing import accrue, announce_referred
 from counterfoil.settlement.commissions.model import Commission, list_commissions
 from counterfoil.settlement.commissions.moving import mature, pay_affiliates, payable_of, take_back
@@ -78,6 +78,38 @@ def test_the_path_and_the_rates_stay_those_of_the_sale(conn: Any) -> None:
     assert later[1].amount == 4
     assert later[2].affiliate_id != bob
     still_true(conn)
+
+
+def test_a_sale_that_is_worked_out_late_follows_from_the_tree_and_the_people_of_its_own_moment(conn: Any) -> None:
+    ann, bob = a_shop(conn)
+    sale, later = a_sale(conn, earns=False), NOW + timedelta(hours=1)
+    set_affiliate(conn, PROGRAM, "ann", placed(conn, "zoe"), reason="moved", make_id=make_id, actor="test", now=later)
+    change_activity(conn, bob, "deactivate", reason="left", actor="test", now=later)
+    accrue(conn, [sale], make_id=make_id, now=later + DAYS)
+    assert {level: (one.affiliate_id, one.amount) for level, one in of_sale(conn, sale).items()} == {1: (ann, 999), 2: (bob, 199)}
+    still_true(conn)
+
+
+def test_a_change_of_the_tree_comes_after_what_was_worked_out_by_it(conn: Any) -> None:
+    _, bob = a_shop(conn)
+    sale = a_sale(conn, at=NOW + DAYS)
+    moved = set_affiliate(conn, PROGRAM, "ann", None, reason="a slow request", make_id=make_id, actor="test", now=NOW)
+    assert placements_of(conn, moved.id, rows_max=9)[-1].at == NOW + DAYS + timedelta(microseconds=1)
+    change_activity(conn, bob, "deactivate", reason="left", actor="test", now=NOW)
+    assert set(of_sale(conn, sale)) == {1, 2}
+    still_true(conn)
+
+
+def test_the_database_refuses_a_path_that_was_not_there_when_it_was_sold(conn: Any) -> None:
+    ann, bob = a_shop(conn)
+    sale = a_sale(conn, earns=False)
+    for path, earns in (([ann], [True]), ([ann, bob], [True, False]), ([ann, placed(conn, "zoe")], [True, True])):
+        with pytest.raises(psycopg.DatabaseError, match="not referred so"), conn.transaction():
+            conn.execute(
+                """insert into commission_sale select s.id, s.program_id, 'carl', 'EUR', s.gross, s.platform_fee, 1, 'gross', 'rates',
+                       '{1000,200}', %s, %s::boolean[], s.at from settlement s where s.id = %s""",
+                [path, earns, sale],
+            )
 
 
 def test_the_level_of_an_inactive_affiliate_stays_with_the_platform(conn: Any) -> None:

@@ -2739,6 +2739,7 @@ commission: CREATE INDEX commission_due ON public.commission USING btree (due_at
 commission: CREATE INDEX commission_of_affiliate ON public.commission USING btree (affiliate_id, asset, state)
 commission: CREATE INDEX commission_of_payment ON public.commission USING btree (payment_id) WHERE (payment_id IS NOT NULL)
 commission_payment: CREATE INDEX commission_payment_of_affiliate ON public.commission_payment USING btree (affiliate_id, asset)
+commission_sale: CREATE INDEX commission_sale_of_program ON public.commission_sale USING btree (program_id, at)
 credit_note: CREATE INDEX credit_note_of_invoice ON public.credit_note USING btree (invoice_id)
 customer_debt_entry: CREATE INDEX customer_debt_entry_of_customer ON public.customer_debt_entry USING btree (program_id, customer_id)
 customer_debt_entry: CREATE INDEX customer_debt_entry_of_payment ON public.customer_debt_entry USING btree (payment_id) WHERE (payment_id IS NOT NULL)
@@ -3973,6 +3974,24 @@ begin
     return path;
 end $function$
 
+affiliate_path_at(text,timestamp with time zone): CREATE OR REPLACE FUNCTION public.affiliate_path_at(affiliate_asked text, moment timestamp with time zone)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    path    text[] := '{}';
+    current text   := affiliate_asked;
+begin
+    while current is not null and current <> all (path) loop
+        path := path || current;
+        current := (select parent_id from affiliate_placement
+                    where affiliate_id = current and at <= moment order by number desc limit 1);
+    end loop;
+    return path;
+end $function$
+
 agent_mandate_fits(): CREATE OR REPLACE FUNCTION public.agent_mandate_fits()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4237,6 +4256,13 @@ commission_due(text,boolean): CREATE OR REPLACE FUNCTION public.commission_due(s
  SET search_path TO 'public', 'pg_temp'
 RETURN (SELECT (SELECT array_agg(CASE WHEN c.earns[u.n] THEN LEAST(u.whole, u.rest) ELSE (0)::bigint END ORDER BY u.n) AS array_agg FROM UNNEST((commission_shares(commission_base(c.base_kind, c.gross, c.platform_fee), c.levels, c.mode))[1:cardinality(c.path)], (commission_shares(GREATEST((0)::bigint, commission_base(c.base_kind, (c.gross - b.amount), (c.platform_fee - b.platform_fee))), c.levels, c.mode))[1:cardinality(c.path)]) WITH ORDINALITY u(whole, rest, n)) AS array_agg FROM (commission_sale c CROSS JOIN LATERAL (SELECT (COALESCE(sum(r.amount), (0)::numeric))::bigint AS amount, (COALESCE(sum(r.platform_fee), (0)::numeric))::bigint AS platform_fee FROM refund r WHERE (commission_due.with_refunds AND (r.settlement_id = c.id) AND (r.state <> 'won_back'::text))) b) WHERE (c.id = commission_due.sale_asked))
 
+commission_earners(text[],text,timestamp with time zone): CREATE OR REPLACE FUNCTION public.commission_earners(path_asked text[], customer text, moment timestamp with time zone)
+ RETURNS boolean[]
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT array_agg((((commission_earners.customer <> a.id) AND (commission_earners.customer <> a.name)) AND COALESCE((SELECT (s.to_state = 'active'::text) FROM step s WHERE (((s.machine = 'affiliate'::text) AND (s.subject_id = a.id)) AND (s.at <= commission_earners.moment)) ORDER BY s.step DESC LIMIT 1), false)) ORDER BY u.n) AS array_agg FROM (unnest(commission_earners.path_asked) WITH ORDINALITY u(id, n) JOIN affiliate a USING (id)))
+
 commission_is_due(): CREATE OR REPLACE FUNCTION public.commission_is_due()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4338,9 +4364,11 @@ begin
         select from sale s join commission_rate r on (r.program_id, r.asset, r.version) = (s.program_id, s.asset, new.rate_version)
         join referral f on (f.program_id, f.customer_id) = (s.program_id, s.customer_id)
         where s.id = new.id and f.at <= s.at and r.version = commission_version_at(s.program_id, s.asset, s.at)
-          and (s.program_id, s.customer_id, s.asset, s.gross, s.platform_fee) =
-              (new.program_id, new.customer_id, new.asset, new.gross, new.platform_fee)
-          and (r.base, r.mode, r.levels) = (new.base_kind, new.mode, new.levels) and new.path[1] = f.affiliate_id) then
+          and (s.program_id, s.customer_id, s.asset, s.gross, s.platform_fee, s.at) =
+              (new.program_id, new.customer_id, new.asset, new.gross, new.platform_fee, new.at)
+          and (r.base, r.mode, r.levels) = (new.base_kind, new.mode, new.levels)
+          and new.path = (affiliate_path_at(f.affiliate_id, s.at))[1:cardinality(r.levels)]
+          and new.earns = commission_earners(new.path, s.customer_id, s.at)) then
         raise 'sale %: it was not referred so, or other rates were in force', new.id using errcode = 'CF002';
     end if;
     return new;
@@ -8780,6 +8808,8 @@ affiliate_depth_max(): counterfoil_app: execute
 affiliate_depth_max(): counterfoil_auditor: execute
 affiliate_path(text): counterfoil_app: execute
 affiliate_path(text): counterfoil_auditor: execute
+affiliate_path_at(text,timestamp with time zone): counterfoil_app: execute
+affiliate_path_at(text,timestamp with time zone): counterfoil_auditor: execute
 agent_spent(text,text,text,timestamp with time zone,bigint,text): counterfoil_app: execute
 agent_spent(text,text,text,timestamp with time zone,bigint,text): counterfoil_auditor: execute
 broken_seals(text[]): counterfoil_app: execute
@@ -8794,6 +8824,8 @@ commission_contested(text): counterfoil_app: execute
 commission_contested(text): counterfoil_auditor: execute
 commission_due(text,boolean): counterfoil_app: execute
 commission_due(text,boolean): counterfoil_auditor: execute
+commission_earners(text[],text,timestamp with time zone): counterfoil_app: execute
+commission_earners(text[],text,timestamp with time zone): counterfoil_auditor: execute
 commission_shares(bigint,integer[],text): counterfoil_app: execute
 commission_shares(bigint,integer[],text): counterfoil_auditor: execute
 commission_version_at(text,text,timestamp with time zone): counterfoil_app: execute

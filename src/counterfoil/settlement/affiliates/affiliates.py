@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -82,7 +82,7 @@ def set_affiliate(
     """
     if conn.execute("select 1 from program where id = %s", [program_id]).fetchone() is None:
         raise NotFound(what="program", id=program_id)
-    conn.execute("select pg_advisory_xact_lock(hashtextextended('affiliate:' || %s, 0))", [program_id])
+    now = _after_sales(conn, program_id, now)
     known = AFFILIATES.read(conn, "where program_id = %s and name = %s", [program_id, name])
     if parent_id is not None and not AFFILIATES.read(conn, "where program_id = %s and id = %s", [program_id, parent_id]):
         raise NotFound(what="affiliate", id=parent_id)
@@ -100,6 +100,24 @@ def set_affiliate(
     told = {"name": name, "parentId": parent_id or "", "reason": reason}
     emit(conn, [NewEvent("affiliate_placed", program_id, affiliate_id, told, once=str(row[0]))], at=now)
     return show_affiliate(conn, affiliate_id)
+
+
+def hold_tree(conn: Connection[Any], program_id: str) -> None:
+    """Let nobody change a program's tree, or who is active in it, until this transaction is over; others may hold it, too."""
+    conn.execute("select pg_advisory_xact_lock_shared(hashtextextended('affiliate:' || %s, 0))", [program_id])
+
+
+def _after_sales(conn: Connection[Any], program_id: str, now: datetime) -> datetime:
+    """When a change of a program's tree takes effect: after every sale whose commissions were worked out by the tree of before.
+
+    One change at a time, and none while commissions are worked out.
+    """
+    conn.execute("select pg_advisory_xact_lock(hashtextextended('affiliate:' || %s, 0))", [program_id])
+    row = conn.execute(
+        "select greatest(%s, (select max(at) + interval '1 microsecond' from commission_sale where program_id = %s))", [now, program_id]
+    ).fetchone()
+    assert row is not None
+    return cast("datetime", row[0])
 
 
 def _new(conn: Connection[Any], program_id: str, name: str, *, make_id: MakeId, actor: str, now: datetime) -> str:
@@ -159,6 +177,7 @@ def refer(conn: Connection[Any], affiliate_id: str, customer_id: str, *, actor: 
 
 def change_activity(conn: Connection[Any], affiliate_id: str, verb: str, *, reason: str, actor: str, now: datetime) -> str:
     """Deactivate or activate: of sales while it is inactive its level stays with the platform. What it earned before is still paid."""
+    now = _after_sales(conn, show_affiliate(conn, affiliate_id).program_id, now)
     one = show_affiliate(conn, affiliate_id, lock=True)
     state = take_step(conn, AFFILIATE, one.id, one.state, verb, actor=actor, at=now, reason=reason)
     emit(conn, [NewEvent(EVENTS[verb], one.program_id, one.id, {"reason": reason}, once=now.isoformat())], at=now)

@@ -5,7 +5,7 @@ Told by an event of its own, so that a commission that cannot be worked out neve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +18,7 @@ from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import COMMISSION_ACCRUE
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.settlement.affiliates.affiliates import hold_tree
 from counterfoil.settlement.commissions.model import COMMISSION
 from counterfoil.settlement.commissions.rules import Base, Mode, base_of, commissions_of
 
@@ -25,9 +26,9 @@ ACTOR: Final = "system:worker"
 
 
 class ReferredSale(NamedTuple):
-    """A sale to a customer who was referred before it; amounts in minor units. `path`: who referred, then those above.
+    """A sale to a customer who was referred before it; amounts in minor units. `path`: who referred, then those above at its moment.
 
-    It goes as far up as there are rates.
+    It goes as far up as there are rates. `earns`: who of the path was active then, and is not the customer.
     """
 
     id: str
@@ -43,6 +44,7 @@ class ReferredSale(NamedTuple):
     levels: list[int]
     mature_days: int
     path: list[str]
+    earns: list[bool]
 
 
 class Earned(NamedTuple):
@@ -63,10 +65,11 @@ def announce_referred(conn: Connection[Any], sale_ids: Sequence[str], *, now: da
 
 def accrue(conn: Connection[Any], sale_ids: Sequence[str], *, make_id: MakeId, now: datetime) -> list[Earned]:
     """Freeze path and rates of these sales, and book what each affiliate earned. Of a sale that has its commissions nothing is done."""
+    for program_id in sorted({one.program_id for one in _referred(conn, sale_ids)}):
+        hold_tree(conn, program_id)
     sales = _referred(conn, sale_ids)
-    earning = _earning(conn, sales)
-    fresh = [one for one in sales if _freeze(conn, one, earning[one.id])]
-    earned = [each for one in fresh for each in _earned(one, earning[one.id], make_id)]
+    fresh = [one for one in sales if _freeze(conn, one)]
+    earned = [each for one in fresh for each in _earned(one, make_id)]
     with conn.cursor() as cur:
         cur.executemany(
             """insert into commission (id, program_id, sale_id, affiliate_id, level, asset, amount, matures_at, created_at, state, state_at,
@@ -87,25 +90,18 @@ def _referred(conn: Connection[Any], sale_ids: Sequence[str]) -> list[ReferredSa
     with conn.cursor(row_factory=class_row(ReferredSale)) as cur:
         return cur.execute(
             """select s.id, s.program_id, s.customer_id, s.asset, s.gross, s.platform_fee, s.at, r.version as rate_version, r.base, r.mode,
-                      r.levels, r.mature_days, (affiliate_path(f.affiliate_id))[1:cardinality(r.levels)] as path
+                      r.levels, r.mature_days, p.path, commission_earners(p.path, s.customer_id, s.at) as earns
                from sale s
                join referral f on (f.program_id, f.customer_id) = (s.program_id, s.customer_id) and f.at <= s.at
                join commission_rate r on (r.program_id, r.asset) = (s.program_id, s.asset)
                     and r.version = commission_version_at(s.program_id, s.asset, s.at)
+               cross join lateral (select (affiliate_path_at(f.affiliate_id, s.at))[1:cardinality(r.levels)] as path) p
                where s.id = any(%s) and not exists (select from commission_sale c where c.id = s.id) order by s.id""",
             [list(sale_ids)],
         ).fetchall()
 
 
-def _earning(conn: Connection[Any], sales: Sequence[ReferredSale]) -> Mapping[str, list[bool]]:
-    """Who of each path earns: whoever is active, and not the customer."""
-    wanted = sorted({each for one in sales for each in one.path})
-    rows = conn.execute("select id, name, state from affiliate where id = any(%s)", [wanted]).fetchall()
-    known = {row[0]: (row[1], row[2] == "active") for row in rows}
-    return {one.id: [known[each][1] and one.customer_id not in (each, known[each][0]) for each in one.path] for one in sales}
-
-
-def _freeze(conn: Connection[Any], one: ReferredSale, earns: Sequence[bool]) -> bool:
+def _freeze(conn: Connection[Any], one: ReferredSale) -> bool:
     made = conn.execute(
         """insert into commission_sale (id, program_id, customer_id, asset, gross, platform_fee, rate_version, base_kind, mode, levels,
                                         path, earns, at)
@@ -122,16 +118,16 @@ def _freeze(conn: Connection[Any], one: ReferredSale, earns: Sequence[bool]) -> 
             one.mode,
             one.levels,
             one.path,
-            list(earns),
+            one.earns,
             one.at,
         ],
     )
     return made.rowcount == 1
 
 
-def _earned(one: ReferredSale, earns: Sequence[bool], make_id: MakeId) -> list[Earned]:
+def _earned(one: ReferredSale, make_id: MakeId) -> list[Earned]:
     base = base_of(one.base, gross=one.gross, platform_fee=one.platform_fee)
-    due = commissions_of(base, one.mode, one.levels, earns)
+    due = commissions_of(base, one.mode, one.levels, one.earns)
     return [
         Earned(make_id("com"), one, affiliate, level, minor)
         for level, (affiliate, minor) in enumerate(zip(one.path, due, strict=True), start=1)

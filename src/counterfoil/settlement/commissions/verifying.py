@@ -59,7 +59,12 @@ _DIFFERENCES: Final = f"""
                   where (r.base, r.mode, r.levels) is distinct from (d.base_kind, d.mode, d.levels)
                      or r.version is distinct from commission_version_at(d.program_id, d.asset, d.at)
         union all select d.id, null, 'sale', s.gross, d.gross from due d left join sale s on s.id = d.id
-                  where (s.gross, s.platform_fee, s.customer_id, s.asset) is distinct from (d.gross, d.platform_fee, d.customer_id, d.asset)
+                  where (s.gross, s.platform_fee, s.customer_id, s.asset, s.at)
+                        is distinct from (d.gross, d.platform_fee, d.customer_id, d.asset, d.at)
+        union all select d.id, null, 'path', null, null
+                  from due d join referral f on (f.program_id, f.customer_id) = (d.program_id, d.customer_id)
+                  where (d.path, d.earns) is distinct from ((affiliate_path_at(f.affiliate_id, d.at))[1:cardinality(d.levels)],
+                                                            commission_earners(d.path, d.customer_id, d.at))
         union all select d.id, o.level, 'beyond_path', 0, o.amount from due d join commission o on o.sale_id = d.id
                   where o.level > cardinality(d.path)
         union all select b.id, null, 'ledger', o.amount, b.amount from booked b cross join lateral (
@@ -73,7 +78,7 @@ ALL_DIFFERENCES: Final = (f"with {_REFERRED}, looked as (select * from referred)
 class CommissionDifference(NamedTuple):
     """What of a sale's commissions is not as it was worked out; minor units. `what`: missing (it was referred, and nothing accrued),
     amount, affiliate, taken_back (by refunds), terms (not those of the contract then), sale (frozen otherwise than it was),
-    beyond_path, unreferred (nobody referred it), ledger."""
+    path (others stood above or were active at that moment), beyond_path, unreferred (nobody referred it), ledger."""
 
     sale_id: str
     level: int | None

@@ -105,7 +105,7 @@ class CommissionDifferenceView(ViewModel):
     """What of a sale's commissions is not as it was worked out again; minor units."""
 
     level: int | None = Field(description="Null: of the whole sale.")
-    what: str = Field(description="missing, amount, affiliate, taken_back, terms, sale, beyond_path, unreferred or ledger.")
+    what: str = Field(description="missing, amount, affiliate, taken_back, terms, sale, path, beyond_path, unreferred or ledger.")
     expected: Minor | None
     found: Minor | None
 
