@@ -231,6 +231,46 @@ def test_less_than_the_minimum_carries_over(conn: Any) -> None:
     still_true(conn)
 
 
+def test_who_left_is_paid_what_is_left_however_little_it_is(conn: Any) -> None:
+    ann, _ = a_shop(conn, TERMS._replace(minimum=10_00))
+    a_sale(conn, 5)
+    a_sale(conn, 50_00)
+    ripen(conn)
+    assert pay_affiliates(conn, [ann], make_id=make_id, now=RIPE) == []
+    (due,) = payable_of(conn, ann, now=RIPE)
+    assert (due.amount, due.minimum) == (5_00, 10_00)
+    conn.execute("update affiliate set due_at = null")
+    change_activity(conn, ann, "deactivate", reason="left", actor="test", now=RIPE)
+    assert conn.execute("select due_at = %s from affiliate where id = %s", [RIPE, ann]).fetchone() == (True,)
+    assert len(pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)) == 1
+    assert (balance(conn, f"payable:affiliate:{ann}"), balance(conn, f"payable:payee:{ann}")) == (0, 5_00)
+    still_true(conn)
+
+
+def test_what_is_given_again_after_it_was_netted_is_paid_although_nothing_else_matured(conn: Any) -> None:
+    ann, _ = a_shop(conn)
+    sale = a_sale(conn, 100_00)
+    ripen(conn)
+    pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)
+    refund = a_refund(conn, sale, 100_00)
+    take_back(conn, [sale], make_id=make_id, now=RIPE)
+    assert [(one.earned, one.carried) for one in payable_of(conn, ann, now=RIPE)] == [(0, 10_00)]
+    a_sale(conn, 150_00)
+    ripen(conn)
+    assert len(pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)) == 1
+    assert balance(conn, f"payable:payee:{ann}") == 15_00
+    conn.execute("update affiliate set due_at = null")
+    take_step(conn, REFUND, refund, "owed", "charge_back", actor="test", at=RIPE)
+    take_step(conn, REFUND, refund, "charged_back", "win_back", actor="test", at=RIPE)
+    take_back(conn, [sale], make_id=make_id, now=RIPE)
+    assert conn.execute("select due_at = %s from affiliate where id = %s", [RIPE, ann]).fetchone() == (True,)
+    (payment,) = pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)
+    assert conn.execute("select earned, netted, amount from commission_payment where id = %s", [payment]).fetchone() == (0, -10_00, 10_00)
+    assert balance(conn, f"payable:payee:{ann}") == 25_00
+    assert pay_affiliates(conn, [ann], make_id=make_id, now=RIPE) == []
+    still_true(conn)
+
+
 def test_what_is_refunded_after_it_was_paid_is_netted_in_the_next_payment_and_never_below_nothing(conn: Any) -> None:
     ann, _ = a_shop(conn)
     sale = a_sale(conn, 100_00)

@@ -4334,7 +4334,7 @@ AS $function$
 begin
     perform from affiliate where id = new.affiliate_id for update;  -- of two payments at once the later sees the earlier
     if new.netted <> commission_carried(new.affiliate_id, new.asset)
-       or new.amount < (select minimum from commission_rate r
+       or new.amount < (select r.minimum from commission_rate r join affiliate a on a.id = new.affiliate_id and a.state = 'active'
                         where (r.program_id, r.asset, r.version) = (new.program_id, new.asset, new.rate_version)) then
         raise 'a payment nets % of affiliate %, and reaches the minimum', commission_carried(new.affiliate_id, new.asset), new.affiliate_id
             using errcode = 'CF002';

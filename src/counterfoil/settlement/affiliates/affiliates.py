@@ -176,10 +176,12 @@ def refer(conn: Connection[Any], affiliate_id: str, customer_id: str, *, actor: 
 
 
 def change_activity(conn: Connection[Any], affiliate_id: str, verb: str, *, reason: str, actor: str, now: datetime) -> str:
-    """Deactivate or activate: of sales while it is inactive its level stays with the platform. What it earned before is still paid."""
+    """Deactivate or activate: of sales while it is inactive its level stays with the platform. What it earned before is still paid,
+    however little it is."""
     now = _after_sales(conn, show_affiliate(conn, affiliate_id).program_id, now)
     one = show_affiliate(conn, affiliate_id, lock=True)
     state = take_step(conn, AFFILIATE, one.id, one.state, verb, actor=actor, at=now, reason=reason)
+    conn.execute("update affiliate set due_at = least(due_at, %s) where id = %s", [now, one.id])
     emit(conn, [NewEvent(EVENTS[verb], one.program_id, one.id, {"reason": reason}, once=now.isoformat())], at=now)
     return state
 

@@ -43,7 +43,7 @@ INVARIANTS: Final = (
                select sum(t.amount) as moved from journal j join posting t on t.journal_id = j.id
                join account d on d.id = t.credit and d.name = 'payable:payee:' || p.affiliate_id
                where j.source_type = 'commission_payment' and j.source_id = p.id) m on true
-           where p.earned is distinct from c.paid or p.amount <> p.earned - p.netted or m.moved is distinct from p.amount
+           where p.earned <> coalesce(c.paid, 0) or p.amount <> p.earned - p.netted or m.moved is distinct from p.amount
            union all
            select c.id, c.amount, c.taken_back, c.paid, null from commission c where (c.state = 'paid') <> (c.payment_id is not null)
            union all

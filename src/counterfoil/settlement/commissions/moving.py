@@ -32,7 +32,8 @@ Lines = list[tuple[str, str, int]]
 
 
 class Payable(NamedTuple):
-    """An affiliate's matured commissions in an asset; minor units. `carried`: taken back of paid ones, still to be netted."""
+    """An affiliate's matured commissions in an asset; minor units. `carried`: taken back of paid ones, still to be netted; below nothing:
+    given again. `minimum`: what a payment must reach, nothing of who left."""
 
     asset: str
     commission_ids: list[str]
@@ -193,14 +194,23 @@ def pay_affiliates(conn: Connection[Any], affiliate_ids: Sequence[str], *, make_
 
 
 def payable_of(conn: Connection[Any], affiliate_id: str, *, now: datetime) -> list[Payable]:
-    """What of an affiliate's commissions matured and is not paid, by asset, with the minimum that is in force."""
+    """What of an affiliate's commissions matured and is not paid, or is to be netted, by asset, with the minimum that is in force.
+
+    Who left is paid whatever is left: nothing more comes that could reach a minimum.
+    """
     rows = conn.execute(
-        """select c.asset, c.ids, c.earned, commission_carried(%(id)s, c.asset), r.version, r.minimum
-           from (select program_id, asset, array_agg(id order by id) as ids, sum(amount - taken_back)::bigint as earned
-                 from commission where affiliate_id = %(id)s and state = 'payable' group by program_id, asset) c
-           left join commission_rate r on (r.program_id, r.asset) = (c.program_id, c.asset)
-                and r.version = commission_version_at(c.program_id, c.asset, %(now)s)
-           order by c.asset""",
+        """select * from (
+               select c.asset, coalesce(c.ids, '{}') as ids, coalesce(c.earned, 0)::bigint as earned,
+                      commission_carried(%(id)s, c.asset) as carried, r.version,
+                      case when c.affiliate = 'active' or r.version is null then r.minimum else 0 end
+               from (select c.program_id, c.asset, a.state as affiliate,
+                            array_agg(c.id order by c.id) filter (where c.state = 'payable') as ids,
+                            sum(c.amount - c.taken_back) filter (where c.state = 'payable') as earned
+                     from commission c join affiliate a on a.id = c.affiliate_id
+                     where c.affiliate_id = %(id)s and c.state in ('payable', 'paid') group by c.program_id, c.asset, a.state) c
+               left join commission_rate r on (r.program_id, r.asset) = (c.program_id, c.asset)
+                    and r.version = commission_version_at(c.program_id, c.asset, %(now)s)) found
+           where earned <> 0 or carried <> 0 order by asset""",
         {"id": affiliate_id, "now": now},
     ).fetchall()
     return [Payable(*row) for row in rows]

@@ -73,8 +73,10 @@ def set_terms(
     )
     # A lower minimum may let what carried over be paid.
     conn.execute(
-        """update affiliate a set due_at = least(a.due_at, %(at)s) where a.program_id = %(program)s and exists (
-               select from commission c where (c.affiliate_id, c.asset, c.state) = (a.id, %(asset)s, 'payable'))""",
+        """update affiliate set due_at = least(due_at, %(at)s) where id in (
+               select a.id from affiliate a where a.program_id = %(program)s and exists (
+                   select from commission c where (c.affiliate_id, c.asset) = (a.id, %(asset)s) and c.state in ('payable', 'paid'))
+               order by a.id for no key update)""",
         {"at": effective_at or now, "program": program_id, "asset": asset},
     )
     return list_terms(conn, program_id, asset=asset, rows_max=1)[0]

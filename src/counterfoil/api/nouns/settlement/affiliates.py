@@ -64,9 +64,11 @@ class PayableCommissionsView(ViewModel):
     """Matured commissions in an asset that are not paid; minor units. What is less than the minimum carries over."""
 
     earned: Minor
-    carried: Minor = Field(description="Taken back of commissions that were paid before; it is netted in the next payment.")
+    carried: Minor = Field(
+        description="Taken back of commissions that were paid before; it is netted in the next payment. Below nothing: given again."
+    )
     rate_version: int | None = Field(description="Whose minimum it is; null: none is in force.")
-    minimum: Minor | None
+    minimum: Minor | None = Field(description="What a payment must reach; nothing of an affiliate that is inactive.")
 
 
 class PayableCommissionsList(ViewModel):
