@@ -355,6 +355,19 @@ def test_of_what_was_won_a_part_of_the_fee_may_come_back_and_no_more_is_taken(de
     books_are_true(desk)
 
 
+def test_the_fee_of_what_was_won_may_come_back_later_in_parts_and_each_part_once(desk: Desk):
+    invoice = paid(desk)
+    go(desk)
+    told(desk, invoice, "open", fee=15_00)
+    assert told(desk, invoice, "won", fee=15_00) == 1
+    assert [told(desk, invoice, "won", fee=fee) for fee in (5_00, 5_00, 0, 5_00, 15_00)] == [1, 0, 1, 0, 0]
+    assert desk.rows("select fee, fee_back from chargeback") == [(15_00, 15_00)]
+    assert desk.balance("dispute_fee") == 0
+    assert told(desk, invoice, "won", fee=16_00) == 0
+    assert desk.rows("select differs from chargeback_conflict") == [("fee was 0, now 1600",)]
+    books_are_true(desk)
+
+
 def test_two_people_end_one_whose_words_exclude_each_other_and_only_such_a_one(desk: Desk):
     invoice = paid(desk)
     go(desk)

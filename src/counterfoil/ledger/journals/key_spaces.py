@@ -55,6 +55,7 @@ COMMISSION_PAY: Final = KeySpace("COMMISSION_PAY", "commission_payment", "commis
 ESCROW_CHARGE_BACK: Final = KeySpace("ESCROW_CHARGE_BACK", "escrow_charge_back", "escrow_movement", True, True)
 CHARGEBACK: Final = KeySpace("CHARGEBACK", "chargeback", "chargeback", True, True)
 CHARGEBACK_WON: Final = KeySpace("CHARGEBACK_WON", "chargeback_won", "chargeback", True, True)
+CHARGEBACK_FEE: Final = KeySpace("CHARGEBACK_FEE", "chargeback_fee_back", "chargeback", True, True)
 CHARGEBACK_DEBT: Final = KeySpace("CHARGEBACK_DEBT", "chargeback_debt", "chargeback", True, True)
 CHARGEBACK_ESCROW: Final = KeySpace("CHARGEBACK_ESCROW", "chargeback_escrow", "chargeback", True, True)
 RECEIVABLE_WRITE_OFF: Final = KeySpace("RECEIVABLE_WRITE_OFF", "receivable_write_off", "receivable_write_off", False, False)
@@ -98,6 +99,7 @@ SPACES: Final = {
         ESCROW_CHARGE_BACK,
         CHARGEBACK,
         CHARGEBACK_WON,
+        CHARGEBACK_FEE,
         CHARGEBACK_DEBT,
         CHARGEBACK_ESCROW,
         RECEIVABLE_WRITE_OFF,

@@ -25,7 +25,7 @@ from counterfoil.base.machine import Move, record_birth, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import CHARGEBACK as CHARGEBACK_KEYS
-from counterfoil.ledger.journals.key_spaces import CHARGEBACK_WON, KeySpace
+from counterfoil.ledger.journals.key_spaces import CHARGEBACK_FEE, CHARGEBACK_WON, KeySpace
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import ChargebackFact
@@ -75,7 +75,7 @@ def _apply(conn: Connection[Any], fact: ChargebackFact, provider: str, make_id: 
     if fact.status == "open":
         return _note_time(conn, known, fact)
     if known.state != "open":
-        return False
+        return fact.status == "won" and _more_fee_back(conn, known, fact, now)
     end_chargeback(conn, known, fact, make_id=make_id, now=now)
     return True
 
@@ -227,6 +227,17 @@ def end_chargeback(conn: Connection[Any], known: Chargeback, fact: ChargebackFac
     _tell(conn, "chargeback_won" if fact.status == "won" else "chargeback_lost", known, now)
 
 
+def _more_fee_back(conn: Connection[Any], known: Chargeback, fact: ChargebackFact, now: datetime) -> bool:
+    """Of a chargeback that was won more of the fee comes back than came with the money. An early word that comes late moves nothing."""
+    back = known.fee - fact.fee
+    if back <= known.fee_back:
+        return False
+    conn.execute("update chargeback set fee_back = %s where id = %s", [back, known.id])
+    lines = [(f"clearing:{known.provider}", "dispute_fee", back - known.fee_back)]
+    _post(conn, known, CHARGEBACK_FEE, lines, fact.occurred_at, now, str(back))
+    return True
+
+
 def _win(conn: Connection[Any], one: Chargeback, invoice: Invoice | None, at: datetime, make_id: MakeId, now: datetime) -> None:
     """The money is ours again: what the customer owed is settled, what was owed to the customer is owed again, the rest is shared out."""
     clearing = f"clearing:{one.provider}"
@@ -267,9 +278,9 @@ def _win(conn: Connection[Any], one: Chargeback, invoice: Invoice | None, at: da
         payout(conn, shared.payee, make_id, f"chargeback {one.id} was won")
 
 
-def _post(conn: Connection[Any], one: Chargeback, space: KeySpace, lines: Lines, at: datetime, now: datetime) -> None:
+def _post(conn: Connection[Any], one: Chargeback, space: KeySpace, lines: Lines, at: datetime, now: datetime, *part: str) -> None:
     journal = NewJournal(
-        key=space.key(one.provider, one.provider_ref),
+        key=space.key(one.provider, one.provider_ref, *part),
         kind=space.kind or "",
         lines=[line for line in lines if line[2]],
         asset=one.asset,

@@ -53,12 +53,15 @@ INVARIANTS: Final = (
                    ('chargeback_won', c.provider || ':' || c.provider_ref, case when c.state = 'won' then c.amount + c.fee_back end)
                ) as x (kind, ref, amount) where x.amount is not null
            ), booked as (
-               select b.program_id, b.asset, j.kind, substr(j.key, strpos(j.key, ':') + 1) as ref,
-                      sum(case when a.id = t.debit then t.amount else -t.amount end) as amount
+               select b.program_id, b.asset, k.kind, k.ref, sum(case when a.id = t.debit then t.amount else -t.amount end) as amount
                from journal j join posting t on t.journal_id = j.id join account a on a.id in (t.debit, t.credit)
                join book b on b.id = a.book_id
-               where j.kind in ('chargeback', 'chargeback_won') and a.name like 'clearing:%'
-               group by b.program_id, b.asset, j.kind, j.key
+               cross join lateral (select substr(j.key, strpos(j.key, ':') + 1) as rest) r
+               cross join lateral (select case when j.kind = 'chargeback' then j.kind else 'chargeback_won' end as kind,
+                                          case when j.kind = 'chargeback_fee_back' then regexp_replace(r.rest, ':[0-9]+$', '')
+                                               else r.rest end as ref) k
+               where j.kind in ('chargeback', 'chargeback_won', 'chargeback_fee_back') and a.name like 'clearing:%'
+               group by b.program_id, b.asset, k.kind, k.ref
            )
            select coalesce(e.id, b.ref), coalesce(e.kind, b.kind), e.amount, b.amount
            from expected e full join booked b using (program_id, asset, kind, ref) where e.amount is distinct from b.amount""",

@@ -55,11 +55,10 @@ def was_stopped(conn: Connection[Any], chargeback_id: str) -> bool:
 def differing(known: Chargeback, fact: ChargebackFact) -> dict[str, str]:
     """What a word says otherwise than what is known, by field. Pure.
 
-    What was won may come back with its fee, or a part of it; and an early word that comes late knows nothing of that yet.
+    What was won may come back with its fee, or a part of it, at once or later; and an early word that comes late knows nothing of that yet.
     """
     fee = known.fee - known.fee_back if known.state == fact.status else known.fee
-    less_is_fine = fact.status == "won" and known.state == "open"
-    fees_fit = fact.fee <= fee if less_is_fine else fact.fee == fee or (known.state == "won" and fact.status == "open")
+    fees_fit = fact.fee <= known.fee if fact.status == "won" else fact.fee == fee or (known.state == "won" and fact.status == "open")
     points = {
         "status": (known.state, fact.status, known.state in ("open", fact.status) or fact.status == "open"),
         "charge": (known.charge_id, fact.charge_id, known.charge_id == fact.charge_id),
