@@ -27,7 +27,7 @@ from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.refunds.debts import debts_of
 from counterfoil.settlement.escrow.escrows import fund_escrow
 from counterfoil.settlement.escrow.freezing import freeze_escrow, unfreeze_escrow
-from counterfoil.settlement.escrow.moving import refund_escrow, release_escrow, repay_escrow, rule_escrow
+from counterfoil.settlement.escrow.moving import EscrowRefuses, refund_escrow, release_escrow, repay_escrow, rule_escrow
 from counterfoil.settlement.escrow.noun import ESCROW_NOUN
 from counterfoil.settlement.escrow.taken_back import Share, shares_of
 from counterfoil.simulator.process import spawn_simulator
@@ -270,6 +270,25 @@ def test_a_persons_freeze_outlives_the_chargeback(desk: Desk):
     assert row(desk, one)[0] == "disputed"
     with desk.database.transaction() as conn:
         assert rule_escrow(conn, one, hand(reason="r", actor="other"), refund=100_00) == "refunded"
+    books_are_true(desk)
+
+
+def test_a_dispute_that_begins_while_a_chargeback_is_open_outlives_it(desk: Desk):
+    one, charge = funded(desk)
+    says(desk, charge, "open")
+    assert row(desk, one)[0] == "disputed"
+    with desk.database.transaction() as conn:
+        assert "freeze" in ESCROW_NOUN.allowed(conn, one, now=desk.clock.now)
+        assert freeze_escrow(conn, one, reason="a complaint", actor="person:mira", now=desk.clock.now) == "disputed"
+        assert "freeze" not in ESCROW_NOUN.allowed(conn, one, now=desk.clock.now)
+        with pytest.raises(EscrowRefuses, match="it is disputed"):
+            freeze_escrow(conn, one, reason="again", actor="person:jo", now=desk.clock.now)
+    says(desk, charge, "won")
+    assert row(desk, one)[0] == "disputed", "the bank ends its own dispute and no other"
+    with desk.database.transaction() as conn:
+        with pytest.raises(EscrowRefuses, match="person:mira froze it"):
+            rule_escrow(conn, one, hand(reason="r", actor="person:mira"), refund=100_00)
+        assert unfreeze_escrow(conn, one, reason="withdrawn", actor="person:mira", now=desk.clock.now) == "active"
     books_are_true(desk)
 
 

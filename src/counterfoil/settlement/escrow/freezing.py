@@ -10,14 +10,20 @@ from psycopg import Connection
 from counterfoil.base.machine import steps_taken, take_step
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.settlement.escrow.model import ESCROW, Escrow, show_escrow
-from counterfoil.settlement.escrow.moving import refuse_charged_back
+from counterfoil.settlement.escrow.moving import EscrowRefuses, refuse_charged_back
 
 WARNED_BEFORE: Final = timedelta(days=1)
 
 
 def freeze_escrow(conn: Connection[Any], escrow_id: str, *, reason: str, actor: str, now: datetime, cause: str | None = None) -> str:
-    """Let nothing leave an active escrow while it is disputed; it does not expire either. Raises NotFound, TransitionRefused."""
+    """Let nothing leave an active escrow while it is disputed; it does not expire either.
+
+    What a chargeback froze a person may freeze, too: it stays frozen when the bank has decided, until a person ends that.
+    Raises NotFound, EscrowRefuses of what a person froze, TransitionRefused.
+    """
     one = show_escrow(conn, escrow_id, lock=True)
+    if one.state == "disputed" and not frozen_by_chargeback(conn, one.id):
+        raise EscrowRefuses(escrow=one.id, verb="freeze", why="it is disputed")
     return _step(conn, one, "freeze", None, reason, actor, now, cause)
 
 

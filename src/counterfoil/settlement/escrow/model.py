@@ -33,6 +33,7 @@ ESCROW: Final = Machine(
         ("active", "freeze"): "disputed",
         ("active", "charge_back_part"): "active",
         ("disputed", "charge_back_part"): "disputed",
+        ("disputed", "freeze"): "disputed",  # by a person, of what a chargeback froze
         ("disputed", "unfreeze"): "active",
         ("disputed", "release"): "released",
         ("disputed", "refund"): "refunded",

@@ -117,7 +117,7 @@ def _refusals(conn: Connection[Any], escrow_id: str, now: datetime) -> Mapping[s
         "repay": held or (None if one.refunded > one.repaid else "nothing of it is owed back to its customer"),
         "sign": is_so if one.state in ESCROW.final else None,
         "report_score": is_so if one.state in ESCROW.final else None,
-        "freeze": None if one.state in ESCROW.before("freeze") else is_so,
+        "freeze": None if one.state == "active" or (one.state == "disputed" and freezing.frozen_by_chargeback(conn, one.id)) else is_so,
         "unfreeze": held or (None if one.state in ESCROW.before("unfreeze") else is_so),
         "rule": held or (None if one.state == "disputed" else f"{is_so}, and only what is disputed is ruled on"),
     }
@@ -202,7 +202,14 @@ VERBS: Final = (
         done="{id} has its score.",
         takes=(Field("score", "A number, such as 4.5.", example="4.5"),),
     ),
-    Verb("freeze", OPERATE, "Freeze", "It is disputed: nothing leaves it, and it does not expire until that is over.", do=_freeze),
+    Verb(
+        "freeze",
+        OPERATE,
+        "Freeze",
+        "It is disputed: nothing leaves it, and it does not expire until that is over. What a chargeback froze is then frozen by a "
+        "person, too, and stays so when the bank has decided.",
+        do=_freeze,
+    ),
     Verb("unfreeze", OPERATE, "Unfreeze", "The dispute was withdrawn. If its time was over meanwhile, it expires now.", do=_unfreeze),
     Verb(
         "rule",

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.settlement.escrow.freezing import freeze_escrow, frozen_by_chargeback, unfreeze_escrow
-from counterfoil.settlement.escrow.model import ESCROW, Escrow, escrows_by_id, show_escrow
+from counterfoil.settlement.escrow.model import Escrow, escrows_by_id, show_escrow
 from counterfoil.settlement.escrow.moving import Hand, charged_back_text, end_escrow, move_money, take_escrow_step
 
 ACTOR: Final = "system:worker"
@@ -83,7 +83,7 @@ def freeze_charged_back(conn: Connection[Any], escrow_ids: Sequence[str], *, now
     """Freeze those of these escrows that are active while a chargeback of what funded them is open."""
     for one in escrows_by_id(conn, escrow_ids):
         row = conn.execute("select escrow_charged_back(%s)", [one.id]).fetchone()
-        if row is not None and row[0] is not None and one.state in ESCROW.before("freeze"):
+        if row is not None and row[0] is not None and one.state == "active":
             freeze_escrow(conn, one.id, reason=charged_back_text(row[0]), actor=ACTOR, now=now, cause=row[0])
 
 
