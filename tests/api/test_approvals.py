@@ -203,3 +203,18 @@ def test_a_journal_of_the_product_is_reversed_by_two_people_whoever_asks(office:
     body = {"reason": "it was wrong"}
     done = office.by_two(f"/api/journals/{made}/reverse", body, role="controller")
     assert done.status_code == 201, done.text
+
+
+def test_people_and_keys_are_listed_page_by_page_to_the_last(office: Office):
+    for number in range(6):
+        assert say(office, "/api/people", {"name": f"helper number {number:03}"}, role="administrator").status_code == 201
+    for path in ("/api/people", "/api/keys"):
+        seen: list[str] = []
+        cursor = None
+        while cursor is not None or not seen:
+            params = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+            page = office.ask("GET", path, role="administrator", params=params).json()
+            seen += [one["id"] for one in page["data"]]
+            cursor = page["nextCursor"]
+        whole = [one["id"] for one in office.ask("GET", path, role="administrator", params={"limit": 500}).json()["data"]]
+        assert (seen, len(seen) > 4, seen) == (whole, True, sorted(seen, reverse=True))

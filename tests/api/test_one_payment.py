@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from counterfoil.base.edge import now
 from counterfoil.operations.providers import Accepted, PayoutFact, PayoutOrder
 from tests.api.office import PROGRAM, Office, charge_event, signed
@@ -128,3 +130,12 @@ def test_a_dry_run_of_a_job_runs_nothing(office: Office):
     assert (answer["dryRun"], answer["handled"]) == (True, 0)
     (queue,) = [one for one in office.ask("GET", "/api/admin/queue/status").json()["data"] if one["name"] == "webhooks"]
     assert (queue["due"], queue["depth"]) == (1, "fine")
+
+
+def test_a_history_that_is_longer_than_what_is_shown_says_so(office: Office, monkeypatch: pytest.MonkeyPatch):
+    invoice = office.invoice()
+    path = f"/api/invoices/{invoice['id']}"
+    whole = office.ask("GET", path).json()
+    assert (len(whole["steps"]), whole["cut"]) == (2, [])
+    monkeypatch.setattr("counterfoil.api.http.history.SHOWN_MAX", 0)
+    assert office.ask("GET", path).json()["cut"] == ["steps", "lines"]

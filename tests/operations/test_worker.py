@@ -135,3 +135,16 @@ def test_a_heartbeat_is_the_databases_time_whatever_the_workers_clock_says(datab
     worker.stop()
     with database.transaction() as conn:
         assert conn.execute("select beat_at <= clock_timestamp() from worker").fetchone() == (True,)
+
+
+def test_of_very_many_workers_those_that_are_down_are_never_left_out(database, monkeypatch):
+    monkeypatch.setattr("counterfoil.operations.work.worker.WORKERS_MAX", 3)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    with database.transaction() as conn:
+        for number, (beat, stopped) in enumerate([(0, None), (9, 9), (8, None), (7, 7), (5, None)]):
+            conn.execute(
+                """insert into worker (id, host, pid, version, started_at, beat_at, stopped_at, jobs)
+                   values (%s, 'h', 1, '0', %s, %s, %s, '{}')""",
+                [f"w{number}", at, at + timedelta(hours=beat), stopped and at + timedelta(hours=stopped)],
+            )
+    assert list(status(database)) == ["w2", "w4", "w0"]

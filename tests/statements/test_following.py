@@ -197,3 +197,10 @@ def test_a_statement_whose_details_contradict_its_balances_is_not_whole(tmp_path
     )
     answer = CliRunner().invoke(app, ["check", str(tmp_path)])
     assert (answer.exit_code, "1 not adding up" in answer.output) == (1, True)
+
+
+def test_of_a_long_gap_some_days_are_listed_and_all_are_counted() -> None:
+    infos = [an_info(date(2024, 3, 1), 0, 1), an_info(date(2025, 3, 3), 1_000, 1_001)]
+    (gap,) = sources.follow_on([a_read(*infos)])
+    assert len(gap.days) == 31
+    assert "and 249 more days" in gap.reason

@@ -44,7 +44,7 @@ def record_action(
     )
 
 
-def actions_of(conn: Connection[Any], subject_id: str, *, rows_max: int = 200) -> list[Action]:
+def actions_of(conn: Connection[Any], subject_id: str, *, rows_max: int) -> list[Action]:
     """What was done to a thing by hand, newest first."""
     with conn.cursor(row_factory=class_row(Action)) as cur:
         return cur.execute(

@@ -17,6 +17,7 @@ from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.problems import InvalidInput, KeyReused, Problem, all_problems
 
 KEY_CHARACTERS_MAX: Final = 255
+FORGOTTEN_MAX: Final = 10_000
 KEPT_DAYS: Final = 30  # then a key is forgotten; journals, payments and payouts are known by their own keys for ever
 _KEY: Final = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{KEY_CHARACTERS_MAX - 2}}}[\x21-\x7e])?", re.ASCII)
 _LOCKS: Final = 4_271_003
@@ -144,7 +145,7 @@ def request_hash(request: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(canonical_json(request).encode()).digest()
 
 
-def forget(conn: Connection[Any], *, before: datetime, rows_max: int = 10_000) -> int:
+def forget(conn: Connection[Any], *, before: datetime, rows_max: int = FORGOTTEN_MAX) -> int:
     """Delete keys older than `before`, oldest first, at most `rows_max`; returns how many. Their requests would run anew."""
     return conn.execute(
         """delete from idempotency where (scope, key) in (

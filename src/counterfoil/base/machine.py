@@ -243,8 +243,8 @@ def steps_taken(conn: Connection[Any], machine: Machine, subject_id: str) -> int
     return int(row[0]) if row else 0
 
 
-def history_of(conn: Connection[Any], subject_id: str, *, rows_max: int = 200) -> list[Step]:
-    """The steps of a thing, the first one first; of a very long history the beginning."""
+def history_of(conn: Connection[Any], subject_id: str, *, rows_max: int | None) -> list[Step]:
+    """The steps of a thing, the first one first; None: all of them."""
     with conn.cursor(row_factory=class_row(Step)) as cur:
         return cur.execute(
             """select step, from_state, verb, to_state, actor, reason, cause, at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -44,9 +45,9 @@ class Client:
         """Close the connections."""
         self._transport.close()
 
-    def every(self, path: str, *, rows_max: int = 10_000, **params: Any) -> Iterator[Json]:
-        """The rows of a list, page after page, at most `rows_max`."""
-        cursor, left = None, rows_max
+    def every(self, path: str, *, rows_max: int | None = None, **params: Any) -> Iterator[Json]:
+        """The rows of a list, page after page, at most `rows_max`; None: all of them."""
+        cursor, left = None, sys.maxsize if rows_max is None else rows_max
         while left > 0:
             page = self.get(path, limit=min(left, 500), cursor=cursor, **params)
             yield from page["data"]

@@ -306,14 +306,6 @@ def find_proposal(conn: Connection[Any], proposal_id: str) -> Proposal:
     return row_by_id(conn, Proposal, "proposal", f"{_SELECT} where p.id = %s", proposal_id)
 
 
-def proposals_of(conn: Connection[Any], subject_id: str, *, rows_max: int = 100) -> list[Proposal]:
-    """What was proposed for a thing, newest first."""
-    with conn.cursor(row_factory=class_row(Proposal)) as cur:
-        return cur.execute(
-            f"{_SELECT} where p.subject_id = %s order by p.made_at desc, p.id desc limit %s", [subject_id, rows_max]
-        ).fetchall()
-
-
 def list_proposals(
     conn: Connection[Any],
     *,

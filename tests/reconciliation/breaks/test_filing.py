@@ -47,7 +47,7 @@ def test_a_break_that_is_found_for_the_first_time_is_opened_with_a_due_date_by_i
     assert [one.identity for one in cases] == [one.id for one in found]
     assert [(one.due_on - DAY).days for one in cases] == [1, 2, 5, 10]
     assert {(one.state, one.first_run, one.last_run, one.gone_run) for one in cases} == {("open", run_id, run_id, None)}
-    assert [step.cause for step in history_of(conn, cases[0].id)] == [run_id]
+    assert [step.cause for step in history_of(conn, cases[0].id, rows_max=None)] == [run_id]
     still_true(conn)
 
 
@@ -58,7 +58,7 @@ def test_a_break_that_is_found_again_is_the_same_case_touched_by_the_later_run(c
     (case,) = the_cases(conn)
     assert (filed.opened, filed.seen) == (0, 1)
     assert (case.last_run, case.state, case.opened_at) == (later, "open", NOW)
-    assert len(history_of(conn, case.id)) == 1
+    assert len(history_of(conn, case.id, rows_max=None)) == 1
 
 
 def test_a_case_takes_over_what_a_later_run_says_and_is_due_sooner_when_it_grew_worse(conn):
@@ -76,7 +76,7 @@ def test_a_run_that_covers_its_days_and_finds_it_no_more_matches_it(conn, state)
     run_id, filed = a_run(conn, first=DAY - timedelta(days=1), last=DAY)
     (case,) = the_cases(conn)
     assert (case.state, case.gone_run, filed.matched) == ("matched", run_id, 1)
-    assert history_of(conn, case.id)[-1].cause == run_id
+    assert history_of(conn, case.id, rows_max=None)[-1].cause == run_id
     still_true(conn)
 
 
@@ -326,7 +326,7 @@ def test_what_is_only_late_waits_and_is_opened_when_its_window_is_over(conn):
     assert the_cases(conn)[0].state == "timing"
     _, filed = a_run(conn, [a_break("payout:a", theirs=None)], at=TOMORROW)
     assert (filed.matured, the_cases(conn)[0].state) == (1, "open")
-    assert [step.verb for step in history_of(conn, the_cases(conn)[0].id)] == ["create", "wait", "mature"]
+    assert [step.verb for step in history_of(conn, the_cases(conn)[0].id, rows_max=None)] == ["create", "wait", "mature"]
     still_true(conn)
 
 

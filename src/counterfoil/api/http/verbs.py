@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Final, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from fastapi import APIRouter, Body, Query
 from fastapi.responses import Response
@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints, create_model
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Amount, Instant, Reason, Text, id_in_path
+from counterfoil.api.http.history import CUT, history
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.names import camel
 from counterfoil.api.http.routing import routes
@@ -26,8 +27,6 @@ from counterfoil.api.http.schemas import (
     answer,
     over_the_wire,
 )
-from counterfoil.audit.actions import actions_of
-from counterfoil.base.machine import history_of
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations import verbs
@@ -49,10 +48,6 @@ class VerbProposed(WriteResult):
     proposal: str
     payload_sha256: str
     expires_at: datetime
-
-
-SHOWN_MAX: Final = verbs.PART_ROWS_MAX
-CUT: Final = "Of which lists here only the beginning is shown, since there is more."
 
 
 class _Said(RequestModel):
@@ -126,16 +121,13 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
         with call.reading() as conn:
             row = noun.show(conn, id)
             read = [(part.name, view, *part.read(conn, id)) for part, view in parts]
-            steps, actions = history_of(conn, id, rows_max=SHOWN_MAX + 1), actions_of(conn, id, rows_max=SHOWN_MAX + 1)
-            cut = [name for name, _, _, is_cut in read if is_cut]
-            cut += [name for name, rows in (("steps", steps), ("actions", actions)) if len(rows) > SHOWN_MAX]
+            done = history(conn, id)
+            done["cut"] = [camel(name) for name, _, _, is_cut in read if is_cut] + done["cut"]
             return answer(
                 full(
                     **row._asdict(),
                     allowed=noun.allowed(conn, id, now=call.now),
-                    steps=StepView.each(steps[:SHOWN_MAX]),
-                    actions=ActionView.each(actions[:SHOWN_MAX]),
-                    cut=[camel(name) for name in cut],
+                    **done,
                     **{name: [view(**each._asdict()) for each in rows] for name, view, rows, _ in read},
                 )
             )

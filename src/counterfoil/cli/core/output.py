@@ -110,14 +110,6 @@ class ListedRows(list[Json]):
     more: str = ""
 
 
-def capped(rows: Sequence[Json], most: int) -> ListedRows:
-    """The rows of a list that the server cuts at `most`; where it may have cut, that is said."""
-    found = ListedRows(rows)
-    if len(found) >= most:
-        found.more = f"The newest {most:,}; there may be more, and no option shows them."
-    return found
-
-
 def listed(client: Client, path: str, limit: int, **params: Any) -> ListedRows:
     """The first `limit` rows of a list; of a longer one also how long it is, counted up to 5,000."""
     most = max(limit, COUNTED_MAX)

@@ -309,7 +309,7 @@ def _timeline(ask: SectionContext) -> SectionAnswer:
 
 def _history(ask: SectionContext) -> SectionAnswer:
     break_id = ask.params["id"]
-    steps = tuple(history_of(ask.conn, break_id))
+    steps = tuple(history_of(ask.conn, break_id, rows_max=None))
     proposals = tuple(_offered(ask, one) for one in adjusting.proposals_of(ask.conn, break_id))
     value = History(steps, tuple(remarks_of(ask.conn, break_id)), proposals, tuple(recurrences_of(ask.conn, break_id)))
     return SectionAnswer("1 step" if len(steps) == 1 else f"{len(steps)} steps", value=value)

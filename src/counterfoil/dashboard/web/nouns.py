@@ -29,6 +29,7 @@ from counterfoil.operations.access.access import require
 from counterfoil.operations.verbs import (
     AMOUNTS,
     LINES_MAX,
+    PART_ROWS_MAX,
     Field,
     Noun,
     Part,
@@ -86,6 +87,7 @@ class NounAnswer(NamedTuple):
     offers: tuple[Offer, ...]
     parts: tuple[NounPart, ...]
     steps: tuple[Step, ...]
+    steps_cut: bool  # there are more
     measured_at: datetime
 
 
@@ -97,6 +99,7 @@ def noun_page(noun: Noun) -> DashboardPage:
         row = noun.show(ask.conn, subject_id)
         now = ask.clock()
         why = noun.why_not(ask.conn, subject_id, now=now)
+        steps = history_of(ask.conn, subject_id, rows_max=PART_ROWS_MAX + 1)
         return NounAnswer(
             noun.name,
             subject_id,
@@ -104,7 +107,8 @@ def noun_page(noun: Noun) -> DashboardPage:
             _facts(row),
             tuple(_offer(one, why[one.name]) for one in noun.verbs),
             tuple(_part(one, *one.read(ask.conn, subject_id)) for one in noun.parts),
-            tuple(history_of(ask.conn, subject_id)),
+            tuple(steps[:PART_ROWS_MAX]),
+            len(steps) > PART_ROWS_MAX,
             now,
         )
 

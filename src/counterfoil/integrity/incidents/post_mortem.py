@@ -19,9 +19,9 @@ def post_mortem_of(conn: Connection[Any], incident_id: str, *, now: datetime) ->
     """The document, with the timeline that the records hold. Raises NotFound."""
     incident = show_incident(conn, incident_id)
     alerts, number = alerts_of(conn, incident_id, rows_max=ALERTS_TOLD_MAX), count_alerts_of(conn, incident_id)
-    timeline = [(step.at, f"incident {step.verb}", step) for step in history_of(conn, incident_id)]
+    timeline = [(step.at, f"incident {step.verb}", step) for step in history_of(conn, incident_id, rows_max=None)]
     for alert in alerts:
-        timeline += [(step.at, f"alert {alert.id} {step.verb}", step) for step in history_of(conn, alert.id)]
+        timeline += [(step.at, f"alert {alert.id} {step.verb}", step) for step in history_of(conn, alert.id, rows_max=None)]
     parts = [_head(incident, now), _alerts(alerts, number), _timeline(sorted(timeline, key=lambda one: one[0])), _written(incident)]
     return "\n\n".join(parts) + "\n"
 

@@ -117,7 +117,7 @@ def trial_balance(
     as_of: datetime | None = None,
     clock: Clock = "recorded",
     after: str = "",
-    rows_max: int = 1_000,
+    rows_max: int,
 ) -> list[TrialLine]:
     """Every account that is not at nothing, by name, `rows_max` of them after the name `after`. Raises UnknownProgram."""
     book = book_of(conn, program_id, asset)
@@ -158,7 +158,7 @@ def journal_by_key(conn: Connection[Any], program_id: str, key: str) -> JournalH
         ).fetchone()
 
 
-def journal_lines(conn: Connection[Any], journal_id: UUID, *, after: int = 0, rows_max: int = 1_000) -> list[JournalLine]:
+def journal_lines(conn: Connection[Any], journal_id: UUID, *, after: int = 0, rows_max: int) -> list[JournalLine]:
     """The postings of a journal in their order, `rows_max` after line `after`."""
     with conn.cursor(row_factory=class_row(JournalLine)) as cursor:
         return cursor.execute(

@@ -15,6 +15,7 @@ from counterfoil.ledger.clock import first_seq, to_us
 
 LINES_MAX: Final = 2_000
 ASSETS_MAX: Final = 1_000
+PROGRAMS_NAMED_MAX: Final = 10_000
 KEPT_APART: Final = (
     "clearing:*",
     "in_transit:*",
@@ -74,7 +75,7 @@ def known_assets(conn: Connection[Any]) -> dict[str, Asset]:
     return {row[0]: Asset(row[0], row[1]) for row in rows}
 
 
-def known_programs(conn: Connection[Any], *, rows_max: int = 500) -> dict[str, str]:
+def known_programs(conn: Connection[Any], *, rows_max: int = PROGRAMS_NAMED_MAX) -> dict[str, str]:
     """The name of every program by its id."""
     return dict(conn.execute("select id, name from program order by id limit %s", [rows_max]).fetchall())
 

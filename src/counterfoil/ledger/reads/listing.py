@@ -13,7 +13,6 @@ from psycopg.rows import class_row
 from counterfoil.ledger.problems import UnknownJournal, UnknownProgram
 
 LINES_MAX: Final = 10_000
-SOURCES_MAX: Final = 1_000
 
 
 class ListedProgram(NamedTuple):
@@ -173,11 +172,9 @@ def list_journals(
     )
 
 
-def journals_of_sources(
-    conn: Connection[Any], program_id: str, sources: Sequence[tuple[str, str]], *, rows_max: int = 100
-) -> list[ShownJournal]:
+def journals_of_sources(conn: Connection[Any], program_id: str, sources: Sequence[tuple[str, str]], *, rows_max: int) -> list[ShownJournal]:
     """What was posted because of these things, each a pair of type and id; newest first."""
-    given = list(sources)[:SOURCES_MAX]
+    given = list(sources)
     return _journals(
         conn,
         "j.program_id = %s and (j.source_type, j.source_id) in (select * from unnest(%s::text[], %s::text[]))",

@@ -247,13 +247,13 @@ def revoke_key(conn: Connection[Any], key_id: str, *, now: datetime) -> None:
         raise NotFound(what="API key", id=key_id)
 
 
-def list_keys(conn: Connection[Any], *, rows_max: int = 500) -> list[ApiKey]:
-    """Every key, newest first."""
+def list_keys(conn: Connection[Any], *, rows_max: int, after: str | None = None) -> list[ApiKey]:
+    """Keys, the newest first, behind `after`."""
     with conn.cursor(row_factory=class_row(ApiKey)) as cur:
         return cur.execute(
             """select id, name, role, principal_id, program_id, hint, created_by, created_at, expires_at, revoked_at, last_used_at
-               from api_key order by created_at desc, id desc limit %s""",
-            [rows_max],
+               from api_key where %(after)s::text is null or id < %(after)s order by id desc limit %(rows)s""",
+            {"after": after, "rows": rows_max},
         ).fetchall()
 
 

@@ -106,10 +106,13 @@ def find_principal(conn: Connection[Any], principal_id: str) -> Principal:
     return row_by_id(conn, Principal, "principal", f"select {_COLUMNS} from principal where id = %s", principal_id)
 
 
-def list_principals(conn: Connection[Any], *, rows_max: int = 500) -> list[Principal]:
-    """Every person and service, newest first."""
+def list_principals(conn: Connection[Any], *, rows_max: int, after: str | None = None) -> list[Principal]:
+    """People and services, the newest first, behind `after`."""
     with conn.cursor(row_factory=class_row(Principal)) as cur:
-        return cur.execute(f"select {_COLUMNS} from principal order by created_at desc, id desc limit %s", [rows_max]).fetchall()
+        return cur.execute(
+            f"select {_COLUMNS} from principal where %(after)s::text is null or id < %(after)s order by id desc limit %(rows)s",
+            {"after": after, "rows": rows_max},
+        ).fetchall()
 
 
 def end_principal(conn: Connection[Any], principal_id: str, *, now: datetime) -> None:

@@ -18,6 +18,7 @@ OF_NAME: Final = 25  # from anywhere: whoever guesses from many addresses is slo
 OF_ADDRESS: Final = 25
 OF_ALL: Final = 200
 RECORDED_MAX: Final = 50  # refused keys of one address within a window: nobody fills the table from outside
+FORGOTTEN_MAX: Final = 100
 TEXT_MAX: Final = 120
 
 
@@ -94,8 +95,8 @@ def count_failure(conn: Connection[Any], buckets: Sequence[str], *, now: datetim
         {"buckets": sorted(buckets), "now": now, "since": now - WINDOW},
     ).fetchall()
     conn.execute(
-        """delete from access_attempt where bucket in (
-               select bucket from access_attempt where began_at < %s order by began_at limit 100 for update skip locked)""",
+        f"""delete from access_attempt where bucket in (
+               select bucket from access_attempt where began_at < %s order by began_at limit {FORGOTTEN_MAX} for update skip locked)""",
         [now - 2 * WINDOW],
     )
     return max((row[0] for row in rows), default=0)

@@ -140,15 +140,13 @@ def parked_events(conn: Connection[Any], *, rows_max: int) -> list[Parked]:
         ).fetchall()
 
 
-def unusual_events(
-    conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None, rows_max: int = 50
-) -> list[EventCount]:
+def unusual_events(conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None) -> list[EventCount]:
     """Warnings and critical events from `start` until before `end`, by name, the critical ones first."""
     with conn.cursor(row_factory=class_row(EventCount)) as cur:
         return cur.execute(
             """select name, level, count(*) as number, max(at) as last_at from event
                where at >= %(start)s and at < %(end)s and level in ('warning', 'critical')
                  and (%(program)s::text is null or program_id in (%(program)s, ''))
-               group by name, level order by level, count(*) desc, name limit %(rows_max)s""",
-            {"start": start, "end": end, "program": program_id, "rows_max": rows_max},
+               group by name, level order by level, count(*) desc, name""",
+            {"start": start, "end": end, "program": program_id},
         ).fetchall()

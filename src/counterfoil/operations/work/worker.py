@@ -20,6 +20,7 @@ BEAT_EVERY_S: Final = 5.0
 DOWN_AFTER: Final = timedelta(seconds=60)
 DRAIN_S: Final = 50.0  # less than a lease
 RETURN_AFTER_S: Final = (0.2, 0.5, 1.0, 2.0)  # when the database is gone
+WORKERS_MAX: Final = 1_000
 _log = structlog.get_logger("counterfoil.worker")
 
 
@@ -188,11 +189,13 @@ def listen(url: str, wake: Callable[[str | None], None], stopping: threading.Eve
             stopping.wait(1.0)
 
 
-def list_workers(conn: Connection[Any], *, since: datetime, rows_max: int = 100) -> list[WorkerStatus]:
-    """Workers that were heard of after `since`, the latest first."""
+def list_workers(conn: Connection[Any], *, since: datetime) -> list[WorkerStatus]:
+    """Workers that were heard of after `since`, the latest first; of more than a thousand those that did not say goodbye, the silent before
+    the others."""
     with conn.cursor(row_factory=class_row(WorkerStatus)) as cur:
         return cur.execute(
             """select id, host, pid, version, started_at, beat_at, stopped_at, jobs
-               from worker where beat_at > %s order by beat_at desc, id limit %s""",
-            [since, rows_max],
+               from (select * from worker where beat_at > %s order by stopped_at is not null, beat_at limit %s) w
+               order by beat_at desc, id""",
+            [since, WORKERS_MAX],
         ).fetchall()

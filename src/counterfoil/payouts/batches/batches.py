@@ -116,7 +116,7 @@ def lines_of(conn: Connection[Any], batch_id: str, *, rows_max: int = LINES_MAX)
         ).fetchall()
 
 
-def approvals_of(conn: Connection[Any], batch_id: str, *, rows_max: int = 1_000) -> list[BatchApproval]:
+def approvals_of(conn: Connection[Any], batch_id: str, *, rows_max: int) -> list[BatchApproval]:
     """Everybody who ever approved it, the first one first."""
     with conn.cursor(row_factory=class_row(BatchApproval)) as cur:
         return cur.execute(

@@ -15,6 +15,7 @@ from counterfoil.payouts.batches.machine import PAYOUT_BATCH
 from counterfoil.payouts.batches.rule import PayeeFacts
 from counterfoil.payouts.machines import SENDING
 
+ALARMS_MAX: Final = 10
 RULE_SPAN: Final = timedelta(hours=24)
 _LOCK: Final = 4_271_093
 
@@ -93,13 +94,13 @@ def changed_since(conn: Connection[Any], program_id: str, payee_ids: Sequence[st
 def alarms_of(conn: Connection[Any], program_id: str) -> list[str]:
     """What is critical and open in a program: contradictions of a provider, critical breaks."""
     rows = conn.execute(
-        """select 'a conflict with the provider is open: ' || c.id from provider_conflict c
+        f"""select 'a conflict with the provider is open: ' || c.id from provider_conflict c
            join provider_payout pp on pp.id = c.provider_payout_id where pp.program_id = %(program)s and c.state = 'open'
            union all
            select 'a critical break is open: ' || b.id from break b
            where b.program_id = %(program)s and b.severity = 'critical'
              and exists (select from transition t where t.machine = 'break' and t.from_state = b.state)
-           order by 1 limit 10""",
+           order by 1 limit {ALARMS_MAX}""",
         {"program": program_id},
     ).fetchall()
     return [row[0] for row in rows]

@@ -118,12 +118,12 @@ def attempts_in_conflict(conn: Connection[Any], attempt_ids: Sequence[str]) -> s
     return {row[0] for row in rows}
 
 
-def conflicts_of(conn: Connection[Any], payout_id: str, *, rows_max: int = 100) -> list[ConflictRow]:
+def conflicts_of(conn: Connection[Any], payout_id: str) -> list[ConflictRow]:
     """Where the provider contradicted itself or us about a payout, oldest first, with how each ended."""
     with conn.cursor(row_factory=class_row(ConflictRow)) as cur:
         return cur.execute(
             """select c.id, c.provider_payout_id, c.number, c.said, c.expected, c.fact, c.at, c.state, c.state_at
                from provider_conflict c join provider_payout pp on pp.id = c.provider_payout_id
-               where pp.payout_id = %s order by c.at, c.provider_payout_id, c.number limit %s""",
-            [payout_id, rows_max],
+               where pp.payout_id = %s order by c.at, c.provider_payout_id, c.number""",
+            [payout_id],
         ).fetchall()

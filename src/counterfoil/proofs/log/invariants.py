@@ -14,6 +14,7 @@ from counterfoil.proofs.log.records import SOURCES, WaitingRecord, read_records
 from counterfoil.proofs.log.tree import StoredTree
 
 PAGE: Final = 2_000
+FOUND_MAX: Final = 100
 
 
 def mutated(conn: Connection[Any]) -> Sequence[Sequence[Any]]:
@@ -74,7 +75,7 @@ def skipped(conn: Connection[Any]) -> Sequence[Sequence[Any]]:
     for one in SOURCES:
         query = f"""select {one.relation!r}, {one.key} from "{one.relation}" n
             where {one.writer} < (select next_xid from log_position)
-              and not exists (select from log_entry e where e.relation = {one.relation!r} and e.row_id = {one.key}) limit 100"""
+              and not exists (select from log_entry e where e.relation = {one.relation!r} and e.row_id = {one.key}) limit {FOUND_MAX}"""
         found += conn.execute(query.encode()).fetchall()
     return found
 

@@ -235,7 +235,7 @@ def lock_invoices(conn: Connection[Any], ids: Sequence[str]) -> list[Invoice]:
     return INVOICES.by_id(conn, ids, lock=True)
 
 
-def invoice_lines(conn: Connection[Any], invoice_id: str, *, rows_max: int = 1000) -> list[InvoiceLine]:
+def invoice_lines(conn: Connection[Any], invoice_id: str, *, rows_max: int) -> list[InvoiceLine]:
     """The lines of an invoice, in order."""
     with conn.cursor(row_factory=class_row(InvoiceLine)) as cur:
         return cur.execute(

@@ -206,7 +206,7 @@ def payment_of(conn: Connection[Any], provider: str, charge_id: str) -> Payment 
         ).fetchone()
 
 
-def payments_of(conn: Connection[Any], invoice_ids: Sequence[str], *, rows_max: int = 10_000) -> list[Payment]:
+def payments_of(conn: Connection[Any], invoice_ids: Sequence[str], *, rows_max: int) -> list[Payment]:
     """What was paid on these invoices, in the order it was recorded."""
     with conn.cursor(row_factory=class_row(Payment)) as cur:
         return cur.execute(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final, Literal, NamedTuple
 
 from counterfoil.statements.amounts import told
@@ -13,6 +13,7 @@ from counterfoil.statements.continuity.banking_days import between, is_euro_day
 from counterfoil.statements.shape import SourceRead, StatementInfo
 
 DAYS_SHOWN_MAX: Final = 31
+DAYS_COUNTED_MAX: Final = 10_000
 DAILY_STATEMENTS_LEAST: Final = 5  # fewer say nothing about how often a bank sends one
 
 LONG_WEEKEND: Final = timedelta(days=5)
@@ -24,8 +25,8 @@ class SequenceGap(NamedTuple):
     """Where the statements of one account do not follow on.
 
     `difference` is the next opening less the previous closing, in minor units. `days` are the banking days without a
-    statement (at most DAYS_SHOWN_MAX). `proven` says whether the balance or the bank's own numbers show it; a day that is
-    only absent from an otherwise daily row, while the balance goes on unchanged, is not proven.
+    statement (at most DAYS_SHOWN_MAX; `reason` tells how many there are). `proven` says whether the balance or the bank's own numbers show
+    it; a day that is only absent from an otherwise daily row, while the balance goes on unchanged, is not proven.
     """
 
     kind: Kind
@@ -150,7 +151,7 @@ def _days(earlier: StatementInfo, later: StatementInfo) -> tuple[date, ...]:
         is_short = later.closing_on - later.opening_on <= LONG_WEEKEND
         begins = later.opening_on + timedelta(days=1) if is_short else later.opening_on
     missing = between(earlier.closing_on, begins)
-    return tuple(day for day in missing if later.asset != "EUR" or is_euro_day(day))[:DAYS_SHOWN_MAX]
+    return tuple(islice((day for day in missing if later.asset != "EUR" or is_euro_day(day)), DAYS_COUNTED_MAX))
 
 
 def _skipped_numbers(earlier: StatementInfo, later: StatementInfo) -> str | None:
@@ -165,8 +166,9 @@ def _skipped_numbers(earlier: StatementInfo, later: StatementInfo) -> str | None
 
 
 def _shown(days: Sequence[date]) -> str:
-    return ", ".join(day.isoformat() for day in days[:5]) + (f" and {len(days) - 5} more days" if len(days) > 5 else "")
+    more = f" and {'at least ' if len(days) == DAYS_COUNTED_MAX else ''}{len(days) - 5:,} more days" if len(days) > 5 else ""
+    return ", ".join(day.isoformat() for day in days[:5]) + more
 
 
 def _gap(kind: Kind, at: _Placed, days: tuple[date, ...], difference: int | None, *, proven: bool, reason: str) -> SequenceGap:
-    return SequenceGap(kind, at.info.account, at.info.asset, at.file, at.info.line, days, difference, proven, reason)
+    return SequenceGap(kind, at.info.account, at.info.asset, at.file, at.info.line, days[:DAYS_SHOWN_MAX], difference, proven, reason)

@@ -85,7 +85,9 @@ def _why(one: Transaction, parts: list[Participant], verb: str) -> str:
 
 
 def _timeline(conn: Connection[Any], one: Transaction, parts: list[Participant], checks: list[ParticipantCheck]) -> list[TimelineEntry]:
-    found = [TimelineEntry(step.at, f"{TRANSACTION.name} is {step.to_state}", step.actor) for step in history_of(conn, one.id)]
+    found = [
+        TimelineEntry(step.at, f"{TRANSACTION.name} is {step.to_state}", step.actor) for step in history_of(conn, one.id, rows_max=None)
+    ]
     for each in parts:
         who = f"participant {each.number} ({each.who}, {each.side} of {each.amount} minor units of {each.asset})"
         if each.voted_at is not None:

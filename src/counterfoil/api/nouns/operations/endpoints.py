@@ -12,15 +12,14 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
 from counterfoil.api.http.fields import Clean, ProgramId, Reason, id_in_path
-from counterfoil.api.http.history import history
+from counterfoil.api.http.history import SHOWN_MAX, WithVerbs, history
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, ActionView, Paged, RequestModel, StepView, ViewModel, WriteResult, answer, shows
+from counterfoil.api.http.schemas import BY_TWO, Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.operations.events.events import event_kinds
-from counterfoil.operations.verbs import PART_ROWS_MAX
 from counterfoil.operations.webhooks_out.addresses import URL_MAX
 from counterfoil.operations.webhooks_out.endpoints import ABOUT_MAX, EMAIL_MAX, NAMES_MAX, OVERLAP_DAYS_MAX, create_endpoint, rotate_secret
 from counterfoil.operations.webhooks_out.model import (
@@ -95,13 +94,10 @@ class AttemptView(ViewModel):
     answer: str = Field(description="The first 4 KB of what came back.")
 
 
-class DeliveryInFull(DeliveryView):
+class DeliveryInFull(WithVerbs, DeliveryView):
     """A delivery with its attempts, what may be done with it, and what was done."""
 
-    attempts_made: list[AttemptView] = Field(description=f"The first {PART_ROWS_MAX}.")
-    allowed: list[str]
-    steps: list[StepView]
-    actions: list[ActionView]
+    attempts_made: list[AttemptView]
 
 
 class EventKindView(ViewModel):
@@ -182,12 +178,12 @@ def listed(
 def show(id: Annotated[str, id_in_path("whd")], call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: A002
     """With every attempt, and what may be done."""
     with call.reading() as conn:
-        one = show_delivery(conn, id)
+        one, attempts = show_delivery(conn, id), attempts_of(conn, id, rows_max=SHOWN_MAX + 1)
         return answer(
             DeliveryInFull(
                 **one._asdict(),
-                attempts_made=AttemptView.each(attempts_of(conn, id, rows_max=PART_ROWS_MAX)),
+                attempts_made=AttemptView.each(attempts[:SHOWN_MAX]),
                 allowed=DELIVERY_NOUN.allowed(conn, id, now=call.now),
-                **history(conn, id),
+                **history(conn, id, attempts_made=attempts),
             )
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi.responses import Response
 from psycopg import Connection
@@ -10,8 +10,9 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
 from counterfoil.api.http.fields import Clean, Instant, ProgramId, id_in_path
+from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Because, Paged, RequestModel, ViewModel, WriteResult, answer, shows
+from counterfoil.api.http.schemas import BY_TWO, Because, Paged, RequestModel, ViewModel, WriteResult, shows
 from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import ADMINISTER, AUDIT, SECRET_BYTES, ApiKey, create_key, list_keys, new_secret, revoke_key
@@ -91,11 +92,13 @@ def _program_of(body: KeyRequest, call: ApiCall) -> str | None:
         return find_principal(conn, body.principal_id).program_id or body.program_id
 
 
+KEYS: Final = Listing("keys", KeyView)
+
+
 @router.get("/keys", response_model=Paged[KeyView], operation_id="key_list", summary="List API keys")
-def keys(call: Annotated[ApiCall, may(AUDIT)]) -> Response:
-    """The newest 500, first the newest."""
-    with call.reading() as conn:
-        return answer(Paged[KeyView](data=KeyView.each(list_keys(conn)), next_cursor=None))
+def keys(call: Annotated[ApiCall, may(AUDIT)], page: PageWanted) -> Response:
+    """The newest first."""
+    return KEYS.answer(call, page, list_keys)
 
 
 @router.post("/keys/{key_id}/revoke", response_model=KeyRevoked, operation_id="key_revoke", summary="Revoke an API key")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi.responses import Response
 from psycopg import Connection
@@ -11,8 +11,9 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
 from counterfoil.api.http.fields import Clean, ProgramId, id_in_path
+from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Because, Paged, RequestModel, ViewModel, WriteResult, answer
+from counterfoil.api.http.schemas import BY_TWO, Because, Paged, RequestModel, ViewModel, WriteResult
 from counterfoil.base.edge import entropy
 from counterfoil.operations.access import logins
 from counterfoil.operations.access.access import ADMINISTER, AUDIT, SECRET_BYTES
@@ -59,16 +60,28 @@ class PrincipalChanged(PrincipalView, WriteResult):
     """It is changed."""
 
 
+PEOPLE: Final = Listing("people", PrincipalView)
+
+
+class PersonRow(NamedTuple):
+    """A person or a service, with what is shown."""
+
+    id: str
+    fields: dict[str, Any]
+
+
 def _fields(conn: Connection[Any], one: Principal) -> dict[str, Any]:
     return {**one._asdict(), "roles": logins.roles_of(conn, one.id)}
 
 
 @router.get("/people", response_model=Paged[PrincipalView], operation_id="person_list", summary="List people and services")
-def people(call: Annotated[ApiCall, may(AUDIT)]) -> Response:
-    """The newest 500, first the newest."""
-    with call.reading() as conn:
-        rows = [PrincipalView(**_fields(conn, one)) for one in list_principals(conn)]
-    return answer(Paged[PrincipalView](data=rows, next_cursor=None))
+def people(call: Annotated[ApiCall, may(AUDIT)], page: PageWanted) -> Response:
+    """The newest first."""
+
+    def rows(conn: Connection[Any], rows_max: int, after: str | None) -> list[PersonRow]:
+        return [PersonRow(one.id, _fields(conn, one)) for one in list_principals(conn, rows_max=rows_max, after=after)]
+
+    return PEOPLE.answer(call, page, rows, lambda row: PrincipalView(**row.fields))
 
 
 @router.post("/people", status_code=201, response_model=PersonAdded, operation_id="person_add", summary="Add a person")

@@ -13,12 +13,13 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Minor, ProgramFilter, Reason, id_in_body, id_in_path
-from counterfoil.api.http.history import history, steps_of
+from counterfoil.api.http.history import CUT, SHOWN_MAX, WithHistory, cut_lists, history
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import ActionView, Paged, RequestModel, StepView, ViewModel, WriteResult, answer, shows
+from counterfoil.api.http.schemas import Paged, RequestModel, StepView, ViewModel, WriteResult, answer, shows
 from counterfoil.api.nouns.ledger.journals import JournalView
 from counterfoil.api.nouns.settlement.settlements import SettlementView
+from counterfoil.base.machine import history_of
 from counterfoil.ledger.reads.listing import journals_of_sources
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.payouts.payouts.missing import execute_payout
@@ -68,6 +69,7 @@ class ProviderPayoutView(ViewModel):
     paid: Minor | None = Field(description="What two people found paid, where it is not the amount.")
     beyond: Minor = Field(description="What of it was no longer owed when it turned out to be paid: the payee owes it.")
     steps: list[StepView]
+    cut: list[str] = Field(description=CUT)
 
 
 @shows(
@@ -83,15 +85,13 @@ class ConflictView(ViewModel):
     state: str = Field(description="open, settled (by the provider's present word), paid or not_paid (found by two people).")
 
 
-class PayoutInFull(PayoutView):
+class PayoutInFull(WithHistory, PayoutView):
     """A payout with everything that belongs to it."""
 
     allowed: list[str] = Field(description="What a person may do now.")
     breakdown: SettlementView = Field(description="Gross, fees, holdback and net, at the rates of that day.")
     provider_payouts: list[ProviderPayoutView]
     conflicts: list[ConflictView]
-    steps: list[StepView]
-    actions: list[ActionView]
     journals: list[JournalView]
 
 
@@ -154,16 +154,18 @@ def payout(payout_id: PayoutId, call: Annotated[ApiCall, may(READ)]) -> Response
 def _in_full(conn: Connection[Any], one: Payout, now: datetime) -> PayoutInFull:
     tries = provider_payouts_of(conn, one.id)
     sources = [("settlement", one.settlement_id), ("escrow_movement", one.settlement_id), *(("provider_payout", each.id) for each in tries)]
+    conflicts, journals = conflicts_of(conn, one.id), journals_of_sources(conn, one.program_id, sources, rows_max=SHOWN_MAX + 1)
     return PayoutInFull(
         **one._asdict(),
         allowed=PAYOUT_NOUN.allowed(conn, one.id, now=now),
         breakdown=SettlementView.of(payout_sources(conn, [one.settlement_id])[0]),
         provider_payouts=[_try(conn, each) for each in tries],
-        conflicts=ConflictView.each(conflicts_of(conn, one.id)),
-        **history(conn, one.id),
-        journals=JournalView.each(journals_of_sources(conn, one.program_id, sources)),
+        conflicts=ConflictView.each(conflicts[:SHOWN_MAX]),
+        **history(conn, one.id, conflicts=conflicts, journals=journals),
+        journals=JournalView.each(journals[:SHOWN_MAX]),
     )
 
 
 def _try(conn: Connection[Any], one: ProviderPayout) -> ProviderPayoutView:
-    return ProviderPayoutView(**one._asdict(), steps=steps_of(conn, one.id))
+    steps = history_of(conn, one.id, rows_max=SHOWN_MAX + 1)
+    return ProviderPayoutView(**one._asdict(), steps=StepView.each(steps[:SHOWN_MAX]), cut=cut_lists(steps=steps))

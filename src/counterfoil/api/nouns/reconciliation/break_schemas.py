@@ -8,7 +8,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, StringConstraints
 
 from counterfoil.api.http.fields import AssetCode, Clean, Minor, ProgramId
-from counterfoil.api.http.schemas import ActionView, Because, RequestModel, StepView, ViewModel, WriteResult, shows
+from counterfoil.api.http.history import WithHistory
+from counterfoil.api.http.schemas import Because, RequestModel, ViewModel, WriteResult, shows
 from counterfoil.operations.verbs import MANY_MAX, LineDone
 from counterfoil.reconciliation.breaks.adjusting import AdjustmentProposal
 from counterfoil.reconciliation.breaks.ages import AGES
@@ -75,7 +76,7 @@ class ProposalView(ViewModel):
     payload_sha256: str = Field(description="What an approval names.")
 
 
-class BreakInFull(BreakShownShort):
+class BreakInFull(WithHistory, BreakShownShort):
     """A break with everything that is known of it."""
 
     allowed: list[str] = Field(description="The verbs that may be said in this state.")
@@ -83,8 +84,6 @@ class BreakInFull(BreakShownShort):
     timeline: list[FactView]
     remarks: list[RemarkView]
     proposals: list[ProposalView]
-    steps: list[StepView]
-    actions: list[ActionView]
     recurred_as: list[str]
 
 

@@ -11,11 +11,10 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Minor, ProgramId, id_in_path
+from counterfoil.api.http.history import SHOWN_MAX, WithHistory, history
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import ActionView, Paged, RequestModel, StepView, ViewModel, WriteResult, answer, shows
-from counterfoil.audit.actions import actions_of
-from counterfoil.base.machine import history_of
+from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
@@ -33,7 +32,6 @@ from counterfoil.settlement.payments.payments import Payment, payments_of
 
 router = routes("Invoices")
 INVOICES = Keyset("invoices", (str,))
-SHOWN_MAX = 1_000
 InvoiceId = Annotated[str, id_in_path("inv")]
 
 
@@ -83,16 +81,13 @@ class CreditNoteView(ViewModel):
     refunded: Minor = Field(description="Of what was paid already: owed back, by the refund that is named.")
 
 
-class InvoiceInFull(InvoiceView):
+class InvoiceInFull(WithHistory, InvoiceView):
     """An invoice with everything that belongs to it."""
 
     settlement_id: str | None
     lines: list[InvoiceLineView]
     payments: list[PaymentView]
     credit_notes: list[CreditNoteView]
-    steps: list[StepView]
-    actions: list[ActionView]
-    cut: list[str] = Field(description="Of which lists here only the first 1000 are shown, since there are more.")
 
 
 class IssueRequest(RequestModel):
@@ -170,7 +165,5 @@ def _in_full(conn: Connection[Any], one: Invoice) -> InvoiceInFull:
         lines=InvoiceLineView.each(lines[:SHOWN_MAX]),
         payments=PaymentView.each(payments[:SHOWN_MAX]),
         credit_notes=CreditNoteView.each(notes[:SHOWN_MAX]),
-        cut=[name for name, rows in (("lines", lines), ("payments", payments), ("creditNotes", notes)) if len(rows) > SHOWN_MAX],
-        steps=StepView.each(history_of(conn, one.id)),
-        actions=ActionView.each(actions_of(conn, one.id)),
+        **history(conn, one.id, lines=lines, payments=payments, credit_notes=notes),
     )

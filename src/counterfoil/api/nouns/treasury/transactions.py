@@ -13,10 +13,10 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Amount, AssetCode, Clean, Minor, OneProgram, ProgramId, id_in_path
-from counterfoil.api.http.history import history
+from counterfoil.api.http.history import WithVerbs, history
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import ActionView, Paged, RequestModel, StepView, ViewModel, WriteResult, answer, shows
+from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.treasury.two_phase.ages import age_text, parse_age
@@ -146,7 +146,7 @@ class AdviceView(ViewModel):
 
 
 @shows(Transaction)
-class TransactionInFull(ViewModel):
+class TransactionInFull(WithVerbs, ViewModel):
     """A transaction with its votes, its decision, its timeline, and what is safe and why."""
 
     state: str = Field(description=", ".join(TRANSACTION.states()) + ".")
@@ -156,9 +156,6 @@ class TransactionInFull(ViewModel):
     checks: list[ParticipantCheckView] = Field(description="Participants verified after a forced decision took effect.")
     timeline: list[TimelineView]
     advice: list[AdviceView]
-    allowed: list[str]
-    steps: list[StepView]
-    actions: list[ActionView]
 
 
 def _part(one: ParticipantRequest) -> NewParticipant:

@@ -8,9 +8,8 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Given, add_write
-from counterfoil.cli.core.output import TABLE, DryRun, Output, capped, show_one, show_rows, waits
+from counterfoil.cli.core.output import TABLE, DryRun, Output, show_one, show_rows, waits
 
-NEWEST = 500  # that the server tells
 app = typer.Typer(no_args_is_help=True, help="API keys and their roles.")
 
 
@@ -39,7 +38,7 @@ def create(
 def list_(output: Output = TABLE) -> None:
     """Every key, newest first; never a secret."""
     with asked("audit") as client:
-        rows = capped(client.get("/api/keys")["data"], NEWEST)
+        rows = list(client.every("/api/keys"))
     columns = ("id", "name", "role", "hint", "createdBy", "createdAt", "expiresAt", "revokedAt", "lastUsedAt")
     show_rows(rows, columns, output)
 

@@ -7,13 +7,12 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, capped, say_done, show_one, show_rows, waits
+from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, show_rows, waits
 from counterfoil.cli.local.setting_up.first_people import first
 from counterfoil.client.client import Client
 from counterfoil.client.problems import ApiProblem
 
 ID = "prn_"
-NEWEST = 500  # that the server tells
 app = typer.Typer(no_args_is_help=True, help="Who may act, and in which roles.")
 PrincipalId = Annotated[str, typer.Argument(metavar="WHO", help="The person or service: their name, or their id, prn_….")]
 Role = Annotated[str, typer.Option("--role", help="viewer, operator, approver, controller, auditor or administrator.")]
@@ -23,7 +22,7 @@ Role = Annotated[str, typer.Option("--role", help="viewer, operator, approver, c
 def list_(output: Output = TABLE) -> None:
     """Every person and service, newest first."""
     with asked("audit") as client:
-        rows = capped(client.get("/api/people")["data"], NEWEST)
+        rows = list(client.every("/api/people"))
     show_rows(rows, ("id", "kind", "name", "roles", "programId", "createdBy", "createdAt", "disabledAt"), output)
 
 
@@ -75,7 +74,7 @@ def _id_of(client: Client, who: str) -> str:
     """The id behind a name of somebody who was not ended; what looks like an id, or names nobody, is asked for as it stands."""
     if who.startswith(ID):
         return who
-    found = [one for one in client.get("/api/people")["data"] if one["name"] == who and not one["disabledAt"]]
+    found = [one for one in client.every("/api/people") if one["name"] == who and not one["disabledAt"]]
     if len(found) != 1:
         said = {
             "title": f"There is nobody called {who} here; `counterfoil people list` names everybody.",
