@@ -494,6 +494,10 @@ OPERATIONS: Final[Faults] = {
         "a webhook says what another one said": """update webhook_in w set envelope = o.envelope from webhook_in o
             where o.id = (select max(id) from webhook_in) and w.id = (select min(id) from webhook_in)""",
         "a key is taken that nobody has": "update destination set envelope = 'xxxx' || substr(envelope, 5)",
+        "a webhook says something else, in clear": "update webhook_in set envelope = null, body = 'x'",
+        "a payee is paid at an account that lies in clear and that nobody agreed on": """update destination
+            set envelope = null, fingerprint = null, token = 'acct_thief'""",
+        "a webhook has another text in clear beside its own": "update webhook_in set body = 'x'",
     },
     "RECORD_MUTATED": {
         "a payout is doubled": "update payout set amount = amount * 2",

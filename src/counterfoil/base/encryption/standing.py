@@ -107,9 +107,11 @@ def check_encryption(conn: Connection[Any], declared: Sequence[Confidential], ke
 
 
 def unopened(conn: Connection[Any], declared: Sequence[Confidential]) -> Iterator[tuple[str, str, str]]:
-    """Every envelope that does not open, and fingerprint whose key is not set: table, row and why. Of lost keys they are passed over."""
+    """Every envelope that does not open, fingerprint whose key is not set, and field in clear: table, row and why. Of lost keys they are
+    passed over."""
     keys = keys_of(conn)
     for one in declared:
+        yield from _in_clear(conn, one)
         yield from _unmarked(conn, one, keys)
         for row, envelope in _envelopes(conn, one):
             if key_of(envelope) in keys.lost:
@@ -120,6 +122,18 @@ def unopened(conn: Connection[Any], declared: Sequence[Confidential]) -> Iterato
                 yield one.relation, " ".join(one.place(*row).row), f"does not open with key {key_of(envelope).hex()}"
             except EncryptionKeyMissing:
                 yield one.relation, " ".join(one.place(*row).row), f"key {key_of(envelope).hex()} is not set"
+
+
+def _in_clear(conn: Connection[Any], one: Confidential) -> Iterator[tuple[str, str, str]]:
+    """Rows that are not encrypted. Readers take them for rows of before there were envelopes, so a hand past every rule could write
+    whatever it likes there, and nothing would be left to hold it against."""
+    query = sql.SQL("select {names} from {table} where envelope is null or num_nonnulls({clear}) > 0 order by {names}").format(
+        names=sql.SQL(", ").join(map(sql.Identifier, one.key)),
+        table=sql.Identifier(one.relation),
+        clear=sql.SQL(", ").join(map(sql.Identifier, one.clear)),
+    )
+    for row in conn.execute(query):
+        yield one.relation, " ".join(one.place(*row).row), "lies in clear: of before there were envelopes, or written past every rule"
 
 
 def _unmarked(conn: Connection[Any], one: Confidential, keys: EncryptionKeys) -> Iterator[tuple[str, str, str]]:
@@ -137,10 +151,11 @@ def every_envelope_opens(declared: Sequence[Confidential]) -> Invariant:
     """The question that opens each of them."""
     return Invariant(
         "ENVELOPE_UNOPENED",
-        "Does everything that is kept encrypted open with its key, in the row that it was written for?",
+        "Is everything confidential encrypted, and does it open with its key, in the row that it was written for?",
         lambda conn: list(unopened(conn, declared)),
         "critical",
-        "Somebody changed an account of a payee, a bank line or a webhook past every rule, or moved it from another row; or a key is gone.",
+        "Somebody changed an account of a payee, a bank line or a webhook past every rule, or moved it from another row; a key is gone; or "
+        "rows of before are still to be encrypted.",
         "P2",
     )
 
