@@ -22,6 +22,7 @@ from counterfoil.integrity.alerts.noun import alert_noun
 from counterfoil.integrity.monitors import monitors
 from counterfoil.ledger import expiring
 from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
+from counterfoil.operations import credentials
 from counterfoil.operations.access.paired import PAIRED as ACCESS_PAIRED
 from counterfoil.operations.approvals import Paired, by_verb
 from counterfoil.operations.events import events
@@ -185,6 +186,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *customer_debts.EVENT_KINDS,
     *webhooks_in.EVENT_KINDS,
     *webhooks_out.EVENT_KINDS,
+    *credentials.EVENT_KINDS,
     *events.EVENT_KINDS,
     *pauses.EVENT_KINDS,
     *circuits.EVENT_KINDS,

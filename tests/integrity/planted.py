@@ -647,6 +647,11 @@ MONITORS: Final[Faults] = {
             update migration set applied_at = applied_at - {LONG_AGO};
             update backup set snapshot_at = snapshot_at - {LONG_AGO}""",
     },
+    "PASSWORD_OLD": {
+        "nobody changed it": """insert into event (id, name, level, program_id, subject_id, payload, at, state, state_at)
+            values ('login:postgres.x', 'database_password_seen', 'debug', '', 'login:postgres', '{}', now() - interval '93 days',
+                    'handled', now())""",
+    },
     "RESTORE_DRILL_OVERDUE": {
         "it passed long ago": """update program set opened_at = opened_at - interval '1 year';
             update migration set applied_at = applied_at - interval '1 year';

@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from counterfoil.base.edge import now
+from counterfoil.base.edge import Database, now
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.importing import imports
 from counterfoil.ledger.importing.imports import import_file
@@ -23,6 +23,7 @@ from counterfoil.ledger.importing.map import load_map
 from counterfoil.ledger.journals.journal import post
 from tests.builders import BANK_MAP, PROGRAM, Desk, issue
 from tests.conftest import as_server
+from tests.passwords import login_with_password
 from tests.people import log_in_as, past_the_guard
 from tests.stories.terminal import Terminal, told
 
@@ -274,6 +275,25 @@ def a_restore_drill_and_its_evidence(one: Story) -> None:
     assert [row["id"] for row in one.terminal.rows("/api/drills?state=passed")] == [passed["id"]]
 
 
+def the_databases_password_is_changed(one: Story) -> None:
+    """I10 database credentials rotate without a restart: the server that was started before answers with the new one."""
+    with login_with_password(one.desk.database.url, one.folder) as login, one.monkeypatch.context() as patch:
+        patch.setenv("COUNTERFOIL_DATABASE_URL", login.url)
+        serving = Database(login.url, connections_max=2).open()
+        try:
+            with serving.transaction() as conn:
+                conn.execute("select count(*) from account")
+            code, said = one.terminal("credentials", "rotate", "--wait-s", "30")
+            assert (code, login.login in said) == (0, True), said
+            with serving.transaction() as conn:
+                conn.execute("select count(*) from account")
+        finally:
+            serving.close()
+        rotated = one.terminal.rows(f"/api/events?name=database_password_rotated&subjectId=login:{login.login}")
+        assert len(rotated) == 1
+        assert one.terminal("credentials", "show")[0] == 0
+
+
 def worked(one: Story) -> None:
     """What the provider tells is heard, and the workers do what there is to do."""
     for _ in range(2):
@@ -292,6 +312,7 @@ RUNBOOK: tuple[Callable[[Story], None], ...] = (
     a_trail_of_an_account,
     a_backup_by_policy,
     a_restore_drill_and_its_evidence,
+    the_databases_password_is_changed,
 )
 
 

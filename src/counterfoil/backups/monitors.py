@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.invariant import Invariant
+from counterfoil.base.migrations.runner import began_at
 from counterfoil.reconciliation.runs.schedule import after, before
 
 SCHEDULE: Final = "backup"
@@ -22,15 +23,6 @@ class BackupTooOld(NamedTuple):
     what: str
     snapshot_at: datetime | None
     limit: timedelta
-
-
-def began_at(conn: Connection[Any]) -> datetime | None:
-    """When this installation began to hold books; null before its first program.
-
-    A program may be opened as of long ago (the demo's day is past), so its hour alone would say that a new installation is old.
-    """
-    row = conn.execute("select greatest(min(opened_at), (select min(applied_at) from migration)) from program").fetchone()
-    return None if row is None or row[0] is None else row[0]
 
 
 def _overdue(conn: Connection[Any], now: datetime) -> Sequence[BackupTooOld]:

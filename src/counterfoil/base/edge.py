@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from counterfoil.base.database import forgets_plans, problem_of
 from counterfoil.base.encryption.keys import EncryptionKeys, carry
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
+from counterfoil.base.postgres.passwords import LOOK_EVERY_S, FileConnection, PasswordWatch
 from counterfoil.base.problems import Busy, DatabaseAway
 
 PREPARE_AFTER: Final = 3  # times that a connection has seen a statement
@@ -88,8 +89,11 @@ class Database:
         self.keys = keys
         self.role = role
         self.prepares = prepares
+        self._password = PasswordWatch(url)
+        self._ending = threading.Event()
         self._pool = ConnectionPool(
             url,
+            connection_class=FileConnection,
             min_size=1,
             max_size=connections_max,
             open=False,
@@ -102,11 +106,20 @@ class Database:
     def open(self) -> Database:
         """Start the pool; returns at once, connections are made as they are needed."""
         self._pool.open(wait=False)
+        if self._password.watches:
+            threading.Thread(target=self._follow_password, name="password", daemon=True).start()
         return self
 
     def close(self) -> None:
         """Close every connection; transactions that are open are rolled back by PostgreSQL."""
+        self._ending.set()
         self._pool.close()
+
+    def _follow_password(self) -> None:
+        """New connections in place of those that were made with another password, also where nothing is asked for hours."""
+        while not self._ending.wait(LOOK_EVERY_S):
+            if self._password.changed():
+                self._pool.drain()  # those in use go on, and are closed when their transaction has ended
 
     @contextmanager
     def transaction(

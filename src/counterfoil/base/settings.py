@@ -304,9 +304,11 @@ class Settings(BaseSettings):
     def _is_an_address(cls, given: SecretStr | None) -> SecretStr | None:
         if given is not None:
             try:
-                conninfo_to_dict(given.get_secret_value())
+                told = conninfo_to_dict(given.get_secret_value())
             except psycopg.Error:
-                raise ValueError("a PostgreSQL URL or conninfo, such as postgresql://user@host/database") from None
+                told = {}
+            if not told:  # an empty one would lead to whatever answers at libpq's defaults
+                raise ValueError("a PostgreSQL URL or conninfo, such as postgresql://user@host/database")
         return given
 
     @field_validator("trusted_proxies", "webhook_networks")

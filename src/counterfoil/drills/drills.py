@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.backups.monitors import began_at
 from counterfoil.base.database import name_refusals
 from counterfoil.base.machine import Machine, record_birth, take_step
+from counterfoil.base.migrations.runner import began_at
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit

@@ -105,7 +105,13 @@ _ALL: Final = (
         "Top it up from own funds by a journal that two people approve.",
         "Tell the regulator within the time that your rules name.",
     ),
-    _of("P18", "Webhooks are not applied", "on_call", "Look at the errors; change the secret if signatures fail; replay the range."),
+    _of(
+        "P18",
+        "Webhooks are not applied, or a secret is old",
+        "on_call",
+        "Look at the errors; change the secret if signatures fail; replay the range.",
+        "Change the database's password with `counterfoil credentials rotate`.",
+    ),
     _of(
         "P19",
         "Nobody looks",

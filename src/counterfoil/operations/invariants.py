@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.base.invariant import Invariant
+from counterfoil.operations import credentials
 
 INVARIANTS: Final = (
     Invariant(
@@ -31,4 +32,5 @@ MONITORS: Final = (
         incident="P3",
         monitor=True,
     ),
+    *credentials.MONITORS,
 )

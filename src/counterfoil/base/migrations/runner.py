@@ -6,13 +6,14 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import psycopg
 from psycopg import Connection, errors, sql
 
+from counterfoil.base.postgres.passwords import FileConnection
 from counterfoil.base.problems import Busy, Problem
 
 FOLDER: Final = Path(__file__).parent
@@ -72,7 +73,7 @@ def migrate(url: str, *, folder: Path = FOLDER) -> list[str]:
     at once: one works, the others wait. Raises MigrationNumberShared, MigrationChanged, MigrationOutOfOrder, DatabaseIsNewer, Busy.
     """
     done: list[str] = []
-    with psycopg.connect(url, autocommit=True) as conn:
+    with FileConnection.connect(url, autocommit=True) as conn:
         try:
             prepare_database(conn)
             while (name := _apply_next(conn, files(folder))) is not None:
@@ -81,6 +82,15 @@ def migrate(url: str, *, folder: Path = FOLDER) -> list[str]:
         except errors.LockNotAvailable as error:
             raise Busy(what="the schema", detail="another transaction holds a table that the migration needs") from error
     return done
+
+
+def began_at(conn: Connection[Any]) -> datetime | None:
+    """When this installation began to hold books; null before its first program.
+
+    A program may be opened as of long ago (the demo's day is past), so its hour alone would say that a new installation is old.
+    """
+    row = conn.execute("select greatest(min(opened_at), (select min(applied_at) from migration)) from program").fetchone()
+    return None if row is None or row[0] is None else row[0]
 
 
 def pending(conn: Connection[Any], *, folder: Path = FOLDER) -> list[str]:

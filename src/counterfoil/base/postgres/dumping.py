@@ -12,6 +12,7 @@ from typing import IO, Any, ClassVar, Final, NamedTuple
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from counterfoil.base.postgres.binaries import candidates, major_of
+from counterfoil.base.postgres.passwords import password_now
 from counterfoil.base.problems import Kind, Problem
 
 PROGRAMS: Final = ("pg_dump", "pg_restore")
@@ -80,7 +81,7 @@ def reading_through(folder: Path) -> Command:
 def _command(program: Path, url: str, *words: str) -> Command:
     """The password goes by the environment: who lists the processes of a machine sees their words."""
     given: dict[str, Any] = conninfo_to_dict(url)
-    password = given.pop("password", None)
+    password = given.pop("password", None) or password_now(url)
     secret = {} if password is None else {"PGPASSWORD": str(password)}
     return Command([str(program), *words, f"--dbname={make_conninfo(**given)}"], {**_environment(), **secret})
 

@@ -11,6 +11,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
 
+from counterfoil.base.postgres.passwords import FileConnection
 from counterfoil.base.problems import DatabaseAway, Kind, Problem
 
 REACHED_WITHIN_S: Final = 2.8  # said within three seconds; libpq's own patience begins anew with each address of a name
@@ -54,7 +55,7 @@ def _connect(url: str) -> Connection[Any]:
     def reach() -> None:
         found: Connection[Any] | psycopg.Error
         try:
-            found = psycopg.connect(url, connect_timeout=int(REACHED_WITHIN_S))
+            found = FileConnection.connect(url, connect_timeout=int(REACHED_WITHIN_S))
         except psycopg.Error as error:
             found = error
         with turn:

@@ -103,6 +103,7 @@ PARTS: Final[dict[str, CommandPart]] = {
     "worker": CommandPart("counterfoil.cli.local.commands", "The worker.", HERE, alone=True),
     "migrate": CommandPart("counterfoil.cli.local.commands", "Bring the database up to date.", HERE, alone=True),
     "encryption": CommandPart("counterfoil.cli.local.encryption", "What is kept encrypted, and with which keys.", HERE),
+    "credentials": CommandPart("counterfoil.cli.local.credentials", "The database's password: how old it is, and another one.", HERE),
     "backup": CommandPart("counterfoil.cli.local.backup.commands", "Back the database up; list, verify, prune and restore backups.", HERE),
     "doctor": CommandPart("counterfoil.cli.local.doctor", "What is wrong here, and what to do about it.", HERE, alone=True),
     "reconcile": CommandPart("counterfoil.cli.nouns.reconciliation.reconcile", "Hold one side's records against the other's.", BOOKS),

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
@@ -27,11 +27,12 @@ from counterfoil.base.postgres.fitness import refuse_unless_fit
 from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres
 from counterfoil.base.postgres.logins import SERVER, make_logins
 from counterfoil.base.postgres.reach import connected, refuse_unless_reached
-from counterfoil.base.problems import DatabaseAway, InvalidInput, Problem
+from counterfoil.base.problems import Busy, DatabaseAway, InvalidInput, Problem
 from counterfoil.base.secret import EncryptionKey
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, load_settings, lost_keys, variable_of
 from counterfoil.cli.local.crash_drill import take_part_in_drills
 from counterfoil.cli.local.providers import providers_of
+from counterfoil.operations.credentials import note_login
 from counterfoil.operations.notices.channels import parse_channels
 from counterfoil.operations.webhooks_out.addresses import networks_of
 from counterfoil.operations.work.circuit_rules import CircuitLimits
@@ -200,6 +201,8 @@ def installed(settings: Settings, *, migrating: bool = False) -> Iterator[Instal
         keys = _fit_with_keys(url, settings)
         database = Database(url, connections_max=settings.connections_max, prepares=settings.database_prepares, keys=keys).open()
         clock = SharedClock(database).start()
+        with suppress(Busy, DatabaseAway), database.transaction() as conn:  # away: this process waits for it, and notes it next time
+            note_login(conn, now=clock())
         try:
             yield Installation(settings, _wiring(settings, database, url, clock), database, url, process_name(pid))
         finally:

@@ -13,6 +13,7 @@ from psycopg import Connection, sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from counterfoil.base.postgres.passwords import FileConnection, PasswordWatch
 from counterfoil.base.problems import Busy
 from counterfoil.operations.work.runner import ERROR_TEXT_MAX, Clock, Tally, Transactions, channel_of, database_now
 
@@ -178,11 +179,12 @@ def listen(url: str, wake: Callable[[str | None], None], stopping: threading.Eve
     channels = {channel_of(queue): queue for queue in queues}
     while not stopping.is_set():
         try:
-            with psycopg.connect(url, autocommit=True) as conn:
+            watch = PasswordWatch(url)
+            with FileConnection.connect(url, autocommit=True) as conn:
                 for channel in [channel_of("work"), *channels]:
                     conn.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
                 wake(None)  # what came while nobody listened
-                while not stopping.is_set():
+                while not stopping.is_set() and not watch.changed():
                     for told in conn.notifies(timeout=1.0, stop_after=1):
                         wake(channels.get(told.channel))
         except psycopg.Error:
