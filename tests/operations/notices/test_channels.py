@@ -116,3 +116,14 @@ def test_what_a_channel_said_is_its_own_and_not_what_another_said_at_the_same_ti
     one.work("notices")
     said = {(each.channel, each.last_error) for each in one.notices()}
     assert {(channel, "418" in str(error)) for channel, error in said} <= {("dead", False), ("hook", True), ("hook", False)}, said
+
+
+def test_why_a_channel_refused_is_known_also_where_a_process_logs_errors_alone(receiver) -> None:
+    root, before = logging.getLogger(), logging.getLogger().level
+    receiver.status = 503
+    root.setLevel(logging.ERROR)
+    try:
+        done = parse_channels(f"hook=json://127.0.0.1:{receiver.port}/").send("hook", level="warning", title="t", body="b")
+    finally:
+        root.setLevel(before)
+    assert (done.taken, "503" in str(done.error)) == (False, True)

@@ -104,6 +104,7 @@ def _apprise() -> Any:
         raise ChannelsNeedApprise(extra=EXTRA) from error
     log = logging.getLogger("apprise")
     log.propagate = False
+    log.setLevel(logging.WARNING)  # whatever this process logs: why a notice was refused is told by a warning of the plugin
     return apprise
 
 
