@@ -139,6 +139,8 @@ ACTS = frozenset(
     {
         "bank-files make",
         "encryption rotate",
+        "credentials prepare",
+        "credentials rotate",
         "setup",
         "demo",
         "serve",

@@ -331,10 +331,10 @@ def service_levels_and_trends_are_measured(desk: Desk, terminal: Terminal) -> No
     levels = {one["name"]: one for one in terminal.rows("/api/admin/slo")}
     assert {name: one["target"] for name, one in levels.items()} == {"availability": 0.999, "intents": 0.95, "ledger": 1.0, "payouts": 0.95}
     assert levels["availability"]["verdict"] == "not_measured", "nobody said where the server is asked"
-    assert (levels["ledger"]["verdict"], levels["ledger"]["good"] < levels["ledger"]["total"]) == ("missed", True), (
+    assert (levels["ledger"]["verdict"], levels["ledger"]["good"] < levels["ledger"]["counted"]) == ("missed", True), (
         "the imbalance of before"
     )
-    assert (levels["payouts"]["verdict"], levels["payouts"]["total"] > 0) == ("kept", True)
+    assert (levels["payouts"]["verdict"], levels["payouts"]["counted"] > 0) == ("kept", True)
     code, said = terminal("slo", "--output", "json")
     assert (code, {one["name"] for one in told((code, said))}) == (1, set(levels)), "one is missed"
     found = told(terminal("trends", "--days", "7", "--output", "json"))
