@@ -304,11 +304,10 @@ class Settings(BaseSettings):
     def _is_an_address(cls, given: SecretStr | None) -> SecretStr | None:
         if given is not None:
             try:
-                told = conninfo_to_dict(given.get_secret_value())
+                if not conninfo_to_dict(given.get_secret_value()):  # it would lead to whatever answers at libpq's defaults
+                    raise psycopg.ProgrammingError
             except psycopg.Error:
-                told = {}
-            if not told:  # an empty one would lead to whatever answers at libpq's defaults
-                raise ValueError("a PostgreSQL URL or conninfo, such as postgresql://user@host/database")
+                raise ValueError("a PostgreSQL URL or conninfo, such as postgresql://user@host/database") from None
         return given
 
     @field_validator("trusted_proxies", "webhook_networks")

@@ -10,8 +10,8 @@ Killed between two of them, the next run goes on from there: both passwords are 
 
 from __future__ import annotations
 
-import secrets
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import Connection, OperationalError, errors
 
-from counterfoil.base.edge import set_up
+from counterfoil.base.edge import entropy, set_up
 from counterfoil.base.failpoints import reached
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.postgres.passwords import (
@@ -69,7 +69,7 @@ class PasswordFileRefused(Problem):
     kind: ClassVar[Kind] = "conflict"
 
 
-class Session(NamedTuple):
+class LoginSession(NamedTuple):
     """A connection of this login that was there before the password was changed."""
 
     pid: int
@@ -79,14 +79,14 @@ class Session(NamedTuple):
     state: str
 
 
-class Rotated(NamedTuple):
+class PasswordRotation(NamedTuple):
     """What came of it. `left`: the connections of before that are still there; `resumed`: an earlier run had been stopped half way."""
 
     login: str
     file: str
     rotated_at: datetime | None
     resumed: bool
-    left: Sequence[Session]
+    left: Sequence[LoginSession]
 
 
 def prepare(url: str) -> Path:
@@ -96,12 +96,12 @@ def prepare(url: str) -> Path:
     """
     file, lines, places = _found(url)
     if len(places) == 1:
-        new = lines[places[0]].with_password(secrets.token_urlsafe(ENTROPY_BYTES))
+        new = lines[places[0]].with_password(_new_password())
         write_lines(file, [*lines[: places[0] + 1], new, *lines[places[0] + 1 :]])
     return file
 
 
-def rotate(url: str, *, actor: str, wait_s: float, ends: bool = False) -> Rotated:
+def rotate(url: str, *, actor: str, wait_s: float, ends: bool = False) -> PasswordRotation:
     """Change the password of the login of `url`, then wait until no connection of before is left, at most `wait_s` seconds.
 
     `ends`: those that are left then are ended by the database; what they were doing is rolled back.
@@ -131,17 +131,21 @@ def rotate(url: str, *, actor: str, wait_s: float, ends: bool = False) -> Rotate
         if left and ends:
             conn.execute("select pg_terminate_backend(pid, 5000) from unnest(%s::int[]) as s (pid)", [[one.pid for one in left]])
             left = _sessions(conn, rotated_at)
-    return Rotated(login, str(file), rotated_at, resumed, left)
+    return PasswordRotation(login, str(file), rotated_at, resumed, left)
 
 
-def standing(url: str) -> Rotated:
+def standing(url: str) -> PasswordRotation:
     """When the password was changed last, and which connections are of before. Raises what connecting raises."""
     with FileConnection.connect(url, autocommit=True) as conn:
         login = _login(conn)
         at = _rotated_at(conn, login)
         file = password_file(url)
         found = file is not None and bool(list(positions(lines_of(file), login_of(url))))
-        return Rotated(login, str(file) if found else "", at, False, _sessions(conn, at) if at else [])
+        return PasswordRotation(login, str(file) if found else "", at, False, _sessions(conn, at) if at else [])
+
+
+def _new_password() -> str:
+    return urlsafe_b64encode(entropy(ENTROPY_BYTES)).decode().rstrip("=")
 
 
 def _found(url: str) -> tuple[Path, list[Line], list[int]]:
@@ -170,7 +174,7 @@ def _lets_in(url: str, line: Line) -> bool:
 
 def _refuse_unless_asked(conn: Connection[Any], url: str, old: Line) -> None:
     """Some other password must be refused: a server that asks for none lets everything in, and shows nothing."""
-    if not conn.pgconn.used_password or _lets_in(url, old.with_password(secrets.token_urlsafe(ENTROPY_BYTES))):
+    if not conn.pgconn.used_password or _lets_in(url, old.with_password(_new_password())):
         raise PasswordNotAsked(address=address_of(url))
 
 
@@ -202,17 +206,17 @@ def _rotated_at(conn: Connection[Any], login: str) -> datetime | None:
     return None if row is None else row[0]
 
 
-def _sessions(conn: Connection[Any], before: datetime | None) -> list[Session]:
+def _sessions(conn: Connection[Any], before: datetime | None) -> list[LoginSession]:
     """The connections of this login that are older; a login sees its own. Who connected a moment before with the new one counts, too."""
     rows = conn.execute(
         """select pid, application_name, coalesce(host(client_addr), 'local'), backend_start, coalesce(state, '')
            from pg_stat_activity where usename = session_user and pid <> pg_backend_pid() and backend_start < %s order by backend_start""",
         [before],
     ).fetchall()
-    return [Session(*row) for row in rows]
+    return [LoginSession(*row) for row in rows]
 
 
-def _wait(conn: Connection[Any], before: datetime | None, wait_s: float) -> list[Session]:
+def _wait(conn: Connection[Any], before: datetime | None, wait_s: float) -> list[LoginSession]:
     until = time.monotonic() + wait_s
     while (left := _sessions(conn, before)) and time.monotonic() < until:
         time.sleep(POLL_S)

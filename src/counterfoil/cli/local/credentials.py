@@ -18,7 +18,7 @@ from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, Format, Output, patience, show_one
 from counterfoil.cli.local.crash_drill import take_part_in_drills
 from counterfoil.cli.local.installation import settings_now
-from counterfoil.operations.credentials import Rotated, Session, prepare, rotate, standing
+from counterfoil.operations.credentials import LoginSession, PasswordRotation, prepare, rotate, standing
 
 app = typer.Typer(no_args_is_help=True)
 SESSIONS = ("pid", "application", "address", "since", "state")
@@ -67,13 +67,13 @@ def rotate_(
     _tell(done, output)
 
 
-def _tell(found: Rotated, output: Format) -> None:
+def _tell(found: PasswordRotation, output: Format) -> None:
     show_one(_shown(found), output, parts=(("olderConnections", SESSIONS),))
     if found.left:
         raise typer.Exit(NOT_GREEN)
 
 
-def _shown(found: Rotated) -> dict[str, Any]:
+def _shown(found: PasswordRotation) -> dict[str, Any]:
     return {
         "login": found.login,
         "passwordFile": found.file or "none: the password stands in the address, or there is none",
@@ -82,7 +82,7 @@ def _shown(found: Rotated) -> dict[str, Any]:
     }
 
 
-def _session(one: Session) -> dict[str, Any]:
+def _session(one: LoginSession) -> dict[str, Any]:
     return one._asdict() | {"since": one.since.isoformat()}
 
 
