@@ -196,8 +196,8 @@ def test_what_is_written_once_is_not_written_again(conn: Connection[Any], change
     refused(conn, change)
 
 
-# Answers and failures that grew old; a run that said what an earlier one had said.
-DELETED = {"access_attempt", "idempotency", "reconciliation_run"}
+# Answers and failures that grew old; a run that said what an earlier one had said; what workers wanted that are gone.
+DELETED = {"access_attempt", "idempotency", "reconciliation_run", "schedule_wish"}
 
 
 def test_the_application_deletes_what_grew_old_and_nothing_else(owner_conn: Connection[Any]) -> None:

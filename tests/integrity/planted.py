@@ -642,6 +642,10 @@ MONITORS: Final[Faults] = {
     "JOB_NOT_RUN": {
         "nobody completed it": "insert into reconciliation_schedule values ('full', '0 2 * * *', now() - interval '9 days')",
     },
+    "SCHEDULE_CONTESTED": {
+        "a worker has other settings": """insert into reconciliation_schedule values ('full', '0 2 * * *', now()) on conflict do nothing;
+            insert into schedule_wish values ('full', 'w:1', '', now() - interval '1 hour', now() + interval '1 minute')""",
+    },
     "BACKUP_OVERDUE": {
         "the last one is of long ago": f"""update program set opened_at = opened_at - {LONG_AGO};
             update migration set applied_at = applied_at - {LONG_AGO};

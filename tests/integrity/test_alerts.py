@@ -229,11 +229,38 @@ def test_an_answered_alert_has_no_time_limit_when_others_of_its_kind_appear(watc
     assert {(one.extent, one.respond_by is None) for one in watch.alerts(CODE) if one.id == first} == {("several", True)}
 
 
+def test_workers_with_other_settings_do_not_take_a_schedule_from_each_other_and_that_is_told(watch: Watch) -> None:
+    daily, hourly = "0 2 * * *", "0 * * * *"
+    began = watch.clock.now
+
+    def takes(worker: str, cron: str, minutes: int) -> bool:
+        with watch.database.transaction() as conn:
+            return take_slot(conn, "backup", cron, by=worker, now=began + timedelta(minutes=minutes)) is not None
+
+    def wants_none(worker: str, minutes: int) -> str:
+        with watch.database.transaction() as conn:
+            withdraw(conn, ["backup"], by=worker, now=began + timedelta(minutes=minutes))
+        return str(watch.rows("select cron from reconciliation_schedule where name = 'backup'")[0][0])
+
+    assert not takes("a", daily, 0), "it is new"
+    for minutes in range(0, 30, 2):
+        assert not takes("a", daily, minutes)
+        assert wants_none("b", minutes) == daily
+        assert not takes("c", hourly, minutes)
+    assert takes("a", daily, 24 * 60), "who has it takes its moments, whatever the others want"
+    watch.clock.advance(minutes=28)
+    watch.run("recent")
+    assert [one.subject for one in watch.alerts("SCHEDULE_CONTESTED")] == ["backup"]
+    assert wants_none("b", 25 * 60) == "", "the one that wanted it is gone: nobody does"
+    assert not takes("c", hourly, 25 * 60 + 1)
+    assert wants_none("b", 25 * 60 + 2) == hourly, "a schedule that is wanted stands before one that is not"
+
+
 def test_a_schedule_that_was_taken_away_is_missed_by_nobody(watch: Watch) -> None:
     at = watch.clock.now - timedelta(days=9)
     watch.rows("insert into reconciliation_schedule values ('sentinel-full', '0 2 * * *', %s) returning name", at)
     with watch.database.transaction() as conn:
-        withdraw(conn, ["sentinel-full"])
+        withdraw(conn, ["sentinel-full"], by="w", now=watch.clock.now)
     watch.run("recent")
     assert watch.alerts("JOB_NOT_RUN") == []
     with watch.database.transaction() as conn:

@@ -52,7 +52,7 @@ def proven_backup(conn: Connection[Any]) -> str | None:
 def _scheduled(context: JobContext, _: str | None) -> Tally:
     with context.database.transaction() as conn:
         if not (cron := context.crons.get(SCHEDULE)):
-            withdraw(conn, [SCHEDULE])
+            withdraw(conn, [SCHEDULE], by=context.runner.owner, now=context.clock())
             return Tally()
         slot = take_slot(conn, SCHEDULE, cron, by=context.runner.owner, now=context.clock())
     return Tally() if slot is None else _make(context, slot.slot_at)

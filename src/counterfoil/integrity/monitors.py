@@ -14,7 +14,7 @@ from counterfoil.integrity.runs import UNASKED
 from counterfoil.operations.work.queries import BACKLOG_ABOVE, SLOW_FROM, queue_depths
 from counterfoil.operations.work.runner import Queue
 from counterfoil.reconciliation.reach import due_sources
-from counterfoil.reconciliation.runs.schedule import after, before
+from counterfoil.reconciliation.runs.schedule import WISH_COUNTS, after, before
 
 SOURCE_LIMIT: Final = timedelta(hours=48)
 INTERVALS_MAX: Final = 2
@@ -67,7 +67,7 @@ def monitors(queues: Sequence[Queue]) -> tuple[Invariant, ...]:
         incident="P2",
         monitor=True,
     )
-    return (_WORKER_DOWN, depth, _SHORTFALL, _STALE_SOURCE, _JOB_NOT_RUN, *LEVEL_MONITORS, _CHECK_NOT_RUN)
+    return (_WORKER_DOWN, depth, _SHORTFALL, _STALE_SOURCE, _JOB_NOT_RUN, _SCHEDULE_CONTESTED, *LEVEL_MONITORS, _CHECK_NOT_RUN)
 
 
 def _missed(conn: Connection[Any], now: datetime) -> Sequence[Missed]:
@@ -152,6 +152,18 @@ _JOB_NOT_RUN: Final = Invariant(
     _missed,
     "critical",
     "Nobody looked when somebody should have.",
+    "P19",
+    monitor=True,
+)
+_SCHEDULE_CONTESTED: Final = Invariant(
+    "SCHEDULE_CONTESTED",
+    "Do all workers have the same schedules in their settings?",
+    f"""select w.name, w.worker, case when w.cron = '' then 'no schedule' else w.cron end as wants, w.since, s.cron as kept
+        from schedule_wish w join reconciliation_schedule s on s.name = w.name
+        where w.cron <> s.cron and s.cron <> '' and w.said_at > %(now)s - interval '{WISH_COUNTS.total_seconds():.0f} s'
+          and w.since < %(now)s - interval '10 minutes'""",
+    "warning",
+    "A worker's settings say something else than another's; the schedule stays as it was, and what somebody changed has no effect.",
     "P19",
     monitor=True,
 )

@@ -147,7 +147,7 @@ def _scheduled(context: JobContext, _: str | None) -> Tally:
     """One tick: the run that a schedule wants and that nobody has taken."""
     total = Tally()
     with context.database.transaction() as conn:
-        withdraw(conn, SCHEDULES.keys() - context.crons.keys())
+        withdraw(conn, SCHEDULES.keys() - context.crons.keys(), by=context.runner.owner, now=context.clock())
     for name, kind in SCHEDULES.items():
         if not (cron := context.crons.get(name)):
             continue

@@ -102,7 +102,7 @@ def _beat(context: JobContext, _: str | None) -> Tally:
     cron, now = context.crons.get(HEARTBEAT), context.clock()
     with context.database.transaction() as conn:
         if not cron or not context.channels.names:
-            withdraw(conn, [HEARTBEAT])
+            withdraw(conn, [HEARTBEAT], by=context.runner.owner, now=now)
             return Tally()
         slot = take_slot(conn, HEARTBEAT, cron, by=context.runner.owner, now=now)
         if slot is None:

@@ -1480,6 +1480,11 @@ sale: net bigint
 sale: rate_version integer
 sale: at timestamp with time zone
 sale: is_settlement boolean
+schedule_wish: name text not null
+schedule_wish: worker text not null
+schedule_wish: cron text not null
+schedule_wish: since timestamp with time zone not null
+schedule_wish: said_at timestamp with time zone not null
 seal: relation text not null
 seal: row_id text not null
 seal: sha256 bytea not null
@@ -2525,6 +2530,7 @@ runbook_run: runbook_run_has_steps CHECK (((jsonb_array_length(steps_written) >=
 runbook_run: runbook_run_kind CHECK ((kind = ANY (ARRAY['checklist'::text, 'playbook'::text])))
 runbook_run: runbook_run_pkey PRIMARY KEY (id)
 runbook_run: runbook_run_sha256 CHECK ((length(sha256) = 32))
+schedule_wish: schedule_wish_pkey PRIMARY KEY (name, worker)
 seal: seal_is_a_hash CHECK ((length(sha256) = 32))
 seal: seal_is_put_once PRIMARY KEY (relation, row_id)
 sealed_relation: sealed_relation_pkey PRIMARY KEY (relation)
@@ -8627,6 +8633,9 @@ runbook_run: owner: counterfoil_owner
 sale: counterfoil_app: select
 sale: counterfoil_auditor: select
 sale: owner: counterfoil_owner
+schedule_wish: counterfoil_app: delete, insert, select, update
+schedule_wish: counterfoil_auditor: select
+schedule_wish: owner: counterfoil_owner
 seal: counterfoil_app: select
 seal: counterfoil_auditor: select
 seal: owner: counterfoil_owner
@@ -9207,6 +9216,7 @@ runbook_run.starts_at: app: select, insert
 runbook_run.steps_written: app: select, insert
 runbook_run.subject: app: select, insert
 runbook_run.title: app: select, insert
+schedule_wish: app: select, insert, update, delete
 seal: app: select
 sealed_relation: app: select
 session.address: app: select, insert

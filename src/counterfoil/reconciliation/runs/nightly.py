@@ -45,7 +45,7 @@ def reconcile_due(
         bury(conn, now=means.clock())
     with means.database.transaction() as conn:
         handled = mature_due(conn, now=means.clock())
-        withdraw(conn, SCOPES.keys() - crons.keys())
+        withdraw(conn, SCOPES.keys() - crons.keys(), by=by, now=means.clock())
     failed = 0
     for name, cron in sorted((name, cron) for name, cron in crons.items() if name in SCOPES):
         with means.database.transaction() as conn:

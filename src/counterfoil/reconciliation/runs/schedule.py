@@ -14,6 +14,8 @@ from counterfoil.base.problems import InvalidInput
 
 SKIPPED_COUNTED_MAX: Final = 1_000
 LATE_AFTER: Final = timedelta(minutes=5)
+WISH_COUNTS: Final = timedelta(minutes=4)  # for so long after it was said last: workers look each 20 s
+FORGOTTEN: Final = timedelta(days=1)
 
 
 MISSED_LISTED_MAX: Final = 31
@@ -77,11 +79,16 @@ def is_due(conn: Connection[Any], name: str, cron: str, *, now: datetime) -> boo
 def take_slot(conn: Connection[Any], name: str, cron: str, *, by: str, now: datetime) -> Slot | None:
     """The latest moment of a schedule that is past and that nobody has taken, now ours; None when there is none.
 
+    Where another worker that lives has other settings, the schedule stays as it is, and whoever wants it so takes its moments.
+
     The first look at a schedule only notes it: what was due before it was known is nobody's fault. What passed with nobody there since is
     kept as a gap, also when the schedule was changed meanwhile.
     """
     known = _known(conn, name)
-    if known is None or known[0] != valid_cron(cron):
+    contested = _contested(conn, name, valid_cron(cron), by=by, now=now)
+    if known is None or known[0] != cron:
+        if contested and known is not None and known[0]:
+            return None
         if known is not None and known[0]:
             _keep_gap(conn, name, moments(known[0], known[1], now), by, now, until=before(known[0], now))
         conn.execute(
@@ -105,9 +112,30 @@ def take_slot(conn: Connection[Any], name: str, cron: str, *, by: str, now: date
     return Slot(name, slot_at, now, len(missed), tuple(missed[-MISSED_LISTED_MAX:]))
 
 
-def withdraw(conn: Connection[Any], names: Iterable[str]) -> None:
-    """Nobody wants these any more: nothing of them is due, and nothing missed, until they are set again."""
-    conn.execute("update reconciliation_schedule set cron = '' where name = any(%s) and cron <> ''", [list(names)])
+def withdraw(conn: Connection[Any], names: Iterable[str], *, by: str, now: datetime) -> None:
+    """We do not want these. Once no worker that lives does, nothing of them is due, and nothing missed, until they are set again."""
+    set_ones = conn.execute("select name from reconciliation_schedule where name = any(%s) and cron <> ''", [list(names)]).fetchall()
+    for (name,) in set_ones:
+        if not _contested(conn, name, "", by=by, now=now):
+            conn.execute("update reconciliation_schedule set cron = '' where name = %s", [name])
+
+
+def _contested(conn: Connection[Any], name: str, cron: str, *, by: str, now: datetime) -> bool:
+    """Say what we want, and hear whether another worker that lives wants something else."""
+    conn.execute(
+        """insert into schedule_wish as w (name, worker, cron, since, said_at) values (%(name)s, %(by)s, %(cron)s, %(now)s, %(now)s)
+           on conflict (name, worker) do update
+               set cron = excluded.cron, said_at = excluded.said_at,
+                   since = case when w.cron = excluded.cron then w.since else excluded.since end
+               where w.cron <> excluded.cron or w.said_at < %(now)s - %(half)s""",
+        {"name": name, "by": by, "cron": cron, "now": now, "half": WISH_COUNTS / 4},
+    )
+    conn.execute("delete from schedule_wish where name = %s and said_at < %s", [name, now - FORGOTTEN])
+    found = conn.execute(
+        "select from schedule_wish where name = %s and worker <> %s and cron <> %s and said_at > %s limit 1",
+        [name, by, cron, now - WISH_COUNTS],
+    ).fetchone()
+    return found is not None
 
 
 def _known(conn: Connection[Any], name: str) -> tuple[str, datetime] | None:
