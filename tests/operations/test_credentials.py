@@ -174,6 +174,55 @@ def test_a_connection_that_does_not_end_is_named_and_can_be_ended(kept: Kept) ->
             held.execute("select 1")
 
 
+def test_two_that_change_it_at_once_come_one_after_the_other_and_lock_nobody_out(kept: Kept) -> None:
+    failed: list[BaseException] = []
+
+    def changes() -> None:
+        try:
+            rotate(kept.url, actor="t", wait_s=0)
+        except BaseException as error:  # noqa: BLE001 - any at all would be the fault
+            failed.append(error)
+
+    threads = [threading.Thread(target=changes) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (last,) = passwords_of(kept.url)
+    assert (failed, lets_in(kept, last), len(told(kept))) == ([], True, 3)
+
+
+def test_two_machines_that_change_it_at_once_do_not_overwrite_each_other(kept: Kept) -> None:
+    elsewhere = kept.file.with_name("elsewhere")
+    elsewhere.write_bytes(kept.file.read_bytes())
+    elsewhere.chmod(0o600)
+    done = []
+
+    def other_is_faster(at: str) -> None:
+        if at == "after_password_prepared" and not done:
+            done.append(at)
+            rotate(kept.url.replace(str(kept.file), str(elsewhere)), actor="t", wait_s=0)
+
+    failpoints.on_point(other_is_faster)
+    try:
+        with pytest.raises(PasswordFileRefused):
+            rotate(kept.url, actor="t", wait_s=0)
+    finally:
+        failpoints.leave(other_is_faster)
+    assert len(told(kept)) == 1
+    assert lets_in(kept, lines_of(elsewhere)[2].password)
+
+
+def test_a_line_for_any_login_is_not_taken_for_the_next_password(kept: Kept) -> None:
+    kept.file.write_text(f"*:*:*:{kept.login}:{FIRST}\n*:*:*:*:of others\n")
+    rotate(kept.url, actor="t", wait_s=0)
+    own, others = lines_of(kept.file)
+    assert (lets_in(kept, own.password), others.text) == (True, "*:*:*:*:of others")
+    kept.file.write_text(f"*:*:*:*:{own.password}\n")
+    with pytest.raises(PasswordNotInFile):
+        rotate(kept.url, actor="t", wait_s=0)
+
+
 def test_an_address_that_holds_its_password_is_refused_with_the_way_out(kept: Kept) -> None:
     bare = kept.url.partition("?passfile=")[0].partition("&passfile=")[0]
     with pytest.raises(PasswordNotInFile, match="password file") as refused:

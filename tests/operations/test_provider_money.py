@@ -63,7 +63,7 @@ class Answering(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def provider() -> Iterator[SimulatorProvider]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     found = SimulatorProvider(f"http://127.0.0.1:{server.server_port}", "key", SECRET, timeout_s=5)
     yield found
     found.close()

@@ -10,10 +10,11 @@ Killed between two of them, the next run goes on from there: both passwords are 
 
 from __future__ import annotations
 
+import fcntl
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
@@ -108,30 +109,33 @@ def rotate(url: str, *, actor: str, wait_s: float, ends: bool = False) -> Passwo
     Raises PasswordNotInFile, PasswordNotAsked, PasswordFileRefused, psycopg.Error when the database is away: nothing was changed then,
     or the next run goes on.
     """
-    file = prepare(url)
-    reached("after_password_prepared")
-    _, lines, (now_used, following, *_) = _found(url)
-    old, new = lines[now_used], lines[following]
-    resumed = not _lets_in(url, old)
-    if resumed and not _lets_in(url, new):
-        raise PasswordFileRefused(address=address_of(url), file=str(file))
-    with _connection(url, new if resumed else old) as conn:
-        _refuse_unless_asked(conn, url, old)
-        login = _login(conn)
-        if not resumed:
-            _alter(conn, login, new.password, actor=actor)
-        rotated_at = _rotated_at(conn, login)
-    if _lets_in(url, old) or not _lets_in(url, new):
-        raise PasswordNotAsked(address=address_of(url))
-    reached("before_password_kept_alone")
-    others = [line for place, line in enumerate(lines) if place not in (now_used, following)]
-    write_lines(file, [*others[:now_used], new, *others[now_used:]])
+    with _alone(url):
+        file = prepare(url)
+        reached("after_password_prepared")
+        _, lines, (now_used, following, *_) = _found(url)
+        old, new = lines[now_used], lines[following]
+        resumed = not _lets_in(url, old)
+        if resumed and not _lets_in(url, new):
+            raise PasswordFileRefused(address=address_of(url), file=str(file))
+        with _connection(url, new if resumed else old) as conn:
+            _refuse_unless_asked(conn, url, old)
+            login = _login(conn)
+            if not resumed:
+                _alter(conn, login, url, (old, new), actor=actor)
+            at = _rotated_at(conn, login)
+            # Who was let in with the old one while it was being changed is older than the change, too.
+            bound = at if resumed else _moment(conn)
+        if _lets_in(url, old) or not _lets_in(url, new):
+            raise PasswordNotAsked(address=address_of(url))
+        reached("before_password_kept_alone")
+        others = [line for place, line in enumerate(lines) if place not in (now_used, following)]
+        write_lines(file, [*others[:now_used], new, *others[now_used:]])
     with _connection(url, new) as conn:
-        left = _wait(conn, rotated_at, wait_s)
+        left = _wait(conn, bound, wait_s)
         if left and ends:
             conn.execute("select pg_terminate_backend(pid, 5000) from unnest(%s::int[]) as s (pid)", [[one.pid for one in left]])
-            left = _sessions(conn, rotated_at)
-    return PasswordRotation(login, str(file), rotated_at, resumed, left)
+            left = _sessions(conn, bound)
+    return PasswordRotation(login, str(file), at, resumed, left)
 
 
 def standing(url: str) -> PasswordRotation:
@@ -151,7 +155,10 @@ def _new_password() -> str:
 def _found(url: str) -> tuple[Path, list[Line], list[int]]:
     file = password_file(url)
     lines = [] if file is None else lines_of(file)
-    places = list(positions(lines, login_of(url)))
+    login = login_of(url)
+    # A line of `*` is other logins' password, too: what we change stands in lines of this login alone, alike but for the password.
+    own = [place for place in positions(lines, login) if lines[place].words[3] == login.user]
+    places = [place for place in own if lines[place].words[:-1] == lines[own[0]].words[:-1]]
     if file is None or not places:
         raise PasswordNotInFile(address=address_of(url), file=str(file) if file else "the address or PGPASSWORD holds it")
     return file.resolve(), lines, places
@@ -178,16 +185,37 @@ def _refuse_unless_asked(conn: Connection[Any], url: str, old: Line) -> None:
         raise PasswordNotAsked(address=address_of(url))
 
 
-def _alter(conn: Connection[Any], login: str, password: str, *, actor: str) -> None:
+def _alter(conn: Connection[Any], login: str, url: str, passwords: tuple[Line, Line], *, actor: str) -> None:
     """What the server stores of a password is computed here: its log, its statistics and its messages never see the password itself."""
-    verifier = conn.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256").decode()
+    old, new = passwords
+    verifier = conn.pgconn.encrypt_password(new.password.encode(), login.encode(), b"scram-sha-256").decode()
     with conn.transaction():
+        # Another machine may be doing the same from its own file: whoever comes second must not change what the first one has written down.
+        conn.execute("select pg_advisory_xact_lock(hashtextextended('counterfoil password ' || session_user, 0))")
+        if not _lets_in(url, old):
+            raise PasswordFileRefused(address=address_of(url), changed="meanwhile, from another machine")
         # `alter role` takes no parameters; the text is made by the server's own quoting.
         row = conn.execute("select format('alter role %%I password %%L', session_user, %s::text), clock_timestamp()", [verifier]).fetchone()
         assert row is not None
         conn.execute(row[0])
         set_up(conn, "counterfoil_app")
         emit(conn, [NewEvent(ROTATED, "", f"login:{login}", {"by": actor}, once=row[1].isoformat())], at=row[1])
+
+
+@contextmanager
+def _alone(url: str) -> Iterator[None]:
+    """One run at a time on this machine: each would write another password into the file, and one would be lost."""
+    file, _, _ = _found(url)
+    with file.with_name(f".{file.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _moment(conn: Connection[Any]) -> datetime:
+    row = conn.execute("select clock_timestamp()").fetchone()
+    assert row is not None
+    at: datetime = row[0]
+    return at
 
 
 def _login(conn: Connection[Any]) -> str:
