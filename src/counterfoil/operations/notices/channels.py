@@ -111,8 +111,10 @@ def _apprise() -> Any:
 def _plugin(address: str) -> Any:
     """What sends to this address; None where Apprise does not know it. What is too long for the other side is sent in parts."""
     apprise = _apprise()
-    # One after another, in our own thread: its pool of threads is shared, so that one which hangs would hold up all.
-    made = apprise.Apprise.instantiate(address, asset=apprise.AppriseAsset(async_mode=False), suppress_exceptions=True)
+    # One after another, in our own thread: its pool of a few threads is shared, so that a channel which hangs would hold up all. It is
+    # used for whatever has a time limit as a whole, too; each plugin has its limits for connecting and reading (`cto`, `rto`).
+    asset = apprise.AppriseAsset(async_mode=False, service_timeout=0)
+    made = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
     if made is not None and "overflow=" not in address:
         made.overflow_mode = apprise.OverflowMode.SPLIT  # Discord refuses a message of more than 2,000 characters
     return made
