@@ -316,6 +316,7 @@ class Wiring:
     channels: Channels = field(default_factory=Channels)  # where people are told of alerts and incidents
     heartbeat_url: str = ""  # who raises the alarm when nobody calls
     health_url: str = ""  # what is asked each minute whether the server answers
+    monitors_every_s: int = 60  # how often what must hold in time is asked
     runbook_folder: Path | None = None  # where the user's own runbooks lie
     peers: Mapping[str, HttpPeer] = field(default_factory=dict)
     carbon: CarbonMeans = field(default_factory=CarbonMeans)
@@ -374,6 +375,7 @@ class Wiring:
             heartbeat_url=self.heartbeat_url,
             health_url=self.health_url,
             queues=QUEUES,
+            monitors_every_s=self.monitors_every_s,
             backups=self.backups,
         )
 

@@ -213,16 +213,13 @@ class Settings(BaseSettings):
         max_length=100,
         description="When (UTC) what is new since then is reconciled. Absent: only with everything.",
     )
-    sentinel_full_cron: str = Field(
-        "0 2 * * *",
-        max_length=100,
-        description="When (UTC) every check is asked of everything: five fields of cron.",
-    )
+    sentinel_full_cron: str = Field("0 2 * * *", max_length=100, description="When (UTC) every check is asked of everything.")
     sentinel_recent_cron: str = Field(
         "0 * * * *",
         max_length=100,
         description="When (UTC) every check is asked of what is new since the last run.",
     )
+    sentinel_monitors_s: int = Field(60, ge=5, le=3_600, description="How often the monitors are asked: workers, queues, schedules, calls.")
     metrics_namespace: str = Field("counterfoil", pattern=r"^[a-z][a-z0-9_]{0,62}$", description="What the names of metrics begin with.")
     notice_channels: SecretStr | None = Field(
         None,

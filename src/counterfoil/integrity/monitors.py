@@ -18,6 +18,7 @@ from counterfoil.reconciliation.runs.schedule import WISH_COUNTS, after, before
 
 SOURCE_LIMIT: Final = timedelta(hours=48)
 INTERVALS_MAX: Final = 2
+ROUND_MIN: Final = timedelta(minutes=1)  # so long a round of all monitors may take
 
 
 class Backlog(NamedTuple):
@@ -80,7 +81,11 @@ def _missed(conn: Connection[Any], now: datetime) -> Sequence[Missed]:
                               else (select max(taken_at) from reconciliation_slot t where t.name = s.name) end
            from reconciliation_schedule s where s.cron <> '' order by s.name"""
     ).fetchall()
-    found = []
+    found = [
+        Missed("monitors", f"every {every.total_seconds():g} s", asked_at, every)
+        for asked_at, every in conn.execute("select asked_at, make_interval(secs => every_s) from monitor_round").fetchall()
+        if now - asked_at > INTERVALS_MAX * max(every, ROUND_MIN)
+    ]
     for name, cron, since, completed in rows:
         interval = after(cron, now) - before(cron, now)
         if now - max(since, completed or since) > INTERVALS_MAX * interval:

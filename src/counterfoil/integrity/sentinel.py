@@ -1,8 +1,8 @@
 """The sentinel: asks every check, by a schedule, and files what it finds.
 
 A recent run asks of what was touched since the last one, less an overlap, so it takes as long as there was work, whatever the history. A
-full run asks of everything. Each answer and its alerts are written as soon as they are known: a run that is killed loses nothing, and is
-cut short, never green.
+full run asks of everything. What must hold in time, the monitors, is asked each minute beside them. Each answer and its alerts are written
+as soon as they are known: a run that is killed loses nothing, and is cut short, never green.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import structlog
+from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.invariant import Invariant, recent_query
@@ -23,16 +24,19 @@ from counterfoil.integrity.asking import CHECK_LIMIT, ERROR_MAX, CheckReply, ask
 from counterfoil.integrity.incidents.opening import open_incidents
 from counterfoil.integrity.runs import ACTOR, SentinelRun, begin_run, end_run, note_answer, watermark_of
 from counterfoil.integrity.touched import ROWS_MAX, Span, touched
-from counterfoil.operations.work.jobs import Job, JobContext
-from counterfoil.operations.work.runner import Tally
-from counterfoil.reconciliation.runs.schedule import take_slot, withdraw
 
 Kind = Literal["recent", "full"]
 OVERLAP: Final = timedelta(minutes=10)  # longer than any transaction: what commits late is not passed over
 RECENT_LIMIT_S: Final = 120.0  # of a recent run that has much to catch up with; the rest follows in the next
-REST_S: Final = 20.0
-SCHEDULES: Final[Mapping[str, Kind]] = {"sentinel-full": "full", "sentinel-recent": "recent"}
 _log = structlog.get_logger("counterfoil.sentinel")
+
+
+class MonitorRound(NamedTuple):
+    """Monitors that were asked, those of them that could not be, and the run that was kept of it, if one was."""
+
+    asked: int
+    failed: int
+    run: SentinelRun | None
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,24 @@ class Sentinel:
         with self.database.transaction() as conn:
             return end_run(conn, run_id, watermark=watermark, touched=counts, error=error, now=self.clock())
 
+    def round(self, *, actor: str = ACTOR) -> MonitorRound:
+        """Every monitor asked once. It is kept as a run where there is something to say: a finding, an alert that may be over, a monitor
+        that could not be asked, or that the round before was kept for one of these."""
+        answers = [(check, self._ask(check, None)) for check in self.checks if check.monitor]
+        failed = sum(one.outcome == "failed" for _, one in answers)
+        with self.database.transaction() as conn:
+            if all(one.outcome == "holds" for _, one in answers) and not _has_news(conn, [check.code for check, _ in answers]):
+                return MonitorRound(len(answers), failed, None)
+            run_id, began = self.make_id("srun"), self.clock()
+            begin_run(conn, run_id, "monitors", since=None, actor=actor, slot_at=None, now=began)
+        for place, (check, answer) in enumerate(answers, start=1):
+            self._file(run_id, place, check, answer, Reading(run_id, began, "monitors"))
+        with self.database.transaction() as conn:
+            return MonitorRound(len(answers), failed, end_run(conn, run_id, watermark=None, touched={}, error=None, now=self.clock()))
+
     def _full(self, run_id: str, began: datetime) -> tuple[datetime | None, dict[str, int], str | None]:
         for place, check in enumerate(self.checks, start=1):
-            self._file(run_id, place, check, self._ask(check, None), Reading(run_id, began, True))
+            self._file(run_id, place, check, self._ask(check, None), Reading(run_id, began, "full"))
         return began, {}, None
 
     def _recent(self, run_id: str, since: datetime, began: datetime) -> tuple[datetime | None, dict[str, int], str | None]:
@@ -87,7 +106,7 @@ class Sentinel:
             answer = self._ask(check, None) if check.monitor else answers.get(check.code)
             if answer is not None:
                 place += 1
-                filed = self._file(run_id, place, check, answer, Reading(run_id, reached, False))
+                filed = self._file(run_id, place, check, answer, Reading(run_id, reached, "recent"))
                 whole = whole and (filed or check.monitor)
         if not whole:
             return None, counts, None  # the next run begins where this one did: nothing is passed over
@@ -121,6 +140,17 @@ class Sentinel:
         return True
 
 
+def _has_news(conn: Connection[Any], codes: Sequence[str]) -> bool:
+    """Does that all of them hold change anything: is an alert of one open, or did the round before say otherwise?"""
+    row = conn.execute(
+        """select exists (select from alert where code = any(%s) and state <> 'resolved')
+               or coalesce((select state <> 'finished' or broken > 0 from sentinel_run
+                            where kind = 'monitors' order by number desc limit 1), false)""",
+        [list(codes)],
+    ).fetchone()
+    return bool(row and row[0])
+
+
 def _why(error: Exception) -> str:
     said = error.sentence() if isinstance(error, Problem) else f"{type(error).__name__}: {error}"
     return said.strip()[:ERROR_MAX]
@@ -136,49 +166,3 @@ def _joined(before: CheckReply | None, answer: CheckReply) -> CheckReply:
     findings = {(one.program_id, one.subject, one.period): one for one in (*before.findings, *answer.findings)}
     base = answer if answer.outcome == "broken" else before
     return base._replace(took_ms=took, total=total, findings=tuple(findings.values()))
-
-
-def sentinel_of(context: JobContext) -> Sentinel:
-    """The sentinel of a process that runs jobs."""
-    return Sentinel(context.database, context.checks, context.clock, context.make_id, context.tables)
-
-
-def _scheduled(context: JobContext, _: str | None) -> Tally:
-    """One tick: the run that a schedule wants and that nobody has taken."""
-    total = Tally()
-    with context.database.transaction() as conn:
-        withdraw(conn, SCHEDULES.keys() - context.crons.keys(), by=context.runner.owner, now=context.clock())
-    for name, kind in SCHEDULES.items():
-        if not (cron := context.crons.get(name)):
-            continue
-        with context.database.transaction() as conn:
-            slot = take_slot(conn, name, cron, by=context.runner.owner, now=context.clock())
-        if slot is not None:
-            total = total.plus(_tally(sentinel_of(context).run(kind, slot_at=slot.slot_at)))
-    return total
-
-
-def _on_demand(context: JobContext, _: str | None) -> Tally:
-    """For an outside cron: everything when that was not asked for a day, else what is new."""
-    sentinel = sentinel_of(context)
-    with context.database.transaction(read_only=True) as conn:
-        row = conn.execute("select max(started_at) from sentinel_run where kind = 'full' and state = 'finished'").fetchone()
-    last = row[0] if row else None
-    is_due = last is None or context.clock() - last >= timedelta(hours=23, minutes=30)
-    return _tally(sentinel.run("full" if is_due else "recent", actor=f"system:{context.runner.owner}"))
-
-
-def _tally(run: SentinelRun) -> Tally:
-    return Tally(handled=run.checks, failed=run.failed)
-
-
-JOBS: Final = (
-    Job(
-        "sentinel",
-        None,
-        _scheduled,
-        "Asks every check: of what is new each hour, of everything at night. On demand, whichever is due.",
-        every=lambda _: REST_S,
-        on_demand=_on_demand,
-    ),
-)

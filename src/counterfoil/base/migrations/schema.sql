@@ -997,6 +997,12 @@ minute_sample: why_not text
 minute_sample: measured_by text not null
 minute_sample: at timestamp with time zone not null
 money_queue: queue text not null
+monitor_round: only_row boolean not null default true
+monitor_round: asked_at timestamp with time zone not null
+monitor_round: every_s integer not null
+monitor_round: asked_by text not null
+monitor_round: asked integer not null default 0
+monitor_round: failed integer not null default 0
 not_kept_to_program: relation text not null
 not_kept_to_program: why text not null
 notice: id text not null
@@ -2286,6 +2292,9 @@ minute_sample: minute_sample_pkey PRIMARY KEY (minute)
 minute_sample: minute_sample_says_why CHECK ((COALESCE(available, true) = (why_not IS NULL)))
 minute_sample: minute_sample_took_time CHECK ((answered_ms >= 0))
 money_queue: money_queue_pkey PRIMARY KEY (queue)
+monitor_round: monitor_round_comes_back CHECK ((every_s > 0))
+monitor_round: monitor_round_is_one CHECK (only_row)
+monitor_round: monitor_round_pkey PRIMARY KEY (only_row)
 not_kept_to_program: not_kept_to_program_pkey PRIMARY KEY (relation)
 notice: notice_has_a_channel CHECK ((channel <> ''::text))
 notice: notice_has_a_title CHECK (((length(title) >= 1) AND (length(title) <= 300)))
@@ -2542,8 +2551,9 @@ sentinel_check: sentinel_check_pkey PRIMARY KEY (run_id, place)
 sentinel_check: sentinel_check_run_id_fkey FOREIGN KEY (run_id) REFERENCES sentinel_run(id)
 sentinel_run: sentinel_run_adds_up CHECK ((checks = ((holding + broken) + failed)))
 sentinel_run: sentinel_run_is_green_when_nothing_failed CHECK (((state <> 'finished'::text) OR (failed = 0)))
-sentinel_run: sentinel_run_kind CHECK ((kind = ANY (ARRAY['recent'::text, 'full'::text])))
+sentinel_run: sentinel_run_kind CHECK ((kind = ANY (ARRAY['recent'::text, 'full'::text, 'monitors'::text])))
 sentinel_run: sentinel_run_number_key UNIQUE (number)
+sentinel_run: sentinel_run_of_monitors_reaches_nowhere CHECK (((kind <> 'monitors'::text) OR ((since IS NULL) AND (watermark IS NULL))))
 sentinel_run: sentinel_run_pkey PRIMARY KEY (id)
 session: dashboard_session_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id)
 session: dashboard_session_pkey PRIMARY KEY (secret_hash)
@@ -8320,6 +8330,9 @@ minute_sample: owner: counterfoil_owner
 money_queue: counterfoil_app: select
 money_queue: counterfoil_auditor: select
 money_queue: owner: counterfoil_owner
+monitor_round: counterfoil_app: insert, select, update
+monitor_round: counterfoil_auditor: select
+monitor_round: owner: counterfoil_owner
 not_kept_to_program: counterfoil_app: select
 not_kept_to_program: counterfoil_auditor: select
 not_kept_to_program: owner: counterfoil_owner

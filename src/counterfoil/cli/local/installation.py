@@ -253,6 +253,7 @@ def _wiring(settings: Settings, database: Database, url: str, clock: SharedClock
         webhook_networks=networks_of(settings.webhook_networks),
         channels=parse_channels(settings.notice_channels.get_secret_value() if settings.notice_channels else ""),
         health_url=settings.health_url,
+        monitors_every_s=settings.sentinel_monitors_s,
         heartbeat_url=settings.heartbeat_url.get_secret_value() if settings.heartbeat_url else "",
     )
 

@@ -16,6 +16,7 @@ from counterfoil.api.http.app import make_app
 from counterfoil.api.http.connections import GuardedProtocol, networks
 from counterfoil.base.settings import Settings
 from counterfoil.cli.local.installation import Installation, installed
+from counterfoil.cli.local.lookout import looking_out
 from counterfoil.cli.local.working import stopped_by_signals, working
 from counterfoil.dashboard.web.routes import add_dashboard
 
@@ -26,9 +27,9 @@ _log = structlog.get_logger("counterfoil.start")
 
 
 def serve(settings: Settings) -> None:
-    """Run the API until told to stop."""
+    """Run the API until told to stop. Beside it, it looks after the workers: they could not tell anybody that they are gone."""
     stopping = stopped_by_signals()
-    with installed(settings) as installation:
+    with installed(settings) as installation, looking_out(installation.wiring, installation.owner):
         _run(_server(installation, stopping))
 
 

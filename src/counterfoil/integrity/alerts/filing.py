@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
@@ -24,11 +24,11 @@ Key = tuple[str, str, str]
 
 
 class Reading(NamedTuple):
-    """Of which run an answer is, up to when it read, and whether it was asked of everything."""
+    """Of which run an answer is, up to when it read, and of what it was asked: of everything, of what is new, or monitors alone."""
 
     run_id: str
     watermark: datetime
-    full: bool
+    kind: Literal["full", "recent", "monitors"]
 
 
 def file_answer(
@@ -55,7 +55,7 @@ def file_answer(
             _seen_again(conn, before, finding, evidence, reading, more, now)
         else:
             opened.append(_open(conn, make_id("alt"), check, finding, evidence, reading, more, now))
-    if answer.whole and (reading.full or check.monitor):
+    if answer.whole and (reading.kind == "full" or check.monitor):
         for one in standing.values():
             _gone(conn, check, one, reading, now)
     _extend(conn, check, now)
@@ -80,7 +80,7 @@ def _evidence(check: Invariant, answer: CheckReply, finding: Offence, reading: R
         "rows": [list(row) for row in finding.rows],
         "run": reading.run_id,
         "watermark": reading.watermark.isoformat(),
-        "kind": "full" if reading.full else "recent",
+        "kind": reading.kind,
     }
 
 

@@ -48,6 +48,7 @@ class JobContext:
     channels: Channels = field(default_factory=Channels)  # where people are told
     health_url: str = ""  # what is asked each minute whether the server answers
     queues: Sequence[Queue] = ()
+    monitors_every_s: int = 60  # how often what must hold in time is asked
     heartbeat_url: str = ""  # what is called every minute, so that somebody else notices when nobody calls
     tables: Mapping[str, str] = field(default_factory=dict)  # where a thing is kept, by the prefix of its id
     backups: Any = None  # what backups are made with

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.operations.work.circuits import open_circuits
 from counterfoil.operations.work.runner import Queue
-from counterfoil.operations.work.worker import list_workers
+from counterfoil.operations.work.worker import DOWN_AFTER, list_workers
 
 COUNTED_MAX: Final = 10_000  # a queue that is longer is told as longer: counting all of it would not help it
 SLOW_FROM: Final = 100  # rows due ("Queue depth")
@@ -117,6 +117,15 @@ def workers_seen(conn: Connection[Any], *, now: datetime) -> list[WorkerSeen]:
         last = next(iter(errors.values()), None)
         seen.append(WorkerSeen(one.id, one.version, one.health(now), one.started_at, one.beat_at, tuple(errors), last))
     return seen
+
+
+def is_nobody_at_work(conn: Connection[Any], *, now: datetime) -> bool:
+    """Were there workers once, and is none of them heard of within the last minute?"""
+    row = conn.execute(
+        """select count(*) > 0 and coalesce(max(beat_at) filter (where stopped_at is null), '-infinity') < %s from worker""",
+        [now - DOWN_AFTER],
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def parked_webhooks(conn: Connection[Any], *, rows_max: int) -> list[Parked]:

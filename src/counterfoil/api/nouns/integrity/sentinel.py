@@ -17,7 +17,7 @@ from counterfoil.base.invariant import Invariant, recent_query
 from counterfoil.integrity.incidents.post_mortem import post_mortem_of
 from counterfoil.integrity.playbooks import PLAYBOOKS
 from counterfoil.integrity.runs import CheckAnswer, newest_answers
-from counterfoil.integrity.sentinel import sentinel_of
+from counterfoil.integrity.schedules import sentinel_of
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.wiring import CHECKS
 
