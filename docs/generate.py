@@ -22,13 +22,17 @@ from counterfoil.base.problems import TO_DO
 from counterfoil.base.settings import OTHER_VARIABLES, Settings, variable_of
 from counterfoil.cli.core.commands import PARTS, load
 from counterfoil.cli.main import root
+from counterfoil.integrity.metrics.board import board
+from counterfoil.integrity.metrics.reading import FAILED, SAYS_FAILED
+from counterfoil.integrity.metrics.rules import RULES, rules_file
 from counterfoil.integrity.playbooks import PLAYBOOKS
 from counterfoil.matching.rules.reference import rule_set_page
-from counterfoil.wiring import CHECKS, JOBS, Wiring
+from counterfoil.wiring import CHECKS, JOBS, METRICS, Wiring
 from docs import diagrams, problem_facts
 
 FOLDER: Final = Path(__file__).parent / "reference"
 DIAGRAMS: Final = FOLDER / "diagrams"
+MONITORING: Final = FOLDER / "monitoring"
 MEASURED: Final = Path(__file__).parent / "measured"
 PRINTED_MAX: Final = 30  # lines of one benchmark on the page of measurements
 NOTICE: Final = (
@@ -51,10 +55,13 @@ def main() -> None:
     list(modules())
     problem_facts.FILE.write_text(problem_facts.recorded(), "utf-8")
     DIAGRAMS.mkdir(exist_ok=True)
+    MONITORING.mkdir(exist_ok=True)
     for name, drawing in drawings().items():
         (DIAGRAMS / name).write_text(drawing, "utf-8")
     for page in PAGES:
         (FOLDER / page.file).write_text(text_of(page), "utf-8")
+    for name, text in monitoring_files().items():
+        (MONITORING / name).write_text(text, "utf-8")
 
 
 def text_of(page: Page) -> str:
@@ -197,6 +204,27 @@ def _check_row(one: Invariant) -> list[str]:
     return [f"`{one.code}`", one.question, one.severity, one.meaning, asked, level, one.playbook]
 
 
+def metrics() -> str:
+    """Every metric, and every alert rule."""
+    rows = [[f"`{one.name}`", one.kind, ", ".join(one.labels), one.says] for one in METRICS]
+    rows.append([f"`{FAILED}`", "gauge", "metric", SAYS_FAILED])
+    rules = [[f"`{one.name}`", f"`{one.expr.replace('NS_', '')}`", one.lasts, one.severity, one.playbook] for one in RULES]
+    return (
+        "`GET /metrics` tells them in Prometheus's text format, each with the namespace before its name (the setting `metrics_namespace`, "
+        "`counterfoil` unless you set it). They are read from the database: every server tells the same, and a restart loses nothing.\n\n"
+        f"{table(['name', 'kind', 'labels', 'what it is'], rows)}\n\n"
+        "## Alert rules\n\n`counterfoil metrics rules` writes them in your names, "
+        "[as here](monitoring/prometheus-rules.yml); `counterfoil metrics dashboard` the dashboard for Grafana, "
+        f"[as here](monitoring/grafana-dashboard.json).\n\n{table(['name', 'when', 'for', 'severity', 'playbook'], rules)}"
+    )
+
+
+def monitoring_files() -> dict[str, str]:
+    """The files that Prometheus and Grafana take, in the names of an installation that sets none."""
+    namespace = Settings.model_fields["metrics_namespace"].default
+    return {"prometheus-rules.yml": rules_file(namespace), "grafana-dashboard.json": board(METRICS, namespace)}
+
+
 def commands() -> str:
     """Every command of the terminal, with its options."""
     codes = inspect.cleandoc(root.__doc__ or "").split("\n\n", 1)[1].replace("\n", " ")
@@ -303,6 +331,7 @@ PAGES: Final = (
     Page("settings.md", "Settings", settings),
     Page("states.md", "States", states),
     Page("invariants.md", "Checks", invariants),
+    Page("metrics.md", "Metrics", metrics),
     Page("commands.md", "Commands", commands),
     Page("api.md", "The API over HTTP", api),
     Page("rule-set.md", "The rule set", rule_set_page),

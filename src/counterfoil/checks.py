@@ -22,6 +22,7 @@ from counterfoil.payouts.invoices.parts import INVARIANTS as UNPAID_INVARIANTS
 from counterfoil.payouts.refunds.customer_debts import INVARIANTS as CUSTOMER_DEBT_INVARIANTS
 from counterfoil.payouts.refunds.debts import INVARIANTS as DEBT_INVARIANTS
 from counterfoil.payouts.refunds.invariants import INVARIANTS as REFUND_INVARIANTS
+from counterfoil.proofs.declared import INVARIANTS as PROOF_INVARIANTS
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS as BREAK_INVARIANTS
 from counterfoil.settlement.affiliates.invariants import INVARIANTS as AFFILIATE_INVARIANTS
 from counterfoil.settlement.commissions.invariants import INVARIANTS as COMMISSION_INVARIANTS
@@ -57,6 +58,7 @@ INVARIANTS_OF_PARTS: Final[Sequence[Invariant]] = (
     *OPERATIONS_INVARIANTS,
     *WEBHOOK_OUT_INVARIANTS,
     *AUDIT_INVARIANTS,
+    *PROOF_INVARIANTS,
 )
 MONITORS_OF_PARTS: Final[Sequence[Invariant]] = (
     *SETTLEMENT_MONITORS,

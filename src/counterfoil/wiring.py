@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from counterfoil import metrics
 from counterfoil.base.encryption.confidential import Confidential
 from counterfoil.base.encryption.standing import every_envelope_opens
 from counterfoil.base.ids import MakeId
@@ -27,6 +28,7 @@ from counterfoil.operations.access.paired import PAIRED as ACCESS_PAIRED
 from counterfoil.operations.approvals import Paired, by_verb
 from counterfoil.operations.events import events
 from counterfoil.operations.events.events import EVENT, EventKind, tell_stuck
+from counterfoil.operations.metrics import queue_metrics
 from counterfoil.operations.notices import heartbeat, notices
 from counterfoil.operations.notices.channels import Channels
 from counterfoil.operations.providers import Provider, keeping_balances
@@ -162,6 +164,7 @@ JOBS: Final[Sequence[Job]] = (
     *notices.JOBS,
     *heartbeat.JOBS,
     *backups.JOBS,
+    *metrics.JOBS,
 )
 EVENT_KINDS: Final[Sequence[EventKind]] = (
     *unpaid.EVENT_KINDS,
@@ -272,21 +275,16 @@ TABLES: Final[Mapping[str, str]] = {
 # What must always hold, of every part; and of all that has states, and all that is kept encrypted.
 INVARIANTS: Final[Sequence[Invariant]] = (
     *INVARIANTS_OF_PARTS,
-    *proofs.INVARIANTS,
     history_kept(MACHINES),
     every_envelope_opens(CONFIDENTIAL),
 )
 # What the sentinel asks, in this order: what must always hold, then what must hold in time; its own runs last.
 CHECKS: Final[Sequence[Invariant]] = (*INVARIANTS, *MONITORS_OF_PARTS, *backups.MONITORS, *monitors(QUEUES))
+METRICS: Final = (*metrics.METRICS_OF_PARTS, *queue_metrics(QUEUES))  # what Prometheus is told
 ALERT_NOUN: Final = alert_noun(CHECKS, TABLES)
 RUNBOOK_NOUN: Final = runbook_noun(CHECKS, TABLES)
-NOUNS: Final = (
-    *_WATCHED,
-    ALERT_NOUN,
-    *integrity.NOUNS,
-    RUNBOOK_NOUN,
-    notices.NOTICE_NOUN,
-)  # whose verbs become routes, commands and forms
+# Whose verbs become routes, commands and forms.
+NOUNS: Final = (*_WATCHED, ALERT_NOUN, *integrity.NOUNS, RUNBOOK_NOUN, notices.NOTICE_NOUN)
 
 
 @dataclass(frozen=True)
@@ -317,6 +315,7 @@ class Wiring:
     heartbeat_url: str = ""  # who raises the alarm when nobody calls
     health_url: str = ""  # what is asked each minute whether the server answers
     monitors_every_s: int = 60  # how often what must hold in time is asked
+    metrics_namespace: str = "counterfoil"  # what the names of metrics begin with
     runbook_folder: Path | None = None  # where the user's own runbooks lie
     peers: Mapping[str, HttpPeer] = field(default_factory=dict)
     carbon: CarbonMeans = field(default_factory=CarbonMeans)

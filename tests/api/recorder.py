@@ -22,7 +22,7 @@ from counterfoil.base.secret import SIGNING_PREFIX
 from counterfoil.operations.access.access import PREFIXES
 from docs.generate import openapi
 
-OURS: Final = ("/api/", "/webhooks/", "/peers/", "/healthz")
+OURS: Final = ("/api/", "/webhooks/", "/peers/", "/healthz", "/metrics")
 RECORD: Final = "RECORD_EXAMPLES"
 KEPT: Final = 2  # items of a list in an answer
 BODY_MAX: Final = 4_000

@@ -87,6 +87,7 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/deliveries", None, READ),
     ("GET", "/api/event-kinds", None, READ),
     ("GET", "/api/admin/slo", None, READ),
+    ("GET", "/metrics", None, READ),
     ("GET", "/api/admin/trends", None, READ),
     ("GET", f"/api/deliveries/whd_{ID}", None, READ),
     ("GET", "/api/people", None, AUDIT),

@@ -14,7 +14,7 @@ from counterfoil.base.machine import Machine
 from counterfoil.base.problems import Problem, all_problems
 from counterfoil.base.settings import Settings
 from docs import diagrams, problem_facts
-from docs.generate import DIAGRAMS, PAGES, Page, drawings, instances_of, modules, text_of
+from docs.generate import DIAGRAMS, MONITORING, PAGES, Page, drawings, instances_of, modules, monitoring_files, text_of
 from tests.house.tree import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -29,6 +29,10 @@ def test_a_page_of_the_reference_is_what_the_code_says(page: Page) -> None:
     file = REFERENCE / page.file
     assert file.exists(), "run `make docs`"
     assert file.read_text("utf-8") == text_of(page), "run `make docs`"
+
+
+def test_the_files_for_prometheus_and_grafana_are_what_the_code_says() -> None:
+    assert {path.name: path.read_text("utf-8") for path in MONITORING.iterdir()} == monitoring_files(), "run `make docs`"
 
 
 def test_every_diagram_is_what_the_code_says() -> None:

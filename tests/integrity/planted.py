@@ -670,6 +670,16 @@ MONITORS: Final[Faults] = {
             select m, false, 1, 'x', 'w', m from generate_series(
                 date_trunc('minute', now()) - interval '2 hours', now() + interval '1 minute', interval '1 minute') m""",
     },
+    "PROCESSING_SLOW": {
+        "intents take ten times as long as before": """with made as (
+                select 'slow' || n as name, now() + interval '1 hour' - n * interval '1 minute' as at,
+                       case when n <= 100 then interval '60 seconds' else interval '6 seconds' end as took from generate_series(1, 250) n),
+            paid as (
+                insert into payment (id, program_id, provider, charge_id, invoice_id, reference, asset, amount, applied, fee, occurred_at,
+                    recorded_at) select 'pay_' || name, 'main', 'simulator', name, 'inv_' || name, name, 'EUR', 1, 1, 0, at, at from made)
+            insert into intent (id, program_id, invoice_id, provider, created_at, completed_at, state, state_at)
+            select 'int_' || name, 'main', 'inv_' || name, 'simulator', at, at + took, 'completed', at + took from made""",
+    },
     "CHECK_NOT_RUN": {
         "a check could not be asked": """insert into sentinel_check (run_id, place, code, outcome, took_ms, error, at)
             select id, 900, 'X', 'failed', 1, 'it broke', now() from sentinel_run order by number desc limit 1""",

@@ -115,7 +115,7 @@ def _watched(desk: Desk) -> None:
     with desk.database.transaction() as conn:
         (run_id,) = conn.execute("select id from sentinel_run").fetchone() or ("",)
         answer = ask(conn, past, now=now(), tables=TABLES)
-        file_answer(conn, past, answer, Reading(run_id, now(), True), make_id=make_id, now=now())
+        file_answer(conn, past, answer, Reading(run_id, now(), "full"), make_id=make_id, now=now())
         open_incidents(conn, past, run_id, make_id=make_id, now=now())
 
 
@@ -390,7 +390,7 @@ def _is_filed(conn: Connection[Any], check: Invariant) -> None:
     run = conn.execute("select id from sentinel_run order by number desc limit 1").fetchone()
     assert run is not None
     conn.execute("delete from alert where code = %s", [check.code])
-    alerts = file_answer(conn, check, answer, Reading(run[0], now(), True), make_id=make_id, now=now())
+    alerts = file_answer(conn, check, answer, Reading(run[0], now(), "full"), make_id=make_id, now=now())
     assert 0 < len(alerts) <= answer.total
     assert {one.severity for one in alerts} <= ({check.severity, "critical"} if check.monitor else {check.severity})
     for one in alerts:

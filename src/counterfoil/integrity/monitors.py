@@ -11,6 +11,7 @@ from psycopg import Connection
 from counterfoil.base.invariant import Invariant
 from counterfoil.integrity.levels import MONITORS as LEVEL_MONITORS
 from counterfoil.integrity.runs import UNASKED
+from counterfoil.integrity.standing import MONITORS as STANDING_MONITORS
 from counterfoil.operations.work.queries import BACKLOG_ABOVE, SLOW_FROM, queue_depths
 from counterfoil.operations.work.runner import Queue
 from counterfoil.reconciliation.reach import due_sources
@@ -68,7 +69,8 @@ def monitors(queues: Sequence[Queue]) -> tuple[Invariant, ...]:
         incident="P2",
         monitor=True,
     )
-    return (_WORKER_DOWN, depth, _SHORTFALL, _STALE_SOURCE, _JOB_NOT_RUN, _SCHEDULE_CONTESTED, *LEVEL_MONITORS, _CHECK_NOT_RUN)
+    watching = (_WORKER_DOWN, depth, _SHORTFALL, _STALE_SOURCE, _JOB_NOT_RUN, _SCHEDULE_CONTESTED)
+    return (*watching, *STANDING_MONITORS, *LEVEL_MONITORS, _CHECK_NOT_RUN)
 
 
 def _missed(conn: Connection[Any], now: datetime) -> Sequence[Missed]:

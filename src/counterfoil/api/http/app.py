@@ -26,6 +26,7 @@ from counterfoil.api.nouns.operations import (
     endpoints,
     keys,
     logins,
+    metrics,
     operations,
     parked,
     people,
@@ -106,6 +107,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     trails.router,
     status.router,
     status.alive,
+    metrics.router,
 )
 
 

@@ -986,6 +986,12 @@ log_position: swept_xid xid8
 log_subtree: height smallint not null
 log_subtree: index bigint not null
 log_subtree: hash bytea not null
+metric_reach: name text not null
+metric_reach: reached timestamp with time zone not null
+metric_sum: name text not null
+metric_sum: labels text[] not null
+metric_sum: number bigint not null
+metric_sum: total numeric not null default 0
 migration: number integer not null
 migration: name text not null
 migration: sha256 text not null
@@ -1757,6 +1763,12 @@ webhook_secret: seed text
 webhook_secret: created_by text not null
 webhook_secret: created_at timestamp with time zone not null
 webhook_secret: envelope bytea
+work_mishap: id bigint not null identity
+work_mishap: kind text not null
+work_mishap: queue text not null
+work_mishap: number integer not null
+work_mishap: worker text not null
+work_mishap: at timestamp with time zone not null
 worker: id text not null
 worker: host text not null
 worker: pid integer not null
@@ -2286,6 +2298,10 @@ log_position: log_position_pkey PRIMARY KEY (one)
 log_subtree: log_subtree_height_is_kept CHECK ((height = ANY (ARRAY[8, 16, 24, 32, 40])))
 log_subtree: log_subtree_is_a_hash CHECK ((length(hash) = 32))
 log_subtree: log_subtree_is_computed_once PRIMARY KEY (height, index)
+metric_reach: metric_reach_pkey PRIMARY KEY (name)
+metric_sum: metric_sum_counts CHECK ((number >= 0))
+metric_sum: metric_sum_name_fkey FOREIGN KEY (name) REFERENCES metric_reach(name)
+metric_sum: metric_sum_pkey PRIMARY KEY (name, labels)
 migration: migration_pkey PRIMARY KEY (number)
 minute_sample: minute_sample_is_whole CHECK ((date_trunc('minute'::text, (minute AT TIME ZONE 'UTC'::text)) = (minute AT TIME ZONE 'UTC'::text)))
 minute_sample: minute_sample_pkey PRIMARY KEY (minute)
@@ -2683,6 +2699,9 @@ webhook_secret: webhook_secret_envelope_is_whole CHECK ((length(envelope) >= 32)
 webhook_secret: webhook_secret_number_is_one UNIQUE (endpoint_id, number)
 webhook_secret: webhook_secret_overlap CHECK (((overlap_days >= 0) AND (overlap_days <= 7)))
 webhook_secret: webhook_secret_pkey PRIMARY KEY (id)
+work_mishap: work_mishap_counts CHECK ((number > 0))
+work_mishap: work_mishap_kind CHECK ((kind = ANY (ARRAY['lease_rescued'::text, 'stale_write'::text])))
+work_mishap: work_mishap_pkey PRIMARY KEY (id)
 worker: worker_pkey PRIMARY KEY (id)
 write_off_limit: write_off_limit_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 write_off_limit: write_off_limit_not_negative CHECK ((minor >= 0))
@@ -2880,6 +2899,7 @@ two_phase_participant: CREATE INDEX two_phase_of_peer ON public.two_phase_partic
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
 usage_record: CREATE INDEX usage_of_parties ON public.usage_record USING btree (program_id, customer_id, payee_id, occurred_at)
+webhook_attempt: CREATE INDEX webhook_attempt_by_time ON public.webhook_attempt USING brin (at) WITH (pages_per_range='16')
 webhook_delivery: CREATE INDEX delivery_by_state ON public.webhook_delivery USING btree (state, id)
 webhook_delivery: CREATE INDEX webhook_delivery_due ON public.webhook_delivery USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 webhook_delivery: CREATE INDEX webhook_delivery_due_by_endpoint ON public.webhook_delivery USING btree (endpoint_id, due_at, id) WHERE (due_at IS NOT NULL)
@@ -2888,6 +2908,7 @@ webhook_endpoint: CREATE INDEX endpoint_by_state ON public.webhook_endpoint USIN
 webhook_in: CREATE INDEX webhook_in_by_encryption_key ON public.webhook_in USING btree (substr(envelope, 1, 4))
 webhook_in: CREATE INDEX webhook_in_due ON public.webhook_in USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 webhook_secret: CREATE INDEX webhook_secret_by_encryption_key ON public.webhook_secret USING btree (substr(envelope, 1, 4))
+work_mishap: CREATE INDEX work_mishap_by_time ON public.work_mishap USING btree (at)
 
 -- triggers
 access_event: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.access_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -3447,6 +3468,8 @@ webhook_secret: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.webhook_secr
 webhook_secret: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, secret, seed ON public.webhook_secret FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.secret IS NOT NULL) OR (new.seed IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 webhook_secret: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.webhook_secret FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 webhook_secret: CREATE CONSTRAINT TRIGGER two_people_endpoint_rotate AFTER INSERT ON public.webhook_secret DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.number > 1)) EXECUTE FUNCTION two_people('endpoint', 'rotate', 'n.endpoint_id', '(p ->> ''overlapDays'')::integer = n.overlap_days', 'false') -- always
+work_mishap: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.work_mishap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+work_mishap: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.work_mishap FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 write_off_limit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 write_off_limit: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.write_off_limit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 write_off_limit: CREATE TRIGGER is_sealed AFTER INSERT ON public.write_off_limit REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_write_off_limit() -- always
@@ -3792,6 +3815,7 @@ queue_pause_number_seq: bigint from 1 to 9223372036854775807 by 1
 reconciliation_run_number: bigint from 1 to 9223372036854775807 by 1
 sentinel_run_number: bigint from 1 to 9223372036854775807 by 1
 two_phase_vote_seq: bigint from 1 to 9223372036854775807 by 1
+work_mishap_id_seq: bigint from 1 to 9223372036854775807 by 1
 
 -- functions
 a_batch_pays_its_lines(): CREATE OR REPLACE FUNCTION public.a_batch_pays_its_lines()
@@ -8321,6 +8345,12 @@ log_position: owner: counterfoil_owner
 log_subtree: counterfoil_app: insert, select
 log_subtree: counterfoil_auditor: select
 log_subtree: owner: counterfoil_owner
+metric_reach: counterfoil_app: insert, select, update
+metric_reach: counterfoil_auditor: select
+metric_reach: owner: counterfoil_owner
+metric_sum: counterfoil_app: insert, select, update
+metric_sum: counterfoil_auditor: select
+metric_sum: owner: counterfoil_owner
 migration: counterfoil_app: select
 migration: counterfoil_auditor: select
 migration: owner: counterfoil_owner
@@ -8818,6 +8848,12 @@ webhook_secret: counterfoil_auditor: select (number)
 webhook_secret: counterfoil_auditor: select (overlap_days)
 webhook_secret: counterfoil_auditor: select (public_key)
 webhook_secret: owner: counterfoil_owner
+work_mishap: counterfoil_app: insert, select
+work_mishap: counterfoil_auditor: select
+work_mishap: owner: counterfoil_owner
+work_mishap_id_seq: counterfoil_app: select, usage
+work_mishap_id_seq: counterfoil_auditor: select
+work_mishap_id_seq: owner: counterfoil_owner
 worker: counterfoil_app: insert, select, update
 worker: counterfoil_auditor: select
 worker: owner: counterfoil_owner

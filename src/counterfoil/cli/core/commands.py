@@ -76,6 +76,7 @@ PARTS: Final[dict[str, CommandPart]] = {
         "counterfoil.cli.nouns.integrity.levels", "Service levels: kept, and how fast budgets are used.", OPERATIONS, alone=True
     ),
     "trends": CommandPart("counterfoil.cli.nouns.integrity.levels", "Are we getting slower, and when is it busy?", OPERATIONS, alone=True),
+    "metrics": CommandPart("counterfoil.cli.local.metrics", "For Prometheus and Grafana: metrics, alert rules, a dashboard.", OPERATIONS),
     "providers": CommandPart("counterfoil.cli.nouns.operations.providers", "What providers can do, and how they do.", OPERATIONS),
     "parked": CommandPart("counterfoil.cli.nouns.operations.parked", "What failed five times and waits for a person.", OPERATIONS),
     "approvals": CommandPart("counterfoil.cli.nouns.operations.approvals", "What one person proposed and another decides.", OPERATIONS),

@@ -254,6 +254,7 @@ def _wiring(settings: Settings, database: Database, url: str, clock: SharedClock
         channels=parse_channels(settings.notice_channels.get_secret_value() if settings.notice_channels else ""),
         health_url=settings.health_url,
         monitors_every_s=settings.sentinel_monitors_s,
+        metrics_namespace=settings.metrics_namespace,
         heartbeat_url=settings.heartbeat_url.get_secret_value() if settings.heartbeat_url else "",
     )
 

@@ -26,6 +26,7 @@ from psycopg import Connection, sql
 
 from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import Busy, DatabaseAway
+from counterfoil.operations.mishaps import note_mishap
 from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.circuits import is_probing, leave_probe, note_health, pass_gate
 from counterfoil.operations.work.runner import (
@@ -68,7 +69,11 @@ def run_outside(runner: Runner, station: Station[Item, Outcome], *, lane: str | 
     with ThreadPoolExecutor(max_workers=runner.callers_max, thread_name_prefix=station.queue.name) as callers:
         running = {callers.submit(_carry, runner, station, one, item): one for one, item in claimed}
         try:
-            return tally.plus(_collect(runner, station, running))
+            done = tally.plus(_collect(runner, station, running))
+            if done.stale:
+                with runner.database.transaction() as conn:
+                    note_mishap(conn, "stale_write", station.queue.name, done.stale, worker=runner.owner, now=runner.clock(conn))
+            return done
         finally:
             for future in running:
                 future.cancel()  # only when we end early: what has not begun shall not begin

@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Final, LiteralString, NamedTuple, Protocol, ca
 
 import structlog
 from psycopg import Connection, sql
-from psycopg.rows import class_row
 
 from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import Busy, DatabaseAway, Kind, Problem
+from counterfoil.operations.mishaps import note_mishap
 from counterfoil.operations.work.circuit_rules import DEFAULT, CircuitLimits
 
 RETRY_MINUTES: Final = (1, 5, 15, 60)
@@ -143,24 +143,28 @@ def claim(
     `now` is the database's; `lane` takes the rows of one lane, `only` these rows.
     """
     found = sql.SQL("""
+        with due as ({due} for update of w skip locked),
+             rescued as (select t.id from {table} t join due on due.id = t.id where t.lease_owner <> %(owner)s)
         update {table} t set lease_owner = %(owner)s, lease_until = %(until)s, fence = t.fence + 1
-        from ({due} for update of w skip locked) due
-        where t.id = due.id returning t.id, t.fence, t.attempt""").format(table=sql.Identifier(queue.table), due=due_rows(queue))
-    with conn.cursor(row_factory=class_row(Claim)) as cur:
-        cur.execute(
-            found,
-            {
-                "owner": runner.owner,
-                "until": now + runner.lease,
-                "now": now,
-                "states": list(queue.states),
-                "queue": queue.name,
-                "lane": lane,
-                "only": list(only) if only is not None else None,
-                "rows_max": runner.rows_max if rows_max is None else rows_max,
-            },
-        )
-        return sorted(cur.fetchall())
+        from due left join rescued using (id)
+        where t.id = due.id returning t.id, t.fence, t.attempt, rescued.id is not null""").format(
+        table=sql.Identifier(queue.table), due=due_rows(queue)
+    )
+    rows = conn.execute(
+        found,
+        {
+            "owner": runner.owner,
+            "until": now + runner.lease,
+            "now": now,
+            "states": list(queue.states),
+            "queue": queue.name,
+            "lane": lane,
+            "only": list(only) if only is not None else None,
+            "rows_max": runner.rows_max if rows_max is None else rows_max,
+        },
+    ).fetchall()
+    note_mishap(conn, "lease_rescued", queue.name, sum(rescued for *_, rescued in rows), worker=runner.owner, now=now)
+    return sorted(Claim(*row[:3]) for row in rows)
 
 
 _LANE: Final = sql.SQL("%(lane)s::text")
