@@ -8,7 +8,8 @@ as soon as they are known: a run that is killed loses nothing, and is cut short,
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
@@ -27,6 +28,7 @@ from counterfoil.integrity.touched import ROWS_MAX, Span, touched
 
 Kind = Literal["recent", "full"]
 OVERLAP: Final = timedelta(minutes=10)  # longer than any transaction: what commits late is not passed over
+SIDE_BY_SIDE: Final = 2
 RECENT_LIMIT_S: Final = 120.0  # of a recent run that has much to catch up with; the rest follows in the next
 _log = structlog.get_logger("counterfoil.sentinel")
 
@@ -83,9 +85,21 @@ class Sentinel:
             return MonitorRound(len(answers), failed, end_run(conn, run_id, watermark=None, touched={}, error=None, now=self.clock()))
 
     def _full(self, run_id: str, began: datetime) -> tuple[datetime | None, dict[str, int], str | None]:
-        for place, check in enumerate(self.checks, start=1):
-            self._file(run_id, place, check, self._ask(check, None), Reading(run_id, began, "full"))
+        for place, (check, answer) in enumerate(self._asked(), start=1):
+            self._file(run_id, place, check, answer, Reading(run_id, began, "full"))
         return began, {}, None
+
+    def _asked(self) -> Iterator[tuple[Invariant, CheckReply]]:
+        """Every check with its answer, in their order. Two invariants are asked side by side, since some wait for the database and some for
+        this process; monitors after them, one by one: the last looks at what the others answered."""
+        lasting = [check for check in self.checks if not check.monitor]
+        with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="sentinel") as askers:
+            asked = [askers.submit(self._ask, check, None) for check in lasting]
+            try:
+                yield from ((check, one.result()) for check, one in zip(lasting, asked, strict=True))
+            finally:
+                askers.shutdown(wait=False, cancel_futures=True)  # only where we end early is anything left
+        yield from ((check, self._ask(check, None)) for check in self.checks if check.monitor)
 
     def _recent(self, run_id: str, since: datetime, began: datetime) -> tuple[datetime | None, dict[str, int], str | None]:
         """Span after span, until there is nothing left or the time is over; then it says up to when it came."""
