@@ -17,6 +17,7 @@ from psycopg import Connection, errors
 
 from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import Database
+from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import Problem
 from counterfoil.ledger.journals.journal import post
@@ -65,6 +66,22 @@ def taken(database: Database, count: int) -> None:
         left -= turn(database).taken
         time.sleep(0 if left <= 0 else 0.01)
     assert left == 0
+
+
+def test_a_journals_record_is_canonical_whatever_stands_in_its_texts(books: Database) -> None:
+    told = 'wrote "lines":[] and \\"lines":[] and ü\u2028'
+    with books.transaction() as conn:
+        lines = [(*ACCOUNTS[:2], 7), (*ACCOUNTS[2:], 8)]
+        post(conn, PROGRAM, key='"lines":[]', kind="t", lines=lines, asset="EUR", actor="t", now=NOW, narrative=told)
+    drain(books)
+    with books.transaction() as conn:
+        records = [row[0] for row in conn.execute("select record from log_entry where relation = 'journal'").fetchall()]
+    assert [one for one in records if canonical_json(json.loads(one)) != one] == []
+    [found] = [json.loads(one) for one in records if json.loads(one)["narrative"] == told]
+    assert [(one["line"], one["debit"], one["credit"], one["amount"]) for one in found["lines"]] == [
+        (1, *ACCOUNTS[:2], "7"),
+        (2, *ACCOUNTS[2:], "8"),
+    ]
 
 
 def keys_in_log(database: Database) -> list[str]:
