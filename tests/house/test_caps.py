@@ -20,6 +20,7 @@ NAMED: Final = re.compile(r"^[A-Z][A-Z_]*(_MAX|_ROWS)$")
 
 # cap: the file and the words in it that say so.
 SAID: Final = {
+    "QUEUES_MAX": ("dashboard/templates/levels.html", "more queues held less"),
     "READINGS_MAX": ("matching/guess/columns.py", "were tried"),
     "BREAKS_HELD_MAX": ("reconciliation/runs/report.py", "differences have no break of their own"),
     "LISTED_MAX": ("reconciliation/runs/report.py", "are listed"),
