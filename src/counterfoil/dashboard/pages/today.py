@@ -11,6 +11,7 @@ from counterfoil.dashboard.pages.integrity_checks import everything_true
 from counterfoil.dashboard.pages.provider_balances import ProviderBalances, provider_balances
 from counterfoil.dashboard.web.format import short
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, measure
+from counterfoil.integrity.standing import workers_standing
 from counterfoil.ledger.reads.books import books_of_span, known_programs
 from counterfoil.operations.work.queries import QueueDepth, queue_depths, unusual_events, workers_seen
 from counterfoil.payouts.queries import payouts_by_state
@@ -134,6 +135,9 @@ def _workers(ask: SectionContext) -> SectionAnswer:
     if failing or down:
         said = ", ".join(f"{number} {word}" for number, word in ((failing, "failing"), (down, "down")) if number)
         return SectionAnswer(f"{len(running)} running, of all {said}", "attention", found)
+    standing = workers_standing(ask.conn, now=ask.clock())
+    if standing.status != "healthy":
+        return SectionAnswer(f"{len(running)} running, {standing.status}: {standing.why}", "attention", found)
     return SectionAnswer(f"{len(running)} healthy", "right", found)
 
 

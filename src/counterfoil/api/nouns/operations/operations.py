@@ -18,6 +18,7 @@ from counterfoil.api.http.schemas import Paged, ViewModel, WriteResult, answer, 
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import NotFound
 from counterfoil.integrity.alerts.queries import count_live
+from counterfoil.integrity.standing import workers_standing
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.events.events import Event, list_events
 from counterfoil.operations.webhooks.counts import webhook_counts
@@ -70,8 +71,12 @@ class WorkerView(ViewModel):
 
 
 class WorkersView(ViewModel):
-    """Workers that were heard of within a day."""
+    """Workers that were heard of within a day, and how they stand together."""
 
+    status: str = Field(description="healthy; degraded (a job fails, or intents take twice as long as usual); down (none for 60 s).")
+    why: str = Field(description="Why they are not healthy; empty where they are.")
+    latest_ms: int | None = Field(description="Median of this hour's last 100 intents, from the payment to their completion.")
+    usual_ms: int | None = Field(description="The same of up to 1,000 before this hour; null where fewer than 100 are known.")
     data: list[WorkerView]
     measured_at: datetime
 
@@ -204,7 +209,12 @@ def events(
 def workers(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Those that were heard of within a day, the latest first."""
     with call.reading() as conn:
-        return answer(WorkersView(data=workers_shown(conn, call.now), measured_at=call.now))
+        told = workers_standing(conn, now=call.now)
+        latest, usual = (None if span is None else round(span / timedelta(milliseconds=1)) for span in told.pace)
+        data = workers_shown(conn, call.now)
+        return answer(
+            WorkersView(status=told.status, why=told.why, latest_ms=latest, usual_ms=usual, data=data, measured_at=call.now),
+        )
 
 
 def workers_shown(conn: Connection[Any], now: datetime) -> list[WorkerView]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, Output, show_rows
+from counterfoil.cli.core.output import TABLE, Format, Output, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Who works, and how it goes.")
 
@@ -17,10 +17,13 @@ def noun() -> None:
 
 @app.command("list")
 def list_(output: Output = TABLE) -> None:
-    """Workers that were heard of within a day, the latest first."""
+    """Workers that were heard of within a day, the latest first, and how they stand together."""
     with asked("read") as client:
-        rows = client.get("/api/workers")["data"]
+        told = client.get("/api/workers")
+    rows = told["data"]
     for row in rows:
         row["failing"] = ", ".join(sorted(name for name, job in row["jobs"].items() if job["lastError"]))
     columns = ("id", "host", "pid", "version", "health", "startedAt", "beatAt", "failing")
     show_rows(rows, columns, output, empty="No worker was heard of within a day. `counterfoil worker` starts one.")
+    if output is Format.TABLE:
+        typer.echo(f"Together: {told['status']}{': ' * bool(told['why'])}{told['why']}.")
