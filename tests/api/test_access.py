@@ -88,6 +88,7 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/event-kinds", None, READ),
     ("GET", "/api/admin/slo", None, READ),
     ("GET", "/metrics", None, READ),
+    ("GET", "/api/alertmanager/alerts", None, READ),
     ("GET", "/api/admin/trends", None, READ),
     ("GET", f"/api/deliveries/whd_{ID}", None, READ),
     ("GET", "/api/people", None, AUDIT),

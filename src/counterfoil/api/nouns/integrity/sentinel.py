@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
+from fastapi import Request
 from fastapi.responses import Response
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, Done, may
@@ -14,6 +15,7 @@ from counterfoil.api.http.fields import id_in_path
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer
 from counterfoil.base.invariant import Invariant, recent_query
+from counterfoil.integrity.alerts.alertmanager import exported_alerts
 from counterfoil.integrity.incidents.post_mortem import post_mortem_of
 from counterfoil.integrity.playbooks import PLAYBOOKS
 from counterfoil.integrity.runs import CheckAnswer, newest_answers
@@ -54,6 +56,20 @@ class ChecksView(ViewModel):
 
     data: list[ListedCheck]
     measured_at: datetime
+
+
+class AlertmanagerAlert(ViewModel):
+    """An alert in Alertmanager's own form. It is over at `endsAt`, unless it is sent again."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    starts_at: datetime
+    ends_at: datetime
+    generator_url: str = Field(alias="generatorURL", description="Its page here.")
+
+
+class AlertmanagerAlerts(RootModel[list[AlertmanagerAlert]]):
+    """The body of Alertmanager's `POST /api/v2/alerts`."""
 
 
 class SentinelRequest(RequestModel):
@@ -132,3 +148,15 @@ def post_mortem(incident_id: Annotated[str, id_in_path("inc")], call: Annotated[
     with call.reading() as conn:
         text = post_mortem_of(conn, incident_id, now=call.now)
     return attachment(text, "text/markdown; charset=utf-8", f"{incident_id}.md")
+
+
+@router.get(
+    "/alertmanager/alerts", response_model=AlertmanagerAlerts, operation_id="alert_export", summary="Export alerts for Alertmanager"
+)
+def alertmanager(call: Annotated[ApiCall, may(READ)], request: Request) -> Response:
+    """Open and acknowledged alerts that are neither snoozed nor silenced, as Alertmanager takes them; send them again each minute."""
+    here = str(request.base_url).rstrip("/")
+    with call.reading() as conn:
+        found = exported_alerts(conn, now=call.now, program_id=call.caller.program_id)
+    rows = [AlertmanagerAlert(**one._asdict() | {"generatorURL": here + one.generator_path}) for one in found]
+    return Response(AlertmanagerAlerts(rows).model_dump_json(by_alias=True), media_type="application/json")

@@ -2,7 +2,45 @@
 
 from __future__ import annotations
 
+import json
+from typing import Annotated, ClassVar
+
+import httpx2
+import typer
+
+from counterfoil.base.problems import Kind, Problem
+from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.verbs import noun_app
 from counterfoil.wiring import ALERT_NOUN
 
 app = noun_app(ALERT_NOUN)
+TIMEOUT_S = 10.0
+
+
+class AlertmanagerRefused(Problem):
+    """Alertmanager did not take the alerts; nothing is known to have arrived there."""
+
+    kind: ClassVar[Kind] = "busy"
+    todo: ClassVar[str] = "Look at its log, and at the address: it ends before /api/v2/alerts."
+
+
+@app.command("export")
+def export(
+    to: Annotated[str | None, typer.Option("--to", metavar="URL", help="Send them to this Alertmanager, such as http://am:9093.")] = None,
+) -> None:
+    """Open alerts in the form of Prometheus' Alertmanager, as JSON; or sent to it, as a cron does each minute.
+
+    An alert that is not sent again within five minutes is over there. Snoozed and silenced ones are left out.
+    """
+    with asked("read") as client:
+        alerts = client.get("/api/alertmanager/alerts")["data"]
+    if to is None:
+        typer.echo(json.dumps(alerts, indent=2, ensure_ascii=False))
+        return
+    try:
+        told = httpx2.post(f"{to.rstrip('/')}/api/v2/alerts", json=alerts, timeout=TIMEOUT_S, trust_env=False)
+    except httpx2.HTTPError as error:
+        raise AlertmanagerRefused(address=to, detail=type(error).__name__) from error
+    if not told.is_success:
+        raise AlertmanagerRefused(address=to, status=told.status_code, detail=told.text[:200])
+    typer.echo(f"{len(alerts)} alerts sent to {to}.")
