@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
 
-from counterfoil.base.problems import InvalidInput, ReasonRequired, TransitionRefused
+from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired, TransitionRefused
 from counterfoil.integrity.alerts.limits import keep_limits
 from counterfoil.integrity.alerts.noun import FaultStands
 from counterfoil.operations.work.jobs import JobContext
@@ -227,6 +228,28 @@ def test_an_answered_alert_has_no_time_limit_when_others_of_its_kind_appear(watc
         watch.past_the_rules("update journal set lines = 2 where id = %s::uuid", watch.post(f"k{number}"))
     watch.run()
     assert {(one.extent, one.respond_by is None) for one in watch.alerts(CODE) if one.id == first} == {("several", True)}
+
+
+def test_two_who_resolve_at_once_resolve_it_once_and_the_other_is_told(watch: Watch) -> None:
+    alert = found(watch)
+    watch.past_the_rules(MENDED)
+    together, said = threading.Barrier(2), []
+
+    def resolves() -> None:
+        together.wait()
+        try:
+            said.append(watch.say("resolve", alert))
+        except Problem as refused:
+            said.append(type(refused).__name__)
+
+    threads = [threading.Thread(target=resolves) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert said.count("resolved") == 1, said
+    assert set(said) - {"resolved"} <= {"Busy", "TransitionRefused"}, said
+    assert watch.rows("select count(*) from step where subject_id = %s and verb = 'resolve'", alert) == [(1,)]
 
 
 def test_workers_with_other_settings_do_not_take_a_schedule_from_each_other_and_that_is_told(watch: Watch) -> None:
