@@ -23,7 +23,7 @@ from counterfoil.integrity.alerts.noun import alert_noun
 from counterfoil.integrity.monitors import monitors
 from counterfoil.ledger import expiring
 from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
-from counterfoil.operations import credentials
+from counterfoil.operations import declared as operations
 from counterfoil.operations.access.paired import PAIRED as ACCESS_PAIRED
 from counterfoil.operations.approvals import Paired, by_verb
 from counterfoil.operations.events import events
@@ -37,7 +37,7 @@ from counterfoil.operations.webhooks import inbound as webhooks_in
 from counterfoil.operations.webhooks.inbound import WEBHOOK_IN
 from counterfoil.operations.webhooks_out import declared as webhooks_out
 from counterfoil.operations.webhooks_out.addresses import Network
-from counterfoil.operations.work import circuits, forgetting, pauses
+from counterfoil.operations.work import forgetting, pauses
 from counterfoil.operations.work.circuit_rules import DEFAULT, CircuitLimits
 from counterfoil.operations.work.circuits import CIRCUIT, CIRCUIT_NOUN
 from counterfoil.operations.work.jobs import Job, JobContext
@@ -69,7 +69,7 @@ from counterfoil.payouts.refunds.noun import REFUND_NOUN
 from counterfoil.payouts.refunds.refunds import REFUND
 from counterfoil.payouts.refunds.release import HOLDBACK_NOUN
 from counterfoil.proofs import declared as proofs
-from counterfoil.reconciliation import bank_lines, bank_statements, client_money, treasury_daily
+from counterfoil.reconciliation import bank_lines, bank_statements, client_money, payout_reminder, treasury_daily
 from counterfoil.reconciliation.breaks.adjusting import PAIRED as BREAK_PAIRED
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
@@ -159,6 +159,7 @@ JOBS: Final[Sequence[Job]] = (
     *forgetting.JOBS,
     *nightly.JOBS,
     *treasury_daily.JOBS,
+    *payout_reminder.JOBS,
     *proofs.JOBS,
     *integrity.JOBS,
     *notices.JOBS,
@@ -187,12 +188,9 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *chargeback_machine.EVENT_KINDS,
     *debts.EVENT_KINDS,
     *customer_debts.EVENT_KINDS,
-    *webhooks_in.EVENT_KINDS,
-    *webhooks_out.EVENT_KINDS,
-    *credentials.EVENT_KINDS,
-    *events.EVENT_KINDS,
-    *pauses.EVENT_KINDS,
-    *circuits.EVENT_KINDS,
+    *operations.EVENT_KINDS,
+    *payout_reminder.EVENT_KINDS,
+    *proofs.EVENT_KINDS,
     *expiring.EVENT_KINDS,
     *run.EVENT_KINDS,
     *rows.EVENT_KINDS,
@@ -376,6 +374,7 @@ class Wiring:
             queues=QUEUES,
             monitors_every_s=self.monitors_every_s,
             backups=self.backups,
+            exporter=self.exporter() if self.proof_folder else None,
         )
 
 

@@ -399,6 +399,10 @@ def jobs_are_run_by_name(desk: Desk, terminal: Terminal) -> None:
         ran = terminal.ask(f"/api/admin/ops/run/{job}", {}, role="operator")
         assert (ran["handled"], ran["failed"]) == (1, 0)
     assert terminal("jobs", "run", "events")[0] == 0
+    assert names >= {"reconcile", "payout-reminder", "audit-export"}, "daily, on Mondays at 09:00, on the 1st"
+    assert terminal("jobs", "run", "payout-reminder")[0] == 0
+    assert terminal("jobs", "run", "audit-export")[0] == 0
+    assert [one["payload"]["title"][:9] for one in terminal.rows("/api/events?name=audit_exported")] == ["Proof of "]
     assert terminal.rows(f"/api/payouts?invoiceId={invoice}")[0]["state"] == "pending"
 
 

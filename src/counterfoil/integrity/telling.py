@@ -34,7 +34,9 @@ INHIBITS: Final[Mapping[str, frozenset[str]]] = {
     "LEDGER_UNBALANCED": frozenset({"TRIAL_BALANCE_NONZERO", "ACCOUNT_BALANCE_DRIFT"}),
 }
 # Warnings that are told beside all that is critical; the others are alerts of their own once they last.
-WARNINGS: Final = frozenset({"alert_warning", "alert_lapsed", "alert_snooze_over", "post_mortem_overdue", "payout_failed", FAILED.name})
+WARNINGS: Final = frozenset(
+    {"alert_warning", "alert_lapsed", "alert_snooze_over", "post_mortem_overdue", "payout_failed", "payouts_waiting", FAILED.name}
+)
 
 
 def tellers(kinds: Sequence[EventKind], channels: Channels, make_id: MakeId) -> dict[str, Follower]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from counterfoil.proofs import monthly
 from counterfoil.proofs.log import checkpoints, invariants, job
 from counterfoil.proofs.noun import PROOF_NOUN
 from counterfoil.proofs.packages.exporting import Exporter
@@ -11,7 +12,8 @@ from counterfoil.proofs.packages.store import ProofStoreUnset
 from counterfoil.proofs.proofs import PROOF
 from counterfoil.proofs.signing.signers import PAIRED
 
-__all__ = ("CONFIDENTIAL", "INVARIANTS", "JOBS", "PAIRED", "PROOF", "PROOF_NOUN", "Exporter", "ProofStoreUnset")
-JOBS: Final = job.JOBS
+__all__ = ("CONFIDENTIAL", "EVENT_KINDS", "INVARIANTS", "JOBS", "PAIRED", "PROOF", "PROOF_NOUN", "Exporter", "ProofStoreUnset")
+JOBS: Final = (*job.JOBS, *monthly.JOBS)
+EVENT_KINDS: Final = monthly.EVENT_KINDS
 INVARIANTS: Final = invariants.INVARIANTS
 CONFIDENTIAL: Final = checkpoints.CONFIDENTIAL
