@@ -79,7 +79,7 @@ def test_names_may_be_camel_or_snake(office: Office):
     assert office.ask("GET", "/api/payouts?invoice_id=inv_1").status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/api/payouts?stat=failed", "/api/intents?stuk=true", "/api/keys?limit=1"])
+@pytest.mark.parametrize("path", ["/api/payouts?stat=failed", "/api/intents?stuk=true", "/api/workers?limit=1"])
 def test_a_parameter_that_does_not_exist_is_refused_instead_of_ignored(office: Office, path: str):
     answer = office.ask("GET", path, role="auditor")
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/InvalidInput")

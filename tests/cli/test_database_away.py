@@ -84,14 +84,14 @@ def test_a_login_that_is_refused_is_not_said_to_be_a_database_that_is_away(
 def test_a_connection_that_comes_too_late_is_closed(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from counterfoil.base.postgres import reach
 
-    connect, made = reach.psycopg.connect, []
+    connect, made = reach.FileConnection.connect, []
 
     def slow(*given: object, **more: object) -> object:
         time.sleep(0.3)
         made.append(connect(*given, **more))
         return made[0]
 
-    monkeypatch.setattr(reach.psycopg, "connect", slow)
+    monkeypatch.setattr(reach.FileConnection, "connect", slow)
     monkeypatch.setattr(reach, "REACHED_WITHIN_S", 0.05)
     with pytest.raises(DatabaseAway), connected(database_url):
         pass

@@ -23,6 +23,7 @@ SAID: Final = {
     "QUEUES_MAX": ("dashboard/templates/levels.html", "more queues held less"),
     "READINGS_MAX": ("matching/guess/columns.py", "were tried"),
     "BREAKS_HELD_MAX": ("reconciliation/runs/report.py", "differences have no break of their own"),
+    "EXPORTED_MAX": ("integrity/alerts/alertmanager.py", "alerts are open; those beyond are not here"),
     "LISTED_MAX": ("reconciliation/runs/report.py", "are listed"),
     "EXPECTED_MAX": ("reconciliation/period_report/report.py", "expected_total"),
     "ITEMS_MAX": ("reconciliation/period_report/report.py", "items_total"),

@@ -24,7 +24,7 @@ EVENT_KINDS: Final = declare(
 )
 
 
-class Waiting(NamedTuple):
+class WaitingPayouts(NamedTuple):
     """Payouts of a program that wait in one state: how many, how much in minor units of the asset, since when the oldest."""
 
     program_id: str
@@ -35,14 +35,14 @@ class Waiting(NamedTuple):
     oldest: datetime
 
 
-def waiting_payouts(conn: Connection[Any], *, now: datetime) -> list[Waiting]:
+def waiting_payouts(conn: Connection[Any], *, now: datetime) -> list[WaitingPayouts]:
     """Every payout that is open and older than a day, by program, state and asset."""
     rows = conn.execute(
         """select program_id, state, asset, count(*), sum(amount)::bigint, min(created_at) from payout
            where state = any(%s) and created_at < %s group by 1, 2, 3 order by 1, 2, 3""",
         [list(PAYOUT.open), now - WAITS_FOR],
     ).fetchall()
-    return [Waiting(*row) for row in rows]
+    return [WaitingPayouts(*row) for row in rows]
 
 
 def remind(context: JobContext, *, scheduled: bool = False) -> Tally:
@@ -57,7 +57,7 @@ def remind(context: JobContext, *, scheduled: bool = False) -> Tally:
     return Tally(handled=sum(one.number for one in found))
 
 
-def _event(program: str, found: list[Waiting], make_id: Callable[[str], str]) -> NewEvent:
+def _event(program: str, found: list[WaitingPayouts], make_id: Callable[[str], str]) -> NewEvent:
     number, oldest = sum(one.number for one in found), min(one.oldest for one in found)
     by_state: dict[str, int] = {}
     for one in found:
