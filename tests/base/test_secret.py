@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from counterfoil.base.secret import EncryptionKey, Secret, SigningSecret, WeakSecret, weakness
 
 RANDOM = hashlib.sha512(b"a").digest() + hashlib.sha512(b"b").digest()  # the same in every process of a run
+HAPPENS = "whsec_Xxxx0GHlsUj3yMF070PLIIj742w0MQjd"  # drawn at random, and refused once
 GUESSED = [
     "",
     " ",
@@ -27,6 +28,7 @@ GUESSED = [
     "sk_live_xxxxxxxxxxxxxxxxxxxxxxxx",
     "my password is long enough",
     "${PROVIDER_API_KEY_OF_PRODUCTION}",
+    "TODO-9f86d081884c7d659a2feaa0c55ad015",
     " 9f86d081884c7d659a2feaa0c55ad015",
     "nul\x009f86d081884c7d659a2feaa0c55ad015",
     "é" * 30,
@@ -42,7 +44,16 @@ def test_what_can_be_guessed_is_no_secret(text: str) -> None:
     assert not text.strip() or text not in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["sk_test_4eC39HqLyjWDarjtT1zdp7dc", "9f86d081884c7d659a2feaa0c55ad015", "cf_live_0Z9Y8X7W6V5T4S3R2Q1P"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sk_test_4eC39HqLyjWDarjtT1zdp7dc",
+        "9f86d081884c7d659a2feaa0c55ad015",
+        "cf_live_0Z9Y8X7W6V5T4S3R2Q1P",
+        HAPPENS,
+        HAPPENS.replace("Xxxx", "tOdo"),
+    ],
+)
 def test_what_was_drawn_at_random_is_one_and_does_not_show_itself(text: str) -> None:
     secret = Secret(text, "x")
     assert secret.reveal() == text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from collections import Counter
 from itertools import pairwise
 from typing import ClassVar, Final
@@ -18,6 +19,7 @@ SIGNING_BYTES_MIN: Final = 24  # Standard Webhooks: 24 to 64 bytes
 SIGNING_BYTES_MAX: Final = 64
 SIGNING_PREFIX: Final = "whsec_"
 ENCRYPTION_BYTES: Final = 32
+# Of six letters or with marks: four letters alone stand in one random secret of 30,000, which nobody may refuse.
 _PLACEHOLDERS: Final = (
     "change",
     "placeholder",
@@ -30,13 +32,13 @@ _PLACEHOLDERS: Final = (
     "insert",
     "dummy",
     "default",
-    "xxxx",
+    "xxxxxx",
     "<",
     ">",
     "${",
     "{{",
-    "todo",
 )
+_TODO: Final = re.compile(r"(?<![a-z0-9])todo(?![a-z0-9])")
 
 
 class WeakSecret(Problem):
@@ -96,7 +98,7 @@ def weakness(text: str) -> str | None:
     if text != text.strip() or not text.isascii() or not text.isprintable() or " " in text:
         return "printable ASCII without spaces"
     low = text.lower().removeprefix(SIGNING_PREFIX)
-    if any(word in low for word in _PLACEHOLDERS):
+    if any(word in low for word in _PLACEHOLDERS) or _TODO.search(low):
         return "no placeholder"
     if not LENGTH_MIN <= len(text) <= LENGTH_MAX:
         return f"{LENGTH_MIN} to {LENGTH_MAX} characters"
