@@ -1,0 +1,1 @@
+"""Commands about secrets of this machine: encryption keys, and the password of the database."""
