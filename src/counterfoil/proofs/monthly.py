@@ -7,10 +7,11 @@ from typing import Final
 
 from counterfoil.base.failpoints import reached
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
-from counterfoil.operations.work.jobs import Job, JobContext
+from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.proofs.packages.exporting import Exporter, export_proof
 from counterfoil.proofs.packages.store import ProofStoreUnset
+from counterfoil.reconciliation.fixed_times import fixed_job
 from counterfoil.reconciliation.runs.schedule import take_slot
 
 NAME: Final = "audit-export"
@@ -33,8 +34,6 @@ def export_month(context: JobContext, *, scheduled: bool = False) -> Tally:
     Raises ProofStoreUnset, LogBehind, LogForked, Busy.
     """
     now = context.clock()
-    if scheduled and not _waits(context, now):
-        return Tally()
     if context.exporter is None:
         raise ProofStoreUnset(setting="proof_folder")
     exporter: Exporter = context.exporter
@@ -49,27 +48,12 @@ def export_month(context: JobContext, *, scheduled: bool = False) -> Tally:
     return Tally(handled=1)
 
 
-def _waits(context: JobContext, now: datetime) -> bool:
-    """Is there a moment that nobody has taken? It is not taken yet. A schedule that is new is noted, and begins from here."""
-    with context.database.transaction(commit=False) as conn:
-        if take_slot(conn, NAME, CRON, by=context.runner.owner, now=now) is not None:
-            return True
-    with context.database.transaction() as conn:
-        take_slot(conn, NAME, CRON, by=context.runner.owner, now=now)
-    return False
-
-
-def _tick(context: JobContext, _: str | None) -> Tally:
-    return export_month(context, scheduled=True) if context.exporter is not None else Tally()
-
-
 JOBS: Final = (
-    Job(
+    fixed_job(
         NAME,
-        None,
-        _tick,
+        CRON,
         "Makes the proof of the month before on the 1st at 00:00 UTC, and asks for its signatures; by hand at once.",
-        every=lambda _: REST_S,
-        on_demand=lambda context, _: export_month(context),
+        export_month,
+        rest_s=REST_S,
     ),
 )

@@ -9,14 +9,14 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
-from counterfoil.operations.work.jobs import Job, JobContext
+from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.payouts.machines import PAYOUT
-from counterfoil.reconciliation.runs.schedule import is_due, take_slot
+from counterfoil.reconciliation.fixed_times import fixed_job
+from counterfoil.reconciliation.runs.schedule import take_slot
 
 NAME: Final = "payout-reminder"
 CRON: Final = "0 9 * * 1"
-REST_S: Final = 20.0
 WAITS_FOR: Final = timedelta(days=1)  # what is younger is on its way
 
 EVENT_KINDS: Final = declare(
@@ -72,19 +72,6 @@ def _event(program: str, found: list[WaitingPayouts], make_id: Callable[[str], s
     return NewEvent("payouts_waiting", program, make_id("remind"), told)
 
 
-def _tick(context: JobContext, _: str | None) -> Tally:
-    with context.database.transaction(read_only=True) as conn:
-        due = is_due(conn, NAME, CRON, now=context.clock())
-    return remind(context, scheduled=True) if due else Tally()
-
-
 JOBS: Final = (
-    Job(
-        NAME,
-        None,
-        _tick,
-        "Tells people on Mondays at 09:00 UTC which payouts are open for more than a day; by hand at once.",
-        every=lambda _: REST_S,
-        on_demand=lambda context, _: remind(context),
-    ),
+    fixed_job(NAME, CRON, "Tells people on Mondays at 09:00 UTC which payouts are open for more than a day; by hand at once.", remind),
 )

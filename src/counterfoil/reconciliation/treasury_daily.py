@@ -12,16 +12,16 @@ from psycopg import Connection
 
 from counterfoil.base.failpoints import reached
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
-from counterfoil.operations.work.jobs import Job, JobContext
+from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.runner import Tally
-from counterfoil.reconciliation.runs.schedule import is_due, take_slot
+from counterfoil.reconciliation.fixed_times import fixed_job
+from counterfoil.reconciliation.runs.schedule import take_slot
 from counterfoil.treasury.carbon.model import CarbonMeans
 from counterfoil.treasury.carbon.verify import WORST_FIRST, DayVerdict, days_looked_at, verify_day
 from counterfoil.treasury.verification.verify import verify_agents
 
 NAME: Final = "treasury-daily"
 CRON: Final = "0 0 * * *"
-REST_S: Final = 20.0
 AT_ONCE: Final = 100
 NAMED_MAX: Final = 20  # of those that do not agree; the event counts them all
 
@@ -97,19 +97,8 @@ def _events(program: str, one: TreasuryCheck, make_id: Callable[[str], str]) -> 
     return events
 
 
-def _tick(context: JobContext, _: str | None) -> Tally:
-    with context.database.transaction(read_only=True) as conn:
-        due = is_due(conn, NAME, CRON, now=context.clock())
-    return check_all(context, scheduled=True) if due else Tally()
-
-
 JOBS: Final = (
-    Job(
-        NAME,
-        None,
-        _tick,
-        "Holds agents against their transactions, and carbon against its source, at 00:00 UTC; by hand at once.",
-        every=lambda _: REST_S,
-        on_demand=lambda context, _: check_all(context),
+    fixed_job(
+        NAME, CRON, "Holds agents against their transactions, and carbon against its source, at 00:00 UTC; by hand at once.", check_all
     ),
 )

@@ -70,12 +70,6 @@ def valid_cron(text: str, field: str = "cron") -> str:
     return text
 
 
-def is_due(conn: Connection[Any], name: str, cron: str, *, now: datetime) -> bool:
-    """Whether take_slot has something to write: a moment that is past and that nobody has taken, or a schedule that is new or changed."""
-    known = _known(conn, name)
-    return known is None or known[0] != valid_cron(cron) or before(cron, now) > known[1]
-
-
 def take_slot(conn: Connection[Any], name: str, cron: str, *, by: str, now: datetime) -> Slot | None:
     """The latest moment of a schedule that is past and that nobody has taken, now ours; None when there is none.
 
