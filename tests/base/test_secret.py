@@ -28,7 +28,7 @@ GUESSED = [
     "sk_live_xxxxxxxxxxxxxxxxxxxxxxxx",
     "my password is long enough",
     "${PROVIDER_API_KEY_OF_PRODUCTION}",
-    "TODO-9f86d081884c7d659a2feaa0c55ad015",
+    "todo-9f86d081884c7d659a2feaa0c55ad015",
     " 9f86d081884c7d659a2feaa0c55ad015",
     "nul\x009f86d081884c7d659a2feaa0c55ad015",
     "é" * 30,

@@ -38,7 +38,7 @@ _PLACEHOLDERS: Final = (
     "${",
     "{{",
 )
-_TODO: Final = re.compile(r"(?<![a-z0-9])todo(?![a-z0-9])")
+_NOTE_TO_SELF: Final = re.compile(r"(?<![a-z0-9])todo(?![a-z0-9])")
 
 
 class WeakSecret(Problem):
@@ -98,7 +98,7 @@ def weakness(text: str) -> str | None:
     if text != text.strip() or not text.isascii() or not text.isprintable() or " " in text:
         return "printable ASCII without spaces"
     low = text.lower().removeprefix(SIGNING_PREFIX)
-    if any(word in low for word in _PLACEHOLDERS) or _TODO.search(low):
+    if any(word in low for word in _PLACEHOLDERS) or _NOTE_TO_SELF.search(low):
         return "no placeholder"
     if not LENGTH_MIN <= len(text) <= LENGTH_MAX:
         return f"{LENGTH_MIN} to {LENGTH_MAX} characters"
