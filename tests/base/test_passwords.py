@@ -60,6 +60,7 @@ def test_a_socket_is_localhost_and_its_folder() -> None:
 def test_an_address_that_holds_its_password_has_no_file(tmp_path: Path) -> None:
     assert password_file("postgresql://server:secret@db/books?passfile=/x", {}) is None
     assert password_file("postgresql://server@db/books", {"PGPASSWORD": "x"}) is None
+    assert password_file("service=books user=server", {}) is None, "libpq alone knows where that leads"
     assert password_file("postgresql://server@db/books", {"PGPASSFILE": "/y"}) == Path("/y")
     assert password_file("postgresql://server@db/books", {}) == Path.home() / ".pgpass"
 

@@ -19,6 +19,7 @@ from counterfoil.base.postgres.dumping import dumping
 from counterfoil.base.postgres.passwords import FileConnection, lines_of, passwords_of
 from counterfoil.operations.credentials import (
     MONITORS,
+    NotTheServersLogin,
     PasswordFileRefused,
     PasswordNotAsked,
     PasswordNotInFile,
@@ -240,6 +241,24 @@ def test_a_server_that_asks_for_no_password_is_told_and_nothing_is_changed(kept:
         rotate(kept.url, actor="t", wait_s=0)
     assert told(kept) == []
     assert lines_of(kept.file)[2].password == FIRST
+
+
+def test_a_login_that_is_not_the_servers_is_told_so_and_keeps_its_password(kept: Kept) -> None:
+    with psycopg.connect(kept.admin, autocommit=True) as conn:
+        conn.execute(sql.SQL("revoke counterfoil_app, counterfoil_program from {}").format(sql.Identifier(kept.login)))
+    with pytest.raises(NotTheServersLogin):
+        rotate(kept.url, actor="t", wait_s=0)
+    assert lets_in(kept, FIRST)
+
+
+def test_a_database_that_is_full_has_not_refused_a_password(kept: Kept) -> None:
+    with psycopg.connect(kept.admin, autocommit=True) as conn:
+        conn.execute(sql.SQL("alter role {} connection limit 0").format(sql.Identifier(kept.login)))
+    with pytest.raises(psycopg.OperationalError, match="too many connections"):
+        rotate(kept.url, actor="t", wait_s=0)
+    with psycopg.connect(kept.admin, autocommit=True) as conn:
+        conn.execute(sql.SQL("alter role {} connection limit -1").format(sql.Identifier(kept.login)))
+    assert rotate(kept.url, actor="t", wait_s=5).resumed is False
 
 
 def test_a_file_with_passwords_that_let_nobody_in_changes_nothing(kept: Kept) -> None:

@@ -33,13 +33,14 @@ from counterfoil.base.postgres.passwords import (
     positions,
     write_lines,
 )
-from counterfoil.base.postgres.reach import address_of
+from counterfoil.base.postgres.reach import address_of, is_refusal
 from counterfoil.base.problems import Kind, Problem
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 
 SEEN: Final = "database_password_seen"
 ROTATED: Final = "database_password_rotated"
 ENTROPY_BYTES: Final = 32
+ELSEWHERE: Final = "none: the address or PGPASSWORD holds it, or a service names the place"
 POLL_S: Final = 0.25
 EVENT_KINDS: Final = declare(
     EventKind(SEEN, "debug", "A process connected to the database with a password, for the first time as this login."),
@@ -65,9 +66,16 @@ class PasswordNotAsked(Problem):
 
 
 class PasswordFileRefused(Problem):
-    """No password of the file lets this login in; nothing was changed."""
+    """No password of the file lets this login in. What is in the file stays there."""
 
     kind: ClassVar[Kind] = "conflict"
+
+
+class NotTheServersLogin(Problem):
+    """This login may not act as the application, so the change could not be written down; its password is as it was."""
+
+    kind: ClassVar[Kind] = "conflict"
+    todo: ClassVar[str] = "Set COUNTERFOIL_DATABASE_URL to the login that serves and works; the administrator changes others by hand."
 
 
 class LoginSession(NamedTuple):
@@ -106,8 +114,8 @@ def rotate(url: str, *, actor: str, wait_s: float, ends: bool = False) -> Passwo
     """Change the password of the login of `url`, then wait until no connection of before is left, at most `wait_s` seconds.
 
     `ends`: those that are left then are ended by the database; what they were doing is rolled back.
-    Raises PasswordNotInFile, PasswordNotAsked, PasswordFileRefused, psycopg.Error when the database is away: nothing was changed then,
-    or the next run goes on.
+    Raises PasswordNotInFile, PasswordNotAsked, PasswordFileRefused, NotTheServersLogin; psycopg.Error when the database is away: nothing
+    was changed then, or the next run goes on.
     """
     with _alone(url):
         file = prepare(url)
@@ -125,8 +133,10 @@ def rotate(url: str, *, actor: str, wait_s: float, ends: bool = False) -> Passwo
             at = _rotated_at(conn, login)
             # Who was let in with the old one while it was being changed is older than the change, too.
             bound = at if resumed else _moment(conn)
-        if _lets_in(url, old) or not _lets_in(url, new):
+        if _lets_in(url, old):
             raise PasswordNotAsked(address=address_of(url))
+        if not _lets_in(url, new):
+            raise PasswordFileRefused(address=address_of(url), file=str(file))
         reached("before_password_kept_alone")
         others = [line for place, line in enumerate(lines) if place not in (now_used, following)]
         write_lines(file, [*others[:now_used], new, *others[now_used:]])
@@ -160,7 +170,7 @@ def _found(url: str) -> tuple[Path, list[Line], list[int]]:
     own = [place for place in positions(lines, login) if lines[place].words[3] == login.user]
     places = [place for place in own if lines[place].words[:-1] == lines[own[0]].words[:-1]]
     if file is None or not places:
-        raise PasswordNotInFile(address=address_of(url), file=str(file) if file else "the address or PGPASSWORD holds it")
+        raise PasswordNotInFile(address=address_of(url), file=str(file) if file else ELSEWHERE)
     return file.resolve(), lines, places
 
 
@@ -173,7 +183,7 @@ def _lets_in(url: str, line: Line) -> bool:
     try:
         _connection(url, line).close()
     except OperationalError as error:
-        if "FATAL" not in str(error):
+        if not is_refusal(error):
             raise
         return False
     return True
@@ -198,7 +208,7 @@ def _alter(conn: Connection[Any], login: str, url: str, passwords: tuple[Line, L
         row = conn.execute("select format('alter role %%I password %%L', session_user, %s::text), clock_timestamp()", [verifier]).fetchone()
         assert row is not None
         conn.execute(row[0])
-        set_up(conn, "counterfoil_app")
+        _as_application(conn, login)
         emit(conn, [NewEvent(ROTATED, "", f"login:{login}", {"by": actor}, once=row[1].isoformat())], at=row[1])
 
 
@@ -224,9 +234,16 @@ def _login(conn: Connection[Any]) -> str:
     return str(row[0])
 
 
+def _as_application(conn: Connection[Any], login: str, *, read_only: bool = False) -> None:
+    try:
+        set_up(conn, "counterfoil_app", read_only=read_only)
+    except errors.InsufficientPrivilege as error:
+        raise NotTheServersLogin(login=login) from error
+
+
 def _rotated_at(conn: Connection[Any], login: str) -> datetime | None:
     with conn.transaction():
-        set_up(conn, "counterfoil_app", read_only=True)
+        _as_application(conn, login, read_only=True)
         row = conn.execute(
             "select max(at) from event where subject_id = %s and name = %s",
             [f"login:{login}", ROTATED],

@@ -81,10 +81,13 @@ def login_of(url: str, environment: Mapping[str, str] = os.environ) -> Login:
 
 
 def password_file(url: str, environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Which file libpq takes this login's password from; None when the address or the environment holds the password itself."""
+    """Which file libpq takes this login's password from; None when the address or the environment holds the password itself,
+    or names a service."""
     given = conninfo_to_dict(url)
     if given.get("password") is not None or environment.get("PGPASSWORD") is not None:
         return None
+    if given.get("service") or environment.get("PGSERVICE"):
+        return None  # where it leads stands in a file of libpq's: it looks for the password, too
     named = given.get("passfile") or environment.get("PGPASSFILE")
     return Path(str(named)) if named else Path.home() / ".pgpass"
 

@@ -75,8 +75,13 @@ def _connect(url: str) -> Connection[Any]:
     raise _refusal(url, made[0]) from made[0]
 
 
+def is_refusal(error: psycopg.Error) -> bool:
+    """Did the database answer that it does not let this login in? One that is full, starts or stops has not answered that."""
+    said = str(error)
+    return "FATAL" in said and not any(word in said for word in _PASSING)
+
+
 def _refusal(url: str, error: psycopg.Error) -> Problem:
     lines = str(error).strip().splitlines()
     said = lines[0] if lines else type(error).__name__
-    answered = "FATAL" in said and not any(word in said for word in _PASSING)
-    return (DatabaseLoginRefused if answered else DatabaseAway)(address=address_of(url), detail=said)
+    return (DatabaseLoginRefused if is_refusal(error) else DatabaseAway)(address=address_of(url), detail=said)

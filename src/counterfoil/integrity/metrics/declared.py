@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from counterfoil.base.machine import listed
 from counterfoil.base.metric import Metric
+from counterfoil.integrity.alerts.queries import LIVE
 from counterfoil.integrity.levels import service_levels
 from counterfoil.integrity.standing import STANDINGS, workers_standing
-
-GRAVE: Final = ("critical", "warning")
 
 
 def _workers(conn: Connection[Any], now: datetime) -> list[tuple[str, int]]:
@@ -40,8 +40,8 @@ METRICS: Final = (
         "gauge",
         ("severity",),
         "Alerts of the sentinel that are open or acknowledged.",
-        """select s, count(a.id) from unnest(array['critical', 'warning']) s
-           left join alert a on a.severity = s and a.state in ('open', 'acknowledged') group by s order by s""",
+        f"""select s, count(a.id) from unnest(array['critical', 'warning']) s
+            left join alert a on a.severity = s and a.state in {listed(LIVE)} group by s order by s""",
     ),
     Metric(
         "incidents_open",
