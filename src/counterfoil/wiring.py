@@ -47,6 +47,7 @@ from counterfoil.payouts import machines as payout_machines
 from counterfoil.payouts.batches import machine as batch_machine
 from counterfoil.payouts.batches import tending
 from counterfoil.payouts.batches.noun import BATCH_NOUN
+from counterfoil.payouts.chain_orders import tending as tending_chain
 from counterfoil.payouts.chargebacks import machine as chargeback_machine
 from counterfoil.payouts.chargebacks.noun import CHARGEBACK_NOUN
 from counterfoil.payouts.chargebacks.ruling import PAIRED as CHARGEBACK_PAIRED
@@ -145,6 +146,7 @@ JOBS: Final[Sequence[Job]] = (
     *reserving.JOBS,
     *tending.JOBS,
     *sending.JOBS,
+    *tending_chain.JOBS,
     *pulling.JOBS,
     *release.JOBS,
     *disputes.JOBS,
@@ -289,9 +291,8 @@ NOUNS: Final = (*_WATCHED, ALERT_NOUN, *integrity.NOUNS, RUNBOOK_NOUN, notices.N
 class Wiring:
     """What the parts are connected with. `program_id`: where money is booked that names no invoice of ours. `run_folder`: where
     reconciliation runs keep their lines; None keeps none. `proof_folder`: where checkpoints and proofs lie, the same. `crons`: when which
-    scope is reconciled. `cooling`: for how long nothing goes to a destination that was changed, where no payout policy says it. `peers`:
-    other counterfoil servers, by the names that this one calls them. `carbon`: how carbon figures are had.
-    `webhook_networks`: where webhooks go beside public addresses. `backups`: what they are made with, or None."""
+    scope is reconciled. `cooling`: how long nothing goes to a changed destination where no policy says it. `peers`: other servers, by
+    our names of them. `carbon`: how figures are had. `webhook_networks`: where webhooks go beside public addresses. `backups`: or None."""
 
     database: Books
     providers: Mapping[str, Provider]

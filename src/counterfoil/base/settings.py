@@ -16,8 +16,9 @@ import psycopg
 from dotenv import dotenv_values
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from counterfoil.base.chain_settings import ChainSettings
 from counterfoil.base.encryption.keys import ID_BYTES, parse_keys
 from counterfoil.base.problems import Kind, Problem
 from counterfoil.base.secret import Secret, SigningSecret, WeakSecret
@@ -59,7 +60,7 @@ class SecretMissing(Problem):
     kind: ClassVar[Kind] = "invalid"
 
 
-class Settings(BaseSettings):
+class Settings(ChainSettings):
     """The settings of one installation; see the reference for each one's variable, unit and bounds."""
 
     model_config = SettingsConfigDict(
@@ -334,7 +335,7 @@ class Settings(BaseSettings):
             raise ValueError(f"must be ids of keys with commas, each of {2 * ID_BYTES} digits and letters a to f")
         return given
 
-    @field_validator("provider_api_key", "provider_webhook_secret", "stripe_api_key", "stripe_webhook_secret")
+    @field_validator("provider_api_key", "provider_webhook_secret", "stripe_api_key", "stripe_webhook_secret", "chain_private_key")
     @classmethod
     def _cannot_be_guessed(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if given is not None:
@@ -351,6 +352,7 @@ _SECRETS: Final[Mapping[str, type[Secret]]] = {
     "provider_webhook_secret": SigningSecret,
     "stripe_api_key": Secret,
     "stripe_webhook_secret": Secret,
+    "chain_private_key": Secret,
 }
 
 
@@ -363,6 +365,7 @@ def lacking_secrets(settings: Settings) -> list[str]:
     """The variables of secrets that this installation needs as it is set, and does not have. `doctor` says so; nothing starts."""
     needed: tuple[str, ...] = ("provider_api_key", "provider_webhook_secret") if settings.provider_url is not None else ()
     needed += ("stripe_webhook_secret",) if settings.stripe_api_key is not None else ()
+    needed += ("chain_private_key",) if settings.chain_url is not None else ()
     needed += ("watttime_password",) if settings.watttime_username is not None else ()
     if settings.database_url is not None:  # a private database keeps its keys in its own folder
         needed += ("encryption_keys",)

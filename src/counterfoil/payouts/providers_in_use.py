@@ -14,8 +14,8 @@ from counterfoil.payouts.machines import PROVIDER_PAYOUT, SEND_JOB
 SETTLED_IN: Final = timedelta(seconds=60)  # a worker that has just started has not said yet what it runs
 DO: Final = (
     "Set it where the server and every worker run (`simulator` by COUNTERFOIL_PROVIDER_URL, `stripe` by COUNTERFOIL_STRIPE_API_KEY, "
-    "`sepa` by COUNTERFOIL_SEPA_DEBTOR_IBAN, each with what belongs to it) and start them anew; or give its payees a destination at a "
-    "provider that is set."
+    "`sepa` by COUNTERFOIL_SEPA_DEBTOR_IBAN, `chain` by COUNTERFOIL_CHAIN_URL, each with what belongs to it) and start them anew; or give "
+    "its payees a destination at a provider that is set."
 )
 
 

@@ -442,6 +442,48 @@ carbon_sync: breaks integer not null
 carbon_sync: error text
 carbon_sync: started_at timestamp with time zone not null
 carbon_sync: ended_at timestamp with time zone not null
+chain_gas: key text not null
+chain_gas: number integer not null
+chain_gas: wei numeric not null
+chain_gas: minor bigint not null
+chain_gas: asset text not null
+chain_gas: at timestamp with time zone not null
+chain_order: key text not null
+chain_order: reference text not null
+chain_order: chain_id bigint not null
+chain_order: sender text not null
+chain_order: nonce bigint not null
+chain_order: asset text not null
+chain_order: amount bigint not null
+chain_order: units numeric not null
+chain_order: token text
+chain_order: recipient text not null
+chain_order: gas bigint not null
+chain_order: from_block bigint not null
+chain_order: written_at timestamp with time zone not null
+chain_sender: chain_id bigint not null
+chain_sender: address text not null
+chain_sender: next_nonce bigint not null
+chain_sender: seen_block bigint not null
+chain_sender: done_nonce bigint not null default 0
+chain_sender: gas_wei numeric not null default 0
+chain_sighting: key text not null
+chain_sighting: number integer not null
+chain_sighting: state text not null
+chain_sighting: hash text not null
+chain_sighting: block bigint
+chain_sighting: block_hash text
+chain_sighting: succeeded boolean
+chain_sighting: gas_wei numeric
+chain_sighting: told text not null
+chain_sighting: at timestamp with time zone not null
+chain_transaction: hash text not null
+chain_transaction: key text not null
+chain_transaction: number integer not null
+chain_transaction: fee_wei numeric not null
+chain_transaction: tip_wei numeric not null
+chain_transaction: raw bytea not null
+chain_transaction: signed_at timestamp with time zone not null
 chargeback: id text not null
 chargeback: program_id text not null
 chargeback: provider text not null
@@ -1991,6 +2033,34 @@ carbon_retirement: carbon_retirement_pkey PRIMARY KEY (id)
 carbon_retirement: carbon_retirement_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 carbon_retirement: carbon_retirement_range CHECK ((last_serial >= first_serial))
 carbon_sync: carbon_sync_pkey PRIMARY KEY (id)
+chain_gas: chain_gas_key_fkey FOREIGN KEY (key) REFERENCES chain_order(key)
+chain_gas: chain_gas_number CHECK ((number > 0))
+chain_gas: chain_gas_pkey PRIMARY KEY (key, number)
+chain_gas: chain_gas_wei CHECK ((wei <> (0)::numeric))
+chain_order: a_nonce_is_of_one_order UNIQUE (chain_id, sender, nonce)
+chain_order: chain_order_amount CHECK ((amount > 0))
+chain_order: chain_order_chain_id_sender_fkey FOREIGN KEY (chain_id, sender) REFERENCES chain_sender(chain_id, address)
+chain_order: chain_order_gas CHECK ((gas > 0))
+chain_order: chain_order_pkey PRIMARY KEY (key)
+chain_order: chain_order_units CHECK (((units > (0)::numeric) AND (units = trunc(units)) AND (mod(units, (amount)::numeric) = (0)::numeric)))
+chain_sender: chain_sender_address CHECK ((address ~ '^0x[0-9a-fA-F]{40}$'::text))
+chain_sender: chain_sender_block CHECK ((seen_block >= 0))
+chain_sender: chain_sender_chain CHECK ((chain_id > 0))
+chain_sender: chain_sender_nonce CHECK ((next_nonce >= 0))
+chain_sender: chain_sender_pkey PRIMARY KEY (chain_id, address)
+chain_sighting: chain_sighting_gas CHECK ((gas_wei >= (0)::numeric))
+chain_sighting: chain_sighting_key_fkey FOREIGN KEY (key) REFERENCES chain_order(key)
+chain_sighting: chain_sighting_number CHECK ((number > 0))
+chain_sighting: chain_sighting_of_a_block CHECK ((((state = ANY (ARRAY['mined'::text, 'final'::text, 'taken'::text])) = (block IS NOT NULL)) AND ((state = ANY (ARRAY['mined'::text, 'final'::text])) = (block_hash IS NOT NULL)) AND ((state = ANY (ARRAY['mined'::text, 'final'::text])) = (gas_wei IS NOT NULL))))
+chain_sighting: chain_sighting_pkey PRIMARY KEY (key, number)
+chain_sighting: chain_sighting_state CHECK ((state = ANY (ARRAY['waiting'::text, 'pooled'::text, 'mined'::text, 'final'::text, 'taken'::text])))
+chain_transaction: chain_transaction_fee CHECK ((fee_wei > (0)::numeric))
+chain_transaction: chain_transaction_hash CHECK ((hash ~ '^0x[0-9a-f]{64}$'::text))
+chain_transaction: chain_transaction_key_fkey FOREIGN KEY (key) REFERENCES chain_order(key)
+chain_transaction: chain_transaction_key_number_key UNIQUE (key, number)
+chain_transaction: chain_transaction_number CHECK ((number > 0))
+chain_transaction: chain_transaction_pkey PRIMARY KEY (hash)
+chain_transaction: chain_transaction_tip CHECK (((tip_wei >= (0)::numeric) AND (tip_wei <= fee_wei)))
 chargeback: chargeback_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 chargeback: chargeback_beyond CHECK (((beyond >= 0) AND (beyond <= amount)))
 chargeback: chargeback_excess CHECK (((excess >= 0) AND ((excess + beyond) <= amount)))
@@ -2760,6 +2830,7 @@ carbon_posting: CREATE INDEX carbon_posting_of_day ON public.carbon_posting USIN
 carbon_retirement: CREATE INDEX carbon_retirement_by_time ON public.carbon_retirement USING btree (program_id, at)
 carbon_retirement: CREATE INDEX carbon_retirement_of_credit ON public.carbon_retirement USING btree (credit_id, first_serial)
 carbon_sync: CREATE INDEX carbon_sync_by_time ON public.carbon_sync USING btree (started_at)
+chain_order: CREATE INDEX chain_order_by_reference ON public.chain_order USING btree (reference)
 chargeback: CREATE INDEX chargeback_by_state ON public.chargeback USING btree (state, id)
 chargeback: CREATE INDEX chargeback_of_customer ON public.chargeback USING btree (program_id, customer_id) WHERE (customer_id IS NOT NULL)
 chargeback: CREATE INDEX chargeback_of_invoice ON public.chargeback USING btree (invoice_id)
@@ -3046,6 +3117,16 @@ carbon_retirement: CREATE TRIGGER is_sealed AFTER INSERT ON public.carbon_retire
 carbon_sync: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.carbon_sync FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 carbon_sync: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.carbon_sync FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 carbon_sync: CREATE TRIGGER is_sealed AFTER INSERT ON public.carbon_sync REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_carbon_sync() -- always
+chain_gas: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.chain_gas FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chain_gas: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.chain_gas FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chain_order: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.chain_order FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chain_order: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.chain_order FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chain_order: CREATE TRIGGER takes_the_next_nonce BEFORE INSERT ON public.chain_order FOR EACH ROW EXECUTE FUNCTION chain_order_takes_the_next_nonce() -- always
+chain_sender: CREATE TRIGGER goes_forward BEFORE UPDATE ON public.chain_sender FOR EACH ROW EXECUTE FUNCTION chain_sender_goes_forward() -- always
+chain_sighting: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.chain_sighting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chain_sighting: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.chain_sighting FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chain_transaction: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.chain_transaction FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chain_transaction: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.chain_transaction FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 chargeback: CREATE TRIGGER chargeback_follows_table BEFORE UPDATE OF state ON public.chargeback FOR EACH ROW EXECUTE FUNCTION state_follows_table('chargeback')
 chargeback: CREATE TRIGGER chargeback_once_ended_at BEFORE UPDATE OF ended_at ON public.chargeback FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
 chargeback: CREATE TRIGGER chargeback_within_payment BEFORE INSERT ON public.chargeback FOR EACH ROW EXECUTE FUNCTION chargeback_within_payment() -- always
@@ -4246,6 +4327,33 @@ begin
           or new.grams <> (new.last_serial - new.first_serial + 1) * c.grams_each
           or new.agent_id is not null and not exists (select from agent a where (a.id, a.program_id) = (new.agent_id, new.program_id)) then
         raise 'serials % to % are not of %', new.first_serial, new.last_serial, new.credit_id using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
+chain_order_takes_the_next_nonce(): CREATE OR REPLACE FUNCTION public.chain_order_takes_the_next_nonce()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    update chain_sender set next_nonce = next_nonce + 1
+    where chain_id = new.chain_id and address = new.sender and next_nonce = new.nonce;
+    if not found then
+        raise exception 'nonce % of % is not its next one', new.nonce, new.sender using errcode = '23514';
+    end if;
+    return new;
+end $function$
+
+chain_sender_goes_forward(): CREATE OR REPLACE FUNCTION public.chain_sender_goes_forward()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if (new.chain_id, new.address) is distinct from (old.chain_id, old.address) or new.next_nonce < old.next_nonce
+       or new.seen_block < old.seen_block or new.done_nonce < old.done_nonce then
+        raise exception 'what a sender has used, seen and done only grows' using errcode = '23514';
     end if;
     return new;
 end $function$
@@ -7988,6 +8096,21 @@ carbon_retirement: owner: counterfoil_owner
 carbon_sync: counterfoil_app: insert, select
 carbon_sync: counterfoil_auditor: select
 carbon_sync: owner: counterfoil_owner
+chain_gas: counterfoil_app: insert, select
+chain_gas: counterfoil_auditor: select
+chain_gas: owner: counterfoil_owner
+chain_order: counterfoil_app: insert, select
+chain_order: counterfoil_auditor: select
+chain_order: owner: counterfoil_owner
+chain_sender: counterfoil_app: insert, select, update
+chain_sender: counterfoil_auditor: select
+chain_sender: owner: counterfoil_owner
+chain_sighting: counterfoil_app: insert, select
+chain_sighting: counterfoil_auditor: select
+chain_sighting: owner: counterfoil_owner
+chain_transaction: counterfoil_app: insert, select
+chain_transaction: counterfoil_auditor: select
+chain_transaction: owner: counterfoil_owner
 chargeback: counterfoil_app: insert, select
 chargeback: counterfoil_app: update (answer_by)
 chargeback: counterfoil_app: update (ended_at)

@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import ClassVar, Final
 
+from counterfoil.base.chain_settings import tokens_of
 from counterfoil.base.problems import InvalidInput, Kind, Problem
 from counterfoil.base.secret import Secret, SigningSecret
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets
-from counterfoil.operations.providers import Provider, sepa
-from counterfoil.operations.providers.accounts import AccountLibraryMissing, bank_account
+from counterfoil.operations.providers import Provider, chain, sepa
+from counterfoil.operations.providers.accounts import AccountLibraryMissing, bank_account, chain_address
 from counterfoil.operations.providers.simulator import SimulatorProvider
 
 SIMULATOR: Final = "simulator"
 STRIPE: Final = "stripe"
+EVM_EXTRA: Final = ("eth_account", "eth_abi", "eth_keys", "eth_keyfile", "eth_rlp", "rlp", "eth_utils", "eth_hash", "hexbytes")
 FILE_EXTRA: Final = ("bank-files", "schwifty", "sepaxml", "text_unidecode", "xmlschema")  # the extra, and what comes with it
 
 
@@ -82,6 +84,39 @@ def _sepa(settings: Settings) -> Provider | None:
         raise InvalidInput(_DEBTOR[str(error.facts["field"])], str(error.facts["limit"]), **facts) from None
 
 
+def _chain(settings: Settings) -> Provider | None:
+    url, key, number = settings.chain_url, settings.chain_private_key, settings.chain_number
+    if url is None or key is None:
+        return None
+    tokens = tokens_of(settings.chain_assets)
+    if number is None or not tokens:
+        raise InvalidInput("chain_number" if number is None else "chain_assets", "set, together with chain_url")
+    with extra(chain.NAME, "evm", *EVM_EXTRA):
+        from counterfoil.operations.providers.chain.provider import GWEI, ChainProvider, ChainTerms
+    try:
+        known = {asset: chain_address(token, field="chain_assets") if token else None for asset, token in tokens.items()}
+    except AccountLibraryMissing as error:
+        raise ExtraMissing(provider=chain.NAME, do="pip install 'counterfoil[evm]'") from error
+    terms = ChainTerms(
+        chain_id=number,
+        tokens=known,
+        gas_asset=settings.chain_gas_asset,
+        confirmations=settings.chain_confirmations,
+        fee_max=settings.chain_fee_gwei_max * GWEI,
+        gas_max=settings.chain_gas_max,
+        in_flight_max=settings.chain_in_flight_max,
+        replace_after=timedelta(seconds=settings.chain_replace_after_s),
+        watched_blocks=settings.chain_watch_blocks,
+    )
+    return ChainProvider(
+        url.get_secret_value(),
+        Secret(key.get_secret_value(), "chain_private_key"),
+        terms,
+        timeout_s=settings.provider_timeout_ms / 1000,
+        horizon=timedelta(seconds=settings.provider_horizon_s),
+    )
+
+
 @contextmanager
 def extra(provider: str, name: str, *modules: str) -> Iterator[None]:
     """What is imported in here comes with an extra. Raises ExtraMissing."""
@@ -97,4 +132,5 @@ MAKERS: Final[Mapping[str, Callable[[Settings], Provider | None]]] = {
     SIMULATOR: _simulator,
     STRIPE: _stripe,
     sepa.NAME: _sepa,
+    chain.NAME: _chain,
 }

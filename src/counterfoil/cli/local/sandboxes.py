@@ -16,12 +16,15 @@ from typing import Any, Final
 
 import httpx2
 
-from counterfoil.base.edge import entropy
+from counterfoil.base.edge import Database, entropy
+from counterfoil.base.migrations.runner import migrate
+from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.base.secret import Secret, SigningSecret
 from counterfoil.base.settings import Settings
-from counterfoil.cli.local.providers import FILE_EXTRA, MAKERS, SIMULATOR, STRIPE, extra, providers_of
-from counterfoil.operations.providers import Provider, sepa
+from counterfoil.cli.local.providers import EVM_EXTRA, FILE_EXTRA, MAKERS, SIMULATOR, STRIPE, extra, providers_of
+from counterfoil.operations.providers import Provider, chain, sepa
+from counterfoil.operations.providers.conformance.chain_node import ChainNode
 from counterfoil.operations.providers.conformance.file_checks import FileSandbox
 from counterfoil.operations.providers.conformance.sandbox import CannotCheck, Sandbox, SignedWebhook
 from counterfoil.operations.providers.sepa.reports import read_report
@@ -29,8 +32,10 @@ from counterfoil.operations.providers.simulator import SimulatorProvider
 from counterfoil.simulator.process import SimulatorProcess, spawn_simulator
 
 ASSET: Final = "EUR"
+CHAIN_ASSET: Final = "USDC"
 FUNDS: Final = 10_000_000
 WEBHOOK_S: Final = 10
+SEND_S: Final = 10
 
 
 @contextmanager
@@ -45,6 +50,9 @@ def sandbox_of(
         raise NotFound(what="provider", id=name, known=", ".join(MAKERS))
     elif name == sepa.NAME:
         yield bank_files()
+    elif name == chain.NAME and destination is None:
+        with on_a_chain() as sandbox:
+            yield sandbox
     elif destination is not None:
         yield _configured(name, settings, destination, refused, asset)
     else:
@@ -65,6 +73,68 @@ def bank_files() -> FileSandbox:
         "FR1420041010050500013M02606",
         "FR1420041010050500013M02607;Wrong",
         read_report,
+    )
+
+
+@contextmanager
+def on_a_chain() -> Iterator[Sandbox]:
+    """A node, a token and a private PostgreSQL of its own, in a folder that is thrown away. Raises CannotCheck, ExtraMissing."""
+    from counterfoil.operations.providers.conformance.chain_node import running_node
+
+    with tempfile.TemporaryDirectory() as folder, running_node() as node:
+        server = PrivatePostgres(Path(folder)).start()
+        try:
+            migrate(server.url)
+            database = Database(server.url).open()
+            try:
+                yield chain_sandbox(node, database)
+            finally:
+                database.close()
+        finally:
+            server.stop()
+
+
+def chain_sandbox(node: ChainNode, database: Database) -> Sandbox:
+    """A sandbox on a node's chain: an address of its own with coins and tokens, final after two blocks. Raises ExtraMissing."""
+    with extra(chain.NAME, "evm", *EVM_EXTRA):
+        from eth_utils.address import to_checksum_address
+
+        from counterfoil.operations.providers.chain.notebook import open_orders
+        from counterfoil.operations.providers.chain.provider import ChainProvider, ChainTerms
+    from counterfoil.operations.providers.conformance.chain_node import CHAIN, DECIMALS
+
+    token = str(to_checksum_address(node.deploy()))
+    terms = ChainTerms(CHAIN, {CHAIN_ASSET: token}, "ETH", confirmations=2)
+    key = "0x" + entropy(32).hex()
+
+    def make(url: str, timeout_s: float) -> ChainProvider:
+        return ChainProvider(url, Secret(key, "chain_private_key"), terms, timeout_s=timeout_s)
+
+    own = make(node.url, SEND_S)
+    node.fund(own.address, token)
+
+    def let_pass(span: timedelta) -> None:
+        if not span:
+            return
+        with database.transaction() as conn:
+            waiting = open_orders(conn, CHAIN, watched_blocks=0)
+        for one in waiting:  # as the worker's job does it
+            own.send_again(one)
+        node.mine(terms.confirmations)
+
+    with database.transaction() as conn:
+        conn.execute("insert into asset (code, scale) values (%s, %s) on conflict do nothing", [CHAIN_ASSET, DECIMALS])
+    return Sandbox(
+        chain.NAME,
+        node.url,
+        make,
+        CHAIN_ASSET,
+        str(to_checksum_address("0x" + entropy(20).hex())),
+        refused=token,
+        let_pass=let_pass,
+        transaction=database.transaction,
+        is_order=lambda body: b"eth_sendRawTransaction" in body,
+        run=f"check-{entropy(4).hex()}",
     )
 
 

@@ -48,6 +48,7 @@ CHART: Final = (
     ChartRule("suspense", CREDIT, False, "receipts that nobody has identified yet"),
     ChartRule("fee:platform", CREDIT, False, "what the platform has earned"),
     ChartRule("provider_fee", DEBIT, False, "what providers took"),
+    ChartRule("gas", DEBIT, False, "what transactions on a chain cost"),
     ChartRule("commission_expense", DEBIT, False, "what commissions cost"),
     ChartRule("bad_debt", DEBIT, False, "what was written off"),
     ChartRule("dispute_fee", DEBIT, False, "what disputes cost"),

@@ -39,6 +39,7 @@ PAYOUT_RETURN: Final = KeySpace("PAYOUT_RETURN", "payout_return", "provider_payo
 PAYOUT_RESERVE_AGAIN: Final = KeySpace("PAYOUT_RESERVE_AGAIN", "payout_reserve_again", "provider_payout", True, True, is_reversible=False)
 PAYOUT_NETTING: Final = KeySpace("PAYOUT_NETTING", "payout_netting", "payout", True, True)
 PAYOUT_SWEEP: Final = KeySpace("PAYOUT_SWEEP", "payout_sweep", "provider_payout", True, True)
+CHAIN_GAS: Final = KeySpace("CHAIN_GAS", "chain_gas", "provider_payout", True, True, is_reversible=False)
 HOLDBACK_RELEASE: Final = KeySpace("HOLDBACK_RELEASE", "holdback_release", "holdback_tranche", False, True)
 REFUND: Final = KeySpace("REFUND", "refund", "refund", False, True)
 REFUND_EXECUTE: Final = KeySpace("REFUND_EXECUTE", "refund_execute", "refund", True, True)
@@ -83,6 +84,7 @@ SPACES: Final = {
         PAYOUT_RESERVE_AGAIN,
         PAYOUT_NETTING,
         PAYOUT_SWEEP,
+        CHAIN_GAS,
         HOLDBACK_RELEASE,
         REFUND,
         REFUND_EXECUTE,

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
+from psycopg import Connection
+
 from counterfoil.operations.providers.capabilities import FULL, Capabilities
 from counterfoil.operations.work.circuit_rules import Health
 
@@ -79,7 +81,8 @@ class PayoutOrder(NamedTuple):
 class Sought(NamedTuple):
     """What a look-up asks for: our key, and what else is known of the order. Amount in minor units.
 
-    `provider_ref` is the provider's own id, once it told one; `first_call_at` is when the first call of this key was announced.
+    `provider_ref` is the provider's own id, once it told one; `first_call_at` is when the first call of this key was announced;
+    `written` is what a provider that writes orders first has written of it, None when nothing.
     """
 
     key: str
@@ -89,6 +92,7 @@ class Sought(NamedTuple):
     asset: str = ""
     destination: str = ""
     first_call_at: datetime | None = None
+    written: Any = None
 
 
 class Accepted(NamedTuple):
@@ -147,6 +151,20 @@ class SendConnection(Protocol):
         """Give it up."""
 
 
+@runtime_checkable
+class WritingConnection(SendConnection, Protocol):
+    """A connection whose order is written down here before it goes, whole, as it will be sent: what is written is given."""
+
+    def look(self, order: PayoutOrder) -> Later | None:
+        """Ask whether it can be carried out, while no transaction is open. Later when it cannot be now."""
+
+    def write(self, conn: Connection[Any], order: PayoutOrder, *, now: datetime) -> Later | None:
+        """Write it down, in the transaction that announces its call; asks nobody. Later when nothing was written.
+
+        From its commit on nothing but this can be sent for its key, by whoever, however often; and it is never "not there" again.
+        """
+
+
 Answer = Accepted | Later | Refused | Unclear
 Found = Accepted | NotThere | Refused | Unclear
 
@@ -193,19 +211,8 @@ class Provider(Protocol):
     is looked up, how long "not there" proves nothing, how long settling takes, what fees are taken in, how many orders one request
     carries. An adapter is whole when the conformance suite passes against its sandbox (docs/how-to/add-a-provider.md).
 
-    What an adapter for a chain needs beyond that, and where it has its place:
-
-    - *Nonces in order.* The key of an order is the pair of sender and nonce, and a nonce is used once by the chain itself: the nonce is
-      taken in `connect`, kept with the key, and given to the same key again. Orders of one sender go one behind the other, so the adapter
-      gives out one connection at a time for a sender and answers `Later` to the others. `key_memory` is unlimited, because a nonce is.
-    - *A hash before the send.* The transaction is signed in `connect`, before the call is announced, so that its hash is known
-      whatever becomes of the send; `looks_up_by` names the key (nonce) first: a replaced transaction has another hash.
-    - *Confirmations.* A transaction that was seen is "pending"; it is "paid" when it is as deep as the chain counts as final, and "failed"
-      when it was mined and reverted (its gas is a fee all the same). `settles_within` covers the wait.
-    - *Replacement.* More gas for the same nonce is the same key again, never a new order; a drop is proven by another transaction
-      mined under that nonce, not by absence from one node's pool. `absent_after` covers a node that lags.
-    - *A reorganisation after "paid"* is told as "returned" under the same key: the ledger books it back, and a look-up decides.
-    - *Gas* is a fee in an asset of its own: `fee_asset`.
+    A provider that carries out whatever it was once given, by whomever and whenever, as a chain does, also writes its orders down first
+    (`WritesOrders`): decisions/0014 says why.
     """
 
     name: str
@@ -243,6 +250,14 @@ class TellsChargebacks(Protocol):
 
     def chargeback_of(self, body: bytes) -> ChargebackFact | None:
         """The chargeback in a verified webhook; None while no money was taken. Raises InvalidInput."""
+
+
+@runtime_checkable
+class WritesOrders(Provider, Protocol):
+    """A provider whose connections write orders down first (`WritingConnection`)."""
+
+    def written(self, conn: Connection[Any], keys: Sequence[str]) -> Mapping[str, Any]:
+        """What was written down under these keys, by key: what a look-up is given as `Sought.written`."""
 
 
 class FileHead(NamedTuple):

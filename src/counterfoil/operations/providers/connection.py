@@ -109,6 +109,14 @@ class OneRequest:
         except (OSError, http.client.HTTPException) as error:
             raise NoAnswer(f"no answer: {type(error).__name__}") from error
 
+    def is_usable(self) -> bool:
+        """Would a request go out on it now?"""
+        try:
+            self._refuse_when_late()
+        except NotSent:
+            return False
+        return True
+
     def close(self) -> None:
         """Close it; nothing is sent any more."""
         self._end.cancel()

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.operations.providers import Found, Provider, Sought, Unclear, capabilities_of, health_of
+from counterfoil.operations.providers import Found, Provider, Sought, Unclear, WritesOrders, capabilities_of, health_of
 from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.outside import run_outside
@@ -57,9 +57,17 @@ class Pulling(Station[Question, Heard]):
         ).fetchall()
         # Whom we can still ask is asked: an account whose key is not there is left out, and what is sought has other names.
         accounts = readable_tokens(conn, [row[6] for row in rows if row[6] is not None])
-        return {
-            row[2]: Question(row[0], Sought(row[1], row[2], row[3], row[4], row[5], accounts.get(row[6], ""), row[7]), now) for row in rows
+        written = {
+            name: one.written(conn, [row[1] for row in rows if row[0] == name])
+            for name, one in self._providers.items()
+            if isinstance(one, WritesOrders)
         }
+        found = {}
+        for row in rows:
+            known = written.get(row[0], {}).get(row[1])
+            sought = Sought(row[1], row[2], row[3], row[4], row[5], accounts.get(row[6], ""), row[7], known)
+            found[row[2]] = Question(row[0], sought, now)
+        return found
 
     def provider(self, item: Question) -> str:
         """Whom it asks."""

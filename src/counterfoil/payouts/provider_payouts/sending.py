@@ -7,7 +7,7 @@ is stored before it is applied; who stored it applies it, or the job `answers` d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +24,7 @@ from counterfoil.operations.providers import (
     Provider,
     SendConnection,
     Unclear,
+    WritingConnection,
     answer_of,
     capabilities_of,
     health_of,
@@ -67,8 +68,8 @@ class SendRequest(NamedTuple):
 class _SendLine:
     """An open connection and what goes out on it."""
 
-    def __init__(self, connection: SendConnection, order: PayoutOrder) -> None:
-        self._connection, self._order = connection, order
+    def __init__(self, connection: SendConnection, order: PayoutOrder, ended: Callable[[], object] = lambda: None) -> None:
+        self._connection, self._order, self._ended = connection, order, ended
 
     def call(self) -> Answer:
         """Send; what we do not understand is unclear, not refused."""
@@ -79,6 +80,7 @@ class _SendLine:
 
     def close(self) -> None:
         """Give the connection up."""
+        self._ended()
         self._connection.close()
 
 
@@ -93,6 +95,7 @@ class Sending(Station[SendRequest, Answer]):
         self._make_id = make_id
         self._providers = providers
         self._silent_after = silent_after
+        self._writing: dict[str, WritingConnection] = {}  # by the id of the call: connections whose orders are written down first
 
     def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> Mapping[str, SendRequest]:
         """Mark the rows as sending, in the transaction of the claim; should we vanish, repair finds them after the lease."""
@@ -109,8 +112,19 @@ class Sending(Station[SendRequest, Answer]):
             raise NotReady(f"provider {item.provider} is not set up here")
         found = provider.connect()
         if isinstance(found, Later):
-            raise NotReady(found.error, again=timedelta(seconds=found.after_s), down=found.down is True)
-        return _SendLine(found, item.order)
+            raise _not_ready(found)
+        if not isinstance(found, WritingConnection):
+            return _SendLine(found, item.order)
+        try:
+            lacking = found.look(item.order)
+        except BaseException:
+            found.close()
+            raise
+        if lacking is not None:
+            found.close()
+            raise _not_ready(lacking)
+        self._writing[item.call_id] = found
+        return _SendLine(found, item.order, lambda: self._writing.pop(item.call_id, None))
 
     def announce(self, conn: Connection[Any], one: Claim, item: SendRequest, now: datetime) -> None:
         """Everything that may hold the order back, then the call's row. From this commit on, silence proves nothing."""
@@ -123,6 +137,11 @@ class Sending(Station[SendRequest, Answer]):
         if doubt is not None:
             carry_out(conn, [OutcomeDecision(standing, ("lose",), again=timedelta(), error=doubt)], cause="sending", now=now)
             raise Stopped(doubt)
+        writing = self._writing.get(item.call_id)
+        unwritten = writing.write(conn, item.order, now=now) if writing is not None else None
+        if unwritten is not None:
+            self._back(conn, one, why=unwritten.error, again=timedelta(seconds=unwritten.after_s), now=now)
+            raise Stopped(unwritten.error)
         new = NewCall(item.call_id, one.id, item.provider, item.order.key, item.payload_sha256, self._runner.owner, one.fence)
         announce_call(conn, new, now=now, horizon=capabilities_of(self._providers[item.provider]).horizon)
         conn.execute(
@@ -217,6 +236,10 @@ class Sending(Station[SendRequest, Answer]):
     def _told(self, conn: Connection[Any], one: Claim, said: str, now: datetime) -> None:
         if one.attempt + 1 >= ATTEMPTS_MAX and self._runner.stuck is not None:
             self._runner.stuck(conn, SENDING, one, said, now)
+
+
+def _not_ready(why: Later) -> NotReady:
+    return NotReady(why.error, again=timedelta(seconds=why.after_s), down=why.down is True)
 
 
 def apply_answers(

@@ -72,7 +72,7 @@ def _percent(told: dict[str, Any]) -> dict[str, Any]:
 def check(
     name: Annotated[
         str,
-        typer.Argument(help="A provider of ours (simulator, stripe, sepa), or module:function that gives a sandbox."),
+        typer.Argument(help="A provider of ours (simulator, stripe, sepa, chain), or module:function that gives a sandbox."),
     ],
     destination: Annotated[
         str | None,
@@ -82,7 +82,7 @@ def check(
     asset: Annotated[str, typer.Option(help="With --destination: in this asset.")] = "EUR",
     output: Output = TABLE,
 ) -> None:
-    """Ask an adapter everything that it must do, at a sandbox: without --destination at a simulator of its own, where nothing is in use.
+    """Ask an adapter everything that it must do, at a sandbox: without --destination at a simulator or node of its own.
 
     Ends with 0 when every check passed, with 1 when one failed or could not be made.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -21,8 +21,11 @@ from counterfoil.operations.providers import (
     PayoutOrder,
     Provider,
     Refused,
+    SendConnection,
     Sought,
     Unclear,
+    WritesOrders,
+    WritingConnection,
 )
 from counterfoil.operations.providers.conformance.proxy import RETRY_AFTER_S, Fault, FaultProxy
 from counterfoil.operations.providers.conformance.sandbox import CannotCheck, NotSo, Sandbox, want
@@ -43,15 +46,34 @@ class Subject:
     timeout_s: float
     now: Callable[[], datetime]
 
+    @property
+    def writes(self) -> bool:
+        """Is an order given as soon as it is written down here, whatever becomes of it on its way?"""
+        return isinstance(self.provider, WritesOrders)
+
     def send(self, order: PayoutOrder) -> Answer:
         """One order on a connection of its own."""
         connection = self.provider.connect()
         if isinstance(connection, Later):
             raise NotSo(f"no connection to {self.sandbox.url}: {connection.error}")
         try:
-            return connection.send(order)
+            return self.send_on(connection, order)
         finally:
             connection.close()
+
+    def send_on(self, connection: SendConnection, order: PayoutOrder) -> Answer:
+        """One order on this connection, written down before where the adapter does that."""
+        if isinstance(connection, WritingConnection):
+            if self.sandbox.transaction is None:
+                raise CannotCheck("the sandbox has no database to write orders down in")
+            lacking = connection.look(order)
+            if lacking is not None:
+                return lacking
+            with self.sandbox.transaction() as conn:
+                unwritten = connection.write(conn, order, now=self.now())
+            if unwritten is not None:
+                return unwritten
+        return connection.send(order)
 
     def accepted(self, order: PayoutOrder) -> PayoutFact:
         """Send what must be accepted."""
@@ -67,7 +89,18 @@ class Subject:
         self.sandbox.let_pass(self.provider.capabilities.absent_after)
         asked_at = self.now()
         sought = Sought(order.key, order.reference, ref, order.amount, order.asset, order.destination, asked_at)
+        if isinstance(self.provider, WritesOrders) and self.sandbox.transaction is not None:
+            with self.sandbox.transaction() as conn:
+                sought = sought._replace(written=self.provider.written(conn, [order.key]).get(order.key))
         return self.provider.find_payout(sought)
+
+    def not_arrived(self, order: PayoutOrder, why: str) -> None:
+        """What did not arrive is not there; where orders are written down first it is given all the same, and under way."""
+        found = self.find(order)
+        if self.writes:
+            want(isinstance(found, Accepted) and found.fact.status == "pending", f"{why}, and written down: {found}")
+        else:
+            want(isinstance(found, NotThere), f"{why}: {found}")
 
     def found(self, order: PayoutOrder, *, ref: str | None = None) -> PayoutFact:
         """Look up what must be there."""
@@ -146,12 +179,11 @@ def definite_refusal(it: Subject) -> None:
 
 
 def time_out_before_arrival(it: Subject) -> None:
-    """An order that is lost on its way is Unclear; the look-up proves that it is not there, and its key can be sent again."""
+    """An order that is lost on its way is Unclear; the look-up tells that it did not arrive, and its key can be sent again."""
     order = it.sandbox.order("lost-request")
     answer = it.meets("lose_request", order)
     want(isinstance(answer, Unclear), f"a lost request was told as {answer}")
-    found = it.find(order)
-    want(isinstance(found, NotThere), f"an order that never arrived: {found}")
+    it.not_arrived(order, "an order that never arrived")
     it.resend(order)
 
 
@@ -178,15 +210,18 @@ def failure_of_theirs(it: Subject) -> None:
     for fault, order in (("error_before", before), ("error_after", after)):
         answer = it.meets(fault, order)  # type: ignore[arg-type]
         want(isinstance(answer, Unclear), f"{fault}: told as {answer}")
-    found = it.find(before)
-    want(isinstance(found, NotThere), f"what they did not have: {found}")
+    it.not_arrived(before, "what they did not have")
     it.found(after)
 
 
 def rate_limit(it: Subject) -> None:
-    """To be told to slow down is Later, with the time that they name; nothing was done."""
+    """To be told to slow down is Later, with the time that they name, and nothing was done; what is written down goes again later."""
     order = it.sandbox.order("rate-limit")
     answer = it.meets("rate_limit", order)
+    if it.writes:
+        want(isinstance(answer, Unclear), f"a rate limit was told as {answer}")
+        it.not_arrived(order, "what they would not take")
+        return
     want(isinstance(answer, Later), f"a rate limit was told as {answer}")
     want(isinstance(answer, Later) and answer.after_s == RETRY_AFTER_S, f"they said {RETRY_AFTER_S} s: {answer}")
     found = it.find(order)
@@ -220,7 +255,7 @@ def unused_connection(it: Subject) -> None:
     assert not isinstance(connection, Later)
     time.sleep(0.5)
     order = it.sandbox.order("old-connection")
-    answer = connection.send(order)
+    answer = replace(it, provider=quick).send_on(connection, order)
     connection.close()
     want(isinstance(answer, Later), f"an order on a connection older than its limit: {answer}")
     found = it.find(order)
@@ -250,6 +285,8 @@ def comes_back(it: Subject) -> None:
 
 def statement(it: Subject) -> None:
     """The statement of the day has the payout with our reference, its amount and fee, and carries from balance to balance."""
+    if not it.provider.capabilities.own_statement:
+        raise CannotCheck("it declares that it gives no statement of its own (own_statement)")
     order = it.sandbox.order("statement")
     fact = it.accepted(order)
     it.sandbox.let_pass(SETTLED)

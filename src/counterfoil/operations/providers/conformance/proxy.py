@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Literal
@@ -18,10 +18,11 @@ RETRY_AFTER_S: Final = 7
 
 
 class FaultProxy:
-    """Listens on loopback and asks the sandbox. A planted fault hits the next request that is no GET, once; `fired` counts them."""
+    """Listens on loopback and asks the sandbox. A planted fault hits the next request that is an order, once; `fired` counts them."""
 
-    def __init__(self, upstream: str) -> None:
-        """`upstream` is the sandbox's address."""
+    def __init__(self, upstream: str, *, is_order: Callable[[bytes], bool] = lambda _: True) -> None:
+        """`upstream` is the sandbox's address; `is_order` says of a body that is no GET's whether it is an order, or only asks."""
+        self._is_order = is_order
         parts = urlsplit(upstream)
         self._host, self._port, self._tls = parts.hostname or "", parts.port, parts.scheme == "https"
         self._fault: Fault | None = None
@@ -35,7 +36,7 @@ class FaultProxy:
 
     @contextmanager
     def fault(self, fault: Fault, *, skip: int = 0) -> Iterator[None]:
-        """The next request that is no GET meets this fault, or a later one when `skip` are let by."""
+        """The next order meets this fault, or a later one when `skip` are let by."""
         self._fault, self._skip = fault, skip
         self._hold.clear()
         try:
@@ -58,9 +59,9 @@ class FaultProxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def _take(self, method: str) -> Fault | None:
+    def _take(self, method: str, body: bytes) -> Fault | None:
         with self._lock:
-            found = self._fault if method != "GET" else None
+            found = self._fault if method != "GET" and self._is_order(body) else None
             if found is not None and self._skip:
                 self._skip -= 1
                 return None
@@ -88,7 +89,7 @@ class FaultProxy:
 
     def _carry(self, one: BaseHTTPRequestHandler) -> None:
         body = one.rfile.read(int(one.headers.get("content-length") or 0))
-        fault = self._take(one.command)
+        fault = self._take(one.command, body)
         if fault == "lose_request":
             return _hang_up(one)
         if fault in ("error_before", "rate_limit"):

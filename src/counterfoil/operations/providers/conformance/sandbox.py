@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from psycopg import Connection
 
 from counterfoil.operations.providers import PayoutOrder, Provider
 
@@ -25,7 +28,8 @@ class Sandbox:
 
     `make` gives an adapter that asks at an address, with a time-out in seconds; `url` is the sandbox's own address. `destination` takes
     any payout; `refused` is refused for certain, `returning` comes back after it was paid. `let_pass` lets time pass for the provider:
-    its own clock, or a rest. `webhook` gives one that is signed as its webhooks are.
+    its own clock, or a rest. `webhook` gives one that is signed as its webhooks are. `transaction` opens one of a database of ours, for an
+    adapter that writes orders down first; `is_order` tells, where questions are posted too, which request is one.
     """
 
     name: str
@@ -37,6 +41,8 @@ class Sandbox:
     returning: str | None = None
     let_pass: Callable[[timedelta], None] = field(default=lambda _: None)
     webhook: Callable[[], SignedWebhook] | None = None
+    transaction: Callable[[], AbstractContextManager[Connection[Any]]] | None = None
+    is_order: Callable[[bytes], bool] = field(default=lambda _: True)
     amount: int = 1_000
     run: str = "check"
 

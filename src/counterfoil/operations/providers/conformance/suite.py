@@ -28,7 +28,7 @@ def run_suite(
     timeout_s: float = TIMEOUT_S,
 ) -> Iterator[CheckResult]:
     """Each check's result as soon as it is there."""
-    proxy = FaultProxy(sandbox.url)
+    proxy = FaultProxy(sandbox.url, is_order=sandbox.is_order)
     try:
         subject = Subject(sandbox, sandbox.make(proxy.url, timeout_s), proxy, timeout_s, now)
         for check in checks:
