@@ -18,8 +18,9 @@ from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.invariant import Invariant, recent_query
 from counterfoil.base.machine import NOWHERE, Machine
+from counterfoil.base.other_variables import OTHER_VARIABLES
 from counterfoil.base.problems import TO_DO
-from counterfoil.base.settings import OTHER_VARIABLES, Settings, variable_of
+from counterfoil.base.settings import Settings, variable_of
 from counterfoil.cli.core.commands import PARTS, load
 from counterfoil.cli.main import root
 from counterfoil.integrity.metrics.board import board

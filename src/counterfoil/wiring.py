@@ -24,7 +24,7 @@ from counterfoil.integrity.monitors import monitors
 from counterfoil.ledger import expiring
 from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
 from counterfoil.operations import declared as operations
-from counterfoil.operations.access.paired import PAIRED as ACCESS_PAIRED
+from counterfoil.operations.access import paired, second_factor
 from counterfoil.operations.approvals import Paired, by_verb
 from counterfoil.operations.events import events
 from counterfoil.operations.events.events import EVENT, EventKind, tell_stuck
@@ -92,7 +92,6 @@ from counterfoil.settlement.escrow import model as escrow_model
 from counterfoil.settlement.escrow.model import ESCROW
 from counterfoil.settlement.escrow.noun import ESCROW_NOUN
 from counterfoil.settlement.escrow.noun import PAIRED as ESCROW_PAIRED
-from counterfoil.settlement.holdback import HOLDBACK
 from counterfoil.settlement.intents import intents
 from counterfoil.settlement.payments import payments
 from counterfoil.settlement.treasury import treasury
@@ -118,7 +117,7 @@ MACHINES: Sequence[Machine] = (
     PAYOUT,
     PROVIDER_PAYOUT,
     PROVIDER_CONFLICT,
-    HOLDBACK,
+    holdback.HOLDBACK,
     REFUND,
     ESCROW,
     affiliates.AFFILIATE,
@@ -213,7 +212,7 @@ PAIRED: Final = by_verb(
     *BREAK_PAIRED,
     *PERIOD_PAIRED,
     *pauses.paired(QUEUE_BY_NAME),
-    *ACCESS_PAIRED,
+    *paired.PAIRED,
     *ESCROW_PAIRED,
     *AGENT_PAIRED,
     *TRANSACTION_PAIRED,
@@ -243,6 +242,7 @@ CONFIDENTIAL: Final[Sequence[Confidential]] = (
     files.CONFIDENTIAL,
     reporting.CONFIDENTIAL,
     proofs.CONFIDENTIAL,
+    second_factor.CONFIDENTIAL,
 )
 _WATCHED: Final = (
     *unpaid.NOUNS,

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from counterfoil.base.other_variables import OTHER_VARIABLES
 from counterfoil.base.settings import (
-    OTHER_VARIABLES,
     SettingRefused,
     Settings,
     UnknownSetting,

@@ -6,11 +6,13 @@ import io
 import json
 from pathlib import Path
 
+import pyotp
 import pytest
 
-from counterfoil.base.edge import now
+from counterfoil.base.edge import entropy, now
 from counterfoil.cli.core.connection import URL, server
 from counterfoil.cli.core.kept_logins import keep_login, login_at
+from counterfoil.operations.access.second_factor import begin_factor
 from tests.api.office import Office
 from tests.cli.conftest import Cli
 from tests.reconciliation.breaks.builders import NOW, a_break, a_run, an_open_program, the_cases
@@ -94,3 +96,44 @@ def test_the_first_two_administrators_are_made_once_and_here(cli: Cli, make_data
     ]
     again = cli("people", "first", "eve", "adam")
     assert (again.code, "two administrators" in again.err) == (3, True)
+
+
+def test_a_second_factor_at_the_command_line_and_logins_that_are_listed_and_ended(
+    cli: Cli, office: Office, monkeypatch: pytest.MonkeyPatch
+):
+    a_login(cli, office, monkeypatch, "carla", "viewer")
+    (one,) = cli("logins", "list", "-o", "json").json()
+    assert [row["id"] for row in cli("people", "logins", "carla", "-o", "json").json()] == [one["id"]]
+    with office.database.transaction() as conn:
+        made = begin_factor(conn, "fac_carla", one["principalId"], "carla", entropy(20), now=now())
+        conn.execute("update second_factor set confirmed_at = made_at where id = 'fac_carla'")
+    codes, at = pyotp.TOTP(made.secret), int(now().timestamp())
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
+    assert "second factor" in cli("login", "carla", "--password-stdin").err
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n\n{codes.at(at - 30)}\n"))
+    assert cli("login", "carla", "--password-stdin").code == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{codes.at(at)}\n"))
+    confirmed = cli("confirm", "--code-stdin")
+    assert (confirmed.code, "may approve" in confirmed.out) == (0, True), confirmed
+    assert "is ended" in cli("logins", "end", one["id"]).out
+    assert "1 ended" in cli("people", "end-logins", "carla", "--reason", "test").out
+    assert cli("logins", "end", one["id"]).code != 0
+
+
+def test_a_reset_and_a_link_wait_for_a_second_administrator(cli: Cli, office: Office, monkeypatch: pytest.MonkeyPatch):
+    a_login(cli, office, monkeypatch, "dario", "viewer")
+    assert "It takes two people" in cli("people", "reset", "dario", "--reason", "lost").out
+    linked = ("people", "link", "dario", "--issuer", "https://login.example", "--subject", "d-1", "--reason", "his account")
+    assert "It takes two people" in cli(*linked).out
+    assert "Nobody there" in cli("people", "subjects", "dario").out
+    assert cli("people", "unlink", "dario", "lnk_01KA0000000000000000000000", "--reason", "gone").code == 4
+
+
+def test_somebody_who_is_locked_out_is_rescued_on_the_machine(cli: Cli, make_database_url, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", make_database_url())
+    made = cli("people", "first", "mira", "noah", "-o", "json").json()
+    assert made[0]["link"].endswith(f"/password?once={made[0]['once']}")
+    (rescued,) = cli("people", "rescue", "mira", "--reason", "lost her telephone", "-o", "json").json()
+    assert rescued["once"].startswith("cf_once_")
+    assert rescued["once"] != made[0]["once"]
+    assert cli("people", "rescue", "nobody", "--reason", "x").code == 4

@@ -165,6 +165,7 @@ WHOLE = {  # lists without `--limit`, and why they are never long
     "webhooks kinds": "one row for each kind of event",
     "slo": "one row for each objective",
     "parked list": "says by itself where the server cuts it, at 500",
+    "logins list": "a person's own, of some hours; says where it is cut, at 50",
     "people list": "shows everybody, page after page",
     "keys list": "shows every key, page after page",
     "programs status": "one row for each book",

@@ -96,7 +96,8 @@ def test_the_lock_files_hold_every_dependency_with_hashes_and_no_address() -> No
         locked = {line.split("==")[0] for line in text.splitlines() if "==" in line}
         if name != "uv":
             # Spark is half a gigabyte, and the other extras are for those who want them: the demo goes without.
-            without = {"run": ("spark", "reports", "stripe", "chain", "evm", "bank-files", "notices"), "dev": ("spark",)}[name]
+            optional = ("spark", "reports", "stripe", "chain", "evm", "bank-files", "notices", "oidc")
+            without = {"run": optional, "dev": ("spark",)}[name]
             assert declared(dev=name == "dev", without=without) - {"uvicorn", "psycopg"} <= locked, "run `make lock`"
         unhashed = [block.split()[0] for block in re.split(r"\n(?=\S)", text) if block.strip() and "--hash=sha256:" not in block]
         assert unhashed == []

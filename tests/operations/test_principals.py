@@ -166,4 +166,4 @@ def test_only_a_slow_hash_of_a_password_is_kept(conn, mira):
     logins.set_password(conn, mira.principal.id, PASSWORD, RANDOM[:16], now=NOW)
     kept = str(conn.execute("select * from password").fetchall())
     assert PASSWORD not in kept
-    assert "scrypt$32768$8$" in kept
+    assert "$argon2id$v=19$m=19456,t=2,p=1$" in kept

@@ -23,6 +23,7 @@ from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import NewPosting, post, reverse
 from counterfoil.operations import approvals
 from counterfoil.operations.access import access, logins, principals
+from counterfoil.operations.access.oidc.attempts import link_subject
 from counterfoil.operations.approvals import ApproverNeeded, ProposalDiffers, digest_of
 from counterfoil.operations.webhooks_out.endpoints import create_endpoint, rotate_secret
 from counterfoil.operations.webhooks_out.signing import new_pair
@@ -48,6 +49,7 @@ KEY, OTHER_KEY = (
     )
 )
 SIGNER = {"publicKey": KEY.hex(), "role": "administrator", "validUntil": (NOW + timedelta(days=1)).isoformat()}
+SUBJECT = {"issuer": "https://login.example", "subject": "eve"}
 NUMBERS = itertools.count(1)
 Write = Callable[[Connection[Any]], Any]
 
@@ -98,6 +100,10 @@ def house(database: Database) -> Database:
 def a_key(conn: Connection[Any], **more: Any) -> Any:
     given_ = {"name": "bot", "role": "operator", "by": "t", "now": NOW} | more
     return access.create_key(conn, "key_01KA0000000000000000000000", "cf_test_x", **given_)
+
+
+def a_subject(conn: Connection[Any], subject: str = "eve") -> None:
+    link_subject(conn, f"lnk_{next(NUMBERS)}", person(conn, "eve"), issuer=SUBJECT["issuer"], subject=subject, by="t", now=NOW)
 
 
 def a_grant(conn: Connection[Any], role: str = "viewer") -> None:
@@ -224,6 +230,7 @@ KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
         a_key,
     ),
     "a role": (("principal", "grant", "eve", {"role": "viewer"}), a_grant, lambda c: a_grant(c, "operator")),
+    "a subject of the provider": (("principal", "link", "eve", SUBJECT), a_subject, lambda c: a_subject(c, "mallory")),
     "a destination": (("destination", "set", "main:bolt", ACCOUNT), a_destination, lambda c: a_destination(c, "acct_evil")),
     "a signer": (("signer", "add", "mira", SIGNER), a_signer, lambda c: a_signer(c, OTHER_KEY)),
     "a secret of an endpoint": (("endpoint", "rotate", "whe_1", {"overlapDays": 1}), a_secret, lambda c: a_secret(c, 7)),
@@ -318,6 +325,7 @@ def test_it_is_the_database_that_refuses(house: Database):
         assert {table for table, _ in rows} == {
             "api_key",
             "role_grant",
+            "login_subject",
             "destination",
             "write_off_limit",
             "period_close",

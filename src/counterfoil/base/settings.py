@@ -20,23 +20,12 @@ from pydantic_settings import SettingsConfigDict
 
 from counterfoil.base.chain_settings import ChainSettings
 from counterfoil.base.encryption.keys import ID_BYTES, parse_keys
+from counterfoil.base.other_variables import OTHER_VARIABLES
 from counterfoil.base.problems import Kind, Problem
 from counterfoil.base.secret import Secret, SigningSecret, WeakSecret
 
 PREFIX: Final = "COUNTERFOIL_"
 ENV_FILE: Final = ".env"
-
-# Read elsewhere than here, and no typos.
-OTHER_VARIABLES: Final[Mapping[str, str]] = {
-    "COUNTERFOIL_URL": "Where the command line and the client find the server.",
-    "COUNTERFOIL_API_KEY": "With which key the command line and the client ask.",
-    "COUNTERFOIL_NO_NAMESPACE": "Set for root: run the private PostgreSQL as nobody instead of in a user namespace.",
-    "COUNTERFOIL_WATCH_PARENT": "Set: a process watches over the private PostgreSQL even where the kernel could.",
-    "COUNTERFOIL_SIMULATOR_API_KEY": "The key that a simulator started by hand asks for.",
-    "COUNTERFOIL_SIMULATOR_WEBHOOK_SECRET": "With what a simulator started by hand signs its webhooks.",
-    "COUNTERFOIL_SHARED": "Tests: the folder of real data that some of them read.",
-    "COUNTERFOIL_TEST_POSTGRES_BIN": "Tests: the programs of the PostgreSQL that they run on.",
-}
 
 Minutes = Annotated[int, Field(gt=0, le=1_440)]
 Milliseconds = Annotated[int, Field(gt=0, le=60_000)]
@@ -117,6 +106,14 @@ class Settings(ChainSettings):
         "somebody comes.",
     )
     dashboard_refresh_s: int = Field(30, ge=5, le=3_600, description="Seconds between refreshes of a dashboard page.")
+    session_idle_minutes: Minutes = Field(60, description="A person's session on the pages ends after so long without use.")
+    session_hours: int = Field(12, ge=1, le=24, description="And after so long in any case.")
+    second_factor_fresh_minutes: int = Field(5, ge=1, le=60, description="Who has a second factor approves with a code no older than this.")
+    login_provider: SecretStr | None = Field(
+        None,
+        description="People may log in by this OpenID provider: its issuer, our client id there, and the client's secret if there is one, "
+        "with spaces between. It sends people back to `/login/provider/back` at `public_url`. Needs the extra `counterfoil[oidc]`.",
+    )
     dashboard_https: bool = Field(
         False,
         description="Browsers reach the dashboard by https, through a proxy in front: its cookie then travels by nothing else.",

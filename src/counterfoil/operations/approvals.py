@@ -21,6 +21,7 @@ from counterfoil.base.machine import Approval, ApprovalNeeded
 from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, Problem, ReasonRequired, check
 from counterfoil.base.rows import row_by_id
 from counterfoil.operations.access.access import APPROVE, Caller
+from counterfoil.operations.access.second_factor import refuse_old_factor
 
 LIFE: Final = timedelta(hours=24)
 REASON_MAX: Final = 2_000
@@ -183,11 +184,10 @@ class ProposalStands(Problem):
 def approve(conn: Connection[Any], proposal_id: str, *, payload_sha256: str, reason: str, by: Caller, now: datetime) -> Proposal:
     """Approve exactly what this hash names; the returned proposal's `approval` is what `take_steps` uses up.
 
-    Raises NotFound, KeyCannotApprove, SamePerson, ProposalExpired, ProposalDecided, ProposalDiffers, ReasonRequired.
+    Raises NotFound, KeyCannotApprove, SecondFactorOld, SamePerson, ProposalExpired, ProposalDecided, ProposalDiffers, ReasonRequired.
     """
     one = _waiting(conn, proposal_id)
-    if by.session_id is None:
-        raise KeyCannotApprove(key=by.name)
+    refuse_unless_logged_in(conn, by, now=now)
     if one.maker_id == by.principal_id:
         raise SamePerson(id=proposal_id, maker=one.maker)
     if one.state(now) == "expired":
@@ -197,6 +197,16 @@ def approve(conn: Connection[Any], proposal_id: str, *, payload_sha256: str, rea
     check(digest_of(one.payload).hex() == one.payload_sha256, "a payload is what its hash says", id=one.id)
     _decide(conn, one, "approved", reason=reason, by=by, now=now)
     return find_proposal(conn, proposal_id)
+
+
+def refuse_unless_logged_in(conn: Connection[Any], by: Caller, *, now: datetime) -> None:
+    """Only a person who logged in approves; with a second factor, if they have one, that is fresh.
+
+    Raises KeyCannotApprove, SecondFactorOld.
+    """
+    if by.session_id is None:
+        raise KeyCannotApprove(key=by.name)
+    refuse_old_factor(conn, by.session_id, now=now)
 
 
 def reject(conn: Connection[Any], proposal_id: str, *, reason: str, by: Caller, now: datetime) -> Proposal:

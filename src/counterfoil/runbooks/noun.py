@@ -12,7 +12,7 @@ from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import take_step
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import APPROVE, OPERATE
-from counterfoil.operations.approvals import KeyCannotApprove
+from counterfoil.operations.approvals import refuse_unless_logged_in
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.verbs import Do, Field, Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.runbooks import runs
@@ -74,8 +74,8 @@ def _check(checks: Mapping[str, Invariant], tables: Mapping[str, str]) -> Do:
 
 def _tick(kind: Type, checks: Mapping[str, Invariant], tables: Mapping[str, str]) -> Do:
     def do(one: VerbCall) -> VerbResult:
-        if kind == "approval" and one.by.session_id is None:
-            raise KeyCannotApprove(key=one.by.name)
+        if kind == "approval":
+            refuse_unless_logged_in(one.conn, one.by, now=one.now)
         run, note = lock_run(one.conn, one.subject_id), str(one.taken["note"])
         runs.tick_step(one.conn, run, _number(one), note, kind=kind, by=one.actor, now=one.now)
         runs.go_on(one.conn, Asker(checks, tables, one.providers), run, now=one.now)

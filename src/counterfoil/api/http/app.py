@@ -45,6 +45,7 @@ from counterfoil.api.nouns.settlement import affiliates, escrows, fees, intents,
 from counterfoil.api.nouns.treasury import agents, carbon, peers, transactions
 from counterfoil.base.edge import Database
 from counterfoil.ledger.group_commit import Gatherer
+from counterfoil.operations.access.access import DEFAULT_RULES, SessionRules
 from counterfoil.operations.verbs import Noun
 from counterfoil.wiring import NOUNS, Wiring
 
@@ -122,13 +123,13 @@ def make_app(
     trusted: Iterable[Network] = (),
     https: bool = False,
     requests_per_second: int | None = None,
+    session_rules: SessionRules = DEFAULT_RULES,
     nouns: Sequence[Noun] = NOUNS,
 ) -> FastAPI:
     """The API over `wiring`, whose database must be `base.edge.Database`.
 
-    `owner` names the leases of jobs that are run by request; `stuck_after` is how long an intent may rest. `trusted` proxies name the
-    address of whoever asks; `https`: clients reach us by nothing else; a key asks `requests_per_second` at most. The writer that
-    gathers movements runs while the application does, and writes what waits before it ends.
+    `owner` names the leases of jobs that are run by request. `trusted` proxies name the address of whoever asks; `https`: clients reach us
+    by nothing else. The writer that gathers movements runs while the application does, and writes what waits before it ends.
     """
     database = _database_of(wiring)
     # A connection of its own: however many slow reads there are, the ledger's writer never waits for one of theirs.
@@ -156,7 +157,7 @@ def make_app(
     )
     keys = KeyRing(database, wiring.clock, requests_per_second=requests_per_second)
     doorman = Doorman(database, wiring.clock, wiring.make_id)
-    app.state.services = Services(wiring, database, keys, doorman, gatherer, __version__, owner, stuck_after)
+    app.state.services = Services(wiring, database, keys, doorman, gatherer, __version__, owner, stuck_after, session_rules)
     add_handlers(app)
     for router in (*ROUTERS, *(noun_routes(one) for one in nouns)):
         # As they are, in one flat list: the nested routers of FastAPI cost more than half of a small request.

@@ -26,7 +26,7 @@ from counterfoil.base.idempotency import Answer, begin, once
 from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotAuthenticated, Problem
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations import approvals
-from counterfoil.operations.access.access import Caller, KeyRefused, authenticate, refuse_misspelt, require
+from counterfoil.operations.access.access import DEFAULT_RULES, Caller, KeyRefused, SessionRules, authenticate, refuse_misspelt, require
 from counterfoil.wiring import Wiring
 
 KEY_REMEMBERED_S: Final = 2.0  # a key that is revoked elsewhere ends here after at most so long
@@ -103,6 +103,7 @@ class Services:
     version: str
     owner: str  # how this process names its leases
     stuck_after: timedelta
+    session_rules: SessionRules = DEFAULT_RULES
 
 
 class Done(NamedTuple):

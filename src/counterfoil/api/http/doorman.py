@@ -1,9 +1,10 @@
-"""What the auditor reads later: who was refused, who tried to log in, and from which address; and who tried too often."""
+"""Who is let in: a person by name, password and code, counted before they are tried; and what the auditor reads of it later."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
@@ -11,9 +12,11 @@ from fastapi import Request
 
 from counterfoil.api.http.problems import request_id_of
 from counterfoil.base.edge import Database
-from counterfoil.operations.access import records
-from counterfoil.operations.access.access import Caller
+from counterfoil.base.problems import NotAuthenticated
+from counterfoil.operations.access import logins, records
+from counterfoil.operations.access.access import ONCE_PREFIX, Caller
 from counterfoil.operations.access.principals import skeleton
+from counterfoil.operations.access.second_factor import CodeNeeded, use_code
 
 AGAIN_S: Final = 60.0  # the same refusal of the same key is recorded once in so long
 SEEN_MAX: Final = 10_000
@@ -36,29 +39,63 @@ class Doorman:
 
     def key_refused(self, request: Request) -> None:
         """A key or login that is well formed and opens nothing: unknown, revoked, over."""
-        address, now = address_in(request), self._clock()
-        with self._database.transaction() as conn:
-            failures = records.count_failure(conn, [f"key:{records.clean(address)}"], now=now)
-        if failures <= records.RECORDED_MAX:
+        if self._failures(f"key:{records.clean(address_in(request))}") <= records.RECORDED_MAX:
             self._record(request, "key_refused", "")
 
-    def refuse_if_many(self, request: Request, name: str) -> None:
-        """Raise TooManyAttempts when this name or this address failed too often lately; that is recorded, too."""
-        buckets = records.buckets_of(skeleton(name), address_in(request))
-        try:
+    def person(self, request: Request, name: str, password: str, *, code: str | None, new_password: str | None, salt: bytes) -> Caller:
+        """Who this is. Raises LoginRefused, CodeNeeded, CodeRefused, PasswordNeeded, TooManyAttempts, InvalidInput."""
+        with self.counted(request, name, password):
             with self._database.transaction(read_only=True) as conn:
-                records.refuse_if_many(conn, buckets, now=self._clock())
-        except records.TooManyAttempts:
-            if self._is_new("limited", name, address_in(request)):
-                self._record(request, "login_limited", name)
-            raise
-
-    def login_failed(self, request: Request, name: str) -> None:
-        """Count it for the name and the address, and record it."""
-        buckets = records.buckets_of(skeleton(name), address_in(request))
+                kept = logins.find_password(conn, name)
+            known = logins.judge_password(kept, password, now=self._clock())
+        if known.has_factor and code:
+            with self.counted_code(request, known.caller), self._database.transaction() as conn:
+                caller, recovery = logins.check_code(conn, known, code, now=self._clock())
+            if recovery:
+                self._record(request, "recovery_used", caller.name, caller=caller)
+        elif known.has_factor:
+            raise CodeNeeded(field="code")
+        else:
+            caller = known.caller
         with self._database.transaction() as conn:
-            records.count_failure(conn, list(buckets), now=self._clock())
-        self._record(request, "login_failed", name)
+            logins.keep_password(conn, known, password, new_password, salt, now=self._clock())
+        if new_password is not None:
+            self._record(request, "password_changed", caller.name, caller=caller)
+        return caller
+
+    def code_again(self, request: Request, caller: Caller, code: str) -> Caller:
+        """Somebody who is logged in gives the code of their second factor again. Raises CodeRefused, TooManyAttempts."""
+        with self.counted_code(request, caller), self._database.transaction() as conn:
+            recovery = use_code(conn, caller.principal_id, code, now=self._clock())
+        if recovery:
+            self._record(request, "recovery_used", caller.name, caller=caller)
+        return caller._replace(with_factor=True)
+
+    @contextmanager
+    def counted(self, request: Request, name: str, secret: str) -> Iterator[None]:
+        """A try to log in: counted before it is made, and no failure if it did not end in a refusal. Raises TooManyAttempts.
+
+        A one-time secret is guessed by nobody, so whoever has one is let in however often others failed.
+        """
+        address, looks, now = address_in(request), skeleton(name), self._clock()
+        if secret.startswith(ONCE_PREFIX):
+            try:
+                yield
+            except NotAuthenticated:
+                if self._failures(f"once:{records.clean(address)}") <= records.RECORDED_MAX:
+                    self._record(request, "login_failed", name)
+                raise
+            return
+        with self._database.transaction(read_only=True) as conn:
+            buckets = records.buckets_of(looks, address, known=records.comes_from(conn, looks, address, now=now))
+        with self._counted_for(request, name, buckets):
+            yield
+
+    @contextmanager
+    def counted_code(self, request: Request, caller: Caller) -> Iterator[None]:
+        """As `counted`, of a code: for the person, wherever it came from."""
+        with self._counted_for(request, caller.name, records.code_bucket(caller.principal_id)):
+            yield
 
     def logged_in(self, request: Request, caller: Caller) -> None:
         """Somebody got in."""
@@ -67,6 +104,37 @@ class Doorman:
     def logged_out(self, request: Request, caller: Caller) -> None:
         """Somebody ended their login."""
         self._record(request, "logout", caller.name, caller=caller)
+
+    def happened(self, request: Request, kind: str, caller: Caller) -> None:
+        """Something changed in how somebody gets in."""
+        self._record(request, kind, caller.name, caller=caller)
+
+    @contextmanager
+    def _counted_for(self, request: Request, name: str, buckets: Mapping[str, int]) -> Iterator[None]:
+        try:
+            with self._database.transaction() as conn:
+                records.count_attempt(conn, buckets, now=self._clock())
+        except records.TooManyAttempts:
+            if self._is_new("limited", name, address_in(request)):
+                self._record(request, "login_limited", name)
+            raise
+        try:
+            yield
+        except NotAuthenticated:
+            self._record(request, "login_failed", name)
+            raise
+        except BaseException:
+            self._take_back(buckets)
+            raise
+        self._take_back(buckets)
+
+    def _take_back(self, buckets: Mapping[str, int]) -> None:
+        with self._database.transaction() as conn:
+            records.take_back(conn, buckets)
+
+    def _failures(self, bucket: str) -> int:
+        with self._database.transaction() as conn:
+            return records.count_failure(conn, {bucket: records.RECORDED_MAX}, now=self._clock())
 
     def _is_new(self, *what: str) -> bool:
         at, before = time.monotonic(), self._seen.get(what)
@@ -97,6 +165,11 @@ def address_in(request: Request) -> str:
     """Where it comes from, as the middleware found it."""
     peer = request.client.host if request.client else ""
     return str(request.scope.get("counterfoil.address", peer))
+
+
+def agent_in(request: Request) -> str:
+    """The program that asks, in its own words."""
+    return records.clean(request.headers.get("user-agent", ""))
 
 
 def route_of(request: Request) -> str:

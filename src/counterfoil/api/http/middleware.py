@@ -60,7 +60,7 @@ class BodyLimits(NamedTuple):
         """The limit for this address."""
         if path.startswith("/webhooks/"):
             return WEBHOOK_BYTES_MAX
-        if path in ("/login", "/logout", "/api/logins"):
+        if path in ("/login", "/logout", "/password", "/api/logins", "/api/logins/confirm") or path.startswith("/account"):
             return LOGIN_BYTES_MAX
         if path.startswith("/admin/"):
             return FORM_BYTES_MAX

@@ -4,6 +4,7 @@
 access_attempt: bucket text not null
 access_attempt: began_at timestamp with time zone not null
 access_attempt: failures integer not null
+access_attempt: rounds integer not null default 0
 access_event: id text not null
 access_event: at timestamp with time zone not null
 access_event: kind text not null
@@ -1028,6 +1029,20 @@ log_position: swept_xid xid8
 log_subtree: height smallint not null
 log_subtree: index bigint not null
 log_subtree: hash bytea not null
+login_attempt: state_sha256 bytea not null
+login_attempt: browser_sha256 bytea not null
+login_attempt: nonce text not null
+login_attempt: verifier text not null
+login_attempt: next_path text not null
+login_attempt: begun_at timestamp with time zone not null
+login_attempt: finished_at timestamp with time zone
+login_subject: id text not null
+login_subject: principal_id text not null
+login_subject: issuer text not null
+login_subject: subject text not null
+login_subject: linked_by text not null
+login_subject: linked_at timestamp with time zone not null
+login_subject: ended_at timestamp with time zone
 metric_reach: name text not null
 metric_reach: reached timestamp with time zone not null
 metric_sum: name text not null
@@ -1437,6 +1452,10 @@ reconciliation_slot: slot_at timestamp with time zone not null
 reconciliation_slot: taken_at timestamp with time zone not null
 reconciliation_slot: taken_by text not null
 reconciliation_slot: skipped integer not null
+recovery_code: factor_id text not null
+recovery_code: number integer not null
+recovery_code: sha256 bytea not null
+recovery_code: used_at timestamp with time zone
 referral: program_id text not null
 referral: customer_id text not null
 referral: affiliate_id text not null
@@ -1545,6 +1564,14 @@ seal: sha256 bytea not null
 sealed_relation: relation text not null
 sealed_relation: key text[] not null
 sealed_relation: columns text[] not null
+second_factor: id text not null
+second_factor: principal_id text not null
+second_factor: secret text
+second_factor: made_at timestamp with time zone not null
+second_factor: confirmed_at timestamp with time zone
+second_factor: ended_at timestamp with time zone
+second_factor: used_step bigint not null default 0
+second_factor: envelope bytea
 sentinel_check: run_id text not null
 sentinel_check: place integer not null
 sentinel_check: code text not null
@@ -1583,6 +1610,10 @@ session: expires_at timestamp with time zone not null
 session: id text not null
 session: principal_id text not null
 session: address text not null default ''::text
+session: seen_at timestamp with time zone
+session: idle_s integer
+session: factor_until timestamp with time zone
+session: agent text not null default ''::text
 settlement: id text not null
 settlement: program_id text not null
 settlement: invoice_id text not null
@@ -1841,7 +1872,7 @@ sale: with security_invoker=true
 
 -- constraints
 access_attempt: access_attempt_pkey PRIMARY KEY (bucket)
-access_event: access_event_kind CHECK ((kind = ANY (ARRAY['login'::text, 'login_failed'::text, 'login_limited'::text, 'logout'::text, 'key_refused'::text, 'refused'::text])))
+access_event: access_event_kind CHECK ((kind = ANY (ARRAY['login'::text, 'login_failed'::text, 'login_limited'::text, 'logout'::text, 'key_refused'::text, 'refused'::text, 'password_changed'::text, 'password_reset'::text, 'factor_added'::text, 'factor_removed'::text, 'recovery_used'::text, 'session_ended'::text])))
 access_event: access_event_pkey PRIMARY KEY (id)
 account: account_closes_empty CHECK (((NOT closed) OR ((debits = credits) AND (debits_pending = 0) AND (credits_pending = 0))))
 account: account_is_not_overdrawn CHECK (((NOT no_overdraft) OR (
@@ -2368,6 +2399,12 @@ log_position: log_position_pkey PRIMARY KEY (one)
 log_subtree: log_subtree_height_is_kept CHECK ((height = ANY (ARRAY[8, 16, 24, 32, 40])))
 log_subtree: log_subtree_is_a_hash CHECK ((length(hash) = 32))
 log_subtree: log_subtree_is_computed_once PRIMARY KEY (height, index)
+login_attempt: login_attempt_browser_is_hashed CHECK ((length(browser_sha256) = 32))
+login_attempt: login_attempt_pkey PRIMARY KEY (state_sha256)
+login_attempt: login_attempt_state_is_hashed CHECK ((length(state_sha256) = 32))
+login_subject: login_subject_length CHECK (((length(subject) >= 1) AND (length(subject) <= 255)))
+login_subject: login_subject_pkey PRIMARY KEY (id)
+login_subject: login_subject_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
 metric_reach: metric_reach_pkey PRIMARY KEY (name)
 metric_sum: metric_sum_counts CHECK ((number >= 0))
 metric_sum: metric_sum_name_fkey FOREIGN KEY (name) REFERENCES metric_reach(name)
@@ -2577,6 +2614,10 @@ reconciliation_schedule: reconciliation_schedule_pkey PRIMARY KEY (name)
 reconciliation_slot: reconciliation_slot_name_fkey FOREIGN KEY (name) REFERENCES reconciliation_schedule(name)
 reconciliation_slot: reconciliation_slot_pkey PRIMARY KEY (name, slot_at)
 reconciliation_slot: reconciliation_slot_skipped CHECK ((skipped >= 0))
+recovery_code: recovery_code_factor_id_fkey FOREIGN KEY (factor_id) REFERENCES second_factor(id)
+recovery_code: recovery_code_is_hashed CHECK ((length(sha256) = 32))
+recovery_code: recovery_code_number CHECK (((number >= 1) AND (number <= 20)))
+recovery_code: recovery_code_pkey PRIMARY KEY (factor_id, number)
 referral: referral_customer_size CHECK (((length(customer_id) >= 1) AND (length(customer_id) <= 64)))
 referral: referral_pkey PRIMARY KEY (program_id, customer_id)
 referral: referral_program_id_affiliate_id_fkey FOREIGN KEY (program_id, affiliate_id) REFERENCES affiliate(program_id, id)
@@ -2629,6 +2670,9 @@ schedule_wish: schedule_wish_pkey PRIMARY KEY (name, worker)
 seal: seal_is_a_hash CHECK ((length(sha256) = 32))
 seal: seal_is_put_once PRIMARY KEY (relation, row_id)
 sealed_relation: sealed_relation_pkey PRIMARY KEY (relation)
+second_factor: second_factor_envelope_is_whole CHECK ((length(envelope) >= 32))
+second_factor: second_factor_pkey PRIMARY KEY (id)
+second_factor: second_factor_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
 sentinel_check: sentinel_check_counts CHECK ((findings >= 0))
 sentinel_check: sentinel_check_is_asked_once UNIQUE (run_id, code)
 sentinel_check: sentinel_check_is_told CHECK ((((outcome = 'broken'::text) = (findings > 0)) AND ((outcome = 'failed'::text) = (error IS NOT NULL))))
@@ -2644,6 +2688,7 @@ sentinel_run: sentinel_run_pkey PRIMARY KEY (id)
 session: dashboard_session_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id)
 session: dashboard_session_pkey PRIMARY KEY (secret_hash)
 session: session_id_key UNIQUE (id)
+session: session_idle_is_positive CHECK ((idle_s > 0))
 session: session_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
 settlement: settlement_adds_up CHECK ((gross = (((platform_fee + validator_fee) + holdback) + net)))
 settlement: settlement_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
@@ -2896,6 +2941,9 @@ journal: CREATE INDEX journal_of_source ON public.journal USING btree (source_ty
 late_posting: CREATE INDEX late_posting_by_time ON public.late_posting USING btree (occurred_at)
 log_entry: CREATE INDEX log_entry_by_time ON public.log_entry USING btree (recorded_at, index)
 log_key: CREATE INDEX log_key_by_encryption_key ON public.log_key USING btree (substr(envelope, 1, 4))
+login_attempt: CREATE INDEX login_attempt_by_time ON public.login_attempt USING btree (begun_at)
+login_subject: CREATE UNIQUE INDEX login_subject_is_one ON public.login_subject USING btree (issuer, subject) WHERE (ended_at IS NULL)
+login_subject: CREATE INDEX login_subject_of_principal ON public.login_subject USING btree (principal_id, linked_at)
 notice: CREATE INDEX notice_by_state ON public.notice USING btree (state, id)
 notice: CREATE INDEX notice_due ON public.notice USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 notice: CREATE INDEX notice_of_group ON public.notice USING btree (channel, group_key, id DESC)
@@ -2951,9 +2999,13 @@ run_finding: CREATE INDEX run_finding_again ON public.run_finding USING btree (i
 runbook_run: CREATE INDEX runbook_run_by_name ON public.runbook_run USING btree (runbook, id DESC)
 runbook_run: CREATE INDEX runbook_run_by_state ON public.runbook_run USING btree (state, id)
 runbook_run: CREATE INDEX runbook_run_of_alert ON public.runbook_run USING btree (alert_id) WHERE (alert_id IS NOT NULL)
+second_factor: CREATE INDEX second_factor_by_encryption_key ON public.second_factor USING btree (substr(envelope, 1, 4))
+second_factor: CREATE UNIQUE INDEX second_factor_is_one ON public.second_factor USING btree (principal_id) WHERE ((confirmed_at IS NOT NULL) AND (ended_at IS NULL))
+second_factor: CREATE INDEX second_factor_of_principal ON public.second_factor USING btree (principal_id)
 sentinel_check: CREATE INDEX sentinel_check_by_code ON public.sentinel_check USING btree (code, run_id DESC)
 sentinel_run: CREATE INDEX sentinel_run_by_kind ON public.sentinel_run USING btree (kind, number DESC)
 sentinel_run: CREATE INDEX sentinel_run_by_state ON public.sentinel_run USING btree (state, id)
+session: CREATE INDEX session_of_principal ON public.session USING btree (principal_id, id)
 settlement: CREATE INDEX settlement_by_time ON public.settlement USING btree (at)
 silence: CREATE INDEX silence_by_end ON public.silence USING btree (until) WHERE (state = 'active'::text)
 silence: CREATE INDEX silence_by_state ON public.silence USING btree (state, id)
@@ -3037,6 +3089,7 @@ api_key: CREATE CONSTRAINT TRIGGER two_people_api_key_create AFTER INSERT ON pub
     and case when p ->> ''principalId'' is null
              then exists (select from principal o where o.id = n.principal_id and o.kind = ''service'' and o.name = n.name)
              else p ->> ''principalId'' = n.principal_id end', 'false') -- always
+approval_decision: CREATE TRIGGER a_fresh_factor_approves BEFORE INSERT ON public.approval_decision FOR EACH ROW WHEN ((new.decision = 'approved'::text)) EXECUTE FUNCTION a_fresh_factor_approves()
 approval_decision: CREATE TRIGGER a_person_approves BEFORE INSERT ON public.approval_decision FOR EACH ROW EXECUTE FUNCTION a_person_approves()
 approval_decision: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 approval_decision: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.approval_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -3316,6 +3369,10 @@ log_origin: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_
 log_origin: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_origin FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_subtree: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_subtree FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_subtree: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_subtree FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+login_attempt: CREATE TRIGGER login_attempt_once_finished_at BEFORE UPDATE OF finished_at ON public.login_attempt FOR EACH ROW WHEN (((old.finished_at IS NOT NULL) AND (new.finished_at IS DISTINCT FROM old.finished_at))) EXECUTE FUNCTION refuse_another_value('finished_at')
+login_subject: CREATE TRIGGER login_subject_once_ended_at BEFORE UPDATE OF ended_at ON public.login_subject FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
+login_subject: CREATE CONSTRAINT TRIGGER two_people_principal_link AFTER INSERT ON public.login_subject DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('principal', 'link', 'n.principal_id', '
+    p ->> ''issuer'' = n.issuer and p ->> ''subject'' = n.subject', 'false') -- always
 minute_sample: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.minute_sample FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 minute_sample: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.minute_sample FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 notice: CREATE TRIGGER notice_follows_table BEFORE UPDATE OF state ON public.notice FOR EACH ROW EXECUTE FUNCTION state_follows_table('notice')
@@ -3347,6 +3404,7 @@ payout_approval: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public
 payout_approval: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_approval FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout_batch: CREATE TRIGGER payout_batch_follows_table BEFORE UPDATE OF state ON public.payout_batch FOR EACH ROW EXECUTE FUNCTION state_follows_table('payout_batch')
 payout_batch: CREATE TRIGGER payout_batch_is_approved_rightly BEFORE UPDATE OF state ON public.payout_batch FOR EACH ROW WHEN (((new.state <> old.state) AND (new.state = ANY (ARRAY['approved'::text, 'executing'::text])))) EXECUTE FUNCTION payout_batch_is_approved_rightly()
+payout_batch_approval: CREATE TRIGGER a_fresh_factor_approves BEFORE INSERT ON public.payout_batch_approval FOR EACH ROW EXECUTE FUNCTION a_fresh_factor_approves()
 payout_batch_approval: CREATE TRIGGER a_person_approves_the_batch BEFORE INSERT ON public.payout_batch_approval FOR EACH ROW EXECUTE FUNCTION a_person_approves_the_batch()
 payout_batch_approval: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.payout_batch_approval FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 payout_batch_approval: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.payout_batch_approval FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -3449,6 +3507,7 @@ reconciliation_run: CREATE TRIGGER reconciliation_run_once_verdict BEFORE UPDATE
 reconciliation_slot: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_slot: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.reconciliation_slot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 reconciliation_slot: CREATE TRIGGER is_sealed AFTER INSERT ON public.reconciliation_slot REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_reconciliation_slot() -- always
+recovery_code: CREATE TRIGGER recovery_code_once_used_at BEFORE UPDATE OF used_at ON public.recovery_code FOR EACH ROW WHEN (((old.used_at IS NOT NULL) AND (new.used_at IS DISTINCT FROM old.used_at))) EXECUTE FUNCTION refuse_another_value('used_at')
 referral: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.referral FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 referral: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.referral FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 referral: CREATE TRIGGER is_sealed AFTER INSERT ON public.referral REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_referral() -- always
@@ -3482,6 +3541,11 @@ seal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.seal FOR E
 seal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 sealed_relation: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.sealed_relation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 sealed_relation: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.sealed_relation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+second_factor: CREATE TRIGGER a_code_is_used_once BEFORE UPDATE OF used_step ON public.second_factor FOR EACH ROW WHEN ((new.used_step <= old.used_step)) EXECUTE FUNCTION a_code_is_used_once()
+second_factor: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.second_factor FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.secret IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
+second_factor: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, secret ON public.second_factor FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.secret IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
+second_factor: CREATE TRIGGER second_factor_once_confirmed_at BEFORE UPDATE OF confirmed_at ON public.second_factor FOR EACH ROW WHEN (((old.confirmed_at IS NOT NULL) AND (new.confirmed_at IS DISTINCT FROM old.confirmed_at))) EXECUTE FUNCTION refuse_another_value('confirmed_at')
+second_factor: CREATE TRIGGER second_factor_once_ended_at BEFORE UPDATE OF ended_at ON public.second_factor FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION refuse_another_value('ended_at')
 sentinel_check: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.sentinel_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 sentinel_check: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.sentinel_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 sentinel_check: CREATE TRIGGER is_sealed AFTER INSERT ON public.sentinel_check REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_sentinel_check() -- always
@@ -3914,6 +3978,27 @@ begin
     return new;
 end $function$
 
+a_code_is_used_once(): CREATE OR REPLACE FUNCTION public.a_code_is_used_once()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    raise 'a one-time code is used once' using errcode = 'CF001';
+end $function$
+
+a_fresh_factor_approves(): CREATE OR REPLACE FUNCTION public.a_fresh_factor_approves()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if not approves_with_second_factor(new.session_id, new.at) then
+        raise 'an approval needs a fresh second factor' using errcode = 'CF365';
+    end if;
+    return new;
+end $function$
+
 a_login_only_gets_shorter(): CREATE OR REPLACE FUNCTION public.a_login_only_gets_shorter()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4195,6 +4280,13 @@ begin
     end if;
     return new;
 end $function$
+
+approves_with_second_factor(text,timestamp with time zone): CREATE OR REPLACE FUNCTION public.approves_with_second_factor(session_id text, at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (NOT (EXISTS (SELECT FROM (session s JOIN second_factor f ON ((f.principal_id = s.principal_id))) WHERE ((s.id = approves_with_second_factor.session_id) AND (f.confirmed_at IS NOT NULL) AND (f.ended_at IS NULL) AND ((s.factor_until IS NULL) OR (s.factor_until <= approves_with_second_factor.at))))))
 
 books_are_open(text[],timestamp with time zone): CREATE OR REPLACE FUNCTION public.books_are_open(programs text[], effective_from timestamp with time zone)
  RETURNS void
@@ -8468,6 +8560,19 @@ log_position: owner: counterfoil_owner
 log_subtree: counterfoil_app: insert, select
 log_subtree: counterfoil_auditor: select
 log_subtree: owner: counterfoil_owner
+login_attempt: counterfoil_app: delete, insert, select
+login_attempt: counterfoil_app: update (finished_at)
+login_attempt: counterfoil_app: update (verifier)
+login_attempt: counterfoil_auditor: select (begun_at)
+login_attempt: counterfoil_auditor: select (browser_sha256)
+login_attempt: counterfoil_auditor: select (finished_at)
+login_attempt: counterfoil_auditor: select (next_path)
+login_attempt: counterfoil_auditor: select (state_sha256)
+login_attempt: owner: counterfoil_owner
+login_subject: counterfoil_app: insert, select
+login_subject: counterfoil_app: update (ended_at)
+login_subject: counterfoil_auditor: select
+login_subject: owner: counterfoil_owner
 metric_reach: counterfoil_app: insert, select, update
 metric_reach: counterfoil_auditor: select
 metric_reach: owner: counterfoil_owner
@@ -8757,6 +8862,12 @@ reconciliation_schedule: owner: counterfoil_owner
 reconciliation_slot: counterfoil_app: insert, select
 reconciliation_slot: counterfoil_auditor: select
 reconciliation_slot: owner: counterfoil_owner
+recovery_code: counterfoil_app: insert, select
+recovery_code: counterfoil_app: update (used_at)
+recovery_code: counterfoil_auditor: select (factor_id)
+recovery_code: counterfoil_auditor: select (number)
+recovery_code: counterfoil_auditor: select (used_at)
+recovery_code: owner: counterfoil_owner
 referral: counterfoil_app: insert, select
 referral: counterfoil_auditor: select
 referral: owner: counterfoil_owner
@@ -8808,6 +8919,19 @@ seal: owner: counterfoil_owner
 sealed_relation: counterfoil_app: select
 sealed_relation: counterfoil_auditor: select
 sealed_relation: owner: counterfoil_owner
+second_factor: counterfoil_app: insert, select
+second_factor: counterfoil_app: update (confirmed_at)
+second_factor: counterfoil_app: update (ended_at)
+second_factor: counterfoil_app: update (secret)
+second_factor: counterfoil_app: update (used_step)
+second_factor: counterfoil_auditor: select (confirmed_at)
+second_factor: counterfoil_auditor: select (ended_at)
+second_factor: counterfoil_auditor: select (envelope)
+second_factor: counterfoil_auditor: select (id)
+second_factor: counterfoil_auditor: select (made_at)
+second_factor: counterfoil_auditor: select (principal_id)
+second_factor: counterfoil_auditor: select (used_step)
+second_factor: owner: counterfoil_owner
 sentinel_check: counterfoil_app: insert, select
 sentinel_check: counterfoil_auditor: select
 sentinel_check: owner: counterfoil_owner
@@ -8819,12 +8943,17 @@ sentinel_run_number: counterfoil_auditor: select
 sentinel_run_number: owner: counterfoil_owner
 session: counterfoil_app: insert, select
 session: counterfoil_app: update (expires_at)
+session: counterfoil_app: update (seen_at)
 session: counterfoil_auditor: select (address)
+session: counterfoil_auditor: select (agent)
 session: counterfoil_auditor: select (api_key_id)
 session: counterfoil_auditor: select (created_at)
 session: counterfoil_auditor: select (expires_at)
+session: counterfoil_auditor: select (factor_until)
 session: counterfoil_auditor: select (id)
+session: counterfoil_auditor: select (idle_s)
 session: counterfoil_auditor: select (principal_id)
+session: counterfoil_auditor: select (seen_at)
 session: owner: counterfoil_owner
 settlement: counterfoil_app: insert, select
 settlement: counterfoil_auditor: select
@@ -8993,6 +9122,8 @@ affiliate_path_at(text,timestamp with time zone): counterfoil_app: execute
 affiliate_path_at(text,timestamp with time zone): counterfoil_auditor: execute
 agent_spent(text,text,text,timestamp with time zone,bigint,text): counterfoil_app: execute
 agent_spent(text,text,text,timestamp with time zone,bigint,text): counterfoil_auditor: execute
+approves_with_second_factor(text,timestamp with time zone): counterfoil_app: execute
+approves_with_second_factor(text,timestamp with time zone): counterfoil_auditor: execute
 broken_seals(text[]): counterfoil_app: execute
 broken_seals(text[]): counterfoil_auditor: execute
 canonical_json(jsonb): counterfoil_app: execute
@@ -9248,6 +9379,19 @@ key_space: app: select
 lock_accounts(text,text,text[]): app: execute
 lock_payments(text[]): app: execute
 log_key.seed: auditor: none
+login_attempt: app: select, insert, update, delete
+login_attempt.begun_at: app: select, insert
+login_attempt.browser_sha256: app: select, insert
+login_attempt.next_path: app: select, insert
+login_attempt.nonce: app: select, insert; auditor: none
+login_attempt.state_sha256: app: select, insert
+login_attempt.verifier: auditor: none
+login_subject.id: app: select, insert
+login_subject.issuer: app: select, insert
+login_subject.linked_at: app: select, insert
+login_subject.linked_by: app: select, insert
+login_subject.principal_id: app: select, insert
+login_subject.subject: app: select, insert
 money_queue: app: select
 not_kept_to_program: app: select
 notice.channel: app: select, insert
@@ -9347,6 +9491,9 @@ reconciliation_run.scope: app: select, insert
 reconciliation_run.slot_at: app: select, insert
 reconciliation_run.source: app: select, insert
 reconciliation_run.started_at: app: select, insert
+recovery_code.factor_id: app: select, insert
+recovery_code.number: app: select, insert
+recovery_code.sha256: app: select, insert; auditor: none
 reference_paid(text,text): app: execute
 refund.amount: app: select, insert
 refund.asset: app: select, insert
@@ -9391,11 +9538,19 @@ runbook_run.title: app: select, insert
 schedule_wish: app: select, insert, update, delete
 seal: app: select
 sealed_relation: app: select
+second_factor.envelope: app: select, insert
+second_factor.id: app: select, insert
+second_factor.made_at: app: select, insert
+second_factor.principal_id: app: select, insert
+second_factor.secret: auditor: none
 session.address: app: select, insert
+session.agent: app: select, insert
 session.api_key_id: app: select, insert
 session.created_at: app: select, insert
 session.csrf: app: select, insert; auditor: none
+session.factor_until: app: select, insert
 session.id: app: select, insert
+session.idle_s: app: select, insert
 session.principal_id: app: select, insert
 session.secret_hash: app: select, insert; auditor: none
 signer.created_at: app: select, insert

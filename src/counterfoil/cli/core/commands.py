@@ -81,6 +81,10 @@ PARTS: Final[dict[str, CommandPart]] = {
     "parked": CommandPart("counterfoil.cli.nouns.operations.parked", "What failed five times and waits for a person.", OPERATIONS),
     "approvals": CommandPart("counterfoil.cli.nouns.operations.approvals", "What one person proposed and another decides.", OPERATIONS),
     "login": CommandPart("counterfoil.cli.nouns.operations.login", "Log in as a person; only a person approves.", OPERATIONS, alone=True),
+    "confirm": CommandPart(
+        "counterfoil.cli.nouns.operations.login", "Give the code of your second factor again, to approve.", OPERATIONS, alone=True
+    ),
+    "logins": CommandPart("counterfoil.cli.nouns.operations.logins", "Where you are logged in.", OPERATIONS),
     "logout": CommandPart("counterfoil.cli.nouns.operations.login", "End the login of this machine.", OPERATIONS, alone=True),
     "access": CommandPart("counterfoil.cli.nouns.operations.access", "Who came in, who failed to, who was refused.", OPERATIONS),
     "people": CommandPart("counterfoil.cli.nouns.operations.people", "Who may act, and in which roles.", OPERATIONS),

@@ -31,7 +31,8 @@ from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres
 from counterfoil.base.postgres.logins import SERVER, make_logins
 from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access import access
-from counterfoil.operations.access.logins import SALT_BYTES, check_login, grant_role, log_in, set_password
+from counterfoil.operations.access.logins import check_login, grant_role, log_in, set_password
+from counterfoil.operations.access.passwords import SALT_BYTES
 from counterfoil.operations.access.principals import create_principal
 from counterfoil.payouts.batches import machine as batch_machine
 from counterfoil.payouts.batches.policies import Tier, set_policy

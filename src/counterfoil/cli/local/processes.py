@@ -19,6 +19,8 @@ from counterfoil.cli.local.installation import Installation, installed
 from counterfoil.cli.local.lookout import looking_out
 from counterfoil.cli.local.working import stopped_by_signals, working
 from counterfoil.dashboard.web.routes import add_dashboard
+from counterfoil.operations.access.access import SessionRules
+from counterfoil.operations.access.oidc.provider import parse_provider
 
 DRAIN_S: Final = 30  # a server answers what it has begun for so long
 BACKLOG: Final = 2_048
@@ -52,6 +54,11 @@ def _run(server: uvicorn.Server) -> None:
 
 def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Server:
     settings = installation.settings
+    session_rules = SessionRules(
+        life=timedelta(hours=settings.session_hours),
+        idle=timedelta(minutes=settings.session_idle_minutes),
+        fresh=timedelta(minutes=settings.second_factor_fresh_minutes),
+    )
     app = make_app(
         installation.wiring,
         owner=installation.owner,
@@ -61,6 +68,7 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         trusted=networks(settings.trusted_proxies),
         https=settings.dashboard_https,
         requests_per_second=settings.key_requests_max,
+        session_rules=session_rules,
     )
     add_dashboard(
         app,
@@ -69,6 +77,9 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         refresh_s=settings.dashboard_refresh_s,
         stuck_minutes=settings.intent_timeout_minutes,
         https=settings.dashboard_https,
+        session_rules=session_rules,
+        login_provider=parse_provider(settings.login_provider.get_secret_value()) if settings.login_provider else None,
+        public_url=settings.public_url,
     )
     config = uvicorn.Config(
         app,

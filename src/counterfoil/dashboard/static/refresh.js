@@ -105,7 +105,7 @@ function take(fresh) {
 async function refresh() {
   const since = line.dataset.at;
   try {
-    const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(25_000) });
+    const answer = await fetch(location.href, { cache: "no-store", headers: { "counterfoil-refresh": "1" }, signal: AbortSignal.timeout(25_000) });
     if (answer.redirected) return location.assign(answer.url); // the session ended: the form says so
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (!answer.ok) {

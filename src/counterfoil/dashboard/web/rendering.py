@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import Fact
+from counterfoil.dashboard.pages.account import AccountShown
 from counterfoil.dashboard.web import format as shown
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.sections import WORDS, SectionContext
@@ -87,9 +88,21 @@ class Renderer:
             since=lambda at: shown.since(at, now),
         )
 
-    def login(self, next_path: str, *, told: str | None, refused: bool) -> str:
-        """The form to log in. `told`: why it is shown, or why it is shown again."""
-        return self._jinja.get_template("login.html").render(next_path=next_path, told=told, refused=refused)
+    def login(self, next_path: str, *, told: str | None, refused: bool, provider: bool) -> str:
+        """The form to log in. `told`: why it is shown, or why it is shown again; `provider`: one may log in by one."""
+        return self._jinja.get_template("login.html").render(next_path=next_path, told=told, refused=refused, provider=provider)
+
+    def moved(self, next_path: str) -> str:
+        """A page that leads to another at once."""
+        return self._jinja.get_template("moved.html").render(next_path=next_path)
+
+    def account(self, session: Session, shown: AccountShown, now: datetime) -> str:
+        """A person's own page."""
+        return self._jinja.get_template("account.html").render(session=session, shown=shown, now=now, page=None)
+
+    def choose_password(self, once: str, *, told: str | None) -> str:
+        """The form where somebody with a one-time secret chooses their password. `told`: why it is shown again."""
+        return self._jinja.get_template("password.html").render(once=once, told=told)
 
     def problem(self, title: str, facts: Mapping[str, Fact], status: int, at: datetime, address: str) -> str:
         """A page that says what was refused, and that nothing was measured."""

@@ -15,14 +15,19 @@ from counterfoil.base.edge import Database
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.problems import NotAuthenticated, Problem
 from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
+from counterfoil.dashboard.web.account import add_account
 from counterfoil.dashboard.web.api_pages import add_api_pages
 from counterfoil.dashboard.web.forms import add_acts
 from counterfoil.dashboard.web.json_view import as_json
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import add_verb_forms, pages_of
+from counterfoil.dashboard.web.provider_login import add_provider_login
 from counterfoil.dashboard.web.rendering import ASSETS, Renderer
 from counterfoil.dashboard.web.serving import Served, answered, finish, guarded, guarded_json, ours, shown
 from counterfoil.dashboard.web.sessions import FormNotOurs, SessionEnded, Sessions, refuse_other_sites, refuse_wrong_csrf
+from counterfoil.operations.access.access import DEFAULT_RULES, SessionRules
+from counterfoil.operations.access.logins import PasswordNeeded
+from counterfoil.operations.access.oidc.provider import LoginProvider, OpenIdClient, callback
 from counterfoil.operations.verbs import Noun
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import INVARIANTS, NOUNS, QUEUES, Wiring
@@ -39,6 +44,9 @@ def add_dashboard(
     invariants: Sequence[Invariant] = INVARIANTS,
     queues: Sequence[Queue] = QUEUES,
     entropy: Callable[[int], bytes] = edge.entropy,
+    session_rules: SessionRules = DEFAULT_RULES,
+    login_provider: LoginProvider | None = None,
+    public_url: str | None = None,
     nouns: Sequence[Noun] = NOUNS,
 ) -> None:
     """Add the dashboard to `app`; see the package for what each argument means. Nothing is asked before somebody looks."""
@@ -49,10 +57,12 @@ def add_dashboard(
         wiring=wiring,
         database=database,
         renderer=Renderer(version=version, refresh_s=refresh_s),
-        door=Sessions(database, wiring.clock, entropy, wiring.make_id, https=https),
+        door=Sessions(database, wiring.clock, entropy, wiring.make_id, https=https, rules=session_rules),
         integrity_checks=IntegrityChecks(database, invariants, wiring.clock),
         queues=queues,
         stuck_minutes=stuck_minutes,
+        entropy=entropy,
+        login_provider=OpenIdClient(login_provider, callback(public_url or ""), wiring.clock) if login_provider else None,
     )
     router = APIRouter(include_in_schema=False)
     for page in PAGES:
@@ -64,6 +74,8 @@ def add_dashboard(
         add_verb_forms(router, served, noun, page)
     add_api_pages(router, served)
     _add_door(router, served)
+    add_account(router, served)
+    add_provider_login(router, served)
     _add_assets(router, served)
     app.include_router(router)
 
@@ -92,9 +104,10 @@ def _add_door(router: APIRouter, served: Served) -> None:
         request: Request,
         name: Annotated[str, Form()] = "",
         key: Annotated[str, Form()] = "",
+        code: Annotated[str, Form()] = "",
         next: Annotated[str, Form()] = "",  # noqa: A002
     ) -> Response:
-        return guarded(served, request, lambda: _log_in(served, request, name, key, next))
+        return guarded(served, request, lambda: _log_in(served, request, name, key, code, next))
 
     @router.post("/logout")
     def log_out(request: Request, csrf: Annotated[str, Form()] = "") -> Response:
@@ -123,14 +136,16 @@ def _show_json(served: Served, page: DashboardPage, request: Request) -> Respons
 
 
 def _form(served: Served, next_path: str, *, told: str | None = None, status: int = 200, refused: bool = False) -> Response:
-    body = served.renderer.login(ours(next_path), told=told, refused=refused)
+    body = served.renderer.login(ours(next_path), told=told, refused=refused, provider=served.login_provider is not None)
     return finish(Response(body, status, media_type="text/html"))
 
 
-def _log_in(served: Served, request: Request, name: str, key: str, next_path: str) -> Response:
+def _log_in(served: Served, request: Request, name: str, key: str, code: str, next_path: str) -> Response:
     response = RedirectResponse(ours(next_path), 303)
     try:
-        served.door.log_in(request, name, key, response)
+        served.door.log_in(request, name, key, response, code=code)
+    except PasswordNeeded:  # they have a one-time secret: the page where it is used
+        return finish(RedirectResponse("/password", 303))
     except (NotAuthenticated, FormNotOurs) as refusal:
         return _form(served, next_path, told=refusal.headline(), status=status_of(refusal), refused=True)
     except Problem as refusal:
@@ -163,5 +178,6 @@ def _ask_integrity_checks(served: Served, request: Request, csrf: str, back: str
 
 _ENDED: Final = {
     "session": SessionEnded.title(),
+    "password": "Your password is chosen. You have no role yet: once two administrators gave you one, log in here.",
     "logout": "You are logged out. The session of this browser cannot be used any more.",
 }

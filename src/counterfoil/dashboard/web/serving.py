@@ -23,6 +23,7 @@ from counterfoil.dashboard.web.rendering import Renderer
 from counterfoil.dashboard.web.sections import SectionContext, parse_day
 from counterfoil.dashboard.web.sessions import Session, SessionEnded, Sessions
 from counterfoil.ledger.reads.books import known_assets
+from counterfoil.operations.access.oidc.provider import OpenIdClient
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import Wiring
 
@@ -38,7 +39,9 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_PATHS: Final = tuple(re.compile(re.sub(r"\{[a-z_]+\}", "[A-Za-z0-9_]{1,64}", page.path)) for page in PAGES)
+_PATHS: Final = tuple(
+    re.compile(re.sub(r"\{[a-z_]+\}", "[A-Za-z0-9_]{1,64}", path)) for path in (*(page.path for page in PAGES), "/account")
+)
 _log = structlog.get_logger("counterfoil.dashboard")
 
 
@@ -53,6 +56,8 @@ class Served:
     integrity_checks: IntegrityChecks
     queues: Sequence[Queue]
     stuck_minutes: int
+    entropy: Callable[[int], bytes]
+    login_provider: OpenIdClient | None
 
 
 def answered(

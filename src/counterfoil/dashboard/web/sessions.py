@@ -1,4 +1,4 @@
-"""Logging in: an API key opens a session of 12 hours; the browser keeps a cookie that no script and no other site can use."""
+"""Logging in: a session that ends when nobody uses it, in a cookie that no script and no other site can use."""
 
 from __future__ import annotations
 
@@ -10,30 +10,34 @@ from typing import Final, NamedTuple
 from fastapi import Request
 from fastapi.responses import Response
 
-from counterfoil.api.http.doorman import Doorman, address_in
+from counterfoil.api.http.doorman import Doorman, address_in, agent_in
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import NotAllowed, NotAuthenticated
 from counterfoil.operations.access.access import (
     LOGIN_PREFIX,
     READ,
-    SESSION_LIFE,
     Caller,
+    SessionRules,
     authenticate,
     close_session,
     open_session,
     require,
     session_caller,
 )
-from counterfoil.operations.access.logins import LOGIN_LIFE, check_login
+from counterfoil.operations.access.logins import LOGIN_LIFE
+from counterfoil.operations.access.passwords import SALT_BYTES
+from counterfoil.operations.access.sessions import SEEN_EVERY, hash_of, note_use, renew_session
 
 TOKEN_BYTES: Final = 32
 KEY_LENGTH_MAX: Final = 200
 COOKIE: Final = "counterfoil_session"
 COOKIE_HTTPS: Final = "__Host-counterfoil_session"
+BY_ITSELF: Final = "counterfoil-refresh"  # a page that refreshes itself says so: nobody uses it by that
+USED_REMEMBERED_MAX: Final = 10_000
 
 
 class SessionEnded(NotAuthenticated):
-    """Your session ended: it was open for 12 hours, you logged out, or its key expired or was revoked."""
+    """Your session ended: its time was over, nobody used it for long, you logged out, or its person or key was ended."""
 
 
 class NotLoggedIn(NotAuthenticated):
@@ -62,6 +66,7 @@ class Sessions:
         make_id: Callable[[str], str],
         *,
         https: bool,
+        rules: SessionRules,
     ) -> None:
         """`https`: browsers reach us by https; then the cookie travels by nothing else, and only to this very host."""
         self._database = database
@@ -69,44 +74,78 @@ class Sessions:
         self._entropy = entropy
         self._make_id = make_id
         self._https = https
-        self._doorman = Doorman(database, clock, make_id)
+        self._rules = rules
+        self._used: dict[bytes, datetime] = {}
+        self.doorman = Doorman(database, clock, make_id)
 
     @property
     def cookie(self) -> str:
         """The cookie's name."""
         return COOKIE_HTTPS if self._https else COOKIE
 
-    def log_in(self, request: Request, name: str, secret: str, response: Response) -> None:
-        """Open a session: for a person by name and password, without a name for a login's token or for an API key, which approves nothing.
+    @property
+    def https(self) -> bool:
+        """Do browsers reach us by https?"""
+        return self._https
+
+    def log_in(self, request: Request, name: str, secret: str, response: Response, *, code: str = "") -> None:
+        """Open a session: for a person by name, password and code, without a name for a login's token or for an API key, which
+        approves nothing. A session that this browser had ends.
 
         Raises NotAuthenticated, NotAllowed, TooManyAttempts, FormNotOurs.
         """
         refuse_other_sites(request)
-        self._doorman.refuse_if_many(request, name.strip())
-        token, csrf = self._entropy(TOKEN_BYTES).hex(), self._entropy(TOKEN_BYTES).hex()
-        try:
-            with self._database.transaction() as conn:
-                now = self._clock()
-                if name.strip():
-                    caller = check_login(conn, name, secret, now=now)
-                else:
-                    caller = authenticate(conn, secret.strip()[:KEY_LENGTH_MAX], now=now)
+        rules = self._rules
+        if name.strip():
+            salt = self._entropy(SALT_BYTES)
+            caller = self.doorman.person(request, name.strip(), secret, code=code, new_password=None, salt=salt)
+            require(caller, READ)
+        else:
+            if secret.strip().startswith(LOGIN_PREFIX):
+                rules = rules._replace(life=LOGIN_LIFE)
+            with self.doorman.counted(request, "", ""), self._database.transaction() as conn:
+                caller = authenticate(conn, secret.strip()[:KEY_LENGTH_MAX], now=self._clock())
                 require(caller, READ)
-                life = LOGIN_LIFE if secret.strip().startswith(LOGIN_PREFIX) else SESSION_LIFE
-                open_session(conn, caller, self._make_id("ses"), token, csrf, now=now, life=life, address=address_in(request))
-        except NotAuthenticated:
-            self._doorman.login_failed(request, name.strip())
-            raise
-        self._doorman.logged_in(request, caller)
-        response.set_cookie(
-            self.cookie,
-            token,
-            max_age=int(SESSION_LIFE.total_seconds()),
-            path="/",
-            secure=self._https,
-            httponly=True,
-            samesite="strict",
-        )
+        self.open(request, caller, response, rules=rules)
+
+    def open(self, request: Request, caller: Caller, response: Response, *, rules: SessionRules | None = None) -> None:
+        """A session for whoever was let in; one that this browser had ends."""
+        token, csrf = self._entropy(TOKEN_BYTES).hex(), self._entropy(TOKEN_BYTES).hex()
+        before, now = request.cookies.get(self.cookie), self._clock()
+        with self._database.transaction() as conn:
+            if before:
+                close_session(conn, before, now=now)
+            open_session(
+                conn,
+                caller,
+                self._make_id("ses"),
+                token,
+                csrf,
+                now=now,
+                rules=rules or self._rules,
+                address=address_in(request),
+                agent=agent_in(request),
+            )
+        self.doorman.logged_in(request, caller)
+        self.keep(response, token)
+
+    def renew(self, request: Request, caller: Caller) -> tuple[Session, str]:
+        """The same login under another token, because it may do more from now on; `keep` gives it to the browser. Raises SessionOver."""
+        session_id = self._make_id("ses")
+        token, csrf = self._entropy(TOKEN_BYTES).hex(), self._entropy(TOKEN_BYTES).hex()
+        with self._database.transaction() as conn:
+            renew_session(
+                conn,
+                caller,
+                session_id,
+                token,
+                csrf,
+                now=self._clock(),
+                rules=self._rules,
+                address=address_in(request),
+                agent=agent_in(request),
+            )
+        return Session(caller._replace(session_id=session_id), csrf), token
 
     def who(self, request: Request) -> Session:
         """Who looks: by the session's cookie, or by a key in the Authorization header. Raises NotLoggedIn, SessionEnded."""
@@ -121,6 +160,8 @@ class Sessions:
                     session = Session(*session_caller(conn, token, now=self._clock()))
                 except NotAuthenticated as ended:
                     raise SessionEnded() from ended
+            if BY_ITSELF not in request.headers:
+                self._note_use(token)
         else:
             raise NotLoggedIn()
         require(session.caller, READ)
@@ -133,6 +174,30 @@ class Sessions:
             with self._database.transaction() as conn:
                 close_session(conn, token, now=self._clock())
         response.delete_cookie(self.cookie, path="/", secure=self._https, httponly=True, samesite="strict")
+
+    def _note_use(self, token: str) -> None:
+        """Once a minute for each session and process."""
+        now, kept = self._clock(), hash_of(token)
+        before = self._used.get(kept)
+        if before is not None and before <= now < before + SEEN_EVERY:
+            return
+        if len(self._used) >= USED_REMEMBERED_MAX:
+            self._used.clear()
+        self._used[kept] = now
+        with self._database.transaction() as conn:
+            note_use(conn, token, now=now)
+
+    def keep(self, response: Response, token: str) -> None:
+        """The browser has this session's token from now on."""
+        response.set_cookie(
+            self.cookie,
+            token,
+            max_age=int(self._rules.life.total_seconds()),
+            path="/",
+            secure=self._https,
+            httponly=True,
+            samesite="strict",
+        )
 
 
 def refuse_other_sites(request: Request) -> None:

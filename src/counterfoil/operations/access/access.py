@@ -104,6 +104,7 @@ class Caller(NamedTuple):
     session_id: str | None = None
     program_id: str | None = None
     is_person: bool = False  # who acts, by login or by a key of theirs
+    with_factor: bool = False  # a second factor was given just now
 
     @property
     def actor(self) -> str:
@@ -119,6 +120,17 @@ class Caller(NamedTuple):
     def permissions(self) -> frozenset[str]:
         """What the roles allow together."""
         return permissions_of(self.role)
+
+
+class SessionRules(NamedTuple):
+    """How long a session lasts at most, how long without use (None: as long), and how long a second factor in it is fresh."""
+
+    life: timedelta = SESSION_LIFE
+    idle: timedelta | None = timedelta(hours=1)
+    fresh: timedelta = timedelta(minutes=5)
+
+
+DEFAULT_RULES: Final = SessionRules()
 
 
 class ApiKey(NamedTuple):
@@ -265,14 +277,33 @@ def open_session(
     csrf: str | None,
     *,
     now: datetime,
-    life: timedelta = SESSION_LIFE,
+    rules: SessionRules = DEFAULT_RULES,
     address: str = "",
+    agent: str = "",
 ) -> Caller:
-    """Begin a session; whoever opened it keeps `token`, we keep its hash. Without a key in `caller` it is a person's own login."""
+    """Begin a session; whoever opened it keeps `token`, we keep its hash. Without a key in `caller` it is a person's own login.
+
+    One that a key opened, such as that of a screen on a wall, is not ended for want of use.
+    """
+    idle_s = None if caller.key_id or rules.idle is None else rules.idle // timedelta(seconds=1)
+    factor_until = now + rules.fresh if caller.with_factor else None
     conn.execute(
-        """insert into session (id, secret_hash, principal_id, api_key_id, csrf, created_at, expires_at, address)
-           values (%s, %s, %s, %s, %s, %s, %s, %s)""",
-        [session_id, _hash(token), caller.principal_id, caller.key_id or None, csrf, now, now + life, address[:100]],
+        """insert into session (id, secret_hash, principal_id, api_key_id, csrf, created_at, expires_at, address, agent, seen_at, idle_s,
+                  factor_until) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        [
+            session_id,
+            _hash(token),
+            caller.principal_id,
+            caller.key_id or None,
+            csrf,
+            now,
+            now + rules.life,
+            address[:100],
+            agent[:200],
+            now,
+            idle_s,
+            factor_until,
+        ],
     )
     return caller if caller.key_id else caller._replace(session_id=session_id)
 
@@ -285,9 +316,10 @@ def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple
                                     where g.principal_id = p.id and g.revoked_at is null), ''),
                   p.id, case when k.id is null then s.id end, coalesce(k.program_id, p.program_id), p.kind = 'person', s.csrf
            from session s join principal p on p.id = s.principal_id left join api_key k on k.id = s.api_key_id
-           where s.secret_hash = %s and s.expires_at > %s and p.disabled_at is null
-             and (k.id is null or k.revoked_at is null and (k.expires_at is null or k.expires_at > %s))""",
-        [_hash(token), now, now],
+           where s.secret_hash = %(hash)s and s.expires_at > %(now)s and p.disabled_at is null
+             and (s.idle_s is null or s.seen_at > %(now)s - s.idle_s * interval '1 second')
+             and (k.id is null or k.revoked_at is null and (k.expires_at is null or k.expires_at > %(now)s))""",
+        {"hash": _hash(token), "now": now},
     ).fetchone()
     if row is None:
         raise SessionOver()

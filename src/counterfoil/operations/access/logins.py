@@ -1,36 +1,34 @@
-"""Logins of persons: roles that are granted to them, a password that a slow hash keeps, and a token that lasts an hour."""
+"""Logins of persons: roles that are granted to them, a password, a second factor if they have one, and a token that lasts an hour."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import unicodedata
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
+from psycopg.rows import class_row
 
 from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound
 from counterfoil.operations.access.access import (
+    DEFAULT_RULES,
     LOGIN_PREFIX,
     ONCE_PREFIX,
     ROLES,
     SECRET_BYTES,
     Caller,
+    SessionRules,
     new_secret,
     open_session,
     refuse_conflicts,
 )
+from counterfoil.operations.access.passwords import SALT_BYTES, fits, hashed, hashed_once, is_outdated, refuse_bad_password
 from counterfoil.operations.access.principals import Principal, PrincipalEnded, create_principal, find_principal, skeleton
+from counterfoil.operations.access.second_factor import CodeNeeded, end_factor, use_code
+from counterfoil.operations.access.sessions import end_other_sessions
 
 LOGIN_LIFE: Final = timedelta(hours=1)  # of a token for the command line; a page's session lasts longer and has a CSRF token
 INVITATION_LIFE: Final = timedelta(hours=72)
-PASSWORD_MIN, PASSWORD_MAX = 12, 200
-SALT_BYTES: Final = 16
-# scrypt with 32 MiB: what one guess costs (OWASP's least is 2^14 with r 8 and p 5; this is its equal in work).
-_N, _R, _P = 2**15, 8, 3
-_MEMORY: Final = 64 << 20
 
 
 class LoginRefused(NotAuthenticated):
@@ -39,6 +37,27 @@ class LoginRefused(NotAuthenticated):
 
 class PasswordNeeded(NotAuthenticated):
     """A one-time secret only sets the first password; choose one with it."""
+
+
+class KeptPassword(NamedTuple):
+    """What is kept of a person who may log in. With `expires_at` it is a one-time secret."""
+
+    id: str
+    name: str
+    program_id: str | None
+    hash: str
+    expires_at: datetime | None
+    role: str
+    has_factor: bool
+
+
+class PersonKnown(NamedTuple):
+    """Whose name and password were given. `kept`: what is kept of the secret; `once`: it is one that only sets a password."""
+
+    caller: Caller
+    kept: str
+    once: bool
+    has_factor: bool
 
 
 class Invited(NamedTuple):
@@ -71,20 +90,78 @@ def invite(conn: Connection[Any], principal_id: str, entropy: bytes, *, now: dat
     if owner.kind != "person":
         raise InvalidInput("principalId", "a person; a service has keys", got=owner.kind)
     once = ONCE_PREFIX + new_secret(entropy[:SECRET_BYTES], live=True).rpartition("_")[2]
-    _keep(conn, owner.id, once, entropy[SECRET_BYTES:], now=now, expires_at=now + INVITATION_LIFE)
+    _keep(conn, owner.id, hashed_once(once), now=now, expires_at=now + INVITATION_LIFE)
+    return once
+
+
+def reset_person(conn: Connection[Any], principal_id: str, entropy: bytes, *, now: datetime) -> str:
+    """They lost their password or their second factor: both end, as do their sessions, and a one-time secret lets them begin anew.
+
+    Raises what `invite` raises.
+    """
+    once = invite(conn, principal_id, entropy, now=now)
+    end_factor(conn, principal_id, now=now)
+    end_other_sessions(conn, principal_id, but=None, now=now)
     return once
 
 
 def set_password(conn: Connection[Any], principal_id: str, password: str, salt: bytes, *, now: datetime) -> None:
-    """From now on this opens a login. Raises InvalidInput with the limit."""
-    refuse_bad_password(password)
-    _keep(conn, principal_id, password, salt, now=now, expires_at=None)
+    """From now on this opens a login. Raises InvalidInput with the limit, NotFound."""
+    refuse_bad_password(password, name=find_principal(conn, principal_id).name)
+    _keep(conn, principal_id, hashed(password, salt), now=now, expires_at=None)
 
 
-def refuse_bad_password(password: str) -> None:
-    """Length is what counts (NIST 800-63B); no rule about kinds of letters. Raises InvalidInput, which does not show it."""
-    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX or len(set(password)) < PASSWORD_MIN // 2:
-        raise InvalidInput("password", f"{PASSWORD_MIN} to {PASSWORD_MAX} characters, at least 6 of them different")
+def check_password(conn: Connection[Any], name: str, password: str, *, now: datetime) -> PersonKnown:
+    """Whose name and password these are. Raises LoginRefused."""
+    return judge_password(find_password(conn, name), password, now=now)
+
+
+def find_password(conn: Connection[Any], name: str) -> KeptPassword | None:
+    """What is kept for this name; None when nobody has it."""
+    with conn.cursor(row_factory=class_row(KeptPassword)) as cur:
+        return cur.execute(
+            """select p.id, p.name, p.program_id, w.hash, w.expires_at,
+                      coalesce((select string_agg(g.role, '+' order by g.role) from role_grant g
+                                where g.principal_id = p.id and g.revoked_at is null), '') as role,
+                      exists (select from second_factor f where f.principal_id = p.id and f.confirmed_at is not null
+                                                            and f.ended_at is null) as has_factor
+               from principal p join password w on w.principal_id = p.id
+               where p.skeleton = %s and p.name = %s and p.kind = 'person' and p.disabled_at is null""",
+            [skeleton(name), unicodedata.normalize("NFKC", name).strip()],
+        ).fetchone()
+
+
+def judge_password(kept: KeptPassword | None, password: str, *, now: datetime) -> PersonKnown:
+    """Is it the password? Slow on purpose, so no transaction is open. Raises LoginRefused.
+
+    A name that nobody has costs as long as a wrong password, so that names cannot be told apart by a clock.
+    """
+    if not fits(password, kept.hash if kept else None) or kept is None or (kept.expires_at is not None and kept.expires_at <= now):
+        raise LoginRefused()
+    caller = Caller("", kept.name, kept.role, kept.id, None, kept.program_id, is_person=True)
+    return PersonKnown(caller, kept.hash, kept.expires_at is not None, kept.has_factor)
+
+
+def check_code(conn: Connection[Any], known: PersonKnown, code: str | None, *, now: datetime) -> tuple[Caller, bool]:
+    """The second half of a login, for who has a second factor; True for a recovery code. Raises CodeNeeded, CodeRefused."""
+    if not known.has_factor:
+        return known.caller, False
+    if not code:
+        raise CodeNeeded(field="code")
+    recovery = use_code(conn, known.caller.principal_id, code, now=now)
+    return known.caller._replace(with_factor=True), recovery
+
+
+def keep_password(
+    conn: Connection[Any], known: PersonKnown, password: str, new_password: str | None, salt: bytes, *, now: datetime
+) -> None:
+    """At a login: choose a new password, or bring one that was kept in an old way under today's. Raises PasswordNeeded, InvalidInput."""
+    if new_password is not None:
+        set_password(conn, known.caller.principal_id, new_password, salt, now=now)
+    elif known.once:
+        raise PasswordNeeded(field="newPassword")
+    elif is_outdated(known.kept) and len(salt) == SALT_BYTES:
+        _keep(conn, known.caller.principal_id, hashed(password, salt), now=now, expires_at=None)
 
 
 def check_login(
@@ -93,29 +170,18 @@ def check_login(
     password: str,
     *,
     now: datetime,
+    code: str | None = None,
     new_password: str | None = None,
     salt: bytes = b"",
 ) -> Caller:
-    """Whose name and password these are; a one-time secret sets `new_password`. Raises LoginRefused, PasswordNeeded, InvalidInput.
+    """All of a login in one transaction; nothing is counted (the edges count). A one-time secret sets `new_password`.
 
-    A name that nobody has costs as long as a wrong password, so that names cannot be told apart by a clock.
+    Raises LoginRefused, CodeNeeded, CodeRefused, PasswordNeeded, InvalidInput.
     """
-    row = conn.execute(
-        """select p.id, p.name, p.program_id, w.hash, w.expires_at,
-                  coalesce((select string_agg(g.role, '+' order by g.role) from role_grant g
-                            where g.principal_id = p.id and g.revoked_at is null), '')
-           from principal p join password w on w.principal_id = p.id
-           where p.skeleton = %s and p.name = %s and p.kind = 'person' and p.disabled_at is null""",
-        [skeleton(name), unicodedata.normalize("NFKC", name).strip()],
-    ).fetchone()
-    kept = row[3] if row else _hashed("nobody's", bytes(SALT_BYTES))
-    if not _fits(password, kept) or row is None or (row[4] is not None and row[4] <= now):
-        raise LoginRefused()
-    if row[4] is not None and new_password is None:
-        raise PasswordNeeded(field="newPassword")
-    if new_password is not None:
-        set_password(conn, row[0], new_password, salt, now=now)
-    return Caller("", row[1], row[5], row[0], None, row[2], is_person=True)
+    known = check_password(conn, name, password, now=now)
+    caller, _ = check_code(conn, known, code, now=now)
+    keep_password(conn, known, password, new_password, salt, now=now)
+    return caller
 
 
 def log_in(
@@ -126,11 +192,19 @@ def log_in(
     *,
     now: datetime,
     address: str = "",
+    agent: str = "",
     life: timedelta = LOGIN_LIFE,
+    rules: SessionRules = DEFAULT_RULES,
 ) -> tuple[Caller, str]:
     """A login for whom `check_login` found, and its token, which goes where an API key goes."""
-    token = LOGIN_PREFIX + new_secret(entropy, live=True).rpartition("_")[2]
-    return open_session(conn, caller, session_id, token, None, now=now, life=life, address=address), token
+    token = new_login_token(entropy)
+    lasting = rules._replace(idle=None, life=life)
+    return open_session(conn, caller, session_id, token, None, now=now, rules=lasting, address=address, agent=agent), token
+
+
+def new_login_token(entropy: bytes) -> str:
+    """A token that goes where an API key goes."""
+    return LOGIN_PREFIX + new_secret(entropy, live=True).rpartition("_")[2]
 
 
 def grant_role(conn: Connection[Any], grant_id: str, principal_id: str, role: str, *, by: str, now: datetime) -> None:
@@ -179,30 +253,9 @@ def is_administered(conn: Connection[Any]) -> bool:
     return row == (True,)
 
 
-def _keep(conn: Connection[Any], principal_id: str, secret: str, salt: bytes, *, now: datetime, expires_at: datetime | None) -> None:
-    if conn.execute("select 1 from principal where id = %s", [principal_id]).fetchone() is None:
-        raise NotFound(what="principal", id=principal_id)
+def _keep(conn: Connection[Any], principal_id: str, kept: str, *, now: datetime, expires_at: datetime | None) -> None:
     conn.execute(
         """insert into password (principal_id, hash, set_at, expires_at) values (%s, %s, %s, %s)
            on conflict (principal_id) do update set hash = excluded.hash, set_at = excluded.set_at, expires_at = excluded.expires_at""",
-        [principal_id, _hashed(secret, salt), now, expires_at],
+        [principal_id, kept, now, expires_at],
     )
-
-
-def _hashed(secret: str, salt: bytes) -> str:
-    made = hashlib.scrypt(_text(secret), salt=salt, n=_N, r=_R, p=_P, maxmem=_MEMORY)
-    return "$".join(("scrypt", str(_N), str(_R), str(_P), _b64(salt), _b64(made)))
-
-
-def _fits(secret: str, kept: str) -> bool:
-    _, n, r, p, salt, made = kept.split("$")
-    ours = hashlib.scrypt(_text(secret[:PASSWORD_MAX]), salt=base64.b64decode(salt), n=int(n), r=int(r), p=int(p), maxmem=_MEMORY)
-    return hmac.compare_digest(ours, base64.b64decode(made))
-
-
-def _text(secret: str) -> bytes:
-    return unicodedata.normalize("NFKC", secret).encode("utf-8", "surrogatepass")
-
-
-def _b64(given: bytes) -> str:
-    return base64.b64encode(given).decode()

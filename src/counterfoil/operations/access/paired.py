@@ -10,4 +10,6 @@ from counterfoil.operations.approvals import Paired
 PAIRED: Final = (
     Paired("api_key", "create", approved_by=ADMINISTER),
     Paired("principal", "grant", approved_by=ADMINISTER),
+    Paired("principal", "link", approved_by=ADMINISTER),
+    Paired("principal", "reset", approved_by=ADMINISTER),
 )

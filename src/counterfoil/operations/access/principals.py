@@ -106,6 +106,18 @@ def find_principal(conn: Connection[Any], principal_id: str) -> Principal:
     return row_by_id(conn, Principal, "principal", f"select {_COLUMNS} from principal where id = %s", principal_id)
 
 
+def named_person(conn: Connection[Any], name: str) -> Principal:
+    """The person of this name. Raises NotFound."""
+    with conn.cursor(row_factory=class_row(Principal)) as cur:
+        found = cur.execute(
+            f"select {_COLUMNS} from principal where skeleton = %s and name = %s and kind = 'person'",
+            [skeleton(name), unicodedata.normalize("NFKC", name).strip()],
+        ).fetchone()
+    if found is None:
+        raise NotFound(what="person", name=name[:NAME_MAX])
+    return found
+
+
 def list_principals(conn: Connection[Any], *, rows_max: int, after: str | None = None) -> list[Principal]:
     """People and services, the newest first, behind `after`."""
     with conn.cursor(row_factory=class_row(Principal)) as cur:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from counterfoil.base.problems import Kind, Problem
 
-WINDOW: Final = timedelta(minutes=5)
+WINDOW: Final = timedelta(minutes=5)  # doubled with each round of failures that follows a full one
+ROUNDS_MAX: Final = 4  # up to 80 minutes
+KNOWN_FOR: Final = timedelta(days=30)
 OF_NAME_AND_ADDRESS: Final = 5
-OF_NAME: Final = 25  # from anywhere: whoever guesses from many addresses is slowed down, and the owner rarely locked out
+OF_NAME: Final = 25  # from anywhere, but for the addresses that its owner comes from: nobody who guesses locks them out there
+OF_CODE: Final = 5  # of a person whose password was right
 OF_ADDRESS: Final = 25
 OF_ALL: Final = 200
 RECORDED_MAX: Final = 50  # refused keys of one address within a window: nobody fills the table from outside
@@ -60,46 +64,78 @@ def clean(text: str) -> str:
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)[:TEXT_MAX]
 
 
-def buckets_of(looks: str, address: str) -> dict[str, int]:
+def buckets_of(looks: str, address: str, *, known: bool = False) -> dict[str, int]:
     """What a failure counts for, and how many are allowed of each; `looks` is the skeleton of the name, empty when a key was given.
 
-    Nobody's failures lock everybody who has a name out; of keys, which nobody guesses, all together count, too, for the database's sake.
+    `known`: the owner of the name came from this address lately. Nobody's failures lock everybody who has a name out; of keys, which
+    nobody guesses, all together count, too, for the database's sake.
     """
     near = clean(address)
     if not looks:
         return {f"key-login:{near}": OF_NAME_AND_ADDRESS, "key-logins": OF_ALL}
     name = hashlib.sha256(looks.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    return {f"both:{name}:{near}": OF_NAME_AND_ADDRESS, f"name:{name}": OF_NAME, f"address:{near}": OF_ADDRESS}
+    anywhere = {} if known else {f"name:{name}": OF_NAME}
+    return {f"both:{name}:{near}": OF_NAME_AND_ADDRESS, **anywhere, f"address:{near}": OF_ADDRESS}
 
 
-def refuse_if_many(conn: Connection[Any], buckets: dict[str, int], *, now: datetime) -> None:
-    """Raise TooManyAttempts, with the seconds to wait, when one of these had its failures within five minutes."""
-    rows = conn.execute(
-        "select bucket, failures, began_at from access_attempt where bucket = any(%s) and began_at > %s",
-        [list(buckets), now - WINDOW],
-    ).fetchall()
-    for bucket, failures, began in rows:
-        if failures >= buckets[bucket]:
-            wait_s = int((began + WINDOW - now).total_seconds()) + 1
-            raise TooManyAttempts(limit=f"{buckets[bucket]} failures within 5 minutes", wait_seconds=wait_s)
+def code_bucket(principal_id: str) -> dict[str, int]:
+    """What a wrong code counts for: the person, wherever it came from. Only who knows their password gets so far."""
+    return {f"code:{principal_id}": OF_CODE}
 
 
-def count_failure(conn: Connection[Any], buckets: Sequence[str], *, now: datetime) -> int:
+def comes_from(conn: Connection[Any], looks: str, address: str, *, now: datetime) -> bool:
+    """Did somebody of this name log in by name from this address within 30 days?"""
+    row = conn.execute(
+        """select exists (select from session s join principal p on p.id = s.principal_id
+                          where p.skeleton = %s and s.address = %s and s.address <> '' and s.api_key_id is null and s.created_at > %s)""",
+        [looks, address, now - KNOWN_FOR],
+    ).fetchone()
+    return row == (True,)
+
+
+def count_attempt(conn: Connection[Any], buckets: Mapping[str, int], *, now: datetime) -> None:
+    """Count an attempt before it is made, so that of many at once no more are made than are allowed; `take_back` when it was none.
+
+    Raises TooManyAttempts with the seconds to wait; the caller rolls back, so that waiting does not grow by asking.
+    """
+    failed = _count(conn, buckets, now)
+    waits = [(limit, began + wait - now) for limit, failures, began, wait in failed if failures > limit]
+    if waits:
+        limit, wait = max(waits, key=lambda one: one[1])
+        raise TooManyAttempts(limit=f"{limit} failures", wait_seconds=int(wait.total_seconds()) + 1)
+
+
+def take_back(conn: Connection[Any], buckets: Mapping[str, int]) -> None:
+    """What `count_attempt` counted was no failure."""
+    conn.execute("update access_attempt set failures = greatest(failures - 1, 0) where bucket = any(%s)", [sorted(buckets)])
+
+
+def count_failure(conn: Connection[Any], buckets: Mapping[str, int], *, now: datetime) -> int:
     """One more failure of each; returns the most that one of them has. Old windows are forgotten on the way."""
-    rows = conn.execute(
-        """insert into access_attempt as a (bucket, began_at, failures) select unnest(%(buckets)s::text[]), %(now)s, 1
-           on conflict (bucket) do update set
-               failures = case when a.began_at > %(since)s then a.failures + 1 else 1 end,
-               began_at = case when a.began_at > %(since)s then a.began_at else excluded.began_at end
-           returning failures""",
-        {"buckets": sorted(buckets), "now": now, "since": now - WINDOW},
-    ).fetchall()
+    failed = _count(conn, buckets, now)
     conn.execute(
         f"""delete from access_attempt where bucket in (
                select bucket from access_attempt where began_at < %s order by began_at limit {FORGOTTEN_MAX} for update skip locked)""",
-        [now - 2 * WINDOW],
+        [now - 2 * WINDOW * 2**ROUNDS_MAX],
     )
-    return max((row[0] for row in rows), default=0)
+    return max((failures for _, failures, _, _ in failed), default=0)
+
+
+def _count(conn: Connection[Any], buckets: Mapping[str, int], now: datetime) -> list[tuple[int, int, datetime, timedelta]]:
+    """Of each: its limit, its failures, when its window began, how long that lasts. A window that follows a full one is twice as long."""
+    over = "a.began_at + %(window)s * power(2, a.rounds) <= %(now)s"
+    rows = conn.execute(
+        f"""insert into access_attempt as a (bucket, began_at, failures)
+            select bucket, %(now)s, 1 from unnest(%(buckets)s::text[]) as given (bucket) order by bucket
+            on conflict (bucket) do update set
+               failures = case when {over} then 1 else a.failures + 1 end,
+               rounds = case when not {over} then a.rounds
+                             when a.failures < (%(limits)s::jsonb ->> a.bucket)::int then 0 else least(a.rounds + 1, {ROUNDS_MAX}) end,
+               began_at = case when {over} then excluded.began_at else a.began_at end
+           returning bucket, failures, began_at, {WINDOW.total_seconds():.0f} * power(2, rounds)::int""",
+        {"buckets": sorted(buckets), "limits": Jsonb(dict(buckets)), "now": now, "window": WINDOW},
+    ).fetchall()
+    return [(buckets[bucket], failures, began, timedelta(seconds=wait_s)) for bucket, failures, began, wait_s in rows]
 
 
 def list_access(

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from counterfoil.base.machine import steps_taken, take_step
 from counterfoil.operations.access.access import Caller
-from counterfoil.operations.approvals import KeyCannotApprove
+from counterfoil.operations.approvals import refuse_unless_logged_in
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.payouts.batches.batches import LockedBatch, lines_of, lock_batch
 from counterfoil.payouts.batches.executing import cover_lacking
@@ -46,11 +46,10 @@ def submit_batch(conn: Connection[Any], batch_id: str, *, by: Caller, now: datet
 def approve_batch(conn: Connection[Any], batch_id: str, *, by: Caller, now: datetime) -> str:
     """Approve exactly what is frozen. The last of the people it takes makes it approved; the same person again changes nothing.
 
-    Raises KeyCannotApprove, BatchMakerApproves, BatchNotNow, BatchAltered.
+    Raises KeyCannotApprove, SecondFactorOld, BatchMakerApproves, BatchNotNow, BatchAltered.
     """
     one = _in_state(conn, batch_id, "pending_approval")
-    if by.session_id is None:
-        raise KeyCannotApprove(key=by.name)
+    refuse_unless_logged_in(conn, by, now=now)
     if _is_maker(conn, batch_id, by):
         raise BatchMakerApproves(batch=batch_id, person=by.name)
     if one.sha256 is None or bytes(one.sha256) != bytes(one.digest):

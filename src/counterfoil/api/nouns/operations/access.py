@@ -18,7 +18,20 @@ from counterfoil.operations.access.access import AUDIT
 from counterfoil.operations.access.records import AccessEvent, list_access
 
 router = routes("People")
-Happening = Literal["login", "login_failed", "login_limited", "logout", "key_refused", "refused"]
+Happening = Literal[
+    "login",
+    "login_failed",
+    "login_limited",
+    "logout",
+    "key_refused",
+    "refused",
+    "password_changed",
+    "password_reset",
+    "factor_added",
+    "factor_removed",
+    "recovery_used",
+    "session_ended",
+]
 
 
 @shows(AccessEvent)

@@ -21,6 +21,6 @@ add_list(
     COLUMNS,
     "Logins, failed logins and refusals, newest first; for auditors, controllers and administrators.",
     "Nothing.",
-    Only("--kind", "login, login_failed, login_limited, logout, key_refused or refused."),
+    Only("--kind", "login, login_failed, login_limited, logout, key_refused, refused, or a change of how somebody logs in."),
     need="audit",
 )

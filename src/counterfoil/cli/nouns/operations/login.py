@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -14,6 +14,7 @@ from counterfoil.cli.core.secrets_asked import asked_unseen
 from counterfoil.client.client import Client
 from counterfoil.client.problems import ApiProblem
 
+CODE: Final = "Code of your second factor"
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -24,31 +25,39 @@ def login(
         bool,
         typer.Option(
             "--password-stdin",
-            help="Read the password from the first line of standard input, a new one from the second.",
+            help="Read the password from the first line of standard input, a new one from the second, a code from the third.",
         ),
     ] = False,
     shown: Annotated[
         bool, typer.Option("--print", help="Print the token instead of keeping it; it goes into COUNTERFOIL_API_KEY.")
     ] = False,
 ) -> None:
-    """Log in for an hour. With a one-time secret you choose your password now."""
+    """Log in for an hour. With a one-time secret you choose your password now; with a second factor you give its code."""
     url = server("read", os.environ).url
-    told = [line.rstrip("\n") for line in sys.stdin][:2] if from_stdin else [_typed("Password")]
-    body = {"name": name, "password": told[0] if told else ""}
+    told = [line.rstrip("\n") for line in sys.stdin][:3] if from_stdin else [_typed("Password")]
+    given = dict(zip(("password", "newPassword", "code"), told or [""], strict=False))
+    body = {"name": name, **{field: text for field, text in given.items() if text or field == "password"}}
     with Client(url, timeout_s=TIMEOUT_S) as client:
-        try:
-            done = client.post("/api/logins", {**body, **({"newPassword": told[1]} if len(told) > 1 else {})})
-        except ApiProblem as problem:
-            if problem.name != "PasswordNeeded" or from_stdin:
-                raise
-            chosen = _typed("New password, 12 characters or more", again=True)
-            done = client.post("/api/logins", {**body, "newPassword": chosen})
+        done = _asked(client, body, ask=not from_stdin)
     if shown:
         typer.echo(done["token"])
         return
     path = keep_login(url, done["token"], os.environ)
     roles = ", ".join(done["roles"]) or "no role"
     typer.echo(f"{done['name']} ({roles}) is logged in at {url} until {done['expiresAt']}. Kept in {path}.")
+
+
+@app.command("confirm")
+def confirm(
+    from_stdin: Annotated[bool, typer.Option("--code-stdin", help="Read the code from standard input.")] = False,
+) -> None:
+    """Give the code of your second factor again: an approval needs one that is a few minutes old at most."""
+    url = server("read", os.environ).url
+    code = sys.stdin.readline().strip() if from_stdin else asked_unseen(CODE, instead="--code-stdin", how="give it on standard input")
+    with Client(url, login_at(url, os.environ), timeout_s=TIMEOUT_S) as client:
+        done = client.post("/api/logins/confirm", {"code": code})
+    keep_login(url, done["token"], os.environ)
+    typer.echo(f"{done['name']} may approve; the login at {url} lasts until {done['expiresAt']}.")
 
 
 @app.command("logout")
@@ -63,6 +72,19 @@ def logout() -> None:
     with Client(url, token, timeout_s=TIMEOUT_S) as client:
         client.post("/api/logins/end")
     typer.echo("You are logged out.")
+
+
+def _asked(client: Client, body: dict[str, str], *, ask: bool) -> Any:
+    """Log in, and ask for what lacks: a new password with a one-time secret, the code of a second factor."""
+    lacking = {"PasswordNeeded": ("newPassword", "New password, 12 characters or more", True), "CodeNeeded": ("code", CODE, False)}
+    while True:
+        try:
+            return client.post("/api/logins", body)
+        except ApiProblem as problem:
+            field, question, again = lacking.get(problem.name, ("", "", False))
+            if not ask or not field or field in body:
+                raise
+            body = {**body, field: _typed(question, again=again)}
 
 
 def _typed(question: str, *, again: bool = False) -> str:

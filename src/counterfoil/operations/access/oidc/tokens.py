@@ -1,0 +1,88 @@
+"""What a provider says of who somebody is: a signed token, and everything that must be true of it. Asks nobody and nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from counterfoil.operations.access.oidc import refusals as why
+from counterfoil.operations.access.oidc.refusals import ProviderLoginRefused
+
+ALGORITHMS: Final = ("RS256", "ES256", "PS256", "EdDSA")  # never `none`, and no secret that both know
+LEEWAY_S: Final = 60  # how far two clocks may be apart
+SUBJECT_MAX: Final = 255
+_CLAIM: Final[Mapping[str, str]] = {
+    "iss": why.ISSUER,
+    "aud": why.AUDIENCE,
+    "azp": why.AUDIENCE,
+    "nonce": why.NONCE,
+    "at_hash": why.ACCESS_TOKEN,
+    "iat": why.FUTURE,
+    "nbf": why.FUTURE,
+}
+
+
+class Expected(NamedTuple):
+    """What a token must say: it is for us, of this provider, for this one login."""
+
+    issuer: str
+    client_id: str
+    nonce: str
+    access_token: str | None
+
+
+class KeyUnknown(Exception):
+    """It names a key that is not among those that we know of: the provider may have another by now."""
+
+
+def subject_of(token: str, keys: Mapping[str, Any], expected: Expected, *, now: datetime) -> str:
+    """Who it is, in the provider's words, if all of it is true. Raises ProviderLoginRefused with the reason, KeyUnknown."""
+    from authlib.oidc.core import CodeIDToken  # the extra `oidc`
+
+    header, payload = _verified(token, keys)
+    options = {"iss": {"essential": True, "value": expected.issuer}, "aud": {"essential": True, "value": expected.client_id}}
+    params = {"client_id": expected.client_id, "nonce": expected.nonce, "access_token": expected.access_token}
+    claims = CodeIDToken(payload, header, options, params)
+    _check(claims, now)
+    subject = payload["sub"]
+    if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_MAX or not subject.isprintable():
+        raise ProviderLoginRefused(why=why.LACKS, claim="sub")
+    return subject
+
+
+def _verified(token: str, keys: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Its header and its claims, once its signature is that of a key of the provider."""
+    from joserfc import jws, jwt
+    from joserfc.errors import JoseError
+    from joserfc.jwk import KeySet
+
+    try:
+        header = jws.extract_compact(token.encode()).headers()
+    except (JoseError, ValueError):
+        raise ProviderLoginRefused(why=why.FORM) from None
+    if header.get("alg") not in ALGORITHMS:
+        raise ProviderLoginRefused(why=why.ALGORITHM, algorithm=str(header.get("alg"))[:20])
+    named = [one for one in keys.get("keys", []) if header.get("kid") in (None, one.get("kid")) and one.get("use", "sig") == "sig"]
+    if not named:
+        raise KeyUnknown()
+    try:
+        read = jwt.decode(token, KeySet.import_key_set({"keys": named}), algorithms=list(ALGORITHMS))
+    except (JoseError, ValueError, KeyError):
+        raise ProviderLoginRefused(why=why.SIGNATURE) from None
+    return dict(read.header), dict(read.claims)
+
+
+def _check(claims: Any, now: datetime) -> None:
+    from joserfc.errors import ExpiredTokenError, InvalidClaimError, InvalidTokenError, MissingClaimError
+
+    try:
+        claims.validate(now=int(now.timestamp()), leeway=LEEWAY_S)
+    except ExpiredTokenError:
+        raise ProviderLoginRefused(why=why.EXPIRED) from None
+    except MissingClaimError as lacking:
+        raise ProviderLoginRefused(why=why.LACKS, claim=str(lacking.claim)[:40]) from None
+    except InvalidClaimError as wrong:
+        raise ProviderLoginRefused(why=_CLAIM.get(str(wrong.claim), why.LACKS), claim=str(wrong.claim)[:40]) from None
+    except InvalidTokenError:
+        raise ProviderLoginRefused(why=why.FUTURE) from None
