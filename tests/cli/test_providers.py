@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+from pydantic import ValidationError
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.base.settings import SecretMissing, Settings
@@ -16,7 +17,7 @@ from counterfoil.operations.providers.conformance.checks import CHECKS
 from counterfoil.operations.providers.conformance.sandbox import Sandbox
 from counterfoil.operations.providers.simulator import SimulatorProvider
 from tests.builders import SECRET
-from tests.operations.providers.how import NEEDS_BANK_FILES
+from tests.operations.providers.how import NEEDS_BANK_FILES, NEEDS_EVM
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -79,3 +80,43 @@ def test_stripe_is_not_set_up_by_half():
         providers_of(settings(stripe_api_key=STRIPE_KEY))
     assert lacking.value.facts["variables"] == ["COUNTERFOIL_STRIPE_WEBHOOK_SECRET"]
     assert providers_of(settings()) == {}
+
+
+CHAIN = {
+    "chain_url": "http://127.0.0.1:9/v3/very-private-path",
+    "chain_private_key": "0x" + "9f3b2c7d1e8a4650" * 4,
+    "chain_number": 1,
+    "chain_assets": "USDC=0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48,ETH=coin",
+}
+
+
+def test_a_chain_is_set_up_whole_and_shows_no_secret():
+    pytest.importorskip("eth_account", reason=NEEDS_EVM)
+    whole = settings(**CHAIN)
+    assert list(providers_of(whole)) == ["chain"]
+    for secret in ("very-private-path", "9f3b2c7d1e8a4650"):
+        assert secret not in repr(whole) + repr(providers_of(whole)) + repr(vars(providers_of(whole)["chain"]))
+
+
+@pytest.mark.parametrize(
+    ("lacks", "field"),
+    [
+        ({"chain_number": None}, "chain_number"),
+        ({"chain_assets": ""}, "chain_assets"),
+        ({"chain_assets": "USDC=0xa0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"}, "chain_assets"),  # no checksum
+        ({"chain_gas_asset": "POL"}, "chain_gas_asset"),  # and the coin is called otherwise
+        ({"chain_private_key": "0x" + "9f3b2c7d1e8a4650" * 3 + "not hexadecimal!"}, "chain_private_key"),
+    ],
+)
+def test_a_chain_that_is_set_up_wrongly_is_refused_by_its_setting(lacks, field):
+    pytest.importorskip("eth_account", reason=NEEDS_EVM)
+    with pytest.raises((InvalidInput, ValidationError)) as wrong:
+        providers_of(settings(**CHAIN | lacks))
+    assert field in str(wrong.value)
+    assert "9f3b2c7d" not in str(wrong.value)
+
+
+def test_a_chain_without_its_key_does_not_start():
+    with pytest.raises(SecretMissing) as lacking:
+        providers_of(settings(**CHAIN | {"chain_private_key": None}))
+    assert lacking.value.facts["variables"] == ["COUNTERFOIL_CHAIN_PRIVATE_KEY"]

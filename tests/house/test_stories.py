@@ -13,7 +13,7 @@ from tests.shared_data import shared
 
 IDS = re.compile(r"\b[VSITP]\d{1,2}\b")
 # Rows that can be done and that no story walks yet. It only gets shorter: name the id in the story, and strike it out here.
-LATER = frozenset(["S20"])
+LATER: frozenset[str] = frozenset()
 
 
 def rows() -> dict[str, tuple[str, str]]:

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from counterfoil.base.edge import entropy, make_id, now
+from counterfoil.base.money import Asset
 from counterfoil.base.secret import Secret
+from counterfoil.ledger.accounts.accounts import open_accounts, open_program
+from counterfoil.ledger.journals.journal import NewJournal, post_journals
 from counterfoil.operations.providers.conformance.chain_node import CHAIN, ChainNode
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.wiring import INVARIANTS, ticks
@@ -52,6 +55,7 @@ class ChainDesk(Desk):
             }
         )
         self.chain = self.an_adapter()
+        self.chain.reads_by(lambda: database.transaction(read_only=True))
         self.wiring = replace(self.wiring, providers={"simulator": self.provider, "chain": self.chain})
         self.ticks = ticks(self.wiring, "worker:test")
         self.payees: dict[str, str] = {}
@@ -59,11 +63,23 @@ class ChainDesk(Desk):
     def an_adapter(self, url: str | None = None, timeout_s: float = 2.0) -> ChainProvider:
         return ChainProvider(url or self.node.url, Secret(self.key, "chain_private_key"), self.terms, timeout_s=timeout_s)
 
+    def book_funds(self) -> None:
+        """What came to the address, booked under the ids that the chain's statement gives it."""
+        logs = self.node.ask("eth_getLogs", {"address": self.token, "fromBlock": "0x0"})
+        log = next(one for one in logs if self.address[2:].lower() in one["topics"][2])
+        funds = {"EUR": (HEADS, f"{log['transactionHash']}:0"), "ETH": (10**11, f"ETH:{int(log['blockNumber'], 16) - 1}")}
+        with self.database.transaction() as conn:
+            open_program(conn, PROGRAM, name="Main", assets=[Asset("ETH", 9)], now=self.clock.now)
+            for asset, (minor, key) in funds.items():
+                names = ["clearing:chain", "platform:own_funds"]
+                open_accounts(conn, PROGRAM, names, asset=asset, actor="test", now=self.clock.now)
+                line = ("clearing:chain", "platform:own_funds", minor)
+                post_journals(conn, PROGRAM, [NewJournal(key, "other", [line], asset, "test")], now=self.clock.now)
+
     def owe(self, *payees: str) -> list[str]:
         """94.00 is owed to each of these payees and set aside for a payout on the chain; their attempts' ids, in order."""
         for payee in payees:
             if payee not in self.payees:
-                self.payees[payee] = str(to_checksum_address("0x" + entropy(20).hex()))
                 self._destination(payee)
             invoice = issue(self.database, "100.00", prefix=make_id("x")[-8:], payee=payee)[0]
             self.pay(invoice, 100_00)
@@ -71,7 +87,13 @@ class ChainDesk(Desk):
         self.work("webhooks", "verify", "settle", "events", "reserve")
         return [row[0] for row in self.rows("select id from provider_payout order by id")]
 
+    def has_address(self, payee: str) -> str:
+        """A payee with an address of its own, which nobody has entered yet."""
+        self.payees[payee] = str(to_checksum_address("0x" + entropy(20).hex()))
+        return self.payees[payee]
+
     def _destination(self, payee: str) -> None:
+        self.has_address(payee)
         with self.database.transaction() as conn:
             given = {"program_id": PROGRAM, "payee_id": payee, "provider": "chain", "token": self.payees[payee]}
             set_destination(conn, make_id("dst"), **given, actor="test", now=self.clock.now)

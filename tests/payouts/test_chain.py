@@ -69,6 +69,20 @@ def test_a_payout_is_paid_when_it_is_as_deep_as_was_set_and_its_gas_is_booked_in
     assert desk.balance("provider_fee") == 30  # of the customer's payment at the simulator; gas is none of it
 
 
+def test_the_coin_of_a_chain_is_paid_too_and_its_gas_is_of_the_same_asset(database, node, simulator):
+    a_chain_program(database)
+    desk = ChainDesk(database, simulator, node, tokens={"EUR": None}, gas_asset="EUR")
+    desk.owe("payee-1")
+    desk.send()
+    desk.tend(mine=CONFIRMATIONS)
+    assert desk.states() == [("succeeded", "completed")]
+    assert node.holds(desk.payees["payee-1"]) == 94 * 10**18
+    [[gas]] = desk.rows("select gas_wei from chain_sender")
+    assert node.holds(desk.address) == 6 * 10**18 - gas
+    assert desk.rows("select minor from chain_gas") == [(0,)]  # less than a unit of ours: it is carried, and booked with the next
+    desk.true()
+
+
 def test_orders_take_one_nonce_each_in_order_and_without_gaps_also_from_two_workers_at_once(desk):
     payees = [f"payee-{number}" for number in range(8)]
     desk.owe(*payees)

@@ -34,6 +34,7 @@ from counterfoil.cli.local.crash_drill import take_part_in_drills
 from counterfoil.cli.local.providers import providers_of
 from counterfoil.operations.credentials import note_login
 from counterfoil.operations.notices.channels import parse_channels
+from counterfoil.operations.providers import WritesOrders
 from counterfoil.operations.webhooks_out.addresses import networks_of
 from counterfoil.operations.work.circuit_rules import CircuitLimits
 from counterfoil.operations.work.runner import refuse_short_lease
@@ -230,6 +231,9 @@ def crons_of(settings: Settings) -> dict[str, str]:
 
 def _wiring(settings: Settings, database: Database, url: str, clock: SharedClock) -> Wiring:
     providers = providers_of(settings)
+    for one in providers.values():
+        if isinstance(one, WritesOrders):
+            one.reads_by(lambda: database.transaction(read_only=True))
     return Wiring(
         database=database,
         providers=providers,

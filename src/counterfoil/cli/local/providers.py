@@ -91,6 +91,8 @@ def _chain(settings: Settings) -> Provider | None:
     tokens = tokens_of(settings.chain_assets)
     if number is None or not tokens:
         raise InvalidInput("chain_number" if number is None else "chain_assets", "set, together with chain_url")
+    if any(token is None and asset != settings.chain_gas_asset for asset, token in tokens.items()):
+        raise InvalidInput("chain_gas_asset", "the asset that is the chain's coin in chain_assets", got=settings.chain_gas_asset)
     with extra(chain.NAME, "evm", *EVM_EXTRA):
         from counterfoil.operations.providers.chain.provider import GWEI, ChainProvider, ChainTerms
     try:

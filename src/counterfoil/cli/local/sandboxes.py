@@ -108,7 +108,9 @@ def chain_sandbox(node: ChainNode, database: Database) -> Sandbox:
     key = "0x" + entropy(32).hex()
 
     def make(url: str, timeout_s: float) -> ChainProvider:
-        return ChainProvider(url, Secret(key, "chain_private_key"), terms, timeout_s=timeout_s)
+        made = ChainProvider(url, Secret(key, "chain_private_key"), terms, timeout_s=timeout_s)
+        made.reads_by(database.transaction)
+        return made
 
     own = make(node.url, SEND_S)
     node.fund(own.address, token)

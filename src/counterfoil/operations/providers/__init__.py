@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -258,6 +259,9 @@ class WritesOrders(Provider, Protocol):
 
     def written(self, conn: Connection[Any], keys: Sequence[str]) -> Mapping[str, Any]:
         """What was written down under these keys, by key: what a look-up is given as `Sought.written`."""
+
+    def reads_by(self, reading: Callable[[], AbstractContextManager[Connection[Any]]]) -> None:
+        """How it reads what was written, for a statement: transactions that only read."""
 
 
 class FileHead(NamedTuple):

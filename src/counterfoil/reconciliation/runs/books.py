@@ -48,8 +48,9 @@ def account_movements(program_id: str, account: str, *, first: date, last: date)
            ), correction as ({corrections}), moved as ({sides}), netted as (
                select journal_id, asset, sum(amount)::bigint as amount from moved group by journal_id, asset)
            select case when c.record_id is not null then c.record_id
-                       when j.kind in ('payment', 'payout_finalize', 'payout_return', 'chargeback', 'chargeback_won')
-                       then case j.kind when 'payment' then 'charge' when 'payout_finalize' then 'payout' else j.kind end
+                       when j.kind in ('payment', 'payout_finalize', 'payout_return', 'chargeback', 'chargeback_won', 'chain_gas')
+                       then case j.kind when 'payment' then 'charge' when 'payout_finalize' then 'payout'
+                                         when 'chain_gas' then 'fee' else j.kind end
                             || ':' || coalesce(pp.provider_ref, j.source_id, j.key)
                        else j.kind || ':' || j.key end as external_id,
                   coalesce(c.reference, pp.provider_ref, j.source_id, j.key) as reference, m.amount, m.asset,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -127,6 +127,25 @@ def open_orders(conn: Connection[Any], chain_id: int, *, watched_blocks: int) ->
         f"o.chain_id = %s and o.nonce >= s.done_nonce and not exists ({_OVER} and last.block <= s.seen_block - %s)",
         [chain_id, watched_blocks],
     )
+
+
+def orders_of_days(conn: Connection[Any], chain_id: int, sender: str, first: date, last: date) -> list[tuple[WrittenOrder, int]]:
+    """The orders of an address that may have been mined on these days, each with the gas that was booked for it, minor units.
+
+    Nothing is mined before it was written, or after it was seen as over; a day more on either side is for clocks.
+    """
+    orders = _orders(
+        conn,
+        f"""o.chain_id = %s and o.sender = %s and o.written_at < %s::date + 2
+            and not exists ({_OVER} and last.at < %s::date - 1)""",
+        [chain_id, sender, last, first],
+    )
+    booked = dict(
+        conn.execute(
+            "select key, sum(minor)::bigint from chain_gas where key = any(%s) group by key", [[one.key for one in orders]]
+        ).fetchall()
+    )
+    return [(one, int(booked.get(one.key, 0))) for one in orders]
 
 
 def unsettled(conn: Connection[Any], chain_id: int, sender: str) -> int:

@@ -303,7 +303,13 @@ def statement(it: Subject) -> None:
 
 
 def webhook_signature(it: Subject) -> None:
-    """A webhook is believed with its signature only: not with another body, without one, or when it is old."""
+    """A webhook is believed with its signature only: not with another body, without one, or when it is old; none where it tells none."""
+    if not it.provider.tells:
+        try:
+            it.provider.verify(b"{}", {}, now=it.now())
+        except Problem:
+            return
+        raise NotSo("it declares no webhooks (tells), and believed one")
     if it.sandbox.webhook is None:
         raise CannotCheck("the sandbox signs no webhook for us")
     body, headers = it.sandbox.webhook()
@@ -328,6 +334,8 @@ def events(it: Subject) -> None:
     first = it.provider.events(None)
     want(not isinstance(first, Unclear), f"the events could not be read: {first}")
     assert not isinstance(first, Unclear)
+    if not first and not it.provider.tells:
+        return  # it declares that it tells nothing
     if len(first) < 2:
         raise CannotCheck("the sandbox has less than two events")
     behind = it.provider.events(first[0].event_id)
