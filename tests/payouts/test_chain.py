@@ -28,6 +28,7 @@ from counterfoil.base.problems import Problem
 from counterfoil.operations.providers import Accepted, NotThere, Sought, Unclear
 from counterfoil.operations.providers.chain.node import NodeSaid
 from counterfoil.operations.providers.conformance.proxy import FaultProxy
+from counterfoil.payouts.chain_orders.given import GivenOnAChain, refuse_given
 from counterfoil.payouts.chain_orders.recording import REORGANISED
 from counterfoil.wiring import ticks
 from tests.payouts.chain_desk import CONFIRMATIONS, ChainDesk, a_chain_program, later
@@ -340,6 +341,55 @@ def test_another_transaction_of_our_address_under_our_nonce_is_the_one_proof_tha
     assert other in desk.rows("select last_error from payout")[0][0]
     assert desk.balance("payable:payee:payee-1") == PAID
     desk.true()
+
+
+def test_nonces_that_nobody_here_took_stop_all_payments_until_people_account_for_them(desk):
+    """As after a backup that was restored: what these books think unpaid may be what the chain has paid."""
+    desk.owe("payee-1")
+    desk.send()
+    desk.tend(mine=CONFIRMATIONS)
+    somebody_else_signs(desk, nonce=1)
+    desk.node.mine()
+    desk.owe("payee-2")
+    desk.send()
+    assert desk.states() == [("succeeded", "completed"), ("queued", "processing")]
+    assert "CHAIN_NONCE_ELSEWHERE=2" in desk.rows("select last_error from provider_payout where state = 'queued'")[0][0]
+    desk.chain.terms = desk.terms._replace(nonce_elsewhere=2)
+    later(desk, minutes=10)
+    desk.send()
+    desk.tend(mine=CONFIRMATIONS)
+    assert desk.states() == [("succeeded", "completed")] * 2
+    assert desk.rows("select nonce from chain_order order by nonce") == [(0,), (2,)]
+
+
+def test_an_address_with_a_history_is_not_paid_from_before_people_say_so(desk):
+    somebody_else_signs(desk, nonce=0)
+    desk.node.mine()
+    desk.owe("payee-1")
+    desk.send()
+    assert (desk.states(), desk.hashes()) == ([("queued", "processing")], [])
+    desk.chain.terms = desk.terms._replace(nonce_elsewhere=1)
+    later(desk, minutes=10)
+    desk.send()
+    desk.tend(mine=CONFIRMATIONS)
+    assert desk.states() == [("succeeded", "completed")]
+
+
+def test_two_people_cannot_say_that_what_was_given_on_a_chain_failed(desk):
+    """Its bytes may be mined at any time. The command refuses it, and so does the database, whoever writes."""
+    desk.node.automine(False)
+    [attempt] = desk.owe("payee-1")
+    desk.send()
+    with desk.database.transaction() as conn:
+        conn.execute("update provider_payout set state = 'unknown', state_at = now() where id = %s", [attempt])
+    with pytest.raises(GivenOnAChain, match="nonce 0"), desk.database.transaction() as conn:
+        refuse_given(conn, attempt)
+    with pytest.raises(GivenOnAChain), desk.database.transaction() as conn:
+        conn.execute("update provider_payout set state = 'failed', failed_by = 'person' where id = %s", [attempt])
+    somebody_else_signs(desk, nonce=0)
+    desk.tend(mine=CONFIRMATIONS)
+    with desk.database.transaction() as conn:
+        refuse_given(conn, attempt)  # the chain has said it
 
 
 def somebody_else_signs(desk, nonce):

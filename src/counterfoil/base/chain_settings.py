@@ -54,6 +54,14 @@ class ChainSettings(BaseSettings):
         description="For so many blocks after it is final, a transaction is still looked at: a chain can be reorganised.",
     )
 
+    chain_nonce_elsewhere: int | None = Field(
+        None,
+        ge=0,
+        le=2**53,
+        description="Transactions of the address below this nonce were made elsewhere, or before a backup that was restored, and are "
+        "accounted for. While the chain has more of them than are known here, nothing is paid: it might be paid twice.",
+    )
+
     @field_validator("chain_url")
     @classmethod
     def _is_a_node(cls, given: SecretStr | None) -> SecretStr | None:

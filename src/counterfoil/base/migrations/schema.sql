@@ -3464,6 +3464,7 @@ provider_conflict: CREATE TRIGGER conflict_is_not_truncated BEFORE TRUNCATE ON p
 provider_conflict: CREATE TRIGGER conflict_keeps_its_word BEFORE DELETE OR UPDATE ON public.provider_conflict FOR EACH ROW EXECUTE FUNCTION conflict_keeps_its_word() -- always
 provider_conflict: CREATE TRIGGER is_sealed AFTER INSERT ON public.provider_conflict REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_provider_conflict() -- always
 provider_conflict: CREATE TRIGGER provider_conflict_follows_table BEFORE UPDATE OF state ON public.provider_conflict FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_conflict')
+provider_payout: CREATE TRIGGER given_on_a_chain BEFORE UPDATE OF state ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION given_on_a_chain() -- always
 provider_payout: CREATE TRIGGER goes_somewhere BEFORE INSERT ON public.provider_payout FOR EACH ROW WHEN (((new.destination_id IS NULL) OR (new.destination IS NOT NULL))) EXECUTE FUNCTION refuse_nowhere()
 provider_payout: CREATE TRIGGER is_sealed AFTER INSERT ON public.provider_payout REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_provider_payout() -- always
 provider_payout: CREATE TRIGGER provider_payout_follows_table BEFORE UPDATE OF state ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION state_follows_table('provider_payout')
@@ -4896,6 +4897,23 @@ fee_version_at(text,timestamp with time zone): CREATE OR REPLACE FUNCTION public
  STABLE
  SET search_path TO 'public', 'pg_temp'
 RETURN (SELECT v.version FROM fee_version v WHERE ((v.program_id = fee_version_at.program) AND (v.effective_at <= fee_version_at.moment)) ORDER BY v.effective_at DESC, v.version DESC LIMIT 1)
+
+given_on_a_chain(): CREATE OR REPLACE FUNCTION public.given_on_a_chain()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if new.state in ('failed', 'cancelled') and new.state is distinct from old.state
+       and (new.state = 'cancelled' or new.failed_by is distinct from 'provider')
+       and exists (select from chain_order o where o.reference = new.id and not exists (
+               select from chain_sighting s where s.key = o.key and s.state in ('final', 'taken')
+               and s.number = (select max(number) from chain_sighting where key = o.key))) then
+        raise exception 'the order of % is given on a chain, and is not over there', new.id
+            using errcode = 'check_violation', constraint = 'provider_payout_is_given_on_a_chain';
+    end if;
+    return new;
+end $function$
 
 holds_were_inserted(): CREATE OR REPLACE FUNCTION public.holds_were_inserted()
  RETURNS trigger

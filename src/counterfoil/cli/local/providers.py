@@ -109,6 +109,7 @@ def _chain(settings: Settings) -> Provider | None:
         in_flight_max=settings.chain_in_flight_max,
         replace_after=timedelta(seconds=settings.chain_replace_after_s),
         watched_blocks=settings.chain_watch_blocks,
+        nonce_elsewhere=settings.chain_nonce_elsewhere or 0,
     )
     return ChainProvider(
         url.get_secret_value(),

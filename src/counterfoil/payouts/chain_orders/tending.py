@@ -19,7 +19,7 @@ from counterfoil.operations.providers.chain.sightings import Sighting
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Runner, Tally, is_paused
 from counterfoil.payouts.chain_orders.recording import record
-from counterfoil.payouts.machines import SENDING
+from counterfoil.payouts.machines import GIVEN_BACK, SENDING
 
 if TYPE_CHECKING:
     from counterfoil.operations.providers.chain.provider import ChainProvider
@@ -52,8 +52,9 @@ def tend_due(runner: Runner, provider: ChainProvider) -> Tally:
 
 
 def _not_sent(conn: Connection[Any], references: Sequence[str]) -> set[str]:
-    """Which of these attempts a person has stopped."""
-    rows = conn.execute("select id from provider_payout where id = any(%s) and state = 'quarantined'", [list(references)]).fetchall()
+    """Which of these attempts a person has stopped, or whose money was given back."""
+    stopped = ["quarantined", *GIVEN_BACK]
+    rows = conn.execute("select id from provider_payout where id = any(%s) and state = any(%s)", [list(references), stopped]).fetchall()
     return {row[0] for row in rows} | {one for one in references if is_paused(conn, SENDING, one)}
 
 

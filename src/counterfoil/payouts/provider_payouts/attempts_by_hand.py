@@ -15,6 +15,7 @@ from counterfoil.base.problems import InvalidInput, check
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import PayoutFact
 from counterfoil.operations.work.runner import wake
+from counterfoil.payouts.chain_orders.given import refuse_given
 from counterfoil.payouts.machines import GIVEN_BACK, PROVIDER_CONFLICT, PROVIDER_PAYOUT, PULLING, SENDING
 from counterfoil.payouts.payouts.matter import NotNow, matter_of, require
 from counterfoil.payouts.payouts.payout_rules import Matter
@@ -75,9 +76,10 @@ def mark_failed(
 ) -> str:
     """Two people say, with evidence of `seen_at`, that the provider has not paid and will not: the money is given back.
 
-    Evidence from before the last call was closed proves nothing. Raises NotNow, ApprovalNeeded, InvalidInput.
+    Evidence from before the last call was closed proves nothing. Raises NotNow, ApprovalNeeded, InvalidInput, GivenOnAChain.
     """
     _, one = _attempt(conn, payout_id, "mark_failed", now)
+    refuse_given(conn, one.id)
     _proof(evidence)
     if seen_at > now or (one.closed_at is not None and seen_at < one.closed_at):
         after = one.closed_at.isoformat() if one.closed_at else "the beginning"

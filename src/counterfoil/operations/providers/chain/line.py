@@ -13,6 +13,7 @@ from counterfoil.operations.providers import Accepted, Answer, Later, PayoutFact
 from counterfoil.operations.providers.accounts import chain_address
 from counterfoil.operations.providers.chain.node import NodeLine, NodeSaid, NodeSilent, quantity
 from counterfoil.operations.providers.chain.notebook import (
+    UnknownNonces,
     WrittenOrder,
     lock_sender,
     orders_by_key,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 SCALE_MAX: Final = 12  # decimals that our books can have
 SPARE_GAS_PERCENT: Final = 25  # over the estimate: what a transfer takes changes with the state that it meets
 SOON_S: Final = 5
+DEAR_S: Final = 60
 
 
 class Quote(NamedTuple):
@@ -96,7 +98,11 @@ class ChainLine:
         known = orders_by_key(conn, [order.key]).get(order.key)
         if known is not None:
             return self._again(known, order)
-        nonce = lock_sender(conn, terms.chain_id, provider.address, block=self._quote.block, nonce=self._quote.nonce)
+        quote, where = self._quote, (terms.chain_id, provider.address)
+        try:
+            nonce = lock_sender(conn, *where, block=quote.block, nonce=quote.nonce, elsewhere=terms.nonce_elsewhere)
+        except UnknownNonces as error:
+            return Later(str(error), DEAR_S, down=False)
         see_block(conn, terms.chain_id, provider.address, self._quote.block)
         if (waiting := unsettled(conn, terms.chain_id, provider.address)) >= terms.in_flight_max:
             return Later(f"{waiting} orders of {provider.address} are not final yet", SOON_S)

@@ -61,22 +61,34 @@ class _Row(NamedTuple):
     seen_block: int
 
 
-def lock_sender(conn: Connection[Any], chain_id: int, address: str, *, block: int, nonce: int) -> int:
+class UnknownNonces(Exception):
+    """The chain has transactions of the address that were not written down here: another program pays from it, or our books are older than
+    the chain, because a backup was restored. Whoever goes on may pay what is paid."""
+
+
+def lock_sender(conn: Connection[Any], chain_id: int, address: str, *, block: int, nonce: int, elsewhere: int) -> int:
     """Nobody else writes an order of this address until this transaction ends; the nonce that its next one takes.
 
-    `nonce` is what the chain expects next: where it is further than we are, another program pays from the address, and we go on behind.
+    `nonce` is what the chain expects next; `elsewhere`: up to there, people know of transactions that were made elsewhere. Raises
+    UnknownNonces.
     """
-    conn.execute(
-        "insert into chain_sender (chain_id, address, next_nonce, seen_block) values (%s, %s, %s, %s) on conflict do nothing",
-        [chain_id, address, nonce, block],
-    )
+    if nonce <= elsewhere or not nonce:
+        conn.execute(
+            "insert into chain_sender (chain_id, address, next_nonce, seen_block) values (%s, %s, %s, %s) on conflict do nothing",
+            [chain_id, address, nonce, block],
+        )
     row = conn.execute(
         "select next_nonce from chain_sender where chain_id = %s and address = %s for update", [chain_id, address]
     ).fetchone()
-    assert row is not None
-    if nonce > row[0]:
+    ours = int(row[0]) if row else 0
+    if row is None or nonce > max(ours, elsewhere):
+        raise UnknownNonces(
+            f"the chain has {nonce} transactions of {address}, and {ours} are known here: another program pays from it, or these books are "
+            f"older than the chain; when all are accounted for, set COUNTERFOIL_CHAIN_NONCE_ELSEWHERE={nonce}"
+        )
+    if nonce > ours:
         conn.execute("update chain_sender set next_nonce = %s where chain_id = %s and address = %s", [nonce, chain_id, address])
-    return max(int(row[0]), nonce)
+    return max(ours, nonce)
 
 
 def see_block(conn: Connection[Any], chain_id: int, address: str, block: int) -> None:

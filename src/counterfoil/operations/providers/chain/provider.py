@@ -26,7 +26,7 @@ from counterfoil.operations.providers import (
 )
 from counterfoil.operations.providers.capabilities import Capabilities
 from counterfoil.operations.providers.chain import NAME
-from counterfoil.operations.providers.chain.line import SOON_S, ChainLine, Quote
+from counterfoil.operations.providers.chain.line import DEAR_S, SOON_S, ChainLine, Quote
 from counterfoil.operations.providers.chain.node import NodeClient, NodeSaid, NodeSilent, an_object, quantity
 from counterfoil.operations.providers.chain.notebook import (
     WrittenOrder,
@@ -43,7 +43,6 @@ from counterfoil.operations.work.calls import HORIZON
 FOR_EVER: Final = timedelta(days=36_500)
 DECIMALS: Final = "0x313ce567"  # decimals()
 BALANCE_OF: Final = "0x70a08231"  # balanceOf(address)
-DEAR_S: Final = 60
 GWEI: Final = 10**9
 
 
@@ -58,6 +57,7 @@ class ChainTerms(NamedTuple):
     """How we pay: on which chain, each asset's token (None: the coin of the chain), and what gas is paid in.
 
     `confirmations`: blocks, its own with them, after which a transaction counts as final. `fee_max`: wei for a unit of gas, at the most.
+    `nonce_elsewhere`: transactions of the address below it were made elsewhere, and are accounted for.
     """
 
     chain_id: int
@@ -69,6 +69,7 @@ class ChainTerms(NamedTuple):
     in_flight_max: int = 64
     replace_after: timedelta = timedelta(minutes=5)
     watched_blocks: int = 256
+    nonce_elsewhere: int = 0
 
 
 class ChainProvider:
