@@ -328,6 +328,17 @@ def test_a_block_that_is_replaced_after_success_is_told_and_nothing_is_booked_ba
     desk.true()
 
 
+def test_what_is_final_is_watched_by_one_question_for_each_block(desk):
+    desk.owe("payee-1", "payee-2")
+    desk.send()
+    desk.tend(mine=CONFIRMATIONS)
+    asked, right = [], desk.chain.node.ask
+    desk.chain.node.ask = lambda method, *given: (asked.append(method), right(method, *given))[1]
+    desk.work("tend-chain")
+    blocks = {row[0] for row in desk.rows("select block from chain_sighting where state = 'final'")}
+    assert asked == ["eth_getBlockByNumber"] * len(blocks)
+
+
 def test_another_transaction_of_our_address_under_our_nonce_is_the_one_proof_that_nothing_was_paid(desk):
     desk.node.automine(False)
     desk.owe("payee-1")

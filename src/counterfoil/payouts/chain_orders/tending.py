@@ -18,13 +18,13 @@ from counterfoil.operations.providers.chain.notebook import WrittenOrder, open_o
 from counterfoil.operations.providers.chain.sightings import Sighting
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Runner, Tally, is_paused
-from counterfoil.payouts.chain_orders.recording import record
+from counterfoil.payouts.chain_orders.recording import KeptSighting, last_sightings, record
 from counterfoil.payouts.machines import GIVEN_BACK, SENDING
 
 if TYPE_CHECKING:
     from counterfoil.operations.providers.chain.provider import ChainProvider
 
-EVERY_S: Final = 5
+EVERY_S: Final = 10
 _log = structlog.get_logger("counterfoil.chain")
 
 
@@ -34,9 +34,13 @@ def tend_due(runner: Runner, provider: ChainProvider) -> Tally:
     with runner.database.transaction() as conn:
         orders = open_orders(conn, terms.chain_id, watched_blocks=terms.watched_blocks)
         still = _not_sent(conn, [one.reference for one in orders])
+        last = last_sightings(conn, [one.key for one in orders])
     changed, first_in_line = 0, True
+    hashes: dict[int, str] = {}
     for one in orders:
         try:
+            if _stands(provider, last.get(one.key), hashes):
+                continue
             seen = provider.sight(one)
             with runner.database.transaction() as conn:
                 changed += record(conn, one, seen, gas_asset=terms.gas_asset, now=runner.clock(conn))
@@ -49,6 +53,15 @@ def tend_due(runner: Runner, provider: ChainProvider) -> Tally:
     with runner.database.transaction() as conn:
         _done(conn, terms.chain_id, terms.watched_blocks)
     return Tally(handled=changed)
+
+
+def _stands(provider: ChainProvider, last: KeptSighting | None, hashes: dict[int, str]) -> bool:
+    """Is what was final still in the chain's own block? One question for all of a block; whatever else it is, the order is looked at."""
+    if last is None or last.state != "final" or last.block is None:
+        return False
+    if last.block not in hashes:
+        hashes[last.block] = provider.hash_of(last.block)
+    return hashes[last.block] == last.block_hash
 
 
 def _not_sent(conn: Connection[Any], references: Sequence[str]) -> set[str]:

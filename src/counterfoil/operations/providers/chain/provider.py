@@ -27,7 +27,7 @@ from counterfoil.operations.providers import (
 from counterfoil.operations.providers.capabilities import Capabilities
 from counterfoil.operations.providers.chain import NAME
 from counterfoil.operations.providers.chain.line import DEAR_S, SOON_S, ChainLine, Quote
-from counterfoil.operations.providers.chain.node import NodeClient, NodeSaid, NodeSilent, an_object, quantity
+from counterfoil.operations.providers.chain.node import NodeClient, NodeSaid, NodeSilent, a_hash, an_object, quantity
 from counterfoil.operations.providers.chain.notebook import (
     WrittenOrder,
     orders_by_key,
@@ -187,6 +187,11 @@ class ChainProvider:
             return quantity(self.node.ask("eth_chainId")) == self.terms.chain_id
         except (NodeSilent, NodeSaid):
             return False
+
+    def hash_of(self, block: int) -> str:
+        """The hash of the chain's block of this number; empty where the node has none. Raises NodeSilent, NodeSaid."""
+        told = self.node.ask("eth_getBlockByNumber", hex(block), False)
+        return "" if told is None else a_hash(an_object(told).get("hash"))
 
     def sight(self, one: WrittenOrder) -> Sighting:
         """Where an order is. Raises NodeSilent, NodeSaid."""
