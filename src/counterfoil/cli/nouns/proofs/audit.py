@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -15,11 +13,10 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, Output, say, show_rows
 from counterfoil.cli.nouns.proofs.proof import moment
-from counterfoil.proofs.trails import differences
+from counterfoil.proofs.trail_diff import Row, differences, read_rows
 
 app = typer.Typer(no_args_is_help=True, help="The audit trail of an agent or an account, and how two of them differ.")
 COLUMNS = ("what", "type", "id", "line", "field", "expected", "actual")
-Trail = list[dict[str, Any]]
 
 
 class TrailFormat(StrEnum):
@@ -45,8 +42,7 @@ def export(
     with asked("audit") as client:
         body = client.download("/api/audit/export", **given, **span, format=form.value)
     output.write_bytes(body)
-    rows = read_trail(output)
-    say(f"{output}: {len(rows):,} rows.")
+    say(f"{output}: {sum(1 for _ in read_trail(output)):,} rows.")
 
 
 @app.command("diff")
@@ -61,13 +57,9 @@ def diff(
     raise typer.Exit(NOT_GREEN if found else 0)
 
 
-def read_trail(path: Path) -> Trail:
-    """The rows of a trail, as JSON or as CSV."""
+def read_trail(path: Path) -> Iterator[Row]:
+    """The rows of a trail, as JSON or as CSV, one after the other."""
     try:
-        text = path.read_text("utf-8-sig")
-        if text.lstrip()[:1] in ("{", "["):
-            told = json.loads(text)
-            return list(told["rows"] if isinstance(told, dict) else told)
-        return list(csv.DictReader(io.StringIO(text, newline="")))
-    except (OSError, ValueError, KeyError, csv.Error) as error:
+        yield from read_rows(path)
+    except (OSError, ValueError) as error:
         raise typer.BadParameter(f"{path} holds no audit trail: {error}") from error
