@@ -126,15 +126,17 @@ def _make(conn: Connection[Any], program_id: str, asset: str, on: date, make_id:
 def compute(conn: Connection[Any], program_id: str, asset: str, on: date) -> dict[str, Any]:
     """The statement as plain values: every owner, every place, and how each figure is known.
 
-    What one owner owes us is not there for another: only what is owed counts, owner by owner. A place is looked at because somebody
-    says something of it, also where our books hold nothing there.
+    What one owner owes us is not there for another: only what is owed counts, owner by owner. Another counterfoil is an owner of what we
+    owe it, and holds nothing for us. A place is looked at because somebody says something of it, also where our books hold nothing there.
     """
     owners: dict[str, dict[str, int]] = defaultdict(dict)
     booked: dict[str, int] = dict.fromkeys(_places(conn, program_id), 0)
-    not_counted = []
+    not_counted, peers = [], _peers(conn, program_id)
     for line in _lines(conn, program_id, asset, on):
         minor = line.credit_minor - line.debit_minor
-        if line.account.startswith(OWED):
+        if line.account in peers:
+            owners[f"peer:{line.account.removeprefix(CLEARING)}"][line.account] = minor
+        elif line.account.startswith(OWED):
             owners[_owner(line.account)][line.account] = minor
         elif line.account == SEGREGATED or line.account.startswith(CLEARING):
             booked[line.account] = -minor
@@ -224,6 +226,16 @@ def _places(conn: Connection[Any], program_id: str) -> list[str]:
         {"program": program_id, "clearing": CLEARING, "segregated": SEGREGATED},
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def _peers(conn: Connection[Any], program_id: str) -> frozenset[str]:
+    """What other counterfoils and we owe each other: no provider has it, and no statement tells of it."""
+    rows = conn.execute(
+        """select distinct a.name from account a join book b on b.id = a.book_id
+           where b.program_id = %s and starts_with(a.name, %s) and is_of_a_peer(b.program_id, a.name)""",
+        [program_id, CLEARING],
+    ).fetchall()
+    return frozenset(row[0] for row in rows)
 
 
 def _lines(conn: Connection[Any], program_id: str, asset: str, on: date) -> list[TrialLine]:
