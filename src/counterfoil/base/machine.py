@@ -147,7 +147,7 @@ def record_birth(
     check(state in machine.initial, "a noun is born in an initial state", machine=machine.name, state=state)
     conn.execute(
         """insert into step (machine, subject_id, step, from_state, verb, to_state, actor, cause, at)
-           select %s, id, 1, '', 'create', %s, %s, %s, %s from unnest(%s::text[]) as id""",
+           select %s, id, 1, '', 'create', %s, %s, %s, %s from unnest(%b::text[]) as id""",
         [machine.name, state, actor, cause, at, list(subject_ids)],
     )
 
@@ -178,7 +178,7 @@ def take_steps(
         ids, starts = [move.subject_id for move in group], [move.state for move in group]
         moved = conn.execute(
             sql.SQL("""
-            with asked as (select * from unnest(%s::text[], %s::text[], %s::text[]) as m (id, from_state, to_state)),
+            with asked as (select * from unnest(%b::text[], %b::text[], %b::text[]) as m (id, from_state, to_state)),
             moved as (update {table} t set state = asked.to_state, state_at = %s, steps = t.steps + 1
                       from asked where t.id = asked.id and t.state = asked.from_state
                       returning t.id, t.steps, asked.from_state, asked.to_state)

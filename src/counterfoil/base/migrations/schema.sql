@@ -3574,7 +3574,7 @@ treasury_movement: CREATE CONSTRAINT TRIGGER two_people_treasury_withdraw AFTER 
 treasury_movement: CREATE TRIGGER withdrawn_within_earned BEFORE INSERT ON public.treasury_movement FOR EACH ROW EXECUTE FUNCTION withdrawn_within_earned()
 two_phase: CREATE TRIGGER is_sealed AFTER INSERT ON public.two_phase REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_two_phase() -- always
 two_phase: CREATE TRIGGER transaction_follows_table BEFORE UPDATE OF state ON public.two_phase FOR EACH ROW EXECUTE FUNCTION state_follows_table('transaction')
-two_phase: CREATE TRIGGER two_phase_follows_records BEFORE UPDATE OF state ON public.two_phase FOR EACH ROW EXECUTE FUNCTION two_phase_follows_records() -- always
+two_phase: CREATE TRIGGER two_phase_follows_records AFTER UPDATE ON public.two_phase REFERENCING OLD TABLE AS old_row NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION two_phase_follows_records() -- always
 two_phase: CREATE CONSTRAINT TRIGGER two_phase_is_balanced AFTER INSERT ON public.two_phase DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION two_phase_is_balanced() -- always
 two_phase_check: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.two_phase_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 two_phase_check: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.two_phase_check FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -3584,18 +3584,19 @@ two_phase_decision: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.tw
 two_phase_decision: CREATE TRIGGER is_sealed AFTER INSERT ON public.two_phase_decision REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_two_phase_decision() -- always
 two_phase_decision: CREATE CONSTRAINT TRIGGER two_people_transaction_force_commit AFTER INSERT ON public.two_phase_decision DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.cause = 'forced'::text) AND (new.decision = 'commit'::text))) EXECUTE FUNCTION two_people('transaction', 'force_commit', 'n.transaction_id', 'p ->> ''approval'' = n.approval', 'false') -- always
 two_phase_decision: CREATE CONSTRAINT TRIGGER two_people_transaction_force_rollback AFTER INSERT ON public.two_phase_decision DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((new.cause = 'forced'::text) AND (new.decision = 'abort'::text))) EXECUTE FUNCTION two_people('transaction', 'force_rollback', 'n.transaction_id', 'p ->> ''approval'' = n.approval', 'false') -- always
-two_phase_decision: CREATE TRIGGER two_phase_decision_fits BEFORE INSERT ON public.two_phase_decision FOR EACH ROW EXECUTE FUNCTION two_phase_decision_fits() -- always
+two_phase_decision: CREATE TRIGGER two_phase_decision_fits AFTER INSERT ON public.two_phase_decision REFERENCING NEW TABLE AS new_decision FOR EACH STATEMENT EXECUTE FUNCTION two_phase_decision_fits() -- always
 two_phase_outcome: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.two_phase_outcome FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 two_phase_outcome: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.two_phase_outcome FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 two_phase_outcome: CREATE TRIGGER is_sealed AFTER INSERT ON public.two_phase_outcome REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_two_phase_outcome() -- always
-two_phase_outcome: CREATE TRIGGER two_phase_outcome_fits BEFORE INSERT ON public.two_phase_outcome FOR EACH ROW EXECUTE FUNCTION two_phase_outcome_fits() -- always
+two_phase_outcome: CREATE TRIGGER two_phase_outcome_fits AFTER INSERT ON public.two_phase_outcome REFERENCING NEW TABLE AS new_outcome FOR EACH STATEMENT EXECUTE FUNCTION two_phase_outcome_fits() -- always
 two_phase_participant: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.two_phase_participant FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 two_phase_participant: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.two_phase_participant FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 two_phase_participant: CREATE TRIGGER is_sealed AFTER INSERT ON public.two_phase_participant REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_two_phase_participant() -- always
 two_phase_vote: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.two_phase_vote FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 two_phase_vote: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.two_phase_vote FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 two_phase_vote: CREATE TRIGGER is_sealed AFTER INSERT ON public.two_phase_vote REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_two_phase_vote() -- always
-two_phase_vote: CREATE TRIGGER two_phase_vote_fits BEFORE INSERT ON public.two_phase_vote FOR EACH ROW EXECUTE FUNCTION two_phase_vote_fits() -- always
+two_phase_vote: CREATE TRIGGER two_phase_vote_fits AFTER INSERT ON public.two_phase_vote REFERENCING NEW TABLE AS new_vote FOR EACH STATEMENT EXECUTE FUNCTION two_phase_vote_fits() -- always
+two_phase_vote: CREATE TRIGGER two_phase_vote_is_numbered BEFORE INSERT ON public.two_phase_vote FOR EACH ROW EXECUTE FUNCTION two_phase_vote_is_numbered() -- always
 unposted_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 unposted_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 usage_import: CREATE TRIGGER is_sealed AFTER INSERT ON public.usage_import REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_usage_import() -- always
@@ -5835,8 +5836,11 @@ AS $function$
 begin
     if exists (
         select from new_resolution r
-        join hold h on h.id = r.hold_id and h.source_type = 'two_phase' and h.promised
-        left join two_phase_decision d on d.transaction_id = split_part(h.source_id, ':', 1)
+        cross join lateral (
+            select h.amount, h.source_id from hold h
+            where h.id = r.hold_id and h.source_type = 'two_phase' and h.promised offset 0) h
+        left join lateral (
+            select d.decision from two_phase_decision d where d.transaction_id = split_part(h.source_id, ':', 1) offset 0) d on true
         where case r.verb when 'post' then d.decision is distinct from 'commit' or r.amount <> h.amount
                           else d.decision is distinct from 'abort' end) then
         raise 'what a participant of a transaction promised is posted when commit is decided, and given back when abort is' using errcode = 'CF002';
@@ -7786,44 +7790,53 @@ two_phase_decision_fits(): CREATE OR REPLACE FUNCTION public.two_phase_decision_
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
-    t two_phase;
+    wrong record;
 begin
-    select * into t from two_phase where id = new.transaction_id for update;
-    if new.decision = 'commit' and (
-        select count(*) from two_phase_vote v where v.transaction_id = t.id and v.vote = 'yes') <> t.participants then
-        raise 'transaction %: commit is decided once every participant has promised', t.id using errcode = 'CF002';
-    elsif (t.coordinator is null) = (new.cause = 'told') and not (t.coordinator is not null and new.cause = 'no_vote') then
-        raise 'transaction %: it is decided by %', t.id, coalesce(t.coordinator, 'this server') using errcode = 'CF002';
+    perform from two_phase where id = any(array(select transaction_id from new_decision)) order by id for update;
+    select n.transaction_id, t.coordinator, n.decision = 'commit' and t.participants <> (
+               select count(*) from two_phase_vote v where v.transaction_id = n.transaction_id and v.vote = 'yes') as early
+    into wrong
+    from new_decision n
+    cross join lateral (select t.coordinator, t.participants from two_phase t where t.id = n.transaction_id offset 0) t
+    where (t.coordinator is null) = (n.cause = 'told') and not (t.coordinator is not null and n.cause = 'no_vote')
+       or n.decision = 'commit' and t.participants <> (
+           select count(*) from two_phase_vote v where v.transaction_id = n.transaction_id and v.vote = 'yes')
+    limit 1;
+    if wrong.early then
+        raise 'transaction %: commit is decided once every participant has promised', wrong.transaction_id using errcode = 'CF002';
+    elsif found then
+        raise 'transaction %: it is decided by %', wrong.transaction_id, coalesce(wrong.coordinator, 'this server') using errcode = 'CF002';
     end if;
-    return new;
+    return null;
 end $function$
 
 two_phase_follows_records(): CREATE OR REPLACE FUNCTION public.two_phase_follows_records()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO 'public', 'pg_temp'
-AS $function$
+ SET enable_nestloop TO 'off'
+AS $function$  -- old rows and new ones are as many, and never looked for one by one
 declare
-    decided text;
+    wrong record;
 begin
-    if new.state = old.state then
-        return new;
+    select n.id, n.state into wrong
+    from new_row n
+    join old_row o on o.id = n.id
+    left join lateral (select d.decision from two_phase_decision d where d.transaction_id = n.id offset 0) d on true
+    where n.state <> o.state and case n.state
+        when 'preparing' then d.decision is not null
+        when 'prepared' then d.decision is not null or
+            (select count(*) from two_phase_vote v where v.transaction_id = n.id and v.vote = 'yes') <> n.participants
+        when 'committing' then d.decision is distinct from 'commit'
+        when 'aborting' then d.decision is distinct from 'abort'
+        when 'committed' then (select count(*) from two_phase_outcome o where o.transaction_id = n.id and o.outcome = 'applied') <> n.participants
+        when 'aborted' then (select count(*) from two_phase_outcome o where o.transaction_id = n.id and o.outcome = 'released') <> n.participants
+        else true end
+    limit 1;
+    if found then
+        raise 'transaction %: its records do not say %', wrong.id, wrong.state using errcode = 'CF002';
     end if;
-    select d.decision into decided from two_phase_decision d where d.transaction_id = new.id;
-    if (case new.state
-           when 'preparing' then decided is not null
-           when 'prepared' then decided is not null or
-               (select count(*) from two_phase_vote v where v.transaction_id = new.id and v.vote = 'yes') <> new.participants
-           when 'committing' then decided is distinct from 'commit'
-           when 'aborting' then decided is distinct from 'abort'
-           when 'committed' then
-               (select count(*) from two_phase_outcome o where o.transaction_id = new.id and o.outcome = 'applied') <> new.participants
-           when 'aborted' then
-               (select count(*) from two_phase_outcome o where o.transaction_id = new.id and o.outcome = 'released') <> new.participants
-           else true end) then
-        raise 'transaction %: its records do not say %', new.id, new.state using errcode = 'CF002';
-    end if;
-    return new;
+    return null;
 end $function$
 
 two_phase_is_balanced(): CREATE OR REPLACE FUNCTION public.two_phase_is_balanced()
@@ -7849,23 +7862,27 @@ two_phase_outcome_fits(): CREATE OR REPLACE FUNCTION public.two_phase_outcome_fi
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
-    decided text;
-    held    uuid;
+    wrong record;
 begin
-    perform from two_phase where id = new.transaction_id for update;
-    select d.decision into decided from two_phase_decision d where d.transaction_id = new.transaction_id;
-    select v.hold_id into held from two_phase_vote v where (v.transaction_id, v.number) = (new.transaction_id, new.number);
-    if new.outcome = 'applied' and (decided is distinct from 'commit' or not exists (
-        select from hold_resolution r join hold h on h.id = r.hold_id
-        where r.hold_id = held and r.verb = 'post' and r.amount = h.amount and r.journal_id = new.journal_id)) then
-        raise 'transaction %: participant % applies what it promised, once commit is decided', new.transaction_id, new.number
-            using errcode = 'CF002';
-    elsif new.outcome = 'released' and (decided is distinct from 'abort' or held is not null and not exists (
-        select from hold_resolution r where r.hold_id = held and r.verb = 'void')) then
-        raise 'transaction %: participant % releases what it promised, once abort is decided', new.transaction_id, new.number
-            using errcode = 'CF002';
+    perform from two_phase where id = any(array(select transaction_id from new_outcome)) order by id for update;
+    select n.transaction_id, n.number, n.outcome into wrong
+    from new_outcome n
+    left join lateral (select d.decision from two_phase_decision d where d.transaction_id = n.transaction_id offset 0) d on true
+    left join lateral (
+        select v.hold_id from two_phase_vote v where (v.transaction_id, v.number) = (n.transaction_id, n.number) offset 0) v on true
+    left join lateral (
+        select r.verb, r.journal_id, r.amount = h.amount as whole from hold_resolution r join hold h on h.id = r.hold_id
+        where r.hold_id = v.hold_id offset 0) r on true
+    where not coalesce(case n.outcome
+        when 'applied' then d.decision = 'commit' and r.verb = 'post' and r.whole and r.journal_id = n.journal_id
+        else d.decision = 'abort' and (v.hold_id is null or r.verb = 'void') end, false)
+    limit 1;
+    if found then
+        raise 'transaction %: participant % % what it promised, once % is decided', wrong.transaction_id, wrong.number,
+            case wrong.outcome when 'applied' then 'applies' else 'releases' end,
+            case wrong.outcome when 'applied' then 'commit' else 'abort' end using errcode = 'CF002';
     end if;
-    return new;
+    return null;
 end $function$
 
 two_phase_promise(text,integer): CREATE OR REPLACE FUNCTION public.two_phase_promise(txn text, participant integer)
@@ -7886,34 +7903,51 @@ two_phase_vote_fits(): CREATE OR REPLACE FUNCTION public.two_phase_vote_fits()
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
-    t   two_phase;
-    p   two_phase_participant;
-    why text;
+    wrong record;
+begin  -- the accounts are those of two_phase_promise: calling that for each row would cost more than all the rest
+    perform from two_phase where id = any(array(select transaction_id from new_vote)) order by id for update;
+    select v.transaction_id, v.number, w.over, w.why into wrong
+    from new_vote v
+    cross join lateral (select t.program_id, t.state from two_phase t where t.id = v.transaction_id offset 0) t
+    cross join lateral (
+        select p.* from two_phase_participant p where (p.transaction_id, p.number) = (v.transaction_id, v.number) offset 0) p
+    cross join lateral (
+        select t.state <> 'preparing' or exists (select from two_phase_decision d where d.transaction_id = v.transaction_id)
+               or exists (select from two_phase_outcome o where (o.transaction_id, o.number) = (v.transaction_id, v.number)) as over,
+               case when v.vote = 'yes' and p.side = 'debit' and p.agent_id is not null
+                    then mandate_refuses(v.transaction_id, v.number, v.at, v.seq, v.mandates) end as why offset 0) w
+    cross join lateral (select coalesce('treasury:agent:' || p.agent_id, 'clearing:' || p.peer) as name offset 0) o
+    where w.over or v.vote = 'yes' and (w.why is not null or not exists (
+              select from hold h
+              join account d on d.id = h.debit join account c on c.id = h.credit join book b on b.id = d.book_id
+              where h.id = v.hold_id and h.promised and (h.source_type, h.source_id) = ('two_phase', v.transaction_id || ':' || v.number)
+                    and (b.program_id, b.asset, h.amount) = (t.program_id, p.asset, p.amount)
+                    and (d.name, c.name) = (case p.side when 'debit' then o.name else 'two_phase' end,
+                                            case p.side when 'debit' then 'two_phase' else o.name end)
+                    and exists (select from open_hold u where u.hold_id = h.id) offset 0)
+          or p.agent_id is not null and not exists (
+              select from agent a where a.id = p.agent_id and case p.side when 'debit' then a.state = 'active' else a.state <> 'closed' end))
+    limit 1;
+    if wrong.over then
+        raise 'transaction %: participant % votes no more', wrong.transaction_id, wrong.number using errcode = 'CF002';
+    elsif found then
+        raise 'transaction %: participant % promises nothing: %', wrong.transaction_id, wrong.number,
+            coalesce(wrong.why, 'its hold or its agent is another') using errcode = 'CF002';
+    end if;
+    return null;
+end $function$
+
+two_phase_vote_is_numbered(): CREATE OR REPLACE FUNCTION public.two_phase_vote_is_numbered()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    payer text := (select agent_id from two_phase_participant where (transaction_id, number) = (new.transaction_id, new.number));
 begin
-    select * into t from two_phase where id = new.transaction_id for update;
-    select * into p from two_phase_participant where (transaction_id, number) = (new.transaction_id, new.number);
-    perform from agent where id = p.agent_id for update;
-    new.seq := nextval('two_phase_vote_seq');  -- under that lock
-    new.mandates := (select count(*) from agent_mandate m where m.agent_id = p.agent_id);
-    if t.state <> 'preparing' or exists (select from two_phase_decision d where d.transaction_id = t.id)
-       or exists (select from two_phase_outcome o where (o.transaction_id, o.number) = (p.transaction_id, p.number)) then
-        raise 'transaction %: participant % votes no more', t.id, p.number using errcode = 'CF002';
-    end if;
-    if new.vote = 'no' then
-        return new;
-    end if;
-    why := mandate_refuses(p.transaction_id, p.number, new.at);
-    if why is not null or not exists (
-        select from hold h
-        join account d on d.id = h.debit join account c on c.id = h.credit join book b on b.id = d.book_id
-        cross join two_phase_promise(p.transaction_id, p.number) w
-        where h.id = new.hold_id and h.promised and (h.source_type, h.source_id) = ('two_phase', p.transaction_id || ':' || p.number)
-              and (b.program_id, b.asset, d.name, c.name, h.amount) = (t.program_id, p.asset, w.debit, w.credit, p.amount)
-              and exists (select from open_hold o where o.hold_id = h.id)) or p.agent_id is not null and not exists (
-        select from agent a where a.id = p.agent_id and case p.side when 'debit' then a.state = 'active' else a.state <> 'closed' end) then
-        raise 'transaction %: participant % promises nothing: %', t.id, p.number, coalesce(why, 'its hold or its agent is another')
-            using errcode = 'CF002';
-    end if;
+    perform from agent where id = payer for update;
+    new.seq := nextval('two_phase_vote_seq');  -- under that lock: who votes later sees what this one promised
+    new.mandates := (select count(*) from agent_mandate m where m.agent_id = payer);
     return new;
 end $function$
 

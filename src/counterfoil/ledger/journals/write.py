@@ -15,6 +15,7 @@ from counterfoil.ledger.clock import OFF_CLOCK_US, SEQ_BITS, from_us
 from counterfoil.ledger.journals.batch_types import AccountTotals, HoldRow, LateRow, MovementKind, PostingRow, ResolutionRow
 
 COPY_ROWS_MIN: Final = 64  # below this an insert is quicker than opening a COPY
+COPY_BYTES_MIN: Final = 16_384  # sent at a time: journals of a line or two would cost more in sending than in writing
 _PG_EPOCH_US: Final = 946_684_800_000_000  # PostgreSQL counts from 2000
 _COPY_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_TAIL: Final = b"\xff\xff"
@@ -106,8 +107,8 @@ def insert_headers(conn: Connection[Any], program_id: str, headers: Sequence[Hea
     columns = list(zip(*headers, strict=True))
     conn.execute(
         f"""insert into journal ({_HEADER_COLUMNS})
-            select %s, %s, * from unnest(%s::uuid[], %s::int[], %s::int[], %s::timestamptz[], %s::text[], %s::text[], %s::bytea[],
-                                         %s::text[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::int[])""",
+            select %s, %s, * from unnest(%b::uuid[], %b::int[], %b::int[], %b::timestamptz[], %b::text[], %b::text[], %b::bytea[],
+                                         %b::text[], %b::text[], %b::text[], %b::text[], %b::uuid[], %b::int[])""",
         [program_id, recorded_at, *map(list, columns)],
     )
 
@@ -150,11 +151,16 @@ def _postings(journals: Sequence[Lines], place: PostingPlace) -> list[tuple[Any,
 def copy_postings(conn: Connection[Any], journals: Iterator[Lines], place: PostingPlace) -> None:
     """Write postings by COPY, each part sent as it comes: the server works on one while the next is decided and encoded."""
     with conn.cursor().copy("copy posting from stdin (format binary)") as copy:
-        copy.write(_COPY_HEAD)
+        waiting = [_COPY_HEAD]
+        size = 0
         for lines in journals:
-            copy.write(encode(lines, place))
+            waiting.append(encode(lines, place))
             place = place.after(len(lines.rows))
-        copy.write(_COPY_TAIL)
+            size += len(waiting[-1])
+            if size >= COPY_BYTES_MIN:
+                copy.write(b"".join(waiting))
+                waiting, size = [], 0
+        copy.write(b"".join([*waiting, _COPY_TAIL]))
 
 
 def encode(lines: Lines, where: PostingPlace) -> bytes:
@@ -210,8 +216,8 @@ def insert_holds_of(conn: Connection[Any], rows: Sequence[HoldRow], facts: Seque
     conn.execute(
         """insert into hold (id, debit, credit, amount, expires_at, taken_at, kind, actor, narrative, source_type, source_id, promised)
            select id, debit, credit, amount, expires_at, %s, kind, actor, narrative, source_type, source_id, promised
-           from unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],
-                       %s::text[], %s::text[], %s::boolean[])
+           from unnest(%b::uuid[], %b::bigint[], %b::bigint[], %b::bigint[], %b::timestamptz[], %b::text[], %b::text[], %b::text[],
+                       %b::text[], %b::text[], %b::boolean[])
                 as h (id, debit, credit, amount, expires_at, kind, actor, narrative, source_type, source_id, promised)""",
         [
             now,
@@ -252,7 +258,7 @@ def _resolve(
     conn.execute(
         """insert into hold_resolution (hold_id, verb, amount, journal_id, line, resolved_at, actor, reason)
            select hold_id, verb, amount, journal_id, line, %s, %s, reason
-           from unnest(%s::uuid[], %s::text[], %s::bigint[], %s::uuid[], %s::int[], %s::text[])
+           from unnest(%b::uuid[], %b::text[], %b::bigint[], %b::uuid[], %b::int[], %b::text[])
                 as r (hold_id, verb, amount, journal_id, line, reason)""",
         [
             now,
@@ -272,7 +278,7 @@ def insert_late(conn: Connection[Any], rows: Sequence[tuple[UUID, LateRow, int]]
     if rows:
         conn.execute(
             """insert into late_posting (journal_id, line, occurred_at)
-               select * from unnest(%s::uuid[], %s::int[], %s::timestamptz[])""",
+               select * from unnest(%b::uuid[], %b::int[], %b::timestamptz[])""",
             [
                 [journal for journal, _, _ in rows],
                 [row.place - before for _, row, before in rows],

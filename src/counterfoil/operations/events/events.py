@@ -99,8 +99,8 @@ def emit(conn: Connection[Any], events: Sequence[NewEvent], *, at: datetime) -> 
     conn.execute(
         """insert into event (id, name, level, program_id, subject_id, payload, at, state, state_at, due_at)
            select id, name, level, program_id, subject_id, payload, %(at)s, 'due', %(at)s, %(at)s
-           from unnest(%(ids)s::text[], %(names)s::text[], %(levels)s::text[], %(programs)s::text[],
-                       %(subjects)s::text[], %(payloads)s::jsonb[])
+           from unnest(%(ids)b::text[], %(names)b::text[], %(levels)b::text[], %(programs)b::text[],
+                       %(subjects)b::text[], %(payloads)s::jsonb[])
                 as e (id, name, level, program_id, subject_id, payload)""",
         {
             "at": at,
