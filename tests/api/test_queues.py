@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from counterfoil.base.edge import make_id, now
 from counterfoil.operations.work.circuit_rules import CircuitLimits, Health
 from counterfoil.operations.work.circuits import is_probing, note_health
 from counterfoil.operations.work.runner import database_now
+from counterfoil.treasury.two_phase.transactions import NewParticipant, NewTransaction, begin_transaction
 from counterfoil.wiring import JOBS, QUEUES
 from tests.api.office import Office, fresh
+from tests.treasury.purse import an_agent
 
 WHY = {"reason": "the provider is being looked at"}
 
@@ -111,6 +114,22 @@ def test_every_job_is_listed_and_runs_by_its_name(office: Office):
     unknown = office.ask("POST", "/api/admin/ops/run/launder", role="operator", key=fresh())
     assert unknown.status_code == 404
     assert "outbox" in unknown.text
+
+
+def test_a_peer_that_does_not_answer_is_named_with_the_job_and_the_queue(office: Office):
+    with office.database.transaction() as conn:
+        ours = an_agent(conn, mandated=False)
+        parts = [NewParticipant(ours, "credit", "EUR", 5), NewParticipant("agent_1", "debit", "EUR", 5, "south")]
+        begin_transaction(conn, make_id("txn"), NewTransaction("main", "task", parts, peers=frozenset({"south"})), actor="x", now=now())
+    for job in ("transactions", "peers"):
+        office.ask("POST", f"/api/admin/ops/run/{job}", role="operator", key=fresh())
+    wanted = [{"peer": "south", "waiting": 1, "attempts": 1, "lastError": "the peer south is not set up here"}]
+    jobs = {one["name"]: one for one in office.ask("GET", "/api/admin/ops/jobs").json()["data"]}
+    assert (jobs["peers"]["perPeer"], jobs["peers"]["peersSilent"]) == (True, wanted)
+    assert (jobs["transactions"]["perPeer"], jobs["transactions"]["peersSilent"]) == (False, [])
+    queues = {one["name"]: one for one in office.ask("GET", "/api/admin/queue/status").json()["data"]}
+    assert (queues["transactions"]["peersSilent"], queues["transactions"]["depth"]) == (wanted, "slow")
+    assert queues["send"]["peersSilent"] == []
 
 
 def test_a_provider_that_does_not_work_is_seen_and_tried_at_once_when_a_person_says_so(office: Office):

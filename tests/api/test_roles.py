@@ -20,7 +20,13 @@ from tests.people import log_in_as
 from tests.reconciliation.breaks.builders import NOW, a_break, a_run, an_open_program
 
 OTHER = "other"
-OPEN = {("GET", "/healthz"), ("POST", "/webhooks/{provider}"), ("POST", "/peers/{peer}/{message}"), ("POST", "/api/logins")}
+OPEN = {
+    ("GET", "/healthz"),
+    ("POST", "/webhooks/{provider}"),
+    ("POST", "/peers/{peer}/{message}"),
+    ("POST", "/peers/{peer}/batch"),
+    ("POST", "/api/logins"),
+}
 ENDS = "/api/logins/end"  # it would end the login that the rest is asked with
 
 

@@ -24,9 +24,11 @@ from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.reconciliation.breaks import work
 from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
 from counterfoil.settlement.queries import Processing
+from counterfoil.treasury.two_phase.transactions import NewParticipant, NewTransaction, begin_transaction
 from tests.builders import PROGRAM
 from tests.cli.test_processes import within
 from tests.dashboard import days
+from tests.treasury.purse import an_agent
 
 EMPTY = ("invoices", "payments", "settlements", "payouts", "processing", "unusual", "action_required")
 
@@ -317,6 +319,21 @@ def test_a_provider_that_does_not_work_is_named_among_the_queues(desk):
         assert "circuit open: simulator" in httpx2.get(f"{url}/admin/reconciliation", headers=headers).text
         page = httpx2.get(f"{url}/admin/circuits/{circuit.id}", headers=headers)
         assert (page.status_code, "no answer" in page.text) == (200, True)
+
+
+def test_a_peer_that_does_not_answer_is_named_among_the_queues(desk):
+    days.an_empty_day(desk)
+    with desk.database.transaction() as conn:
+        parts = [NewParticipant(an_agent(conn, money=10), "debit", "EUR", 5), NewParticipant("agent_1", "credit", "EUR", 5, "south")]
+        new = NewTransaction(PROGRAM, "task", parts, time_out=timedelta(hours=1), peers=frozenset({"south"}))
+        begin_transaction(conn, make_id("txn"), new, actor="x", now=now())
+    desk.work("transactions")
+    desk.work("peers")
+    with days.served(desk) as url:
+        headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
+        found = httpx2.get(f"{url}/admin/reconciliation.json", headers=headers).json()["readings"]["queues"]
+        assert (found["grade"], found["said"]) == ("attention", "0 due: south does not answer, its transactions wait")
+        assert "south does not answer: 1 wait" in httpx2.get(f"{url}/admin/reconciliation", headers=headers).text
 
 
 @pytest.mark.parametrize(("seconds", "pace"), [(4.999, "fast"), (5, "degraded"), (15, "degraded"), (15.001, "slow")])

@@ -153,6 +153,10 @@ def _queues(ask: SectionContext) -> SectionAnswer:
     if broken:
         grade = max("attention", _DEPTHS[worst.depth], key=("attention", "wrong").index)
         return SectionAnswer(f"{_about(found, due)} due: {', '.join(broken)} does not work, its calls wait", grade, found)
+    silent = sorted({peer.peer for one in found for peer in one.peers_silent})
+    if silent:
+        grade = max("attention", _DEPTHS[worst.depth], key=("attention", "wrong").index)
+        return SectionAnswer(f"{_about(found, due)} due: {', '.join(silent)} does not answer, its transactions wait", grade, found)
     words = {"fine": "due", "slow": f"due: {worst.name} is slow", "backlog": f"due: {worst.name} has a backlog"}
     return SectionAnswer(f"{_about(found, due)} {words[worst.depth]}", _DEPTHS[worst.depth], found)
 

@@ -22,6 +22,16 @@ HEARD_WITHIN: Final = timedelta(hours=1)  # one that crashed and was started ane
 Depth = Literal["fine", "slow", "backlog"]
 
 
+class SilentPeer(NamedTuple):
+    """Another server that was last asked in vain: how many rows wait for its answer, how often the worst of them was asked, and what came
+    of it."""
+
+    peer: str
+    waiting: int  # at most COUNTED_MAX + 1
+    attempts: int
+    last_error: str | None
+
+
 class QueueDepth(NamedTuple):
     """One queue: rows that are due now, those of them in somebody's hands, those that come later; the oldest due row."""
 
@@ -33,13 +43,15 @@ class QueueDepth(NamedTuple):
     measured_at: datetime
     paused: bool = False  # wholly or in part
     circuits_open: tuple[str, ...] = ()  # providers that do not work, and are not called from this queue meanwhile
+    peers_silent: tuple[SilentPeer, ...] = ()  # other servers that do not answer what they are asked for rows of this queue
 
     @property
     def depth(self) -> Depth:
-        """Fine below 100 due rows, slow up to 500, then a backlog; never fine while a row is late or a provider is not called."""
+        """Fine below 100 due rows, slow up to 500, then a backlog; never fine while a row is late, a provider is not called, or a peer does
+        not answer."""
         if self.due > BACKLOG_ABOVE:
             return "backlog"
-        return "slow" if self.due >= SLOW_FROM or self.late or self.circuits_open else "fine"
+        return "slow" if self.due >= SLOW_FROM or self.late or self.circuits_open or self.peers_silent else "fine"
 
     @property
     def late(self) -> bool:
@@ -106,7 +118,23 @@ def _depth(conn: Connection[Any], queue: Queue, now: datetime) -> QueueDepth:
         {"now": now, "states": list(queue.states), "most": COUNTED_MAX + 1, "queue": queue.name},
     ).fetchone()
     due, in_hand, later, oldest, paused = row or (0, 0, 0, None, False)
-    return QueueDepth(queue.name, due, in_hand, later, oldest, now, paused)
+    return QueueDepth(queue.name, due, in_hand, later, oldest, now, paused, peers_silent=peers_silent(conn, queue))
+
+
+def peers_silent(conn: Connection[Any], queue: Queue) -> tuple[SilentPeer, ...]:
+    """Peers that were last asked in vain for rows of this queue."""
+    if queue.calls is None:
+        return ()
+    with conn.cursor(row_factory=class_row(SilentPeer)) as cur:
+        return tuple(
+            cur.execute(
+                sql.SQL("""
+                select peer, count(*) as waiting, max(attempt) as attempts, (array_agg(last_error order by attempt desc))[1] as last_error
+                from (select peer, attempt, last_error from {calls} where due_at is not null and attempt > 0 limit %s) as counted
+                group by peer order by peer""").format(calls=sql.Identifier(queue.calls)),
+                [COUNTED_MAX + 1],
+            ).fetchall()
+        )
 
 
 def workers_seen(conn: Connection[Any], *, now: datetime) -> list[WorkerSeen]:

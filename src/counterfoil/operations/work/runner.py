@@ -46,7 +46,8 @@ class Queue(NamedTuple):
     """Rows of `table` in one of `states` whose `due_at` has come.
 
     `lane` is the column that parts the queue: rows of one lane never wait for those of another (a slow provider). `program` is the
-    column of the program, if there is one. A `money` queue sends money out.
+    column of the program, if there is one. A `money` queue sends money out. `calls`: the table of what peers are asked for its rows
+    (columns `peer`, `due_at`, `attempt`, `last_error`), where other servers take part in its work.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Queue(NamedTuple):
     lane: LiteralString | None = None
     program: LiteralString | None = None
     money: bool = False
+    calls: LiteralString | None = None
 
 
 class Claim(NamedTuple):

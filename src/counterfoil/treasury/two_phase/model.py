@@ -35,7 +35,7 @@ TRANSACTION: Final = Machine(
     },
     paired=frozenset({"force_commit", "force_rollback"}),
 )
-MOVING: Final = Queue("transactions", "two_phase", TRANSACTION.open, program="program_id")
+MOVING: Final = Queue("transactions", "two_phase", TRANSACTION.open, program="program_id", calls="two_phase_call")
 BETWEEN: Final = "two_phase"  # what one agent gave and another did not get yet
 EVENT_KINDS: Final = declare(
     EventKind("transaction_committed", "info", "Every participant of a transaction applied what it promised."),

@@ -8,7 +8,7 @@ are taken on one by one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
@@ -39,6 +39,7 @@ from counterfoil.treasury.two_phase.transactions import ACTOR, Decided, advance,
 
 Parts = Mapping[str, Sequence[Participant]]
 Place = tuple[str, int]  # of a participant: its transaction and its number
+VOTES: Final = Decided("votes", ACTOR)
 
 
 def move_due(runner: Runner) -> Tally:
@@ -85,30 +86,64 @@ def _goes_on(one: Transaction, verb: str, now: datetime) -> bool:
 
 
 def prepare_together(
-    conn: Connection[Any], program_id: str, ones: Sequence[Transaction], parts: Parts, *, now: datetime
+    conn: Connection[Any], program_id: str, ones: Sequence[Transaction], parts: Parts, *, now: datetime, actor: str = ACTOR
 ) -> list[Transaction]:
     """Ask every participant of this server to promise its part, and the peers theirs: those that are prepared by it and commit by
     themselves. Where one does not promise, abort is decided."""
     if not ones:
         return []
-    ones = _steps(conn, ones, "prepare", now)
+    ones = _steps(conn, ones, "prepare", now, actor=actor)
     here = {one.id: [each for each in parts[one.id] if not elsewhere(one, each)] for one in ones}
-    for asset in sorted({each.asset for those in here.values() for each in those}):
-        names = {name for those in here.values() for each in those if each.asset == asset for name in way_of(each)}
-        open_accounts(conn, program_id, names, asset=asset, actor=ACTOR, now=now)
     noes: dict[str, str] = {}
+    _open(conn, program_id, here, actor, now)
     for those in _rounds(conn, ones, here):
-        noes |= _vote(conn, program_id, those, here, now)
-    for id_, why in noes.items():
-        decide(conn, show_transaction(conn, id_), "abort", Decided("no_vote", ACTOR, why), now=now)
-    yes = [one for one in ones if one.id not in noes]
+        noes |= _vote(conn, program_id, those, here, actor, now)
+    yes = _without(conn, ones, noes, actor, now)
     all_here = [one for one in yes if len(here[one.id]) == one.participant_count]
-    prepared = _steps(conn, all_here, "vote", now)
-    at_once = [one for one in prepared if one.commits == "by_itself"]
+    at_once = _prepared(conn, all_here, actor, now)
     _tell(conn, [one for one in yes if one not in all_here], parts, now)
-    waiting = {one.id for one in yes} - {one.id for one in at_once}
-    conn.execute("update two_phase set due_at = expires_at where id = any(%s)", [sorted(waiting)])
+    _wait(conn, {one.id for one in yes} - {one.id for one in at_once})
     return at_once
+
+
+def vote_of_peer(
+    conn: Connection[Any], program_id: str, ones: Sequence[Transaction], parts: Parts, peer: str, *, now: datetime
+) -> list[Transaction]:
+    """Write down that a peer promised, with what the two servers will owe each other held as well: those transactions that are prepared by
+    it and commit by themselves. `ones` are locked and under preparation."""
+    theirs = {one.id: [each for each in parts[one.id] if each.peer == peer and each.vote is None] for one in ones}
+    _open(conn, program_id, theirs, ACTOR, now)
+    noes = _vote(conn, program_id, ones, theirs, ACTOR, now)
+    yes = _without(conn, ones, noes, ACTOR, now)
+    whole = [one for one in yes if all(each.vote == "yes" or each.peer == peer for each in parts[one.id])]
+    at_once = [one for one in _prepared(conn, whole, ACTOR, now) if now < one.expires_at]
+    _wait(conn, {one.id for one in yes} - {one.id for one in at_once})
+    return at_once
+
+
+def _open(conn: Connection[Any], program_id: str, parts: Parts, actor: str, now: datetime) -> None:
+    """The accounts of these participants, where they have none yet."""
+    for asset in sorted({each.asset for those in parts.values() for each in those}):
+        names = {name for those in parts.values() for each in those if each.asset == asset for name in way_of(each)}
+        open_accounts(conn, program_id, names, asset=asset, actor=actor, now=now)
+
+
+def _without(conn: Connection[Any], ones: Sequence[Transaction], noes: Mapping[str, str], actor: str, now: datetime) -> list[Transaction]:
+    """Decide abort for those of which a participant did not promise, and give the others."""
+    for id_, why in noes.items():
+        decide(conn, show_transaction(conn, id_), "abort", Decided("no_vote", actor, why), now=now)
+    return [one for one in ones if one.id not in noes]
+
+
+def _prepared(conn: Connection[Any], ones: Sequence[Transaction], actor: str, now: datetime) -> list[Transaction]:
+    """Every vote of these is there, and is a yes: those that commit by themselves."""
+    return [one for one in _steps(conn, ones, "vote", now, actor=actor) if one.commits == "by_itself"]
+
+
+def _wait(conn: Connection[Any], ids: Collection[str]) -> None:
+    """Nothing is to be done with these but to end them when their time is over."""
+    if ids:
+        conn.execute("update two_phase set due_at = expires_at where id = any(%s)", [sorted(ids)])
 
 
 def _rounds(conn: Connection[Any], ones: Sequence[Transaction], here: Parts) -> list[list[Transaction]]:
@@ -134,16 +169,16 @@ def _rounds(conn: Connection[Any], ones: Sequence[Transaction], here: Parts) -> 
     return found
 
 
-def _vote(conn: Connection[Any], program_id: str, ones: Sequence[Transaction], here: Parts, now: datetime) -> dict[str, str]:
-    """Write the votes of this server's participants, with what they promise: of each transaction with a no, the first reason."""
+def _vote(conn: Connection[Any], program_id: str, ones: Sequence[Transaction], here: Parts, actor: str, now: datetime) -> dict[str, str]:
+    """Write the votes of these participants, with what they promise: of each transaction with a no, the first reason."""
     asked = [(one, each) for one in ones for each in here[one.id]]
-    whys = _refused(conn, [one.id for one in ones], here, now)
+    whys = _refused(conn, asked, now)
     wanted = [
         (one, each, NewPromise(_key(one, each), *way_of(each), each.amount, each.asset, one.reference, (KIND, f"{one.id}:{each.number}")))
         for one, each in asked
         if (one.id, each.number) not in whys
     ]
-    taken = take_promises(conn, program_id, [new for *_, new in wanted], kind=KIND, space=TWO_PHASE, actor=ACTOR, now=now)
+    taken = take_promises(conn, program_id, [new for *_, new in wanted], kind=KIND, space=TWO_PHASE, actor=actor, now=now)
     holds: dict[Place, Any] = {}
     for (one, each, _), hold in zip(wanted, taken, strict=True):
         if not isinstance(hold, Problem):
@@ -156,7 +191,7 @@ def _vote(conn: Connection[Any], program_id: str, ones: Sequence[Transaction], h
     conn.execute(
         """insert into two_phase_vote (transaction_id, number, program_id, vote, why, hold_id, at)
            select id, number, %s, case when why is null then 'yes' else 'no' end, why, hold, %s
-           from unnest(%s::text[], %s::int[], %s::text[], %s::uuid[]) as v (id, number, why, hold)""",
+           from unnest(%b::text[], %b::int[], %b::text[], %b::uuid[]) as v (id, number, why, hold)""",
         [
             *(program_id, now, [id_ for id_, _ in places], [number for _, number in places]),
             *([whys.get(place) for place in places], [holds.get(place) for place in places]),
@@ -173,47 +208,58 @@ def _key(one: Transaction, part: Participant) -> str:
     return TWO_PHASE.key(one.id, str(part.number))
 
 
-def _refused(conn: Connection[Any], ids: Sequence[str], here: Parts, now: datetime) -> dict[Place, str]:
-    """Of each participant whose agent may not, in its state and by its mandates, why."""
+def _refused(conn: Connection[Any], asked: Sequence[tuple[Transaction, Participant]], now: datetime) -> dict[Place, str]:
+    """Of each participant whose agent may not, in its state and by its mandates, why. A peer's are asked by the peer."""
+    ours = {(one.id, each.number): each for one, each in asked if each.agent_id is not None}
+    if not ours:
+        return {}
     rows = conn.execute(
-        """select p.transaction_id, p.number, a.state, mandate_refuses(p.transaction_id, p.number, %s)
-           from two_phase_participant p join agent a on a.id = p.agent_id where p.transaction_id = any(%s)""",
-        [now, list(ids)],
+        """select q.id, q.number, a.state, case when q.pays then mandate_refuses(q.id, q.number, %s) end
+           from unnest(%b::text[], %b::int[], %b::text[], %b::boolean[]) as q (id, number, agent, pays) join agent a on a.id = q.agent""",
+        [
+            *(now, [id_ for id_, _ in ours], [number for _, number in ours]),
+            *([each.agent_id for each in ours.values()], [each.side == "debit" for each in ours.values()]),
+        ],
     ).fetchall()
-    said = {(id_, number): (state, refused) for id_, number, state, refused in rows}
-    found: dict[Place, str] = {}
-    for id_ in ids:
-        for each in here[id_]:
-            if why := refusal_of(each, *said[id_, each.number]):
-                found[id_, each.number] = why
-    return found
+    said = {(id_, number): refusal_of(ours[id_, number], state, refused) for id_, number, state, refused in rows}
+    return {place: why for place, why in said.items() if why is not None}
 
 
-def decide_together(conn: Connection[Any], program_id: str, ones: Sequence[Transaction], parts: Parts, *, now: datetime) -> None:
+def decide_together(
+    conn: Connection[Any], program_id: str, ones: Sequence[Transaction], parts: Parts, *, now: datetime, how: Decided = VOTES
+) -> None:
     """Write commit, the one decision, for transactions that are prepared and locked, and have their peers told."""
     if not ones:
         return
     conn.execute(
         """insert into two_phase_decision (transaction_id, program_id, decision, cause, actor, at)
-           select id, %s, 'commit', 'votes', %s, %s from unnest(%s::text[]) as id""",
-        [program_id, ACTOR, now, [one.id for one in ones]],
+           select id, %s, 'commit', %s, %s, %s from unnest(%b::text[]) as id""",
+        [program_id, how.cause, how.actor, now, [one.id for one in ones]],
     )
-    _steps(conn, ones, "commit", now, cause="votes")
+    _steps(conn, ones, "commit", now, actor=how.actor, cause=how.cause)
     _tell(conn, ones, parts, now)
 
 
-def finish_together(conn: Connection[Any], program_id: str, ones: Sequence[Transaction], *, now: datetime) -> None:
-    """Have every participant of this server apply what it promised, after commit was decided, and end what is whole by it."""
+def finish_together(
+    conn: Connection[Any], program_id: str, ones: Sequence[Transaction], *, now: datetime, actor: str = ACTOR, peer: str | None = None
+) -> None:
+    """Have every participant of this server apply what it promised, after commit was decided, and end what is whole by it; with `peer`,
+    that server's participants as well, which says that it applied them."""
     if not ones:
         return
     ids = sorted(one.id for one in ones)
     decided, parts = transactions_of(conn, ids), participants_of_each(conn, ids)
-    due = [(one, each) for one in decided for each in parts[one.id] if not elsewhere(one, each) and each.outcome_at is None]
+    due = [
+        (one, each)
+        for one in decided
+        for each in parts[one.id]
+        if each.outcome_at is None and (not elsewhere(one, each) or each.peer == peer)
+    ]
     kept = [Kept(each.hold_id, (KIND, f"{one.id}:{each.number}"), one.reference) for one, each in due if each.hold_id is not None]
-    posted = post_promises(conn, program_id, kept, kind=KIND, actor=ACTOR, now=now)
+    posted = post_promises(conn, program_id, kept, kind=KIND, actor=actor, now=now)
     conn.execute(
         """insert into two_phase_outcome (transaction_id, number, program_id, outcome, journal_id, at)
-           select id, number, %s, 'applied', journal, %s from unnest(%s::text[], %s::int[], %s::uuid[]) as o (id, number, journal)""",
+           select id, number, %s, 'applied', journal, %s from unnest(%b::text[], %b::int[], %b::uuid[]) as o (id, number, journal)""",
         [
             *(program_id, now, [one.id for one, _ in due], [each.number for _, each in due]),
             [one.journal_id for one in posted],
@@ -221,26 +267,31 @@ def finish_together(conn: Connection[Any], program_id: str, ones: Sequence[Trans
     )
     applied = {(one.id, each.number) for one, each in due}
     whole = [one for one in decided if all(each.outcome_at or (one.id, each.number) in applied for each in parts[one.id])]
-    _steps(conn, whole, "finish", now)
+    _steps(conn, whole, "finish", now, actor=actor)
+    conn.execute("update two_phase set due_at = null where id = any(%s) and due_at is not null", [ids])  # a peer's answer moves it on
     emit(conn, [ended(one, "committed", parts[one.id]) for one in whole], at=now)
     for one in whole:
         if one.forced:
             verify_forced(conn, one, now)
 
 
-def _steps(conn: Connection[Any], ones: Sequence[Transaction], verb: str, now: datetime, *, cause: str | None = None) -> list[Transaction]:
+def _steps(
+    conn: Connection[Any], ones: Sequence[Transaction], verb: str, now: datetime, *, actor: str, cause: str | None = None
+) -> list[Transaction]:
     """Take one step with all of them; as they stand after it."""
     if ones:
-        take_steps(conn, TRANSACTION, [Move(one.id, one.state, verb) for one in ones], actor=ACTOR, at=now, cause=cause)
+        take_steps(conn, TRANSACTION, [Move(one.id, one.state, verb) for one in ones], actor=actor, at=now, cause=cause)
     return [one._replace(state=TRANSACTION.next_state(one.state, verb)) for one in ones]
 
 
 def _tell(conn: Connection[Any], ones: Sequence[Transaction], parts: Parts, now: datetime) -> None:
     """What stands here is told to every peer that takes part, again and again until it has answered."""
     told = sorted({(one.id, each.peer, one.program_id) for one in ones for each in parts[one.id] if each.peer and elsewhere(one, each)})
+    if not told:
+        return
     conn.execute(
         """insert into two_phase_call (transaction_id, peer, program_id, due_at)
-           select id, peer, program, %s from unnest(%s::text[], %s::text[], %s::text[]) as c (id, peer, program)
+           select id, peer, program, %s from unnest(%b::text[], %b::text[], %b::text[]) as c (id, peer, program)
            on conflict (transaction_id, peer) do update set due_at = excluded.due_at, attempt = 0, last_error = null""",
         [now, *([row[column] for row in told] for column in range(3))],
     )

@@ -283,6 +283,7 @@ def end_transaction(conn: Connection[Any], one: Transaction, *, actor: str, now:
         _due(conn, one.id, None)  # the peers' answers move it on
         return one.state
     state = _step(conn, one, "finish", actor, now)
+    _due(conn, one.id, None)
     emit(conn, [ended(one, state, participants_of(conn, one.id))], at=now)
     if one.forced:
         verify_forced(conn, one, now)

@@ -24,7 +24,7 @@ from counterfoil.operations.events.events import Event, list_events
 from counterfoil.operations.webhooks.counts import webhook_counts
 from counterfoil.operations.work.circuits import open_circuits
 from counterfoil.operations.work.health import Judged, judge_counters, verdict_of
-from counterfoil.operations.work.queries import QueueDepth, queue_depths
+from counterfoil.operations.work.queries import QueueDepth, SilentPeer, peers_silent, queue_depths
 from counterfoil.operations.work.worker import JobNote, list_workers
 from counterfoil.payouts.details import payout_health
 from counterfoil.payouts.providers_in_use import providers_not_set
@@ -81,6 +81,14 @@ class WorkersView(ViewModel):
     measured_at: datetime
 
 
+@shows(SilentPeer)
+class SilentPeerView(ViewModel):
+    """Another server that was last asked in vain."""
+
+    waiting: int = Field(description="Rows that wait for its answer, counted up to 10,001.")
+    attempts: int = Field(description="How often it was asked in vain for the one that waits longest.")
+
+
 class QueueView(ViewModel):
     """A queue: the rows that are due."""
 
@@ -91,11 +99,14 @@ class QueueView(ViewModel):
     later: int = Field(description="Rows that are due at a later time.")
     oldest_due_at: datetime | None
     oldest_age_s: int | None
-    depth: str = Field(description="fine, slow (100 to 500, the oldest is late, or a provider does not work) or backlog.")
+    depth: str = Field(
+        description="fine, slow (100 to 500, the oldest is late, a provider does not work or a peer does not answer) or backlog."
+    )
     paused: bool = Field(description="Wholly or for a provider or program; see the pauses.")
     circuits_open: list[str] = Field(
         description="Providers that do not work and are not called from this queue meanwhile; see the circuits."
     )
+    peers_silent: list[SilentPeerView] = Field(description="Other servers that do not answer what they are asked for rows of this queue.")
 
 
 class QueuesView(ViewModel):
@@ -130,6 +141,8 @@ class JobListed(ViewModel):
     queue: str | None = Field(description="Whose rows it works on.")
     money: bool = Field(description="Does it send money?")
     per_provider: bool = Field(description="Does it run for each provider by itself?")
+    per_peer: bool = Field(description="Does it run for each peer by itself?")
+    peers_silent: list[SilentPeerView] = Field(description="Of a job that asks peers: those that do not answer.")
 
 
 class JobsListed(ViewModel):
@@ -250,12 +263,15 @@ def _queue(one: QueueDepth, now: datetime) -> QueueView:
         depth=one.depth,
         paused=one.paused,
         circuits_open=list(one.circuits_open),
+        peers_silent=SilentPeerView.each(one.peers_silent),
     )
 
 
 @router.get("/admin/ops/jobs", response_model=JobsListed, operation_id="job_list", summary="List jobs")
-def jobs(call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: ARG001
-    """What can be run by name."""
+def jobs(call: Annotated[ApiCall, may(READ)]) -> Response:
+    """What can be run by name, and of what asks other servers, which of them do not answer."""
+    with call.reading() as conn:
+        silent = {queue.name: peers_silent(conn, queue) for queue in QUEUES}
     return answer(
         JobsListed(
             data=[
@@ -265,6 +281,8 @@ def jobs(call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: ARG001
                     queue=job.queue.name if job.queue else None,
                     money=bool(job.queue and job.queue.money),
                     per_provider=job.per_provider,
+                    per_peer=job.per_peer,
+                    peers_silent=SilentPeerView.each(silent.get(job.woken_by.name, ()) if job.per_peer and job.woken_by else ()),
                 )
                 for job in JOBS
             ]

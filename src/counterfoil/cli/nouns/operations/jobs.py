@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import TABLE, Output, patience, say_done, show_rows
+from counterfoil.cli.core.output import TABLE, Format, Output, patience, say_done, show_rows
 
 app = typer.Typer(no_args_is_help=True, help="Run a job now.")
 
@@ -22,7 +22,9 @@ def list_(output: Output = TABLE) -> None:
     """Every job that can be run by name, and what it does."""
     with asked("read") as client:
         rows = client.get("/api/admin/ops/jobs")["data"]
-    show_rows(rows, ("name", "queue", "money", "says"), output)
+    if output is not Format.JSON:
+        rows = [row | {"silent": ", ".join(f"{one['peer']} ({one['waiting']} wait)" for one in row["peersSilent"])} for row in rows]
+    show_rows(rows, ("name", "queue", "money", "silent", "says"), output)
 
 
 @app.command("run")
