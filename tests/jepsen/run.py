@@ -3,7 +3,8 @@ clocks go wrong, and the lines between them are cut. Then all is mended, and eve
 `half-applied 0, lost 0, untrue answers 0`.
 
 A fault counts when it was seen to happen: a process that was killed says so by how it ended, a frozen one by its state in the kernel, a
-wrong clock by the time on its answers, a cut line by a message that it lost.
+wrong clock by the time on its answers, a cut line by a message that it lost. One in the middle of a batch of messages happens when the
+batch has gone in and its answer has not come out.
 """
 
 from __future__ import annotations
@@ -37,13 +38,16 @@ from tests.jepsen.world import AGENTS, MONEY, START_S, FaultMissed, Line, Side, 
 CLIENTS = 4
 HEAL_S = 600
 CUT_S = 20.0
-KINDS = ("freeze", "refuse", "skew", "kill", "deaf")
+KINDS = ("freeze", "refuse", "skew", "kill", "deaf", "kill_in_batch", "deaf_batch", "freeze_in_batch", "freeze_sender_in_batch")
+BURST = 12  # transactions that a client begins at once, so that messages travel together
+TRIES = 40
 
 
 class Verdict(NamedTuple):
     """What was found when all was mended."""
 
     faults: Counter[str]
+    batches: int
     begun: int
     states: Counter[str]
     half_applied: list[str]
@@ -78,6 +82,14 @@ class Teller:
             self.broken = f"{type(error).__name__}: {error}"
 
     def _one(self, http: httpx2.Client) -> None:
+        for _ in range(self.random.choice((0, 0, 0, BURST))):
+            if not self.stop.is_set():
+                self._begin(http)
+        if found := self._begin(http):
+            self._watch(http, *found)
+            time.sleep(self.random.uniform(0, 0.3))
+
+    def _begin(self, http: httpx2.Client) -> tuple[Side, str] | None:
         here, there = self.random.sample(self.sides, 2)
         ours, theirs = self.random.choice(here.agents), self.random.choice(there.agents)
         sides = self.random.sample(["debit", "credit"], 2)
@@ -91,15 +103,14 @@ class Teller:
         answer = self._send(http, here, "/api/transactions", body, key)
         if answer is None:
             self.unanswered += 1
-            return
+            return None
         one = str(answer["id"])
         self.begun[one] = here
         if self.random.random() < 0.2 and (again := self._send(http, here, "/api/transactions", body, key)) and again["id"] != one:
             self.twice.append(one)
         if self.random.random() < 0.15:
             self._send(http, here, f"/api/transactions/{one}/cancel", {"reason": "not needed"}, make_id("key"))
-        self._watch(http, here, one)
-        time.sleep(self.random.uniform(0, 0.3))
+        return here, one
 
     def _watch(self, http: httpx2.Client, side: Side, one: str) -> None:
         """For a moment; whatever it is told by then is kept."""
@@ -176,6 +187,8 @@ class Checker:
             self._up()
         elif kind == "freeze":
             side.program.freeze(self.random.uniform(0.2, 1.5))
+        elif kind in ("kill_in_batch", "freeze_in_batch", "freeze_sender_in_batch"):
+            self._in_batch(kind, side)
         elif kind == "skew":
             side.skew(self.random.choice((-1, 1)) * self.random.randint(5, 900), self.random.uniform(0.5, 3.0))
         else:
@@ -191,6 +204,27 @@ class Checker:
             time.sleep(self.random.uniform(0.1, 1.0))
         finally:
             line.mode = "open"
+
+    def _in_batch(self, kind: str, side: Side) -> None:
+        """To the server that a batch goes in to, or to the one that sent it, while its answer is not out. Tried until it hits."""
+        struck = side if kind != "freeze_sender_in_batch" else next(one for one in self.sides if one is not side)
+        for _ in range(TRIES):
+            side.line.batch_went_in.clear()
+            if not within(CUT_S, side.line.batch_went_in.is_set):
+                raise FaultMissed(f"no batch went in to {side.name}")
+            way = side.line.newest
+            time.sleep(self.random.uniform(0, 0.03))
+            if kind == "kill_in_batch":
+                if hit := way.batch_is_out:
+                    struck.program.process.kill()
+                    hit = way.batch_is_out  # the answer did not slip out meanwhile
+                    struck.program.again()
+                    self._up()
+            else:
+                hit = struck.program.freeze(self.random.uniform(0.2, 1.5), only_if=lambda way=way: way.batch_is_out)  # type: ignore[misc]
+            if hit:
+                return
+        raise FaultMissed(f"{kind}: every batch was answered before")
 
     def heal(self) -> bool:
         """Let everything run until no transaction is under way; False when that does not come."""
@@ -223,6 +257,7 @@ class Checker:
         untrue += [f"{one}: one key, two transactions" for teller in self.tellers for one in teller.twice]
         return Verdict(
             self.faults,
+            sum(side.line.batches for side in self.sides),
             len(begun),
             Counter(state for state, _ in final.values()),
             half_applied(outcomes),
@@ -287,6 +322,7 @@ def check(urls: tuple[str, str], folder: Path, *, faults: int, seed: int) -> Ver
 def say(found: Verdict) -> None:
     for kind, count in sorted(found.faults.items()):
         print(f"{count:6}  {kind}")
+    print(f"{found.batches:6}  batches of messages went between them")
     print(f"{found.begun:6}  transactions were begun: {', '.join(f'{count} {state}' for state, count in sorted(found.states.items()))}")
     for one in (*found.half_applied, *found.lost, *found.untrue, *found.wrong):
         print(f"        {one}")

@@ -15,7 +15,8 @@ from tests.jepsen.world import FaultMissed, Line, Side, within
 
 def test_one_fault_of_each_kind_leaves_every_transaction_whole(make_database_url: Any, tmp_path: Path) -> None:
     found = check((make_database_url(), make_database_url()), tmp_path, faults=len(KINDS), seed=7)
-    assert set(found.faults) == {"freeze", "refuse", "skew", "kill", "deaf"}
+    assert set(found.faults) == set(KINDS)
+    assert found.batches > 0
     assert (found.half_applied, found.lost, found.untrue, found.wrong) == ([], [], [], [])
     assert found.begun > 0
     assert found.states["committed"] > 0, "it moved something"
@@ -43,7 +44,7 @@ def test_what_was_told_is_true_or_it_is_not() -> None:
     assert all(_true(said, committed) for said in ("preparing", "committed", "decided commit", "decided None"))
     assert not any(_true(said, committed) for said in ("aborted", "decided abort", "not there"))
     assert not _true("preparing", None)
-    assert not Verdict(Counter(), 1, Counter(), ["txn_1"], [], [], []).clean
+    assert not Verdict(Counter(), 1, 1, Counter(), ["txn_1"], [], [], []).clean
 
 
 def test_a_half_that_was_planted_is_found() -> None:

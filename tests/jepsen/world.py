@@ -44,11 +44,22 @@ def within(seconds: float, found: Callable[[], Any]) -> Any:
     return None
 
 
+class Way:
+    """One connection through a line, and whether a batch went in whose answer did not come out yet."""
+
+    def __init__(self) -> None:
+        self.batch_is_out = False
+
+
 class Line:
-    """A TCP line to a server, that can be cut: `refuse` lets nobody through, `deaf` takes what is asked and loses the answer."""
+    """A TCP line to a server, that can be cut: `refuse` lets nobody through, `deaf` takes what is asked and loses the answer, `deaf_batch`
+    loses the answers to batches alone. It tells of each batch that went in."""
 
     def __init__(self, port: int) -> None:
         self.port_behind, self.mode, self.hits = port, "open", 0
+        self.batches = 0
+        self.batch_went_in = threading.Event()
+        self.newest = Way()  # that a batch took
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -71,16 +82,24 @@ class Line:
         except OSError:
             caller.close()
             return
-        threading.Thread(target=self._pump, args=(caller, behind, False), daemon=True).start()
-        self._pump(behind, caller, True)
+        way = Way()
+        threading.Thread(target=self._pump, args=(caller, behind, way, False), daemon=True).start()
+        self._pump(behind, caller, way, True)
 
-    def _pump(self, source: socket.socket, target: socket.socket, is_answer: bool) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket, way: Way, is_answer: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
-                if is_answer and self.mode == "deaf":
+                if is_answer and (self.mode == "deaf" or (self.mode == "deaf_batch" and way.batch_is_out)):
                     self.hits += 1
                     break
+                if is_answer:
+                    way.batch_is_out = False
+                elif data.startswith(b"POST /peers/") and b"/batch " in data[:100]:
+                    self.batches += 1
+                    way.batch_is_out, self.newest = True, way
                 target.sendall(data)
+                if way.batch_is_out and not is_answer:
+                    self.batch_went_in.set()
         for one in (source, target):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -106,20 +125,27 @@ class Program:
     def kill(self) -> None:
         """Killed, and started again."""
         self.process.kill()
+        self.again()
+
+    def again(self) -> None:
+        """Started again, after it was killed."""
         self.process.join(30)
         if self.process.exitcode != -signal.SIGKILL:
             raise FaultMissed(f"it was dead already: {self.log.read_text()[-2000:]}")
         self.process = self._start()
 
-    def freeze(self, seconds: float) -> None:
-        """Stopped for so long, as a machine that is suspended."""
+    def freeze(self, seconds: float, *, only_if: Callable[[], bool] = lambda: True) -> bool:
+        """Stopped for so long, as a machine that is suspended; False where `only_if` does not hold when it stands still."""
         os.kill(self.process.pid, signal.SIGSTOP)
         try:
             if not within(5, lambda: self._state() == "T"):
                 raise FaultMissed("it did not stop")
+            if not only_if():
+                return False
             time.sleep(seconds)
             if self._state() != "T":
                 raise FaultMissed("it went on by itself")
+            return True
         finally:
             os.kill(self.process.pid, signal.SIGCONT)
 
