@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import threading
 from datetime import timedelta
@@ -17,7 +16,7 @@ from counterfoil.api.http.connections import GuardedProtocol, networks
 from counterfoil.base.settings import Settings
 from counterfoil.cli.local.installation import Installation, installed
 from counterfoil.cli.local.lookout import looking_out
-from counterfoil.cli.local.working import stopped_by_signals, working
+from counterfoil.cli.local.working import kept_for_good, stopped_by_signals, working
 from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.operations.access.access import SessionRules
 from counterfoil.operations.access.oidc.provider import parse_provider
@@ -43,13 +42,8 @@ def up(settings: Settings, *, migrating: bool = True) -> None:
 
 
 def _run(server: uvicorn.Server) -> None:
-    """Serve. What was imported until here stays for good: the garbage collector need not look at it again and again."""
-    gc.collect()
-    gc.freeze()
-    try:
+    with kept_for_good():
         server.run()
-    finally:
-        gc.unfreeze()  # or what was kept for good counts as leaked when the process ends
 
 
 def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -27,9 +28,20 @@ def work(settings: Settings) -> bool:
     """Run the worker until told to stop. False when a job did not end in time; another worker takes it up after its lease."""
     stopping = stopped_by_signals()
     with installed(settings) as installation:
-        with working(installation) as ended:
+        with working(installation) as ended, kept_for_good():
             stopping.wait()
         return ended.is_set()
+
+
+@contextmanager
+def kept_for_good() -> Iterator[None]:
+    """What was imported until here stays: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()  # or what was kept for good counts as leaked when the process ends
 
 
 def stopped_by_signals() -> threading.Event:
