@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -143,8 +143,10 @@ class ChainDesk(Desk):
         assert (int(kept), booked[0][0] if booked else 0) == (spent, spent // GWEI)
 
 
-def later(desk: ChainDesk, **span: float) -> None:
+def later(desk: ChainDesk, **span: float) -> datetime:
+    """Time passes; the moment that it is then."""
     desk.clock.now += timedelta(**span)
+    return desk.clock.now
 
 
 def a_chain_program(database: Any) -> None:

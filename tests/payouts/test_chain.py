@@ -30,6 +30,7 @@ from counterfoil.operations.providers.chain.node import NodeSaid
 from counterfoil.operations.providers.conformance.proxy import FaultProxy
 from counterfoil.payouts.chain_orders.given import GivenOnAChain, refuse_given
 from counterfoil.payouts.chain_orders.recording import REORGANISED
+from counterfoil.payouts.provider_payouts.attempts_by_hand import mark_failed
 from counterfoil.wiring import ticks
 from tests.payouts.chain_desk import CONFIRMATIONS, ChainDesk, a_chain_program, later
 
@@ -390,11 +391,16 @@ def test_two_people_cannot_say_that_what_was_given_on_a_chain_failed(desk):
     """Its bytes may be mined at any time. The command refuses it, and so does the database, whoever writes."""
     desk.node.automine(False)
     [attempt] = desk.owe("payee-1")
-    desk.send()
-    with desk.database.transaction() as conn:
-        conn.execute("update provider_payout set state = 'unknown', state_at = now() where id = %s", [attempt])
+    with FaultProxy(desk.node.url, is_order=lambda body: b"eth_sendRawTransaction" in body) as proxy:
+        desk.wiring.providers["chain"] = desk.an_adapter(proxy.url)
+        with proxy.fault("lose_request"):
+            desk.send()
+    assert desk.states() == [("unknown", "reconcile_required")]
+    desk.wiring.providers["chain"] = desk.chain
+    [[payout]] = desk.rows("select id from payout")
+    said = {"error": "lost", "evidence": "https://bank.example/letter-1", "seen_at": later(desk, minutes=20), "actor": "ann"}
     with pytest.raises(GivenOnAChain, match="nonce 0"), desk.database.transaction() as conn:
-        refuse_given(conn, attempt)
+        mark_failed(conn, payout, now=desk.clock.now, **said)
     with pytest.raises(GivenOnAChain), desk.database.transaction() as conn:
         conn.execute("update provider_payout set state = 'failed', failed_by = 'person' where id = %s", [attempt])
     somebody_else_signs(desk, nonce=0)
@@ -431,6 +437,22 @@ def test_a_node_that_answers_null_of_what_was_mined_is_not_believed_that_it_was_
     desk.node.mine(CONFIRMATIONS)
     forgetful(desk.chain, *methods)
     assert isinstance(asked(desk), Unclear)
+
+
+def test_a_receipt_of_a_block_that_is_not_the_chains_any_more_is_no_payment(desk):
+    desk.owe("payee-1")
+    desk.send()
+    desk.node.mine(CONFIRMATIONS)
+    assert asked(desk).fact.status == "paid"
+    right = desk.chain.node.ask
+
+    def of_a_replaced_block(method, *given):
+        told = right(method, *given)
+        return {**told, "blockHash": f"0x{'11' * 32}"} if method == RECEIPT else told
+
+    desk.chain.node.ask = of_a_replaced_block
+    found = asked(desk)
+    assert (found.fact.status, "not the chain's any more" in found.fact.failure) == ("pending", True)
 
 
 def test_a_node_that_lies_behind_or_is_of_another_chain_is_not_believed(desk):
