@@ -38,5 +38,5 @@ def test_a_drill_is_told_with_its_checks_and_why_it_failed(office: Office, tmp_p
     (listed,) = office.ask("GET", "/api/drills").json()["data"]
     shown = office.ask("GET", f"/api/drills/{failed.id}").json()
     assert (listed["id"], listed["state"], listed["error"][:7]) == (failed.id, "failed", "backup:")
-    assert [one["outcome"] for one in shown["checks"]] == ["failed", *["not_checked"] * 11]
+    assert [one["outcome"] for one in shown["checks"]] == ["failed", *["not_checked"] * 12]
     assert '"outcome": "failed"' in shown["evidence"]

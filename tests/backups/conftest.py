@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import post
+from counterfoil.proofs.packages.exporting import Exporter, export_proof
+from counterfoil.proofs.proofs import Proof
 from tests.conftest import a_database
 
 KEY = new_backup_key()
@@ -26,6 +29,12 @@ def posted(database: Database, key: str, minor: int = 1_000) -> None:
     with database.transaction() as conn:
         lines = [("clearing:x", "payable:payee:a", minor)]
         post(conn, "p", key=key, kind="t", lines=lines, asset="EUR", actor="t", now=now())
+
+
+def proven_period(own: Backups, start: datetime, end: datetime) -> Proof:
+    """The proof of a period, as it is exported."""
+    assert own.proof_folder is not None
+    return export_proof(Exporter(own.database, own.proof_folder, make_id, now, [], [], 2), start, end, by="t")[0]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +53,8 @@ def backups(books: Database, tmp_path_factory: pytest.TempPathFactory) -> Backup
     """What their backups are made with."""
     keys = BackupKeys([KEY])
     folder = tmp_path_factory.mktemp("store") / "backups"
-    return Backups(books, books.url, folder, lambda: keys, make_id, now, KeepPolicy(14, 8, 24))
+    proofs = tmp_path_factory.mktemp("proofs")
+    return Backups(books, books.url, folder, lambda: keys, make_id, now, KeepPolicy(14, 8, 24), proof_folder=proofs)
 
 
 @pytest.fixture

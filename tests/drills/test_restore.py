@@ -12,9 +12,11 @@ import psycopg
 import pytest
 
 from counterfoil.backups.job import proven_backup
+from counterfoil.backups.keys import BackupKeys
 from counterfoil.backups.making import Backups
+from counterfoil.backups.pruning import KeepPolicy
 from counterfoil.backups.store import MANIFEST
-from counterfoil.base.edge import Database, now
+from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.problems import Problem
@@ -24,7 +26,8 @@ from counterfoil.drills.running import run_restore_drill
 from counterfoil.proofs.log.checkpoints import note_keys
 from counterfoil.proofs.log.notes import open_note, sign_note
 from counterfoil.wiring import INVARIANTS
-from tests.backups.conftest import apart, backups, books, posted
+from tests.backups.conftest import KEY, apart, backups, books, posted, proven_period
+from tests.conftest import a_database
 
 __all__ = ("apart", "backups", "books")
 
@@ -44,8 +47,12 @@ def drilled(
 
 def test_a_good_backup_is_proven_with_its_time_and_its_loss(apart: Callable[..., Backups], tmp_path: Path, monkeypatch: Any) -> None:
     own = apart()
+    began = now() - timedelta(minutes=1)
+    posted(own.database, f"before-{make_id('tst')}")
+    ended = proven_period(own, began, now())
     made = own.make(actor="t")
     posted(own.database, f"after-{made.id}")
+    covers = proven_period(own, ended.to_at, now())
     tried: list[str] = []
     can_send = drills.RestoreDrill._can_send
 
@@ -67,6 +74,12 @@ def test_a_good_backup_is_proven_with_its_time_and_its_loss(apart: Callable[...,
     assert list(looked) == list(drills.PARTS)
     assert "read-only" in tried[0] or "read-write" in tried[0], tried
     assert (done.backup_id, done.root_matches, done.lost_s is not None, (done.restore_ms or 0) > 0) == (made.id, True, True, True)
+    told = looked["proofs"][1]
+    assert f"{ended.id} (waiting): roots, counts, totals and trial balance of entries" in told
+    assert (
+        f"{covers.id} (waiting): the opening root and {int(made.log_size or 0) - covers.open_size} of its {covers.entries} entries" in told
+    )
+    assert 0 < int(made.log_size or 0) - covers.open_size < covers.entries, "the backup's moment lies within the period"
     assert list((tmp_path / "scratch").iterdir()) == [], "nothing of it is left"
     with own.database.transaction() as conn:
         assert proven_backup(conn) == made.id
@@ -118,6 +131,7 @@ def test_books_that_are_not_as_they_were_backed_up_and_a_check_that_finds_someth
     apart: Callable[..., Backups], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = apart()
+    proven_period(own, now() - timedelta(minutes=5), now())
     own.make(actor="t")
     plain = drills.restore
 
@@ -133,6 +147,54 @@ def test_books_that_are_not_as_they_were_backed_up_and_a_check_that_finds_someth
     unasked = Invariant("NEVER", "Can it be asked?", "select nothing from nowhere", "critical", "x", "P1")
     done, looked = drilled(own, tmp_path, invariants=[broken, unasked])
     assert (done.state, done.root_matches) == ("failed", False)
-    assert {name for name, (outcome, _) in looked.items() if outcome == "failed"} >= {"rows", "trial balance", "log", "checks"}
+    assert {name for name, (outcome, _) in looked.items() if outcome == "failed"} >= {"rows", "trial balance", "log", "proofs", "checks"}
+    assert "account p EUR clearing:x: debits" in looked["proofs"][1]
     assert "ALWAYS: 1 found" in looked["checks"][1]
     assert "NEVER could not be asked" in looked["checks"][1]
+
+
+def test_a_restored_log_that_is_another_than_what_was_proven_since_fails_the_drill(
+    apart: Callable[..., Backups], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry whose text was changed and whose hashes were not: no root shows it, the proof that covers the backup's moment does."""
+    own = apart()
+    first = now()
+    posted(own.database, f"within-{make_id('tst')}")
+    made = own.make(actor="t")
+    covers = proven_period(own, first, now())
+    plain = drills.restore
+
+    def harmed(stored: Any, keys: Any, url: str, **more: Any) -> None:
+        plain(stored, keys, url, **more)
+        with psycopg.connect(url, autocommit=True) as conn:
+            conn.execute("alter table log_entry disable trigger all")
+            conn.execute("update log_entry set record = replace(record, '{', '{ ') where index = %s", [covers.open_size])
+
+    monkeypatch.setattr(drills, "restore", harmed)
+    done, looked = drilled(own, tmp_path, invariants=INVARIANTS[:1])
+    assert covers.open_size < int(made.log_size or 0) < covers.close_size
+    assert (done.state, done.root_matches) == ("failed", True)
+    assert looked["proofs"] == ("failed", f"{covers.id}: entry {covers.open_size} of the restored log is another")
+
+
+def test_a_proof_that_is_damaged_in_the_store_proves_nothing(apart: Callable[..., Backups], tmp_path: Path) -> None:
+    own = apart(proof_folder=tmp_path / "proofs")
+    made = proven_period(own, now() - timedelta(minutes=7), now())
+    own.make(actor="t")
+    sheet = tmp_path / "proofs" / "packages" / made.id / "trial_balance_close.json"
+    sheet.chmod(0o600)
+    sheet.write_text(sheet.read_text() + " ")
+    done, looked = drilled(own, tmp_path, invariants=INVARIANTS[:1])
+    assert (done.state, looked["proofs"][0]) == ("failed", "failed")
+    assert made.id in looked["proofs"][1]
+    assert "trial_balance_close.json" in looked["proofs"][1]
+
+
+def test_without_any_proof_of_a_period_the_drill_says_that_nothing_was_compared(server: Any, tmp_path: Path) -> None:
+    keys = BackupKeys([KEY])
+    with a_database(server) as database:
+        own = Backups(database, database.url, tmp_path / "b", lambda: keys, make_id, now, KeepPolicy(1, 1, 1), proof_folder=tmp_path / "p")
+        own.make(actor="t")
+        done, looked = drilled(own, tmp_path, invariants=INVARIANTS[:1])
+    assert (done.state, looked["proofs"][0]) == ("failed", "not_checked")
+    assert "proof export" in str(done.error)

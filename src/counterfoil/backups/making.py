@@ -40,7 +40,8 @@ _log = structlog.get_logger("counterfoil.backups")
 
 @dataclass(frozen=True)
 class Backups:
-    """What backups are made with. `database` as the application, at `url`; `programs`: the folder of pg_dump, if it is set."""
+    """What backups are made with. `database` as the application, at `url`; `programs`: the folder of pg_dump, if it is set;
+    `proof_folder`: where the proofs lie that a restored one is held against."""
 
     database: Any  # `base.edge.Database`
     url: str
@@ -50,6 +51,7 @@ class Backups:
     clock: Callable[[], datetime]
     policy: KeepPolicy
     programs: str | None = None
+    proof_folder: Path | None = None
 
     @property
     def store(self) -> BackupFolder:

@@ -27,6 +27,7 @@ from counterfoil.base.invariant import Invariant, run_invariants
 from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres
 from counterfoil.base.problems import InvariantBroken, Problem
 from counterfoil.drills.drills import DrillMeasures
+from counterfoil.drills.periods import held_against_proofs
 from counterfoil.proofs.log.checkpoints import note_keys
 from counterfoil.proofs.log.job import origin_name
 from counterfoil.proofs.log.merkle import root_of
@@ -47,6 +48,7 @@ PARTS: Final = (
     "schema",
     "checkpoint",
     "live log",
+    "proofs",
     "checks",
 )
 WRITING: Final = "-c default_transaction_read_only=off"
@@ -73,6 +75,7 @@ class RestoreDrill:
             with self._server() as server:
                 self._restored(stored, server)
                 self._compared(stored, server)
+                self._proven(server)
                 self._asked(server)
         except Problem as problem:
             self._note(self._next(), problem.sentence())
@@ -154,6 +157,16 @@ class RestoreDrill:
         )
         failed = {what for what, outcome, _ in self.looked if outcome != "passed"}
         self.measures = self.measures._replace(root_matches=not failed & {"log", "checkpoint", "live log"})
+
+    def _proven(self, server: PrivatePostgres) -> None:
+        """Against the proofs of periods: what was signed for and has left the database since."""
+        with (
+            psycopg.connect(server.url, autocommit=True) as restored,
+            restored.transaction(),
+            self.backups.database.transaction(snapshot=True) as live,
+        ):
+            found = held_against_proofs(live, restored, self.backups.proof_folder)
+        self.looked.append(("proofs", found.outcome, found.told))
 
     def _checkpoint_differs(self, stored: StoredBackup, conn: Connection[Any]) -> str | None:
         note = stored.manifest["checkpoint"]

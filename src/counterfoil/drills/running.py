@@ -35,7 +35,10 @@ def _ended(backups: Backups, started: Drill, drill: RestoreDrill) -> Drill:
     now = backups.clock()
     error = "; ".join(f"{what}: {told}" for what, outcome, told in drill.looked if outcome == "failed")[:500] or None
     if error is None and any(outcome != "passed" for _, outcome, _ in drill.looked):
-        error = "not everything was looked at"
+        error = "not everything was looked at: " + "; ".join(
+            f"{what}: {told}" for what, outcome, told in drill.looked if outcome != "passed"
+        )
+        error = error[:500]
     with backups.database.transaction() as conn:
         for place, (what, outcome, told) in enumerate(drill.looked, start=1):
             note_check(conn, started.id, DrillCheck(place, what, outcome, told, now))

@@ -246,7 +246,7 @@ def _wiring(settings: Settings, database: Database, url: str, clock: SharedClock
         call_limit=timedelta(milliseconds=settings.provider_timeout_ms),
         circuits=CircuitLimits(settings.provider_circuit_failures_max, timedelta(seconds=settings.provider_circuit_rest_s)),
         run_folder=settings.data_folder / "reconciliation",
-        proof_folder=settings.proof_folder or settings.data_folder / "proofs",
+        proof_folder=proof_folder(settings),
         proof_quorum=settings.proof_quorum,
         crons=crons_of(settings),
         cooling=timedelta(hours=settings.destination_cooling_hours),
@@ -290,7 +290,13 @@ def backups_of(settings: Settings, database: Database, url: str, clock: Callable
         clock=clock,
         policy=KeepPolicy(settings.backup_keep_days, settings.backup_keep_weeks, settings.backup_keep_months),
         programs=str(settings.postgres_bin) if settings.postgres_bin else None,
+        proof_folder=proof_folder(settings),
     )
+
+
+def proof_folder(settings: Settings) -> Path:
+    """Where proofs and checkpoints lie."""
+    return settings.proof_folder or settings.data_folder / "proofs"
 
 
 def backup_folder(settings: Settings) -> Path:
