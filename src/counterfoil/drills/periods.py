@@ -26,7 +26,7 @@ ENTRIES: Final = "entries.jsonl"
 ROWS_AT_ONCE: Final = 2_000
 SHOWN_MAX: Final = 12  # of what was compared, or differs: all of it was looked at, and how much is not shown is said
 SHOWN_CHARACTERS_MAX: Final = 300
-NONE_THERE: Final = "no proof of a period is there that this backup could be held against: make one (`counterfoil proof export FROM TO`), then run the drill again"
+NONE_THERE: Final = "there is no proof of a period to hold it against: make one (`counterfoil proof export FROM TO`), and run it again"
 
 
 class PeriodProof(NamedTuple):
