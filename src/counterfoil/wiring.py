@@ -15,7 +15,7 @@ from counterfoil.base.ids import MakeId
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import Machine, history_kept
 from counterfoil.checks import INVARIANTS_OF_PARTS, MONITORS_OF_PARTS
-from counterfoil.drills import declared as backups
+from counterfoil.drills import declared as backing
 from counterfoil.following import appliers, followers, together
 from counterfoil.integrity import declared as integrity
 from counterfoil.integrity import telling as telling_alerts
@@ -67,8 +67,6 @@ from counterfoil.payouts.provider_payouts import pulling, sending
 from counterfoil.payouts.provider_payouts.paired import PAIRED as PAYOUT_PAIRED
 from counterfoil.payouts.refunds import customer_debts, debts, refunds, release
 from counterfoil.payouts.refunds.noun import REFUND_NOUN
-from counterfoil.payouts.refunds.refunds import REFUND
-from counterfoil.payouts.refunds.release import HOLDBACK_NOUN
 from counterfoil.proofs import declared as proofs
 from counterfoil.reconciliation import bank_lines, bank_statements, client_money, payout_reminder, treasury_daily
 from counterfoil.reconciliation.breaks.adjusting import PAIRED as BREAK_PAIRED
@@ -89,7 +87,6 @@ from counterfoil.settlement.commissions import moving as commissions
 from counterfoil.settlement.commissions.noun import COMMISSION_NOUN
 from counterfoil.settlement.escrow import escrows
 from counterfoil.settlement.escrow import model as escrow_model
-from counterfoil.settlement.escrow.model import ESCROW
 from counterfoil.settlement.escrow.noun import ESCROW_NOUN
 from counterfoil.settlement.escrow.noun import PAIRED as ESCROW_PAIRED
 from counterfoil.settlement.intents import intents
@@ -100,7 +97,6 @@ from counterfoil.treasury.agents.noun import AGENT_NOUN
 from counterfoil.treasury.agents.noun import PAIRED as AGENT_PAIRED
 from counterfoil.treasury.carbon import model as carbon_model
 from counterfoil.treasury.carbon import syncing as carbon
-from counterfoil.treasury.carbon.model import CarbonMeans
 from counterfoil.treasury.two_phase import model as two_phase_model
 from counterfoil.treasury.two_phase import moving, telling
 from counterfoil.treasury.two_phase.noun import PAIRED as TRANSACTION_PAIRED
@@ -118,8 +114,8 @@ MACHINES: Sequence[Machine] = (
     PROVIDER_PAYOUT,
     PROVIDER_CONFLICT,
     holdback.HOLDBACK,
-    REFUND,
-    ESCROW,
+    refunds.REFUND,
+    escrow_model.ESCROW,
     affiliates.AFFILIATE,
     commission_model.COMMISSION,
     batch_machine.PAYOUT_BATCH,
@@ -133,7 +129,7 @@ MACHINES: Sequence[Machine] = (
     two_phase_model.TRANSACTION,
     proofs.PROOF,
     *integrity.MACHINES,
-    *backups.MACHINES,
+    *backing.MACHINES,
     RUNBOOK_RUN,
     notices.NOTICE,
 )
@@ -165,7 +161,7 @@ JOBS: Final[Sequence[Job]] = (
     *integrity.JOBS,
     *notices.JOBS,
     *heartbeat.JOBS,
-    *backups.JOBS,
+    *backing.JOBS,
     *metrics.JOBS,
 )
 EVENT_KINDS: Final[Sequence[EventKind]] = (
@@ -200,7 +196,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *treasury_daily.EVENT_KINDS,
     *client_money.EVENT_KINDS,
     *integrity.EVENT_KINDS,
-    *backups.EVENT_KINDS,
+    *backing.EVENT_KINDS,
     *RUNBOOK_EVENT_KINDS,
     *notices.EVENT_KINDS,
 )
@@ -254,7 +250,7 @@ _WATCHED: Final = (
     AFFILIATE_NOUN,
     COMMISSION_NOUN,
     CHARGEBACK_NOUN,
-    HOLDBACK_NOUN,
+    release.HOLDBACK_NOUN,
     BATCH_NOUN,
     BREAK_NOUN,
     CIRCUIT_NOUN,
@@ -262,7 +258,7 @@ _WATCHED: Final = (
     TRANSACTION_NOUN,
     proofs.PROOF_NOUN,
     *webhooks_out.NOUNS,
-    *backups.NOUNS,
+    *backing.NOUNS,
 )
 # Where a thing is kept, by the prefix of its id: a finding that names it is of its program.
 TABLES: Final[Mapping[str, str]] = {
@@ -279,7 +275,7 @@ INVARIANTS: Final[Sequence[Invariant]] = (
     every_envelope_opens(CONFIDENTIAL),
 )
 # What the sentinel asks, in this order: what must always hold, then what must hold in time; its own runs last.
-CHECKS: Final[Sequence[Invariant]] = (*INVARIANTS, *MONITORS_OF_PARTS, *backups.MONITORS, *monitors(QUEUES))
+CHECKS: Final[Sequence[Invariant]] = (*INVARIANTS, *MONITORS_OF_PARTS, *backing.MONITORS, *monitors(QUEUES))
 METRICS: Final = (*metrics.METRICS_OF_PARTS, *queue_metrics(QUEUES))  # what Prometheus is told
 ALERT_NOUN: Final = alert_noun(CHECKS, TABLES)
 RUNBOOK_NOUN: Final = runbook_noun(CHECKS, TABLES)
@@ -292,7 +288,7 @@ class Wiring:
     """What the parts are connected with. `program_id`: where money is booked that names no invoice of ours. `run_folder`: where
     reconciliation runs keep their lines; None keeps none. `proof_folder`: where checkpoints and proofs lie, the same. `crons`: when which
     scope is reconciled. `cooling`: how long nothing goes to a changed destination where no policy says it. `peers`: other servers, by
-    our names of them. `carbon`: how figures are had. `webhook_networks`: where webhooks go beside public addresses. `backups`: or None."""
+    our names of them. `carbon`: how figures are had. `webhook_networks`: where webhooks go, too. `backups`, `wal`, `drills`."""
 
     database: Books
     providers: Mapping[str, Provider]
@@ -317,9 +313,11 @@ class Wiring:
     metrics_namespace: str = "counterfoil"  # what the names of metrics begin with
     runbook_folder: Path | None = None  # where the user's own runbooks lie
     peers: Mapping[str, HttpPeer] = field(default_factory=dict)
-    carbon: CarbonMeans = field(default_factory=CarbonMeans)
+    carbon: carbon_model.CarbonMeans = field(default_factory=carbon_model.CarbonMeans)
     webhook_networks: Sequence[Network] = ()
-    backups: backups.Backups | None = None
+    backups: backing.Backups | None = None
+    wal: backing.WalArchive | None = None
+    drills: backing.DrillMeans | None = None
 
     def means(self) -> RunContext:
         """What reconciliation works with."""
@@ -375,6 +373,8 @@ class Wiring:
             queues=QUEUES,
             monitors_every_s=self.monitors_every_s,
             backups=self.backups,
+            wal=self.wal,
+            drills=self.drills,
             exporter=self.exporter() if self.proof_folder else None,
         )
 

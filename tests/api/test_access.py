@@ -324,6 +324,8 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/silences", None, READ),
     ("GET", f"/api/silences/sil_{ID}", None, READ),
     ("POST", "/api/silences", {"until": "2099-01-01T00:00:00Z", "reason": "x"}, OPERATE),
+    ("GET", "/api/drills/standing", None, READ),
+    ("POST", "/api/drills", {"name": "restore"}, OPERATE),
     ("GET", "/api/checklists", None, READ),
     ("POST", "/api/checklists/morning/runs", {}, OPERATE),
     ("GET", "/api/runbooks", None, READ),

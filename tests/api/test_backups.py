@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from counterfoil.backups.keys import BackupKeys, BackupKeysUnset, new_backup_key
 from counterfoil.backups.making import Backups
 from counterfoil.backups.pruning import KeepPolicy
 from counterfoil.base.edge import make_id, now
-from counterfoil.drills.running import run_restore_drill
-from counterfoil.wiring import INVARIANTS
+from counterfoil.drills.drills import KIND_BY_NAME, RESTORE
+from counterfoil.drills.running import DrillMeans, run_drill
+from counterfoil.wiring import INVARIANTS, JOBS
 from tests.api.office import Office
 
 
@@ -34,9 +37,35 @@ def test_a_drill_is_told_with_its_checks_and_why_it_failed(office: Office, tmp_p
     """There is no backup: the drill comes to nothing, and nothing of it is green."""
     keys = BackupKeys([new_backup_key()])
     own = Backups(office.database, office.database.url, tmp_path / "store", lambda: keys, make_id, now, KeepPolicy(14, 8, 24))
-    failed = run_restore_drill(own, INVARIANTS, tmp_path / "scratch", wanted=None, actor="test")
+    failed = run_drill(DrillMeans(own, INVARIANTS, tmp_path / "scratch"), RESTORE, actor="test")
     (listed,) = office.ask("GET", "/api/drills").json()["data"]
     shown = office.ask("GET", f"/api/drills/{failed.id}").json()
     assert (listed["id"], listed["state"], listed["error"][:7]) == (failed.id, "failed", "backup:")
     assert [one["outcome"] for one in shown["checks"]] == ["failed", *["not_checked"] * 12]
     assert '"outcome": "failed"' in shown["evidence"]
+
+
+def test_a_drill_is_asked_for_by_who_may_and_a_worker_runs_it(office: Office, tmp_path: Path) -> None:
+    """One of a kind at a time; each says when it is due; what is no drill, or not of this one, is refused."""
+
+    def ask(**body: str) -> httpx2.Response:
+        return office.ask("POST", "/api/drills", role="operator", key=make_id("try"), json=body)
+
+    standing = {one["name"]: one for one in office.ask("GET", "/api/drills/standing").json()["data"]}
+    assert set(standing) == set(KIND_BY_NAME)
+    assert (standing["recovery"]["lastState"], standing["recovery"]["overdue"]) == (None, False)
+    assert ask(name="fire").json()["type"] == "/problems/InvalidInput"
+    assert ask(name="workers", backupId=make_id("bkp")).status_code == 422
+    asked = ask(name="recovery", recoverTo="2026-11-20T12:00:00Z")
+    made = asked.json()
+    assert (asked.status_code, made["state"], made["recoverTo"]) == (202, "waiting", "2026-11-20T12:00:00Z")
+    assert ask(name="recovery").json()["type"] == "/problems/DrillWaits"
+    keys = BackupKeys([new_backup_key()])
+    own = Backups(office.database, office.database.url, tmp_path / "store", lambda: keys, make_id, now, KeepPolicy(14, 8, 24))
+    [job] = [one for one in JOBS if one.name == "drills"]
+    wiring = replace(office.wiring, drills=DrillMeans(own, INVARIANTS, tmp_path / "scratch"))
+    assert [job.run(wiring.context("w")).handled for _ in range(2)] == [1, 0]
+    shown = office.ask("GET", f"/api/drills/{made['id']}").json()
+    assert (shown["state"], "no base backup lies in the store" in shown["error"]) == ("failed", True)
+    standing = {one["name"]: one for one in office.ask("GET", "/api/drills/standing").json()["data"]}
+    assert (standing["recovery"]["lastId"], standing["recovery"]["lastState"]) == (made["id"], "failed")

@@ -29,7 +29,7 @@ from counterfoil.backups.keys import (
 from counterfoil.backups.making import Backups
 from counterfoil.backups.measures import differences, measured
 from counterfoil.backups.restoring import TargetNotEmpty, find_stored, measured_at, restore
-from counterfoil.backups.store import DUMP, MANIFEST, BackupForeign, read_backup
+from counterfoil.backups.store import DUMP, FILES, MANIFEST, BackupForeign, read_backup
 from counterfoil.base.edge import Database, now
 from counterfoil.base.encryption.key_file import KeyFileOpen
 from counterfoil.base.failpoints import leave, on_point
@@ -56,7 +56,7 @@ def altered(kept: Any, folder: Path, **files: bytes) -> Any:
     """The same backup somewhere else, with other files."""
     place = folder / kept.id
     place.mkdir()
-    for name in (DUMP, MANIFEST):
+    for name in (FILES[DUMP], MANIFEST):
         (place / name).write_bytes(files.get(name.partition(".")[0], (kept.folder / name).read_bytes()))
     return read_backup(place)
 
@@ -82,14 +82,14 @@ def test_a_backup_holds_one_moment_signed_for_and_closed_to_others(backups: Back
     kept.refuse_foreign(keys_of(backups))
     assert [stat.S_IMODE(path.stat().st_mode) for path in sorted(kept.folder.iterdir())] == [0o400, 0o400]
     assert stat.S_IMODE(backups.folder.stat().st_mode) == 0o700
-    assert b"PGDMP" not in kept.dump.read_bytes(), "nothing of it lies there in clear"
+    assert b"PGDMP" not in kept.file.read_bytes(), "nothing of it lies there in clear"
 
 
 def test_another_program_opens_it(kept: Any, tmp_path: Path) -> None:
     """With the key and any implementation of age, without us."""
     from pyrage import decrypt_file, x25519
 
-    decrypt_file(str(kept.dump), str(tmp_path / "dump"), [x25519.Identity.from_str(KEY)])
+    decrypt_file(str(kept.file), str(tmp_path / "dump"), [x25519.Identity.from_str(KEY)])
     listed = subprocess.run([dump_programs(None, server_version=180_000) / "pg_restore", "-l", tmp_path / "dump"], capture_output=True)
     assert b"TABLE DATA public journal" in listed.stdout
 
@@ -134,12 +134,12 @@ def test_what_is_written_meanwhile_is_in_the_next(apart: Callable[..., Backups],
 
 @pytest.mark.parametrize("harm", ["cut short", "a byte flipped", "another's", "taken away"])
 def test_a_dump_that_is_not_as_it_was_is_damaged(backups: Backups, kept: Any, tmp_path: Path, empty: str, harm: str) -> None:
-    body = kept.dump.read_bytes()
+    body = kept.file.read_bytes()
     half = len(body) // 2
     changed = {"cut short": body[:-1], "a byte flipped": body[:half] + bytes([body[half] ^ 1]) + body[half + 1 :], "another's": body[::-1]}
     one = altered(kept, tmp_path, dump=changed.get(harm, b""))
     if harm == "taken away":
-        one.dump.unlink()
+        one.file.unlink()
     with pytest.raises(BackupDamaged):
         restore(one, backups.keys(), empty, programs=None)
     with psycopg.connect(empty) as conn:
@@ -151,7 +151,7 @@ def test_a_dump_whose_manifest_was_made_to_match_does_not_decrypt_and_is_not_sig
 ) -> None:
     import hashlib
 
-    body = kept.dump.read_bytes()[:-1]
+    body = kept.file.read_bytes()[:-1]
     told = {**kept.manifest, "file": {**kept.manifest["file"], "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}}
     note = json.dumps(told) + "\n\n" + kept.note.rpartition("\n\n")[2]
     one = altered(kept, tmp_path, dump=body, manifest=note.encode())
@@ -217,7 +217,7 @@ def test_a_dump_that_fails_in_the_middle_is_no_backup(apart: Callable[..., Backu
     monkeypatch.setattr(making, "dumping", with_a_fault)
     with pytest.raises(DumpFailed, match="the disk is gone"):
         own.make(actor="test")
-    assert (failed(own).state, own.store.ids(), list(own.folder.rglob(DUMP))) == ("failed", [], [])
+    assert (failed(own).state, own.store.ids(), list(own.folder.rglob(FILES[DUMP]))) == ("failed", [], [])
 
 
 def test_a_dump_that_pg_restore_cannot_read_is_no_backup(apart: Callable[..., Backups], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +253,7 @@ def test_one_at_a_time_and_who_was_killed_is_not_waited_for(apart: Callable[...,
     assert seen
     with own.database.transaction() as conn:
         begin = making.begin_backup
-        begin(conn, own.make_id("bkp"), actor="killed", slot_at=None, now=now())
+        begin(conn, own.make_id("bkp"), kind="dump", actor="killed", slot_at=None, now=now())
     own.make(actor="next")
     with own.database.transaction() as conn:
         found = list_backups(conn, rows_max=3, after=None, state=None)

@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 20, 1, 30, tzinfo=UTC)
 
 
 def backup(at: datetime) -> Backup:
-    return Backup(f"bkp_{at:%Y%m%d%H%M}", "t", None, at, at, at, 1, "00", 1, 180_000, "k", 1, "00", None, "kept")
+    return Backup(f"bkp_{at:%Y%m%d%H%M}", "dump", "t", None, at, at, at, 1, "00", 1, 180_000, "k", 1, "00", None, "kept")
 
 
 def nights(count: int) -> list[Backup]:

@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
+from counterfoil.cli.local.drills.windows import SHORT, Window, webhook_stored
 from tests.chaos import run
-from tests.chaos.windows import SHORT, Window, webhook_stored
 
 
 def test_one_fault_of_each_kind_loses_and_doubles_nothing(capsys):
@@ -20,10 +20,10 @@ def test_one_fault_of_each_kind_loses_and_doubles_nothing(capsys):
 
 
 @pytest.fixture
-def chaos(tmp_path, monkeypatch):
+def chaos(tmp_path):
     """One world for every way in which the crash test itself must fail."""
-    monkeypatch.setattr(run, "REACH_S", 1)
     made = run.Chaos(tmp_path)
+    made.reach_s = 1
     with made.running():
         yield made
 
@@ -36,20 +36,20 @@ def test_the_crash_test_fails_where_a_kill_does_not_land_has_no_evidence_or_mone
     chaos.world.worker.kill()  # dead before the kill
     told = Window("worker", "verify.after_claim", webhook_stored, "dead already")
     with pytest.raises((run.KillMissed, run.ProcessDidNotStart)):
-        chaos._kill(told, 1)
+        chaos.deal(told, 1)
     chaos.world.worker.start()
     assert chaos.world.worker.kill() == -signal.SIGKILL
     chaos.world.worker.start()
 
-    run.REACH_S = 30
+    chaos.reach_s = 30
     assert not chaos.cycle(Window("worker", "verify.after_claim", lambda conn, oracle: False, "its evidence is never there"))
     assert (chaos.kills.total(), chaos.misses.total()) == (0, 1)
-    chaos._traffic()
+    chaos.traffic()
     assert chaos.verdict().clean()
 
     key = "a-key-that-our-books-never-sent"
     body = {"amount": "100", "asset": "EUR", "destination": "acct_payee_1", "reference": "pp_stray"}
-    chaos._ok(chaos.simulator.post("/v1/payouts", json=body, headers={"Idempotency-Key": key}))
+    chaos.ok(chaos.simulator.post("/v1/payouts", json=body, headers={"Idempotency-Key": key}))
     verdict = chaos.verdict()
     assert f"the provider paid {key}, our books do not know" in verdict.lost
     assert any(line.startswith("clearing") for line in verdict.differences)

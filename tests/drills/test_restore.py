@@ -21,8 +21,8 @@ from counterfoil.base.invariant import Invariant
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.problems import Problem
 from counterfoil.drills import restore as drills
-from counterfoil.drills.drills import Drill, checks_of
-from counterfoil.drills.running import run_restore_drill
+from counterfoil.drills.drills import RESTORE, Drill, checks_of
+from counterfoil.drills.running import DrillMeans, run_drill
 from counterfoil.proofs.log.checkpoints import note_keys
 from counterfoil.proofs.log.notes import open_note, sign_note
 from counterfoil.wiring import INVARIANTS
@@ -35,7 +35,7 @@ __all__ = ("apart", "backups", "books")
 def drilled(
     own: Backups, folder: Path, wanted: str | None = None, invariants: Any = INVARIANTS
 ) -> tuple[Drill, dict[str, tuple[str, str]]]:
-    done = run_restore_drill(own, invariants, folder / "scratch", wanted=wanted, actor="t")
+    done = run_drill(DrillMeans(own, invariants, folder / "scratch"), RESTORE, wanted=wanted, actor="t")
     with own.database.transaction() as conn:
         looked = {one.what: (one.outcome, one.told) for one in checks_of(conn, done.id)}
         text, _ = open_note(str(done.evidence), note_keys(conn))
@@ -50,6 +50,7 @@ def test_a_good_backup_is_proven_with_its_time_and_its_loss(apart: Callable[...,
     began = now() - timedelta(minutes=1)
     posted(own.database, f"before-{make_id('tst')}")
     ended = proven_period(own, began, now())
+    posted(own.database, f"between-{make_id('tst')}")
     made = own.make(actor="t")
     posted(own.database, f"after-{made.id}")
     covers = proven_period(own, ended.to_at, now())
@@ -161,19 +162,20 @@ def test_a_restored_log_that_is_another_than_what_was_proven_since_fails_the_dri
     first = now()
     posted(own.database, f"within-{make_id('tst')}")
     made = own.make(actor="t")
+    posted(own.database, f"later-{made.id}")
     covers = proven_period(own, first, now())
     plain = drills.restore
 
     def harmed(stored: Any, keys: Any, url: str, **more: Any) -> None:
         plain(stored, keys, url, **more)
         with psycopg.connect(url, autocommit=True) as conn:
-            conn.execute("alter table log_entry disable trigger all")
+            conn.execute("alter table log_entry disable trigger all, drop constraint log_leaf_is_hashed")
             conn.execute("update log_entry set record = replace(record, '{', '{ ') where index = %s", [covers.open_size])
 
     monkeypatch.setattr(drills, "restore", harmed)
     done, looked = drilled(own, tmp_path, invariants=INVARIANTS[:1])
     assert covers.open_size < int(made.log_size or 0) < covers.close_size
-    assert (done.state, done.root_matches) == ("failed", True)
+    assert (done.state, done.root_matches) == ("failed", True), looked
     assert looked["proofs"] == ("failed", f"{covers.id}: entry {covers.open_size} of the restored log is another")
 
 

@@ -32,6 +32,7 @@ SAID: Final = {
     "WEBHOOKS_MAX": ("reconciliation/breaks/timeline.py", "webhooks were looked through"),
     "REFERENCES_MAX": ("reconciliation/breaks/timeline.py", "facts were looked for by"),
     "REJECTED_KEPT_MAX": ("matching/reading/loading.py", "lines or more cannot be read"),
+    "TOLD_MAX": ("drills/scratch.py", "characters more"),
     "WAITING_SHOWN_MAX": ("cli/nouns/reconciliation/reconcile.py", "{len(waiting) - WAITING_SHOWN_MAX} more"),
     "RUNS_SHOWN_MAX": ("api/nouns/reconciliation/report.py", "more_runs"),
     "RECORDS_SHOWN_MAX": ("dashboard/pages/breaks.py", "unshown"),

@@ -656,6 +656,12 @@ MONITORS: Final[Faults] = {
             values ('login:postgres.x', 'database_password_seen', 'debug', '', 'login:postgres', '{}', now() - interval '93 days',
                     'handled', now())""",
     },
+    "WAL_BEHIND": {
+        "nobody fetches it": """insert into wal_archive (system_id, asked_at, kept_at)
+            select system_identifier::text, now(), now() - interval '20 minutes' from pg_control_system()""",
+        "it was never fetched": """insert into wal_archive (system_id, asked_at, failed_at, error)
+            select system_identifier::text, now(), now(), 'x' from pg_control_system()""",
+    },
     "RESTORE_DRILL_OVERDUE": {
         "it passed long ago": """update program set opened_at = opened_at - interval '1 year';
             update migration set applied_at = applied_at - interval '1 year';

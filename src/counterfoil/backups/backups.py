@@ -30,10 +30,12 @@ EVENT_KINDS: Final = declare(
 
 
 class Backup(NamedTuple):
-    """A backup. Everything that was committed by `snapshot_at` is in it, of the log the first `log_size` entries; `key_id`: which key
-    opens it; `bytes` and `sha256` are of the encrypted file."""
+    """A backup: a dump of the database, or the base of a recovery to a second. Everything that was committed by `snapshot_at` is in it,
+    of the log the first `log_size` entries (of a base: at least those); `key_id`: which key opens it; `bytes` and `sha256` are of the
+    encrypted file."""
 
     id: str
+    kind: str
     actor: str
     slot_at: datetime | None
     started_at: datetime
@@ -66,7 +68,7 @@ class BackupFacts(NamedTuple):
 
 BACKUPS: Final = Records(
     Backup,
-    """select id, actor, slot_at, started_at, finished_at, snapshot_at, log_size, encode(log_root, 'hex') as log_root, migration,
+    """select id, kind, actor, slot_at, started_at, finished_at, snapshot_at, log_size, encode(log_root, 'hex') as log_root, migration,
               server_version, key_id, bytes, encode(sha256, 'hex') as sha256, error, state from backup""",
     "backup",
 )
@@ -78,9 +80,9 @@ def list_backups(conn: Connection[Any], *, rows_max: int, after: str | None, sta
     return BACKUPS.newest(conn, rows_max=rows_max, after=after, state=state)
 
 
-def kept_backups(conn: Connection[Any]) -> list[Backup]:
-    """All that are kept, the newest first: what is pruned, or restored, is decided on all of them."""
-    return BACKUPS.read(conn, "where state = 'kept' order by snapshot_at desc, id desc", [])
+def kept_backups(conn: Connection[Any], kind: str) -> list[Backup]:
+    """All of a kind that are kept, the newest first: what is pruned, or restored, is decided on all of them."""
+    return BACKUPS.read(conn, "where state = 'kept' and kind = %s order by snapshot_at desc, id desc", [kind])
 
 
 def backups_that_count(conn: Connection[Any]) -> list[Backup]:
@@ -88,13 +90,13 @@ def backups_that_count(conn: Connection[Any]) -> list[Backup]:
     return BACKUPS.read(conn, "where state <> 'pruned' order by id desc", [])
 
 
-def begin_backup(conn: Connection[Any], backup_id: str, *, actor: str, slot_at: datetime | None, now: datetime) -> None:
+def begin_backup(conn: Connection[Any], backup_id: str, *, kind: str, actor: str, slot_at: datetime | None, now: datetime) -> None:
     """Say that one is being made. Only who holds the lock of backups says so: others that run still are of processes that are gone."""
     for (gone,) in conn.execute("select id from backup where state = 'running' order by id for update").fetchall():
         fail_backup(conn, gone, error=GONE, now=now)
     conn.execute(
-        "insert into backup (id, actor, slot_at, started_at, state, state_at) values (%s, %s, %s, %s, 'running', %s)",
-        [backup_id, actor, slot_at, now, now],
+        "insert into backup (id, kind, actor, slot_at, started_at, state, state_at) values (%s, %s, %s, %s, %s, 'running', %s)",
+        [backup_id, kind, actor, slot_at, now, now],
     )
     record_birth(conn, BACKUP, [backup_id], "running", actor=actor, at=now)
 
@@ -133,5 +135,5 @@ BACKUP_NOUN: Final = Noun(
     row=Backup,
     rows=list_backups,
     help="Backups of the database: made, read back, kept by policy.",
-    columns=("id", "snapshot_at", "finished_at", "bytes", "key_id", "log_size", "state", "error"),
+    columns=("id", "kind", "snapshot_at", "finished_at", "bytes", "key_id", "log_size", "state", "error"),
 )

@@ -11,6 +11,7 @@ from counterfoil.backups.backups import Backup, kept_backups, note_pruned
 from counterfoil.backups.making import Backups
 from counterfoil.backups.monitors import SCHEDULE
 from counterfoil.backups.pruning import to_prune
+from counterfoil.backups.store import DUMP
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
@@ -21,18 +22,18 @@ ACTOR: Final = "system:backup"
 
 
 def prune(backups: Backups, *, actor: str, dry_run: bool = False) -> list[Backup]:
-    """Take away what the policy does not keep: the row says so first, then the files go. Returns those that went, or would."""
+    """Take away the dumps that the policy does not keep: the row says so first, then the files go. Returns those that went, or would."""
     with backups.database.transaction(commit=not dry_run) as conn:
         conn.execute("select id from backup where state = 'kept' order by id for update")
-        going = to_prune(kept_backups(conn), backups.policy, proven_id=proven_backup(conn))
+        going = to_prune(kept_backups(conn, DUMP), backups.policy, proven_id=proven_backup(conn))
         for one in going:
             note_pruned(conn, one.id, actor=actor, now=backups.clock())
     if not dry_run:
-        _take_away(backups)
+        take_away(backups)
     return going
 
 
-def _take_away(backups: Backups) -> None:
+def take_away(backups: Backups) -> None:
     """Files whose row says that they went: of this time, and what a process that was killed had left."""
     with backups.database.transaction(read_only=True) as conn:
         rows = conn.execute("select id from backup where id = any(%s) and state = 'pruned'", [backups.store.ids()]).fetchall()

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Protocol
 
 import structlog
 from psycopg import Connection
@@ -21,10 +21,10 @@ from counterfoil.backups.backups import Backup, BackupFacts, begin_backup, fail_
 from counterfoil.backups.keys import BackupKeys
 from counterfoil.backups.measures import measured
 from counterfoil.backups.pruning import KeepPolicy
-from counterfoil.backups.store import DUMP, FORMAT, MANIFEST, BackupFolder, StoredBackup
+from counterfoil.backups.store import BASE, DUMP, FILES, FORMAT, MANIFEST, BackupFolder, StoredBackup
 from counterfoil.base.failpoints import reached
 from counterfoil.base.ids import MakeId
-from counterfoil.base.postgres.dumping import dump_programs, dumping, reading_from, reading_through, writing_to
+from counterfoil.base.postgres.dumping import Command, dump_programs, dumping, reading_from, reading_through, writing_to
 from counterfoil.base.problems import Busy, Problem
 from counterfoil.proofs.log.checkpoints import LogForked, keys_of_log, latest_checkpoint, make_checkpoint, origin_of, seed_of
 from counterfoil.proofs.log.job import origin_name
@@ -36,6 +36,19 @@ ROLE: Final = "counterfoil_app"  # reads everything, and nothing that serves nee
 TURN: Final = 4_271_113  # the advisory lock of whoever makes one
 SAID: Final = "said.txt"
 _log = structlog.get_logger("counterfoil.backups")
+
+
+ReadThrough = Callable[[Path, dict[str, Any], BackupKeys, str | None], None]
+
+
+class BaseMaker(Protocol):
+    """Makes a copy of the whole server."""
+
+    def write(self, conn: Connection[Any], made: Path) -> dict[str, Any]:
+        """Write the encrypted file into this folder. What is signed of it."""
+
+    def read_through(self, folder: Path, manifest: dict[str, Any], keys: BackupKeys, programs: str | None) -> None:
+        """Read it back to its end. Raises BackupDamaged."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +71,22 @@ class Backups:
         """Where they lie."""
         return BackupFolder(self.folder)
 
-    def make(self, *, actor: str, slot_at: datetime | None = None) -> Backup:
-        """One backup, kept. Raises Busy while another is made, and what went wrong, which its row says, too."""
+    def make(self, *, actor: str, slot_at: datetime | None = None, copy: BaseMaker | None = None) -> Backup:
+        """One backup, kept: a dump, or with `copy` one of the whole server. Raises Busy while another is made, and what went wrong,
+        which its row says, too."""
         forked = self._settle()
         backup_id = self.make_id("bkp")
         with self.database.transaction(snapshot=True) as conn:
             _take_turn(conn)
             with self.database.transaction() as beside:
-                begin_backup(beside, backup_id, actor=actor, slot_at=slot_at, now=self.clock())
+                begin_backup(beside, backup_id, kind=BASE if copy else DUMP, actor=actor, slot_at=slot_at, now=self.clock())
             made = self.store.making(backup_id)
             try:
-                manifest = self._dump(conn, made, backup_id, actor, forked)
-                kept = self._sign(conn, made, manifest)
+                said = self._said(conn, backup_id, actor, forked)
+                if copy is None:
+                    kept = self._sign(conn, made, {**said, **self._dump(conn, made)}, read_through)
+                else:
+                    kept = self._sign(conn, made, {**said, **copy.write(conn, made)}, copy.read_through)
             except BaseException as error:
                 self._failed(backup_id, error)
                 raise
@@ -92,47 +109,37 @@ class Backups:
             return problem.sentence()
         return None
 
-    def _dump(self, conn: Connection[Any], made: Path, backup_id: str, actor: str, forked: str | None) -> dict[str, Any]:
-        """The encrypted dump, and what is to be signed of it."""
-        row = conn.execute("select pg_export_snapshot(), clock_timestamp(), pg_current_snapshot()::text").fetchone()
-        assert row is not None
-        snapshot, at, horizon = row
-        version, keys = conn.info.server_version, self.keys()
-        programs = dump_programs(self.programs, server_version=version)
-        path, said = made / DUMP, made / SAID
-        with path.open("wb") as out:
-            file = _Hashed(out)
-            with reading_from(dumping(programs, self.url, role=ROLE, snapshot=snapshot), said) as dump:
-                keys.encrypt(dump, file)
-            out.flush()
-            os.fsync(out.fileno())
-        said.unlink()
-        reached("backup.dumped")
+    def _said(self, conn: Connection[Any], backup_id: str, actor: str, forked: str | None) -> dict[str, Any]:
+        """What is signed of any backup."""
         last = latest_checkpoint(conn)
         return {
             "format": FORMAT,
             "id": backup_id,
             "origin": origin_of(conn),
-            "snapshot_at": moment(at),
-            "horizon": horizon,
             "by": actor,
             "software": {"name": "counterfoil", "version": __version__},
-            "server_version": version,
-            "file": {"name": DUMP, "bytes": file.bytes, "sha256": file.digest.hexdigest(), "encryption": "age", "key_id": keys.current},
+            "server_version": conn.info.server_version,
             "checkpoint": None if last is None else last.note,
             "forked": forked,
-            **measured(conn),
         }
 
-    def _sign(self, conn: Connection[Any], made: Path, manifest: dict[str, Any]) -> StoredBackup:
+    def _dump(self, conn: Connection[Any], made: Path) -> dict[str, Any]:
+        """The encrypted dump, and what is to be signed of it."""
+        row = conn.execute("select pg_export_snapshot(), clock_timestamp(), pg_current_snapshot()::text").fetchone()
+        assert row is not None
+        snapshot, at, horizon = row
+        programs = dump_programs(self.programs, server_version=conn.info.server_version)
+        file = written(dumping(programs, self.url, role=ROLE, snapshot=snapshot), made, FILES[DUMP], self.keys())
+        reached("backup.dumped")
+        return {"kind": DUMP, "snapshot_at": moment(at), "horizon": horizon, "file": file, **measured(conn)}
+
+    def _sign(self, conn: Connection[Any], made: Path, manifest: dict[str, Any], read: ReadThrough) -> StoredBackup:
         """Signed by the log's key, read back from the disk to its end, and put into place."""
-        key = keys_of_log(conn)[0]
-        text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
         with (made / MANIFEST).open("w", encoding="utf-8") as out:
-            out.write(sign_note(text, str(manifest["origin"]), seed_of(conn, key.id)))
+            out.write(signed_note(conn, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"))
             out.flush()
             os.fsync(out.fileno())
-        read_through(made, manifest, self.keys(), self.programs)
+        read(made, manifest, self.keys(), self.programs)
         reached("backup.read_back")
         return self.store.put(made)
 
@@ -162,10 +169,26 @@ class Backups:
             _log.warning("a backup failed, and its row does not say so", backup=backup_id, why=why, problem=problem.sentence())
 
 
+def written(command: Command, made: Path, name: str, keys: BackupKeys) -> dict[str, Any]:
+    """What a program writes, encrypted into a file on the disk, and what is signed of that file. Raises DumpFailed."""
+    with said_file() as said, (made / name).open("wb") as out:
+        file = _Hashed(out)
+        with reading_from(command, said) as source:
+            keys.encrypt(source, file)
+        out.flush()
+        os.fsync(out.fileno())
+    return {"name": name, "bytes": file.bytes, "sha256": file.digest.hexdigest(), "encryption": "age", "key_id": keys.current}
+
+
+def signed_note(conn: Connection[Any], text: str) -> str:
+    """A text with the signature of the log's key."""
+    return sign_note(text, origin_of(conn), seed_of(conn, keys_of_log(conn)[0].id))
+
+
 def read_through(folder: Path, manifest: dict[str, Any], keys: BackupKeys, programs: str | None) -> None:
     """Decrypt a backup and have pg_restore read it to its end, keeping nothing. Raises BackupDamaged, BackupKeyMissing, DumpFailed."""
     found = dump_programs(programs, server_version=manifest["server_version"])
-    with said_file() as said, (folder / DUMP).open("rb") as file, writing_to(reading_through(found), said) as sink:
+    with said_file() as said, (folder / FILES[DUMP]).open("rb") as file, writing_to(reading_through(found), said) as sink:
         keys.decrypt(file, sink, key_id=manifest["file"]["key_id"])
 
 

@@ -20,6 +20,11 @@ def measured(conn: Connection[Any]) -> dict[str, Any]:
     return {"tables": _rows(conn), "books": _books(conn), "log": _log(conn), "migrations": _migrations(conn)}
 
 
+def log_measured(conn: Connection[Any]) -> dict[str, Any]:
+    """Size and root of the log, and which schema it is: the beginning of what comes later."""
+    return {"log": _log(conn), "migrations": _migrations(conn)}
+
+
 def differences(told: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, list[str]]:
     """Where what was restored is not what was backed up, by what was compared: each place with both figures, in words."""
     return {

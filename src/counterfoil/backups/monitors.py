@@ -15,6 +15,7 @@ from counterfoil.reconciliation.runs.schedule import after, before
 SCHEDULE: Final = "backup"
 INTERVALS_MAX: Final = 2
 DAY: Final = timedelta(days=1)
+WAL_AGE_MAX: Final = timedelta(minutes=15)
 
 
 class BackupTooOld(NamedTuple):
@@ -23,6 +24,14 @@ class BackupTooOld(NamedTuple):
     what: str
     snapshot_at: datetime | None
     limit: timedelta
+
+
+class WalBehind(NamedTuple):
+    """The log of writes of a server that is not brought to the store: nothing that was committed since `kept_at` could be recovered."""
+
+    server: str
+    kept_at: datetime | None
+    error: str | None
 
 
 def _overdue(conn: Connection[Any], now: datetime) -> Sequence[BackupTooOld]:
@@ -42,6 +51,18 @@ def _overdue(conn: Connection[Any], now: datetime) -> Sequence[BackupTooOld]:
     return [BackupTooOld("newest backup", newest, limit)]
 
 
+def _behind(conn: Connection[Any], now: datetime) -> Sequence[WalBehind]:
+    """Wanted, and not in the store for a while. The server keeps what is not fetched, and its disk fills."""
+    rows = conn.execute(
+        """select system_id, kept_at, error from wal_archive
+           where ended_at is null and system_id = (select system_identifier::text from pg_control_system())
+             and case when kept_at is not null then kept_at < %(now)s - %(limit)s
+                      else failed_at is not null or asked_at < %(now)s - %(limit)s end""",
+        {"now": now, "limit": WAL_AGE_MAX},
+    ).fetchall()
+    return [WalBehind(*row) for row in rows]
+
+
 MONITORS: Final = (
     Invariant(
         "BACKUP_OVERDUE",
@@ -49,6 +70,15 @@ MONITORS: Final = (
         _overdue,
         "warning",
         "What happened since could not be restored: every payment of that time would have to be put together from the providers' records.",
+        "P20",
+        monitor=True,
+    ),
+    Invariant(
+        "WAL_BEHIND",
+        "Was the log of writes brought to the store within 15 minutes, where it is kept?",
+        _behind,
+        "warning",
+        "What was committed since could not be recovered, and the server keeps its log until it is fetched: its disk fills.",
         "P20",
         monitor=True,
     ),

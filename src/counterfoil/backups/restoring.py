@@ -11,10 +11,10 @@ from psycopg import Connection
 from counterfoil.backups.keys import BackupKeys
 from counterfoil.backups.making import said_file
 from counterfoil.backups.measures import measured
-from counterfoil.backups.store import BackupFolder, StoredBackup, read_backup
+from counterfoil.backups.store import DUMP, BackupFolder, StoredBackup, read_backup
 from counterfoil.base.migrations.runner import prepare_database
 from counterfoil.base.postgres.dumping import dump_programs, restoring, writing_to
-from counterfoil.base.problems import NotFound, Problem
+from counterfoil.base.problems import InvalidInput, NotFound, Problem
 
 
 class TargetNotEmpty(Problem):
@@ -33,7 +33,7 @@ def restore(stored: StoredBackup, keys: BackupKeys, url: str, *, programs: str |
         _refuse_filled(conn)
         prepare_database(conn)
     found = dump_programs(programs, server_version=stored.manifest["server_version"])
-    with said_file() as said, stored.dump.open("rb") as file, writing_to(restoring(found, url), said) as sink:
+    with said_file() as said, stored.file.open("rb") as file, writing_to(restoring(found, url), said) as sink:
         keys.decrypt(file, sink, key_id=stored.manifest["file"]["key_id"])
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("analyze")  # a dump brings no statistics: the first questions would take for ever
@@ -47,14 +47,20 @@ def measured_at(url: str) -> dict[str, Any]:
         return measured(conn)
 
 
-def find_stored(store: BackupFolder, wanted: str | None) -> StoredBackup:
-    """The backup of this id, or in this folder; the newest of the store when none is named. Raises NotFound, BackupDamaged."""
-    if wanted is not None and ("/" in wanted or Path(wanted).is_dir()):
-        return read_backup(Path(wanted))
-    ids = store.ids()
-    if wanted is None and not ids:
-        raise NotFound(what="backup", path=str(store.folder))
-    return store.get(wanted or ids[0])
+def find_stored(store: BackupFolder, wanted: str | None, *, kind: str | None = DUMP) -> StoredBackup:
+    """The backup of this id, or in this folder; the newest of its kind in the store when none is named.
+
+    Raises NotFound, BackupDamaged, also for a newer one whose manifest cannot be read: it may be the newest. InvalidInput for another kind.
+    """
+    if wanted is None:
+        found = next((one for each in store.ids() if kind in (None, (one := store.get(each)).kind)), None)
+        if found is None:
+            raise NotFound(what="backup", path=str(store.folder), kind=kind)
+        return found
+    one = read_backup(Path(wanted)) if "/" in wanted or Path(wanted).is_dir() else store.get(wanted)
+    if kind not in (None, one.kind):
+        raise InvalidInput("backup", f"one that is a {kind}", got=f"{one.id}, which is a {one.kind}")
+    return one
 
 
 def _refuse_filled(conn: Connection[Any]) -> None:

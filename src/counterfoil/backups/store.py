@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -18,7 +19,9 @@ from counterfoil.base.postgres.launcher import sync_folder
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.proofs.log.notes import NoteKey, NoteRefused, open_note
 
-DUMP: Final = "dump.age"
+DUMP: Final = "dump"  # of the database, by pg_dump
+BASE: Final = "base"  # a copy of the whole server, by pg_basebackup
+FILES: Final[Mapping[str, str]] = {DUMP: "dump.age", BASE: "base.tar.gz.age"}
 MANIFEST: Final = "manifest.note"
 MAKING: Final = ".making"
 FORMAT: Final = "counterfoil-backup/1"
@@ -41,9 +44,14 @@ class StoredBackup(NamedTuple):
     note: str
 
     @property
-    def dump(self) -> Path:
+    def kind(self) -> str:
+        """A dump, or a base."""
+        return str(self.manifest.get("kind", DUMP))
+
+    @property
+    def file(self) -> Path:
         """The encrypted file."""
-        return self.folder / DUMP
+        return self.folder / FILES[self.kind]
 
     @property
     def manifest_sha256(self) -> str:
@@ -53,12 +61,13 @@ class StoredBackup(NamedTuple):
     def refuse_damaged(self) -> None:
         """Raises BackupDamaged unless the file is the one that the manifest signs for. Reads all of it."""
         told = self.manifest["file"]
-        if not self.dump.is_file():
-            raise BackupDamaged(id=self.id, because=f"{DUMP} is not there")
-        if (found := self.dump.stat().st_size) != told["bytes"]:
-            raise BackupDamaged(id=self.id, because=f"{DUMP} has {found} bytes, and had {told['bytes']}")
-        if digest_of_file(self.dump) != told["sha256"]:
-            raise BackupDamaged(id=self.id, because=f"{DUMP} has another SHA-256 than when it was written")
+        name = self.file.name
+        if not self.file.is_file():
+            raise BackupDamaged(id=self.id, because=f"{name} is not there")
+        if (found := self.file.stat().st_size) != told["bytes"]:
+            raise BackupDamaged(id=self.id, because=f"{name} has {found} bytes, and had {told['bytes']}")
+        if digest_of_file(self.file) != told["sha256"]:
+            raise BackupDamaged(id=self.id, because=f"{name} has another SHA-256 than when it was written")
 
     def refuse_foreign(self, keys: Sequence[NoteKey]) -> None:
         """Raises BackupForeign unless one of these keys has signed the manifest, and BackupDamaged when it was changed afterwards."""
@@ -105,6 +114,14 @@ class BackupFolder:
         found = self.folder.iterdir() if self.folder.exists() else iter(())
         return sorted((one.name for one in found if _is_id(one.name)), reverse=True)
 
+    def of_kind(self, kind: str) -> list[StoredBackup]:
+        """Those of a kind, the newest first; one whose manifest cannot be read is none."""
+        found = []
+        for one in self.ids():
+            with suppress(BackupDamaged):
+                found.append(self.get(one))
+        return [one for one in found if one.kind == kind]
+
     def get(self, backup_id: str) -> StoredBackup:
         """One of them. Raises NotFound, BackupDamaged for a manifest that cannot be read."""
         folder = self.folder / valid_id(backup_id, PREFIX, "id")
@@ -119,6 +136,7 @@ def read_backup(folder: Path) -> StoredBackup:
         note = (folder / MANIFEST).read_text("utf-8")
         manifest = json.loads(note.rpartition("\n\n")[0])
         known = manifest["format"] == FORMAT and {"id", "origin", "file", "log", "snapshot_at"} <= set(manifest)
+        known = known and manifest.get("kind", DUMP) in FILES
         text = str(manifest["id"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackupDamaged(id=folder.name, because=f"{MANIFEST} cannot be read") from error

@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from counterfoil.base.backup_settings import BackupSettings
 from counterfoil.base.chain_settings import ChainSettings
 from counterfoil.base.encryption.keys import ID_BYTES, parse_keys
 from counterfoil.base.other_variables import OTHER_VARIABLES
@@ -49,7 +50,7 @@ class SecretMissing(Problem):
     kind: ClassVar[Kind] = "invalid"
 
 
-class Settings(ChainSettings):
+class Settings(ChainSettings, BackupSettings):
     """The settings of one installation; see the reference for each one's variable, unit and bounds."""
 
     model_config = SettingsConfigDict(
@@ -244,24 +245,6 @@ class Settings(ChainSettings):
         "Absent: `proofs` in the data folder. Servers and workers share it.",
     )
     proof_quorum: int = Field(2, ge=1, le=5, description="So many people in different roles sign the proof of a period.")
-    backup_folder: Path | None = Field(
-        None,
-        description="Where backups lie, best on a disk or share of another machine. Absent: `backups` in the data folder. Servers and "
-        "workers share it.",
-    )
-    backup_keys: SecretStr | None = Field(
-        None,
-        description="Keys that backups are encrypted with: age identities (AGE-SECRET-KEY-1…), with commas. The first encrypts, all of "
-        "them open. Absent: for the private database, those in `backup.keys` in the data folder, made once.",
-    )
-    backup_cron: str = Field(
-        "30 1 * * *",
-        max_length=100,
-        description="When (UTC) the database is backed up: five fields of cron. Empty: never by itself.",
-    )
-    backup_keep_days: int = Field(14, ge=1, le=1_000, description="Of so many days the newest backup is kept.")
-    backup_keep_weeks: int = Field(8, ge=0, le=1_000, description="Of so many weeks the newest backup is kept.")
-    backup_keep_months: int = Field(24, ge=0, le=1_000, description="Of so many months the newest backup is kept.")
     drill_folder: Path | None = Field(
         None,
         description="Drills only: at the point of a payment that the file `armed` in this folder names, server and worker "
@@ -294,7 +277,7 @@ class Settings(ChainSettings):
     carbon_sync_minutes: int = Field(60, ge=5, le=1_440, description="How often the source of carbon figures is asked.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
 
-    @field_validator("database_url")
+    @field_validator("database_url", "replication_url")
     @classmethod
     def _is_an_address(cls, given: SecretStr | None) -> SecretStr | None:
         if given is not None:

@@ -17,8 +17,12 @@ from counterfoil.operations.events.events import EventKind, NewEvent, declare, e
 from counterfoil.operations.verbs import Noun, Part, of_all
 
 ACTOR: Final = "system:drills"
-SILENT_AFTER: Final = timedelta(minutes=15)  # longer than any one step of a drill says nothing
+SILENT_AFTER: Final = timedelta(minutes=1)  # a drill that lives says so every five seconds
 RESTORE: Final = "restore"
+RECOVERY: Final = "recovery"
+WORKERS: Final = "workers"
+WEBHOOKS: Final = "webhooks"
+DATABASE: Final = "database"
 DRILL: Final = Machine(
     name="drill",
     table="drill",
@@ -60,6 +64,30 @@ KINDS: Final[Sequence[DrillKind]] = (
         "Restores the newest backup into a scratch database that cannot send, asks every check, and holds it against what was signed.",
         31,
     ),
+    DrillKind(
+        RECOVERY,
+        "Recover to a second",
+        "Recovers the books as they were at a second, by default the last, from a copy of the server and its log, and asks the same.",
+        31,
+    ),
+    DrillKind(
+        WORKERS,
+        "Kill workers",
+        "Kills workers at every point of a payment, at the simulator: nothing is lost, nothing is paid twice.",
+        92,
+    ),
+    DrillKind(
+        WEBHOOKS,
+        "Lose the provider's webhooks",
+        "Not one webhook of the simulator arrives: what happened there is learnt all the same.",
+        92,
+    ),
+    DrillKind(
+        DATABASE,
+        "Stop the database",
+        "Kills the database under payments at the simulator, and stops it for a while: every process waits for it and goes on.",
+        92,
+    ),
 )
 KIND_BY_NAME: Final = {one.name: one for one in KINDS}
 
@@ -80,6 +108,7 @@ class Drill(NamedTuple):
     lost_s: int | None
     lost_entries: int | None
     root_matches: bool | None
+    recover_to: datetime | None
     evidence: str | None
     error: str | None
     state: str
@@ -117,7 +146,7 @@ class DrillStanding(NamedTuple):
 DRILLS: Final = Records(
     Drill,
     """select id, name, actor, asked_at, started_at, finished_at, progress, backup_id, restore_ms, lost_s, lost_entries, root_matches,
-              evidence, error, state from drill""",
+              recover_to, evidence, error, state from drill""",
     "drill",
 )
 CHECKS: Final = Records(DrillCheck, "select place, what, outcome, told, at from drill_check", "drill check")
@@ -134,15 +163,27 @@ def checks_of(conn: Connection[Any], drill_id: str) -> list[DrillCheck]:
     return CHECKS.read(conn, "where drill_id = %s order by place", [drill_id])
 
 
-def ask_for_drill(conn: Connection[Any], drill_id: str, name: str, *, backup_id: str | None, actor: str, now: datetime) -> Drill:
+def ask_for_drill(
+    conn: Connection[Any],
+    drill_id: str,
+    name: str,
+    *,
+    backup_id: str | None,
+    actor: str,
+    now: datetime,
+    recover_to: datetime | None = None,
+) -> Drill:
     """Have a worker run it. Raises InvalidInput, DrillWaits."""
     if name not in KIND_BY_NAME:
         raise InvalidInput("name", f"one of {', '.join(KIND_BY_NAME)}", got=name[:40])
     if backup_id is not None and name != RESTORE:
         raise InvalidInput("backupId", f"nothing, but of the drill {RESTORE}", got=backup_id[:40])
+    if recover_to is not None and name != RECOVERY:
+        raise InvalidInput("recoverTo", f"nothing, but of the drill {RECOVERY}", got=recover_to.isoformat())
     conn.execute(
-        "insert into drill (id, name, actor, asked_at, backup_id, state, state_at) values (%s, %s, %s, %s, %s, 'waiting', %s)",
-        [drill_id, name, actor, now, backup_id, now],
+        """insert into drill (id, name, actor, asked_at, backup_id, recover_to, state, state_at)
+           values (%s, %s, %s, %s, %s, %s, 'waiting', %s)""",
+        [drill_id, name, actor, now, backup_id, recover_to, now],
     )
     record_birth(conn, DRILL, [drill_id], "waiting", actor=actor, at=now)
     return show_drill(conn, drill_id)
@@ -153,15 +194,23 @@ def start_next(conn: Connection[Any], names: Sequence[str], *, now: datetime) ->
     row = conn.execute(
         "select id from drill where state = 'waiting' and name = any(%s) order by id limit 1 for update skip locked", [list(names)]
     ).fetchone()
-    if row is None:
-        return None
-    conn.execute("update drill set started_at = %s, beat_at = %s where id = %s", [now, now, row[0]])
-    take_step(conn, DRILL, row[0], "waiting", "start", actor=ACTOR, at=now)
-    return show_drill(conn, row[0])
+    return None if row is None else start_drill(conn, row[0], now=now)
 
 
-def note_progress(conn: Connection[Any], drill_id: str, progress: str, *, now: datetime) -> None:
-    """Say that it lives, and what it does."""
+def start_drill(conn: Connection[Any], drill_id: str, *, now: datetime) -> Drill:
+    """Take this one, which waits."""
+    conn.execute("update drill set started_at = %s, beat_at = %s where id = %s", [now, now, drill_id])
+    take_step(conn, DRILL, drill_id, "waiting", "start", actor=ACTOR, at=now)
+    return show_drill(conn, drill_id)
+
+
+def running_drills(conn: Connection[Any]) -> list[Drill]:
+    """Those that run."""
+    return DRILLS.read(conn, "where state = 'running' order by id", [])
+
+
+def note_beat(conn: Connection[Any], drill_id: str, progress: str, *, now: datetime) -> None:
+    """Say that it lives, and at what it is."""
     conn.execute("update drill set progress = %s, beat_at = %s where id = %s and state = 'running'", [progress, now, drill_id])
 
 
@@ -191,7 +240,7 @@ def _step(conn: Connection[Any], drill_id: str, error: str | None, now: datetime
 def bury_drills(conn: Connection[Any], *, now: datetime) -> int:
     """Drills whose process was killed have failed, and say at what; returns how many there were."""
     rows = conn.execute(
-        """update drill set finished_at = %(now)s, error = 'its process was gone' || coalesce(' while: ' || progress, '')
+        """update drill set finished_at = %(now)s, error = 'it has not ended: its process was gone' || coalesce(', at: ' || progress, '')
            where state = 'running' and beat_at < %(dead)s returning id, error""",
         {"now": now, "dead": now - SILENT_AFTER},
     ).fetchall()

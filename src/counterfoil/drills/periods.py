@@ -25,7 +25,6 @@ CLOSING: Final = "trial_balance_close.json"
 ENTRIES: Final = "entries.jsonl"
 ROWS_AT_ONCE: Final = 2_000
 SHOWN_MAX: Final = 12  # of what was compared, or differs: all of it was looked at, and how much is not shown is said
-SHOWN_CHARACTERS_MAX: Final = 300
 NONE_THERE: Final = "there is no proof of a period to hold it against: make one (`counterfoil proof export FROM TO`), and run it again"
 
 
@@ -69,7 +68,7 @@ def held_against_proofs(live: Connection[Any], restored: Connection[Any], folder
 
 def _shown(said: Sequence[str]) -> str:
     more = f"; and {len(said) - SHOWN_MAX} more of the kind" if len(said) > SHOWN_MAX else ""
-    return "; ".join(one[:SHOWN_CHARACTERS_MAX] for one in said[:SHOWN_MAX]) + more
+    return "; ".join(said[:SHOWN_MAX]) + more
 
 
 def _proofs(live: Connection[Any]) -> list[PeriodProof]:

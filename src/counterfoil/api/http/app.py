@@ -17,7 +17,7 @@ from counterfoil.api.http.doorman import Doorman
 from counterfoil.api.http.middleware import BodyLimits, Wire
 from counterfoil.api.http.problems import add_handlers
 from counterfoil.api.http.verbs import noun_routes
-from counterfoil.api.nouns.integrity import levels, notices, runbooks, sentinel
+from counterfoil.api.nouns.integrity import drills, levels, notices, runbooks, sentinel
 from counterfoil.api.nouns.ledger import accounts, holds, journals, movements, periods, programs, statements
 from counterfoil.api.nouns.ledger import batches as journal_batches
 from counterfoil.api.nouns.operations import (
@@ -96,6 +96,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     sentinel.router,
     levels.router,
     runbooks.router,
+    drills.router,
     notices.router,
     notices.silences,
     reconciliation.router,

@@ -197,6 +197,7 @@ backup: error text
 backup: state text not null
 backup: state_at timestamp with time zone not null
 backup: steps integer not null default 1
+backup: kind text not null default 'dump'::text
 bank_file: id text not null
 bank_file: program_id text not null
 bank_file: account text not null
@@ -730,6 +731,7 @@ drill: error text
 drill: state text not null
 drill: state_at timestamp with time zone not null
 drill: steps integer not null default 1
+drill: recover_to timestamp with time zone
 drill_check: drill_id text not null
 drill_check: place integer not null
 drill_check: what text not null
@@ -1765,6 +1767,13 @@ usage_record: amount bigint not null
 usage_record: occurred_at timestamp with time zone not null
 usage_record: invoice_id text
 usage_record: line integer
+wal_archive: system_id text not null
+wal_archive: asked_at timestamp with time zone not null
+wal_archive: kept_at timestamp with time zone
+wal_archive: kept_place bigint
+wal_archive: failed_at timestamp with time zone
+wal_archive: error text
+wal_archive: ended_at timestamp with time zone
 webhook_attempt: delivery_id text not null
 webhook_attempt: number integer not null
 webhook_attempt: at timestamp with time zone not null
@@ -1960,6 +1969,7 @@ asset: asset_pkey PRIMARY KEY (code)
 asset: asset_scale_fits CHECK (((scale >= 0) AND (scale <= 12)))
 backup: backup_has_bytes CHECK ((bytes > 0))
 backup: backup_is_whole_when_kept CHECK (((state = ANY (ARRAY['running'::text, 'failed'::text])) OR ((finished_at IS NOT NULL) AND (snapshot_at IS NOT NULL) AND (log_size IS NOT NULL) AND (log_root IS NOT NULL) AND (migration IS NOT NULL) AND (server_version IS NOT NULL) AND (key_id IS NOT NULL) AND (bytes IS NOT NULL) AND (sha256 IS NOT NULL) AND (manifest_sha256 IS NOT NULL))))
+backup: backup_kind CHECK ((kind = ANY (ARRAY['dump'::text, 'base'::text])))
 backup: backup_log_root CHECK ((length(log_root) = 32))
 backup: backup_log_size CHECK ((log_size >= 0))
 backup: backup_manifest_sha256 CHECK ((length(manifest_sha256) = 32))
@@ -2230,7 +2240,7 @@ drill: drill_lost_entries CHECK ((lost_entries >= 0))
 drill: drill_lost_time CHECK ((lost_s >= 0))
 drill: drill_pkey PRIMARY KEY (id)
 drill: drill_took_time CHECK ((restore_ms >= 0))
-drill: restore_drill_passes_by_its_measures CHECK (((state <> 'passed'::text) OR (name <> 'restore'::text) OR ((backup_id IS NOT NULL) AND (restore_ms IS NOT NULL) AND (lost_s IS NOT NULL) AND (lost_entries IS NOT NULL) AND root_matches)))
+drill: restore_drill_passes_by_its_measures CHECK (((state <> 'passed'::text) OR (name <> ALL (ARRAY['restore'::text, 'recovery'::text])) OR ((backup_id IS NOT NULL) AND (restore_ms IS NOT NULL) AND (lost_s IS NOT NULL) AND (lost_entries IS NOT NULL) AND root_matches)))
 drill_check: drill_check_drill_id_fkey FOREIGN KEY (drill_id) REFERENCES drill(id)
 drill_check: drill_check_outcome CHECK ((outcome = ANY (ARRAY['passed'::text, 'failed'::text, 'not_checked'::text])))
 drill_check: drill_check_pkey PRIMARY KEY (drill_id, place)
@@ -2790,6 +2800,9 @@ usage_record: usage_record_import_id_fkey FOREIGN KEY (import_id) REFERENCES usa
 usage_record: usage_record_invoice_id_fkey FOREIGN KEY (invoice_id) REFERENCES invoice(id)
 usage_record: usage_record_pkey PRIMARY KEY (id)
 usage_record: usage_record_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+wal_archive: wal_archive_pkey PRIMARY KEY (system_id)
+wal_archive: wal_archive_place CHECK ((kept_place >= 0))
+wal_archive: wal_archive_says_why CHECK (((failed_at IS NULL) = (error IS NULL)))
 webhook_attempt: webhook_attempt_answer_size CHECK ((octet_length(answer) <= 16384))
 webhook_attempt: webhook_attempt_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES webhook_delivery(id)
 webhook_attempt: webhook_attempt_pkey PRIMARY KEY (delivery_id, number)
@@ -9084,6 +9097,9 @@ usage_record: counterfoil_app: update (invoice_id)
 usage_record: counterfoil_app: update (line)
 usage_record: counterfoil_auditor: select
 usage_record: owner: counterfoil_owner
+wal_archive: counterfoil_app: insert, select, update
+wal_archive: counterfoil_auditor: select
+wal_archive: owner: counterfoil_owner
 webhook_attempt: counterfoil_app: insert, select
 webhook_attempt: counterfoil_auditor: select
 webhook_attempt: owner: counterfoil_owner
@@ -9293,6 +9309,7 @@ api_key.skeleton: app: select, insert
 api_key.written_by: app: select, insert
 approving_role: app: select
 backup.actor: app: select, insert
+backup.kind: app: select, insert
 backup.slot_at: app: select, insert
 backup.started_at: app: select, insert
 bank_file.rejected: auditor: none
@@ -9370,6 +9387,7 @@ dispute.program_id: app: select, insert
 drill.actor: app: select, insert
 drill.asked_at: app: select, insert
 drill.name: app: select, insert
+drill.recover_to: app: select, insert
 enter_program(text,boolean,integer): app: execute
 escrow.amount: app: select, insert
 escrow.asset: app: select, insert

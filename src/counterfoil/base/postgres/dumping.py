@@ -17,7 +17,7 @@ from counterfoil.base.problems import Kind, Problem
 
 PROGRAMS: Final = ("pg_dump", "pg_restore")
 SAID_MAX: Final = 800  # characters of what a program says in the end
-_MAJOR: Final = 10_000  # version 18.1 is 180001
+MAJOR: Final = 10_000  # version 18.1 is 180001
 
 
 class PgDumpMissing(Problem):
@@ -49,7 +49,7 @@ class Command(NamedTuple):
 
 def dump_programs(setting: str | None, *, server_version: int) -> Path:
     """The folder of the oldest pg_dump that is not older than the server. Raises PgDumpMissing, PgDumpOlder."""
-    wanted = server_version // _MAJOR
+    wanted = server_version // MAJOR
     found = {major_of(folder, PROGRAMS[0]): folder for folder in reversed(list(candidates(setting, programs=PROGRAMS)))}
     if not found:
         raise PgDumpMissing(wanted=f"PostgreSQL {wanted} or later", folder=setting)
@@ -65,12 +65,12 @@ def dumping(folder: Path, url: str, *, role: str, snapshot: str) -> Command:
     `role` reads every row of every table (a policy lets it); who counts them afterwards sees whether that was so.
     """
     words = [f"--role={role}", "--enable-row-security", f"--snapshot={snapshot}", "--format=custom", "--no-password"]
-    return _command(folder / "pg_dump", url, *words)
+    return client_command(folder / "pg_dump", url, *words)
 
 
 def restoring(folder: Path, url: str) -> Command:
     """pg_restore from its standard input, wholly or not at all."""
-    return _command(folder / "pg_restore", url, "--exit-on-error", "--single-transaction", "--no-password")
+    return client_command(folder / "pg_restore", url, "--exit-on-error", "--single-transaction", "--no-password")
 
 
 def reading_through(folder: Path) -> Command:
@@ -78,8 +78,8 @@ def reading_through(folder: Path) -> Command:
     return Command([str(folder / "pg_restore"), f"--file={os.devnull}"], _environment())
 
 
-def _command(program: Path, url: str, *words: str) -> Command:
-    """The password goes by the environment: who lists the processes of a machine sees their words."""
+def client_command(program: Path, url: str, *words: str) -> Command:
+    """A program that connects to `url`. The password goes by the environment: who lists the processes of a machine sees their words."""
     given: dict[str, Any] = conninfo_to_dict(url)
     password = given.pop("password", None) or password_now(url)
     secret = {} if password is None else {"PGPASSWORD": str(password)}

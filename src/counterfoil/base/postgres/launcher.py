@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -33,6 +34,7 @@ START_TIMEOUT_S: Final = 600  # recovery after a crash may have gigabytes of log
 ORPHANS_TIMEOUT_S: Final = 60
 STOP_TIMEOUT_S: Final = 60
 _POLL_S: Final = 0.02
+_POLL_MAX_S: Final = 0.5
 _ORPHANS: Final = ("pre-existing shared memory block", "is another postmaster")
 
 
@@ -55,8 +57,12 @@ class PrivatePostgres:
         settings: Mapping[str, str] | None = None,
         die_with_parent: bool = True,
         binaries: str | None = None,
+        database: str = DATABASE,
+        superuser: str = "postgres",
+        start_timeout_s: int = START_TIMEOUT_S,
     ) -> None:
-        """`settings` go over ours (names and values as in postgresql.conf); `binaries` names the folder of programs to use.
+        """`settings` go over ours (names and values as in postgresql.conf); `binaries` names the folder of programs to use. Data that
+        came from elsewhere has its own `database` and `superuser`.
 
         Raises PostgresNotFound, PostgresNotStarted.
         """
@@ -65,6 +71,7 @@ class PrivatePostgres:
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise PostgresNotStarted(folder=str(self.folder), detail="this user cannot write there")
         self.die_with_parent = die_with_parent
+        self.database, self.superuser, self.start_timeout_s = database, superuser, start_timeout_s
         self.settings = {**default_settings(), **(settings or {})}
         self._asked_binaries = binaries
         self._owner: IO[bytes] | None = None  # held for as long as we are the one who stops it
@@ -76,11 +83,17 @@ class PrivatePostgres:
 
     @property
     def url(self) -> str:
-        """Where clients connect: the database `counterfoil`, as the superuser."""
-        return self.url_of(DATABASE)
+        """Where clients connect: the database of ours, as the superuser."""
+        return self.url_of(self.database)
 
-    def url_of(self, database: str, *, login: str = "postgres") -> str:
+    @property
+    def data(self) -> Path:
+        """Where its data lies."""
+        return self._data
+
+    def url_of(self, database: str, *, login: str | None = None) -> str:
         """The same server, another database or login."""
+        login = login or self.superuser
         return f"postgresql://{quote(login)}@/{quote(database)}?host={quote(str(self._socket), safe='')}"
 
     @property
@@ -91,7 +104,7 @@ class PrivatePostgres:
 
     def start(self) -> PrivatePostgres:
         """Start the server, or use the one that runs; returns when it answers. Raises PostgresNotStarted, Busy."""
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + self.start_timeout_s
         orphans_deadline = time.monotonic() + ORPHANS_TIMEOUT_S
         with self._locked("start.lock") as lock:
             self._own()
@@ -118,6 +131,19 @@ class PrivatePostgres:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
+
+    def adopt(self) -> None:
+        """Give data that was put there to the user whom the server runs as."""
+        if self._identity.how == "user":
+            for path in (self._data, *self._data.rglob("*")):
+                os.chown(path, self._identity.uid, self._identity.gid, follow_symlinks=False)
+
+    def said(self, what: re.Pattern[str]) -> str | None:
+        """The first group of the last line of this start's log that this is found in."""
+        with open(self._log, "rb") as log:
+            log.seek(self._log_from)
+            found = [match[1] for line in log if (match := what.search(line.decode(errors="replace")))]
+        return found[-1].strip() if found else None
 
     # Where things lie.
 
@@ -251,18 +277,20 @@ class PrivatePostgres:
             )
 
     def _answers(self, deadline: float) -> bool:
-        """Wait until it takes connections; False when the process that should is gone."""
+        """Wait until it takes connections; False when the process that should is gone. Each try is a line in its log: they become rarer."""
+        pause = _POLL_S
         while time.monotonic() < deadline:
             try:
                 with psycopg.connect(self.url_of("postgres"), connect_timeout=5, autocommit=True) as conn:
-                    _create_database(conn)
+                    _create_database(conn, self.database)
                 return True
             except psycopg.OperationalError:
                 launched = self._process is not None and self._process.poll() is None
                 if not launched and not self._recorded()[1]:
                     return False
-                time.sleep(_POLL_S)
-        raise PostgresNotStarted(folder=str(self.folder), detail=f"no answer within {START_TIMEOUT_S} s", log=self._tail())
+                time.sleep(pause)
+                pause = min(pause * 1.1, _POLL_MAX_S)
+        raise PostgresNotStarted(folder=str(self.folder), detail=f"no answer within {self.start_timeout_s} s", log=self._tail())
 
     def _refuse_unless_orphaned(self, deadline: float) -> None:
         """Workers of a killed server live on for a moment and keep its memory: wait for them. Anything else is an error."""
@@ -310,9 +338,9 @@ def running_url(folder: Path, *, login: str) -> str | None:
     return f"postgresql://{quote(login)}@/{quote(DATABASE)}?host={quote(socket, safe='')}"
 
 
-def _create_database(conn: psycopg.Connection[tuple[object, ...]]) -> None:
-    if conn.execute("select from pg_database where datname = %s", [DATABASE]).fetchone() is None:
-        conn.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+def _create_database(conn: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+    if conn.execute("select from pg_database where datname = %s", [name]).fetchone() is None:
+        conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
 
 
 def _mark(folder: Path) -> str:

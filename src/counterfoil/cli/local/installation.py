@@ -17,6 +17,7 @@ from psycopg import Connection
 from counterfoil.backups.keys import BackupKeys, kept_backup_keys, parse_backup_keys
 from counterfoil.backups.making import Backups
 from counterfoil.backups.pruning import KeepPolicy
+from counterfoil.backups.recovery.receiving import WalArchive
 from counterfoil.base.edge import Database, SharedClock, entropy, make_id, now, set_up
 from counterfoil.base.encryption.key_file import FILE, kept_keys, new_key
 from counterfoil.base.encryption.keys import EncryptionKeys, parse_keys
@@ -24,7 +25,7 @@ from counterfoil.base.encryption.standing import refuse_unknown_keys
 from counterfoil.base.logs import start_logging
 from counterfoil.base.migrations.runner import migrate, pending
 from counterfoil.base.postgres.fitness import refuse_unless_fit
-from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres
+from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres, running_url
 from counterfoil.base.postgres.logins import SERVER, make_logins
 from counterfoil.base.postgres.reach import connected, refuse_unless_reached
 from counterfoil.base.problems import Busy, DatabaseAway, InvalidInput, Problem
@@ -32,6 +33,7 @@ from counterfoil.base.secret import EncryptionKey
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, load_settings, lost_keys, variable_of
 from counterfoil.cli.local.crash_drill import take_part_in_drills
 from counterfoil.cli.local.providers import providers_of
+from counterfoil.drills.running import DrillMeans
 from counterfoil.operations.credentials import note_login
 from counterfoil.operations.notices.channels import parse_channels
 from counterfoil.operations.providers import WritesOrders
@@ -42,7 +44,7 @@ from counterfoil.reconciliation.runs.schedule import valid_cron
 from counterfoil.treasury.carbon.model import CarbonMeans
 from counterfoil.treasury.carbon.watttime import WattTime
 from counterfoil.treasury.two_phase.peers import parse_peers
-from counterfoil.wiring import CONFIDENTIAL, Wiring
+from counterfoil.wiring import CONFIDENTIAL, INVARIANTS, Wiring
 
 LOOK_EVERY_S: Final = 1.0
 _log = structlog.get_logger("counterfoil.start")
@@ -177,12 +179,14 @@ def _refuse_unless_ready(url: str) -> None:
 
 
 def refuse_unless_settings_agree(settings: Settings) -> None:
-    """Raises LeaseTooShort, InvalidInput: pairs of settings with which a payout could be sent twice start nothing."""
+    """Raises LeaseTooShort, InvalidInput: pairs of settings with which a payout could be sent twice, or no log be kept, start nothing."""
     timeout = timedelta(milliseconds=settings.provider_timeout_ms)
     refuse_short_lease(timedelta(seconds=settings.worker_lease_s), timeout)
     if timedelta(seconds=settings.provider_horizon_s) <= timeout:
         limit = f"more than provider_timeout_ms, {settings.provider_timeout_ms} ms"
         raise InvalidInput("provider_horizon_s", limit, got=settings.provider_horizon_s)
+    if settings.base_backup_cron and settings.database_url is not None and settings.replication_url is None:
+        raise InvalidInput("replication_url", "set, where base_backup_cron is: a login with REPLICATION")
 
 
 @contextmanager
@@ -225,6 +229,7 @@ def crons_of(settings: Settings) -> dict[str, str]:
         "heartbeat": ("notice_heartbeat_cron", settings.notice_heartbeat_cron),
         "sentinel-recent": ("sentinel_recent_cron", settings.sentinel_recent_cron),
         "backup": ("backup_cron", settings.backup_cron),
+        "base-backup": ("base_backup_cron", settings.base_backup_cron),
     }
     return {name: valid_cron(cron, field) for name, (field, cron) in given.items() if cron}
 
@@ -252,7 +257,9 @@ def _wiring(settings: Settings, database: Database, url: str, clock: SharedClock
         cooling=timedelta(hours=settings.destination_cooling_hours),
         carbon=_carbon(settings),
         runbook_folder=settings.runbook_folder,
-        backups=backups_of(settings, database, url, clock),
+        backups=(made := backups_of(settings, database, url, clock)),
+        wal=wal_of(settings, made),
+        drills=drills_of(settings, made),
         peers=parse_peers(settings.peers.get_secret_value() if settings.peers else "", ours=settings.server_name, providers=providers),
         webhook_networks=networks_of(settings.webhook_networks),
         channels=parse_channels(settings.notice_channels.get_secret_value() if settings.notice_channels else ""),
@@ -292,6 +299,30 @@ def backups_of(settings: Settings, database: Database, url: str, clock: Callable
         programs=str(settings.postgres_bin) if settings.postgres_bin else None,
         proof_folder=proof_folder(settings),
     )
+
+
+def drills_of(settings: Settings, backups: Backups) -> DrillMeans:
+    """What drills are run with on this machine."""
+    from counterfoil.cli.local.drills.faults import PAYMENT_DRILLS  # they start installations of their own, which begin here
+
+    return DrillMeans(backups, INVARIANTS, settings.data_folder / "scratch", PAYMENT_DRILLS)
+
+
+def wal_of(settings: Settings, backups: Backups) -> WalArchive:
+    """What recovery to a second is kept with."""
+    return WalArchive(
+        backups,
+        lambda: replication_url(settings),
+        settings.data_folder / "wal-spool",
+        timedelta(days=settings.recovery_window_days),
+    )
+
+
+def replication_url(settings: Settings) -> str | None:
+    """Where the whole server is copied from: the setting, or the private PostgreSQL, while it runs."""
+    if settings.replication_url is not None:
+        return settings.replication_url.get_secret_value()
+    return None if settings.database_url is not None else running_url(settings.data_folder, login="postgres")
 
 
 def proof_folder(settings: Settings) -> Path:

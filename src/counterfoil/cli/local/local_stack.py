@@ -27,6 +27,7 @@ from counterfoil.base.encryption.key_file import kept_keys
 from counterfoil.base.encryption.keys import EncryptionKeys
 from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.money import Asset
+from counterfoil.base.postgres.binaries import Identity
 from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres
 from counterfoil.base.postgres.logins import SERVER, make_logins
 from counterfoil.ledger.accounts.accounts import open_program
@@ -56,10 +57,15 @@ class ProcessDidNotStart(Exception):
 class Child:
     """One process of ours, started again with the same command as often as it is killed."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        """Nothing starts before `start`; its output goes to `log`."""
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path, *, die_with_parent: bool = False
+    ) -> None:
+        """Nothing starts before `start`; its output goes to `log`. `die_with_parent`: it is told to stop when the thread that starts it
+        has ended."""
         self.name = name
         self._command = [sys.executable, "-m", "counterfoil", *command]
+        if die_with_parent:
+            self._command = Identity("same").command(*self._command, parent=os.getpid(), death_signal=signal.SIGTERM)
         self._environment = {**os.environ, **environment}
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -113,6 +119,7 @@ class World:
         workers: int = 1,
         destinations: Mapping[str, str] | None = None,
         by_batch: Asset | None = None,
+        die_with_parent: bool = False,
     ) -> None:
         """`settings` go over the defaults (names as COUNTERFOIL_*), `simulator` over the simulator's; `workers` run side by side.
 
@@ -120,6 +127,7 @@ class World:
         `by_batch`: another asset of the program, in which every payout waits for a batch that a person approves.
         """
         self._by_batch = by_batch
+        self._die_with_parent = die_with_parent
         self._destinations = dict(destinations or {})
         self._workers = workers
         self.folder = folder
@@ -167,9 +175,11 @@ class World:
         )
         self._leave_addresses()
         environment = self._environment(secret)
-        self.server = Child("server", ["serve"], environment, self.folder / "server.log")
+        tied = self._die_with_parent
+        self.server = Child("server", ["serve"], environment, self.folder / "server.log", die_with_parent=tied)
         self.workers = [
-            Child(f"worker {number}", ["worker"], environment, self.folder / f"worker{number or ''}.log") for number in range(self._workers)
+            Child(f"worker {number}", ["worker"], environment, self.folder / f"worker{number or ''}.log", die_with_parent=tied)
+            for number in range(self._workers)
         ]
         self.worker = self.workers[0]
         self.server.start()

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.dashboard.pages.breaks import break_answer, breaks_answer
 from counterfoil.dashboard.pages.customers import customers_answer, statement_answer
+from counterfoil.dashboard.pages.drills import drills_answer
 from counterfoil.dashboard.pages.levels import levels_answer
 from counterfoil.dashboard.pages.notices import notices_answer, silences_answer
 from counterfoil.dashboard.pages.payees import payee_answer
@@ -70,6 +71,7 @@ PAGES: Final = (
     DashboardPage("/admin/webhooks", "Does everybody learn what happens?", webhooks_answer, "webhooks.html", "Webhooks"),
     DashboardPage("/admin/carbon", "What did agents emit, and do the books say so?", carbon_answer, "carbon.html", "Carbon"),
     DashboardPage("/admin/levels", "Is what was promised kept, and are we getting slower?", levels_answer, "levels.html", "Levels"),
+    DashboardPage("/admin/drills", "Would it work on the worst day?", drills_answer, "drills.html", "Drills"),
     DashboardPage("/admin/notices", "Who was told, and did it reach them?", notices_answer, "notices.html", "Notices", ("state", "after")),
     DashboardPage("/admin/silences", "What is nobody told of, and until when?", silences_answer, "silences.html", "", ("state", "after")),
     DashboardPage(

@@ -17,6 +17,7 @@ from counterfoil.base.problems import NotAuthenticated, Problem
 from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
 from counterfoil.dashboard.web.account import add_account
 from counterfoil.dashboard.web.api_pages import add_api_pages
+from counterfoil.dashboard.web.drill_form import add_drill_form
 from counterfoil.dashboard.web.forms import add_acts
 from counterfoil.dashboard.web.json_view import as_json
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
@@ -68,6 +69,7 @@ def add_dashboard(
     for page in PAGES:
         _add_page(router, served, page)
     add_acts(router, served)
+    add_drill_form(router, served)
     for noun, page in pages_of(nouns):
         if page not in PAGES:
             _add_page(router, served, page)

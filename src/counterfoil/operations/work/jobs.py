@@ -52,6 +52,8 @@ class JobContext:
     heartbeat_url: str = ""  # what is called every minute, so that somebody else notices when nobody calls
     tables: Mapping[str, str] = field(default_factory=dict)  # where a thing is kept, by the prefix of its id
     backups: Any = None  # what backups are made with
+    wal: Any = None  # what recovery to a second is kept with
+    drills: Any = None  # what drills are run with
     exporter: Any = None  # what proofs of periods are made with
 
     def of(self, provider: str | None) -> Mapping[str, Provider]:

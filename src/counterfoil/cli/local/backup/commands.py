@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import typer
 
@@ -14,18 +14,20 @@ from counterfoil.backups.job import proven_backup, prune
 from counterfoil.backups.keys import BackupDamaged, new_backup_key, parse_backup_keys
 from counterfoil.backups.making import read_through
 from counterfoil.backups.measures import differences
+from counterfoil.backups.recovery.bases import read_base
+from counterfoil.backups.recovery.job import proven_base, prune_bases
 from counterfoil.backups.restoring import find_stored, measured_at, restore
-from counterfoil.backups.store import BackupFolder, StoredBackup
+from counterfoil.backups.store import BASE, DUMP, BackupFolder
 from counterfoil.base.problems import DatabaseAway, NotFound, Problem
 from counterfoil.base.settings import Settings
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, Output, patience, say, say_done, show_one, show_rows
-from counterfoil.cli.local.installation import backup_folder, backup_keys, backups_here, settings_now
+from counterfoil.cli.local.installation import backup_folder, backup_keys, backups_here, settings_now, wal_of
 from counterfoil.proofs.log.checkpoints import note_keys
 from counterfoil.proofs.log.notes import NoteKey
 
 app = typer.Typer(help="Back the database up, encrypted, to the store; without a word behind it, now.")
-COLUMNS = ("id", "snapshotAt", "bytes", "logSize", "keyId", "state", "proven", "error")
+COLUMNS = ("id", "kind", "snapshotAt", "bytes", "logSize", "keyId", "state", "proven", "error")
 BOOKS = ("program", "asset", "accounts", "postings", "debits", "credits")
 ACTOR = "local:backup"
 BackupName = Annotated[str | None, typer.Argument(metavar="[ID]", help="The backup's id, bkp_…, or its folder; the newest, if absent.")]
@@ -45,7 +47,7 @@ def backup(context: typer.Context, output: Output = TABLE) -> None:
         made = backups.make(actor=ACTOR)
     assert made.bytes is not None
     where = backups.folder / made.id
-    say_done(_shown(made, None), output, f"{made.id}: {made.bytes:,} bytes in {where}, read back to the end. Key {made.key_id} opens it.")
+    say_done(_shown(made, set()), output, f"{made.id}: {made.bytes:,} bytes in {where}, read back to the end. Key {made.key_id} opens it.")
 
 
 @app.command("list")
@@ -55,10 +57,10 @@ def list_(output: Output = TABLE) -> None:
     store = BackupFolder(backup_folder(settings))
     try:
         with backups_here(settings) as backups, backups.database.transaction(read_only=True) as conn:
-            kept, proven = backups_that_count(conn), proven_backup(conn)
+            kept, proven = backups_that_count(conn), {proven_backup(conn), proven_base(conn)}
     except DatabaseAway:
         typer.echo("The database does not answer: this is what lies in the store.", err=True)
-        kept, proven = [], None
+        kept, proven = [], set()
         rows = [_in_store(store, one, "in the store") for one in store.ids()]
     else:
         known = {one.id: one for one in kept}
@@ -74,10 +76,11 @@ def list_(output: Output = TABLE) -> None:
 @app.command("show")
 def show(name: BackupName = None, output: Output = TABLE) -> None:
     """What a backup's manifest says: moment, log, books, rows of each table. Works without the database."""
-    stored = find_stored(BackupFolder(backup_folder(settings_now())), name)
+    stored = find_stored(BackupFolder(backup_folder(settings_now())), name, kind=None)
     told = {one: value for one, value in stored.manifest.items() if one != "tables"}
-    told["file"] = str(stored.dump)
-    told["tables"] = [{"table": table, "rows": rows} for table, rows in stored.manifest["tables"].items()]
+    told["file"] = str(stored.file)
+    told["tables"] = [{"table": table, "rows": rows} for table, rows in stored.manifest.get("tables", {}).items()]
+    told.setdefault("books", [])
     show_one(
         told, output, parts=(("books", ("program", "asset", "accounts", "postings", "debits", "credits")), ("tables", ("table", "rows")))
     )
@@ -88,30 +91,37 @@ def verify(name: BackupName = None, keys: Keys = None) -> None:
     """Read a backup to its end: signature, size and SHA-256, decryption, and every byte through pg_restore. It restores nothing:
     `counterfoil backup restore` does. Ends with 1 and says what is wrong."""
     settings = settings_now()
-    stored = find_stored(BackupFolder(backup_folder(settings)), name)
+    stored = find_stored(BackupFolder(backup_folder(settings)), name, kind=None)
+    is_base = stored.kind == BASE
     try:
         stored.refuse_damaged()
         with patience("The backup is being read"):
-            read_through(stored.folder, dict(stored.manifest), backup_keys(settings), _programs(settings))
-        signed = _signed(settings, stored, keys)
+            if is_base:
+                read_base(stored.folder, dict(stored.manifest), backup_keys(settings))
+            else:
+                read_through(stored.folder, dict(stored.manifest), backup_keys(settings), programs_of(settings))
+        signed = signed_by(settings, stored, keys)
     except Problem as problem:
         say(f"{stored.id} is not good: {problem.sentence()}\n{problem.what_to_do()}")
         raise typer.Exit(NOT_GREEN) from problem
-    say(f"{stored.id} is whole: it decrypts, and pg_restore reads it to its end. {signed}")
-    say("Whether it can be restored, only restoring shows: counterfoil backup restore")
+    how = "each file in it is as PostgreSQL's manifest says" if is_base else "pg_restore reads it to its end"
+    say(f"{stored.id} is whole: it decrypts, and {how}. {signed}")
+    say(f"Whether it can be restored, only restoring shows: counterfoil backup {'recover' if is_base else 'restore'}")
 
 
 @app.command("prune")
 def prune_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and leave it.")] = False, output: Output = TABLE
 ) -> None:
-    """Take away what the policy does not keep. Never the newest, nor the newest that a restore drill passed on, nor any younger one."""
+    """Take away what the policy does not keep. Never the newest, nor the newest that a restore drill passed on, nor any younger one;
+    the same of bases by the window of recovery, and of the log what lies before the oldest base."""
     with backups_here(settings_now()) as backups:
         with backups.database.transaction(read_only=True) as conn:
             proven = proven_backup(conn)
         gone = prune(backups, actor=ACTOR, dry_run=dry_run)
+        gone += prune_bases(wal_of(settings_now(), backups), actor=ACTOR, dry_run=dry_run)
     why = "no restore drill has passed yet, so all are kept" if proven is None else "the policy keeps all"
-    show_rows([_shown(one, proven) for one in gone], COLUMNS, output, empty=f"Nothing to prune: {why}.")
+    show_rows([_shown(one, {proven}) for one in gone], COLUMNS, output, empty=f"Nothing to prune: {why}.")
 
 
 @app.command("restore")
@@ -126,9 +136,9 @@ def restore_(
     """
     settings = settings_now()
     stored = find_stored(BackupFolder(backup_folder(settings)), name)
-    signed = _signed(settings, stored, keys)
+    signed = signed_by(settings, stored, keys)
     with patience("The backup is being restored"):
-        restore(stored, backup_keys(settings), to, programs=_programs(settings))
+        restore(stored, backup_keys(settings), to, programs=programs_of(settings))
         found = differences(stored.manifest, measured_at(to))
     differ = [each for part in found.values() for each in part]
     say(f"{stored.id} of {stored.manifest['snapshot_at']} is restored. {signed}")
@@ -147,7 +157,14 @@ def new_key() -> None:
     typer.echo(f"Key {parse_backup_keys(text).current}. Keep a copy elsewhere: without it no backup opens.", err=True)
 
 
-def _signed(settings: Settings, stored: StoredBackup, pinned: Path | None) -> str:
+class SignedFor(Protocol):
+    """What the log's key has signed for."""
+
+    def refuse_foreign(self, keys: Sequence[NoteKey]) -> None:
+        """Raises BackupForeign, BackupDamaged."""
+
+
+def signed_by(settings: Settings, stored: SignedFor, pinned: Path | None) -> str:
     """Who signed for it, in a sentence; that nobody could tell, where there is nothing to tell by. Raises BackupForeign, BackupDamaged."""
     known = _pinned(pinned) if pinned is not None else _known(settings)
     if known is None:
@@ -172,7 +189,8 @@ def _known(settings: Settings) -> Sequence[NoteKey] | None:
         return None
 
 
-def _programs(settings: Settings) -> str | None:
+def programs_of(settings: Settings) -> str | None:
+    """The folder of PostgreSQL's programs, if it is set."""
     return str(settings.postgres_bin) if settings.postgres_bin else None
 
 
@@ -184,6 +202,7 @@ def _in_store(store: BackupFolder, backup_id: str, state: str) -> dict[str, Any]
     file = told["file"]
     return {
         "id": backup_id,
+        "kind": told.get("kind", DUMP),
         "snapshotAt": told["snapshot_at"],
         "bytes": file["bytes"],
         "logSize": told["log"]["size"],
@@ -194,14 +213,15 @@ def _in_store(store: BackupFolder, backup_id: str, state: str) -> dict[str, Any]
     }
 
 
-def _shown(one: Backup, proven: str | None) -> dict[str, Any]:
+def _shown(one: Backup, proven: Set[str | None]) -> dict[str, Any]:
     return {
         "id": one.id,
+        "kind": one.kind,
         "snapshotAt": one.snapshot_at.isoformat() if one.snapshot_at else None,
         "bytes": one.bytes,
         "logSize": one.log_size,
         "keyId": one.key_id,
         "state": one.state,
-        "proven": one.id == proven,
+        "proven": one.id in proven,
         "error": one.error,
     }

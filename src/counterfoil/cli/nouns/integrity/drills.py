@@ -2,43 +2,81 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from counterfoil.base.problems import InvalidInput
+from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
-from counterfoil.cli.core.output import TABLE, Format, Output, patience, say, show_rows
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_rows
 from counterfoil.cli.core.verbs import noun_app
-from counterfoil.cli.local.installation import backups_here, settings_now
-from counterfoil.drills.drills import DRILL_NOUN, KIND_BY_NAME, checks_of
-from counterfoil.drills.running import run_restore_drill
-from counterfoil.wiring import INVARIANTS
+from counterfoil.cli.local.installation import backups_here, drills_of, settings_now
+from counterfoil.drills.drills import DRILL_NOUN, KIND_BY_NAME, RECOVERY, RESTORE, Drill, checks_of
+from counterfoil.drills.running import run_drill
 
 app = noun_app(DRILL_NOUN)
 ACTOR = "local:drills"
+Name = Annotated[str, typer.Argument(help=f"Which drill: {', '.join(KIND_BY_NAME)}.")]
+At = Annotated[str | None, typer.Option("--at", help="Of `recovery`: the moment to go to; the last that can be reached, if absent.")]
 
 
 @app.command("run")
 def run(
-    name: Annotated[str, typer.Argument(help="Which drill: restore.")],
+    name: Name,
     backup: Annotated[str | None, typer.Option("--backup", help="The backup's id, or its folder; the newest, if absent.")] = None,
+    at: At = None,
     output: Output = TABLE,
 ) -> None:
     """Run a drill on this machine, which has the backups, their key and PostgreSQL's programs. `restore`: into a scratch database that
-    cannot send; every check is asked there. Ends with 1 when it failed."""
+    cannot send; every check is asked there. `recovery`: the same, to a second. `workers`, `webhooks`, `database`: payments at the
+    simulator while these are taken away. Ends with 1 when it failed."""
     if name not in KIND_BY_NAME:
         raise InvalidInput("name", f"one of {', '.join(KIND_BY_NAME)}", got=name[:40])
     settings = settings_now()
-    with backups_here(settings) as backups, patience("The backup is being restored and looked at"):
-        done = run_restore_drill(backups, INVARIANTS, settings.data_folder / "scratch", wanted=backup, actor=ACTOR)
+    with backups_here(settings) as backups, patience("The drill runs"):
+        done = run_drill(drills_of(settings, backups), name, wanted=backup, at=_moment(at), actor=ACTOR)
         with backups.database.transaction(read_only=True) as conn:
             checks = checks_of(conn, done.id)
     show_rows([{"what": one.what, "outcome": one.outcome, "told": one.told} for one in checks], ("what", "outcome", "told"), output)
     if output is Format.TABLE:
-        lost = (
-            f"{done.lost_s} s and {done.lost_entries} entries would have been lost" if done.lost_s is not None else "the loss is not known"
-        )
-        say(f"{done.id} has {done.state}: restored in {done.restore_ms or '?'} ms, {lost}. Evidence: counterfoil drills show {done.id}")
+        say(f"{done.id} has {done.state}. {_measured(done)}Evidence: counterfoil drills show {done.id}")
     if done.state != "passed":
         raise typer.Exit(NOT_GREEN)
+
+
+@app.command("ask")
+def ask(
+    name: Name,
+    backup: Annotated[str | None, typer.Option("--backup", help="Of `restore`: the backup's id; the newest, if absent.")] = None,
+    at: At = None,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Have the worker run a drill, on its machine; `drills show` says how it goes."""
+    moment = _moment(at)
+    body = {"name": name, "backupId": backup, "recoverTo": moment.isoformat() if moment else None}
+    with asked("operate") as client:
+        made = client.post("/api/drills", {key: value for key, value in body.items() if value is not None}, dry_run=dry_run)
+    say_done(made, output, f"{made['id']} waits for a worker. See how it goes: counterfoil drills show {made['id']}")
+
+
+def _measured(done: Drill) -> str:
+    if done.name not in (RESTORE, RECOVERY):
+        return ""
+    took = "The time to restore is not known" if done.restore_ms is None else f"Restored in {done.restore_ms} ms"
+    lost = "the loss is not known"
+    if done.lost_s is not None and done.lost_entries is not None:
+        lost = f"{done.lost_s} s and {done.lost_entries} entries would have been lost"
+    return f"{took}, {lost}. "
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text[:60]} is no moment", param_hint="--at") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -7,7 +7,7 @@ and in the provider's journal, and only then it is killed: so no cycle can pass 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Connection
 
@@ -32,6 +32,11 @@ class Window(NamedTuple):
     deed: str = ""  # close: a month-end, the books are closed up to this moment
 
     @property
+    def plain(self) -> bool:
+        """A kill, and nothing beside it."""
+        return self.how == "kill" and not self.deed and "hold_ms" not in str(self.faults)
+
+    @property
     def name(self) -> str:
         """As it is counted."""
         name = self.point if self.victim != "database" else f"database at {self.point}"
@@ -39,8 +44,8 @@ class Window(NamedTuple):
         return " ".join([name, *[f"({word})" for word in more], *(["(slow)"] if "hold_ms" in str(self.faults) else [])])
 
 
-def _found(conn: Connection[Any], query: str) -> bool:
-    return bool(conn.execute(query).fetchall())  # type: ignore[call-overload]
+def _found(conn: Connection[Any], query: LiteralString) -> bool:
+    return bool(conn.execute(query).fetchall())
 
 
 def in_transaction(conn: Connection[Any], _: Oracle) -> bool:

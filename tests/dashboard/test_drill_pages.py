@@ -1,0 +1,81 @@
+"""The page of drills: what is practised, how it went, when it is due; asked for there by who may; readable in both themes."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from counterfoil.base.edge import make_id
+from counterfoil.drills.drills import KINDS, DrillCheck, DrillMeasures, ask_for_drill, end_drill, note_check, start_drill
+from tests.dashboard import days
+from tests.dashboard.conftest import a_desk
+from tests.dashboard.test_in_a_browser import CONTRAST, EVIL, SCHEMES, WIDTHS, look  # noqa: F401 - a fixture
+from tests.dashboard.test_noun_pages import logged_in
+
+PATH = "/admin/drills"
+
+
+@pytest.fixture(scope="module")
+def drilled(server, tmp_path_factory):
+    """A drill that passed, one that failed, one that waits; the others were never run."""
+    with a_desk(server, tmp_path_factory.mktemp("drills")) as desk:
+        days.an_empty_day(desk)
+        now = desk.clock.now
+        for name, error in (("workers", None), ("webhooks", f"it broke {EVIL}")):
+            with desk.database.transaction() as conn:
+                made = ask_for_drill(conn, make_id("drl"), name, backup_id=None, actor="t", now=now)
+                start_drill(conn, made.id, now=now)
+                note_check(conn, made.id, DrillCheck(1, "x", "failed" if error else "passed", "told", now))
+                end_drill(conn, made.id, measures=DrillMeasures(), evidence="signed", error=error, now=now)
+        with desk.database.transaction() as conn:
+            waiting = ask_for_drill(conn, make_id("drl"), "database", backup_id=None, actor="t", now=now)
+        with days.served(desk) as url:
+            yield SimpleNamespace(url=url, desk=desk, key=days.a_key(desk.database, role="operator"), waiting=waiting.id)
+
+
+def test_the_page_says_how_each_went_and_when_it_is_due(drilled):
+    with logged_in(drilled.desk, drilled.url, "viewer") as client:
+        page, told = client.get(PATH).text, client.get(f"{PATH}.json").json()
+    words = {row["standing"]["kind"]["name"]: row["word"] for row in told["rows"]}
+    assert set(words) == {one.name for one in KINDS}
+    assert (words["workers"], words["webhooks"], words["restore"]) == ("passed", "failed", "never run")
+    assert all(row["standing"]["dueAt"] for row in told["rows"])
+    assert "<script>document" not in page
+    assert drilled.waiting in page
+    assert "Run it" not in page, "who only reads asks for none"
+
+
+def test_it_is_asked_for_there_once_and_by_who_may(drilled):
+    with logged_in(drilled.desk, drilled.url, "operator") as client:
+        page = client.get(PATH).text
+        csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]
+        assert 'value="database"' not in page, "one of a kind at a time"
+        done = client.post(PATH, data={"csrf": csrf, "name": "restore"})
+        assert (done.status_code, done.headers["location"][:17]) == (303, f"{PATH}/drl")
+        assert client.get(done.headers["location"]).status_code == 200
+        again = client.post(PATH, data={"csrf": csrf, "name": "restore"})
+        assert (again.status_code, "asked for already" in again.text) == (409, True)
+        assert client.post(PATH, data={"csrf": csrf, "name": "fire"}).status_code == 422
+        assert client.post(PATH, data={"csrf": "guess", "name": "recovery"}).status_code == 403
+    with logged_in(drilled.desk, drilled.url, "viewer") as client:
+        csrf = re.search(r'name="csrf" value="([^"]+)"', client.get(PATH).text)[1]
+        assert client.post(PATH, data={"csrf": csrf, "name": "recovery"}).status_code == 403
+    rows = drilled.desk.rows("select verb, subject_id from action where verb = 'drill.ask'")
+    assert rows == [("drill.ask", done.headers["location"].rsplit("/", 1)[1])], "it is in the action log, once"
+
+
+def test_it_is_whole_on_every_screen_and_every_word_can_be_read(drilled, look):  # noqa: F811
+    page = look(drilled.url, drilled.key, path=PATH)
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.goto(drilled.url + PATH)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, width
+        found = page.evaluate(CONTRAST)
+        assert len(found) > 5
+        assert [one for one in found if one[0] < 4.5] == [], scheme
+    assert page.locator("table:not(:has(caption))").count() == 0
+    assert page.locator("th:not([scope])").count() == 0
