@@ -29,7 +29,7 @@ from counterfoil.integrity.metrics.rules import RULES, rules_file
 from counterfoil.integrity.playbooks import PLAYBOOKS
 from counterfoil.matching.rules.reference import rule_set_page
 from counterfoil.wiring import CHECKS, JOBS, METRICS, Wiring
-from docs import diagrams, problem_facts
+from docs import diagrams, problem_facts, runbook_pages
 
 FOLDER: Final = Path(__file__).parent / "reference"
 DIAGRAMS: Final = FOLDER / "diagrams"
@@ -189,13 +189,13 @@ def invariants() -> str:
     head = ["code", "question", "severity", "when it does not hold", "asked", "incident", "playbook"]
     always = [_check_row(one) for one in sorted(CHECKS, key=lambda one: one.code) if not one.monitor]
     in_time = [_check_row(one) for one in sorted(CHECKS, key=lambda one: one.code) if one.monitor]
-    books = [[one.name, one.title, one.owner.replace("_", " "), " ".join(one.steps)] for one in PLAYBOOKS.values()]
+    books = [[one.name, one.title, one.owner.replace("_", " "), str(len(one.steps))] for one in PLAYBOOKS.values()]
     return (
         "Each is a query that must find nothing. A full run of the sentinel asks all of them; a recent run those with *recent*, of what "
         "was touched since the last.\n\n"
         f"## Invariants: what must always hold\n\n{table(head, always)}\n\n"
         f"## Monitors: what must hold in time\n\n{table(head, in_time)}\n\n"
-        f"## Playbooks\n\n{table(['name', 'when', 'owner', 'what to do'], books)}"
+        f"## Playbooks\n\nWhat each does, step by step: [Runbooks](runbooks.md).\n\n{table(['name', 'when', 'owner', 'steps'], books)}"
     )
 
 
@@ -332,6 +332,7 @@ PAGES: Final = (
     Page("settings.md", "Settings", settings),
     Page("states.md", "States", states),
     Page("invariants.md", "Checks", invariants),
+    Page("runbooks.md", "Runbooks", lambda: runbook_pages.page(table)),
     Page("metrics.md", "Metrics", metrics),
     Page("commands.md", "Commands", commands),
     Page("api.md", "The API over HTTP", api),

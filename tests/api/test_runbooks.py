@@ -157,16 +157,45 @@ def test_a_playbook_is_run_for_an_alert_and_passes_when_it_is_resolved(office: O
     say(office, "/api/sentinel-runs", kind="full")
     alert = next(one for one in office.ask("GET", "/api/alerts?state=open").json()["data"] if one["code"] == "LEDGER_UNBALANCED")
     run = say(office, "/api/runbooks/P1/runs", alertId=alert["id"])
-    path = f"/api/runbook-runs/{run['id']}"
+    path, numbers = f"/api/runbook-runs/{run['id']}", {one["title"]: one["number"] for one in run["steps"]}
+
+    def check(title: str, outcome: str = "passed") -> None:
+        say(office, f"{path}/check", step=str(numbers[title]))
+        assert outcomes(office, run["id"])[numbers[title] - 1] == outcome
+
     shown = office.ask("GET", path).json()
     assert (shown["subject"], shown["alertId"], shown["programId"]) == (alert["subject"], alert["id"], alert["programId"])
-    assert shown["answers"][0]["evidence"]["rows"][0][0] == alert["id"]
-    for step in range(2, run["stepsTotal"]):
-        say(office, f"{path}/tick", step=str(step), note="seen")
-    assert outcomes(office, run["id"])[-1] == "failed", "its alert stands"
+    [asked] = shown["answers"][0]["evidence"]["checks"]
+    assert (asked["code"], asked["rows"][0][0]) == ("LEDGER_UNBALANCED", alert["subject"])
+    check("It is yours, and nobody else is asked", "failed")
+    say(office, f"/api/alerts/{alert['id']}/ack")
+    check("It is yours, and nobody else is asked")
+    assert outcomes(office, run["id"])[:6] == ["passed", "passed", "does_not_apply", "passed", "passed", "passed"], (
+        "the machine pulled the brake"
+    )
+    say(office, f"{path}/tick", step=str(numbers["The cause"]), note="a row was edited by hand")
+    agreed = numbers["Another person has seen the cause, and what will correct it"]
+    say(office, f"{path}/approve", role="approver", step=str(agreed), note="seen")
+    say(office, f"{path}/skip", step=str(numbers["The books are corrected by a journal"]), reason="the edit is taken back")
+    check("A full run of the sentinel is over", "failed")
+    say(office, "/api/sentinel-runs", kind="full")
+    check("A full run of the sentinel is over")
+    last = numbers["It is no longer found"]
+    assert outcomes(office, run["id"])[last - 1] == "failed", "its fault stands"
+    assert say(office, f"{path}/tick", step=str(last), note="fine", status=409)["type"] == "/problems/RunbookStepRefused"
     by_a_superuser(office, MENDED)
+    check("It is no longer found")
+    proposed = say(office, "/api/admin/queue/settle/resume", programId=PROGRAM, reason="verified", status=202)
+    check("New settlements go on", "failed")
+    approved = {"payloadSha256": proposed["payloadSha256"], "reason": "seen"}
+    say(office, f"/api/approvals/{proposed['proposalId']}/approve", role="approver", **approved)
+    check("New settlements go on")
+    [incident] = [one for one in office.ask("GET", "/api/incidents").json()["data"] if one["code"] == "LEDGER_UNBALANCED"]
+    assert incident["id"] in office.ask("GET", path).json()["answers"][numbers["The post-mortem is written"] - 1]["command"]
+    say(office, f"/api/incidents/{incident['id']}/write", text="A row was edited by hand, and the edit was taken back.")
+    check("The post-mortem is written")
     say(office, f"/api/alerts/{alert['id']}/resolve")
-    say(office, f"{path}/check", step=str(run["stepsTotal"]))
+    check("The alert is resolved")
     assert say(office, f"{path}/sign")["state"] == "signed"
 
 

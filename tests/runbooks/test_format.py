@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from counterfoil.base.formats.runbook import parse_runbook
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.integrity.playbooks import PLAYBOOKS
 from counterfoil.runbooks.catalogue import catalogue
-from counterfoil.runbooks.format import parse_runbook
 from counterfoil.wiring import CHECKS
 from tests.house.tree import ROOT
 
@@ -77,6 +77,10 @@ def test_a_well_written_file_is_read_whole():
         ("minutes = 5", 'sql = "select 1"', "sql", 22),
         ('title = "A while"', "optional = 1", "title", 19),
         ('title = "All of it"\n', 'title = "All of it"\nreport = "reconciliation"\n', "sql", 15),
+        ("minutes = 5", 'minutes = 5\nuntil = "select 1"', "minutes", 22),
+        ("minutes = 5", 'until = "update x"', "until", 22),
+        ("minutes = 5", 'minutes = 5\ncommand = "counterfoil {of}"', "command", 23),
+        ('covers = "day"', 'covers = "day"\nowner = "nobody"', "owner", 5),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(wrong: str, right: str, field: str, line: int):

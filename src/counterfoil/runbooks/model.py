@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.formats.runbook import StepSpec
 from counterfoil.base.machine import Machine
 from counterfoil.base.problems import NotFound
 from counterfoil.operations.events.events import EventKind, declare
-from counterfoil.runbooks.format import StepSpec
 
 RUNBOOK_RUN: Final = Machine(
     name="runbook_run",
@@ -104,7 +104,12 @@ def specs_of(conn: Connection[Any], run_id: str) -> tuple[StepSpec, ...]:
     row = conn.execute("select steps_written from runbook_run where id = %s", [run_id]).fetchone()
     if row is None:
         raise NotFound(what="runbook run", id=run_id)
-    return tuple(StepSpec(**{**one, "checks": tuple(one["checks"])}) for one in row[0])
+    return tuple(_spec(one) for one in row[0])
+
+
+def _spec(told: dict[str, Any]) -> StepSpec:
+    things = told.get("things")
+    return StepSpec(**{**told, "checks": tuple(told["checks"]), "things": None if things is None else tuple(things)})
 
 
 def steps_of(conn: Connection[Any], run_id: str) -> list[RunbookStep]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from counterfoil.base.formats.runbook import Type
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import take_step
 from counterfoil.base.problems import InvalidInput
@@ -17,7 +18,6 @@ from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.verbs import Do, Field, Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.runbooks import runs
 from counterfoil.runbooks.answering import Asker
-from counterfoil.runbooks.format import Type
 from counterfoil.runbooks.model import RUNBOOK_RUN, RunbookRun, RunbookStep, list_runs, lock_run, show_run, steps_of
 
 _STEP: Final = Field("step", "The number of the step.", example="3", bare=True)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
+from shlex import quote
 from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
+from counterfoil.base.formats.runbook import Runbook, Span, StepSpec, Type, filled, is_query
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import record_birth
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
-from counterfoil.runbooks.answering import Asker, Found, answer_step
-from counterfoil.runbooks.format import Runbook, Span, StepSpec, Type
+from counterfoil.runbooks.answering import Asker, Found, answer_absent, answer_step, things_of
+from counterfoil.runbooks.given import code_of
 from counterfoil.runbooks.model import GREEN, RUNBOOK_RUN, RunbookRun, RunbookStep, show_run, specs_of, steps_of
 
 MACHINE: Final = "system:runbooks"
@@ -57,32 +59,51 @@ def begin(conn: Connection[Any], asker: Asker, runbook: Runbook, about: About, *
     if program and conn.execute("select from program where id = %s", [program]).fetchone() is None:
         raise NotFound(what="program", id=program)
     starts, ends = span_of(runbook.covers, about.day, now)
-    run_id = make_id("rbr")
+    run = RunbookRun(
+        id=make_id("rbr"),
+        program_id=program,
+        runbook=runbook.name,
+        kind=runbook.kind,
+        title=runbook.title,
+        state="running",
+        starts_at=starts,
+        ends_at=ends,
+        subject=subject,
+        alert_id=about.alert_id,
+        started_by=by,
+        started_at=now,
+        ended_by=None,
+        ended_at=None,
+        passed=0,
+        steps_total=len(runbook.steps),
+        sha256=runbook.sha256,
+    )
     conn.execute(
         """insert into runbook_run (id, program_id, runbook, kind, title, ordered, steps_written, sha256, starts_at, ends_at,
                                     subject, alert_id, started_by, started_at, state, state_at)
-           values (%(id)s, %(program)s, %(name)s, %(kind)s, %(title)s, %(ordered)s, %(steps)s, %(sha256)s, %(starts)s, %(ends)s,
-                   %(subject)s, %(alert)s, %(by)s, %(now)s, 'running', %(now)s)""",
-        {
-            "id": run_id,
-            "program": program,
-            "name": runbook.name,
-            "kind": runbook.kind,
-            "title": runbook.title,
-            "ordered": runbook.ordered,
-            "steps": Jsonb([asdict(one) for one in runbook.steps]),
-            "sha256": bytes.fromhex(runbook.sha256),
-            "starts": starts,
-            "ends": ends,
-            "subject": subject,
-            "alert": about.alert_id,
-            "by": by,
-            "now": now,
-        },
+           values (%(id)s, %(program_id)s, %(runbook)s, %(kind)s, %(title)s, %(ordered)s, %(written)s, decode(%(sha256)s, 'hex'),
+                   %(starts_at)s, %(ends_at)s, %(subject)s, %(alert_id)s, %(started_by)s, %(started_at)s, 'running', %(started_at)s)""",
+        {**run._asdict(), "ordered": runbook.ordered, "written": Jsonb([asdict(one) for one in _of_this(conn, runbook, run, now)])},
     )
-    record_birth(conn, RUNBOOK_RUN, [run_id], "running", actor=by, at=now)
-    go_on(conn, asker, show_run(conn, run_id), now=now)
-    return show_run(conn, run_id)
+    record_birth(conn, RUNBOOK_RUN, [run.id], "running", actor=by, at=now)
+    go_on(conn, asker, show_run(conn, run.id), now=now)
+    return show_run(conn, run.id)
+
+
+def _of_this(conn: Connection[Any], runbook: Runbook, run: RunbookRun, now: datetime) -> list[StepSpec]:
+    """The steps with what they name of this run put in: of which things something is to be done, and how it is typed."""
+    facts = {"subject": run.subject, "program": run.program_id, "alert": run.alert_id or "", "code": code_of(conn, run)}
+    found = []
+    for one in runbook.steps:
+        things: tuple[str, ...] | None = None
+        if is_query(one.of):
+            things = things_of(conn, run, one.of, now=now)
+        elif one.of:
+            of = filled(one.of, facts)
+            things = () if "{" in of else (of,)
+        named = {**facts, "of": things[0] if things else ""}
+        found.append(replace(one, things=things, command=filled(one.command, {key: quote(value) for key, value in named.items() if value})))
+    return found
 
 
 def span_of(covers: Span | None, day: date | None, now: datetime) -> tuple[datetime | None, datetime | None]:
@@ -114,6 +135,8 @@ def go_on(conn: Connection[Any], asker: Asker, run: RunbookRun, *, now: datetime
     for step, spec in zip(steps_of(conn, run.id), specs_of(conn, run.id), strict=True):
         if step.outcome == "open" and spec.type in BY_ITSELF:
             found = ask_step(conn, asker, run, step.number, by=MACHINE, now=now)
+        elif step.outcome == "open" and (absent := answer_absent(conn, run, spec, now=now)) is not None:
+            keep(conn, run, step, found := absent, by=MACHINE, now=now)
         elif ordered and step.outcome not in GREEN:
             return
         else:

@@ -2659,10 +2659,10 @@ runbook_answer: runbook_answer_attempt CHECK ((attempt > 0))
 runbook_answer: runbook_answer_is_its_types_own CHECK ((outcome = ANY (
 CASE type
     WHEN 'check'::text THEN ARRAY['passed'::text, 'failed'::text, 'not_checked'::text, 'does_not_apply'::text, 'skipped'::text]
-    WHEN 'query'::text THEN ARRAY['passed'::text, 'not_checked'::text, 'skipped'::text]
-    WHEN 'action'::text THEN ARRAY['passed'::text, 'failed'::text, 'skipped'::text]
-    WHEN 'wait'::text THEN ARRAY['passed'::text, 'failed'::text, 'skipped'::text]
-    ELSE ARRAY['done'::text, 'skipped'::text]
+    WHEN 'query'::text THEN ARRAY['passed'::text, 'not_checked'::text, 'does_not_apply'::text, 'skipped'::text]
+    WHEN 'action'::text THEN ARRAY['passed'::text, 'failed'::text, 'not_checked'::text, 'does_not_apply'::text, 'skipped'::text]
+    WHEN 'wait'::text THEN ARRAY['passed'::text, 'failed'::text, 'not_checked'::text, 'does_not_apply'::text, 'skipped'::text]
+    ELSE ARRAY['done'::text, 'does_not_apply'::text, 'skipped'::text]
 END)))
 runbook_answer: runbook_answer_passes_by_its_evidence CHECK (((type <> 'check'::text) OR (outcome <> 'passed'::text) OR (((evidence ->> 'found'::text))::bigint = 0)))
 runbook_answer: runbook_answer_pkey PRIMARY KEY (run_id, number, attempt)
@@ -3549,6 +3549,7 @@ runbook_answer: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.
 runbook_answer: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.runbook_answer FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 runbook_answer: CREATE TRIGGER is_sealed AFTER INSERT ON public.runbook_answer REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_runbook_answer() -- always
 runbook_answer: CREATE TRIGGER runbook_answer_belongs BEFORE INSERT ON public.runbook_answer FOR EACH ROW EXECUTE FUNCTION runbook_answer_belongs()
+runbook_answer: CREATE TRIGGER runbook_answer_does_not_apply BEFORE INSERT ON public.runbook_answer FOR EACH ROW WHEN ((new.outcome = 'does_not_apply'::text)) EXECUTE FUNCTION runbook_answer_does_not_apply()
 runbook_run: CREATE TRIGGER runbook_run_follows_table BEFORE UPDATE OF state ON public.runbook_run FOR EACH ROW EXECUTE FUNCTION state_follows_table('runbook_run')
 runbook_run: CREATE TRIGGER runbook_run_is_signed_when_it_passed BEFORE UPDATE OF state ON public.runbook_run FOR EACH ROW EXECUTE FUNCTION runbook_run_is_signed_when_it_passed()
 seal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -6080,6 +6081,21 @@ begin
     if new.type = 'approval' and new.actor = run.started_by then
         raise 'step % of run % takes another person', new.number, new.run_id
             using errcode = 'check_violation', constraint = 'runbook_answer_takes_another_person';
+    end if;
+    return new;
+end $function$
+
+runbook_answer_does_not_apply(): CREATE OR REPLACE FUNCTION public.runbook_answer_does_not_apply()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    step jsonb := (select steps_written -> (new.number - 1) from runbook_run where id = new.run_id);
+begin
+    if coalesce(step ->> 'applies', '') = '' and step -> 'things' is distinct from '[]'::jsonb then
+        raise 'step % of run % applies always', new.number, new.run_id
+            using errcode = 'check_violation', constraint = 'runbook_answer_does_not_apply';
     end if;
     return new;
 end $function$

@@ -16,11 +16,11 @@ from counterfoil.api.http.calls import ApiCall, Done, WholeInstallation, may
 from counterfoil.api.http.fields import Clean, ProgramId, id_in_path
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer
+from counterfoil.base.formats.runbook import StepSpec
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.runbooks.answering import Asker
 from counterfoil.runbooks.catalogue import Catalogue, ListedRunbook, catalogue
 from counterfoil.runbooks.document import document_of
-from counterfoil.runbooks.format import StepSpec
 from counterfoil.runbooks.model import RunbookRun, newest_runs, steps_of
 from counterfoil.runbooks.runs import About, begin
 from counterfoil.wiring import CHECKS, TABLES

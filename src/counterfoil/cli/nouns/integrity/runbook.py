@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from counterfoil.base.formats.runbook import parse_runbook
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_rows
 from counterfoil.cli.core.verbs import noun_app
-from counterfoil.runbooks.format import parse_runbook
 from counterfoil.wiring import CHECKS, RUNBOOK_NOUN
 
 app = noun_app(RUNBOOK_NOUN)

@@ -8,45 +8,53 @@ import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from counterfoil.base.problems import InvalidInput
 
 Kind = Literal["checklist", "playbook"]
 Type = Literal["check", "query", "action", "wait", "approval", "note"]
 Span = Literal["day", "week", "month"]
+Owner = Literal["on_call", "treasury_lead", "engineering", "security", "legal"]
 FILE_MAX: Final = 100_000
 STEPS_MAX: Final = 50
 TEXT_MAX: Final = 2_000
+QUERY_MAX: Final = 5_000
 MINUTES_MAX: Final = 24 * 60
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,39}")
 ACTION: Final = re.compile(r"[a-z_]+\.[a-z_]+")
-GIVEN: Final = ("now", "from", "to", "program", "subject", "started")  # what a query may ask for
-_HEAD: Final = ("name", "title", "kind", "about", "covers", "ordered", "step")
+GIVEN: Final = ("now", "from", "to", "program", "subject", "started", "alert", "code", "things", "journals")  # what a query may ask for
+ALERTS_OWN: Final = "{code}"  # among the codes of a step: the check of the alert that the run answers
+PLACES: Final = ("subject", "program", "alert", "code")  # what stands in braces where a step names a thing or a command
+OF: Final = "of"  # in braces in a command: what `of` names
+OWNERS: Final[Sequence[str]] = get_args(Owner)
+_HEAD: Final = ("name", "title", "kind", "about", "owner", "covers", "ordered", "step")
 _OF_STEP: Final = ("type", "title", "help", "optional")
 # What each type of step takes beside its title; one of the first line of each is needed.
 FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "check": ("checks", "sql", "report", "applies"),
-    "query": ("sql", "report"),
-    "action": ("action", "of", "command"),
-    "wait": ("minutes",),
-    "approval": (),
-    "note": (),
+    "check": ("checks", "sql", "report", "command", "applies"),
+    "query": ("checks", "sql", "report", "applies"),
+    "action": ("action", "of", "command", "applies"),
+    "wait": ("minutes", "until", "command", "applies"),
+    "approval": ("applies",),
+    "note": ("command", "applies"),
 }
 REPORTS: Final = ("reconciliation",)
 _TABLE: Final = re.compile(r"\s*\[\[\s*step\s*\]\]")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
 _AT_LINE: Final = re.compile(r"\(at line (\d+), column (\d+)\)")
 _PLACE: Final = re.compile(r"%\((\w*)\)s|%%|%")
+_BRACED: Final = re.compile(r"\{(\w*)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class StepSpec:
-    """One step as it is written. `checks`: codes that must find nothing; `sql`: of a check, a query that must find nothing, of a query
-    what is shown; `applies`: a query that finds something where the step is about anything; `report`: what is drawn up and kept, and of a
-    check must be reconciled;
-    `action`: the verb that a person says, as the action log has it, `of` what, and `command`, how it is typed; `minutes`: at least so many
-    after the step before. An `optional` step may be skipped, with a reason."""
+    """One step as it is written. `checks`: codes that must find nothing, of a query those whose findings are shown; `sql`: of a check, a
+    query that must find nothing, of a query what is shown; `applies`: a query that finds something where the step is about anything;
+    `report`: what is drawn up and kept, and of a check must be reconciled; `action`: the verb that a person says, as the action log has it,
+    `of` what: a thing, or a query that finds the things; `command`: how it is typed; `minutes`: at least so many after the step before;
+    `until`: a query that finds something once the waiting is over. An `optional` step may be skipped, with a reason. `things`: of a step of
+    a run, what `of` found when the run began; None where it narrows nothing."""
 
     type: Type
     title: str
@@ -60,17 +68,20 @@ class StepSpec:
     of: str = ""
     command: str = ""
     minutes: int = 0
+    until: str = ""
+    things: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Runbook:
-    """A runbook. `covers`: the span of time that a run of it is about, the last whole one; `ordered`: a step waits for those before it.
-    `sha256` is of the file as it was read, in hex."""
+    """A runbook. `owner`: who is asked first; `covers`: the span of time that a run of it is about, the last whole one; `ordered`: a step
+    waits for those before it. `sha256` is of the file as it was read, in hex."""
 
     name: str
     title: str
     kind: Kind
     about: str
+    owner: Owner | None
     covers: Span | None
     ordered: bool
     steps: tuple[StepSpec, ...]
@@ -129,6 +140,7 @@ def parse_runbook(text: str, *, file: str, checks: Collection[str] = ()) -> Runb
         title=_text(place, told, 0, "title", needed=True),
         kind=_choice(place, told, 0, "kind", ("checklist", "playbook")),
         about=_text(place, told, 0, "about"),
+        owner=_choice(place, told, 0, "owner", OWNERS) if "owner" in told else None,
         covers=_choice(place, told, 0, "covers", ("day", "week", "month")) if "covers" in told else None,
         ordered=_flag(place, told, 0, "ordered", told.get("kind") == "playbook"),
         steps=tuple(_step(place, number, one, checks) for number, one in enumerate(given, start=1)),
@@ -151,9 +163,10 @@ def _step(place: _File, number: int, told: Mapping[str, Any], checks: Collection
         applies=_query(place, told, number, "applies"),
         report=_choice(place, told, number, "report", REPORTS) if "report" in told else "",
         action=_text(place, told, number, "action"),
-        of=_text(place, told, number, "of"),
-        command=_text(place, told, number, "command"),
-        minutes=_minutes(place, told, number) if kind == "wait" else 0,
+        of=_of(place, told, number),
+        command=_braced(place, told, number, "command", (*PLACES, OF) if "of" in told else PLACES),
+        minutes=_minutes(place, told, number) if "minutes" in told else 0,
+        until=_query(place, told, number, "until"),
     )
     _refuse_unanswerable(place, number, made)
     return made
@@ -162,18 +175,20 @@ def _step(place: _File, number: int, told: Mapping[str, Any], checks: Collection
 def _refuse_unanswerable(place: _File, number: int, one: StepSpec) -> None:
     if one.type == "check" and sum(map(bool, (one.checks, one.sql, one.report))) != 1:
         raise place.wrong(number, "checks", "of a check, one of checks, sql and report")
-    if one.type == "query" and bool(one.sql) == bool(one.report):
-        raise place.wrong(number, "sql", "of a query, either sql or report")
+    if one.type == "query" and sum(map(bool, (one.checks, one.sql, one.report))) != 1:
+        raise place.wrong(number, "sql", "of a query, one of checks, sql and report")
+    if one.type == "wait" and bool(one.minutes) == bool(one.until):
+        raise place.wrong(number, "minutes", "of a wait, either minutes or until")
     if one.type == "action" and not one.action:
         raise place.wrong(number, "action", "of an action, its verb as the action log has it, such as payout.retry")
     if one.action and not ACTION.fullmatch(one.action):
         raise place.wrong(number, "action", "a verb as the action log has it, such as payout.retry", one.action)
 
 
-def _text(place: _File, told: Mapping[str, Any], step: int, key: str, *, needed: bool = False) -> str:
+def _text(place: _File, told: Mapping[str, Any], step: int, key: str, *, needed: bool = False, most: int = TEXT_MAX) -> str:
     value = told.get(key, "")
-    if not isinstance(value, str) or len(value) > TEXT_MAX or (needed and not value.strip()):
-        raise place.wrong(step, key, f"text of {int(needed)} to {TEXT_MAX} characters")
+    if not isinstance(value, str) or len(value) > most or (needed and not value.strip()):
+        raise place.wrong(step, key, f"text of {int(needed)} to {most} characters")
     return value.strip()
 
 
@@ -203,13 +218,37 @@ def _codes(place: _File, told: Mapping[str, Any], step: int, checks: Collection[
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value) or ("checks" in told and not value):
         raise place.wrong(step, "checks", 'a list of codes, such as ["TREASURY_TIE"]', value)
     for code in value:
-        if checks and code not in checks:
+        if checks and code not in checks and code != ALERTS_OWN:
             raise place.wrong(step, "checks", "codes of checks, as `counterfoil sentinel checks` lists them", code)
     return tuple(value)
 
 
+def _of(place: _File, told: Mapping[str, Any], step: int) -> str:
+    """A thing, or the query that finds it."""
+    said = _text(place, told, step, "of", most=QUERY_MAX)
+    return _query(place, told, step, "of") if is_query(said) else _braced(place, told, step, "of", PLACES)
+
+
+def is_query(said: str) -> bool:
+    """Is it one query, and not a name?"""
+    return said.split(None, 1)[:1] in (["select"], ["with"])
+
+
+def _braced(place: _File, told: Mapping[str, Any], step: int, key: str, known: Sequence[str]) -> str:
+    said = _text(place, told, step, key)
+    for found in _BRACED.finditer(said):
+        if found[1] not in known:
+            raise place.wrong(step, key, f"in braces, one of {', '.join(known)}", found[0])
+    return said
+
+
+def filled(said: str, facts: Mapping[str, str]) -> str:
+    """`said` with what stands in braces put in; what is not known stays as it is."""
+    return _BRACED.sub(lambda found: facts.get(found[1]) or found[0], said)
+
+
 def _query(place: _File, told: Mapping[str, Any], step: int, key: str) -> str:
-    query = _text(place, told, step, key).rstrip(";").rstrip()
+    query = _text(place, told, step, key, most=QUERY_MAX).rstrip(";").rstrip()
     if query and query.split(None, 1)[0].lower() not in ("select", "with"):
         raise place.wrong(step, key, "one query, beginning with select or with", query)
     for found in _PLACE.finditer(query):
