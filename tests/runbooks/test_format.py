@@ -105,7 +105,10 @@ def test_a_check_without_anything_to_ask_is_refused_and_one_that_asks_twice():
 
 def test_what_comes_with_counterfoil_is_well_written_and_complete():
     books = catalogue(CODES).runbooks
-    lists = {"morning", "weekly", "monthly", "monthly-settlement"}
+    lists = {
+        *("morning", "weekly", "monthly", "monthly-settlement"),
+        *("marketplace-payouts", "worker-pulse", "service-health", "agent-treasury", "proofs-and-backups"),
+    }
     assert set(books) == lists | set(PLAYBOOKS)
     assert {name for name, one in books.items() if one.runbook.kind == "checklist"} == lists
     settlement = books["monthly-settlement"].runbook.steps

@@ -25,6 +25,7 @@ from tests.builders import BANK_MAP, PROGRAM, Desk, issue
 from tests.conftest import as_server
 from tests.passwords import login_with_password
 from tests.people import log_in_as, past_the_guard
+from tests.stories.by_the_machine import walk
 from tests.stories.terminal import Terminal, told
 
 PASSPHRASE = "correct horse battery staple"
@@ -76,15 +77,7 @@ def people_who_sign(one: Story) -> None:
             caller, token = log_in_as(conn, name, role, at=one.desk.clock.now)
             one.people[name], one.terminal.keys[name] = caller.principal_id, token
     for name, role in (("ann", "controller"), ("otto", "auditor")):
-        code, said = one.as_person(name, "signers", "new-key", f"{name}.pem", "--passphrase-stdin")
-        assert code == 0, said
-        public = said.strip().splitlines()[-1]
-        words = ("signers", "add", "--principal-id", one.people[name], "--role", role, "--public-key", public, "--until", "2027-06-01")
-        proposed = told(one.terminal(*words, "--output", "json"))
-        decision = {"payloadSha256": proposed["payloadSha256"], "reason": "seen"}
-        one.terminal.ask(f"/api/approvals/{proposed['proposalId']}/approve", decision, role="mira")
-        code, said = one.terminal(*words)
-        assert (code, f"{name} signs as {role}" in said) == (0, True), said
+        a_key_that_signs(one, name, role, f"{name}.pem")
 
 
 def a_signed_proof_of_the_period(one: Story) -> None:
@@ -294,6 +287,41 @@ def the_databases_password_is_changed(one: Story) -> None:
         assert one.terminal("credentials", "show")[0] == 0
 
 
+def the_period_is_walked_by_the_file_that_comes_with_it(one: Story) -> None:
+    """`proofs-and-backups`, from its first step to its signature: I1 to I10, answered by the machine. Otto has a new key by now."""
+    one.now()
+    a_key_that_signs(one, "otto", "auditor", "otto-2.pem")
+    done: dict[str, Any] = {}
+
+    def exported() -> None:
+        done.update(one.exported(one.now())[1])
+
+    def signed() -> None:
+        for name, file in (("ann", "ann.pem"), ("otto", "otto-2.pem")):
+            code, said = one.as_person(name, "proof", "sign", done["id"], "--key", file, "--passphrase-stdin")
+            assert code == 0, said
+        one.now()
+
+    day = f"{now():%Y-%m-%d}"
+    steps = walk(
+        one.terminal, "proofs-and-backups", "--day", day, doing={"The month is exported": exported, "It is signed by the quorum": signed}
+    )
+    assert [step["outcome"] for step in steps if step["type"] == "check"] == ["passed"] * 6
+    assert done["id"] in str(steps[3]["evidence"]["rows"])
+
+
+def a_key_that_signs(one: Story, name: str, role: str, file: str) -> None:
+    code, said = one.as_person(name, "signers", "new-key", file, "--passphrase-stdin")
+    assert code == 0, said
+    public = said.strip().splitlines()[-1]
+    words = ("signers", "add", "--principal-id", one.people[name], "--role", role, "--public-key", public, "--until", "2027-06-01")
+    proposed = told(one.terminal(*words, "--output", "json"))
+    decision = {"payloadSha256": proposed["payloadSha256"], "reason": "seen"}
+    one.terminal.ask(f"/api/approvals/{proposed['proposalId']}/approve", decision, role="mira")
+    code, said = one.terminal(*words)
+    assert (code, f"{name} signs as {role}" in said) == (0, True), said
+
+
 def worked(one: Story) -> None:
     """What the provider tells is heard, and the workers do what there is to do."""
     for _ in range(2):
@@ -313,6 +341,7 @@ RUNBOOK: tuple[Callable[[Story], None], ...] = (
     a_backup_by_policy,
     a_restore_drill_and_its_evidence,
     the_databases_password_is_changed,
+    the_period_is_walked_by_the_file_that_comes_with_it,
 )
 
 

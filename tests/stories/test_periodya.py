@@ -9,6 +9,7 @@ from collections.abc import Callable
 from threading import Thread
 
 from tests.builders import PROGRAM, Desk, issue
+from tests.stories.by_the_machine import walk
 from tests.stories.superuser import by_a_superuser
 from tests.stories.terminal import Terminal, told
 
@@ -209,6 +210,32 @@ def only_who_may_does_it_and_it_is_recorded(desk: Desk, terminal: Terminal) -> N
     assert [row[0] for row in actions] == ["payout.quarantine"]
 
 
+def the_pulse_is_walked_by_the_file_that_comes_with_it(desk: Desk, terminal: Terminal) -> None:
+    """`worker-pulse`, from its first step to its signature: P1 to P8, answered by the machine."""
+
+    def a_worker_is_heard_of() -> None:
+        desk.rows(
+            """insert into worker (id, host, pid, version, started_at, beat_at) values ('w:1', 'h', 1, '1', %s, %s) returning id""",
+            *(desk.clock.now, desk.clock.now),
+        )
+
+    def everything_is_asked() -> None:
+        code, said = terminal("sentinel", "run", "--full")
+        assert code == 0, (said, [(one["code"], one["subject"]) for one in terminal.rows("/api/alerts?state=open")])
+
+    def what_was_mended_is_resolved() -> None:
+        for one in terminal.rows("/api/alerts?state=acknowledged"):
+            assert terminal("alerts", "resolve", one["id"])[0] == 0
+
+    doing = {
+        "A worker is at work": a_worker_is_heard_of,
+        "Everything is asked now, not only what is new": everything_is_asked,
+        "No critical alert is open": what_was_mended_is_resolved,
+    }
+    steps = {step["title"]: step for step in walk(terminal, "worker-pulse", "--day", f"{desk.clock.now.date()}", doing=doing)}
+    assert "payout.quarantine" in str(steps["What people did by hand since the day before"]["evidence"]["rows"])
+
+
 RUNBOOK: tuple[Section, ...] = (
     jobs_run_by_their_schedule_and_on_demand,
     the_pulse_is_as_expected,
@@ -219,6 +246,7 @@ RUNBOOK: tuple[Section, ...] = (
     what_is_suspicious_is_never_sent_while_it_is_quarantined,
     alerts_are_acknowledged_and_resolved,
     only_who_may_does_it_and_it_is_recorded,
+    the_pulse_is_walked_by_the_file_that_comes_with_it,
 )
 
 

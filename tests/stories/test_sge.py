@@ -17,6 +17,7 @@ import pytest
 from counterfoil.operations.webhooks.inbound import verify_standard
 from tests.builders import PROGRAM, Desk, issue
 from tests.operations.webhooks_out.partner import partner
+from tests.stories.by_the_machine import walk
 from tests.stories.superuser import by_a_superuser
 from tests.stories.terminal import Terminal, told
 
@@ -406,6 +407,29 @@ def jobs_are_run_by_name(desk: Desk, terminal: Terminal) -> None:
     assert terminal.rows(f"/api/payouts?invoiceId={invoice}")[0]["state"] == "pending"
 
 
+def the_service_is_walked_by_the_file_that_comes_with_it(desk: Desk, terminal: Terminal) -> None:
+    """`service-health`, from its first step to its signature: S2 to S7, S10, S11, S14 and S15, answered by the machine. Four days later:
+    until then a service level's budget burns, by the intents of this story that stood still, and nobody can tick that away."""
+    _, said = terminal("runbook", "run", "service-health", "--output", "json")
+    burning = next(step for step in told((0, said))["steps"] if "SERVICE_LEVEL_BURN" in step["told"])
+    assert burning["outcome"] == "failed"
+    assert terminal("runbook", "tick", told((0, said))["id"], str(burning["number"]), "--note", "it will pass")[0] == 5
+    desk.clock.advance(days=4)
+
+    def what_nobody_answered_is_answered() -> None:
+        for one in terminal.rows("/api/incidents?state=open"):
+            assert terminal("incidents", "respond", one["id"], "--reason", "it was mended that day")[0] == 0
+
+    title = "Every incident was answered in its time, and every post-mortem is written"
+    day = f"{desk.clock.now.date()}"
+    steps = {
+        step["title"]: step for step in walk(terminal, "service-health", "--day", day, doing={title: what_nobody_answered_is_answered})
+    }
+    [book] = steps["What each book holds"]["evidence"]["rows"]
+    assert (book[0], book[4]) == (PROGRAM, "0")
+    assert steps["No intent stands still"]["outcome"] == "passed"
+
+
 RUNBOOK: tuple[Section, ...] = (
     the_dashboard_is_open_and_refreshes_itself,
     the_books_of_each_program_balance,
@@ -424,6 +448,7 @@ RUNBOOK: tuple[Section, ...] = (
     service_levels_and_trends_are_measured,
     webhooks_that_fail_are_seen_and_sent_again,
     jobs_are_run_by_name,
+    the_service_is_walked_by_the_file_that_comes_with_it,
 )
 
 

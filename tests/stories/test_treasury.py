@@ -17,6 +17,7 @@ from counterfoil.ledger.journals.journal import post, reverse
 from counterfoil.treasury.carbon.model import CarbonMeans
 from counterfoil.treasury.carbon.watttime import WattTime
 from tests.builders import PROGRAM, Desk
+from tests.stories.by_the_machine import walk
 from tests.stories.superuser import by_a_superuser
 from tests.stories.terminal import Terminal, told
 from tests.treasury.carbon.fake_watttime import PASSWORD, USER, fake_watttime
@@ -133,6 +134,7 @@ def what_does_not_match_is_explained(desk: Desk, terminal: Terminal, known: dict
 def carbon_is_synced_and_verified(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
     """T8: energy of yesterday becomes grams by the source's figures; lag is not a difference, and what comes too late is one."""
     day = (desk.clock.now - timedelta(days=1)).date()
+    known["day of energy"] = str(day)
     file = terminal.folder / "energy.csv"
     lines = [f"m-{name},{known[name]},DE,{day}T06:00:00Z,{day}T07:00:00Z,1000000" for name in ("buyer", "broker")]
     file.write_text("\n".join(["reference,agent_id,region,starts_at,ends_at,watt_hours", *lines]))
@@ -208,6 +210,22 @@ def called(state: str, agent: str) -> str:
     return f"update agent set state = '{state}' where id = '{agent}'"
 
 
+def the_day_is_walked_by_the_file_that_comes_with_it(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
+    """`agent-treasury`, from its first step to its signature: T1, T3 to T5, T7, T8 and T10, answered by the machine."""
+
+    def asked() -> None:
+        assert terminal("jobs", "run", "treasury-daily")[0] == 0
+
+    day = known["day of energy"]
+    steps = {
+        step["title"]: step
+        for step in walk(terminal, "agent-treasury", "--day", day, doing={"Agents, transactions and carbon are asked now": asked})
+    }
+    held = {row[0]: row[4] for row in steps["What each agent holds"]["evidence"]["rows"] if row[3] == "EUR"}
+    assert (held[known["buyer"]], held[known["broker"]]) == ("99000", "100000")
+    assert {row[0] for row in steps["Grams of the day, by agent and region"]["evidence"]["rows"]} == {known["buyer"], known["broker"]}
+
+
 RUNBOOK: tuple[Section, ...] = (
     agents_with_money_and_mandates,
     the_daily_checks_are_asked_by_hand,
@@ -219,6 +237,7 @@ RUNBOOK: tuple[Section, ...] = (
     carbon_is_synced_and_verified,
     the_month_is_reported,
     what_is_found_is_asked_of_more_people_the_further_it_reaches,
+    the_day_is_walked_by_the_file_that_comes_with_it,
 )
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from tests.builders import PROGRAM, Desk, issue
+from tests.stories.by_the_machine import walk
 from tests.stories.terminal import Terminal, told
 
 
@@ -303,6 +304,24 @@ def a_months_end_is_answered_by_the_machine(one: Story) -> None:
     assert one.terminal("runbook", "sign", again["id"])[0] == 0
 
 
+def the_day_is_walked_by_the_file_that_comes_with_it(one: Story) -> None:
+    """`marketplace-payouts`, from its first step to its signature: V3 to V8 and V11 to V14, answered by the machine."""
+    day = one.desk.clock.now.date().isoformat()
+    reconciled = {"Our records and everybody else's are held against each other": lambda: recently_reconciled(one)}
+    steps = {step["title"]: step for step in walk(one.terminal, "marketplace-payouts", "--day", day, doing=reconciled)}
+    assert PROGRAM in steps["The day agrees in every program"]["told"]
+    failed = steps["Payouts that failed, and why"]["evidence"]
+    assert (failed["found"], steps["What failed is tried again"]["outcome"]) == (
+        len(one.terminal.rows("/api/payouts?state=failed")),
+        "skipped",
+    )
+
+
+def recently_reconciled(one: Story) -> None:
+    code, said = one.terminal("reconcile", "run", "--program", PROGRAM, "--scope", "recent")
+    assert code == 0, said
+
+
 RUNBOOK: tuple[Callable[[Story], None], ...] = (
     states_and_fees,
     the_days_report,
@@ -318,6 +337,7 @@ RUNBOOK: tuple[Callable[[Story], None], ...] = (
     events_have_levels,
     money_waits_in_escrow,
     usage_becomes_invoices_that_are_not_all_paid_as_asked,
+    the_day_is_walked_by_the_file_that_comes_with_it,
 )
 
 
