@@ -68,7 +68,7 @@ def test_an_endpoint_is_made_enabled_by_two_and_told(office: Office, shop: Partn
         "enabled",
         0,
         0,
-        ["disable", "remove", "ping", "replay"],
+        ["disable", "remove", "set-owner", "ping", "replay"],
     )
     assert one["secret"] not in str(shown)
     (delivery,) = office.ask("GET", "/api/deliveries", params={"endpointId": one["id"]}).json()["data"]
@@ -134,6 +134,22 @@ def test_a_range_is_replayed_after_it_was_disabled(office: Office, shop: Partner
     assert (told.status_code, told.json()["made"]) == (200, "2")
     run(office)
     assert sorted(got.told["subjectId"] for got in shop.got) == ["pay_1", "pay_2"]
+
+
+def test_its_owner_is_changed_by_an_administrator_and_the_action_log_says_why(office: Office) -> None:
+    body = {"url": "https://partner.example/hooks", "ownerEmail": "hooks@partner.example"}
+    made = office.ask("POST", "/api/endpoints", role="administrator", key=fresh(), json=body).json()["id"]
+    path, asked = f"/api/endpoints/{made}/set-owner", {"ownerEmail": "new@partner.example", "reason": "another team mends it"}
+    assert office.ask("POST", path, role="operator", key=fresh(), json=asked).status_code == 403
+    refused = office.ask("POST", path, role="administrator", key=fresh(), json=asked | {"ownerEmail": "a@b, c@d"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "ownerEmail")
+    assert office.ask("POST", path, role="administrator", key=fresh(), json=asked).status_code == 200
+    assert office.ask("GET", f"/api/endpoints/{made}").json()["ownerEmail"] == "new@partner.example"
+    with office.database.transaction() as conn:
+        [log] = conn.execute(
+            "select subject_id, reason, payload ->> 'owner_email' from action where verb = 'endpoint.set_owner'"
+        ).fetchall()
+    assert log == (made, "another team mends it", "new@partner.example")
 
 
 def test_its_secret_is_rotated_by_two_and_shown_to_whoever_asked(office: Office, shop: Partner) -> None:

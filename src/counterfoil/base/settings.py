@@ -223,8 +223,8 @@ class Settings(ChainSettings, BackupSettings):
     notice_channels: SecretStr | None = Field(
         None,
         description="Where people are told of alerts and incidents: name=address, with spaces between, the addresses as Apprise writes "
-        "them (slack://…, discord://…, mailtos://…). name:critical=address, or name:warning=…, takes nothing below that level. Needs the "
-        "extra `notices`.",
+        "them (slack://…, discord://…, mailtos://…). name:critical=address, or name:warning=…, takes nothing below that level; by "
+        "name:owners=…, a mail account without recipients, owners of endpoints are written to. Needs the extra `notices`.",
     )
     notice_heartbeat_cron: str = Field(
         "0 6 * * *", max_length=100, description="When (UTC) every channel is told how things stand, also when all is well; empty: never."

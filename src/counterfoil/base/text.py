@@ -6,7 +6,10 @@ shows a line in another order than it is read (Unicode's embeddings, overrides a
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from typing import Final
 
 from counterfoil.base.problems import InvalidInput
@@ -14,6 +17,8 @@ from counterfoil.base.problems import InvalidInput
 CLEAN: Final = "text without control characters"
 LINES: Final = "\t\n\r"
 REFERENCE_MAX: Final = 200
+EMAIL_MAX: Final = 254  # RFC 5321, 4.5.3.1.3
+_EMAIL_PART: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+")
 _TURNS: Final = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
 _SHOWN: Final = frozenset("\t\n\r\u00a0\u2028")
 
@@ -51,6 +56,19 @@ def reference_of(given: str) -> str:
     if not 0 < len(given.strip()) <= REFERENCE_MAX:
         raise InvalidInput("reference", f"1 to {REFERENCE_MAX} characters", got=given[:40])
     return given.strip()
+
+
+def email_address_of(given: str, field: str) -> str:
+    """An e-mail address of one person, as it is written to: no name beside it, no list, no quotes. Raises InvalidInput."""
+    said = given.strip()
+    name, _, domain = said.rpartition("@")
+    try:
+        plain = str(Address(addr_spec=said)) == said and _EMAIL_PART.fullmatch(name) and _EMAIL_PART.fullmatch(domain)
+    except (HeaderParseError, ValueError, IndexError):
+        plain = None
+    if not plain or len(said) > EMAIL_MAX:
+        raise InvalidInput(field, f"one e-mail address of at most {EMAIL_MAX} characters", got=printable(said)[:80])
+    return said
 
 
 def _is_unclean(one: str) -> bool:

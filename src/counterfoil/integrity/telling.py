@@ -17,6 +17,7 @@ from counterfoil.integrity.silences import count_silences, is_silent
 from counterfoil.operations.events.events import Event, EventKind, Follower
 from counterfoil.operations.notices.channels import Channels
 from counterfoil.operations.notices.notices import FAILED, Telling, refusing, tell
+from counterfoil.operations.webhooks_out.owners import owner_tellers
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.reconciliation.runs.schedule import take_slot, withdraw
@@ -40,7 +41,8 @@ WARNINGS: Final = frozenset(
 
 
 def tellers(kinds: Sequence[EventKind], channels: Channels, make_id: MakeId) -> dict[str, Follower]:
-    """Who follows which event, to tell people of it. Without a channel nobody does."""
+    """Who follows which event, to tell people of it, and the owners of things. Without a channel nobody does."""
+    owners = owner_tellers(channels, make_id)
 
     def following(kind: EventKind) -> Follower:
         def follow(conn: Connection[Any], events: Sequence[Event], now: datetime) -> None:
@@ -48,6 +50,8 @@ def tellers(kinds: Sequence[EventKind], channels: Channels, make_id: MakeId) -> 
                 telling = _telling(conn, kind, one, now)
                 if telling is not None:
                     tell(conn, telling, _others(conn, one, channels.taking(telling.level), now), make_id=make_id, now=now)
+            if kind.name in owners:
+                owners[kind.name](conn, events, now)
 
         return follow
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import email
-import email.message
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.operations.events.events import NewEvent, emit
@@ -19,6 +15,7 @@ from counterfoil.operations.notices.notices import Notice, Telling, list_notices
 from counterfoil.wiring import Wiring, ticks
 from tests.api.office import wiring_for
 from tests.builders import Clock
+from tests.mail_server import Mailbox, mail_server
 from tests.receiver import Receiver, received
 
 
@@ -29,27 +26,11 @@ def receiver() -> Iterator[Receiver]:
         yield made
 
 
-class Mailbox:
-    """A mail server that keeps what it is sent."""
-
-    def __init__(self) -> None:
-        self.letters: list[email.message.Message] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        self.letters.append(email.message_from_bytes(envelope.content))
-        return "250 taken"
-
-
 @pytest.fixture
 def mailbox() -> Iterator[tuple[Mailbox, int]]:
     """A mail server of our own, and its port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    kept = Mailbox()
-    controller = Controller(kept, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield kept, port
-    controller.stop()
+    with mail_server() as made:
+        yield made
 
 
 @dataclass

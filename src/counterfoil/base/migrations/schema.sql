@@ -1088,6 +1088,7 @@ notice: lease_owner text
 notice: lease_until timestamp with time zone
 notice: fence bigint not null default 0
 notice: last_error text
+notice: recipient text not null default ''::text
 notice_attempt: notice_id text not null
 notice_attempt: fence bigint not null
 notice_attempt: at timestamp with time zone not null
@@ -2434,6 +2435,7 @@ notice: notice_has_a_title CHECK (((length(title) >= 1) AND (length(title) <= 30
 notice: notice_is_short CHECK ((length(body) <= 10000))
 notice: notice_level CHECK ((level = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text])))
 notice: notice_pkey PRIMARY KEY (id)
+notice: notice_recipient_is_short CHECK ((length(recipient) <= 254))
 notice: notice_tells_something CHECK ((times > 0))
 notice_attempt: notice_attempt_notice_id_fkey FOREIGN KEY (notice_id) REFERENCES notice(id)
 notice_attempt: notice_attempt_pkey PRIMARY KEY (notice_id, fence)
@@ -9136,6 +9138,7 @@ webhook_endpoint: counterfoil_app: update (delivered_at)
 webhook_endpoint: counterfoil_app: update (failing_since)
 webhook_endpoint: counterfoil_app: update (failures)
 webhook_endpoint: counterfoil_app: update (not_before)
+webhook_endpoint: counterfoil_app: update (owner_email)
 webhook_endpoint: counterfoil_app: update (state)
 webhook_endpoint: counterfoil_app: update (state_at)
 webhook_endpoint: counterfoil_app: update (steps)
@@ -9485,6 +9488,7 @@ notice.created_at: app: select, insert
 notice.group_key: app: select, insert
 notice.level: app: select, insert
 notice.program_id: app: select, insert
+notice.recipient: app: select, insert
 open_hold: app: select
 overpayment.amount: app: select, insert
 overpayment.asset: app: select, insert
@@ -9700,7 +9704,6 @@ webhook_endpoint.created_by: app: select, insert
 webhook_endpoint.events: app: select, insert
 webhook_endpoint.id: app: select, insert
 webhook_endpoint.min_level: app: select, insert
-webhook_endpoint.owner_email: app: select, insert
 webhook_endpoint.program_id: app: select, insert
 webhook_endpoint.url: app: select, insert
 webhook_in.body: app: select, insert; auditor: none

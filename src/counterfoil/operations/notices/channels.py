@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import structlog
 
@@ -15,6 +15,10 @@ from counterfoil.base.problems import InvalidInput, Kind, Problem
 
 EXTRA: Final = "counterfoil[notices]"
 LEVELS: Final = ("info", "warning", "critical")  # from the least to the gravest
+OWNERS: Final = "owners"  # in place of a level: there nothing is told but to the owners of things, each at the address of their own
+NO_RECIPIENT: Final = "of owners, a mailto:// or mailtos:// without recipients: each owner has an address of their own"
+_MAIL: Final = ("mailto", "mailtos")
+_RECIPIENTS: Final = frozenset({"to", "cc", "bcc"})
 _NAME: Final = re.compile(r"([a-z][a-z0-9_-]{0,39})(?::([a-z]{1,20}))?")
 _SECRET: Final = re.compile(r"[\w.~+-]{4,}")  # such a part of an address may be its token, its user or its password
 _log = structlog.get_logger("counterfoil.notices")
@@ -37,12 +41,12 @@ class NoticeDelivery(NamedTuple):
 class Sends(Protocol):
     """What hands a notice to the other side."""
 
-    def send(self, channel: str, *, level: str, title: str, body: str) -> NoticeDelivery:
-        """Hand it over; never raises for what the other side does."""
+    def send(self, channel: str, *, level: str, title: str, body: str, recipient: str = "") -> NoticeDelivery:
+        """Hand it over; never raises for what the other side does. `recipient`: the e-mail address of the owner whom it is for."""
 
 
 class NoticeChannel(NamedTuple):
-    """An address, which holds a secret, and the least level that is told there."""
+    """An address, which holds a secret, and the least level that is told there; `owners` where only owners of things are told."""
 
     address: str
     least: str = "info"
@@ -61,14 +65,23 @@ class Channels:
 
     def taking(self, level: str) -> list[str]:
         """The channels on which this level is told, by name."""
-        return [name for name in self.names if LEVELS.index(level) >= LEVELS.index(self.known[name].least)]
+        told = [name for name in self.names if self.known[name].least != OWNERS]
+        return [name for name in told if LEVELS.index(level) >= LEVELS.index(self.known[name].least)]
 
-    def send(self, channel: str, *, level: str, title: str, body: str) -> NoticeDelivery:
-        """Hand a notice to its channel. One that is no longer set is an error, not a success."""
+    @property
+    def of_owners(self) -> list[str]:
+        """The channels by which owners of things are written to, by name."""
+        return [name for name in self.names if self.known[name].least == OWNERS]
+
+    def send(self, channel: str, *, level: str, title: str, body: str, recipient: str = "") -> NoticeDelivery:
+        """Hand a notice to its channel. One that is no longer set is an error, not a success. A channel of owners without a recipient, as
+        in a test, writes to its own sender."""
         found = self.known.get(channel)
         if found is None:
             return NoticeDelivery(False, f"the channel {channel} is not set here")
-        return _by_apprise(found.address, level, title, body)
+        if recipient and found.least != OWNERS:
+            return NoticeDelivery(False, f"the channel {channel} is not one by which owners are written to")
+        return _by_apprise(found.address, level, title, body, recipient)
 
 
 def parse_channels(text: str, setting: str = "notice_channels") -> Channels:
@@ -81,14 +94,23 @@ def parse_channels(text: str, setting: str = "notice_channels") -> Channels:
         if given is None or not is_set or not address:
             raise InvalidInput(setting, "name=address, the name of small letters", got=_sayable(word))
         name, least = given[1], given[2] or LEVELS[0]
-        if least not in LEVELS:
-            raise InvalidInput(setting, f"name:level=address, the level one of {', '.join(LEVELS)}", got=name)
+        if least not in (*LEVELS, OWNERS):
+            raise InvalidInput(setting, f"name:level=address, the level one of {', '.join((*LEVELS, OWNERS))}", got=name)
         if name in found:
             raise InvalidInput(setting, "each name once", got=name)
         if _plugin(address) is None:
             raise InvalidInput(setting, "an address that Apprise knows, such as slack://, discord:// or mailtos://", got=name)
+        if least == OWNERS and not _has_no_recipient(address):
+            raise InvalidInput(setting, NO_RECIPIENT, got=name)
         found[name] = NoticeChannel(address, least)
     return Channels(found)
+
+
+def _has_no_recipient(address: str) -> bool:
+    """Is it an account that sends mail, with nobody named to whom?"""
+    parts = urlsplit(address)
+    asked = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    return parts.scheme in _MAIL and not parts.path.strip("/") and not asked & _RECIPIENTS
 
 
 def _sayable(word: str) -> str:
@@ -120,12 +142,15 @@ def _plugin(address: str) -> Any:
     return made
 
 
-def _by_apprise(address: str, level: str, title: str, body: str) -> NoticeDelivery:
+def _by_apprise(address: str, level: str, title: str, body: str, recipient: str) -> NoticeDelivery:
     apprise = _apprise()
     kinds = {"critical": apprise.NotifyType.FAILURE, "warning": apprise.NotifyType.WARNING, "info": apprise.NotifyType.INFO}
     try:
         sender = apprise.Apprise()
-        sender.add(_plugin(address))
+        plugin = _plugin(_addressed(address, recipient))
+        if recipient and [to for _, to in plugin.targets] != [recipient]:  # a recipient that it does not take would be its own sender
+            return NoticeDelivery(False, "the owner's address is none that mail can be sent to")
+        sender.add(plugin)
         # As text: what stands in a notice is no HTML of ours, and no Markdown.
         form = apprise.NotifyFormat.TEXT
         result = sender.notify(title=title, body=body, notify_type=kinds[level], body_format=form)
@@ -136,6 +161,10 @@ def _by_apprise(address: str, level: str, title: str, body: str) -> NoticeDelive
     if result:
         return NoticeDelivery(True)
     return NoticeDelivery(False, _without_secrets(said[-1] if said else "it was not taken", address))
+
+
+def _addressed(address: str, recipient: str) -> str:
+    return f"{address}{'&' if '?' in address else '?'}{urlencode({'to': recipient})}" if recipient else address
 
 
 def _without_secrets(said: str, address: str) -> str:

@@ -43,7 +43,8 @@ EVENT_KINDS: Final = declare(FAILED)
 
 
 class Notice(NamedTuple):
-    """A notice: on which channel, about what; `times` things were gathered in it. `due_at`: when it is tried next."""
+    """A notice: on which channel, about what; `times` things were gathered in it. `recipient`: the owner's e-mail address, where it is for
+    the owner of a thing. `due_at`: when it is tried next."""
 
     id: str
     program_id: str
@@ -59,6 +60,7 @@ class Notice(NamedTuple):
     attempt: int
     last_error: str | None
     due_at: datetime | None
+    recipient: str
 
 
 class NoticeAttempt(NamedTuple):
@@ -71,13 +73,14 @@ class NoticeAttempt(NamedTuple):
 
 
 class Telling(NamedTuple):
-    """Something to tell: the group it belongs to, its level, one line, and one paragraph."""
+    """Something to tell: the group it belongs to, its level, one line, and one paragraph; `recipient`: to whom, by a channel of owners."""
 
     group_key: str
     level: str
     title: str
     line: str
     program_id: str = ""
+    recipient: str = ""
 
 
 NOTICE_ROWS: Final = Records(Notice, f"select {', '.join(Notice._fields)} from notice", "notice")
@@ -117,7 +120,8 @@ def _tell(conn: Connection[Any], telling: Telling, channel: str, make_id: MakeId
     added = conn.execute(
         """update notice set times = times + 1, title = %(title)s,
                   body = case when length(body) + length(%(line)s) < %(most)s then body || E'\\n' || %(line)s else body end
-           where id = (select id from notice where (channel, group_key, state) = (%(channel)s, %(group)s, 'waiting')
+           where id = (select id from notice
+                       where (channel, group_key, recipient, state) = (%(channel)s, %(group)s, %(recipient)s, 'waiting')
                          and attempt = 0 and lease_until is null and level = %(level)s
                        order by id desc limit 1 for update skip locked)""",
         {**_given(telling), "channel": channel, "most": BODY_MAX},
@@ -126,8 +130,8 @@ def _tell(conn: Connection[Any], telling: Telling, channel: str, make_id: MakeId
         return None
     notice_id = make_id("ntc")
     conn.execute(
-        """insert into notice (id, program_id, channel, group_key, level, title, body, created_at, due_at, state, state_at)
-           select %(id)s, %(program)s, %(channel)s, %(group)s, %(level)s, %(title)s, %(line)s, %(now)s,
+        """insert into notice (id, program_id, channel, group_key, recipient, level, title, body, created_at, due_at, state, state_at)
+           select %(id)s, %(program)s, %(channel)s, %(group)s, %(recipient)s, %(level)s, %(title)s, %(line)s, %(now)s,
                   greatest(%(due)s, (select max(state_at) + %(apart)s from notice
                                      where (channel, group_key, level, state) = (%(channel)s, %(group)s, %(level)s, 'delivered'))),
                   'waiting', %(now)s""",
@@ -140,6 +144,7 @@ def _given(telling: Telling) -> dict[str, Any]:
     return {
         "program": telling.program_id,
         "group": telling.group_key[:GROUP_MAX],
+        "recipient": telling.recipient,
         "level": telling.level,
         "title": telling.title[:TITLE_MAX],
         "line": telling.line[:BODY_MAX],
@@ -162,7 +167,9 @@ class NoticeSending(Station[Notice, NoticeDelivery]):
     def connect(self, item: Notice) -> Channel[NoticeDelivery]:
         """Hand it over; that may be repeated, so nothing is announced."""
         title = f"{item.title} ({item.times} times)" if item.times > 1 else item.title
-        return OutsideQuestion(lambda: self._sends.send(item.channel, level=item.level, title=title, body=item.body))
+        return OutsideQuestion(
+            lambda: self._sends.send(item.channel, level=item.level, title=title, body=item.body, recipient=item.recipient)
+        )
 
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, NoticeDelivery]], now: datetime) -> None:
         """Sent, tried again, or given up after the fifth time."""

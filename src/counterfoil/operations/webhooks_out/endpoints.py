@@ -12,6 +12,7 @@ from counterfoil.base.encryption.confidential import encrypt, opened
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Approval, Move, record_birth, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.text import email_address_of
 from counterfoil.operations.events.events import Level, NewEvent, emit, event_kind
 from counterfoil.operations.webhooks_out.addresses import Network, checked_url
 from counterfoil.operations.webhooks_out.model import CONFIDENTIAL, DELIVERIES, DELIVERY, ENDPOINT, Endpoint, show_endpoint
@@ -22,7 +23,7 @@ NAMES_MAX: Final = 100
 OVERLAP_DAYS_MAX: Final = 7
 REPLAY_MAX: Final = 10_000
 ABOUT_MAX: Final = 200
-EMAIL_MAX: Final = 254
+OWNER_FIELD: Final = "ownerEmail"
 
 
 class EndpointNotEnabled(Problem):
@@ -62,8 +63,7 @@ def create_endpoint(
     for name in events:
         if event_kind(name) is None:
             raise InvalidInput("events", "names of events, as the list of event kinds has them", got=name[:60])
-    if owner_email.count("@") != 1 or not all(owner_email.split("@")) or len(owner_email) > EMAIL_MAX or " " in owner_email:
-        raise InvalidInput("ownerEmail", "an e-mail address of whoever mends it", got=owner_email[:80])
+    owner_email = email_address_of(owner_email, OWNER_FIELD)
     conn.execute(
         """insert into webhook_endpoint
                (id, program_id, url, events, min_level, owner_email, about, created_by, created_at, state, state_at)
@@ -139,6 +139,16 @@ def remove(conn: Connection[Any], endpoint_id: str, *, reason: str, actor: str, 
     state = lock_endpoint(conn, endpoint_id)
     state = take_step(conn, ENDPOINT, endpoint_id, state, "remove", actor=actor, at=now, reason=reason)
     put_off(conn, endpoint_id, "cancel", actor=actor, now=now)
+    return state
+
+
+def set_owner(conn: Connection[Any], endpoint_id: str, owner_email: str) -> str:
+    """Who is written to when it is disabled; what was written before stays with whom it went to. Raises InvalidInput, NotFound."""
+    address = email_address_of(owner_email, OWNER_FIELD)
+    state = lock_endpoint(conn, endpoint_id)
+    if state in ENDPOINT.final:
+        raise InvalidInput("id", "an endpoint that is not removed", got=endpoint_id)
+    conn.execute("update webhook_endpoint set owner_email = %s where id = %s", [address, endpoint_id])
     return state
 
 

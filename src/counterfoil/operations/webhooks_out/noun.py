@@ -42,6 +42,10 @@ def _remove(one: VerbCall) -> VerbResult:
     return VerbResult(endpoints.remove(one.conn, one.subject_id, reason=one.reason, actor=one.actor, now=one.now))
 
 
+def _set_owner(one: VerbCall) -> VerbResult:
+    return VerbResult(endpoints.set_owner(one.conn, one.subject_id, str(one.taken["owner_email"])))
+
+
 def _ping(one: VerbCall) -> VerbResult:
     made = endpoints.ping(one.conn, one.subject_id, actor=one.actor, now=one.now)
     return VerbResult(show_endpoint(one.conn, one.subject_id).state, made)
@@ -60,7 +64,7 @@ def _retry(one: VerbCall) -> VerbResult:
 def _endpoint_refusals(conn: Connection[Any], endpoint_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
     state = show_endpoint(conn, endpoint_id).state
     may = {name: None if state in ENDPOINT.before(name) else f"it is {state}" for name in ("enable", "disable", "remove")}
-    return {**may, "ping": may["disable"], "replay": may["disable"]}
+    return {**may, "set_owner": may["remove"], "ping": may["disable"], "replay": may["disable"]}
 
 
 def _delivery_refusals(conn: Connection[Any], delivery_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
@@ -81,6 +85,15 @@ ENDPOINT_VERBS: Final = (
     ),
     Verb("disable", OPERATE, "Disable", "Nothing goes there from now on; what happens meanwhile is kept for it.", do=_disable),
     Verb("remove", ADMINISTER, "Remove", "For good. What waits and what was kept for it is never sent.", do=_remove),
+    Verb(
+        "set_owner",
+        ADMINISTER,
+        "Change its owner",
+        "From now on this address is written to when the endpoint is disabled because it takes nothing.",
+        do=_set_owner,
+        done="{id} has its new owner; it is {state}.",
+        takes=(Field("owner_email", "The e-mail address of whoever mends it.", example="hooks@partner.example"),),
+    ),
     Verb(
         "ping",
         OPERATE,

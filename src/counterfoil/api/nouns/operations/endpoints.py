@@ -18,10 +18,11 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput
+from counterfoil.base.text import EMAIL_MAX
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.operations.events.events import event_kinds
 from counterfoil.operations.webhooks_out.addresses import URL_MAX
-from counterfoil.operations.webhooks_out.endpoints import ABOUT_MAX, EMAIL_MAX, NAMES_MAX, OVERLAP_DAYS_MAX, create_endpoint, rotate_secret
+from counterfoil.operations.webhooks_out.endpoints import ABOUT_MAX, NAMES_MAX, OVERLAP_DAYS_MAX, create_endpoint, rotate_secret
 from counterfoil.operations.webhooks_out.model import (
     DELIVERY,
     Attempt,
