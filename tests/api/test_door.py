@@ -16,6 +16,7 @@ from counterfoil.api.http import connections, middleware
 from counterfoil.api.http.app import make_app
 from counterfoil.api.http.connections import GuardedProtocol, address_of, networks
 from counterfoil.operations.access.access import new_secret
+from counterfoil.operations.access.turns import TurnLimits
 from tests.api.office import PROGRAM, Office, fresh, served, wiring_for
 
 HEAD = "POST /api/movements/bulk HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -119,10 +120,33 @@ def test_logins_wait_after_five_failures_in_every_process(office: Office):
 
 
 def test_a_key_that_asks_too_often_waits(office: Office):
-    with served(make_app(office.wiring, owner="t", log_requests=False, requests_per_second=3)) as url:
+    with served(make_app(office.wiring, owner="t", log_requests=False, turn_limits=TurnLimits(of_key=3))) as url:
         with office.http("viewer") as client:
             statuses = {client.get(f"{url}/api/programs").status_code for _ in range(20)}
         assert statuses == {200, 429}
+        time.sleep(1.1)
+        assert office.ask("GET", f"{url}/api/programs").status_code == 200
+
+
+def test_two_processes_count_the_turns_of_a_key_together(office: Office):
+    """Each alone would let 30 of 60 through in a second; together they let 30 through, and the few that one of them had taken already."""
+    limits = TurnLimits(of_key=30)
+    apps = [make_app(office.wiring, owner=f"t{number}", log_requests=False, turn_limits=limits) for number in range(2)]
+    with served(apps[0]) as one, served(apps[1]) as other, office.http("operator") as client:
+        while int(time.time() * 10) % 10 != 1:  # early in a second
+            time.sleep(0.01)
+        began = time.monotonic()
+        done = [client.get(f"{url}/api/programs").status_code for _ in range(30) for url in (one, other)]
+        seconds = int(time.monotonic() - began) + 1
+    assert set(done) == {200, 429}, done
+    assert done.count(200) <= seconds * (30 + 3)
+
+
+def test_an_address_that_asks_too_often_waits_whoever_asks_there(office: Office):
+    limits = TurnLimits(of_address=10)
+    with served(make_app(office.wiring, owner="t", log_requests=False, turn_limits=limits)) as url:
+        statuses = [office.ask("GET", f"{url}/api/programs", role=role).status_code for _ in range(20) for role in ("viewer", None)]
+        assert {200, 401, 429} == set(statuses)
         time.sleep(1.1)
         assert office.ask("GET", f"{url}/api/programs").status_code == 200
 

@@ -98,7 +98,10 @@ class Settings(ChainSettings, BackupSettings):
         1_000, ge=10, le=100_000, description="Connections that a server holds; the next are refused with 503."
     )
     key_requests_max: int = Field(
-        2_000, ge=1, le=1_000_000, description="Requests of one API key or login within a second, in each process."
+        1_000, ge=1, le=1_000_000, description="Requests of one API key or login within a second, in all processes."
+    )
+    address_requests_max: int = Field(
+        20_000, ge=1, le=1_000_000, description="Requests of one address within a second, whoever asks there, in all processes."
     )
     trusted_proxies: str = Field(
         "",

@@ -46,6 +46,7 @@ from counterfoil.api.nouns.treasury import agents, carbon, peers, transactions
 from counterfoil.base.edge import Database
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations.access.access import DEFAULT_RULES, SessionRules
+from counterfoil.operations.access.turns import NO_LIMITS, TurnLimits
 from counterfoil.operations.verbs import Noun
 from counterfoil.wiring import NOUNS, Wiring
 
@@ -123,7 +124,7 @@ def make_app(
     log_requests: bool = True,
     trusted: Iterable[Network] = (),
     https: bool = False,
-    requests_per_second: int | None = None,
+    turn_limits: TurnLimits = NO_LIMITS,
     session_rules: SessionRules = DEFAULT_RULES,
     nouns: Sequence[Noun] = NOUNS,
 ) -> FastAPI:
@@ -156,7 +157,7 @@ def make_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    keys = KeyRing(database, wiring.clock, requests_per_second=requests_per_second)
+    keys = KeyRing(database, wiring.clock, turn_limits)
     doorman = Doorman(database, wiring.clock, wiring.make_id)
     app.state.services = Services(wiring, database, keys, doorman, gatherer, __version__, owner, stuck_after, session_rules)
     add_handlers(app)

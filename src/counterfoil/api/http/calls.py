@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from fastapi.responses import JSONResponse, Response
 from psycopg import Connection
 from pydantic import BaseModel
 
-from counterfoil.api.http.doorman import Doorman
+from counterfoil.api.http.doorman import Doorman, address_in
 from counterfoil.api.http.kept_key import KeptKey
 from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
 from counterfoil.api.http.schemas import Proposed, WriteResult
@@ -27,6 +28,8 @@ from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotAuthent
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import DEFAULT_RULES, Caller, KeyRefused, SessionRules, authenticate, refuse_misspelt, require
+from counterfoil.operations.access.records import clean
+from counterfoil.operations.access.turns import TooManyRequests, TurnLimits, part_of, take_turns
 from counterfoil.wiring import Wiring
 
 KEY_REMEMBERED_S: Final = 2.0  # a key that is revoked elsewhere ends here after at most so long
@@ -34,12 +37,6 @@ KEYS_REMEMBERED_MAX: Final = 10_000
 KEY_HEADER: Final = "Idempotency-Key"
 WITHIN: Final = "counterfoil.within"  # in a request's scope: it is about the program of its caller
 DRY_RUN_HEADER: Final = "Dry-Run"
-
-
-class TooManyRequests(Problem):
-    """This key asks more often than a key may."""
-
-    kind: ClassVar[Kind] = "busy"
 
 
 class WholeInstallation(Problem):
@@ -51,10 +48,10 @@ class WholeInstallation(Problem):
 class KeyRing:
     """Who holds which API key, remembered for two seconds, so that a burst of requests costs one look-up."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], *, requests_per_second: int | None = None) -> None:
-        """Keys are looked up in `database`, expire by `clock`, and ask so often at most; None for as often as they like."""
-        self._per_second = requests_per_second
-        self._second, self._turns = 0, dict[str, int]()
+    def __init__(self, database: Database, clock: Callable[[], datetime], limits: TurnLimits) -> None:
+        """Keys are looked up in `database`, expire by `clock`, and ask as often as `limits` allow."""
+        self.limits = limits
+        self._turns, self._fetching = dict[str, tuple[int, float]](), dict[str, asyncio.Lock]()
         self._database = database
         self._clock = clock
         self._known: dict[bytes, tuple[float, Caller]] = {}
@@ -78,17 +75,25 @@ class KeyRing:
         """Look every key up again: one was revoked here."""
         self._known.clear()
 
-    def take_turn(self, caller: Caller) -> None:
-        """Count a request of this key or login. Raises TooManyRequests beyond its number within a second, in this process."""
-        if self._per_second is None:
+    async def take_turn(self, scope: str, limit: int | None) -> None:
+        """Count a request of this key, login or address. Raises TooManyRequests beyond its number within a second, in all processes."""
+        if limit is None:
             return
-        second = int(time.monotonic())
-        if second != self._second:
-            self._second, self._turns = second, {}
-        turns = self._turns.get(caller.scope, 0) + 1
-        self._turns[caller.scope] = turns
-        if turns > self._per_second:
-            raise TooManyRequests(limit=f"{self._per_second} requests in a second", wait_seconds=1)
+        if len(self._turns) >= KEYS_REMEMBERED_MAX:
+            self._turns.clear()
+            self._fetching.clear()
+        async with self._fetching.setdefault(scope, asyncio.Lock()):  # one fetches for all that wait: each would take a part of its own
+            left, until = self._turns.get(scope, (0, 0.0))
+            if left == 0 or time.monotonic() >= until:
+                left, until = await run_in_threadpool(self._fetch_turns, scope, limit)
+            self._turns[scope] = (left - 1 if left > 0 else left), until
+        if left < 0:
+            raise TooManyRequests(limit=f"{limit} requests in a second", wait_seconds=1)
+
+    def _fetch_turns(self, scope: str, limit: int) -> tuple[int, float]:
+        """A part of this second's turns, for a second; or none (-1), and for a tenth of one nobody asks the database again."""
+        with self._database.transaction() as conn:
+            return (part_of(limit), time.monotonic() + 1) if take_turns(conn, scope, limit) else (-1, time.monotonic() + 0.1)
 
 
 @dataclass(frozen=True)
@@ -350,6 +355,8 @@ async def admitted(request: Request, permission: str) -> Caller:
     """Who asks, by the headers alone, if they may. Who may not is recorded. Raises NotAuthenticated and its kin, NotAllowed."""
     known: Caller | None = request.scope.get("counterfoil.admitted")
     services = services_of(request)
+    if known is None:
+        await services.keys.take_turn(f"address:{clean(address_in(request))}", services.keys.limits.of_address)
     try:
         caller = known or await authenticated(services, request)
         require(caller, permission)
@@ -360,7 +367,7 @@ async def admitted(request: Request, permission: str) -> Caller:
         await run_in_threadpool(services.doorman.key_refused, request)
         raise
     if known is None:
-        services.keys.take_turn(caller)
+        await services.keys.take_turn(caller.scope, services.keys.limits.of_key)
     request.scope["counterfoil.admitted"] = caller
     return caller
 

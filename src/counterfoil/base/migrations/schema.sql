@@ -1491,6 +1491,9 @@ refund_execution: provider text not null
 refund_execution: reference text not null
 refund_execution: actor text not null
 refund_execution: at timestamp with time zone not null
+request_turn: scope text not null
+request_turn: second bigint not null
+request_turn: taken integer not null
 reversal: journal_id uuid not null
 reversal: line integer not null
 reversal: reversed_by uuid not null
@@ -2648,6 +2651,7 @@ refund_execution: refund_execution_pkey PRIMARY KEY (refund_id)
 refund_execution: refund_execution_reference CHECK (((length(reference) >= 1) AND (length(reference) <= 200)))
 refund_execution: refund_execution_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refund(id)
 refund_execution: refund_is_paid_once_by_each_reference UNIQUE (provider, reference)
+request_turn: request_turn_pkey PRIMARY KEY (scope)
 reversal: line_is_reversed_once PRIMARY KEY (journal_id, line)
 reversal: reversal_reversed_by_fkey FOREIGN KEY (reversed_by) REFERENCES journal(id)
 role_conflict: role_conflict_pkey PRIMARY KEY (role, other)
@@ -3008,6 +3012,7 @@ refund: CREATE INDEX refund_by_state ON public.refund USING btree (state, id)
 refund: CREATE INDEX refund_of_customer ON public.refund USING btree (program_id, customer_id)
 refund: CREATE INDEX refund_of_invoice ON public.refund USING btree (invoice_id)
 refund: CREATE INDEX refund_of_settlement ON public.refund USING btree (settlement_id) WHERE (settlement_id IS NOT NULL)
+request_turn: CREATE INDEX request_turn_by_second ON public.request_turn USING btree (second)
 reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
 role_grant: CREATE UNIQUE INDEX role_is_granted_once ON public.role_grant USING btree (principal_id, role) WHERE (revoked_at IS NULL)
 run_finding: CREATE INDEX run_finding_again ON public.run_finding USING btree (identity)
@@ -8964,6 +8969,9 @@ refund: owner: counterfoil_owner
 refund_execution: counterfoil_app: insert, select
 refund_execution: counterfoil_auditor: select
 refund_execution: owner: counterfoil_owner
+request_turn: counterfoil_app: delete, insert, select, update
+request_turn: counterfoil_auditor: select
+request_turn: owner: counterfoil_owner
 reversal: counterfoil_app: select
 reversal: counterfoil_auditor: select
 reversal: owner: counterfoil_owner
@@ -9603,6 +9611,7 @@ refund.receivable: app: select, insert
 refund.retain_fees: app: select, insert
 refund.settlement_id: app: select, insert
 refund.validator_fee: app: select, insert
+request_turn: app: select, insert, update, delete
 reversal: app: select
 role_conflict: app: select
 role_grant: app: select, insert, update

@@ -20,6 +20,7 @@ from counterfoil.cli.local.working import kept_for_good, stopped_by_signals, wor
 from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.operations.access.access import SessionRules
 from counterfoil.operations.access.oidc.provider import parse_provider
+from counterfoil.operations.access.turns import TurnLimits
 
 DRAIN_S: Final = 30  # a server answers what it has begun for so long
 BACKLOG: Final = 2_048
@@ -61,7 +62,7 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         import_bytes_max=settings.import_bytes_max,
         trusted=networks(settings.trusted_proxies),
         https=settings.dashboard_https,
-        requests_per_second=settings.key_requests_max,
+        turn_limits=TurnLimits(settings.key_requests_max, settings.address_requests_max),
         session_rules=session_rules,
     )
     add_dashboard(
