@@ -230,7 +230,11 @@ def test_nobody_is_let_in_whom_no_administrator_linked(desk, served, provider):
     provider.tell(subject="stranger")
     client = a_browser(served)
     answer = back(client, begun(client))
-    assert (answer.status_code, "nobody here said who you are" in answer.text) == (401, True)
+    assert (answer.status_code, "nobody here said who you are" in answer.text, "Your subject: stranger." in answer.text) == (
+        401,
+        True,
+        True,
+    )
 
 
 def test_a_link_that_ended_and_a_person_who_was_ended_open_nothing(desk, served, provider):

@@ -57,7 +57,10 @@ def _back(served: Served, request: Request, code: str, state: str, issuer: str |
     except Problem as refusal:
         if refusal.kind == "busy":
             raise
-        told = " ".join(filter(None, (refusal.headline(), _sentence(refusal.facts.get("why")))))
+        subject = refusal.facts.get("subject")
+        told = " ".join(
+            filter(None, (refusal.headline(), _sentence(refusal.facts.get("why")), f"Your subject: {subject}." if subject else ""))
+        )
         body = served.renderer.login("", told=told, refused=True, provider=True)
         return finish(Response(body, status_of(refusal), media_type="text/html"))
     # A page, and no redirect: browsers leave a strict cookie at home as long as it was another site that sent them.
