@@ -244,3 +244,43 @@ def test_a_key_has_no_account(desk, served):
     client = httpx2.Client(base_url=served, follow_redirects=False)
     client.post("/login", data={"key": days.a_key(desk.database)})
     assert client.get(ACCOUNT).status_code == 403
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("script", [True, False])
+def test_the_account_fits_its_screen_in_both_themes_with_scripts_and_without(browser, desk, served, scheme, script):
+    name = f"pia {scheme} {'with' if script else 'without'}"
+    a_person(desk, name)
+    context = browser.new_context(color_scheme=scheme, java_script_enabled=script)
+    page, complaints = context.new_page(), []
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+
+    def fits():
+        for width in (390, 1280, 1920):
+            page.set_viewport_size({"width": width, "height": 900})
+            if script:
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (page.url, width)
+                narrow = "[...document.querySelectorAll('main input')].filter((one) => one.type !== 'hidden' && one.offsetWidth < 120)"
+                assert page.evaluate(f"{narrow}.map((one) => one.name)") == [], (page.url, width)
+
+    try:
+        page.goto(f"{served}/password?once=cf_once_x")
+        fits()
+        page.goto(f"{served}/login")
+        fits()
+        page.get_by_label("Your name").fill(name)
+        page.get_by_label("Password or API key").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("link", name=name).click()
+        fits()
+        page.locator("#begin-password").fill(PASSWORD)
+        page.get_by_role("button", name="Add a second factor").click()
+        fits()
+        code = pyotp.TOTP(page.locator(".secret").inner_text()).at(desk.clock.now)
+        page.locator("#first-code").fill(code)
+        page.get_by_role("button", name="Turn it on").click()
+        assert page.locator(".codes li").count() == 10
+        fits()
+    finally:
+        context.close()
+    assert complaints == []
