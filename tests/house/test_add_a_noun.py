@@ -162,3 +162,4 @@ def test_a_noun_takes_few_files_and_few_lines():
         line for text in own.values() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("#", "--", '"""'))
     ]
     assert len(mechanical) <= LINES_MAX, "declared once, a noun is small"
+    assert f"{len(own)} files with {len(mechanical)} lines of code" in PAGE, "the page says what it counts to"
