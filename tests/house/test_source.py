@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.house.tree import ROOT, SOURCE, Function, functions_of, text_of, tree
 
 LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
+FOLDER_FILES_MAX = 16
 
 # What is called, and what to do instead.
 BANNED: Mapping[str, str] = {
@@ -86,6 +88,12 @@ def test_a_file_is_short_enough_to_be_read_at_once(path: Path) -> None:
 def test_a_function_is_short_enough_to_be_read_at_once(path: Path) -> None:
     long = {one.name: length(one) for one in functions_of(path) if length(one) > FUNCTION_LINES_MAX}
     assert long == {}, f"at most {FUNCTION_LINES_MAX} lines each: take a step of it out, and name it"
+
+
+def test_a_folder_holds_few_enough_files_to_be_seen_at_once() -> None:
+    files = Counter(str(path.parent) for path in SOURCE if path.name != "__init__.py")
+    crowded = {folder: count for folder, count in files.items() if count > FOLDER_FILES_MAX}
+    assert crowded == {}, f"at most {FOLDER_FILES_MAX} files in a folder: give those that belong together a room of their own"
 
 
 def length(function: Function) -> int:
