@@ -25,7 +25,7 @@ from counterfoil.operations.webhooks.counts import webhook_counts
 from counterfoil.operations.work.circuits import open_circuits
 from counterfoil.operations.work.health import Judged, judge_counters, verdict_of
 from counterfoil.operations.work.queries import QueueDepth, SilentPeer, peers_silent, queue_depths
-from counterfoil.operations.work.worker import JobNote, list_workers
+from counterfoil.operations.work.worker import JobNote, WorkerStatus, list_workers
 from counterfoil.payouts.details import payout_health
 from counterfoil.payouts.providers_in_use import providers_not_set
 from counterfoil.reconciliation.reach import never_concluded
@@ -57,16 +57,11 @@ class JobView(ViewModel):
     handled: int = Field(description="Items, since the worker started.")
 
 
+@shows(WorkerStatus, hidden=("stopped_at",))
 class WorkerView(ViewModel):
     """A worker as the database knows it."""
 
-    id: str
-    host: str
-    pid: int
-    version: str
     health: str = Field(description="healthy, failing (a job's last run ended in an error), down (silent for 60 s) or stopped.")
-    started_at: datetime
-    beat_at: datetime
     jobs: dict[str, JobView]
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import ViewModel, answer
+from counterfoil.api.http.schemas import ViewModel, answer, shows
 from counterfoil.operations.access.access import READ
 from counterfoil.operations.providers import Provider
 from counterfoil.operations.providers.stats import SPAN, SPAN_MAX, CallStats, call_stats
@@ -37,26 +37,17 @@ class CapabilitiesView(ViewModel):
     orders_max: int = Field(description="How many orders one request, or one file, carries.")
 
 
+@shows(CallStats, hidden=("provider",))
 class ProviderStatsView(ViewModel):
     """Calls that were announced in the span, by what came of them. Latency in milliseconds from the announcement to the answer."""
 
-    calls: int
-    accepted: int
-    refused: int
     later: int = Field(description="It would not take them now; nothing was done.")
-    unclear: int
     no_answer: int = Field(description="Nothing came before the horizon.")
     open: int = Field(description="May still be answered.")
     availability_bps: int | None = Field(
         description="Of the calls that are over, how many got a definite answer, in ten-thousandths; null: none is over.",
         examples=[9_987],
     )
-    latency_p50_ms: int | None
-    latency_p95_ms: int | None
-    latency_p99_ms: int | None
-    last_call_at: datetime | None
-    last_success_at: datetime | None
-    last_failure_at: datetime | None
 
 
 class ProviderCircuitView(ViewModel):
@@ -112,7 +103,6 @@ def _shown(provider: Provider, stats: CallStats, circuits: Sequence[Circuit]) ->
         fee_asset=can.fee_asset,
         orders_max=can.orders_max,
     )
-    told = {name: value for name, value in stats._asdict().items() if name != "provider"}
     return ProviderView(
         id=provider.name,
         circuits=[
@@ -120,5 +110,5 @@ def _shown(provider: Provider, stats: CallStats, circuits: Sequence[Circuit]) ->
             for one in sorted(circuits, key=lambda one: one.queue)
         ],
         capabilities=capabilities,
-        stats=ProviderStatsView(**told, availability_bps=stats.availability_bps),
+        stats=ProviderStatsView.of(stats),
     )

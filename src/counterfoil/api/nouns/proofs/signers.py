@@ -12,7 +12,7 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
 from counterfoil.api.http.fields import Instant, id_in_body, id_in_path
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Because, RequestModel, ViewModel, WriteResult, answer
+from counterfoil.api.http.schemas import BY_TWO, Because, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.problems import Problem
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.proofs.log.checkpoints import LogNotBegun, keys_of_log, origin_of, seed_of
@@ -22,22 +22,13 @@ from counterfoil.proofs.signing.signers import Signer, add_signer, quorum_can_be
 router = routes("Signers")
 
 
+@shows(Signer)
 class SignerView(ViewModel):
     """A person's key, for one role. `health`: ready, or why its signature would not count."""
 
-    id: str
-    principal_id: str
-    person: str
-    role: str
     public_key: str
     health: str = Field(examples=["ready"])
     last_signed_at: datetime | None
-    created_by: str
-    created_at: datetime
-    valid_until: datetime
-    revoked_at: datetime | None
-    revoked_by: str | None
-    revoke_reason: str | None
 
 
 class LogSignerView(ViewModel):
