@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pyarrow.parquet as pq
 
 from benchmarks.matching_noise import World, key_world, text_world
 from counterfoil.matching.guess.rule_set import guess_rules

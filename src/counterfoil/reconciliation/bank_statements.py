@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 from psycopg import Connection
 
 from counterfoil.base.encryption.confidential import Confidential, encrypt, opened, unreadable

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple, NoReturn
 
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 
 from counterfoil.base.problems import Kind, Problem, TooLarge
 from counterfoil.base.text import cleaned

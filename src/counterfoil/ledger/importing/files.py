@@ -104,8 +104,8 @@ def _ndjson(path: Path, mapped: ImportMap) -> Iterator[Row]:
 
 
 def _parquet(path: Path, mapped: ImportMap) -> Iterator[Row]:
-    import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
         file = pq.ParquetFile(path)

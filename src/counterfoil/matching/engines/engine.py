@@ -136,7 +136,7 @@ class DuckEngine:
 
     def load(self, name: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
         """Through Arrow, by column."""
-        import pyarrow as pa  # type: ignore[import-untyped]  # an Arrow import costs 0.2 s, and most runs load nothing
+        import pyarrow as pa  # an Arrow import costs 0.2 s, and most runs load nothing
 
         shape = pa.schema([(column, _ARROW[kind](pa)) for column, kind in columns.items()])
         arrays = [[row[at] for row in rows] for at in range(len(columns))]

@@ -127,7 +127,7 @@ def format_of(path: Path) -> str:
 def _statement(engine: DuckEngine, found: Looked, folder: Path) -> None:
     """Read by its own reader; the columns are those of the common shape."""
     kind = found.format
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
 
     lines = pa.concat_tables([sources.read(path, format=kind).lines for path in found.paths[:FILES_LOOKED_AT_MAX]])
     engine.conn.register(f"{found.side}_statement", lines)

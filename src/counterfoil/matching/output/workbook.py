@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import xlsxwriter  # type: ignore[import-untyped]
+import xlsxwriter
 
 from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.output.files import BREAK_COLUMNS, break_row

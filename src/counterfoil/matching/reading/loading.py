@@ -278,7 +278,7 @@ ROLES: Final = {"id": "external_id"}  # what the readers call it
 
 def _statement(engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, name: str, form: str, folder: Path) -> Side:
     """Formats with a reader of their own; of a table's columns the rule set may name which is which."""
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
 
     from counterfoil import statements as sources
 

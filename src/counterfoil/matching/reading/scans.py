@@ -93,8 +93,8 @@ def _json_text(name: str, *, is_figure: bool) -> str:
 
 def _sheets(paths: Sequence[Path], source: Source, into: Path) -> Path:
     """One sheet of each workbook, row by row, as texts beside the file and row they stand in."""
-    import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     from counterfoil.statements.tables.workbooks import opened_sheet
 

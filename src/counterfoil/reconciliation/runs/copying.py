@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.parquet as pq
 from psycopg import sql
 
 from counterfoil.base.encryption.keys import EncryptionKeys
@@ -45,7 +45,7 @@ def copy_out(books: Books, query: sql.Composable, path: Path, *, snapshot: str |
     the one that an open transaction exported under that name. `read` makes of each batch what is written. Amounts must be bigint, days
     date. Raises BooksUnreadable.
     """
-    import adbc_driver_postgresql.dbapi as adbc  # type: ignore[import-untyped]  # 0.1 s that only those pay who read this way
+    import adbc_driver_postgresql.dbapi as adbc  # 0.1 s that only those pay who read this way
 
     role = books.role or "none"
     if not re.fullmatch(r"[a-z_]{1,63}", role):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from croniter import croniter  # type: ignore[import-untyped]
+from croniter import croniter
 from psycopg import Connection
 from psycopg.rows import class_row
 

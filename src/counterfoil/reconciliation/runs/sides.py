@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pyarrow.parquet as pq
 
 from counterfoil.matching.engines.engine import DuckEngine, Ordered, literal
 from counterfoil.matching.passes.footing import Footing

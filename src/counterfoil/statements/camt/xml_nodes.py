@@ -9,8 +9,8 @@ from typing import Any, BinaryIO, Final
 from xml.sax import SAXException, SAXParseException  # nosec - types only; the parser is defusedxml's
 from xml.sax.handler import ContentHandler
 
-from defusedxml import sax as safe_sax  # type: ignore[import-untyped]
-from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
+from defusedxml import sax as safe_sax
+from defusedxml.common import DefusedXmlException
 
 from counterfoil.base.problems import TooLarge
 from counterfoil.statements.shape import LINE_CHARS_MAX, SourceBroken

@@ -9,8 +9,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from counterfoil.statements.dates import choose_format, is_iso
 from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, SourceRead, within

@@ -16,8 +16,8 @@ BAD_BOOK: Final = (
 
 def open_workbook(source: Path | BinaryIO) -> Any:
     """To be read row by row, and closed; values, no formulas. Raises one of BAD_BOOK for what is no workbook or is damaged."""
-    import openpyxl  # type: ignore[import-untyped]
-    from openpyxl.utils.exceptions import InvalidFileException  # type: ignore[import-untyped]
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         return openpyxl.load_workbook(source, read_only=True, data_only=True)

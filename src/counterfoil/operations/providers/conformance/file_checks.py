@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final, Protocol
 
-from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
+from defusedxml.ElementTree import fromstring
 
 from counterfoil.base.problems import Problem
 from counterfoil.operations.providers import FileHead, FileProvider, Later, PayoutOrder, Sought, Unclear

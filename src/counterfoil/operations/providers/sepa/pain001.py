@@ -9,9 +9,9 @@ from importlib.resources import files
 from typing import Final
 
 import xmlschema
-from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
+from defusedxml.ElementTree import fromstring
 from sepaxml import SepaTransfer
-from text_unidecode import unidecode  # type: ignore[import-untyped]
+from text_unidecode import unidecode
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.providers import FileHead, PayoutOrder
