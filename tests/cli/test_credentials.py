@@ -103,7 +103,6 @@ def test_killed_when_the_database_has_the_new_password_and_the_file_both_a_serve
     assert within(60, (drill / REACHED).exists), killed.poll()
     killed.send_signal(signal.SIGKILL)
     assert killed.wait(20) == -signal.SIGKILL
-    (drill / ARMED).unlink()
     assert len(passwords_of(kept.url)) == 2
     with running(tmp_path, ["serve"], "", database_url=kept.url) as server:
         url = server.said("listening")["url"]

@@ -114,7 +114,6 @@ class Practice:
             traffic = beside.submit(self.traffic)
             pid = self.await_reached(window)
             landed = self.seen(window)
-            (self.drill / ARMED).unlink()
             landed = self.strike(window, pid) and landed
             traffic.result(TRAFFIC_S)
         (self.kills if landed else self.misses)[window.name] += 1
