@@ -14,6 +14,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help setup demo test examples soak spark check lint format types contracts bench chaos jepsen docs reference schema lock clean
 .DELETE_ON_ERROR:
+# Where it is set, each of the many processes of a test run compiles all it imports anew: half of its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
