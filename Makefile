@@ -1,10 +1,11 @@
 # Everything that a developer or a newcomer does. Each target sets up what it needs: Python 3.11 or later and make are enough.
-# Overrides: PYTHON=python3.13, WORKERS=4 (test processes), CYCLES=200 (chaos), FAULTS=1000 (jepsen), SOAK=20 (soak), QUICK=1 (bench), DEMO_ONCE=1 (demo).
+# Overrides: PYTHON=python3.13, WORKERS=4 (test processes), CYCLES=200 (chaos), CUTS=300 (cuts), FAULTS=1000 (jepsen), SOAK=20 (soak), QUICK=1 (bench), DEMO_ONCE=1 (demo).
 
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
     $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 WORKERS ?= auto
 CYCLES ?= 20
+CUTS ?= 20
 FAULTS ?= 100
 SOAK ?= 20
 BIN := .venv/bin
@@ -12,7 +13,7 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 BENCHMARKS = $(patsubst benchmarks/%.py,%,$(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test examples soak spark check lint format types contracts bench chaos jepsen docs reference schema lock clean
+.PHONY: help setup demo test examples soak spark check lint format types contracts bench chaos cuts jepsen docs reference schema lock clean
 .DELETE_ON_ERROR:
 # Where it is set, each of the many processes of a test run compiles all it imports anew: half of its start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -88,6 +89,9 @@ jepsen: .venv/.dev  ## Move money between two servers under FAULTS faults; nothi
 
 chaos: .venv/.dev  ## Kill or freeze a process at every point of a payment, CYCLES times
 	@$(BIN)/python -m tests.chaos.run --cycles $(CYCLES)
+
+cuts: .venv/.dev  ## Cut connections to the database at CUTS commits; nothing is lost, doubled or untrue
+	@$(BIN)/python -m tests.chaos.cuts --cuts $(CUTS)
 
 soak: .venv/.dev  ## Run the property tests with SOAK times as many examples
 	@files=$$(grep -rl 'import examples$$' tests --include='test_*.py') && SOAK=$(SOAK) $(BIN)/pytest $$files -n $(WORKERS)

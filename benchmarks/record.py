@@ -24,7 +24,9 @@ BENCHMARKS = {
     "postgres_to_parquet": ["-m", "benchmarks.postgres_to_parquet"],
     "matching_quality": ["-m", "benchmarks.matching_quality"],
     "chaos": ["-m", "tests.chaos.run", "--cycles", "200"],
+    "cuts": ["-m", "tests.chaos.cuts", "--cuts", "300"],
 }
+ALWAYS_WHOLE = ("chaos", "cuts")
 
 
 def machine() -> dict[str, str]:
@@ -41,12 +43,12 @@ def machine() -> dict[str, str]:
 def record(name: str, *, quick: bool) -> int:
     """Run one and keep its output; nothing is kept of one that failed."""
     about = machine()
-    command = [sys.executable, *BENCHMARKS[name], *(["--quick"] if quick and name != "chaos" else [])]
+    command = [sys.executable, *BENCHMARKS[name], *(["--quick"] if quick and name not in ALWAYS_WHOLE else [])]
     print(f"== {name}", flush=True)
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=FOLDER.parent.parent)
     print(done.stdout, done.stderr[-2_000:] if done.returncode else "", flush=True)
     if done.returncode == 0:
-        about["command"] = " ".join(["python", *BENCHMARKS[name], *(["--quick"] if quick and name != "chaos" else [])])
+        about["command"] = " ".join(["python", *BENCHMARKS[name], *(["--quick"] if quick and name not in ALWAYS_WHOLE else [])])
         (FOLDER / f"{name}.txt").write_text(json.dumps(about) + "\n" + done.stdout, "utf-8")
     return done.returncode
 

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 from counterfoil.api.http.kept_key import KeptKey
 from counterfoil.base.edge import Database
 from counterfoil.base.idempotency import BEGUN_FOR, Answer, BegunWork, begin
-from tests.base.relay import Relay
 from tests.builders import NOW, Clock
+from tests.chaos.wire import Wire
 
 ANSWER = Answer(1, None, replayed=False)
 
@@ -73,11 +73,11 @@ def test_a_renewal_whose_acknowledgement_is_lost_leaves_the_key_ours(database: D
     """The commit lands, the connection ends before its answer: whoever renewed does not know when."""
     clock = Clock(NOW)
     mine = taken(database, NOW)
-    with Relay(database.url) as relay, relay.database() as theirs, capture_logs() as told:
+    with Wire(lambda: database.url) as wire, wire.database(database.url) as theirs, capture_logs() as told:
         clock.advance(minutes=5)
-        relay.lose_next_acknowledgement()
+        wire.arm("after")
         kept = KeptKey(theirs, mine, clock, every_s=0.01)
-        until(lambda: relay.lost == 1)
+        until(lambda: wire.cuts.total() == 1)
         assert renewed_at(database) == NOW + timedelta(minutes=5), "the commit landed"
         clock.advance(minutes=5)
         until(lambda: renewed_at(database) == clock.now)

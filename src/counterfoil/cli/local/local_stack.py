@@ -66,7 +66,8 @@ class Child:
         self._command = [sys.executable, "-m", "counterfoil", *command]
         if die_with_parent:
             self._command = Identity("same").command(*self._command, parent=os.getpid(), death_signal=signal.SIGTERM)
-        self._environment = {**os.environ, **environment}
+        # The database's list of who is connected names it so.
+        self._environment = {**os.environ, "PGAPPNAME": f"counterfoil-{name.replace(' ', '-')}", **environment}
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
 

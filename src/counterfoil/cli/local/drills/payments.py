@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,15 +62,20 @@ class Verdict(NamedTuple):
 class Practice:
     """An installation, customers who pay, and a hand that kills."""
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing starts before `running`."""
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        """Nothing starts before `running`. `settings` go over those of every process."""
         self.drill = folder / "drill"
         self.world = World(
             folder / "world",
             workers=2,
             die_with_parent=True,
             destinations={"payee-1": "acct_payee_1"},
-            settings={**SETTINGS, "COUNTERFOIL_DRILL_FOLDER": str(self.drill), "COUNTERFOIL_DESTINATION_COOLING_HOURS": "0"},
+            settings={
+                **SETTINGS,
+                "COUNTERFOIL_DRILL_FOLDER": str(self.drill),
+                "COUNTERFOIL_DESTINATION_COOLING_HOURS": "0",
+                **(settings or {}),
+            },
             simulator={
                 "settle_ms": 1500,  # nor the provider's next word
                 "first_byte_ms": 3000,
