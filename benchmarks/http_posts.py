@@ -26,7 +26,8 @@ from counterfoil.base.edge import Database, entropy, make_id, now
 from counterfoil.base.encryption.key_file import new_key
 from counterfoil.base.migrations.runner import migrate
 from counterfoil.base.money import Asset
-from counterfoil.base.postgres.launcher import PrivatePostgres
+from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres
+from counterfoil.base.postgres.logins import SERVER, make_logins
 from counterfoil.ledger.accounts.accounts import NewAccount, open_accounts, open_program
 from counterfoil.operations.access import access
 
@@ -51,10 +52,11 @@ class Result(NamedTuple):
 def server(postgres: PrivatePostgres) -> Iterator[tuple[str, str]]:
     """A server process of its own: its address, and a controller's key."""
     migrate(postgres.url)
+    make_logins(postgres.url)  # a server refuses to serve as a superuser
     key, log = _seed(postgres.url), postgres.folder / "server.log"
     environment = {
         **os.environ,
-        "COUNTERFOIL_DATABASE_URL": postgres.url,
+        "COUNTERFOIL_DATABASE_URL": postgres.url_of(DATABASE, login=SERVER),
         "COUNTERFOIL_ENCRYPTION_KEYS": new_key(entropy),
         "COUNTERFOIL_PORT": "0",
     }
