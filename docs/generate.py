@@ -16,9 +16,9 @@ import counterfoil
 from counterfoil.api.document.problem_types import problem_types
 from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import Database, make_id, now
+from counterfoil.base.environment.other_variables import OTHER_VARIABLES
 from counterfoil.base.invariant import Invariant, recent_query
 from counterfoil.base.machine import NOWHERE, Machine
-from counterfoil.base.other_variables import OTHER_VARIABLES
 from counterfoil.base.problems import TO_DO
 from counterfoil.base.settings import Settings, variable_of
 from counterfoil.cli.core.commands import PARTS, load

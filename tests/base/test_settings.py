@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from counterfoil.base.other_variables import OTHER_VARIABLES
+from counterfoil.base.environment.other_variables import OTHER_VARIABLES
 from counterfoil.base.settings import (
     SettingRefused,
     Settings,

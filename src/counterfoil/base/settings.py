@@ -18,10 +18,10 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from counterfoil.base.backup_settings import BackupSettings
-from counterfoil.base.chain_settings import ChainSettings
 from counterfoil.base.encryption.keys import ID_BYTES, parse_keys
-from counterfoil.base.other_variables import OTHER_VARIABLES
+from counterfoil.base.environment.backup_settings import BackupSettings
+from counterfoil.base.environment.chain_settings import ChainSettings
+from counterfoil.base.environment.other_variables import OTHER_VARIABLES
 from counterfoil.base.problems import Kind, Problem
 from counterfoil.base.secret import Secret, SigningSecret, WeakSecret
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import ClassVar, Final
 
-from counterfoil.base.chain_settings import tokens_of
+from counterfoil.base.environment.chain_settings import tokens_of
 from counterfoil.base.problems import InvalidInput, Kind, Problem
 from counterfoil.base.secret import Secret, SigningSecret
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets

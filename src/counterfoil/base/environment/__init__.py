@@ -1,0 +1,1 @@
+"""What the environment says, beside the settings themselves: the knobs of one part, and names that are no settings."""
