@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
+from counterfoil.base.tracing.spans import declare_followed
 from counterfoil.operations.events.events import Event, Follower
 from counterfoil.operations.providers import Provider, TellsChargebacks, capabilities_of
 from counterfoil.operations.webhooks.inbound import Applier, Received
@@ -23,6 +24,36 @@ from counterfoil.settlement.commissions.accruing import accrue, announce_referre
 from counterfoil.settlement.escrow import escrows
 from counterfoil.settlement.payments.payments import parsed, receive_charges
 from counterfoil.settlement.settlements import payout_sources
+
+# What a payment is followed by, from whatever record of its way: its invoice, its escrow, or the payment of commissions.
+declare_followed("invoice", "select id, id from invoice where id = any(%(ids)s)")
+declare_followed("escrow", "select id, id from escrow where id = any(%(ids)s)")
+declare_followed("commission_payment", "select id, id from commission_payment where id = any(%(ids)s)")
+declare_followed("intent", "select id, invoice_id from intent where id = any(%(ids)s)")
+declare_followed("payment", "select id, coalesce(invoice_id, reference) from payment where id = any(%(ids)s)")
+declare_followed("settlement", "select id, invoice_id from payout_source where id = any(%(ids)s)")
+declare_followed("escrow_movement", "select id, escrow_id from escrow_movement where id = any(%(ids)s)")
+declare_followed("payout", "select id, invoice_id from payout where id = any(%(ids)s)")
+declare_followed("refund", "select id, invoice_id from refund where id = any(%(ids)s)")
+declare_followed("dispute", "select id, invoice_id from dispute where id = any(%(ids)s)")
+declare_followed(
+    "provider_payout",
+    "select pp.id, p.invoice_id from provider_payout pp join payout p on p.id = pp.payout_id where pp.id = any(%(ids)s)",
+)
+declare_followed(
+    "call_answer",
+    """select k.id, p.invoice_id from call k join provider_payout pp on pp.id = k.subject_id join payout p on p.id = pp.payout_id
+       where k.id = any(%(ids)s)""",
+)
+declare_followed(
+    "holdback_tranche",
+    "select t.id, s.invoice_id from holdback_tranche t join settlement s on s.id = t.settlement_id where t.id = any(%(ids)s)",
+)
+declare_followed(
+    "event",
+    """select e.id, coalesce(s.invoice_id, p.invoice_id, i.id) from event e left join payout_source s on s.id = e.subject_id
+       left join payout p on p.id = e.subject_id left join invoice i on i.id = e.subject_id where e.id = any(%(ids)s)""",
+)
 
 
 def followers(make_id: MakeId) -> dict[str, Follower]:

@@ -47,7 +47,7 @@ def declared(*, dev: bool = False, without: Iterable[str] = ()) -> set[str]:
 
 
 def imported(files: Iterable[Path]) -> set[str]:
-    """The distributions that files import."""
+    """The distributions that files import; of a name that several share, all that are declared."""
     top: set[str] = set()
     for path in files:
         for node in ast.walk(tree_of(path)):
@@ -57,7 +57,12 @@ def imported(files: Iterable[Path]) -> set[str]:
                 top.add(node.module.split(".")[0])
     owners = packages_distributions()
     foreign = top - set(sys.stdlib_module_names) - {"counterfoil", "tests", "docs", "benchmarks"}
-    return {owners[name][0].lower().replace("_", "-") if name in owners else name for name in foreign}
+    known = declared(dev=True)
+    found: set[str] = set()
+    for name in foreign:
+        shared = [one.lower().replace("_", "-") for one in owners.get(name, [name])]
+        found |= {one for one in shared if one in known} or {shared[0]}
+    return found
 
 
 def test_imports_run_down_only() -> None:
@@ -96,7 +101,7 @@ def test_the_lock_files_hold_every_dependency_with_hashes_and_no_address() -> No
         locked = {line.split("==")[0] for line in text.splitlines() if "==" in line}
         if name != "uv":
             # Spark is half a gigabyte, and the other extras are for those who want them: the demo goes without.
-            optional = ("spark", "reports", "stripe", "chain", "evm", "bank-files", "notices", "oidc")
+            optional = ("spark", "reports", "stripe", "chain", "evm", "bank-files", "notices", "oidc", "otel")
             without = {"run": optional, "dev": ("spark",)}[name]
             assert declared(dev=name == "dev", without=without) - {"uvicorn", "psycopg"} <= locked, "run `make lock`"
         unhashed = [block.split()[0] for block in re.split(r"\n(?=\S)", text) if block.strip() and "--hash=sha256:" not in block]

@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.problems import NotFound, check
+from counterfoil.base.tracing.spans import followed_as
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import SETTLEMENT
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
@@ -191,7 +192,8 @@ def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId,
     parts = {one.id: _parts(left[one.id], rates[one.program_id, one.asset]) for one in invoices if left[one.id]}
     refused = {invoice: told for invoice, told in parts.items() if isinstance(told, FeesExceedGross)}
     settled = [_settlement(one, part, rates, make_id, now) for one in invoices if isinstance(part := parts.get(one.id), FeeSplit)]
-    post_all(conn, [_booking(one) for one in settled], now=now)
+    with followed_as(lambda: {one.id: one.invoice_id for one in settled}):
+        post_all(conn, [_booking(one) for one in settled], now=now)
     _record(conn, settled)
     _keep_back(conn, settled, rates, make_id, now)
     for one in intents:

@@ -11,9 +11,9 @@ from fastapi.concurrency import run_in_threadpool
 
 from counterfoil import __version__
 from counterfoil.api.document.openapi import add_openapi
-from counterfoil.api.http.calls import KeyRing, Services
+from counterfoil.api.http.calls import Services
 from counterfoil.api.http.connections import Network
-from counterfoil.api.http.doorman import Doorman
+from counterfoil.api.http.doorman import Doorman, KeyRing
 from counterfoil.api.http.middleware import BodyLimits, Wire
 from counterfoil.api.http.problems import add_handlers
 from counterfoil.api.http.verbs import noun_routes

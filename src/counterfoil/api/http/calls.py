@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from psycopg import Connection
 from pydantic import BaseModel
 
-from counterfoil.api.http.doorman import Doorman, address_in
+from counterfoil.api.http.doorman import Doorman, KeyRing, address_in, digest_of
 from counterfoil.api.http.kept_key import KeptKey
 from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
 from counterfoil.api.http.schemas import Proposed, WriteResult
@@ -25,15 +22,13 @@ from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import Database
 from counterfoil.base.idempotency import Answer, begin, once
 from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotAuthenticated, Problem
+from counterfoil.base.tracing.spans import followed_by, is_traced, span_of
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations import approvals
-from counterfoil.operations.access.access import DEFAULT_RULES, Caller, KeyRefused, SessionRules, authenticate, refuse_misspelt, require
+from counterfoil.operations.access.access import DEFAULT_RULES, Caller, KeyRefused, SessionRules, refuse_misspelt, require
 from counterfoil.operations.access.records import clean
-from counterfoil.operations.access.turns import TooManyRequests, TurnLimits, part_of, take_turns
-from counterfoil.wiring import Wiring
+from counterfoil.wiring import TABLES, Wiring
 
-KEY_REMEMBERED_S: Final = 2.0  # a key that is revoked elsewhere ends here after at most so long
-KEYS_REMEMBERED_MAX: Final = 10_000
 KEY_HEADER: Final = "Idempotency-Key"
 WITHIN: Final = "counterfoil.within"  # in a request's scope: it is about the program of its caller
 DRY_RUN_HEADER: Final = "Dry-Run"
@@ -43,57 +38,6 @@ class WholeInstallation(Problem):
     """This is about the whole installation, and this key or login is of one program."""
 
     kind: ClassVar[Kind] = "forbidden"
-
-
-class KeyRing:
-    """Who holds which API key, remembered for two seconds, so that a burst of requests costs one look-up."""
-
-    def __init__(self, database: Database, clock: Callable[[], datetime], limits: TurnLimits) -> None:
-        """Keys are looked up in `database`, expire by `clock`, and ask as often as `limits` allow."""
-        self.limits = limits
-        self._turns, self._fetching = dict[str, tuple[int, float]](), dict[str, asyncio.Lock]()
-        self._database = database
-        self._clock = clock
-        self._known: dict[bytes, tuple[float, Caller]] = {}
-
-    def known(self, secret: str) -> Caller | None:
-        """The holder, if the look-up is fresh enough. Touches no database: safe in an event loop."""
-        found = self._known.get(_digest(secret))
-        return found[1] if found is not None and time.monotonic() - found[0] < KEY_REMEMBERED_S else None
-
-    def look_up(self, secret: str) -> Caller:
-        """The holder, from the database. Raises KeyMistyped, KeyRefused."""
-        asked_at = time.monotonic()
-        with self._database.transaction() as conn:
-            caller = authenticate(conn, secret, now=self._clock())
-        if len(self._known) >= KEYS_REMEMBERED_MAX:
-            self._known.clear()
-        self._known[_digest(secret)] = (asked_at, caller)
-        return caller
-
-    def forget(self) -> None:
-        """Look every key up again: one was revoked here."""
-        self._known.clear()
-
-    async def take_turn(self, scope: str, limit: int | None) -> None:
-        """Count a request of this key, login or address. Raises TooManyRequests beyond its number within a second, in all processes."""
-        if limit is None:
-            return
-        if len(self._turns) >= KEYS_REMEMBERED_MAX:
-            self._turns.clear()
-            self._fetching.clear()
-        async with self._fetching.setdefault(scope, asyncio.Lock()):  # one fetches for all that wait: each would take a part of its own
-            left, until = self._turns.get(scope, (0, 0.0))
-            if left == 0 or time.monotonic() >= until:
-                left, until = await run_in_threadpool(self._fetch_turns, scope, limit)
-            self._turns[scope] = (left - 1 if left > 0 else left), until
-        if left < 0:
-            raise TooManyRequests(limit=f"{limit} requests in a second", wait_seconds=1)
-
-    def _fetch_turns(self, scope: str, limit: int) -> tuple[int, float]:
-        """A part of this second's turns, for a second; or none (-1), and for a tenth of one nobody asks the database again."""
-        with self._database.transaction() as conn:
-            return (part_of(limit), time.monotonic() + 1) if take_turns(conn, scope, limit) else (-1, time.monotonic() + 0.1)
 
 
 @dataclass(frozen=True)
@@ -155,7 +99,7 @@ class ApiCall:
 
     def key_digest(self) -> str:
         """Stands for this caller's Idempotency-Key where a short word is needed."""
-        return _digest(f"{self.caller.scope}:{self.key}").hex()[:32]
+        return digest_of(f"{self.caller.scope}:{self.key}").hex()[:32]
 
     @contextmanager
     def reading(self) -> Iterator[Connection[Any]]:
@@ -192,6 +136,7 @@ class ApiCall:
             told_once.update(done.told_once or {})
             if done.new:
                 self._record(conn, verb, done.subject_id, reason, payload)
+                self._trace(conn, verb, done.subject_id)
             return {"status": done.status, "body": done.shown.model_dump(mode="json", by_alias=True)}
 
         with self.services.database.transaction(commit=not self.dry_run, snapshot=snapshot, program_id=self.caller.program_id) as conn:
@@ -233,6 +178,16 @@ class ApiCall:
             if kept is not None:
                 kept.finish(conn, answer)
         return self._told(answer, done.told_once or {})
+
+    def _trace(self, conn: Connection[Any], verb: str, subject_id: str) -> None:
+        """Where somebody traces: that it was asked, in the trace of the payment that it is about, linked to this request's own."""
+        if not is_traced():
+            return
+        table = TABLES.get(subject_id.partition("_")[0])
+        followed = followed_by(conn, table, [subject_id]) if table else {}
+        asked = {"counterfoil.subject": subject_id, "counterfoil.request_id": self.request_id}
+        with span_of(f"asked {verb}", followed.get(subject_id), **asked, **{"counterfoil.dry_run": str(self.dry_run).lower()}):
+            pass
 
     def _not_done(self, kept: KeptKey, error: BaseException) -> None:
         """A refusal is remembered as an answer is; whatever else went wrong may be tried again."""
@@ -393,7 +348,3 @@ def _is_dry(request: Request) -> bool:
         if one.lower() not in ("true", "false"):
             raise InvalidInput("dryRun", "true or false", got=one[:40])
     return any(one.lower() == "true" for one in given)
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,17 +11,72 @@ from datetime import datetime
 from typing import Final
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 
 from counterfoil.api.http.problems import request_id_of
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import NotAuthenticated
 from counterfoil.operations.access import logins, records
-from counterfoil.operations.access.access import ONCE_PREFIX, Caller
+from counterfoil.operations.access.access import ONCE_PREFIX, Caller, authenticate
 from counterfoil.operations.access.principals import skeleton
 from counterfoil.operations.access.second_factor import CodeNeeded, use_code
+from counterfoil.operations.access.turns import TooManyRequests, TurnLimits, part_of, take_turns
 
 AGAIN_S: Final = 60.0  # the same refusal of the same key is recorded once in so long
 SEEN_MAX: Final = 10_000
+KEY_REMEMBERED_S: Final = 2.0  # a key that is revoked elsewhere ends here after at most so long
+KEYS_REMEMBERED_MAX: Final = 10_000
+
+
+class KeyRing:
+    """Who holds which API key, remembered for two seconds, so that a burst of requests costs one look-up."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], limits: TurnLimits) -> None:
+        """Keys are looked up in `database`, expire by `clock`, and ask as often as `limits` allow."""
+        self.limits = limits
+        self._turns, self._fetching = dict[str, tuple[int, float]](), dict[str, asyncio.Lock]()
+        self._database = database
+        self._clock = clock
+        self._known: dict[bytes, tuple[float, Caller]] = {}
+
+    def known(self, secret: str) -> Caller | None:
+        """The holder, if the look-up is fresh enough. Touches no database: safe in an event loop."""
+        found = self._known.get(digest_of(secret))
+        return found[1] if found is not None and time.monotonic() - found[0] < KEY_REMEMBERED_S else None
+
+    def look_up(self, secret: str) -> Caller:
+        """The holder, from the database. Raises KeyMistyped, KeyRefused."""
+        asked_at = time.monotonic()
+        with self._database.transaction() as conn:
+            caller = authenticate(conn, secret, now=self._clock())
+        if len(self._known) >= KEYS_REMEMBERED_MAX:
+            self._known.clear()
+        self._known[digest_of(secret)] = (asked_at, caller)
+        return caller
+
+    def forget(self) -> None:
+        """Look every key up again: one was revoked here."""
+        self._known.clear()
+
+    async def take_turn(self, scope: str, limit: int | None) -> None:
+        """Count a request of this key, login or address. Raises TooManyRequests beyond its number within a second, in all processes."""
+        if limit is None:
+            return
+        if len(self._turns) >= KEYS_REMEMBERED_MAX:
+            self._turns.clear()
+            self._fetching.clear()
+        async with self._fetching.setdefault(scope, asyncio.Lock()):  # one fetches for all that wait: each would take a part of its own
+            left, until = self._turns.get(scope, (0, 0.0))
+            if left == 0 or time.monotonic() >= until:
+                left, until = await run_in_threadpool(self._fetch_turns, scope, limit)
+            self._turns[scope] = (left - 1 if left > 0 else left), until
+        if left < 0:
+            raise TooManyRequests(limit=f"{limit} requests in a second", wait_seconds=1)
+
+    def _fetch_turns(self, scope: str, limit: int) -> tuple[int, float]:
+        """A part of this second's turns, for a second; or none (-1), and for a tenth of one nobody asks the database again."""
+        with self._database.transaction() as conn:
+            return (part_of(limit), time.monotonic() + 1) if take_turns(conn, scope, limit) else (-1, time.monotonic() + 0.1)
 
 
 class Doorman:
@@ -175,3 +232,8 @@ def agent_in(request: Request) -> str:
 def route_of(request: Request) -> str:
     """The route's path with the names of its parts: what stands in an address may be confidential."""
     return str(getattr(request.scope.get("route"), "path", "")) or request.url.path[: records.TEXT_MAX]
+
+
+def digest_of(secret: str) -> bytes:
+    """What is remembered of a secret."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

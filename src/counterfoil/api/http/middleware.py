@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from typing import ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 import structlog
@@ -19,6 +19,7 @@ from counterfoil.api.http.connections import Network, address_of
 from counterfoil.api.http.names import camel
 from counterfoil.api.http.problems import failure, response_of
 from counterfoil.base.problems import InvalidInput, Kind, Problem, TooLarge
+from counterfoil.base.tracing.spans import request_span
 
 WEBHOOK_BYTES_MAX: Final = 262_144
 BATCH_BYTES_MAX: Final = 8 << 20  # 8,192 movements, or a journal of as many lines
@@ -119,7 +120,10 @@ class Wire:
             await send(message)
 
         try:
-            await self._limited(scope, headers, receive, tell, request_id)
+            with request_span(f"HTTP {scope['method']}", headers.get("traceparent"), **{"counterfoil.request_id": request_id}) as span:
+                await self._limited(scope, headers, receive, tell, request_id)
+                if span is not None:
+                    _tell_span(span, scope, status)
         except Exception as error:  # whatever it is, the caller gets an answer without our insides
             answer = failure(error, request_id)
             if begun:
@@ -155,6 +159,15 @@ class Wire:
             ms=round((time.perf_counter() - began) * 1000, 1),
             caller=scope.get("counterfoil.caller"),
         )
+
+
+def _tell_span(span: Any, scope: Scope, status: int) -> None:
+    """The route as it is declared, never the path, in which ids and names stand; and the status."""
+    route = getattr(scope.get("route"), "path", "")
+    span.update_name(f"HTTP {scope['method']} {route}".strip())
+    span.set_attribute("http.route", route)
+    span.set_attribute("http.request.method", scope["method"])
+    span.set_attribute("http.response.status_code", status)
 
 
 def _counted(receive: Receive, most: int, seconds: float) -> Receive:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
 
+from counterfoil.base.tracing.opentelemetry_sdk import traced
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.local.installation import addresses, settings_now
 
@@ -20,7 +22,8 @@ def serve(host: Host = None, port: Port = None) -> None:
     """Run the API until SIGTERM, then answer what was begun. Without COUNTERFOIL_DATABASE_URL it starts a private PostgreSQL."""
     from counterfoil.cli.local import processes
 
-    processes.serve(settings_now(host=host, port=port))
+    with traced(os.environ, "counterfoil-server"):
+        processes.serve(settings_now(host=host, port=port))
 
 
 @app.command("worker")
@@ -28,7 +31,9 @@ def worker() -> None:
     """Run every job until SIGTERM, then let running ones end. Several workers on several machines share the work."""
     from counterfoil.cli.local import working
 
-    if not working.work(settings_now()):
+    with traced(os.environ, "counterfoil-worker"):
+        well = working.work(settings_now())
+    if not well:
         raise typer.Exit(NOT_GREEN)
 
 
@@ -37,7 +42,8 @@ def up(host: Host = None, port: Port = None) -> None:
     """Run API and worker in one process, over the private PostgreSQL or COUNTERFOIL_DATABASE_URL, migrated first."""
     from counterfoil.cli.local import processes
 
-    processes.up(settings_now(host=host, port=port))
+    with traced(os.environ, "counterfoil"):
+        processes.up(settings_now(host=host, port=port))
 
 
 @app.command("migrate")

@@ -15,6 +15,7 @@ from psycopg import Connection
 from counterfoil.base.problems import Problem, check
 from counterfoil.ledger.accounts.accounts import open_accounts, reopen_account
 from counterfoil.ledger.journals.journal import JOURNALS_MAX, LINES_MAX, NewJournal, Posted, post_journals
+from counterfoil.ledger.journals.traced import traced_postings
 from counterfoil.ledger.write_context import enter
 
 
@@ -43,6 +44,11 @@ def post_each(conn: Connection[Any], journals: Sequence[ProgramJournal], *, now:
     Programs are entered in the order of their names, so that two who post to the same ones wait and never block each other.
     """
     check(all(one.journal.space is not None for one in journals), "what the product posts lies in a key space")
+    with traced_postings(conn, [one.journal for one in journals]):
+        return _post_each(conn, journals, now)
+
+
+def _post_each(conn: Connection[Any], journals: Sequence[ProgramJournal], now: datetime) -> list[Posted | Problem]:
     found: dict[int, Posted | Problem] = {}
     for program_id in sorted({one.program_id for one in journals}):
         places = [place for place, one in enumerate(journals) if one.program_id == program_id]

@@ -26,6 +26,7 @@ from psycopg import Connection, sql
 
 from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import Busy, DatabaseAway
+from counterfoil.base.tracing.spans import followed_by, is_traced, span_of, spans_of
 from counterfoil.operations.mishaps import note_mishap
 from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.circuits import is_probing, leave_probe, note_health, pass_gate
@@ -58,6 +59,7 @@ class _Done(NamedTuple):
     error: str | None = None
     called: bool = False
     lost: bool = False
+    follows: str | None = None  # what its payment is followed by, where somebody traces
 
 
 def run_outside(runner: Runner, station: Station[Item, Outcome], *, lane: str | None = None) -> Tally:
@@ -66,8 +68,9 @@ def run_outside(runner: Runner, station: Station[Item, Outcome], *, lane: str | 
     if not claimed:
         return tally
     reached(f"{station.queue.name}.after_claim")
+    followed = _followed(runner, station.queue, claimed)
     with ThreadPoolExecutor(max_workers=runner.callers_max, thread_name_prefix=station.queue.name) as callers:
-        running = {callers.submit(_carry, runner, station, one, item): one for one, item in claimed}
+        running = {callers.submit(_carry, runner, station, one, item, followed.get(one.id)): one for one, item in claimed}
         try:
             done = tally.plus(_collect(runner, station, running))
             if done.stale:
@@ -77,6 +80,14 @@ def run_outside(runner: Runner, station: Station[Item, Outcome], *, lane: str | 
         finally:
             for future in running:
                 future.cancel()  # only when we end early: what has not begun shall not begin
+
+
+def _followed(runner: Runner, queue: Queue, claimed: Sequence[tuple[Claim, Any]]) -> dict[str, str]:
+    """What each item's payment is followed by; asks nothing where nobody traces."""
+    if not is_traced():
+        return {}
+    with runner.database.transaction() as conn:
+        return followed_by(conn, queue.table, [one.id for one, _ in claimed])
 
 
 def _claim(runner: Runner, station: Station[Item, Outcome], lane: str | None) -> tuple[list[tuple[Claim, Item]], Tally]:
@@ -115,10 +126,16 @@ def _claim_singly(runner: Runner, station: Station[Item, Outcome], claims: Seque
     return claimed, Tally(failed=failed)
 
 
-def _carry(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item) -> _Done:
+def _carry(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, follows: str | None) -> _Done:
     """One item's way to the other side and back. Runs in a thread of its own; raises nothing, for that would end the others' way."""
+    about: dict[str, str | int] = {"counterfoil.subject": one.id, "counterfoil.attempt": one.attempt}
+    with span_of(station.queue.name, follows, **about):
+        return _carried(runner, station, one, item, follows)._replace(follows=follows)
+
+
+def _carried(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, follows: str | None) -> _Done:
     try:
-        return _call(runner, station, one, item)
+        return _call(runner, station, one, item, follows)
     except Stopped:
         return _Done(one, item)
     except NotReady as error:
@@ -128,7 +145,7 @@ def _carry(runner: Runner, station: Station[Item, Outcome], one: Claim, item: It
         return _Done(one, item, error=f"{type(error).__name__}: {error}")
 
 
-def _call(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item) -> _Done:
+def _call(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, follows: str | None) -> _Done:
     name, line = station.queue.name, station.connect(item)
     try:
         reached(f"{name}.connected")
@@ -137,7 +154,8 @@ def _call(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Ite
             return _Done(one, item, lost=True)
         one = announced
         reached(f"{name}.before_call")
-        outcome = line.call()
+        with span_of(f"call {name}", follows, **{"counterfoil.provider": station.provider(item) or ""}):
+            outcome = line.call()
         reached(f"{name}.after_call")
         _store(runner, station, one, item, outcome)
         reached(f"{name}.after_store")
@@ -300,7 +318,8 @@ def _record_set(runner: Runner, station: Station[Item, Outcome], called: Sequenc
         ours = still_ours(conn, queue, [one.one for one in called])
         done = [(one.one, one.outcome) for one in called if one.one.id in ours]
         if done:
-            station.record(conn, done, now)
+            with spans_of(f"record {queue.name}", {one.one.id: one.follows for one in called if one.follows and one.one.id in ours}):
+                station.record(conn, done, now)
         for one in called:
             if one.one.id not in ours:
                 station.late(conn, one.one, one.item, one.outcome, now)

@@ -19,6 +19,7 @@ from psycopg import Connection, sql
 
 from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import Busy, DatabaseAway, Kind, Problem
+from counterfoil.base.tracing.spans import spans_over
 from counterfoil.operations.mishaps import note_mishap
 from counterfoil.operations.work.circuit_rules import DEFAULT, CircuitLimits
 
@@ -322,19 +323,19 @@ def run_here(
         return Tally(handled=len(claims))
     except DatabaseAway:
         raise
-    except Exception as error:
+    except Exception as error:  # whatever it is, one item must not stop the others
         if not claims:
             raise
-        # Whatever it is, one item must not stop the others.
         _log.warning("set failed, doing its items singly", queue=queue.name, error=str(error)[:ERROR_TEXT_MAX])
     return _run_singly(runner, queue, work, claims, park)
 
 
 def _work_and_finish(conn: Connection[Any], queue: Queue, work: Work, claims: Sequence[Claim], now: datetime) -> None:
     finish(conn, queue, [one.id for one in claims])  # first: the work may set a new due_at of its own
-    reached(f"{queue.name}.before_work")
-    work(conn, claims, now)
-    reached(f"{queue.name}.before_commit")
+    with spans_over(conn, queue.name, queue.table, [one.id for one in claims]):
+        reached(f"{queue.name}.before_work")
+        work(conn, claims, now)
+        reached(f"{queue.name}.before_commit")
 
 
 def _run_singly(runner: Runner, queue: Queue, work: Work, claims: Sequence[Claim], park: Park | None) -> Tally:

@@ -15,6 +15,7 @@ from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, record_birth, take_steps
+from counterfoil.base.tracing.spans import followed_as
 from counterfoil.ledger.journals.journal import NewJournal, Posted
 from counterfoil.ledger.journals.key_spaces import PAYOUT_RESERVE
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_each
@@ -127,7 +128,8 @@ def _reserve(
     ]
     claim_of = {one.id: one for one in claims}
     reserved = []
-    booked = post_each(conn, [_booking(one) for one in ready], now=now)
+    with followed_as(lambda: {one.id: one.payout.invoice_id for one in ready}):
+        booked = post_each(conn, [_booking(one) for one in ready], now=now)
     for one, result in zip(ready, booked, strict=True):
         if isinstance(result, Posted):
             reserved.append(one)
