@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ TEMPLATE = "template_migrated"
 ENCRYPTION_KEY = os.environ.setdefault("COUNTERFOIL_ENCRYPTION_KEYS", "kJ2vN8sQ4xR7tY1wZ5bC9dF3gH6jL0mPqU2aE8iO4uM=")
 KEYS = EncryptionKeys(parse_keys(ENCRYPTION_KEY), entropy)
 MEMORY_FREE_MIN = 4 << 30
+DEPTH = sys.getrecursionlimit()
 FOLDER_KEY = "counterfoil_folder"
 _numbers = itertools.count(1)
 
@@ -121,6 +123,11 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     listen()
     SERVER.given = getattr(config, "workerinput", {}).get(FOLDER_KEY)
+
+
+def pytest_runtest_setup() -> None:
+    """A library that tests import by themselves lets Python recurse beyond its stack (tests/operations/providers/test_chain_signer.py)."""
+    sys.setrecursionlimit(min(sys.getrecursionlimit(), DEPTH))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

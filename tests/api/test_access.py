@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from counterfoil.api.http.calls import KEY_REMEMBERED_S
+from counterfoil.api.http.doorman import KEY_REMEMBERED_S
 from counterfoil.api.http.names import camel
 from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.operations.access import access

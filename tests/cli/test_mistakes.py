@@ -49,6 +49,8 @@ def words_of(name: str, command: Any) -> list[str]:
 def filler(param: Any) -> str:
     """Something of the option's kind."""
     kind = param.type_descriptor.annotation
+    if param.name == "at":
+        return "2026-01-05T10:00:00Z"
     if isinstance(kind, type) and issubclass(kind, Enum):
         return str(next(iter(kind)).value)
     return {int: "1", datetime: "2026-01-05"}.get(kind, "nonsense")
@@ -62,7 +64,10 @@ def test_nonsense_is_told_and_is_never_a_mistake_of_ours(stood: Cli, name: str, 
     said = ran.out + ran.err
     assert "Traceback" not in said, said
     assert ran.code != OURS, said
-    if any(takes_file(one) and one.name not in ("out", "folder") and one.required for one in command.params) and "export" not in name:
+    if (
+        any(takes_file(one) and one.name not in ("out", "folder", "into") and one.required for one in command.params)
+        and "export" not in name
+    ):
         assert (ran.code, MISSING in said.replace("\n", "").replace("│", "").replace(" ", "")) == (UNREADABLE.get(name, USAGE), True), said
     elif any(one.param_type_name == "argument" and one.required for one in command.params):
         assert ran.code != 0 or name in FINE, said

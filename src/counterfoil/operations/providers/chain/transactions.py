@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from eth_account import Account
-
 from counterfoil.operations.providers.chain.node import NodeSilent, a_hash, an_object, quantity
+from counterfoil.operations.providers.chain.signer import Account
 
 NATIVE_DECIMALS: Final = 18  # of a chain's own coin, on every chain of this kind
 NATIVE_GAS: Final = 21_000  # what moving the coin to an account without code takes
