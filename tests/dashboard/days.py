@@ -117,13 +117,14 @@ def reconciled(desk: Desk, *, on: datetime | None = None) -> None:
 
 
 BEATS_WITHIN_S = 10
+# Asked by name they do at once what is due once a night, a week or a month.
 BY_HAND = (
     "backup",
     "base-backup",
     "fetch-wal",
     "audit-export",
     "payout-reminder",
-)  # asked by name they do at once what is due once a night, a week or a month
+)
 
 
 @contextmanager
