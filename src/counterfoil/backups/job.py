@@ -15,7 +15,7 @@ from counterfoil.backups.store import DUMP
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
-from counterfoil.reconciliation.runs.schedule import take_slot, withdraw
+from counterfoil.reconciliation.runs.schedule import take_set_slot
 
 REST_S: Final = 20.0
 ACTOR: Final = "system:backup"
@@ -52,10 +52,7 @@ def proven_backup(conn: Connection[Any]) -> str | None:
 
 def _scheduled(context: JobContext, _: str | None) -> Tally:
     with context.database.transaction() as conn:
-        if not (cron := context.crons.get(SCHEDULE)):
-            withdraw(conn, [SCHEDULE], by=context.runner.owner, now=context.clock())
-            return Tally()
-        slot = take_slot(conn, SCHEDULE, cron, by=context.runner.owner, now=context.clock())
+        slot = take_set_slot(conn, SCHEDULE, context.crons.get(SCHEDULE), by=context.runner.owner, now=context.clock())
     return Tally() if slot is None else _make(context, slot.slot_at)
 
 

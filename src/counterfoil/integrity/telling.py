@@ -20,7 +20,7 @@ from counterfoil.operations.notices.notices import FAILED, Telling, refusing, te
 from counterfoil.operations.webhooks_out.owners import owner_tellers
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
-from counterfoil.reconciliation.runs.schedule import take_slot, withdraw
+from counterfoil.reconciliation.runs.schedule import take_set_slot
 
 HEARTBEAT: Final = "heartbeat"
 REST_S: Final = 20.0
@@ -105,13 +105,9 @@ def _is_inhibited(conn: Connection[Any], code: str, one: Event) -> bool:
 
 def _beat(context: JobContext, _: str | None) -> Tally:
     """One tick: when its schedule wants it, tell every channel how things stand, also when all is well."""
-    cron, now = context.crons.get(HEARTBEAT), context.clock()
+    cron, now = context.crons.get(HEARTBEAT) if context.channels.names else None, context.clock()
     with context.database.transaction() as conn:
-        if not cron or not context.channels.names:
-            withdraw(conn, [HEARTBEAT], by=context.runner.owner, now=now)
-            return Tally()
-        slot = take_slot(conn, HEARTBEAT, cron, by=context.runner.owner, now=now)
-        if slot is None:
+        if take_set_slot(conn, HEARTBEAT, cron, by=context.runner.owner, now=now) is None:
             return Tally()
         telling = how_things_stand(conn, now)
         made = tell(conn, telling, context.channels.taking(telling.level), make_id=context.make_id, now=now)

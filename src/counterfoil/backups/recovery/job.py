@@ -17,7 +17,7 @@ from counterfoil.backups.store import BASE
 from counterfoil.base.problems import Busy, InvalidInput
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
-from counterfoil.reconciliation.runs.schedule import take_slot, withdraw
+from counterfoil.reconciliation.runs.schedule import take_set_slot
 
 SCHEDULE: Final = "base-backup"
 REST_S: Final = 20.0
@@ -93,21 +93,19 @@ def needs_base(archive: WalArchive) -> bool:
 
 
 def _archive(context: JobContext) -> WalArchive:
-    if context.wal is None:
-        raise InvalidInput("replication_url", "an address to replicate from")
+    if context.wal is None:  # where the whole server is copied from is asked by the archive itself
+        raise InvalidInput("backup_folder", "a folder for backups")
     found: WalArchive = context.wal
     return found
 
 
 def _scheduled(context: JobContext, _: str | None) -> Tally:
+    cron = context.crons.get(SCHEDULE)
     with context.database.transaction() as conn:
-        if not (cron := context.crons.get(SCHEDULE)):
-            withdraw(conn, [SCHEDULE], by=context.runner.owner, now=context.clock())
-            return Tally()
-        slot = take_slot(conn, SCHEDULE, cron, by=context.runner.owner, now=context.clock())
+        slot = take_set_slot(conn, SCHEDULE, cron, by=context.runner.owner, now=context.clock())
     if slot is not None:
         return _make(context, slot.slot_at)
-    return _make(context, None) if needs_base(_archive(context)) else Tally()
+    return _make(context, None) if cron and needs_base(_archive(context)) else Tally()
 
 
 def _on_demand(context: JobContext, _: str | None) -> Tally:

@@ -106,6 +106,14 @@ def take_slot(conn: Connection[Any], name: str, cron: str, *, by: str, now: date
     return Slot(name, slot_at, now, len(missed), tuple(missed[-MISSED_LISTED_MAX:]))
 
 
+def take_set_slot(conn: Connection[Any], name: str, cron: str | None, *, by: str, now: datetime) -> Slot | None:
+    """`take_slot` of a schedule that a setting gives; without one it is withdrawn, and nothing of it is due."""
+    if not cron:
+        withdraw(conn, [name], by=by, now=now)
+        return None
+    return take_slot(conn, name, cron, by=by, now=now)
+
+
 def withdraw(conn: Connection[Any], names: Iterable[str], *, by: str, now: datetime) -> None:
     """We do not want these. Once no worker that lives does, nothing of them is due, and nothing missed, until they are set again."""
     set_ones = conn.execute("select name from reconciliation_schedule where name = any(%s) and cron <> ''", [list(names)]).fetchall()
