@@ -10,18 +10,14 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.problems import InvalidInput, NotFound, check
+from counterfoil.base.problems import InvalidInput, check
 from counterfoil.base.secret import Secret
 from counterfoil.operations.providers import (
-    ChargeFact,
     Found,
     Later,
     NoStatement,
     NotThere,
-    PayoutFact,
-    PulledEvent,
     Sought,
-    Tells,
     Unclear,
 )
 from counterfoil.operations.providers.capabilities import Capabilities
@@ -38,6 +34,7 @@ from counterfoil.operations.providers.chain.notebook import (
 from counterfoil.operations.providers.chain.sightings import Sighting, found_by, sight
 from counterfoil.operations.providers.chain.statement import CountedAsset, chain_statement
 from counterfoil.operations.providers.chain.transactions import NATIVE_DECIMALS, ChainPayment, Fees, address_of, sign
+from counterfoil.operations.providers.silent import SilentProvider
 from counterfoil.operations.work.calls import HORIZON
 
 FOR_EVER: Final = timedelta(days=36_500)
@@ -72,11 +69,11 @@ class ChainTerms(NamedTuple):
     nonce_elsewhere: int = 0
 
 
-class ChainProvider:
+class ChainProvider(SilentProvider):
     """Pays from one address. Safe to call from several threads: orders go one behind the other, as their nonces do."""
 
     name = NAME
-    tells: Mapping[str, Tells] = {}
+    takes_no_charges = "payments of customers on a chain are not taken"
 
     def __init__(self, url: str, key: Secret, terms: ChainTerms, *, timeout_s: float = 10.0, horizon: timedelta = HORIZON) -> None:
         """`url` is a node's; `key` is of the address that pays, which nobody else may use. Raises InvalidInput."""
@@ -163,12 +160,18 @@ class ChainProvider:
         return self._decimals[token]
 
     def funds_of(self, asset: str | None) -> int:
-        """What the address holds of an asset, in the token's smallest units; None is the coin of the chain. Raises NodeSilent, NodeSaid."""
-        token = self.terms.tokens[asset] if asset is not None else None
+        """What the address holds of an asset now, in the smallest units; None is the coin of the chain. Raises NodeSilent, NodeSaid."""
+        return self.held(self.terms.tokens[asset] if asset is not None else None)
+
+    def held(self, token: str | None, block: int | None = None) -> int:
+        """What the address holds of a token by its contract (None: the coin), now or at the end of a block. Raises NodeSilent, NodeSaid."""
+        where = "latest" if block is None else hex(block)
         if token is None:
-            return quantity(self.node.ask("eth_getBalance", self.address, "latest"))
-        told = self.node.ask("eth_call", {"to": token, "data": f"{BALANCE_OF}{int(self.address, 16):064x}"}, "latest")
-        return int(str(told), 16)
+            return quantity(self.node.ask("eth_getBalance", self.address, where))
+        told = str(self.node.ask("eth_call", {"to": token, "data": f"{BALANCE_OF}{int(self.address, 16):064x}"}, where))
+        if told == "0x" and block is not None:
+            return 0  # the token was not there yet
+        return int(a_hash(told), 16)
 
     def written(self, conn: Connection[Any], keys: Sequence[str]) -> Mapping[str, WrittenOrder]:
         """What was written down under these keys."""
@@ -216,14 +219,6 @@ class ChainProvider:
         """The order's next transaction, signed and not yet written."""
         return signed_now(number, sign(self._key.reveal(), payment, fees), fees, now)
 
-    def find_charge(self, charge_id: str) -> ChargeFact | NotThere | Unclear:  # noqa: ARG002
-        """It tells of no charges."""
-        return Unclear("payments of customers on a chain are not taken")
-
-    def events(self, after: str | None) -> list[PulledEvent] | Unclear:  # noqa: ARG002
-        """It has none."""
-        return []
-
     def reads_by(self, reading: Reading) -> None:
         """How our own notes are read for a statement: transactions that only read."""
         self._reading = reading
@@ -253,15 +248,3 @@ class ChainProvider:
                 raise NoStatement(f"our books count {asset} in {scale} decimals, its token in {decimals[asset]}")
             found.append(CountedAsset(asset, tokens[asset], 10 ** (decimals[asset] - scale)))
         return found
-
-    def verify(self, body: bytes, headers: Mapping[str, str], *, now: datetime) -> tuple[str, str]:  # noqa: ARG002
-        """It sends no webhooks."""
-        raise NotFound(what="webhook", id=NAME)
-
-    def charge_of(self, body: bytes) -> ChargeFact:  # noqa: ARG002
-        """It sends no webhooks."""
-        raise NotFound(what="charge", id=NAME)
-
-    def payout_of(self, body: bytes) -> PayoutFact | None:  # noqa: ARG002
-        """It sends no webhooks."""
-        return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from counterfoil.operations.providers import NoStatement
 from counterfoil.operations.providers.chain.node import NodeClient, NodeSaid, NodeSilent, a_hash, an_object, quantity
@@ -19,8 +19,6 @@ from counterfoil.operations.providers.statement_file import MovementType, Statem
 
 if TYPE_CHECKING:
     from counterfoil.operations.providers.chain.provider import ChainProvider
-
-BALANCE_OF: Final = "0x70a08231"  # balanceOf(address)
 
 
 class CountedAsset(NamedTuple):
@@ -52,7 +50,7 @@ def chain_statement(
     """The statement of these days. `orders`: each with the gas that was booked for it, minor units. Raises NoStatement."""
     try:
         span = _span(provider.node, *days)
-        held = {block: {one.asset: _units(provider, one, block) for one in assets} for block in span}
+        held = {block: {one.asset: provider.held(one.token, block) for one in assets} for block in span}
         found, known = _movements(provider, assets, orders, span)
         for one in assets:
             units = {block: held[block][one.asset] for block in span}
@@ -86,7 +84,7 @@ def _unexplained(
             yield _movement("other", f"{one.asset}:{span.last}", "", minor, one.asset, at, "unexplained")
         return
     middle = (span.before + span.last) // 2
-    with_middle = {**held, middle: _units(provider, one, middle)}
+    with_middle = {**held, middle: provider.held(one.token, middle)}
     yield from _unexplained(provider, one, BlockSpan(span.before, middle), with_middle, known)
     yield from _unexplained(provider, one, BlockSpan(middle, span.last), with_middle, known)
 
@@ -113,15 +111,6 @@ def _before(node: NodeClient, moment: datetime, head: int) -> int:
 def _made_at(node: NodeClient, block: int) -> datetime:
     told = an_object(node.ask("eth_getBlockByNumber", hex(block), False))
     return datetime.fromtimestamp(quantity(told.get("timestamp")), UTC)
-
-
-def _units(provider: ChainProvider, one: CountedAsset, block: int) -> int:
-    """What the address held at the end of a block, in the smallest units."""
-    if one.token is None:
-        return quantity(provider.node.ask("eth_getBalance", provider.address, hex(block)))
-    asked = {"to": one.token, "data": f"{BALANCE_OF}{int(provider.address, 16):064x}"}
-    told = str(provider.node.ask("eth_call", asked, hex(block)))
-    return int(told, 16) if told != "0x" else 0  # the token was not there yet
 
 
 def _movements(

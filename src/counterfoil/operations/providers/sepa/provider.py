@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.providers import (
-    ChargeFact,
     FileHead,
     Found,
     Later,
-    NotThere,
-    PayoutFact,
     PayoutOrder,
-    PulledEvent,
     SendConnection,
     Sought,
-    Tells,
     Unclear,
 )
 from counterfoil.operations.providers.accounts import BankAccount
 from counterfoil.operations.providers.capabilities import Capabilities
 from counterfoil.operations.providers.sepa import NAME
 from counterfoil.operations.providers.sepa.pain001 import fault_of, fault_of_name, pain001
+from counterfoil.operations.providers.silent import SilentProvider
 
 ORDERS_MAX: Final = 1_000
 CAPABILITIES: Final = Capabilities(
@@ -38,12 +34,12 @@ CAPABILITIES: Final = Capabilities(
 BY_FILE: Final = "the bank takes orders in files only"
 
 
-class SepaProvider:
+class SepaProvider(SilentProvider):
     """Makes files for the bank."""
 
     name = NAME
     capabilities = CAPABILITIES
-    tells: Mapping[str, Tells] = {}
+    takes_no_charges = BY_FILE
 
     def __init__(self, debtor: BankAccount, *, orders_max: int = ORDERS_MAX, gather_for: timedelta = timedelta(hours=1)) -> None:
         """`debtor` is our own account, that the money is taken from; `gather_for`: see FileProvider.
@@ -71,26 +67,6 @@ class SepaProvider:
         """It cannot be asked."""
         return Unclear(BY_FILE)
 
-    def find_charge(self, charge_id: str) -> ChargeFact | NotThere | Unclear:  # noqa: ARG002
-        """It tells of no charges."""
-        return Unclear(BY_FILE)
-
-    def events(self, after: str | None) -> list[PulledEvent] | Unclear:  # noqa: ARG002
-        """It has none."""
-        return []
-
     def statement(self, first: str, last: str) -> bytes:  # noqa: ARG002
         """Its statements are imported as files of the bank account."""
         raise NotFound(what="statement", id=NAME, do="import the bank's statements: counterfoil statements import")
-
-    def verify(self, body: bytes, headers: Mapping[str, str], *, now: datetime) -> tuple[str, str]:  # noqa: ARG002
-        """It sends no webhooks: whoever does is not the bank."""
-        raise NotFound(what="webhook", id=NAME)
-
-    def charge_of(self, body: bytes) -> ChargeFact:  # noqa: ARG002
-        """It sends no webhooks."""
-        raise NotFound(what="charge", id=NAME)
-
-    def payout_of(self, body: bytes) -> PayoutFact | None:  # noqa: ARG002
-        """It sends no webhooks."""
-        return None
