@@ -89,6 +89,14 @@ class PaymentDrill(ABC):
         for what, found in zip(IN_THE_END[1:], verdict, strict=True):
             self.note(what, "; ".join(found) or None, "by the provider's journal and our books, payout by payout")
 
+    def killed(self, practice: Practice, window: Window) -> None:
+        """A kill at this point, dealt again where its evidence was gone."""
+        for number in range(1, TRIES + 1):
+            if practice.cycle(window):
+                self.note(window.name, None, f"the {window.victim} was killed and started again: {window.says} (try {number})")
+                return
+        self.note(window.name, f"in {TRIES} tries the {window.victim} was killed there, and never with the evidence in sight")
+
     def _next(self) -> str:
         done = {what for what, _, _ in self.looked}
         return next((part for part in self.parts if part not in done), "drill")
@@ -102,14 +110,7 @@ class WorkersDrill(PaymentDrill):
     def faults(self, practice: Practice) -> None:
         """A kill at each point, dealt again where its evidence was gone."""
         for window in KILLS:
-            self._killed(practice, window)
-
-    def _killed(self, practice: Practice, window: Window) -> None:
-        for number in range(1, TRIES + 1):
-            if practice.cycle(window):
-                self.note(window.name, None, f"killed there, and started again: {window.says} (try {number})")
-                return
-        self.note(window.name, f"in {TRIES} tries a worker was killed there, and never with the evidence in sight")
+            self.killed(practice, window)
 
 
 class WebhooksDrill(PaymentDrill):
@@ -143,7 +144,7 @@ class DatabaseDrill(PaymentDrill):
     def faults(self, practice: Practice) -> None:
         """Killed under a settlement and while the provider has a payout; stopped while customers pay."""
         for window in DEATHS:
-            self._killed(practice, window)
+            self.killed(practice, window)
         before = [practice.world.server.pid, *(one.pid for one in practice.world.workers)]
         practice.traffic()
         practice.world.postgres.stop()
@@ -160,13 +161,6 @@ class DatabaseDrill(PaymentDrill):
         alive = practice.world.server.alive() and all(one.alive() for one in practice.world.workers)
         ended = None if alive and before == after else "a process ended with the database"
         self.note("processes", ended, "all waited for it and went on by themselves")
-
-    def _killed(self, practice: Practice, window: Window) -> None:
-        for number in range(1, TRIES + 1):
-            if practice.cycle(window):
-                self.note(window.name, None, f"{window.says}; it was started again (try {number})")
-                return
-        self.note(window.name, f"in {TRIES} tries it was killed, and never with the evidence in sight")
 
     def _answers(self, practice: Practice) -> bool:
         try:
