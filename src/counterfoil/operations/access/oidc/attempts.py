@@ -23,6 +23,7 @@ LIFE: Final = timedelta(minutes=10)
 SECRET_BYTES_EACH: Final = 32
 ENTROPY_BYTES: Final = 4 * SECRET_BYTES_EACH
 FORGOTTEN_MAX: Final = 100
+FORGOTTEN_AFTER: Final = timedelta(hours=1)  # until then a second use is told from a state that nobody gave out
 
 
 class SubjectTaken(Problem):
@@ -67,7 +68,7 @@ def begin_attempt(conn: Connection[Any], entropy: bytes, *, next_path: str, now:
         f"""delete from login_attempt where state_sha256 in (
                select state_sha256 from login_attempt where begun_at < %s order by begun_at limit {FORGOTTEN_MAX}
                for update skip locked)""",
-        [now - timedelta(days=1)],
+        [now - FORGOTTEN_AFTER],
     )
     return begun
 
