@@ -40,6 +40,7 @@ class Traffic:
         self._began = time.monotonic()
         self.seconds: Counter[int] = Counter()
         self.answered: list[str] = []
+        self.refused: list[str] = []
         self._clients = [threading.Thread(target=self._post, args=(number,)) for number in range(CLIENTS)]
 
     def __enter__(self) -> Traffic:
@@ -84,7 +85,9 @@ class Traffic:
         if answer.status_code >= 500:
             return False
         if answer.status_code not in (200, 201):
-            raise SystemExit(f"{answer.status_code} {answer.text}")
+            self.refused.append(f"{answer.status_code} {answer.text}")
+            self._done.set()
+            return False
         self.seconds[int(self.now())] += 1
         self.answered.append(body["id"])
         return True
@@ -109,19 +112,21 @@ def main() -> None:
             postgres.start()
             started = traffic.now()
             time.sleep(after_s)
+        if traffic.refused:
+            raise SystemExit(traffic.refused[0])
         with psycopg.connect(postgres.url) as conn:
             rows = conn.execute(
                 "select count(*), count(distinct movement) from posting where movement = any(%s::uuid[])", [traffic.answered]
             ).fetchone()
     usual = traffic.rate(WARM_S, before_s - WARM_S - 1)
     last = int(killed) + after_s - WINDOW_S
-    back = next((at for at in range(int(killed) + 1, last) if traffic.rate(at, WINDOW_S) >= SHARE * usual), None)
     first = next((at for at in range(int(started), last) if traffic.seconds[at]), last)
+    back = next((at + WINDOW_S for at in range(first, last) if traffic.rate(at, WINDOW_S) >= SHARE * usual), None)  # the end of it
     figures = {
         "usual_per_s": round(usual, 1),
         "database_away_s": round(started - killed, 1),
         "first_answer_s": round(first - killed, 1),
-        "back_s": None if back is None else round(max(back - killed, 0), 1),
+        "back_s": None if back is None else round(back - killed, 1),
         "rate_after": round(traffic.rate(last - WINDOW_S, WINDOW_S) / usual, 3) if usual else None,
         "acknowledged": len(traffic.answered),
         "in_the_books": rows[1] if rows else 0,
