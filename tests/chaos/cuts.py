@@ -41,12 +41,12 @@ class Cuts(Practice):
         self.wire = Wire(lambda: self.world.postgres.url_of(DATABASE, login=SERVER))
         through = f"postgresql://{SERVER}@127.0.0.1:{self.wire.port}/{DATABASE}?sslmode=disable&gssencmode=disable"
         super().__init__(folder, {"COUNTERFOIL_DATABASE_URL": through})
-        self.answers: list[tuple[str, str]] = []
+        self.answers: list[str] = []
 
     def ask(self, method: str, path: str, key: str | None, **more: Any) -> Any:
         told = super().ask(method, path, key, **more)
         if path.endswith("/invoices/issue"):
-            self.answers += [(invoice, key or "") for invoice in told["invoiceIds"]]
+            self.answers += told["invoiceIds"]
         return told
 
     def suffer(self, cuts: int) -> None:
@@ -85,7 +85,7 @@ class Cuts(Practice):
         with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:
             there = {row[0] for row in conn.execute("select id from invoice").fetchall()}
             records = conn.execute("select count(*) from usage_record").fetchone()
-        told = Counter(invoice for invoice, _ in self.answers)
+        told = Counter(self.answers)
         lost += [f"answered and not there: {invoice}" for invoice in told.keys() - there]
         doubled += [f"there and in no answer: {invoice}" for invoice in there - told.keys()]
         doubled += [f"issued twice: {invoice}" for invoice, times in told.items() if times > 1]

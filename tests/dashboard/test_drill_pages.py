@@ -11,7 +11,8 @@ from counterfoil.base.edge import make_id
 from counterfoil.drills.drills import KINDS, DrillCheck, DrillMeasures, ask_for_drill, end_drill, note_check, start_drill
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
-from tests.dashboard.test_in_a_browser import CONTRAST, EVIL, SCHEMES, WIDTHS, look  # noqa: F401 - a fixture
+from tests.dashboard.screens import is_whole_on_every_screen
+from tests.dashboard.test_in_a_browser import EVIL, look  # noqa: F401 - a fixture
 from tests.dashboard.test_noun_pages import logged_in
 
 PATH = "/admin/drills"
@@ -68,14 +69,4 @@ def test_it_is_asked_for_there_once_and_by_who_may(drilled):
 
 def test_it_is_whole_on_every_screen_and_every_word_can_be_read(drilled, look):  # noqa: F811
     page = look(drilled.url, drilled.key, path=PATH)
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            page.goto(drilled.url + PATH)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, width
-        found = page.evaluate(CONTRAST)
-        assert len(found) > 5
-        assert [one for one in found if one[0] < 4.5] == [], scheme
-    assert page.locator("table:not(:has(caption))").count() == 0
-    assert page.locator("th:not([scope])").count() == 0
+    is_whole_on_every_screen(page, drilled.url + PATH)

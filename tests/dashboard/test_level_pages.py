@@ -11,7 +11,8 @@ import pytest
 from counterfoil.dashboard.pages.levels import HEIGHT, chart
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
-from tests.dashboard.test_in_a_browser import CONTRAST, SCHEMES, WIDTHS, look  # noqa: F401 - a fixture
+from tests.dashboard.screens import is_whole_on_every_screen
+from tests.dashboard.test_in_a_browser import look  # noqa: F401 - a fixture
 
 PATH = "/admin/levels"
 
@@ -66,15 +67,4 @@ def test_the_page_says_what_was_kept_and_what_nobody_measured(measured) -> None:
 
 def test_it_is_whole_on_every_screen_and_every_word_can_be_read(measured, look) -> None:  # noqa: F811
     page = look(measured.url, measured.key, path=PATH)
-    for scheme in SCHEMES:
-        page.emulate_media(color_scheme=scheme)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            page.goto(measured.url + PATH)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, width
-        found = page.evaluate(CONTRAST)
-        assert len(found) > 5
-        assert [one for one in found if one[0] < 4.5] == [], scheme
-    assert page.locator("table:not(:has(caption))").count() == 0
-    assert page.locator("th:not([scope])").count() == 0
-    assert page.locator("svg:not([aria-hidden]):not([aria-label])").count() == 0
+    is_whole_on_every_screen(page, measured.url + PATH)

@@ -22,6 +22,7 @@ from counterfoil.operations.providers.conformance.sandbox import CannotCheck
 from counterfoil.operations.providers.conformance.suite import name_of, run_check
 from tests.operations.providers.how import NEEDS_ANVIL, NEEDS_BANK_FILES, NEEDS_EVM, NEEDS_STRIPE
 
+TIMEOUTS_S = {"chain": 4.0}  # an order on a chain takes eight questions before it is sent, and the connection must be younger by then
 TIMEOUT_S = 1.0
 ADAPTERS = ("simulator", "stripe", "chain")
 NOT_THERE = {"chain": (checks.comes_back,)}  # what is paid on a chain does not come back by itself
@@ -36,8 +37,8 @@ def subject(request) -> Iterator[Subject]:
         if find_anvil() is None:
             pytest.skip(NEEDS_ANVIL)
     with on_a_chain() if request.param == "chain" else simulated(request.param) as sandbox:
-        proxy = FaultProxy(sandbox.url, is_order=sandbox.is_order)
-        yield Subject(sandbox, sandbox.make(proxy.url, TIMEOUT_S), proxy, TIMEOUT_S, now)
+        proxy, timeout_s = FaultProxy(sandbox.url, is_order=sandbox.is_order), TIMEOUTS_S.get(request.param, TIMEOUT_S)
+        yield Subject(sandbox, sandbox.make(proxy.url, timeout_s), proxy, timeout_s, now)
         proxy.close()
 
 
