@@ -49,6 +49,26 @@ def test_what_was_kept_before_opens_and_comes_under_argon2id_at_the_next_login(c
     assert logins.check_login(conn, "mira", PASSWORD, now=NOW).name == "mira"
 
 
+def test_of_two_who_hold_the_same_one_time_secret_one_chooses(conn):
+    once = logins.add_person(conn, "prn_mira", bytes(25), name="mira", by="t", now=NOW).once
+    first, second = (logins.check_password(conn, "mira", once, now=NOW) for _ in range(2))
+    logins.keep_password(conn, first, once, PASSWORD, SALT, now=NOW)
+    with pytest.raises(logins.LoginRefused):
+        logins.keep_password(conn, second, once, "another long password", SALT, now=NOW)
+    assert logins.check_login(conn, "mira", PASSWORD, now=NOW).name == "mira"
+
+
+def test_a_password_that_was_reset_while_it_was_looked_at_does_not_come_back(conn):
+    mira = logins.add_person(conn, "prn_mira", bytes(25), name="mira", by="t", now=NOW).principal
+    conn.execute("update password set hash = %s, expires_at = null where principal_id = %s", [kept_before(PASSWORD), mira.id])
+    known = logins.check_password(conn, "mira", PASSWORD, now=NOW)
+    logins.invite(conn, mira.id, bytes(range(25)), now=NOW)
+    with pytest.raises(logins.LoginRefused):
+        logins.keep_password(conn, known, PASSWORD, None, SALT, now=NOW)
+    with pytest.raises(logins.LoginRefused):
+        logins.check_password(conn, "mira", PASSWORD, now=NOW)
+
+
 @pytest.mark.parametrize(
     ("given", "name"),
     [

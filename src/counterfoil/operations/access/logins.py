@@ -155,13 +155,21 @@ def check_code(conn: Connection[Any], known: PersonKnown, code: str | None, *, n
 def keep_password(
     conn: Connection[Any], known: PersonKnown, password: str, new_password: str | None, salt: bytes, *, now: datetime
 ) -> None:
-    """At a login: choose a new password, or bring one that was kept in an old way under today's. Raises PasswordNeeded, InvalidInput."""
-    if new_password is not None:
-        set_password(conn, known.caller.principal_id, new_password, salt, now=now)
-    elif known.once:
+    """At a login: choose a new password, or bring one that was kept in an old way under today's. Raises PasswordNeeded, LoginRefused when
+    it was changed since it was looked at, InvalidInput."""
+    who, brought = known.caller.principal_id, is_outdated(known.kept) and len(salt) == SALT_BYTES
+    if new_password is None and known.once:
         raise PasswordNeeded(field="newPassword")
-    elif is_outdated(known.kept) and len(salt) == SALT_BYTES:
-        _keep(conn, known.caller.principal_id, hashed(password, salt), now=now, expires_at=None)
+    if new_password is None and not brought:
+        return
+    # Of two who hold the same one-time secret one chooses; and a password that was reset meanwhile does not come back.
+    row = conn.execute("select hash from password where principal_id = %s for update", [who]).fetchone()
+    if row is None or row[0] != known.kept:
+        raise LoginRefused()
+    if new_password is not None:
+        set_password(conn, who, new_password, salt, now=now)
+    else:
+        _keep(conn, who, hashed(password, salt), now=now, expires_at=None)
 
 
 def check_login(
