@@ -117,7 +117,18 @@ def test_a_trail_says_the_same_as_csv_and_as_json_in_whatever_parts_it_is_read(t
 
 
 @pytest.mark.parametrize(
-    "text", ["", "nothing of it", '{"rows": 7}', "{}", '{"rows": [1]}', '{"rows": [{"type": "x"', '"type","id"\n"a"\n', '{"other": "["}']
+    "text",
+    [
+        "",
+        "nothing of it",
+        '{"rows": 7}',
+        "{}",
+        '{"rows": [1]}',
+        '{"rows": [{"type": "x"',
+        '"type","id"\n"a"\n',
+        '{"other": "["}',
+        "[" * 100_000,
+    ],
 )
 def test_what_is_no_trail_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "file"

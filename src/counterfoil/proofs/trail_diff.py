@@ -143,6 +143,8 @@ def _of_json(file: TextIO) -> Iterator[Row]:
             return
         try:
             row, place = reader.raw_decode(text, place)
+        except RecursionError:
+            raise ValueError("its rows are nested too deeply to be a trail's") from None
         except ValueError:
             more = file.read(CHUNK_CHARACTERS)
             if not more or len(text) - place > ROW_CHARACTERS_MAX:

@@ -163,7 +163,7 @@ class OpenIdClient:
                     if len(body) > ANSWER_BYTES_MAX:
                         raise ProviderAway(issuer=self.known.issuer, limit=f"{ANSWER_BYTES_MAX} bytes")
             read = httpx2.Response(answer.status_code, content=body).json() if body else {}
-        except (httpx2.HTTPError, ValueError) as error:
+        except (httpx2.HTTPError, ValueError, RecursionError) as error:
             raise ProviderAway(issuer=self.known.issuer, detail=type(error).__name__) from None
         return answer.status_code, read if isinstance(read, dict) else {}
 

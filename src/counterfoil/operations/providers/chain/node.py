@@ -88,7 +88,7 @@ def _body(number: int, method: str, given: Any) -> bytes:
 def _result(number: int, status: int, content: bytes) -> Any:
     try:
         told = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise NodeSilent(f"status {status}, and no JSON") from None
     if not isinstance(told, dict) or told.get("id") != number:
         raise NodeSilent(f"status {status}, and no answer to what was asked")
