@@ -253,8 +253,9 @@ def test_two_who_resolve_at_once_resolve_it_once_and_the_other_is_told(watch: Wa
 
 
 def test_workers_with_other_settings_do_not_take_a_schedule_from_each_other_and_that_is_told(watch: Watch) -> None:
-    daily, hourly = "0 2 * * *", "0 * * * *"
     began = watch.clock.now
+    # Two hours ago in any day, so that its next moment is not among the minutes looked at.
+    daily, hourly = f"{began.minute} {(began.hour - 2) % 24} * * *", "0 * * * *"
 
     def takes(worker: str, cron: str, minutes: int) -> bool:
         with watch.database.transaction() as conn:
