@@ -32,6 +32,7 @@ from counterfoil.operations.metrics import queue_metrics
 from counterfoil.operations.notices import heartbeat, notices
 from counterfoil.operations.notices.channels import Channels
 from counterfoil.operations.providers import Provider, keeping_balances
+from counterfoil.operations.verbs import Noun
 from counterfoil.operations.webhooks import event_pull
 from counterfoil.operations.webhooks import inbound as webhooks_in
 from counterfoil.operations.webhooks.inbound import WEBHOOK_IN
@@ -76,8 +77,7 @@ from counterfoil.reconciliation.runs import continuous, nightly, rows, run
 from counterfoil.reconciliation.runs.copying import Books
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.run import RunContext
-from counterfoil.runbooks.model import EVENT_KINDS as RUNBOOK_EVENT_KINDS
-from counterfoil.runbooks.model import RUNBOOK_RUN
+from counterfoil.runbooks import model as runbook_model
 from counterfoil.runbooks.noun import runbook_noun
 from counterfoil.settlement import holdback, settlements
 from counterfoil.settlement.affiliates import affiliates
@@ -130,7 +130,7 @@ MACHINES: Sequence[Machine] = (
     proofs.PROOF,
     *integrity.MACHINES,
     *backing.MACHINES,
-    RUNBOOK_RUN,
+    runbook_model.RUNBOOK_RUN,
     notices.NOTICE,
 )
 JOBS: Final[Sequence[Job]] = (
@@ -197,7 +197,7 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *client_money.EVENT_KINDS,
     *integrity.EVENT_KINDS,
     *backing.EVENT_KINDS,
-    *RUNBOOK_EVENT_KINDS,
+    *runbook_model.EVENT_KINDS,
     *notices.EVENT_KINDS,
 )
 QUEUES: Final[Sequence[Queue]] = tuple(job.queue for job in JOBS if job.queue is not None)
@@ -278,9 +278,9 @@ INVARIANTS: Final[Sequence[Invariant]] = (
 CHECKS: Final[Sequence[Invariant]] = (*INVARIANTS, *MONITORS_OF_PARTS, *backing.MONITORS, *monitors(QUEUES))
 METRICS: Final = (*metrics.METRICS_OF_PARTS, *queue_metrics(QUEUES))  # what Prometheus is told
 ALERT_NOUN: Final = alert_noun(CHECKS, TABLES)
-RUNBOOK_NOUN: Final = runbook_noun(CHECKS, TABLES)
+RUNBOOK_NOUN: Final = runbook_noun(CHECKS, TABLES, lambda: NOUNS)
 # Whose verbs become routes, commands and forms.
-NOUNS: Final = (*_WATCHED, ALERT_NOUN, *integrity.NOUNS, RUNBOOK_NOUN, notices.NOTICE_NOUN)
+NOUNS: Final[Sequence[Noun]] = (*_WATCHED, ALERT_NOUN, *integrity.NOUNS, RUNBOOK_NOUN, notices.NOTICE_NOUN)
 
 
 @dataclass(frozen=True)

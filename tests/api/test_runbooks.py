@@ -168,8 +168,14 @@ def test_a_playbook_is_run_for_an_alert_and_passes_when_it_is_resolved(office: O
     [asked] = shown["answers"][0]["evidence"]["checks"]
     assert (asked["code"], asked["rows"][0][0]) == ("LEDGER_UNBALANCED", alert["subject"])
     check("It is yours, and nobody else is asked", "failed")
-    say(office, f"/api/alerts/{alert['id']}/ack")
-    check("It is yours, and nobody else is asked")
+    ack = {"step": str(numbers["It is yours, and nobody else is asked"]), "reason": "I look at it"}
+    tried = office.ask("POST", f"{path}/do", role="operator", key=fresh(), headers={"Dry-Run": "true"}, json=ack).json()
+    assert (tried["dryRun"], tried["told"]) == (True, f"{alert['id']} is acknowledged.")
+    assert office.ask("GET", f"/api/alerts/{alert['id']}").json()["state"] == "open", "nothing was done yet"
+    assert say(office, f"{path}/do", **ack)["told"] == f"{alert['id']} is acknowledged."
+    [done] = office.ask("GET", f"/api/alerts/{alert['id']}").json()["actions"]
+    assert (done["verb"], done["reason"], done["requestId"]) == ("alert.ack", "I look at it", run["id"])
+    assert say(office, f"{path}/do", status=409, **ack)["type"] == "/problems/RunbookStepRefused", "it is answered well already"
     assert outcomes(office, run["id"])[:6] == ["passed", "passed", "does_not_apply", "passed", "passed", "passed"], (
         "the machine pulled the brake"
     )

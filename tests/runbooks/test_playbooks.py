@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,19 +19,22 @@ from psycopg import Connection, sql
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.formats.runbook import ALERTS_OWN, StepSpec
 from counterfoil.base.postgres.launcher import PrivatePostgres
+from counterfoil.base.problems import InvalidInput
 from counterfoil.cli.core.commands import PARTS, load
 from counterfoil.integrity.alerts.filing import Reading, file_answer
 from counterfoil.integrity.alerts.machine import Alert
 from counterfoil.integrity.asking import ask
 from counterfoil.integrity.playbooks import PLAYBOOKS
-from counterfoil.operations.access.access import Caller
+from counterfoil.operations.access.access import Caller, NotAllowed
 from counterfoil.operations.verbs import VerbCall, VerbResult, say
 from counterfoil.operations.work.pauses import QueuePart, pull_brake
+from counterfoil.payouts.payouts.matter import NotNow
 from counterfoil.runbooks import runs
 from counterfoil.runbooks.answering import Asker
 from counterfoil.runbooks.catalogue import catalogue
+from counterfoil.runbooks.doing import say_action
 from counterfoil.runbooks.model import RunbookRun, RunbookStep, specs_of, steps_of
-from counterfoil.wiring import ALERT_NOUN, CHECKS, NOUNS, TABLES
+from counterfoil.wiring import CHECKS, NOUNS, RUNBOOK_NOUN, TABLES
 from tests.builders import Desk
 from tests.house.tree import ROOT
 from tests.integrity.books import full_books, past_the_rules, triggers_off
@@ -99,7 +102,7 @@ class Walk:
             runs.go_on(self.conn, ASKER, self.run, now=now())
             return
         if spec.type == "action":
-            self._act(spec)
+            self._act(number, spec)
         elif self.ask(number) == "passed":
             return
         elif spec.optional:
@@ -110,13 +113,24 @@ class Walk:
             self._bring_about()
         assert self.ask(number) == "passed", (spec.title, self.steps[number - 1].told)
 
-    def _act(self, spec: StepSpec) -> None:
+    def call(self, **taken: str) -> VerbCall:
+        """As olga says it of this run."""
+        return VerbCall(self.conn, self.run.id, OLGA, now(), make_id, "as the playbook says", {"of": None, **taken})
+
+    def say(self, verb: str, number: int, **taken: str) -> VerbResult:
+        """A verb of the run itself, of one of its steps."""
+        said = say(RUNBOOK_NOUN, RUNBOOK_NOUN.verb(verb), self.call(step=str(number), **taken))
+        assert isinstance(said, VerbResult)
+        return said
+
+    def _act(self, number: int, spec: StepSpec) -> None:
         """Does it, and leaves the entry that the server makes of it in the log of actions."""
         subject = spec.things[0] if spec.things else "x"
         if spec.action.startswith("alert."):
-            said = say(ALERT_NOUN, ALERT_NOUN.verb(spec.action.removeprefix("alert.")), VerbCall(self.conn, subject, OLGA, now(), make_id))
-            assert isinstance(said, VerbResult)
-        elif spec.action == "queue.pause":
+            said_here = self.say("do", number)
+            assert subject in said_here.told
+            return
+        if spec.action == "queue.pause":
             pull_brake(self.conn, QueuePart(subject, program_id=self.run.program_id), reason="t", actor="t", now=now())
         elif spec.action == "queue.resume":
             self.conn.execute(
@@ -277,6 +291,40 @@ def test_what_a_command_is_about_stands_in_it_and_cannot_be_more_than_one_word(s
         run = runs.begin(conn, ASKER, BOOKS["P3"], about, by=DONE_AS, make_id=make_id, now=now())
         [typed] = [one.command for one in steps_of(conn, run.id) if one.command.startswith("counterfoil accounts")]
         assert shlex.split(typed)[:4] == ["counterfoil", "accounts", "explain", "x; rm -rf /"]
+
+
+def test_an_action_is_done_of_each_thing_by_itself_and_only_what_needs_no_more_words(superuser: Connection[Any]) -> None:
+    with planted(superuser, "OUTBOX_SENDING_STUCK") as (walk, _):
+        said = [one.action for one in walk.specs]
+        ask, ack = (said.index(one) + 1 for one in ("payout.force_reconcile", "alert.ack"))
+        with pytest.raises(runs.RunbookStepRefused, match="type query: there is nothing to be done"):
+            say_action(walk.call(), walk.run, 1, walk.specs[0], lambda: NOUNS)
+        with pytest.raises(runs.RunbookStepRefused, match="comes first"):
+            walk.say("do", ask)
+        two = replace(walk.specs[ack - 1], things=(walk.alert.id, "alt_that_is_gone"))
+        with walk.conn.transaction(force_rollback=True):
+            done, refused = say_action(walk.call(), walk.run, ack, two, lambda: NOUNS)
+            assert (done.id, done.state, done.refused) == (walk.alert.id, "is acknowledged", None)
+            assert (refused.state, "alt_that_is_gone" in str(refused.refused)) == (None, True)
+            assert walk.ask(ack) == "passed", "the log of actions has it"
+        walk.say("do", ack)
+        with pytest.raises(runs.RunbookStepRefused, match="passed already"):
+            walk.say("do", ack)
+        while (turn := walk.turn()) is not None and turn != ask:
+            walk.do(turn)
+        [payout] = walk.specs[ask - 1].things or ()
+        with pytest.raises(InvalidInput, match=payout):
+            walk.say("do", ask, of="po_of_somebody_else")
+        with pytest.raises(NotNow, match="its attempt is sending"):  # the verb's own guard, and the true reason
+            walk.say("do", ask)
+        needed = replace(next(one for one in BOOKS["P1"].steps if one.action == "incident.write"), things=("inc_1",))
+        with pytest.raises(runs.RunbookStepRefused, match="is told text, which only a person knows: counterfoil incidents write"):
+            say_action(walk.call(), walk.run, ask, needed, lambda: NOUNS)
+        approve = replace(two, action="batch.approve", things=("bat_1",))
+        with pytest.raises(NotAllowed):
+            say_action(walk.call(), walk.run, ask, approve, lambda: NOUNS)
+        with pytest.raises(runs.RunbookStepRefused, match="has a command of its own"):
+            say_action(walk.call(), walk.run, ask, replace(two, action="proof.export"), lambda: NOUNS)
 
 
 def test_an_action_of_another_thing_is_not_the_one_that_was_asked_for(superuser: Connection[Any]) -> None:

@@ -104,10 +104,11 @@ class VerbCall(NamedTuple):
 
 
 class VerbResult(NamedTuple):
-    """What came of it: the state after it, and the id of what was made, if anything was."""
+    """What came of it: the state after it, the id of what was made, if anything was, and what else is to be told, in a sentence."""
 
     state: str
     made: str | None = None
+    told: str = ""
 
 
 class Field(NamedTuple):
@@ -163,9 +164,9 @@ class Rows(Protocol):
 @dataclass(frozen=True)
 class Verb:
     """Something that may be done. `label`: its button and title; `effect`: what happens, in one or two sentences; `done`: what is said
-    afterwards, with `{id}`, `{state}` and `{made}`. `propose` instead of `do`: it takes two people, and what is done once both agree is
-    among the noun's `approvals.Paired`. `reason_also`: how the reason may be called at the command line, too. `many`: it may be said of
-    many at once. `paths`: more addresses below `/api`, with `{id}`."""
+    afterwards, with `{id}`, `{state}`, `{made}` and `{told}`. `propose` instead of `do`: it takes two people, and what is done once both
+    agree is among the noun's `approvals.Paired`. `reason_also`: how the reason may be called at the command line, too. `many`: it may be
+    said of many at once. `paths`: more addresses below `/api`, with `{id}`."""
 
     name: str
     permission: str
@@ -188,6 +189,10 @@ class Verb:
     def paired(self) -> bool:
         """Does it take two people?"""
         return self.propose is not None
+
+    def said(self, subject_id: str, state: str, made: str | None, told: str) -> str:
+        """What is said once it is done, or would be."""
+        return self.done.format(id=subject_id, state=state.replace("_", " "), made=made, told=told)
 
     @property
     def word(self) -> str:

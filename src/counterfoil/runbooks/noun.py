@@ -17,22 +17,24 @@ from counterfoil.operations.approvals import refuse_unless_logged_in
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.verbs import Do, Field, Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.runbooks import runs
-from counterfoil.runbooks.answering import Asker
-from counterfoil.runbooks.model import RUNBOOK_RUN, RunbookRun, RunbookStep, list_runs, lock_run, show_run, steps_of
+from counterfoil.runbooks.answering import TOLD_MAX, Asker, Found
+from counterfoil.runbooks.doing import Nouns, say_action, told_of
+from counterfoil.runbooks.model import GREEN, RUNBOOK_RUN, RunbookRun, RunbookStep, list_runs, lock_run, show_run, steps_of
 
 _STEP: Final = Field("step", "The number of the step.", example="3", bare=True)
+_OF: Final = Field("of", "One of the things that the step names; all of them if left out.", required=False, example="po_01JD")
 _NOTE: Final = Field("note", "What you found or decided. Kept with the run.", example="Agreed with the bank on the phone.")
 
 
-def runbook_noun(checks: Sequence[Invariant], tables: Mapping[str, str]) -> Noun:
-    """The noun over all checks. `tables`: where a thing is kept, by the prefix of its id."""
+def runbook_noun(checks: Sequence[Invariant], tables: Mapping[str, str], nouns: Nouns) -> Noun:
+    """The noun over all checks. `tables`: where a thing is kept, by the prefix of its id; `nouns`: whose verbs a step can say."""
     known = {one.code: one for one in checks}
     return Noun(
         "runbook_run",
         "runbook-runs",
         "rbr",
         RUNBOOK_RUN,
-        _verbs(known, tables),
+        _verbs(known, tables, nouns),
         show_run,
         _refusals,
         row=RunbookRun,
@@ -68,6 +70,24 @@ def _check(checks: Mapping[str, Invariant], tables: Mapping[str, str]) -> Do:
         runs.ask_step(one.conn, asker, run, _number(one), by=one.actor, now=one.now)
         runs.go_on(one.conn, asker, run, now=one.now)
         return VerbResult(run.state)
+
+    return do
+
+
+def _do(checks: Mapping[str, Invariant], tables: Mapping[str, str], nouns: Nouns) -> Do:
+    def do(one: VerbCall) -> VerbResult:
+        run, asker, number = lock_run(one.conn, one.subject_id), Asker(checks, tables, one.providers), _number(one)
+        spec, step = runs.turn_of(one.conn, run, number)
+        if step.outcome in GREEN:
+            raise runs.RunbookStepRefused(run=run.id, step=number, detail=f"it {runs.words(step.outcome)} already")
+        said = say_action(one, run, number, spec, nouns)
+        if any(each.refused is not None for each in said):
+            evidence = {"action": spec.action, "said": [each._asdict() for each in said]}
+            runs.keep(one.conn, run, step, Found("failed", told_of(said)[:TOLD_MAX], evidence), by=one.actor, now=one.now)
+        else:
+            runs.ask_step(one.conn, asker, run, number, by=one.actor, now=one.now)
+            runs.go_on(one.conn, asker, run, now=one.now)
+        return VerbResult(run.state, told=f"{told_of(said)}.")
 
     return do
 
@@ -116,8 +136,17 @@ def _end(one: VerbCall, run: RunbookRun, verb: str) -> VerbResult:
     return VerbResult(state)
 
 
-def _verbs(checks: Mapping[str, Invariant], tables: Mapping[str, str]) -> tuple[Verb, ...]:
+def _verbs(checks: Mapping[str, Invariant], tables: Mapping[str, str], nouns: Nouns) -> tuple[Verb, ...]:
     return (
+        Verb(
+            "do",
+            OPERATE,
+            "Do it",
+            "The action of a step is done of what the step names, as if it were said there: its own guards decide. Try it dry first.",
+            do=_do(checks, tables, nouns),
+            done="{told}",
+            takes=(_STEP, _OF),
+        ),
         Verb(
             "check",
             OPERATE,
@@ -173,4 +202,4 @@ def _refusals(conn: Connection[Any], run_id: str, now: datetime) -> Mapping[str,
     run = show_run(conn, run_id)
     there = None if run.state == "running" else f"it is {run.state}"
     sign = there or runs.why_not_signed(steps_of(conn, run_id))
-    return {"check": there, "tick": there, "approve": there, "skip": there, "sign": sign, "close": there}
+    return {"do": there, "check": there, "tick": there, "approve": there, "skip": there, "sign": sign, "close": there}

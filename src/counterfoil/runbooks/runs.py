@@ -147,7 +147,7 @@ def go_on(conn: Connection[Any], asker: Asker, run: RunbookRun, *, now: datetime
 
 def ask_step(conn: Connection[Any], asker: Asker, run: RunbookRun, number: int, *, by: str, now: datetime) -> Found:
     """Have the machine answer a step, and keep what it says. Raises InvalidInput, RunbookStepRefused."""
-    spec, step = _turn_of(conn, run, number)
+    spec, step = turn_of(conn, run, number)
     if spec.type not in BY_MACHINE:
         raise RunbookStepRefused(
             run=run.id, step=number, detail=f"it is a step of type {spec.type}: a person answers it (`{_SAID[spec.type]}`)"
@@ -159,9 +159,9 @@ def ask_step(conn: Connection[Any], asker: Asker, run: RunbookRun, number: int, 
 
 def tick_step(conn: Connection[Any], run: RunbookRun, number: int, note: str, *, kind: Type, by: str, now: datetime) -> None:
     """A person answers a note, or an approval: `kind`. Raises InvalidInput, RunbookStepRefused: what the machine asks nobody can tick."""
-    spec, step = _turn_of(conn, run, number)
+    spec, step = turn_of(conn, run, number)
     if spec.type in BY_MACHINE:
-        said = f"the machine answers a step of type {spec.type}, and says that it {_words(step.outcome)}; `check` has it asked again"
+        said = f"the machine answers a step of type {spec.type}, and says that it {words(step.outcome)}; `check` has it asked again"
         raise RunbookStepRefused(run=run.id, step=number, detail=said)
     if spec.type != kind:
         raise RunbookStepRefused(run=run.id, step=number, detail=f"it is a step of type {spec.type}: say `{_SAID[spec.type]}`")
@@ -172,7 +172,7 @@ def tick_step(conn: Connection[Any], run: RunbookRun, number: int, note: str, *,
 
 def skip_step(conn: Connection[Any], run: RunbookRun, number: int, reason: str, *, by: str, now: datetime) -> None:
     """Leave out what may be left out. Raises InvalidInput, RunbookStepRefused."""
-    spec, step = _turn_of(conn, run, number)
+    spec, step = turn_of(conn, run, number)
     if not spec.optional:
         raise RunbookStepRefused(run=run.id, step=number, detail="it is not optional")
     keep(conn, run, step, Found("skipped", reason, {"reason": reason}), by=by, now=now)
@@ -192,7 +192,7 @@ def why_not_signed(steps: Sequence[RunbookStep]) -> str | None:
     left = [one for one in steps if one.outcome not in GREEN]
     if not left:
         return None
-    named = "; ".join(f"{one.number}. {one.title} ({_words(one.outcome)})" for one in left[:3])
+    named = "; ".join(f"{one.number}. {one.title} ({words(one.outcome)})" for one in left[:3])
     return f"{len(left)} of {len(steps)} steps did not pass: {named}"
 
 
@@ -202,7 +202,7 @@ def is_ordered(conn: Connection[Any], run_id: str) -> bool:
     return bool(row and row[0])
 
 
-def _turn_of(conn: Connection[Any], run: RunbookRun, number: int) -> tuple[StepSpec, RunbookStep]:
+def turn_of(conn: Connection[Any], run: RunbookRun, number: int) -> tuple[StepSpec, RunbookStep]:
     """A step whose turn it is. Raises InvalidInput, RunbookStepRefused."""
     if run.state != "running":
         raise RunbookStepRefused(run=run.id, step=number, detail=f"the run is {run.state}")
@@ -211,7 +211,7 @@ def _turn_of(conn: Connection[Any], run: RunbookRun, number: int) -> tuple[StepS
         raise InvalidInput("step", f"the number of a step, 1 to {len(steps)}", got=str(number))
     before = next((one for one in steps[: number - 1] if one.outcome not in GREEN), None)
     if before is not None and is_ordered(conn, run.id):
-        raise RunbookStepRefused(run=run.id, step=number, detail=f"step {before.number} comes first, and it {_words(before.outcome)}")
+        raise RunbookStepRefused(run=run.id, step=number, detail=f"step {before.number} comes first, and it {words(before.outcome)}")
     return specs[number - 1], steps[number - 1]
 
 
@@ -223,7 +223,8 @@ def _since(conn: Connection[Any], run: RunbookRun, number: int) -> datetime:
     return row[0] if row and row[0] else run.started_at
 
 
-def _words(outcome: str) -> str:
+def words(outcome: str) -> str:
+    """An answer as a sentence goes on with it."""
     return {
         "open": "is open",
         "failed": "failed",

@@ -39,6 +39,7 @@ class VerbSaid(WriteResult):
     id: str
     state: str = Field(description="After it.")
     made: str | None = Field(None, description="The id of what was made, if anything was.")
+    told: str | None = Field(default=None, description="What else came of it, in a sentence.")
 
 
 class VerbProposed(WriteResult):
@@ -174,7 +175,7 @@ def _route(noun: verbs.Noun, verb: verbs.Verb) -> Callable[..., Response]:
             )
             said = verbs.say(noun, verb, saying)
             if isinstance(said, verbs.VerbResult):
-                return Done(id, VerbSaid(id=id, state=said.state, made=said.made))
+                return Done(id, VerbSaid(id=id, state=said.state, made=said.made, told=said.told or None))
             waits = VerbProposed(id=id, proposal=said.id, payload_sha256=said.payload_sha256, expires_at=said.expires_at)
             return Done(id, waits, 202)
 

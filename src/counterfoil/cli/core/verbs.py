@@ -128,7 +128,7 @@ def said_of(verb: Verb, done: Mapping[str, Any]) -> str:
     if verb.paired:
         command = f"counterfoil approvals approve {done['proposal']} --sha256 {done['payloadSha256']} --reason …"
         return f"Proposed; it waits for a second person until {done['expiresAt']}:\n{command}"
-    return verb.done.format(id=done["id"], state=str(done["state"]).replace("_", " "), made=done.get("made"))
+    return verb.said(done["id"], str(done["state"]), done.get("made"), done.get("told") or "")
 
 
 def _reason(verb: Verb) -> Any:

@@ -154,7 +154,7 @@ def _said(
     told = f"&made={said.made}" if said.made else ""
     if confirmed:
         return finish(RedirectResponse(f"/admin/{noun.plural}/{subject_id}?done={verb.name}{told}#acts", 303))
-    would = verb.done.format(id=subject_id, state=said.state.replace("_", " "), made="a new one")
+    would = verb.said(subject_id, said.state, "a new one", said.told)
     return shown(
         served,
         page,

@@ -141,6 +141,6 @@ def retry_named(body: RetryRequest, call: Annotated[ApiCall, may(OPERATE)]) -> R
 
     def act(conn: Connection[Any]) -> Done:
         state = retry_intent(conn, body.intent_id, reason=body.reason, actor=call.actor, now=call.now)
-        return Done(body.intent_id, VerbSaid(id=body.intent_id, state=state, made=None))
+        return Done(body.intent_id, VerbSaid(id=body.intent_id, state=state, made=None, told=None))
 
     return call.write("intent.retry", act, asked=body, reason=body.reason)
