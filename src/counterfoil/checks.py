@@ -14,6 +14,7 @@ from counterfoil.operations.webhooks_out.checks import INVARIANTS as WEBHOOK_OUT
 from counterfoil.operations.webhooks_out.checks import MONITORS as WEBHOOK_OUT_MONITORS
 from counterfoil.payouts.batches.invariants import INVARIANTS as BATCH_INVARIANTS
 from counterfoil.payouts.batches.invariants import MONITORS as BATCH_MONITORS
+from counterfoil.payouts.chain_orders.invariants import INVARIANTS as CHAIN_INVARIANTS
 from counterfoil.payouts.chargebacks.invariants import INVARIANTS as CHARGEBACK_INVARIANTS
 from counterfoil.payouts.disputes.invariants import INVARIANTS as DISPUTE_INVARIANTS
 from counterfoil.payouts.invariants import INVARIANTS as PAYOUT_INVARIANTS
@@ -47,6 +48,7 @@ INVARIANTS_OF_PARTS: Final[Sequence[Invariant]] = (
     *AFFILIATE_INVARIANTS,
     *COMMISSION_INVARIANTS,
     *PAYOUT_INVARIANTS,
+    *CHAIN_INVARIANTS,
     *REFUND_INVARIANTS,
     *BATCH_INVARIANTS,
     *DISPUTE_INVARIANTS,

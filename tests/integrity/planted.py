@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.integrity.planted_chain import CHAIN
 from tests.integrity.planted_treasury import AGENTS
 
 Faults = dict[str, dict[str, str]]
@@ -693,5 +694,20 @@ MONITORS: Final[Faults] = {
             where number = (select max(number) from sentinel_run)""",
     },
 }
-PARTS: Final = (MONITORS, LEDGER, SETTLEMENT, PAYOUTS, BATCHES, ESCROWS, COMMISSIONS, CUSTOMERS, REFUNDS, BREAKS, AGENTS, OPERATIONS, LOG)
+PARTS: Final = (
+    MONITORS,
+    LEDGER,
+    SETTLEMENT,
+    PAYOUTS,
+    CHAIN,
+    BATCHES,
+    ESCROWS,
+    COMMISSIONS,
+    CUSTOMERS,
+    REFUNDS,
+    BREAKS,
+    AGENTS,
+    OPERATIONS,
+    LOG,
+)
 PLANTED: Final[Faults] = {code: faults for part in PARTS for code, faults in part.items()}
