@@ -37,9 +37,9 @@ def test_an_adapter_that_does_all_it_must_ends_the_command_with_0(capsys):
 def test_a_sandbox_of_somebody_elses_is_named_by_its_function_and_what_fails_is_told(capsys):
     assert run(["providers", "check", f"{__name__}:nobody"]) == NOT_GREEN
     told = capsys.readouterr().out
-    assert "failed       send: " in told
-    assert "passed       no connection" in told
-    assert "not checked  definite refusal: the sandbox names no destination" in told
+    assert "failed          send: " in told
+    assert "passed          no connection" in told
+    assert "not checked     definite refusal: the sandbox names no destination" in told
 
 
 def test_a_provider_that_there_is_not_is_refused_with_the_names_that_there_are(capsys):

@@ -22,7 +22,7 @@ class Capabilities(NamedTuple):
     taken in, None for the asset that is paid. `orders_max`: how many orders one request (or file) carries; one where each goes alone.
     `own_statement`: it keeps a balance of ours and gives a statement of it; a bank's statements are imported as those of the account.
     `pays_to`: the kinds of accounts that it pays to; another is refused where it is entered. `token_form`: a pattern that its own names of
-    accounts fit, empty where any may be right.
+    accounts fit, empty where any may be right. `returns`: money that arrived may come back by itself.
     """
 
     key_memory: timedelta = timedelta(hours=23)  # providers commonly promise 24 hours
@@ -35,6 +35,7 @@ class Capabilities(NamedTuple):
     own_statement: bool = True
     pays_to: tuple[AccountKind, ...] = ("provider_account",)
     token_form: str = ""
+    returns: bool = True
 
     @property
     def looks_up(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -84,12 +84,13 @@ def check(
 ) -> None:
     """Ask an adapter everything that it must do, at a sandbox: without --destination at a simulator or node of its own.
 
-    Ends with 0 when every check passed, with 1 when one failed or could not be made.
+    Ends with 0 when every check passed that applies, with 1 when one failed or could not be made.
     """
     from counterfoil.base.edge import now
     from counterfoil.cli.local.installation import settings_now
     from counterfoil.cli.local.sandboxes import sandbox_of
     from counterfoil.operations.providers.conformance.file_checks import FileSandbox
+    from counterfoil.operations.providers.conformance.sandbox import Verdict
     from counterfoil.operations.providers.conformance.suite import run_file_suite, run_suite
 
     results = []
@@ -98,12 +99,12 @@ def check(
         for one in found:
             results.append(one)
             if output is Format.TABLE:
-                say(f"{one.verdict:<11}  {one.check}{': ' + one.said if one.said else ''}")
+                say(f"{one.verdict:<14}  {one.check}{': ' + one.said if one.said else ''}")
     rows = [one._asdict() for one in results]
-    counted = {verdict: sum(one.verdict == verdict for one in results) for verdict in ("passed", "failed", "not checked")}
+    counted = {verdict: sum(one.verdict == verdict for one in results) for verdict in get_args(Verdict)}
     if output is Format.TABLE:
         say(", ".join(f"{number} {verdict}" for verdict, number in counted.items()) + f", at {sandbox.url}")
     else:
         show_rows(rows, ("check", "says", "verdict", "said"), output)
-    if counted["passed"] != len(results):
+    if counted["failed"] or counted["not checked"] or not counted["passed"]:
         raise typer.Exit(NOT_GREEN)

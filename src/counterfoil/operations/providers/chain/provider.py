@@ -92,6 +92,7 @@ class ChainProvider(SilentProvider):
             horizon=horizon,
             fee_asset=terms.gas_asset,
             pays_to=("chain_address",),
+            returns=False,
         )
 
     def close(self) -> None:

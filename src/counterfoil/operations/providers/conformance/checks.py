@@ -28,7 +28,7 @@ from counterfoil.operations.providers import (
     WritingConnection,
 )
 from counterfoil.operations.providers.conformance.proxy import RETRY_AFTER_S, Fault, FaultProxy
-from counterfoil.operations.providers.conformance.sandbox import CannotCheck, NotSo, Sandbox, want
+from counterfoil.operations.providers.conformance.sandbox import CannotCheck, DoesNotApply, NotSo, Sandbox, want
 from counterfoil.statements import read
 
 NOBODY: Final = "http://127.0.0.1:9"  # the discard port: nothing listens there
@@ -85,7 +85,7 @@ class Subject:
     def find(self, order: PayoutOrder, *, ref: str | None = None) -> Found:
         """Look an order up, once what is there can be seen."""
         if not self.provider.capabilities.looks_up:
-            raise CannotCheck("it declares that it cannot be asked (looks_up_by)")
+            raise DoesNotApply("it declares that it cannot be asked (looks_up_by)")
         self.sandbox.let_pass(self.provider.capabilities.absent_after)
         asked_at = self.now()
         sought = Sought(order.key, order.reference, ref, order.amount, order.asset, order.destination, asked_at)
@@ -120,7 +120,7 @@ class Subject:
     def resend(self, order: PayoutOrder) -> PayoutFact:
         """The same key again, where that is the same order."""
         if not self.provider.capabilities.remembers_keys:
-            raise CannotCheck("it declares that keys mean nothing (key_memory)")
+            raise DoesNotApply("it declares that keys mean nothing (key_memory)")
         return self.accepted(order)
 
 
@@ -274,6 +274,8 @@ def fee(it: Subject) -> None:
 
 def comes_back(it: Subject) -> None:
     """A payout that came back is told as returned, with the amount that was asked."""
+    if not it.provider.capabilities.returns:
+        raise DoesNotApply("it declares that nothing comes back by itself (returns)")
     if it.sandbox.returning is None:
         raise CannotCheck("the sandbox names no destination whose payouts come back")
     order = it.sandbox.order("returned", destination=it.sandbox.returning)
@@ -286,7 +288,7 @@ def comes_back(it: Subject) -> None:
 def statement(it: Subject) -> None:
     """The statement of the day has the payout with our reference, its amount and fee, and carries from balance to balance."""
     if not it.provider.capabilities.own_statement:
-        raise CannotCheck("it declares that it gives no statement of its own (own_statement)")
+        raise DoesNotApply("it declares that it gives no statement of its own (own_statement)")
     order = it.sandbox.order("statement")
     fact = it.accepted(order)
     it.sandbox.let_pass(SETTLED)

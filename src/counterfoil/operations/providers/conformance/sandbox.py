@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from counterfoil.operations.providers import PayoutOrder, Provider
 
-Verdict = Literal["passed", "failed", "not checked"]
+Verdict = Literal["passed", "failed", "not checked", "does not apply"]
 
 
 class SignedWebhook(NamedTuple):
@@ -67,6 +67,10 @@ class NotSo(AssertionError):
 
 class CannotCheck(Exception):
     """The sandbox or the adapter has nothing to check this with."""
+
+
+class DoesNotApply(Exception):
+    """The adapter declares that it has nothing of the kind, and obeying that is the product's part."""
 
 
 def want(holds: bool, told: str) -> None:

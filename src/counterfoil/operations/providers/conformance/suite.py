@@ -1,4 +1,4 @@
-"""Running the suite: every check, whatever another found; green only when each was made and passed."""
+"""Running the suite: every check, whatever another found; green only when each that applies was made and passed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from counterfoil.operations.providers.conformance.checks import CHECKS, Subject
 from counterfoil.operations.providers.conformance.file_checks import FILE_CHECKS, FileSandbox
 from counterfoil.operations.providers.conformance.proxy import FaultProxy
-from counterfoil.operations.providers.conformance.sandbox import CannotCheck, CheckResult, NotSo, Sandbox
+from counterfoil.operations.providers.conformance.sandbox import CannotCheck, CheckResult, DoesNotApply, NotSo, Sandbox
 
 TIMEOUT_S: Final = 2.0
 On = TypeVar("On", Subject, FileSandbox)
@@ -50,6 +50,8 @@ def run_check(check: Callable[[On], None], subject: On) -> CheckResult:
         check(subject)
     except CannotCheck as why:
         return CheckResult(name_of(check), says, "not checked", str(why))
+    except DoesNotApply as why:
+        return CheckResult(name_of(check), says, "does not apply", str(why))
     except NotSo as why:
         return CheckResult(name_of(check), says, "failed", str(why))
     except Exception as error:  # noqa: BLE001 - whatever it is, the adapter let it through
