@@ -152,6 +152,18 @@ def test_its_owner_is_changed_by_an_administrator_and_the_action_log_says_why(of
     assert log == (made, "another team mends it", "new@partner.example")
 
 
+def test_that_nobody_could_write_to_the_owners_of_endpoints_is_told_until_there_is_a_channel(office: Office) -> None:
+    def lacking() -> list[str]:
+        return [one["what"] for one in office.ask("GET", "/api/admin/ops/health").json()["lacking"] if one["what"].startswith("a channel ")]
+
+    assert lacking() == []
+    body = {"url": "https://partner.example/hooks", "ownerEmail": "hooks@partner.example"}
+    made = office.ask("POST", "/api/endpoints", role="administrator", key=fresh(), json=body).json()["id"]
+    assert lacking() == ["a channel to write to the owners of 1 webhook endpoints"]
+    removed = office.ask("POST", f"/api/endpoints/{made}/remove", role="administrator", key=fresh(), json={"reason": "gone"})
+    assert (removed.status_code, lacking()) == (200, [])
+
+
 def test_its_secret_is_rotated_by_two_and_shown_to_whoever_asked(office: Office, shop: Partner) -> None:
     one = enabled(office, shop.url)
     path, body = f"/api/endpoints/{one['id']}/rotate", {"overlapDays": 3, "reason": "a leak"}

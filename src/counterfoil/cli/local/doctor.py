@@ -184,6 +184,8 @@ def _told_by_server(settings: Settings, url: str, key: str) -> Iterator[Check]:
     for one in health.get("lacking", []):
         if one["what"].startswith("provider "):
             yield Check("provider", BAD, one["what"], one["do"])
+        elif one["what"].startswith("a channel "):
+            yield Check("notices", WARNING, f"{one['what']} is not set", one["do"])
         else:
             yield Check("reconciliation", WARNING, one["what"], one["do"])
     healthy = sum(one["health"] == "healthy" for one in workers)

@@ -16,6 +16,7 @@ from counterfoil.operations.notices.notices import Telling, tell
 from counterfoil.operations.webhooks_out.model import show_endpoint
 
 DISABLED: Final = "endpoint_disabled"
+OWNERS_CHANNEL: Final = "Set COUNTERFOIL_NOTICE_CHANNELS with a channel `name:owners=mailtos://…`: they hear of it when theirs is disabled."
 
 
 def owner_tellers(channels: Channels, make_id: MakeId) -> dict[str, Follower]:
@@ -26,6 +27,12 @@ def owner_tellers(channels: Channels, make_id: MakeId) -> dict[str, Follower]:
             tell(conn, _telling(conn, one), channels.of_owners, make_id=make_id, now=now)
 
     return {DISABLED: follow} if channels.of_owners else {}
+
+
+def owners_named(conn: Connection[Any]) -> int:
+    """How many endpoints are not removed: each has an owner to write to."""
+    row = conn.execute("select count(*) from webhook_endpoint where state <> 'removed'").fetchone()
+    return int(row[0]) if row else 0
 
 
 def _telling(conn: Connection[Any], one: Event) -> Telling:

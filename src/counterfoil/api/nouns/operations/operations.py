@@ -22,6 +22,7 @@ from counterfoil.integrity.standing import workers_standing
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.events.events import Event, list_events
 from counterfoil.operations.webhooks.counts import webhook_counts
+from counterfoil.operations.webhooks_out.owners import OWNERS_CHANNEL, owners_named
 from counterfoil.operations.work.circuits import open_circuits
 from counterfoil.operations.work.health import Judged, judge_counters, verdict_of
 from counterfoil.operations.work.queries import QueueDepth, SilentPeer, peers_silent, queue_depths
@@ -177,7 +178,9 @@ class HealthView(ViewModel):
     workers_healthy: int
     providers_not_set: int = Field(description="Providers that rows speak of and nobody here can ask.")
     sources_never_reconciled: int = Field(description="Providers and bank accounts that money went through.")
-    lacking: list[Lacking] = Field(description="Each of the last two by its name, with what to do.")
+    lacking: list[Lacking] = Field(
+        description="What is not set up, each by its name: of the last two, and owners of endpoints that nobody could write to."
+    )
     measured_at: datetime
 
 
@@ -320,6 +323,7 @@ def health(call: Annotated[ApiCall, may(READ)]) -> Response:
         healthy = sum(one.health == "healthy" for one in workers_shown(conn, now))
         not_set = providers_not_set(conn, list(call.services.wiring.providers), now=now)
         never = never_concluded(conn)
+        unheard = 0 if call.services.wiring.channels.of_owners else owners_named(conn)
     age = payouts.max_outbox_age
     counters: dict[str, int | None] = {
         "payout_outbox_pending": payouts.payout_outbox_pending,
@@ -345,6 +349,8 @@ def health(call: Annotated[ApiCall, may(READ)]) -> Response:
     shown: dict[str, Any] = {**counters, "verdict": verdict_of(judged), "counters": CounterView.each(judged)}
     told = [Lacking(what=one.sentence(), do=one.do) for one in not_set]
     told += [Lacking(what=f"never reconciled: {one}", do="counterfoil reconcile run") for one in never]
+    if unheard:
+        told.append(Lacking(what=f"a channel to write to the owners of {unheard} webhook endpoints", do=OWNERS_CHANNEL))
     return answer(HealthView(**shown, lacking=told, measured_at=now))
 
 
