@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import re
 import subprocess
 import sys
 import threading
@@ -17,26 +15,13 @@ from counterfoil.matching.reading.scans import SourceUnreadable
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
 from counterfoil.statements import SourceBroken
+from tests.declared import ONLY_DECLARED, ROOT, undeclared_modules
 from tests.statements.samples import DATA, a_statement, written
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = '''
-import importlib.abc, json, sys
+PROGRAM = """
 from pathlib import Path
 
-modules, files, folder = json.loads(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-
-
-class OnlyDeclared(importlib.abc.MetaPathFinder):
-    """Nothing else is installed, as far as this process can see."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in modules:
-            raise ModuleNotFoundError(f"No module named {name!r}: it is not declared", name=name)
-        return None
-
-
-sys.meta_path.insert(0, OnlyDeclared())
+files, folder = sys.argv[2], Path(sys.argv[3])
 
 import datetime
 
@@ -74,32 +59,14 @@ for left, right in pairs:
     reconcile_files(*paths, load_rules(rules), out=folder / "out")
 drivers = sorted(name for name in sys.modules if name.partition(".")[0] in ("psycopg", "psycopg_pool", "adbc_driver_postgresql"))
 print(json.dumps({"read": read, "drivers": drivers}))
-'''
-
-
-def declared() -> set[str]:
-    """The distributions that an install brings, by their normal names."""
-    locked = (ROOT / "requirements" / "run.txt").read_text()
-    return {re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r"^([A-Za-z0-9._-]+)==", locked, re.MULTILINE)}
-
-
-def undeclared_modules() -> list[str]:
-    """Modules that this environment has and an install has not, and some that libraries look for when they are there."""
-    allowed = declared() | {"counterfoil", "pip", "setuptools"}
-    known = {
-        module: {re.sub(r"[-_.]+", "-", each).lower() for each in distributions}
-        for module, distributions in importlib.metadata.packages_distributions().items()
-    }
-    own = {module for module, distributions in known.items() if distributions & allowed}
-    looked_for = {"pytz", "pandas", "polars", "dateutil", "lxml", "chardet", "babel"}
-    return sorted((looked_for | set(known)) - own - set(sys.stdlib_module_names))
+"""
 
 
 def test_every_reader_works_with_the_declared_dependencies_alone_and_without_a_database_driver(tmp_path: Path) -> None:
     refused = undeclared_modules()
     assert {"pytz", "pytest"} <= set(refused)
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(refused), str(DATA), str(tmp_path)],
+        [sys.executable, "-c", ONLY_DECLARED + PROGRAM, json.dumps(refused), str(DATA), str(tmp_path)],
         capture_output=True,
         text=True,
         timeout=300,

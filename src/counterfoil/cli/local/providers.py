@@ -13,6 +13,7 @@ from counterfoil.base.secret import Secret, SigningSecret
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets
 from counterfoil.operations.providers import Provider, chain, sepa
 from counterfoil.operations.providers.accounts import AccountLibraryMissing, bank_account, chain_address
+from counterfoil.operations.providers.chain.signer import signer
 from counterfoil.operations.providers.simulator import SimulatorProvider
 
 SIMULATOR: Final = "simulator"
@@ -94,7 +95,9 @@ def _chain(settings: Settings) -> Provider | None:
     if any(token is None and asset != settings.chain_gas_asset for asset, token in tokens.items()):
         raise InvalidInput("chain_gas_asset", "the asset that is the chain's coin in chain_assets", got=settings.chain_gas_asset)
     with extra(chain.NAME, "evm", *EVM_EXTRA):
-        from counterfoil.operations.providers.chain.provider import GWEI, ChainProvider, ChainTerms
+        signer()
+    from counterfoil.operations.providers.chain.provider import GWEI, ChainProvider, ChainTerms
+
     try:
         known = {asset: chain_address(token, field="chain_assets") if token else None for asset, token in tokens.items()}
     except AccountLibraryMissing as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from counterfoil.operations.providers.chain.node import NodeSilent, a_hash, an_object, quantity
-from counterfoil.operations.providers.chain.signer import Account
+from counterfoil.operations.providers.chain.signer import signer
 
 NATIVE_DECIMALS: Final = 18  # of a chain's own coin, on every chain of this kind
 NATIVE_GAS: Final = 21_000  # what moving the coin to an account without code takes
@@ -59,8 +59,9 @@ class ChainReceipt(NamedTuple):
 
 def address_of(key: str) -> str:
     """The address that a private key pays from, with its checksum. Raises ValueError, which does not show the key."""
+    account = signer()  # that the library is not there is another reason than a bad key
     try:
-        return str(Account.from_key(key).address)
+        return str(account.from_key(key).address)
     except Exception:  # noqa: BLE001 - the library's messages may show what it was given
         raise ValueError("a private key: 0x and 64 hexadecimal digits") from None
 
@@ -75,7 +76,7 @@ def call_of(one: ChainPayment) -> tuple[str, int, str]:
 def sign(key: str, one: ChainPayment, fees: Fees) -> SignedTransaction:
     """The transaction, signed (EIP-1559). The same inputs give the same bytes."""
     to, value, data = call_of(one)
-    told = Account.sign_transaction(
+    told = signer().sign_transaction(
         {
             "type": 2,
             "chainId": one.chain_id,

@@ -1,0 +1,54 @@
+"""The program with nothing but the declared dependencies: whoever installs it without an extra has all that needs none."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Final
+
+import pytest
+
+from tests.declared import ONLY_DECLARED, ROOT, undeclared_modules
+
+IMPORTED: Final = """
+import importlib, pkgutil
+
+import counterfoil
+
+failed = {}
+for one in pkgutil.walk_packages(counterfoil.__path__, "counterfoil."):
+    try:
+        importlib.import_module(one.name)
+    except ModuleNotFoundError as error:
+        failed[one.name] = error.name
+print(json.dumps(failed))
+"""
+# What is imported only where its extra is there, by the library that it is for.
+OF_EXTRAS: Final = {
+    "counterfoil.operations.providers.sepa.pain001": "xmlschema",
+    "counterfoil.operations.providers.sepa.provider": "xmlschema",
+    "counterfoil.operations.providers.stripe.answers": "stripe",
+    "counterfoil.operations.providers.stripe.provider": "stripe",
+    "counterfoil.operations.providers.stripe.sdk_http": "stripe",
+}
+
+
+def ran(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    refused = undeclared_modules()
+    assert {"eth_account", "stripe", "pytest"} <= set(refused)
+    asked = [sys.executable, "-c", ONLY_DECLARED + program, json.dumps(refused), *words]
+    return subprocess.run(asked, capture_output=True, text=True, timeout=120, cwd=ROOT, check=False)
+
+
+def test_every_module_but_those_of_the_extras_is_imported_with_the_declared_dependencies_alone() -> None:
+    done = ran(IMPORTED)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == OF_EXTRAS
+
+
+@pytest.mark.parametrize("command", ["up", "serve", "worker", "demo", "payouts", "reconcile"])
+def test_every_command_tells_of_itself_with_the_declared_dependencies_alone(command: str) -> None:
+    program = "from counterfoil.cli.main import main; sys.argv = ['counterfoil', *sys.argv[2:]]; main()"
+    done = ran(program, command, "--help")
+    assert (done.returncode, "Usage" in done.stdout) == (0, True), done.stderr[-2000:]
