@@ -20,7 +20,7 @@ Nouns = Callable[[], Sequence[Noun]]
 THINGS_MAX: Final = 50
 
 
-class Said(NamedTuple):
+class ThingDone(NamedTuple):
     """What became of one thing: the state after it, or that it waits for a second person; or why it was refused."""
 
     id: str
@@ -28,7 +28,7 @@ class Said(NamedTuple):
     refused: str | None
 
 
-def say_action(saying: VerbCall, run: RunbookRun, number: int, spec: StepSpec, nouns: Nouns) -> list[Said]:
+def say_action(saying: VerbCall, run: RunbookRun, number: int, spec: StepSpec, nouns: Nouns) -> list[ThingDone]:
     """Say the verb of an action of each of its things, or of the one that is `taken` as `of`: each is done or refused by itself.
 
     Raises RunbookStepRefused where the step is no action, or one that only its own command can do; NotAllowed; InvalidInput; and what
@@ -42,7 +42,7 @@ def say_action(saying: VerbCall, run: RunbookRun, number: int, spec: StepSpec, n
     return [_say_of(noun, verb, saying, run, thing) for thing in sorted(things)]  # locks are taken in one order
 
 
-def told_of(said: Sequence[Said]) -> str:
+def told_of(said: Sequence[ThingDone]) -> str:
     """What became of them, in a sentence."""
     done = [f"{one.id} {one.state}" for one in said if one.refused is None]
     refused = [f"{one.id} was refused: {one.refused}" for one in said if one.refused is not None]
@@ -80,15 +80,15 @@ def _things(run: RunbookRun, number: int, spec: StepSpec, taken: Mapping[str, ob
     return things
 
 
-def _say_of(noun: Noun, verb: Verb, saying: VerbCall, run: RunbookRun, thing: str) -> Said:
+def _say_of(noun: Noun, verb: Verb, saying: VerbCall, run: RunbookRun, thing: str) -> ThingDone:
     try:
         with saying.conn.transaction():
             return _say_one(noun, verb, saying, run, thing)
     except Problem as problem:
-        return Said(thing, None, problem.sentence())
+        return ThingDone(thing, None, problem.sentence())
 
 
-def _say_one(noun: Noun, verb: Verb, saying: VerbCall, run: RunbookRun, thing: str) -> Said:
+def _say_one(noun: Noun, verb: Verb, saying: VerbCall, run: RunbookRun, thing: str) -> ThingDone:
     noun.show(saying.conn, thing)  # nothing is said of what is not there, or of another program
     one = saying._replace(subject_id=thing, taken={field.name: None for field in verb.takes}, expected=None)
     said = say(noun, verb, one)
@@ -105,4 +105,4 @@ def _say_one(noun: Noun, verb: Verb, saying: VerbCall, run: RunbookRun, thing: s
         at=one.now,
     )
     state = f"is {said.state.replace('_', ' ')}" if isinstance(said, VerbResult) else f"waits for a second person ({said.id})"
-    return Said(thing, state, None)
+    return ThingDone(thing, state, None)

@@ -25,7 +25,7 @@ INVARIANTS: Final = (
             union all
             select p.idempotency_key, p.id, 'no order', p.state
             from provider_payout p left join chain_order o on o.key = p.idempotency_key
-            where p.provider = '{NAME}' and o.key is null and p.state in ('sent', 'succeeded', 'returned')
+            where p.provider = '{NAME}' and o.key is null and p.state in {listed(PAID)}
             union all
             select s.address, 'the next nonce', s.next_nonce::text, 'after ' || max(o.nonce)
             from chain_sender s join chain_order o on (o.chain_id, o.sender) = (s.chain_id, s.address)
