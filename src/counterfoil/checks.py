@@ -24,6 +24,7 @@ from counterfoil.payouts.refunds.customer_debts import INVARIANTS as CUSTOMER_DE
 from counterfoil.payouts.refunds.debts import INVARIANTS as DEBT_INVARIANTS
 from counterfoil.payouts.refunds.invariants import INVARIANTS as REFUND_INVARIANTS
 from counterfoil.proofs.declared import INVARIANTS as PROOF_INVARIANTS
+from counterfoil.proofs.declared import MONITORS as PROOF_MONITORS
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS as BREAK_INVARIANTS
 from counterfoil.settlement.affiliates.invariants import INVARIANTS as AFFILIATE_INVARIANTS
 from counterfoil.settlement.commissions.invariants import INVARIANTS as COMMISSION_INVARIANTS
@@ -68,4 +69,5 @@ MONITORS_OF_PARTS: Final[Sequence[Invariant]] = (
     *BATCH_MONITORS,
     *OPERATIONS_MONITORS,
     *WEBHOOK_OUT_MONITORS,
+    *PROOF_MONITORS,
 )

@@ -127,7 +127,6 @@ MACHINES: Sequence[Machine] = (
     PAYMENT_FILE,
     agent_model.AGENT,
     two_phase_model.TRANSACTION,
-    proofs.PROOF,
     *integrity.MACHINES,
     *backing.MACHINES,
     runbook_model.RUNBOOK_RUN,
@@ -157,7 +156,6 @@ JOBS: Final[Sequence[Job]] = (
     *nightly.JOBS,
     *treasury_daily.JOBS,
     *payout_reminder.JOBS,
-    *proofs.JOBS,
     *integrity.JOBS,
     *notices.JOBS,
     *heartbeat.JOBS,
@@ -187,7 +185,6 @@ EVENT_KINDS: Final[Sequence[EventKind]] = (
     *customer_debts.EVENT_KINDS,
     *operations.EVENT_KINDS,
     *payout_reminder.EVENT_KINDS,
-    *proofs.EVENT_KINDS,
     *expiring.EVENT_KINDS,
     *run.EVENT_KINDS,
     *rows.EVENT_KINDS,
@@ -256,7 +253,6 @@ _WATCHED: Final = (
     CIRCUIT_NOUN,
     AGENT_NOUN,
     TRANSACTION_NOUN,
-    proofs.PROOF_NOUN,
     *webhooks_out.NOUNS,
     *backing.NOUNS,
 )
@@ -288,7 +284,8 @@ class Wiring:
     """What the parts are connected with. `program_id`: where money is booked that names no invoice of ours. `run_folder`: where
     reconciliation runs keep their lines; None keeps none. `proof_folder`: where checkpoints and proofs lie, the same. `crons`: when which
     scope is reconciled. `cooling`: how long nothing goes to a changed destination where no policy says it. `peers`: other servers, by
-    our names of them. `carbon`: how figures are had. `webhook_networks`: where webhooks go, too. `backups`, `wal`, `drills`."""
+    our names of them. `carbon`: how figures are had. `webhook_networks`: where webhooks go, too. `backups`, `wal`, `drills`,
+    `copying`."""
 
     database: Books
     providers: Mapping[str, Provider]
@@ -318,6 +315,7 @@ class Wiring:
     backups: backing.Backups | None = None
     wal: backing.WalArchive | None = None
     drills: backing.DrillMeans | None = None
+    copying: proofs.Copying | None = None
 
     def means(self) -> RunContext:
         """What reconciliation works with."""
@@ -375,6 +373,7 @@ class Wiring:
             backups=self.backups,
             wal=self.wal,
             drills=self.drills,
+            copying=self.copying,
             exporter=self.exporter() if self.proof_folder else None,
         )
 

@@ -165,6 +165,7 @@ WHOLE = {  # lists without `--limit`, and why they are never long
     "queue pauses": "one row for each pause",
     "jobs list": "one row for each job",
     "backup reach": "one row for each stretch of time in which every second can be recovered",
+    "copies stored": "says by itself where it is cut, at 10,000",
     "backup list": "everything that lies in the store: what could be restored is never cut",
     "webhooks kinds": "one row for each kind of event",
     "slo": "one row for each objective",

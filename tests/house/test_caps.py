@@ -79,6 +79,8 @@ UNCUT: Final = {  # cap: why no work is cut short by it
     "WORKERS_MAX": "those that did not say goodbye and are silent come first: who is down is never cut",
     "ALARMS_MAX": "one of them stops it as ten do",
     "FORGOTTEN_MAX": "the next one takes the others",
+    "NEW_MAX": "the next round takes the others",
+    "LOOKS_MAX": "the next round takes the others",
     "FOUND_MAX": "one of a table is a finding as a hundred are",
     "100": "LOG_BEHIND: one journal is a finding as a hundred are",
     "LOOK_UP_MAX": "the simulator: more payouts under one key than it shows are told by its oracle",

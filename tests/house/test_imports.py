@@ -28,6 +28,7 @@ NOT_IMPORTED = {
 # What another dependency brings along, and belongs to it.
 BROUGHT = {
     "starlette": "fastapi",
+    "botocore": "boto3",
     "pydantic-core": "pydantic",
     "uvloop": "uvicorn",
     "markupsafe": "jinja2",
@@ -102,7 +103,7 @@ def test_the_lock_files_hold_every_dependency_with_hashes_and_no_address() -> No
         locked = {line.split("==")[0] for line in text.splitlines() if "==" in line}
         if name != "uv":
             # Spark is half a gigabyte, and the other extras are for those who want them: the demo goes without.
-            optional = ("spark", "reports", "stripe", "chain", "evm", "bank-files", "notices", "oidc", "otel")
+            optional = ("spark", "reports", "stripe", "chain", "evm", "bank-files", "notices", "oidc", "otel", "s3")
             without = {"run": optional, "dev": ("spark",)}[name]
             assert declared(dev=name == "dev", without=without) - {"uvicorn", "psycopg"} <= locked, "run `make lock`"
         unhashed = [block.split()[0] for block in re.split(r"\n(?=\S)", text) if block.strip() and "--hash=sha256:" not in block]

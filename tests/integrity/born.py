@@ -22,6 +22,9 @@ BORN: Final = {
     + _birth("proof", "prf_1", "waiting"),
     "backup": "insert into backup (id, actor, started_at, state, state_at) values ('bkp_1', 't', now(), 'running', now())"
     + _birth("backup", "bkp_1", "running"),
+    "copy": """insert into store_copy (id, store, path, bytes, sha256, found_at, state, state_at)
+        values ('cpy_1', 's3://x', 'proofs/y', 1, sha256('x'), now(), 'waiting', now())"""
+    + _birth("copy", "cpy_1", "waiting"),
     "drill": "insert into drill (id, name, actor, asked_at, state, state_at) values ('drl_1', 'restore', 't', now(), 'waiting', now())"
     + _birth("drill", "drl_1", "waiting"),
     "runbook_run": """insert into runbook_run (id, runbook, kind, title, ordered, steps_written, sha256, started_by, started_at,

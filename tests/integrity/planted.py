@@ -663,6 +663,15 @@ MONITORS: Final[Faults] = {
         "it was never fetched": """insert into wal_archive (system_id, asked_at, failed_at, error)
             select system_identifier::text, now(), now(), 'x' from pg_control_system()""",
     },
+    "COPIES_BEHIND": {
+        "the store takes nothing": """insert into store_copy (id, store, path, bytes, sha256, found_at, due_at, state, state_at)
+            values ('cpy_planted', 's3://x', 'proofs/x', 1, sha256('x'), now() - interval '20 minutes', now(), 'waiting', now())""",
+    },
+    "COPY_WRONG": {
+        "somebody wrote over it": """insert into store_copy
+                (id, store, path, bytes, sha256, found_at, kept_at, version, checksum, looked_at, error, state, state_at)
+            values ('cpy_planted', 's3://x', 'proofs/x', 1, sha256('x'), now(), now(), 'v', 'c', now(), 'x', 'wrong', now())""",
+    },
     "RESTORE_DRILL_OVERDUE": {
         "it passed long ago": """update program set opened_at = opened_at - interval '1 year';
             update migration set applied_at = applied_at - interval '1 year';

@@ -11,6 +11,7 @@ from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.verbs import Noun
+from counterfoil.proofs.stores.copies import PLACES
 
 GONE: Final = "its process was gone before it was kept"
 BACKUP: Final = Machine(
@@ -135,5 +136,6 @@ BACKUP_NOUN: Final = Noun(
     row=Backup,
     rows=list_backups,
     help="Backups of the database: made, read back, kept by policy.",
+    parts=(PLACES,),
     columns=("id", "kind", "snapshot_at", "finished_at", "bytes", "key_id", "log_size", "state", "error"),
 )

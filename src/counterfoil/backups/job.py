@@ -8,6 +8,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.backups.backups import Backup, kept_backups, note_pruned
+from counterfoil.backups.copied_files import BELOW
 from counterfoil.backups.making import Backups
 from counterfoil.backups.monitors import SCHEDULE
 from counterfoil.backups.pruning import to_prune
@@ -15,6 +16,7 @@ from counterfoil.backups.store import DUMP
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
+from counterfoil.proofs.stores.copies import let_go
 from counterfoil.reconciliation.runs.schedule import take_set_slot
 
 REST_S: Final = 20.0
@@ -37,6 +39,8 @@ def take_away(backups: Backups) -> None:
     """Files whose row says that they went: of this time, and what a process that was killed had left."""
     with backups.database.transaction(read_only=True) as conn:
         rows = conn.execute("select id from backup where id = any(%s) and state = 'pruned'", [backups.store.ids()]).fetchall()
+    with backups.database.transaction() as conn:  # before the files go: who is killed in between asks again
+        let_go(conn, [f"{BELOW}/{gone}/" for (gone,) in rows], now=backups.clock())
     for (gone,) in rows:
         backups.store.drop(gone)
 

@@ -22,6 +22,7 @@ from counterfoil.base.encryption.keys import ID_BYTES, parse_keys
 from counterfoil.base.environment.backup_settings import BackupSettings
 from counterfoil.base.environment.chain_settings import ChainSettings
 from counterfoil.base.environment.other_variables import OTHER_VARIABLES
+from counterfoil.base.environment.store_settings import StoreSettings
 from counterfoil.base.problems import Kind, Problem
 from counterfoil.base.secret import Secret, SigningSecret, WeakSecret
 
@@ -50,7 +51,7 @@ class SecretMissing(Problem):
     kind: ClassVar[Kind] = "invalid"
 
 
-class Settings(ChainSettings, BackupSettings):
+class Settings(ChainSettings, BackupSettings, StoreSettings):
     """The settings of one installation; see the reference for each one's variable, unit and bounds."""
 
     model_config = SettingsConfigDict(

@@ -11,9 +11,27 @@ from counterfoil.proofs.packages.exporting import Exporter
 from counterfoil.proofs.packages.store import ProofStoreUnset
 from counterfoil.proofs.proofs import PROOF
 from counterfoil.proofs.signing.signers import PAIRED
+from counterfoil.proofs.stores import copying, monitors
+from counterfoil.proofs.stores.copies import COPY, COPY_NOUN
+from counterfoil.proofs.stores.copying import Copying
 
-__all__ = ("CONFIDENTIAL", "EVENT_KINDS", "INVARIANTS", "JOBS", "PAIRED", "PROOF", "PROOF_NOUN", "Exporter", "ProofStoreUnset")
-JOBS: Final = (*job.JOBS, *monthly.JOBS)
+__all__ = (
+    "CONFIDENTIAL",
+    "EVENT_KINDS",
+    "INVARIANTS",
+    "JOBS",
+    "MACHINES",
+    "MONITORS",
+    "NOUNS",
+    "PAIRED",
+    "Copying",
+    "Exporter",
+    "ProofStoreUnset",
+)
+JOBS: Final = (*job.JOBS, *monthly.JOBS, *copying.JOBS)
+MACHINES: Final = (PROOF, COPY)
+NOUNS: Final = (PROOF_NOUN, COPY_NOUN)
+MONITORS: Final = monitors.MONITORS
 EVENT_KINDS: Final = monthly.EVENT_KINDS
 INVARIANTS: Final = invariants.INVARIANTS
 CONFIDENTIAL: Final = checkpoints.CONFIDENTIAL

@@ -7,6 +7,7 @@ from typing import Final
 from counterfoil.operations.access.access import AUDIT
 from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.proofs.proofs import PROOF, Proof, ProofFile, ProofSigner, files_of, list_proofs, reissue, show_proof, signers_of
+from counterfoil.proofs.stores.copies import PLACES
 
 
 def _reissue(one: VerbCall) -> VerbResult:
@@ -34,6 +35,6 @@ PROOF_NOUN: Final = Noun(
     row=Proof,
     rows=list_proofs,
     help="Proofs of periods: made, signed by several people, verified by anybody.",
-    parts=(Part("signers", ProofSigner, of_all(signers_of)), Part("files", ProofFile, of_all(files_of))),
+    parts=(Part("signers", ProofSigner, of_all(signers_of)), Part("files", ProofFile, of_all(files_of)), PLACES),
     columns=("id", "from_at", "to_at", "entries", "verdict", "reconciliation", "state"),
 )

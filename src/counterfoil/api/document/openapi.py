@@ -75,6 +75,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     "Proofs": {
         "Proofs": "Proofs of periods: made, signed by several people, verified by anybody.",
         "Audit": "The audit trail of an account.",
+        "Copies": "Proofs, checkpoints and backups once more, in a store that locks them.",
         "Drills": "What must work on the worst day, practised: each outcome with its signed evidence.",
         "Service levels": "What is promised, how much of it was kept, and trends.",
         "Backups": "What could be restored: each backup, its moment, and where in the log it ends.",

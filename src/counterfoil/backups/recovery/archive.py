@@ -122,9 +122,13 @@ class WalFolder:
         if not name.endswith(PARTIAL):
             self._drop(name + PARTIAL)
 
+    def before(self, timeline: int, number: int) -> list[KeptSegment]:
+        """What of this timeline lies before a segment."""
+        return [one for one in self.kept() if one.segment.timeline == timeline and one.segment.number < number]
+
     def drop_before(self, timeline: int, number: int) -> int:
         """Take away what of this timeline lies before a segment: nothing that is kept needs it. How many went."""
-        going = [one for one in self.kept() if one.segment.timeline == timeline and one.segment.number < number]
+        going = self.before(timeline, number)
         for one in going:
             self._drop(one.name + (PARTIAL if one.partial else ""))
         return len(going)

@@ -8,15 +8,17 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.backups.backups import Backup, kept_backups, note_pruned
+from counterfoil.backups.copied_files import BELOW
 from counterfoil.backups.job import take_away
 from counterfoil.backups.making import Backups
-from counterfoil.backups.recovery.archive import WalFolder
+from counterfoil.backups.recovery.archive import ENDING, FOLDER, WalFolder
 from counterfoil.backups.recovery.bases import base_of, make_base, reaches_in
 from counterfoil.backups.recovery.receiving import WalArchive
 from counterfoil.backups.store import BASE
 from counterfoil.base.problems import Busy, InvalidInput
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
+from counterfoil.proofs.stores.copies import let_go
 from counterfoil.reconciliation.runs.schedule import take_set_slot
 
 SCHEDULE: Final = "base-backup"
@@ -66,7 +68,11 @@ def _drop_log(backups: Backups) -> None:
     if len(backups.store.ids()) > len({one.id for kind in ("dump", BASE) for one in backups.store.of_kind(kind)}):
         return  # one whose manifest cannot be read may be a base that needs it
     for (system, timeline), number in first.items():
-        WalFolder(backups.folder, system).drop_before(timeline, number)
+        log = WalFolder(backups.folder, system)
+        names = [f"{BELOW}/{FOLDER}/{system}/{one.path.name.removesuffix(ENDING)}." for one in log.before(timeline, number)]
+        with backups.database.transaction() as conn:  # before the files go: who is killed in between asks again
+            let_go(conn, names, now=backups.clock())
+        log.drop_before(timeline, number)
 
 
 def proven_base(conn: Connection[Any]) -> str | None:

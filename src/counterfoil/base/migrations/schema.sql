@@ -1663,6 +1663,29 @@ step: actor text not null
 step: reason text
 step: cause text
 step: at timestamp with time zone not null
+store_copy: id text not null
+store_copy: store text not null
+store_copy: path text not null
+store_copy: subject_id text
+store_copy: bytes bigint not null
+store_copy: sha256 bytea not null
+store_copy: found_at timestamp with time zone not null
+store_copy: kept_at timestamp with time zone
+store_copy: version text
+store_copy: checksum text
+store_copy: locked_until timestamp with time zone
+store_copy: looked_at timestamp with time zone
+store_copy: unwanted_at timestamp with time zone
+store_copy: error text
+store_copy: state text not null
+store_copy: state_at timestamp with time zone not null
+store_copy: steps integer not null default 1
+store_copy: due_at timestamp with time zone
+store_copy: attempt integer not null default 0
+store_copy: lease_owner text
+store_copy: lease_until timestamp with time zone
+store_copy: fence bigint not null default 0
+store_copy: last_error text
 transition: machine text not null
 transition: from_state text not null
 transition: verb text not null
@@ -2727,6 +2750,13 @@ silence: silence_pkey PRIMARY KEY (id)
 step: step_is_allowed FOREIGN KEY (machine, from_state, verb, to_state) REFERENCES transition(machine, from_state, verb, to_state)
 step: step_is_taken_once PRIMARY KEY (subject_id, step)
 step: step_starts_at_one CHECK ((step > 0))
+store_copy: store_copy_bytes CHECK ((bytes >= 0))
+store_copy: store_copy_is_dropped_when_unlocked CHECK (((state <> 'dropped'::text) OR (locked_until IS NULL) OR (locked_until <= state_at)))
+store_copy: store_copy_is_known_when_kept CHECK (((state <> ALL (ARRAY['kept'::text, 'wrong'::text])) OR ((kept_at IS NOT NULL) AND (version IS NOT NULL) AND (checksum IS NOT NULL))))
+store_copy: store_copy_path CHECK (((length(path) >= 1) AND (length(path) <= 900)))
+store_copy: store_copy_pkey PRIMARY KEY (id)
+store_copy: store_copy_says_what_is_wrong CHECK (((state <> 'wrong'::text) OR (error IS NOT NULL)))
+store_copy: store_copy_sha256 CHECK ((length(sha256) = 32))
 transition: transition_pkey PRIMARY KEY (machine, from_state, verb, to_state)
 treasury_movement: treasury_movement_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 treasury_movement: treasury_movement_kind CHECK ((kind = ANY (ARRAY['distribution'::text, 'withdrawal'::text])))
@@ -3030,6 +3060,12 @@ settlement: CREATE INDEX settlement_by_time ON public.settlement USING btree (at
 silence: CREATE INDEX silence_by_end ON public.silence USING btree (until) WHERE (state = 'active'::text)
 silence: CREATE INDEX silence_by_state ON public.silence USING btree (state, id)
 step: CREATE INDEX step_by_time ON public.step USING brin (at) WITH (pages_per_range='16')
+store_copy: CREATE INDEX copy_by_state ON public.store_copy USING btree (state, id)
+store_copy: CREATE INDEX store_copy_by_look ON public.store_copy USING btree (looked_at) WHERE (state = ANY (ARRAY['kept'::text, 'wrong'::text]))
+store_copy: CREATE INDEX store_copy_by_subject ON public.store_copy USING btree (subject_id) WHERE (subject_id IS NOT NULL)
+store_copy: CREATE INDEX store_copy_due ON public.store_copy USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+store_copy: CREATE UNIQUE INDEX store_copy_lies_once ON public.store_copy USING btree (store, path) WHERE ((state <> 'dropped'::text) AND (unwanted_at IS NULL))
+store_copy: CREATE INDEX store_copy_unwanted ON public.store_copy USING btree (id) WHERE ((unwanted_at IS NOT NULL) AND (state <> 'dropped'::text))
 treasury_movement: CREATE INDEX treasury_movement_by_time ON public.treasury_movement USING btree (program_id, asset, at)
 two_phase: CREATE INDEX transaction_by_state ON public.two_phase USING btree (state, id)
 two_phase: CREATE INDEX two_phase_by_age ON public.two_phase USING btree (created_at, id)
@@ -3587,6 +3623,7 @@ step: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.step FOR E
 step: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.step FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 step: CREATE TRIGGER is_sealed AFTER INSERT ON public.step REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_step() -- always
 step: CREATE TRIGGER paired_steps_are_approved AFTER INSERT ON public.step REFERENCING NEW TABLE AS new_step FOR EACH STATEMENT EXECUTE FUNCTION paired_steps_are_approved()
+store_copy: CREATE TRIGGER copy_follows_table BEFORE UPDATE OF state ON public.store_copy FOR EACH ROW EXECUTE FUNCTION state_follows_table('copy')
 treasury_movement: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.treasury_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 treasury_movement: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.treasury_movement FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 treasury_movement: CREATE TRIGGER is_sealed AFTER INSERT ON public.treasury_movement REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_treasury_movement() -- always
@@ -9065,6 +9102,26 @@ silence: owner: counterfoil_owner
 step: counterfoil_app: insert, select
 step: counterfoil_auditor: select
 step: owner: counterfoil_owner
+store_copy: counterfoil_app: insert, select
+store_copy: counterfoil_app: update (attempt)
+store_copy: counterfoil_app: update (checksum)
+store_copy: counterfoil_app: update (due_at)
+store_copy: counterfoil_app: update (error)
+store_copy: counterfoil_app: update (fence)
+store_copy: counterfoil_app: update (id)
+store_copy: counterfoil_app: update (kept_at)
+store_copy: counterfoil_app: update (last_error)
+store_copy: counterfoil_app: update (lease_owner)
+store_copy: counterfoil_app: update (lease_until)
+store_copy: counterfoil_app: update (locked_until)
+store_copy: counterfoil_app: update (looked_at)
+store_copy: counterfoil_app: update (state)
+store_copy: counterfoil_app: update (state_at)
+store_copy: counterfoil_app: update (steps)
+store_copy: counterfoil_app: update (unwanted_at)
+store_copy: counterfoil_app: update (version)
+store_copy: counterfoil_auditor: select
+store_copy: owner: counterfoil_owner
 transition: counterfoil_app: select
 transition: counterfoil_auditor: select
 transition: owner: counterfoil_owner
@@ -9666,6 +9723,12 @@ silence.created_at: app: select, insert
 silence.program_id: app: select, insert
 silence.reason: app: select, insert
 silence.until: app: select, insert
+store_copy.bytes: app: select, insert
+store_copy.found_at: app: select, insert
+store_copy.path: app: select, insert
+store_copy.sha256: app: select, insert
+store_copy.store: app: select, insert
+store_copy.subject_id: app: select, insert
 two_phase.asked: app: select, insert
 two_phase.commits: app: select, insert
 two_phase.coordinator: app: select, insert

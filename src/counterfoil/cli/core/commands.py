@@ -110,6 +110,7 @@ PARTS: Final[dict[str, CommandPart]] = {
     "encryption": CommandPart("counterfoil.cli.local.secrets.encryption", "What is kept encrypted, and with which keys.", HERE),
     "credentials": CommandPart("counterfoil.cli.local.secrets.credentials", "The database's password: its age, and another one.", HERE),
     "backup": CommandPart("counterfoil.cli.local.backup.recovery", "Back the database up; list, verify, prune and restore backups.", HERE),
+    "copies": CommandPart("counterfoil.cli.local.backup.copies", "Copies of proofs and backups in a store of their own.", HERE),
     "doctor": CommandPart("counterfoil.cli.local.doctor", "What is wrong here, and what to do about it.", HERE, alone=True),
     "reconcile": CommandPart("counterfoil.cli.nouns.reconciliation.reconcile", "Hold one side's records against the other's.", BOOKS),
     "breaks": CommandPart("counterfoil.cli.nouns.reconciliation.breaks", "What does not agree, and what is done about it.", BOOKS),

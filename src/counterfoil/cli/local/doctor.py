@@ -25,6 +25,7 @@ from counterfoil.base.settings import Settings, lacking_secrets, variable_of
 from counterfoil.cli.core.connection import server
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, Output, show_rows
+from counterfoil.cli.local.backup.copying_here import store_of
 from counterfoil.cli.local.installation import keys_here, settings_now
 from counterfoil.cli.local.providers import MAKERS
 from counterfoil.operations.providers import sepa
@@ -57,6 +58,7 @@ def examine() -> Iterator[Check]:
         return
     yield Check("settings", GOOD, "every COUNTERFOIL_* variable is a setting, within its bounds")
     yield from _provider(settings)
+    yield from _store(settings)
     url, key = server("read", os.environ)
     yield (found := _server(url))
     if found.how != GOOD:
@@ -150,6 +152,21 @@ def _provider(settings: Settings) -> Iterator[Check]:
         yield Check("provider", WARNING, "none is set, so nothing is paid", "`counterfoil setup` asks for it.")
     for name, url in known:
         yield _answers(name, partial(httpx2.get, url, timeout=TIMEOUT_S, trust_env=False))
+
+
+def _store(settings: Settings) -> Iterator[Check]:
+    """The store of copies: does it answer, does it keep every version, and does it lock?"""
+    try:
+        store = store_of(settings)
+    except Problem as problem:
+        yield Check("store", BAD, problem.sentence(), problem.what_to_do())
+        return
+    if store is None:
+        do = "Set COUNTERFOIL_STORE_URL: a bucket with Object Lock, or a share of another machine."
+        yield Check("store", WARNING, "proofs and backups are copied nowhere: they lie on this machine's disk alone", do)
+        return
+    for one in store.examine():
+        yield Check(one.what, GOOD if one.good else BAD, one.said, one.do)
 
 
 def _server(url: str) -> Check:

@@ -31,6 +31,7 @@ from counterfoil.base.postgres.reach import connected, refuse_unless_reached
 from counterfoil.base.problems import Busy, DatabaseAway, InvalidInput, Problem
 from counterfoil.base.secret import EncryptionKey
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets, load_settings, lost_keys, variable_of
+from counterfoil.cli.local.backup.copying_here import copying_of
 from counterfoil.cli.local.crash_drill import take_part_in_drills
 from counterfoil.cli.local.providers import providers_of
 from counterfoil.drills.running import DrillMeans
@@ -260,6 +261,7 @@ def _wiring(settings: Settings, database: Database, url: str, clock: SharedClock
         backups=(made := backups_of(settings, database, url, clock)),
         wal=wal_of(settings, made),
         drills=drills_of(settings, made),
+        copying=copying_of(settings, proofs=lambda: proof_folder(settings), backups=lambda: backup_folder(settings)),
         peers=parse_peers(settings.peers.get_secret_value() if settings.peers else "", ours=settings.server_name, providers=providers),
         webhook_networks=networks_of(settings.webhook_networks),
         channels=parse_channels(settings.notice_channels.get_secret_value() if settings.notice_channels else ""),

@@ -55,6 +55,7 @@ class JobContext:
     wal: Any = None  # what recovery to a second is kept with
     drills: Any = None  # what drills are run with
     exporter: Any = None  # what proofs of periods are made with
+    copying: Any = None  # what copies in a store of their own are made with
 
     def of(self, provider: str | None) -> Mapping[str, Provider]:
         """The providers of a lane: one, or all."""

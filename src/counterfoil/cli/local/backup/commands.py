@@ -25,6 +25,7 @@ from counterfoil.cli.core.output import TABLE, Output, patience, say, say_done, 
 from counterfoil.cli.local.installation import backup_folder, backup_keys, backups_here, settings_now, wal_of
 from counterfoil.proofs.log.checkpoints import note_keys
 from counterfoil.proofs.log.notes import NoteKey
+from counterfoil.proofs.stores.copies import still_locked
 
 app = typer.Typer(help="Back the database up, encrypted, to the store; without a word behind it, now.")
 COLUMNS = ("id", "kind", "snapshotAt", "bytes", "logSize", "keyId", "state", "proven", "error")
@@ -114,14 +115,20 @@ def prune_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and leave it.")] = False, output: Output = TABLE
 ) -> None:
     """Take away what the policy does not keep. Never the newest, nor the newest that a restore drill passed on, nor any younger one;
-    the same of bases by the window of recovery, and of the log what lies before the oldest base."""
+    the same of bases by the window of recovery, and of the log what lies before the oldest base. Copies in a store go once it locks them
+    no more; what stays is said."""
     with backups_here(settings_now()) as backups:
         with backups.database.transaction(read_only=True) as conn:
             proven = proven_backup(conn)
         gone = prune(backups, actor=ACTOR, dry_run=dry_run)
         gone += prune_bases(wal_of(settings_now(), backups), actor=ACTOR, dry_run=dry_run)
+        with backups.database.transaction(read_only=True) as conn:
+            locked = still_locked(conn, now=backups.clock())
     why = "no restore drill has passed yet, so all are kept" if proven is None else "the policy keeps all"
     show_rows([_shown(one, {proven}) for one in gone], COLUMNS, output, empty=f"Nothing to prune: {why}.")
+    if locked is not None:
+        said = f"{locked.copies} files of {locked.bytes:,} bytes stay in the store of copies"
+        typer.echo(f"{said}: it locks them, the last until {locked.until:%Y-%m-%d}.", err=True)
 
 
 @app.command("restore")

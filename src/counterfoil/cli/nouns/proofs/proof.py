@@ -25,6 +25,7 @@ app = typer.Typer(no_args_is_help=True, help=PROOF_NOUN.help)
 COLUMNS = ("id", "fromAt", "toAt", "entries", "verdict", "reconciliation", "state")
 SIGNERS = ("person", "role", "standing", "at")
 FILES = ("name", "bytes", "sha256")
+PLACES = ("store", "path", "state", "lockedUntil", "lookedAt", "error")
 ProofId = Annotated[str, typer.Argument(metavar="ID", help="The proof's id, prf_….")]
 Passphrase = Annotated[bool, typer.Option("--passphrase-stdin", help="Read the key's passphrase from the first line of standard input.")]
 Moment = Annotated[str, typer.Argument(help="A day or a moment in UTC: 2026-10-01 or 2026-10-01T00:00:00Z.")]
@@ -80,7 +81,7 @@ def show(
             say(f"{out}: {len(body):,} bytes.")
         return
     with asked("read") as client:
-        show_one(client.get(f"/api/proofs/{proof_id}"), output, parts=(("signers", SIGNERS), ("files", FILES), *PARTS))
+        show_one(client.get(f"/api/proofs/{proof_id}"), output, parts=(("signers", SIGNERS), ("copies", PLACES), ("files", FILES), *PARTS))
 
 
 @app.command("download")
