@@ -6,7 +6,8 @@ import pytest
 
 from counterfoil.matching.findings import candidates
 from counterfoil.matching.findings.verdict import verdict_of
-from counterfoil.matching.passes import amounts, groups, keys, texts
+from counterfoil.matching.passes import amounts, groups, keys
+from counterfoil.matching.passes.evidence import blocks
 from tests.matching.builders import EXACT, row, rules_text, run, told
 from tests.matching.test_passes import TEXT, a_pass, matches
 
@@ -111,13 +112,12 @@ def test_amounts_too_common_to_pair_are_said(tmp_path, monkeypatch):
     assert outcome.verdict == "incomplete"
 
 
-@pytest.mark.parametrize(("limit", "what"), [("AMOUNT_PAIRS_MAX", "amounts with pairs"), ("BLOCK_PAIRS_MAX", "first words with pairs")])
-def test_texts_too_common_to_compare_are_said(tmp_path, monkeypatch, limit, what):
-    monkeypatch.setattr(texts, limit, 1)
-    ours = [row(f"p{n}", reference="", memo=f"Acme {n}{n}{n}") for n in range(2)]
-    theirs = [row(f"s{n}", reference="", memo=f"Acme other {n}") for n in range(2)]
+def test_words_too_common_to_ask_by_are_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "FAN_MAX", 0)
+    ours = [row(f"p{n}", reference="", memo=f"Acme {n}{n}{n}", amount=100 + n) for n in range(20)]
+    theirs = [row(f"s{n}", reference="", memo=f"Acme {n}{n}{n}", amount=100 + n) for n in range(20)]
     outcome = run(tmp_path, ours, theirs, rules_text(EXACT + TEXT))
-    assert what in {cut.what for cut in outcome.cuts}
+    assert [(cut.what, cut.left, cut.right) for cut in outcome.cuts] == [("words with candidates", 20, 20)]
     assert outcome.verdict == "incomplete"
 
 

@@ -182,10 +182,13 @@ def test_another_text_with_the_same_amount_is_not_confirmed(tmp_path):
 
 
 def test_two_texts_that_fit_equally_are_an_ambiguity(tmp_path):
+    others = [f"Rent {word} street" for word in ["amber", "birch", "cedar", "dahlia", "elder", "fern", "grape", "hazel", "iris", "juniper"]]
     ours = [row("p1", reference="", memo="Acme supplies monthly")]
+    ours += [row(f"p{n}", reference="", memo=memo, amount=n * 1_000) for n, memo in enumerate(others, 2)]
     theirs = [
         row("s1", reference="", memo="Acme supplies monthly"),
         row("s2", reference="", memo="Acme supplies monthly"),
+        *(row(f"s{n}x", reference="", memo=memo, amount=n * 1_000) for n, memo in enumerate(others, 2)),
     ]
     outcome = run(tmp_path, ours, theirs, rules_text(EXACT + TEXT))
     assert ("AMBIGUOUS", "p1", "") in told(outcome)

@@ -62,6 +62,12 @@ class Engine(Protocol):
     def drop(self, *names: str) -> None:
         """Forget tables that no later step reads."""
 
+    def lend(self, tables: Mapping[str, str]) -> DuckEngine:
+        """A DuckDB on this machine that holds these answers as tables: where a step counts in fractions, which engines may round apart."""
+
+    def take_back(self, machine: DuckEngine, *names: str) -> None:
+        """Keep tables of the DuckDB that was lent out, and end the loan."""
+
     def hash(self, *columns: str) -> str:
         """A 64-bit fingerprint of columns, as SQL."""
 
@@ -98,6 +104,7 @@ class DuckEngine:
         # a checkpoint of tables in memory recompresses all of them, again and again: it took two thirds of a run over CSV
         self.conn.execute("set checkpoint_threshold = '1TB'")
         self.conn.execute("set timezone = 'UTC'")
+        self._lent: tuple[str, ...] = ()
         self.held = max(memory - PROCESS_BYTES, MEMORY_LEAST_BYTES // 3) if memory is not None else None
         self._limit()
         if threads is not None:
@@ -174,6 +181,17 @@ class DuckEngine:
         """Tables only; views cost nothing."""
         for name in names:
             self.conn.execute(f"drop table if exists {name}")
+
+    def lend(self, tables: Mapping[str, str]) -> DuckEngine:
+        """This one."""
+        for name, sql in tables.items():
+            self.table(name, sql)
+        self._lent = tuple(tables)
+        return self
+
+    def take_back(self, machine: DuckEngine, *names: str) -> None:  # noqa: ARG002 - they are here already
+        """Only what was lent goes."""
+        self.drop(*self._lent)
 
     def hash(self, *columns: str) -> str:
         """DuckDB's own, unsigned."""

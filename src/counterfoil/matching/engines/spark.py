@@ -49,6 +49,7 @@ class SparkEngine:
             builder = builder.config(name, value)
         self.session = builder.getOrCreate()
         self.folder = folder / "spark"
+        self._memory = memory
         self._kept: dict[str, Path] = {}
         self._number = 0
 
@@ -99,6 +100,31 @@ class SparkEngine:
             self.session.catalog.dropTempView(name)
             if path := self._kept.pop(name, None):
                 shutil.rmtree(path, ignore_errors=True)
+
+    def lend(self, tables: Mapping[str, str]) -> DuckEngine:
+        """A DuckDB beside the driver, over Parquet that the cluster writes."""
+        machine = DuckEngine(self.folder, memory=self._memory)
+        for name, sql in tables.items():
+            parts = self.folder / f"lent-{name}"
+            self.session.sql(in_spark(sql)).write.mode("overwrite").parquet(str(parts))
+            machine.table(name, f"select * from read_parquet({literal(str(parts / '*.parquet'))})")
+            shutil.rmtree(parts, ignore_errors=True)
+        return machine
+
+    def take_back(self, machine: DuckEngine, *names: str) -> None:
+        """As Parquet, too."""
+        try:
+            for name in names:
+                self._number += 1
+                path = self.folder / f"{name}-{self._number}"
+                path.mkdir(parents=True)
+                machine.conn.execute(f"copy {name} to {literal(str(path / 'part.parquet'))} (format parquet)")
+                self.session.read.parquet(str(path)).createOrReplaceTempView(name)
+                if before := self._kept.get(name):
+                    shutil.rmtree(before, ignore_errors=True)
+                self._kept[name] = path
+        finally:
+            machine.close()
 
     def hash(self, *columns: str) -> str:
         """Spark's 64-bit hash; its plain `hash` has 32 bits."""

@@ -53,6 +53,7 @@ class MatchingResult:
     compared: tuple[str, ...]
     cuts: tuple[LimitReached, ...]
     not_checked: tuple[str, ...]
+    learnt: tuple[str, ...]  # what passes counted from the files themselves, and where they drew their lines
     suggested: int
     breaks_total: int
     breaks: tuple[Finding, ...]
@@ -114,6 +115,7 @@ def reconcile(
         compared=matched.compare,
         cuts=tuple(matched.cuts),
         not_checked=tuple(matched.not_checked),
+        learnt=tuple(matched.learnt),
         suggested=suggested,
         breaks_total=total,
         breaks=held,

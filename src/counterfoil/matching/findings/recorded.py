@@ -195,6 +195,7 @@ class RunReport(_Kept):
     compared: tuple[str, ...] = ()
     cut_short: tuple[CutRow, ...] = ()
     not_checked: tuple[str, ...] = ()
+    learnt: tuple[str, ...] = ()
     suggested: int = 0
     breaks_total: int = 0
     breaks_listed: int = 0
@@ -324,6 +325,7 @@ def report_of(outcome: MatchingResult) -> RunReport:
         compared=outcome.compared,
         cut_short=tuple(CutRow(**cut._asdict()) for cut in outcome.cuts),
         not_checked=outcome.not_checked,
+        learnt=outcome.learnt,
         suggested=outcome.suggested,
         breaks_total=outcome.breaks_total,
         breaks_listed=len(outcome.breaks),

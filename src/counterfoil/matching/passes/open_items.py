@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from counterfoil.base.problems import check
@@ -37,9 +37,13 @@ class LimitReached(NamedTuple):
 class Board:
     """Open records in the tables `lo` and `ro`; pairs in tables of their own, one a step."""
 
-    def __init__(self, engine: Engine, compare: Sequence[Compared]) -> None:
+    def __init__(self, engine: Engine, compare: Sequence[Compared], *, records: Mapping[str, str], rows: Mapping[str, int]) -> None:
+        """`records`: by side (l, r) all its records with id, counterparty, memo and reference, as SQL; `rows`: how many they are."""
         self.engine = engine
         self.compare = compare
+        self.records = records
+        self.rows = rows
+        self.learnt: list[str] = []
         self.pairs: list[str] = []
         self.suggestions: list[str] = []
         self.ambiguities: list[str] = []

@@ -65,6 +65,7 @@ class Matched:
     control: list[ControlTotal]
     cuts: list[LimitReached]
     not_checked: list[str] = field(default_factory=list)
+    learnt: list[str] = field(default_factory=list)
 
 
 def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: Progress = lambda _: None) -> Matched:
@@ -81,7 +82,12 @@ def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: 
     if first:
         _suspects(engine, left, right, first, compare)
     _fetch(engine, {"l": left, "r": right}, first, calendar=rules.calendar.business_days)
-    board = Board(engine, compare)
+    board = Board(
+        engine,
+        compare,
+        records={side: read.select(("id", *texts.TEXTS)) for side, read in (("l", left), ("r", right))},
+        rows={"l": left.rows, "r": right.rows},
+    )
     suspects = board.sizes
     clean = sum(total.rows for total in totals["l"].values()) - suspects[0]
     for step in rules.passes:
@@ -109,7 +115,7 @@ def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: 
     if "date" in compare and (unknown := undated(engine)):
         not_checked.append(f"date was not compared where one record of a matched pair has none: {unknown:,} pairs")
     control = control_totals(footing, within)
-    return Matched(rules, compare, as_of, first, clean, suspects, board, footing, tolerated, control, cuts, not_checked)
+    return Matched(rules, compare, as_of, first, clean, suspects, board, footing, tolerated, control, cuts, not_checked, board.learnt)
 
 
 def run_pass(board: Board, step: Pass) -> None:

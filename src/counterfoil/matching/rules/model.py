@@ -228,40 +228,30 @@ class AmountPass(_Window):
 
 
 class TextPass(_Window):
-    """What is left, scored on its words, amounts and dates; weights add up to 100."""
+    """What is left, linked by rare words, amounts and dates. How much each says is counted from the files: no weights to set."""
 
     kind: Literal["text"]
     name: str = Field(default="text", pattern=r"^[a-z][a-z0-9-]{0,39}$")
-    text_weight: int = Field(default=60, ge=0, le=100)
-    amount_weight: int = Field(default=25, ge=0, le=100)
-    date_weight: int = Field(default=15, ge=0, le=100)
     open_max: int = Field(
         default=2_000_000,
         ge=1_000,
         description="With more open records on a side the pass is left out, and the report says so.",
     )
-    amount_off_percent: int = Field(default=30, ge=0, le=100, description="Pairs further apart are no candidates.")
-    confirm_from: int = Field(
-        default=70,
+    amount_off_percent: int = Field(default=30, ge=0, le=100, description="Pairs whose amounts lie further apart are no candidates.")
+    lead_bits: int = Field(
+        default=3, ge=0, le=20, description="How much likelier a pair must be than the next best: 3 bits are 8 times, 4 are 16 times."
+    )
+    false_per_mille: int = Field(
+        default=2,
         ge=0,
         le=100,
-        description="At or above this score, and with the lead, two records belong together: confirmed, or a break where amounts differ.",
+        description="How many of a thousand links may be chance, as far as decoys tell (records moved to days without their partner).",
     )
-    suggest_from: int = Field(default=55, ge=0, le=100, description="At or above this score a pair is put to a person.")
-    lead: int = Field(default=5, ge=0, le=100, description="How far the second best must lie behind.")
     amount_tolerance: int = Field(
         default=0,
         ge=0,
         description="Minor units by which amounts of a pair may differ; beyond that the pair is a break.",
     )
-
-    @model_validator(mode="after")
-    def _weights(self) -> TextPass:
-        if self.text_weight + self.amount_weight + self.date_weight != 100:
-            raise ValueError("text_weight, amount_weight and date_weight add up to 100")
-        if self.suggest_from > self.confirm_from:
-            raise ValueError("suggest_from is at most confirm_from")
-        return self
 
 
 Pass = Annotated[KeyPass | EmbeddedPass | ReversalPass | GroupPass | SubsetPass | AmountPass | TextPass, Field(discriminator="kind")]

@@ -1,0 +1,122 @@
+"""Who is compared with whom: records that share a rare feature in a band of amounts and of dates, and records of equal amount."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from counterfoil.matching.engines.engine import DuckEngine
+from counterfoil.matching.passes.evidence.plan import BLOCK_MAX, CHANCE_ROWS_MAX, FAN_MAX, PROBES, TELLING, EvidencePlan
+from counterfoil.matching.passes.evidence.vocabulary import SIDES
+
+FEATURE_LETTERS: Final = 4  # of each word: what is cut short still shares its beginning
+FEATURE_WORD_LEAST: Final = 3
+NEIGHBOURS_MAX: Final = 12  # pairs of neighbouring words of one text
+
+
+class ChanceMeetings:
+    """How often two records that were chosen blindly lie near each other: in the window, in amount, in both."""
+
+    def __init__(self, machine: DuckEngine, plan: EvidencePlan) -> None:
+        for side in SIDES:
+            machine.table(
+                f"{side}_some", f"select amount, d, asset, sg from {side}_rec order by (n * 7919) % 1000003, n limit {CHANCE_ROWS_MAX}"
+            )
+        total, inside, near, both = machine.rows(
+            f"""select count(*), count(*) filter (inside), count(*) filter (near), count(*) filter (near and inside) from (
+                    select l.asset = r.asset and l.sg = r.sg and {plan.close} as near, {plan.window} as inside
+                    from l_some l cross join r_some r) x"""
+        )[0]
+        self.inside = max(inside, 1) / max(total, 1)
+        self.near = max(near, 1) / max(total, 1)
+        self.both = max(both, 1) / max(total, 1)
+        self.left, self.right = (int(machine.rows(f"select count(*) from {side}_rec")[0][0]) for side in SIDES)
+        machine.drop("l_some", "r_some")
+
+
+def make_features(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeetings) -> None:
+    """`x_feature` of open records, `rare` (features by which the right side is asked), `same_amount`, and its blocks, `r_at`."""
+    cut = FEATURE_LETTERS
+    for side in SIDES:
+        machine.table(
+            f"{side}_feature",
+            f"""select distinct n, f from (
+                    select n, substr(word, 1, {cut}) as f from (select n, unnest(w) as word from {side}_rec) a
+                    where length(word) >= {FEATURE_WORD_LEAST}
+                    union all
+                    select n, substr(w[i], 1, {cut}) || ' ' || substr(w[i + 1], 1, {cut}) from (
+                        select n, w, unnest(generate_series(1, least(len(w) - 1, {NEIGHBOURS_MAX}))) as i from {side}_rec) b) x""",
+        )
+    machine.table("rare", f"select f, count(*) as many from r_feature group by f having count(*) * {chance.both} <= {FAN_MAX}")
+    machine.table(
+        "same_amount",
+        f"select asset, amount, count(*) as many, count(*) * {chance.inside} <= {FAN_MAX} as few from r_rec group by asset, amount",
+    )
+    machine.table(
+        "r_at",
+        f"""select x.n, f.f, x.asset, x.sg, x.band, {_band_of_days("x.d", plan)} as days from r_feature f join rare k on k.f = f.f
+            join r_rec x on x.n = f.n""",
+    )
+    machine.table(
+        "crowded",
+        f"select f, asset, sg, band, days from r_at group by f, asset, sg, band, days having count(*) > {BLOCK_MAX}",
+    )
+    machine.table("r_at", "select r.* from r_at r anti join crowded c using (f, asset, sg, band, days)")
+
+
+def _band_of_days(day: str, plan: EvidencePlan) -> str:
+    return f"coalesce(cast(floor({day} / {plan.days}.0) as integer), -1000000)"
+
+
+def make_candidates(machine: DuckEngine, plan: EvidencePlan, left: str, candidates: str) -> None:
+    """`candidates` (l, r): each record of `left` with those of the right that share one of its rarest features, or its amount."""
+    machine.table(
+        "probe",
+        f"""select n, f from (
+                select f.n, f.f, row_number() over (partition by f.n order by k.many, f.f) as place
+                from l_feature f join {left} x on x.n = f.n join rare k on k.f = f.f) p where place <= {PROBES}""",
+    )
+    first = _band_of_days(f"(x.d - {plan.before_days})", plan)
+    machine.table(
+        "l_at",
+        f"""select x.n, p.f, x.asset, x.sg, x.band + o as band, {first} + e as days
+            from probe p join {left} x on x.n = p.n cross join (select unnest([-1, 0, 1]) as o) bands
+            cross join (select unnest([0, 1]) as e) later where e = 0 or x.d is not null""",
+    )
+    parts = ["select l.n as l, r.n as r from l_at l join r_at r using (f, asset, sg, band, days)"]
+    undated = machine.rows(f"select (select count(*) from {left} where d is null), (select count(*) from r_rec where d is null)")[0]
+    if undated[0]:  # meets every date
+        parts.append("select l.n, r.n from l_at l join r_at r using (f, asset, sg, band) where l.days = -1000000")
+    if undated[1]:
+        parts.append("select l.n, r.n from l_at l join r_at r using (f, asset, sg, band) where r.days = -1000000")
+    parts.append(
+        f"""select l.n, r.n from {left} l join same_amount a on a.asset = l.asset and a.amount = l.amount and a.few
+            join r_rec r on r.asset = l.asset and r.amount = l.amount"""
+    )
+    machine.table(
+        candidates,
+        f"""select c.l, c.r from ({" union ".join(parts)}) c join {left} l on l.n = c.l join r_rec r on r.n = c.r
+            where {plan.window} and l.asset = r.asset and l.sg = r.sg and {plan.close} and {plan.near}""",
+    )
+    machine.drop("probe", "l_at")
+
+
+def unsearched(machine: DuckEngine, chance: ChanceMeetings) -> None:
+    """`unsearched` (l, r): records that share something telling with the other side, but nothing rare enough to ask by.
+
+    What more than one text in sixteen has could confirm nothing; so it is no loss that nobody was asked by it.
+    """
+    machine.table(
+        "telling",
+        f"""select f from (select f, count(*) as many from r_feature group by f) x
+            where many * {chance.both} > {FAN_MAX} and many * {TELLING} < {chance.right}""",
+    )
+    known = {side: f"select f.n from {side}_feature f join telling t on t.f = f.f" for side in SIDES}
+    asked = {side: f"select f.n from {side}_feature f join rare k on k.f = f.f" for side in SIDES}
+    crowd = """select x.n from r_feature f join crowded c on c.f = f.f join r_rec x
+               on x.n = f.n and x.asset = c.asset and x.sg = c.sg and x.band = c.band"""
+    machine.table(
+        "unsearched",
+        f"""select n as l, cast(null as bigint) as r from ({known["l"]} except {asked["l"]}) a
+            union select cast(null as bigint), n from (({known["r"]} except {asked["r"]}) union {crowd}) b""",
+    )
+    machine.drop("telling", "crowded")

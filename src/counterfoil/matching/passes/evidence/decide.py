@@ -1,0 +1,128 @@
+"""From scores to pairs: a floor that decoys set, the mutual best with a lead, what is only suggested and what stays unsure."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from counterfoil.matching.engines.engine import DuckEngine
+from counterfoil.matching.passes.evidence.blocks import ChanceMeetings, make_candidates
+from counterfoil.matching.passes.evidence.pairs import make_pairs
+from counterfoil.matching.passes.evidence.plan import (
+    BIT,
+    FLOOR,
+    FLOOR_MAX,
+    LEAD_TO_SUGGEST,
+    ROUNDS,
+    TEXT_LEAST,
+    UNSURE_SUGGESTED,
+    EvidencePlan,
+)
+from counterfoil.matching.passes.evidence.weights import decoy_scores, every_nth
+
+HALF: Final = BIT // 2
+FAR: Final = -99 * BIT
+DOUBLE_MAX: Final = 1 << 61  # amounts above are halved instead, so that nothing overflows
+BESIDE: Final = 3  # none seen in n may still be up to three in n
+
+
+class Floors(NamedTuple):
+    """From which score pairs are confirmed and suggested, in thousandths of a bit, and how many of the confirmed may be chance."""
+
+    confirm: int
+    suggest: int
+    expected_false: int
+
+
+def floors(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeetings, prior: int) -> Floors:
+    """The lowest floor at which decoys foretell few enough chance pairs.
+
+    A decoy is a record moved to days (or an amount) at which its partner cannot lie. What the rule would confirm of decoys, it would
+    confirm of any record that has no partner. Their number is doubled, for pairs that win only after their rivals were claimed, and a
+    floor under the usual one has to be earned by numbers.
+    """
+    one_in = _decoys(machine, plan)
+    make_candidates(machine, plan, "decoy_rec", "decoy_candidate")
+    make_pairs(machine, chance, "decoy_rec", "decoy_candidate", "decoy")
+    lead = plan.lead_bits * BIT
+    by_chance = _histogram(machine, f"select l, r, s from ({decoy_scores(prior)}) d where text_bits >= {TEXT_LEAST}", lead, mutual=False)
+    real = _histogram(machine, "select l, r, s from scored where not bare", lead, mutual=True)
+    machine.drop("decoy_rec", "decoy_candidate", "decoy")
+    confirm = suggest = FLOOR_MAX * HALF
+    expected = 0.0
+    for step in range(FLOOR_MAX - 1, -1, -1):  # the last that holds is the lowest
+        got = sum(many for at, many in real.items() if at >= step)
+        fake = one_in * sum(many for at, many in by_chance.items() if at >= step)
+        # both sides of a chance pair lack their partner
+        free = max(1 - got / max(chance.left, 1), 0.01) * max(1 - got / max(chance.right, 1), 0.01)
+        doubt = fake + (BESIDE * one_in if step * HALF < FLOOR else 0)
+        if fake * free * UNSURE_SUGGESTED <= got:
+            suggest = step * HALF
+        if 2 * doubt * free * 1000 <= plan.false_per_mille * got:
+            confirm, expected = step * HALF, 2 * fake * free
+    return Floors(confirm, suggest, round(expected))
+
+
+def _decoys(machine: DuckEngine, plan: EvidencePlan) -> int:
+    """`decoy_rec`: left records moved by more than the window; where the days do not reach so far, with twice their amount."""
+    low, high = machine.rows("select min(d), max(d) from r_rec")[0]
+    shift = plan.before_days + plan.after_days + 1
+    doubled = f"case when abs(amount) < {DOUBLE_MAX} then amount * 2 else amount // 2 end"
+    few_days = low is None or high - low < 2 * shift
+    whose = "true" if few_days else "d is null"
+    later = "d" if few_days else f"case when d + {shift + plan.after_days} <= {high} then d + {shift} else d - {shift} end"
+    amount = f"case when {whose} then {doubled} else amount end"
+    one_in = every_nth(machine, "l_rec")
+    machine.table(
+        "decoy_rec",
+        f"""select * replace (cast(floor(ln(greatest(abs(amount::double), 1)) / ln(1 + {plan.off_per_mille} / 1000.0)) as integer) as band)
+            from (select * replace ({amount} as amount, {later} as d) from l_rec where n % {one_in} = 0) x""",
+    )
+    return one_in
+
+
+def _histogram(machine: DuckEngine, rows: str, lead: int, *, mutual: bool) -> dict[int, int]:
+    """Best pairs with a lead, counted by half bits of their score."""
+    right = f"""row_number() over (partition by r order by s desc, l) as r_place,
+                s - coalesce(lead(s) over (partition by r order by s desc, l), {FAR}) as r_ahead"""
+    found = machine.rows(
+        f"""select least(greatest(s, 0), 40000) // {HALF}, count(*) from (
+                select s, row_number() over (partition by l order by s desc, r) as l_place,
+                       s - coalesce(lead(s) over (partition by l order by s desc, r), {FAR}) as l_ahead,
+                       {right if mutual else f"1 as r_place, {-FAR} as r_ahead"}
+                from ({rows}) x) y
+            where l_place = 1 and r_place = 1 and l_ahead >= {lead} and r_ahead >= {lead} and s >= 0 group by 1"""
+    )
+    return {int(at): int(many) for at, many in found}
+
+
+def decide(machine: DuckEngine, plan: EvidencePlan, floor: Floors) -> None:
+    """`linked` and `proposed` (l, r, s, lead, text_bits, off, lag), and `unsure` (l, r): good enough, but others are as good.
+
+    What is claimed leaves, and its rivals' leads grow; a fixed number of rounds.
+    """
+    lead = plan.lead_bits * BIT
+    machine.table("live", f"select * from scored where s >= {-lead}")
+    for turn in range(ROUNDS):
+        _win(machine, floor.confirm, lead, "and not bare")
+        machine.table("linked", "select * from won" if turn == 0 else "select * from linked union all select * from won")
+        if not int(machine.rows("select count(*) from won")[0][0]):
+            break
+        machine.table("live", "select v.* from live v anti join won a on a.l = v.l anti join won b on b.r = v.r")
+    machine.table("unsure", f"select l, r from live where s >= {floor.confirm} and not bare")
+    _win(machine, floor.suggest, LEAD_TO_SUGGEST, "")
+    machine.table("proposed", "select * from won")
+    machine.drop("live", "won", "scored")
+
+
+def _win(machine: DuckEngine, floor: int, lead: int, also: str) -> None:
+    """`won`: of `live` those that are best for both sides, high enough and far enough ahead."""
+    nobody = FAR
+    machine.table(
+        "won",
+        f"""select l, r, s, least(s - l_next, s - r_next) as lead, text_bits, off, lag from (
+                select *, row_number() over (partition by l order by s desc, r) as l_place,
+                       row_number() over (partition by r order by s desc, l) as r_place,
+                       coalesce(lead(s) over (partition by l order by s desc, r), {nobody}) as l_next,
+                       coalesce(lead(s) over (partition by r order by s desc, l), {nobody}) as r_next from live) x
+            where l_place = 1 and r_place = 1 and s >= {floor} and s - l_next >= {lead} and s - r_next >= {lead} {also}""",
+    )

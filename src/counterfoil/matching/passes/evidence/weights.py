@@ -1,0 +1,114 @@
+"""How much each step weighs: learnt from the candidates themselves, without labels, in a fixed number of steps from a fixed start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from counterfoil.matching.engines.engine import DuckEngine
+from counterfoil.matching.passes.evidence.blocks import ChanceMeetings
+from counterfoil.matching.passes.evidence.plan import BIT, EARLIER, STEPS, TAUGHT_MAX, TEXT_LEAST, UNDATED
+
+FIELDS: Final = ("amount", "day", "text")
+WHOLE: Final = 1_000_000  # one record's weight, shared by its candidates and by none of them
+HIGHEST: Final = 8 * BIT
+PARTNERED_LEAST, PARTNERED_MOST = 0.02, 0.95
+
+Weights = dict[str, dict[int, int]]
+
+
+class Learnt(NamedTuple):
+    """What was learnt: thousandths of a bit by step of each field, what a pair must first make good, and how many have a partner."""
+
+    weights: Mapping[str, Mapping[int, int]]
+    prior: int
+    partnered_percent: int
+
+
+def every_nth(machine: DuckEngine, table: str) -> int:
+    """One record in so many is looked at where it takes a sample."""
+    return max(int(machine.rows(f"select count(*) from {table}")[0][0]) // TAUGHT_MAX, 1)
+
+
+def learn_weights(machine: DuckEngine, chance: ChanceMeetings) -> Learnt:
+    """Make `scored` (l, r, s, bare, text_bits, off, lag) of every pair that no veto bars.
+
+    A record's candidates and `none of them` share its weight by what they score; what they share says how often a step is seen with
+    partners and how often with others; that is the next weight. Whole numbers at every step.
+    """
+    prior = round(BIT * math.log2(max(chance.right * chance.both, 1)))
+    one_in = every_nth(machine, "l_rec")
+    machine.table("taught", f"select p.* from pair_seen p anti join veto v on v.l = p.l and v.r = p.r where p.l % {one_in} = 0")
+    records = max(int(machine.rows(f"select count(*) from l_rec where n % {one_in} = 0")[0][0]), 1)
+    weights = {field: {row[0]: _first(field, row[0]) for row in _steps(machine, field)} for field in FIELDS}
+    partnered = 0.5
+    for _ in range(STEPS):
+        _keep(machine, weights)
+        none = round(1024 * (1 - partnered) / partnered)
+        machine.table(
+            "likely",
+            f"""select amount_step, day_step, text_step, cast(v * {WHOLE} // (total + {none}) as bigint) as w from (
+                    select *, sum(v) over (partition by l) as total from (
+                        select l, amount_step, day_step, text_step,
+                               cast(round(1024 * pow(2, least(s, 30000) / 1000.0)) as hugeint) as v
+                        from ({_scores("taught", prior)}) s) q) z""",
+        )
+        seen = int(machine.rows("select coalesce(sum(w), 0) from likely")[0][0])
+        partnered = min(max(seen / WHOLE / records, PARTNERED_LEAST), PARTNERED_MOST)
+        for field in FIELDS:
+            weights[field] |= _learnt(machine, field)
+    _keep(machine, weights)
+    prior -= round(BIT * math.log2(partnered / (1 - partnered)))
+    machine.table(
+        "scored",
+        f"""select p.l, p.r, p.s, p.text_bits < {TEXT_LEAST} as bare, p.text_bits, p.off, p.lag
+            from ({_scores("pair_seen", prior)}) p anti join veto v on v.l = p.l and v.r = p.r""",
+    )
+    machine.drop("taught", "likely")
+    return Learnt(weights, prior, round(100 * partnered))
+
+
+def _steps(machine: DuckEngine, field: str) -> list[tuple[int]]:
+    return [(int(row[0]),) for row in machine.rows(f"select distinct {field}_step from pair_seen order by 1")]
+
+
+def _first(field: str, step: int) -> int:
+    """Where learning begins: nearer is likelier."""
+    if field == "amount":
+        return -BIT if step == 0 else 500 - 150 * step
+    if field == "day":
+        return 0 if step == UNDATED else BIT - 150 * (step % EARLIER)
+    return 2 * BIT - 600 * step
+
+
+def _learnt(machine: DuckEngine, field: str) -> dict[int, int]:
+    """By step: log2(m / u). An equal amount is weighed by its own rarity besides, so here by m alone; an unknown day by nothing."""
+    rows = machine.rows(f"select {field}_step, sum(w), sum({WHOLE} - w) from likely group by 1 order by 1")
+    with_partner, with_others = sum(int(row[1]) for row in rows), sum(int(row[2]) for row in rows)
+    found = {}
+    for step, m, u in rows:
+        share_m = (int(m) + WHOLE) / (with_partner + WHOLE * len(rows))
+        share_u = (int(u) + WHOLE) / (with_others + WHOLE * len(rows))
+        ratio = share_m if field == "amount" and step == 0 else share_m / share_u
+        weight = max(min(round(BIT * math.log2(ratio)), HIGHEST), -HIGHEST)
+        found[int(step)] = 0 if field == "day" and step == UNDATED else weight
+    return found
+
+
+def _keep(machine: DuckEngine, weights: Weights) -> None:
+    for field, steps in weights.items():
+        values = ", ".join(f"({step}, {weight})" for step, weight in sorted(steps.items())) or "(0, 0)"
+        machine.table(f"{field}_weight", f"select * from (values {values}) v({field}_step, {field}_weight)")
+
+
+def _scores(pairs: str, prior: int) -> str:
+    """`pairs` with `s`, the evidence less what chance would bring, as SQL; a step that was never seen weighs nothing."""
+    joins = " ".join(f"left join {field}_weight using ({field}_step)" for field in FIELDS)
+    total = " + ".join(f"coalesce({field}_weight, 0)" for field in FIELDS)
+    return f"select p.*, p.text_bits + p.equal_bits + {total} - {prior} as s from {pairs} p {joins}"
+
+
+def decoy_scores(prior: int) -> str:
+    """The same of `decoy`, as SQL."""
+    return _scores("decoy", prior)

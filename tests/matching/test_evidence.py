@@ -1,0 +1,141 @@
+"""Texts are linked by what is rare in them; what could be chance, or contradicts itself, is not."""
+
+from __future__ import annotations
+
+import csv
+import random
+
+import pytest
+
+from benchmarks.matching_texts import noisy_world, strangers_world
+from counterfoil.matching.guess.rule_set import guess_rules
+from counterfoil.matching.rules.toml_file import load_rules
+from counterfoil.matching.two_files import reconcile_files
+from tests.matching.builders import EXACT, row, rules_text, run, told
+from tests.matching.test_passes import a_pass, matches
+
+TEXT = a_pass("text", before_days=3, after_days=10)
+SHORES = ("North", "South", "East", "West", "Upper", "Lower")
+PLACES = [f"{shore} {second}" for shore in SHORES for second in ("Harbour", "Mill", "Bridge", "Chapel", "Orchard")]
+
+
+def linked(outcome):
+    """Pairs that the text pass brought together, confirmed or as a break with a known partner."""
+    with outcome.paths["breaks.csv"].open(encoding="utf-8", newline="") as file:
+        broken = {(each["left_id"], each["right_id"]) for each in csv.DictReader(file)}
+    return {(m[0], m[1]) for m in matches(outcome) if m[2] == "text" and m[3] == "confirmed"} | {pair for pair in broken if all(pair)}
+
+
+def invoices(numbers):
+    """A file in which every text names a full reference; both files keep the same form of them."""
+    ours = [row(f"p{n}", memo=f"Invoice INV-{n:06} Harbour Lane Supplies", amount=10_000 + n) for n in numbers]
+    theirs = [{**each, "id": f"s{n}", "memo": f"PAYMENT INV-{n:06} HARBOUR LANE SUPPLIES"} for n, each in zip(numbers, ours, strict=True)]
+    return ours, theirs
+
+
+# --- counterexamples -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("amount", [5_000, 5_001], ids=["equal amounts", "near amounts"])
+def test_records_whose_full_references_conflict_are_never_linked_nor_suggested(tmp_path, amount):
+    ours, theirs = invoices(range(40))
+    ours.append(row("mine", reference="", memo="Invoice INV-000967 Quayside Lamps and Lanterns", amount=5_000))
+    theirs.append(row("theirs", reference="", memo="INVOICE INV-000267 QUAYSIDE LAMPS AND LANTERNS", amount=amount))
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + TEXT))
+    assert not [m for m in matches(outcome) if m[2] == "text"]
+    assert set(told(outcome)) == {("MISSING_RIGHT", "mine", ""), ("MISSING_LEFT", "", "theirs")}
+
+
+def test_the_same_texts_without_the_conflict_are_linked(tmp_path):
+    ours, theirs = invoices(range(40))
+    ours.append(row("mine", reference="", memo="Invoice INV-000967 Quayside Lamps and Lanterns", amount=5_000))
+    theirs.append(row("theirs", reference="", memo="INVOICE QUAYSIDE LAMPS AND LANTERNS", amount=5_000))
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + TEXT))
+    assert [m[:2] for m in matches(outcome) if m[2:] == ("text", "confirmed")] == [("mine", "theirs")]
+
+
+def test_boilerplate_that_all_texts_share_links_nobody(tmp_path):
+    """Equal amounts, one day, the same words: nothing tells which belongs to which, and nothing that any does."""
+    ours = [row(f"p{n}", reference="", memo="Thank you for your payment", amount=1_000 + n) for n in range(30)]
+    theirs = [row(f"s{n}", reference="", memo="THANK YOU FOR YOUR PAYMENT", amount=1_000 + n) for n in range(30)]
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + TEXT))
+    assert not linked(outcome)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_strangers_with_the_same_boilerplate_amounts_and_days_are_never_linked(tmp_path, seed):
+    left, right = strangers_world(300, seed=seed).write(tmp_path)
+    rules, _ = guess_rules(left, right)
+    assert not linked(reconcile_files(left, right, load_rules(rules), out=tmp_path / "out"))
+
+
+def test_partners_are_not_swapped_where_the_same_words_stand_over_two_amounts(tmp_path):
+    ours = [
+        row(f"p{n}{half}", reference="", memo=f"Rent {place}", amount=n * 777 + extra)
+        for n, place in enumerate(PLACES, 2)
+        for half, extra in (("a", 0), ("b", 20))
+    ]
+    theirs = [{**each, "id": f"s{each['id'][1:]}", "memo": f"STANDING ORDER {each['memo']}".upper(), "date": "2026-03-03"} for each in ours]
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + TEXT))
+    assert {left[1:] == right[1:] for left, right in linked(outcome)} == {True}
+
+
+def test_placeholders_are_no_words_in_common(tmp_path):
+    ours = [row(f"p{n}", reference="NOTPROVIDED", memo=place, amount=1_000 + n) for n, place in enumerate(PLACES)]
+    theirs = [row(f"s{n}", reference="NOTPROVIDED", memo=word, amount=1_000 + n) for n, word in enumerate("qrstuvwxyz")]
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + TEXT))
+    assert not linked(outcome)
+
+
+# --- what is found ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_misspelt_reference_is_found_where_references_lie_far_apart(tmp_path):
+    rng = random.Random(4)
+    numbers = [rng.randrange(10**12) for _ in range(120)]
+    ours = [row(f"p{n}", reference=f"PO{number:012}", amount=10_000 + n * 31) for n, number in enumerate(numbers)]
+    theirs = [{**each, "id": f"s{n}", "date": "2026-03-03"} for n, each in enumerate(ours)]
+    wrong = theirs[7]["reference"]
+    theirs[7]["reference"] = wrong[:6] + str((int(wrong[6]) + 1) % 10) + wrong[7:]
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT.replace('"exact"', '"exact"\nafter_days = 3') + TEXT))
+    assert [m[:2] for m in matches(outcome) if m[2:] == ("text", "confirmed")] == [("p7", "s7")]
+
+
+def test_the_next_number_of_a_series_is_another_record_and_no_misspelling(tmp_path):
+    ours = [row(f"p{n}", reference=f"INV{n:06}", amount=5_000) for n in range(60)]
+    theirs = [{**each, "id": f"s{n}"} for n, each in enumerate(ours)]
+    ours.append(row("mine", reference="INV000071", amount=777))
+    theirs.append(row("theirs", reference="INV000077", amount=777))
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + TEXT))
+    assert not linked(outcome)
+    assert not [m for m in matches(outcome) if m[2] == "text"]
+
+
+def test_a_record_without_a_date_is_linked_by_its_words_and_amount(tmp_path):
+    ours = [row(f"p{n}", reference="", memo=f"Rent {place}", amount=n * 777) for n, place in enumerate(PLACES, 2)]
+    theirs = [{**each, "id": f"s{each['id'][1:]}", "memo": each["memo"].upper(), "date": ""} for each in ours]
+    found = linked(run(tmp_path, ours, theirs, rules_text(EXACT + TEXT)))
+    assert len(found) == len(PLACES)
+    assert {left[1:] == right[1:] for left, right in found} == {True}
+
+
+def test_a_linked_pair_whose_amounts_differ_is_a_break_and_says_why_they_belong_together(tmp_path):
+    ours = [row(f"p{n}", reference="", memo=f"Rent {place}", amount=n * 777) for n, place in enumerate(PLACES, 2)]
+    theirs = [{**each, "id": f"s{each['id'][1:]}", "date": "2026-03-03"} for each in ours]
+    theirs[3]["amount"] = str(int(theirs[3]["amount"]) - 35)
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + TEXT))
+    assert told(outcome) == [("AMOUNT_MISMATCH", "p5", "s5")]
+    assert outcome.verdict == "not reconciled"
+    assert "amount off by -35, 1 day later" in outcome.breaks[0].reason
+    assert "times likelier than chance" in outcome.breaks[0].reason
+    assert any("bits above chance" in note for note in outcome.learnt)
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_noisy_texts_with_unequal_amounts_find_their_partners(tmp_path, seed):
+    world = noisy_world(2_000, seed=seed)
+    left, right = world.write(tmp_path)
+    rules, _ = guess_rules(left, right)
+    found = linked(reconcile_files(left, right, load_rules(rules), out=tmp_path / "out"))
+    assert len(found & set(world.pairs)) >= 0.995 * len(found)
+    assert len(found & set(world.pairs)) >= 0.98 * len(world.pairs)
