@@ -54,6 +54,23 @@ def test_a_reference_within_the_text_of_the_other_side_is_found_whole_not_in_par
     assert matches(outcome) == [("p1", "s1", "embedded", "confirmed")]
 
 
+@pytest.mark.parametrize("mark", [" ", ",", ", ", ";", "|", "+", " & ", "/", "_", "\n", "\r\n", "\t", ":", ")("])
+def test_references_in_a_list_are_told_apart_by_any_mark(tmp_path, mark):
+    ours = [row(f"p{n}", reference=f"ORD-10{n}40", amount=n) for n in (1, 2, 3)]
+    theirs = [row("s1", reference="payout", memo=mark.join(f"ORD-10{n}40" for n in (1, 2, 3)), amount=6)]
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + a_pass("embedded")))
+    assert outcome.verdict == "reconciled"
+    assert [m[:2] for m in matches(outcome)] == [("p1", "s1"), ("p2", "s1"), ("p3", "s1")]
+
+
+@pytest.mark.parametrize("reference", ["INV/2026/0017", "PO_2026_0017", "K:2026:0017"])
+def test_a_reference_with_marks_of_its_own_is_found_whole_in_a_list(tmp_path, reference):
+    ours = [row("p1", reference=reference, amount=4), row("p2", reference="ORD-10240", amount=5)]
+    theirs = [row("s1", reference="payout", memo=f"for {reference}+ORD-10240", amount=9)]
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + a_pass("embedded")))
+    assert outcome.verdict == "reconciled"
+
+
 def test_a_text_that_names_several_references_matches_their_sum(tmp_path):
     ours = [
         row("p1", reference="INV001", amount=30),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+from counterfoil.matching.engines.engine import literal
 from counterfoil.matching.passes.gate import difference, limits_of
 from counterfoil.matching.passes.keys import KEY_EQUAL
 from counterfoil.matching.passes.open_items import Board, mutual_best
 from counterfoil.matching.passes.words import told
 from counterfoil.matching.rules.model import EmbeddedPass
+
+LIST_MARKS: Final = " \t\r\n,;|+&()"  # between the references of a list, and within none
+INNER_MARKS: Final = ":/_"  # between references, or within one: words are taken both ways
 
 
 def match_embedded(board: Board, step: EmbeddedPass) -> None:
@@ -24,8 +28,10 @@ def match_embedded(board: Board, step: EmbeddedPass) -> None:
 def _find_words(board: Board, step: EmbeddedPass, reference: str, text: str) -> None:
     engine = board.engine
     bare = "upper(regexp_replace({}, '[^A-Za-z0-9]', '', 'g'))"
-    spaced = "regexp_replace(coalesce(memo, '') || ' ' || coalesce(reference, ''), '[ ,;:/()]+', ' ', 'g')"
-    engine.table("spread", f"select u, unnest(string_split({spaced}, ' ')) as word from {text}o")
+    engine.table("said", f"select u, coalesce(memo, '') || ' ' || coalesce(reference, '') as said from {text}o")
+    both = ((LIST_MARKS, ""), (LIST_MARKS + INNER_MARKS, f" where regexp_matches(said, {literal(f'[{INNER_MARKS}]')})"))
+    words = "select u, unnest(string_split(regexp_replace(said, {}, ' ', 'g'), ' ')) as word from said{}"
+    engine.table("spread", " union all ".join(words.format(literal(f"[{marks}]+"), where) for marks, where in both))
     engine.table(
         "word",
         f"""select distinct u, word from (select u, {bare.format("word")} as word from spread) w
@@ -38,7 +44,7 @@ def _find_words(board: Board, step: EmbeddedPass, reference: str, text: str) -> 
             where length(name) >= {step.min_length} and regexp_matches(name, '[0-9]')""",
     )
     engine.table("found_word", f"select n.u as {reference}_u, w.u as {text}_u from named n join word w on w.word = n.name")
-    engine.drop("spread", "word", "named")
+    engine.drop("said", "spread", "word", "named")
 
 
 _BOTH: Final = "found_word f join lo l on l.u = f.l_u join ro r on r.u = f.r_u"
