@@ -21,7 +21,7 @@ from typing import Any, Final
 import pyarrow.parquet as pq
 
 from benchmarks.matching_noise import World, key_world, text_world
-from benchmarks.matching_texts import noisy_world, strangers_world
+from benchmarks.matching_texts import noisy_world, shop_world, strangers_world
 from counterfoil.matching.guess.rule_set import guess_rules
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
@@ -33,6 +33,7 @@ WANTED: Final[Mapping[str, Mapping[str, float]]] = {
     "noisy": {"precision": 0.995, "recall": 0.99, "text_s": 3, "peak_mb": 512},
     "half alone": {"precision": 0.995},
     "strangers": {"confirmed": 0, "linked": 0},
+    "shop": {"confirmed": 0, "linked": 0},
 }
 
 
@@ -44,6 +45,7 @@ def worlds(rows: int, seed: int) -> dict[str, Callable[[], World]]:
         "noisy": lambda: noisy_world(rows, seed=seed),
         "half alone": lambda: noisy_world(rows // 2, seed=seed, alone=0.5),
         "strangers": lambda: strangers_world(rows // 10, seed=seed),
+        "shop": lambda: shop_world(rows // 45, seed=seed),
     }
 
 

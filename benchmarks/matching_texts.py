@@ -54,6 +54,16 @@ def strangers_world(rows: int, *, seed: int) -> World:
     return world
 
 
+def shop_world(rows: int, *, seed: int, prices: tuple[int, ...] = (9_99, 19_99, 49_00)) -> World:
+    """A month of a shop with few prices, parties of one small vocabulary, and no payment in common: equal amounts are no evidence."""
+    rng = random.Random(seed)
+    world = World()
+    for n in range(rows):
+        for side, rows_of in (("L", world.left), ("R", world.right)):
+            rows_of.append(_row(f"{side}{n}", _memo(rng), date(2026, 1, 1) + timedelta(days=rng.randrange(30)), rng.choice(prices)))
+    return world
+
+
 def _row(name: str, memo: str, day: date, amount: int) -> dict[str, str]:
     return {"unique_id": name, "memo": memo, "transaction_date": day.isoformat(), "amount": major(amount)}
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from benchmarks.matching_texts import noisy_world, strangers_world
+from benchmarks.matching_texts import noisy_world, shop_world, strangers_world
 from counterfoil.matching.guess.rule_set import guess_rules
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
@@ -65,6 +65,15 @@ def test_boilerplate_that_all_texts_share_links_nobody(tmp_path):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_strangers_with_the_same_boilerplate_amounts_and_days_are_never_linked(tmp_path, seed):
     left, right = strangers_world(300, seed=seed).write(tmp_path)
+    rules, _ = guess_rules(left, right)
+    assert not linked(reconcile_files(left, right, load_rules(rules), out=tmp_path / "out"))
+
+
+@pytest.mark.parametrize("prices", [(9_99, 19_99, 49_00), (9_99,)], ids=["three prices", "one price"])
+@pytest.mark.parametrize("seed", [4, 5])
+def test_strangers_of_a_shop_with_few_prices_are_never_linked(tmp_path, seed, prices):
+    """Decoys have to meet the prices that many share, or they foretell nothing: twice a price is nobody's."""
+    left, right = shop_world(400, seed=seed, prices=prices).write(tmp_path)
     rules, _ = guess_rules(left, right)
     assert not linked(reconcile_files(left, right, load_rules(rules), out=tmp_path / "out"))
 

@@ -68,6 +68,5 @@ def _told(step: TextPass, found: Linking) -> str:
         return f"pass {step.name} links nothing: by its decoys, what it would link could all be chance"
     return (
         f"pass {step.name} links from {found.floors.confirm / BIT:.1f} bits above chance; by its decoys about "
-        f"{found.floors.expected_false:,} of its links may be chance; {found.learnt.partnered_percent} % of the left's open records "
-        "seem to have a partner"
+        f"{found.floors.expected_false:,} of its links may be chance"
     )

@@ -16,11 +16,13 @@ from counterfoil.matching.passes.evidence.plan import (
     TEXT_LEAST,
     UNSURE_SUGGESTED,
     EvidencePlan,
+    off,
 )
 from counterfoil.matching.passes.evidence.weights import decoy_scores, every_nth
 
 HALF: Final = BIT // 2
 FAR: Final = -99 * BIT
+HANDFUL: Final = 20  # records: too few for decoys to tell much
 DOUBLE_MAX: Final = 1 << 61  # amounts above are halved instead, so that nothing overflows
 BESIDE: Final = 3  # none seen in n may still be up to three in n
 
@@ -40,18 +42,24 @@ def floors(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeetings, prio
     confirm of any record that has no partner. Their number is doubled, for pairs that win only after their rivals were claimed, and a
     floor under the usual one has to be earned by numbers.
     """
-    one_in = _decoys(machine, plan)
-    make_candidates(machine, plan, "decoy_rec", "decoy_candidate")
-    make_pairs(machine, chance, "decoy_rec", "decoy_candidate", "decoy")
+    one_in = every_nth(machine, "l_rec")
     lead = plan.lead_bits * BIT
-    by_chance = _histogram(machine, f"select l, r, s from ({decoy_scores(prior)}) d where text_bits >= {TEXT_LEAST}", lead, mutual=False)
+    rows = f"select l, r, s from ({decoy_scores(prior)}) d where text_bits >= {TEXT_LEAST}"
+    seen = []
+    for kind in _kinds_of_decoys(machine, plan):
+        _decoys(machine, plan, kind, one_in)
+        make_candidates(machine, plan, "decoy_rec", "decoy_candidate")
+        make_pairs(machine, chance, "decoy_rec", "decoy_candidate", "decoy")
+        seen.append(_histogram(machine, rows, lead, mutual=False))
+        machine.drop("decoy_rec", "decoy_candidate", "decoy")
     real = _histogram(machine, "select l, r, s from scored where not bare", lead, mutual=True)
-    machine.drop("decoy_rec", "decoy_candidate", "decoy")
     confirm = suggest = FLOOR_MAX * HALF
+    if not seen:
+        return Floors(confirm, suggest, 0)
     expected = 0.0
     for step in range(FLOOR_MAX - 1, -1, -1):  # the last that holds is the lowest
         got = sum(many for at, many in real.items() if at >= step)
-        fake = one_in * sum(many for at, many in by_chance.items() if at >= step)
+        fake = one_in * max(sum(many for at, many in by_chance.items() if at >= step) for by_chance in seen)
         # both sides of a chance pair lack their partner
         free = max(1 - got / max(chance.left, 1), 0.01) * max(1 - got / max(chance.right, 1), 0.01)
         doubt = fake + (BESIDE * one_in if step * HALF < FLOOR else 0)
@@ -62,22 +70,51 @@ def floors(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeetings, prio
     return Floors(confirm, suggest, round(expected))
 
 
-def _decoys(machine: DuckEngine, plan: EvidencePlan) -> int:
-    """`decoy_rec`: left records moved by more than the window; where the days do not reach so far, with twice their amount."""
+def _kinds_of_decoys(machine: DuckEngine, plan: EvidencePlan) -> tuple[str, ...]:
+    """How decoys are made: moved in time, or, where the days do not reach so far, with another amount, in two ways.
+
+    None where most records have one amount besides: then nothing tells what chance would link, and nothing is linked. Of a handful of
+    records all may have one amount.
+    """
     low, high = machine.rows("select min(d), max(d) from r_rec")[0]
+    if low is not None and high - low >= 2 * (plan.before_days + plan.after_days + 1):
+        return ("moved",)
+    records, same = machine.rows(
+        """select coalesce(sum(many), 0), coalesce(max(many), 0) from (
+               select count(*) as many from l_rec group by asset, sg, amount) a"""
+    )[0]
+    return () if records > HANDFUL and same * 2 > records else ("doubled", "exchanged")
+
+
+def _decoys(machine: DuckEngine, plan: EvidencePlan, kind: str, one_in: int) -> None:
+    """`decoy_rec`: left records at days, or with amounts, at which their partner cannot lie.
+
+    An exchanged amount is one of the file's own, so that a price that many share is met as often as by chance; it lies so far from the
+    record's own that the true partner is no candidate. Where there is none, and where a record has no date, it is doubled.
+    """
     shift = plan.before_days + plan.after_days + 1
-    doubled = f"case when abs(amount) < {DOUBLE_MAX} then amount * 2 else amount // 2 end"
-    few_days = low is None or high - low < 2 * shift
-    whose = "true" if few_days else "d is null"
-    later = "d" if few_days else f"case when d + {shift + plan.after_days} <= {high} then d + {shift} else d - {shift} end"
-    amount = f"case when {whose} then {doubled} else amount end"
-    one_in = every_nth(machine, "l_rec")
+    doubled = f"case when abs(l.amount) < {DOUBLE_MAX} then l.amount * 2 else l.amount // 2 end"
+    amount, later = doubled, "l.d"
+    if kind == "moved":
+        high = machine.rows("select max(d) from r_rec")[0][0]
+        later = f"case when l.d + {shift + plan.after_days} <= {high} then l.d + {shift} else l.d - {shift} end"
+        amount = f"case when l.d is null then {doubled} else l.amount end"
+    elif kind == "exchanged":
+        apart = 1000 - (1000 - plan.off_per_mille) ** 2 // 1000  # beyond the reach of a partner that lies as far off as it may
+        amount = f"case when {off('l', 'o')} > {apart} then o.amount else {doubled} end"
     machine.table(
         "decoy_rec",
-        f"""select * replace (cast(floor(ln(greatest(abs(amount::double), 1)) / ln(1 + {plan.off_per_mille} / 1000.0)) as integer) as band)
-            from (select * replace ({amount} as amount, {later} as d) from l_rec where n % {one_in} = 0) x""",
+        f"""with ranked as (
+                select n, asset, sg, amount, row_number() over (partition by asset, sg order by amount, n) - 1 as place,
+                       count(*) over (partition by asset, sg) as many from l_rec),
+            other as (
+                select a.n, b.amount from ranked a join ranked b
+                on b.asset = a.asset and b.sg = a.sg and b.place = (a.place + a.many // 2) % a.many),
+            moved as (
+                select l.* replace ({amount} as amount, {later} as d) from l_rec l join other o on o.n = l.n where l.n % {one_in} = 0)
+            select * replace (cast(floor(ln(greatest(abs(amount::double), 1)) / ln(1 + {plan.off_per_mille} / 1000.0)) as integer) as band)
+            from moved""",
     )
-    return one_in
 
 
 def _histogram(machine: DuckEngine, rows: str, lead: int, *, mutual: bool) -> dict[int, int]:
