@@ -40,6 +40,7 @@ SAID: Final = {
     "BREAKS_SHOWN_MAX": ("matching/output/report_page.py", "shown"),
     "REJECTED_SHOWN_MAX": ("matching/output/report_page.py", "rows could not be read"),
     "LINES_MAX": ("matching/output/summary.py", "The largest:"),
+    "GAPS_LISTED_MAX": ("dashboard/templates/coverage.html", "shorter gaps are not listed"),
     "GAPS_SHOWN_MAX": ("dashboard/pages/runs.py", "in the last {len(missed)} gaps"),
     "NOTICES_SHOWN_MAX": ("dashboard/templates/notices.html", "Older notices"),
     "CUSTOMERS_SHOWN_MAX": ("dashboard/pages/customers.py", "after"),

@@ -7,7 +7,7 @@ accepted shows as accepted wherever the run is shown.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, Literal, NamedTuple
 
 from psycopg import Connection
@@ -96,26 +96,47 @@ def _verdict(run: Run, open_: int, report: RunReport) -> Verdict | None:
     return ACCEPTED if run.complete else INCOMPLETE
 
 
+# What became of each finding of some runs: `s.state` is open, elsewhere (told by an open break of another source), or decided.
+_FINDINGS: Final = """
+    from run_finding f join reconciliation_run r on r.id = f.run_id
+    left join lateral (
+        select c.state, c.accepted_at_stake, o.state as original from break c left join break o on o.id = c.duplicate_of
+        where c.program_id = r.program_id and c.source = r.source and c.identity = f.identity order by c.id desc limit 1) c on true
+    cross join lateral (select case
+        when c.state is null or c.state = any(%(live)s) then 'open'
+        when c.state = 'accepted' and c.accepted_at_stake <> f.at_stake then 'open'
+        when c.state = 'duplicate' and c.original = any(%(live)s) then 'elsewhere'
+        else c.state end as state) s
+    where f.run_id = any(%(runs)s)"""
+
+
 def _counted(conn: Connection[Any], run_ids: Sequence[str]) -> dict[str, tuple[int, int, int]]:
     """By run: findings that are decided on, that are open, and that are shown through an open break of another source."""
     if not run_ids:
         return {}
     rows = conn.execute(
         """select f.run_id, count(*) filter (where s.state not in ('open', 'elsewhere')), count(*) filter (where s.state = 'open'),
-                  count(*) filter (where s.state = 'elsewhere')
-           from run_finding f join reconciliation_run r on r.id = f.run_id
-           left join lateral (
-               select c.state, c.accepted_at_stake, o.state as original from break c left join break o on o.id = c.duplicate_of
-               where c.program_id = r.program_id and c.source = r.source and c.identity = f.identity order by c.id desc limit 1) c on true
-           cross join lateral (select case
-               when c.state is null or c.state = any(%(live)s) then 'open'
-               when c.state = 'accepted' and c.accepted_at_stake <> f.at_stake then 'open'
-               when c.state = 'duplicate' and c.original = any(%(live)s) then 'elsewhere'
-               else c.state end as state) s
-           where f.run_id = any(%(runs)s) group by f.run_id""",
+                  count(*) filter (where s.state = 'elsewhere')"""
+        + _FINDINGS
+        + " group by f.run_id",
         {"runs": list(run_ids), "live": list(BREAK.open)},
     ).fetchall()
     return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
+def found_by_day(conn: Connection[Any], run_ids: Sequence[str]) -> dict[tuple[str, date | None], tuple[int, int]]:
+    """By run and day: findings on which nobody has decided, also where another source tells of them, and those that are decided on.
+
+    What is of no day stands under None.
+    """
+    rows = conn.execute(
+        """select f.run_id, f.day, count(*) filter (where s.state in ('open', 'elsewhere')),
+                  count(*) filter (where s.state not in ('open', 'elsewhere'))"""
+        + _FINDINGS
+        + " group by f.run_id, f.day",
+        {"runs": list(run_ids), "live": list(BREAK.open)},
+    ).fetchall()
+    return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
 
 def _count(number: int, one: str, many: str) -> str:

@@ -1,0 +1,1 @@
+"""Pages that are drawn: what was compared, and where the money lies."""
