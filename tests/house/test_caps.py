@@ -37,6 +37,7 @@ SAID: Final = {
     "RUNS_SHOWN_MAX": ("api/nouns/reconciliation/report.py", "more_runs"),
     "RECORDS_SHOWN_MAX": ("dashboard/pages/breaks.py", "unshown"),
     "TARGETS_MAX": ("matching/passes/groups.py", "board.cut"),
+    "PAIRS_SHOWN_MAX": ("matching/output/workbook.py", "pairs are listed"),
     "BREAKS_SHOWN_MAX": ("matching/output/report_page.py", "shown"),
     "REJECTED_SHOWN_MAX": ("matching/output/report_page.py", "rows could not be read"),
     "LINES_MAX": ("matching/output/summary.py", "The largest:"),

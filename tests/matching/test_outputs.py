@@ -10,7 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from counterfoil.cli.local.reconcile_files import app
-from tests.matching.builders import read_csv, row, rules_text, run, write_csv
+from counterfoil.matching import two_files
+from counterfoil.matching.output.workbook import bridge
+from counterfoil.matching.passes.footing import ControlTotal
+from tests.matching.builders import EXACT, read_csv, row, rules_text, run, write_csv
 
 EVIL = '=HYPERLINK("http://evil")<script>alert(1)</script>'
 OURS = [
@@ -62,6 +65,51 @@ def test_the_workbook_has_every_break_with_its_place_and_no_formula(outcome):
     assert [r[head.index("kind")] for r in rows] == ["AMOUNT_MISMATCH", "MISSING_RIGHT"]
     assert rows[1][head.index("left at")] == "left.csv:4"
     assert not any(cell.data_type == "f" for line in book["Breaks"].iter_rows() for cell in line)
+
+
+def test_the_workbook_adds_up_amounts_as_numbers_in_major_units(tmp_path):
+    ours = [row("p1", amount=1_234_56), row("p2", amount=10**17 + 1), row("p3", amount=7)]
+    theirs = [{**ours[0], "id": "s1", "amount": "123457"}, {**ours[1], "id": "s2", "amount": str(10**17)}]
+    outcome = run(tmp_path, ours, theirs)
+    book = openpyxl.load_workbook(outcome.paths["breaks.xlsx"])
+    head, *rows = book["Breaks"].iter_rows(values_only=True)
+    amounts = {r[head.index("left_id")]: (r[head.index("left_amount")], r[head.index("right_amount")]) for r in rows}
+    assert amounts == {"p1": (1234.56, 1234.57), "p2": ("1000000000000000.01", "1000000000000000.00"), "p3": (0.07, None)}
+    bridge = [(step, amount) for step, _, _, amount in book["Bridge"].iter_rows(values_only=True)][1:]
+    assert [step for step, _ in bridge if step] == ["total of the left", "amounts differ", "missing on the right", "total of the right"]
+    assert dict(bridge)["amounts differ"] == 0.0
+    assert dict(bridge)["missing on the right"] == -0.07
+
+
+def test_the_bridge_leads_from_the_left_total_to_the_right_one_to_the_unit():
+    total = ControlTotal("EUR", left=1_000, right=790, breaks=-200, expected=-15, tolerated=4, unexplained=1)
+    steps = bridge(total, [("amounts differ", 2, -150)])
+    assert steps[0][2] + sum(minor for _, _, minor in steps[1:-1]) == steps[-1][2]
+    assert ("other breaks", None, -50) in steps
+
+
+def test_the_workbook_lists_suggested_pairs_before_those_that_are_sure(tmp_path):
+    ours, theirs = [row("p1"), row("p2", reference="A", amount=5)], [{**row("p1"), "id": "s1"}, row("s2", reference="B", amount=5)]
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + '[[pass]]\nkind = "amount"\n'))
+    head, *rows = openpyxl.load_workbook(outcome.paths["breaks.xlsx"])["Pairs"].iter_rows(values_only=True)
+    assert [(r[0], r[1], r[head.index("status")]) for r in rows] == [("p2", "s2", "suggested"), ("p1", "s1", "confirmed")]
+
+
+def test_a_workbook_that_lists_only_some_pairs_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(two_files, "PAIRS_SHOWN_MAX", 1)
+    ours = [row("p1"), row("p2")]
+    outcome = run(tmp_path, ours, [{**each, "id": f"s{each['id']}"} for each in ours])
+    cells = [cell for line in openpyxl.load_workbook(outcome.paths["breaks.xlsx"])["Pairs"].iter_rows(values_only=True) for cell in line]
+    assert "1 of 2 pairs are listed; matches.parquet has them all." in cells
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "cause"),
+    [(100_00, 100_01, "off by a cent"), (100_00, 99_97, "rounding"), (20, 25, "altered or overpaid"), (100_00, 99_00, "partial payment")],
+)
+def test_a_difference_of_a_few_minor_units_is_told_as_rounding_and_a_larger_one_is_not(tmp_path, here, there, cause):
+    outcome = run(tmp_path, [row("p1", amount=here)], [{**row("p1", amount=there), "id": "s1"}])
+    assert outcome.breaks[0].cause == cause
 
 
 def test_a_break_says_its_fields_its_causes_with_tests_and_the_one_safe_action(outcome):

@@ -12,13 +12,13 @@ from typing import Final
 import duckdb
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.matching.engines.engine import DuckEngine, Engine, literal, memory_bytes
+from counterfoil.matching.engines.engine import DuckEngine, Engine, Row, identifier, literal, memory_bytes
 from counterfoil.matching.findings.findings import read_breaks
 from counterfoil.matching.findings.outcome import MatchingResult, matches_of, reconcile
 from counterfoil.matching.guess.columns import paths_of
 from counterfoil.matching.output.files import canonical, write_breaks, write_rejected, write_report
 from counterfoil.matching.output.report_page import write_page
-from counterfoil.matching.output.workbook import write_workbook
+from counterfoil.matching.output.workbook import PAIR_COLUMNS, PAIRS_SHOWN_MAX, write_workbook
 from counterfoil.matching.passes.pipeline import Progress
 from counterfoil.matching.reading.loading import file_digest, read_side
 from counterfoil.matching.reading.provenance import RecordPlace, places_of
@@ -129,7 +129,7 @@ def _write(
     write_rejected(outcome.rejected, folder / "rejected.csv")
     places = _places(reader, outcome, sides)
     write_page(outcome, places, folder / "report.html")
-    write_workbook(outcome, places, folder / "breaks.xlsx")
+    write_workbook(outcome, places, folder / "breaks.xlsx", *_pairs(reader, folder / "matches.parquet"))
     files = [
         {"side": side.key, "file": path.name, "format": side.format, "sha256": digests[path]}
         for side in sides.values()
@@ -137,6 +137,15 @@ def _write(
     ]
     told = {**circumstances, "rules_sha256": outcome.rules_sha256, "files": files}
     (folder / "run.json").write_text(canonical(told), "utf-8")
+
+
+def _pairs(engine: DuckEngine, matches: Path) -> tuple[list[Row], int]:
+    """The pairs that the workbook lists, suggested ones first, and how many there are."""
+    source = f"read_parquet({literal(str(matches))})"
+    columns = ", ".join(identifier(name) for name in PAIR_COLUMNS)
+    order = 'status desc, left_id nulls last, right_id nulls last, pass, "group" nulls last, reason'
+    rows = engine.rows(f"select {columns} from {source} order by {order} limit {PAIRS_SHOWN_MAX}")
+    return rows, int(engine.rows(f"select count(*) from {source}")[0][0])
 
 
 def _places(engine: DuckEngine, outcome: MatchingResult, sides: Mapping[str, Side]) -> Mapping[tuple[str, int], RecordPlace]:

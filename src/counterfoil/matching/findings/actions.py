@@ -34,6 +34,11 @@ OVERPAID_ACTION: Final = NextAction(
     "Ask the provider to recall what went out beyond the payout; what the payee owes is kept from their next payouts by itself.",
     "Sending less next time, or booking it by hand, would count it twice: what was booked as paid is a debt already.",
 )
+ROUNDED: Final = NextAction(
+    "allow_rounding",
+    "Find out which side rounds, and where; if it will recur, write `amount_tolerance` into the pass: each use is counted and told.",
+    "Changing either amount would hide the next difference behind it.",
+)
 BY_KIND: Final[Mapping[str, NextAction]] = {
     "MISSING_RIGHT": LOOK_UP,
     "MISSING_LEFT": NextAction(
@@ -99,6 +104,8 @@ BY_CAUSE: Final[Mapping[str, NextAction]] = {
     ),
     "scale": NextAction("fix_unit", "Check the unit in the rule set: minor or major.", "The amounts agree once the unit does."),
     "sign": NextAction("fix_sign", "Check which side turns debit and credit around.", "The amounts agree once the sign does."),
+    "off by a cent": ROUNDED,
+    "rounding": ROUNDED,
     "doubled file": NextAction(
         "drop_file",
         "Leave the second copy of the file out, and run again.",

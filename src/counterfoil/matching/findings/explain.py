@@ -12,6 +12,8 @@ from counterfoil.matching.findings.hypotheses import CUT_SHORT, SUPPORTED, Findi
 
 FEE_PAIRS_LEAST: Final = 3  # a rate that is seen once is no rate
 FEE_BPS_MAX: Final = 2_000
+ROUNDING_MOST: Final = 5  # minor units: more is seldom what rounding leaves
+ROUNDING_SHARE: Final = 200  # and of a far larger amount: 5 of 20 cents are no rounding
 UNFINISHED: Final = ("pending", "processing", "sent", "queued", "open", "in_transit", "unknown")
 FINISHED: Final = ("paid", "succeeded", "completed", "complete", "settled", "booked", "done", "success")
 
@@ -70,6 +72,18 @@ def _transposed(case: FindingEvidence) -> Hypothesis | None:
         f"difference {off}",
         90,
     )
+
+
+def _cent(case: FindingEvidence) -> Hypothesis | None:
+    """One smallest unit, or a few: sums that were rounded line by line on one side and as a whole on the other."""
+    if not (case.left and case.right) or case.left.asset != case.right.asset:
+        return None
+    off = abs(case.right.amount - case.left.amount)
+    if off == 1:
+        return said("off by a cent", True, "is the difference the smallest unit there is?", "1 minor unit", 82)
+    larger = max(abs(case.left.amount), abs(case.right.amount))
+    holds = 1 < off <= ROUNDING_MOST and off * ROUNDING_SHARE <= larger
+    return said("rounding", holds, "is the difference a few minor units of a far larger amount?", f"{off} of {larger} minor units", 81)
 
 
 def _fee(case: FindingEvidence) -> Hypothesis | None:
@@ -205,7 +219,7 @@ def _converted(case: FindingEvidence) -> Hypothesis | None:
 
 
 TESTS: Final[Mapping[str, tuple[Test, ...]]] = {
-    "AMOUNT_MISMATCH": (_sign, _scale, _transposed, _fee, _partial, _over, went_back),
+    "AMOUNT_MISMATCH": (_sign, _scale, _transposed, _fee, _cent, _partial, _over, went_back),
     "CURRENCY_MISMATCH": (_currency, _converted),
     "STATUS_MISMATCH": (_not_finished, _sync_lag, went_back),
     "DATE_MISMATCH": (_time_zone, _slow),

@@ -26,10 +26,14 @@ KIND_WORDS: Final[Mapping[str, str]] = {
 }
 
 
+def scale_of(asset: str, rules: RuleSet) -> int:
+    """The decimals of an asset; none where nobody told them."""
+    return rules.left.scale.get(asset, rules.right.scale.get(asset, iso_scales().get(asset, 0)))
+
+
 def money(minor: int, asset: str, rules: RuleSet) -> str:
     """`1,234.50 EUR`; an asset whose decimals nobody told is shown in its smallest unit."""
-    scale = rules.left.scale.get(asset, rules.right.scale.get(asset, iso_scales().get(asset, 0)))
-    return f"{format_major(minor, scale)} {asset}"
+    return f"{format_major(minor, scale_of(asset, rules))} {asset}"
 
 
 def summary(outcome: MatchingResult, *, files: bool = True) -> str:
