@@ -2,6 +2,9 @@
 
 10,000 accounts that must not be overdrawn, results, limits, totals, ids and indexes all on, fsync on. The ledger and the plain COPY
 take turns within one run, so that both meet the same noise; the median batch counts, and its spread is told.
+
+With `--peer tigerbeetle --peer-binary PROGRAM --peer-client FOLDER` the same movements also run, in turns with the ledger, through a
+TigerBeetle that lies on this machine, by its own Python client.
 """
 
 from __future__ import annotations
@@ -9,10 +12,12 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
+from contextlib import closing
 from multiprocessing.synchronize import Barrier
+from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import harness, ledger_load
+from benchmarks import harness, ledger_load, ledger_peer
 from benchmarks.ledger_load import Twin, Writer, batch_of
 from counterfoil.ledger.journals import bulk, write
 from counterfoil.ledger.journals.batch import Batch
@@ -135,7 +140,13 @@ def main() -> None:
     """Measure, print a table, and one JSON object last."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under 40 seconds, without growth")
-    quick = parser.parse_args().quick
+    parser.add_argument("--peer", choices=["tigerbeetle"], help="measure this beside the ledger")
+    parser.add_argument("--peer-binary", type=Path, help="the peer's server, a program on this machine")
+    parser.add_argument("--peer-client", type=Path, help="the folder that holds the peer's Python package")
+    options = parser.parse_args()
+    quick = options.quick
+    if options.peer and not (options.peer_binary and options.peer_client):
+        parser.error("--peer needs --peer-binary and --peer-client: nothing is fetched")
     with harness.private_server() as server:
         print(harness.machine(server))
         url = harness.fresh_database(server, "ledger")
@@ -165,27 +176,48 @@ def main() -> None:
             "per_s_by_batch": {label: round(row["per_s"]) for label, row in rows.items()},
             "writer_memory_mb": memory,
         }
+        if options.peer:
+            with ledger_peer.tigerbeetle(options.peer_binary, options.peer_client, names) as peer:
+                figures |= beside_peer(url, names, peer, batches=15 if quick else 60)
         if not quick:
             figures |= growth(server)
-        harness.table(
-            ["", "per s", "p10 per s", "p90 per s", "plain COPY per s", "p50 ms", "p99 ms"],
-            [
-                [
-                    label,
-                    row["per_s"],
-                    row["slow_per_s"],
-                    row["fast_per_s"],
-                    row["raw_per_s"],
-                    f"{row['p50_ms']:.1f}",
-                    f"{row['p99_ms']:.1f}",
-                ]
-                for label, row in rows.items()
-            ],
-        )
+        _show(rows)
         print(f"one writer {one:,.0f}/s, two writers on one program {two:,.0f}/s together")
         spent = {name[5:]: value for name, value in full.items() if name.startswith("step_")}
         print("µs per movement at 8,192: " + ", ".join(f"{name} {value:.2f}" for name, value in spent.items()))
     harness.last_line(figures)
+
+
+def _show(rows: dict[str, dict[str, float]]) -> None:
+    harness.table(
+        ["", "per s", "p10 per s", "p90 per s", "plain COPY per s", "p50 ms", "p99 ms"],
+        [
+            [
+                label,
+                row["per_s"],
+                row["slow_per_s"],
+                row["fast_per_s"],
+                row["raw_per_s"],
+                f"{row['p50_ms']:.1f}",
+                f"{row['p99_ms']:.1f}",
+            ]
+            for label, row in rows.items()
+        ],
+    )
+
+
+def beside_peer(url: str, names: list[str], peer: ledger_peer.Peer, *, batches: int) -> dict[str, Any]:
+    """Movements per second of the ledger and of its peer, in turns, with the same movements in batches of the peer's largest size."""
+    size = ledger_peer.LARGEST
+    with closing(Writer(url, f"peer-{time.time_ns()}")) as writer:
+        for _ in range(0, batches, BLOCK):
+            todo = [batch_of(names, size, hot=False) for _ in range(BLOCK)]
+            for side in (writer, peer):
+                for movements in todo:
+                    side.write(movements)
+        ours, theirs = [size / harness.percentile(seconds[1:], 0.5) for seconds in (writer.seconds, peer.seconds)]
+    print(f"in turns, {size:,} per batch: the ledger {ours:,.0f}/s, tigerbeetle {theirs:,.0f}/s, median batch")
+    return {"beside_peer_per_s": round(ours), "peer_per_s": round(theirs), "peer_ratio": round(ours / theirs, 3)}
 
 
 def growth(server: Any) -> dict[str, Any]:
