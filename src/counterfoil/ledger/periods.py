@@ -158,4 +158,4 @@ def closed_until(conn: Connection[Any], program_id: str) -> datetime | None:
     return None if row is None else row[0]
 
 
-PAIRED: Final = (Paired(MACHINE, "reopen", _do),)  # what takes two people
+PAIRED: Final = (Paired(MACHINE, "reopen", _do, label="Reopen a closed period"),)  # what takes two people

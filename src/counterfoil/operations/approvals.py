@@ -124,6 +124,7 @@ class Paired(NamedTuple):
     do: Do | None = None
     undo: Do | None = None
     approved_by: str = APPROVE  # the permission
+    label: str = ""
 
 
 def by_verb(*paired: Paired) -> dict[tuple[str, str], Paired]:
@@ -295,13 +296,13 @@ def _proposals_of_this(conn: Connection[Any], machine: str, subject_id: str, ver
     """Every proposal of exactly this, newest first: however many others there are of the same thing."""
     with conn.cursor(row_factory=class_row(Proposal)) as cur:
         return cur.execute(
-            f"""{_SELECT} where (p.machine, p.subject_id, p.verb, p.payload_sha256) = (%s, %s, %s, %s)
+            f"""{PROPOSAL_SQL} where (p.machine, p.subject_id, p.verb, p.payload_sha256) = (%s, %s, %s, %s)
                 order by p.made_at desc, p.id desc""",
             [machine, subject_id, verb, digest],
         ).fetchall()
 
 
-_SELECT: Final = """
+PROPOSAL_SQL: Final = """
     select p.id, p.machine, p.subject_id, p.verb, p.program_id, p.payload, encode(p.payload_sha256, 'hex') as payload_sha256, p.reason,
            p.maker_id, p.maker, p.made_at, p.expires_at, d.decision, d.checker_id, d.checker, d.at as decided_at,
            d.reason as decision_reason, u.at as used_at, u.result_id
@@ -313,7 +314,7 @@ _SELECT: Final = """
 
 def find_proposal(conn: Connection[Any], proposal_id: str) -> Proposal:
     """Raises NotFound."""
-    return row_by_id(conn, Proposal, "proposal", f"{_SELECT} where p.id = %s", proposal_id)
+    return row_by_id(conn, Proposal, "proposal", f"{PROPOSAL_SQL} where p.id = %s", proposal_id)
 
 
 def list_proposals(
@@ -329,7 +330,7 @@ def list_proposals(
     """Newest first; with `waiting` only those that somebody may still decide."""
     with conn.cursor(row_factory=class_row(Proposal)) as cur:
         return cur.execute(
-            f"""{_SELECT}
+            f"""{PROPOSAL_SQL}
             where (not %(waiting)s or p.expires_at >= %(now)s and d.proposal_id is null)
               and (%(machine)s::text is null or p.machine = %(machine)s)
               and (%(subject)s::text is null or p.subject_id = %(subject)s)

@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
 from counterfoil.dashboard.web.sections import Grade, SectionAnswer, SectionContext
+from counterfoil.dashboard.work.approvals import label_of
+from counterfoil.operations.approval_inbox import count_waiting, waiting_proposals
 from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
 from counterfoil.payouts.providers_in_use import providers_not_set
 from counterfoil.payouts.queries import Need, payouts_in_need
@@ -102,7 +104,7 @@ _NO_DESTINATION: Final = "counterfoil destinations set {payee} --program {progra
 
 def action_required(ask: SectionContext) -> SectionAnswer:
     """All that waits for a person, of whatever day."""
-    found = [_providers(ask), *_payout_kinds(ask), _intents(ask), *_parked(ask)]
+    found = [_providers(ask), *_payout_kinds(ask), _intents(ask), _approvals(ask), *_parked(ask)]
     kinds = tuple(kind for kind in found if kind.rows)
     total = sum(kind.total for kind in kinds)
     if not total:
@@ -128,6 +130,28 @@ def _providers(ask: SectionContext) -> ActionKind:
     )
     meaning = "Destinations, payouts or money stand at a provider that nobody here can ask: its payouts wait for ever."
     return ActionKind("provider", "Providers that are not set", meaning, len(found), shown, "counterfoil health")
+
+
+def _approvals(ask: SectionContext) -> ActionKind:
+    """Proposals that a second person decides, the one that expires first before the others."""
+    now = ask.clock()
+    rows = waiting_proposals(ask.conn, now=now, rows_max=SHOWN_MAX, program_id=ask.program_id)
+    command = 'counterfoil approvals approve {id} --sha256 {sha256} --reason "…"'
+    shown = tuple(
+        InNeed(
+            row.id,
+            label_of(row),
+            None,
+            row.made_at,
+            f"{row.subject_id}, proposed by {row.maker}: {row.reason}",
+            None,
+            command.format(id=row.id, sha256=row.payload_sha256),
+        )
+        for row in rows
+    )
+    total = count_waiting(ask.conn, now=now, program_id=ask.program_id)
+    meaning = "One person proposed it; another decides within 24 hours, on the page of approvals or by the command."
+    return ActionKind("approval", "Waits for a second person", meaning, total, shown, "counterfoil approvals list")
 
 
 def _payout_kinds(ask: SectionContext) -> list[ActionKind]:

@@ -17,6 +17,7 @@ from counterfoil.dashboard.pages.today import day_answer
 from counterfoil.dashboard.pages.treasury import agents_answer, carbon_answer, transactions_answer
 from counterfoil.dashboard.pages.webhooks import webhooks_answer
 from counterfoil.dashboard.web.sections import SectionContext
+from counterfoil.dashboard.work.approvals import approvals_answer
 
 
 class DashboardPage(NamedTuple):
@@ -34,6 +35,7 @@ BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "done")  #
 PAGES: Final = (
     DashboardPage("/admin/reconciliation", "Is today's money where it should be?", day_answer, "day.html", "Today"),
     DashboardPage("/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY),
+    DashboardPage("/admin/approvals", "What waits for a second person?", approvals_answer, "work/approvals.html", "Approvals", ("done",)),
     DashboardPage(
         "/admin/reconciliation/runs",
         "What was reconciled, and does it agree?",

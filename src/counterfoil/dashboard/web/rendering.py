@@ -18,7 +18,7 @@ from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.sections import WORDS, SectionContext
 from counterfoil.dashboard.web.sessions import Session
 
-STYLES: Final = ("frame.css", "answer.css", "sheets.css", "lists.css", "breaks.css", "maps.css", "screens.css")  # in this order
+STYLES: Final = ("frame.css", "answer.css", "sheets.css", "lists.css", "breaks.css", "maps.css", "work.css", "screens.css")  # in this order
 ASSETS: Final = {
     **dict.fromkeys(STYLES, "text/css"),
     "refresh.js": "text/javascript",

@@ -8,8 +8,8 @@ from counterfoil.operations.access.access import ADMINISTER
 from counterfoil.operations.approvals import Paired
 
 PAIRED: Final = (
-    Paired("api_key", "create", approved_by=ADMINISTER),
-    Paired("principal", "grant", approved_by=ADMINISTER),
-    Paired("principal", "link", approved_by=ADMINISTER),
-    Paired("principal", "reset", approved_by=ADMINISTER),
+    Paired("api_key", "create", approved_by=ADMINISTER, label="Make an API key"),
+    Paired("principal", "grant", approved_by=ADMINISTER, label="Grant a role"),
+    Paired("principal", "link", approved_by=ADMINISTER, label="Link a login of the provider to a person"),
+    Paired("principal", "reset", approved_by=ADMINISTER, label="Reset a password"),
 )

@@ -128,7 +128,7 @@ DELIVERY_VERBS: Final = (
 )
 PAIRED: Final = (
     approvals.Paired(ENDPOINT.name, "enable", _enabled, approved_by=ADMINISTER),
-    approvals.Paired(ENDPOINT.name, "rotate", approved_by=ADMINISTER),
+    approvals.Paired(ENDPOINT.name, "rotate", approved_by=ADMINISTER, label="Give an endpoint a new secret"),
 )
 ENDPOINT_NOUN: Final = Noun(
     "endpoint",

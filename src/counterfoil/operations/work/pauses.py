@@ -201,4 +201,4 @@ def paired(queues: Mapping[str, Queue]) -> tuple[Paired, ...]:
         made = resume(conn, queues[part.queue], part, reason=approved.reason, actor=by.actor, now=now)
         return str(made.number)
 
-    return (Paired(MACHINE, "resume", do),)
+    return (Paired(MACHINE, "resume", do, label="Resume a queue"),)

@@ -140,7 +140,15 @@ def _fact(told: Mapping[str, Any]) -> PayoutFact:
     return PayoutFact(**{**told, **whole, "occurred_at": datetime.fromisoformat(told["occurred_at"])})
 
 
+LABELS: Final = {
+    "force_finalize": "Record an attempt as its provider's record says",
+    "mark_failed": "Record an attempt as failed",
+    "release_to_queue": "Send an attempt that was stopped",
+    "release_cancelled": "Give up an attempt that was stopped",
+    "find_paid": "End a conflict: it was paid",
+    "find_unpaid": "End a conflict: it was not paid",
+}
 PAIRED: Final = (
-    *(Paired(PROVIDER_PAYOUT.name, verb, _do) for verb in ("force_finalize", "mark_failed", *TO)),
-    *(Paired(PROVIDER_CONFLICT.name, verb, _do) for verb in FOUND),
+    *(Paired(PROVIDER_PAYOUT.name, verb, _do, label=LABELS[verb]) for verb in ("force_finalize", "mark_failed", *TO)),
+    *(Paired(PROVIDER_CONFLICT.name, verb, _do, label=LABELS[verb]) for verb in FOUND),
 )

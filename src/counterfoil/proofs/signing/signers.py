@@ -22,7 +22,7 @@ from counterfoil.proofs.packages.layout import KEYS_FORMAT
 
 ROLES: Final = ("operator", "approver", "controller", "auditor", "administrator")
 LIFE_MAX: Final = timedelta(days=3 * 366)
-PAIRED: Final = (Paired("signer", "add", approved_by=ADMINISTER),)
+PAIRED: Final = (Paired("signer", "add", approved_by=ADMINISTER, label="Add a key that signs proofs"),)
 
 
 class SignerKeyTaken(Problem):

@@ -218,7 +218,8 @@ def _undo(conn: Connection[Any], rejected: approvals.Proposal, by: Caller, now: 
     return take_step(conn, BREAK, case.id, state, "match", actor=actor, at=now, reason=reason, cause=case.gone_run)
 
 
-PAIRED: Final = tuple(approvals.Paired(BREAK.name, verb, _do, _undo) for verb in VERBS.values())
+LABELS: Final = {"adjust": "Book a journal for a break", "write_off": "Write off a break"}
+PAIRED: Final = tuple(approvals.Paired(BREAK.name, verb, _do, _undo, label=LABELS[verb]) for verb in VERBS.values())
 
 
 def withdraw_proposal(conn: Connection[Any], break_id: str, *, reason: str, by: Caller, now: datetime, expected: str | None = None) -> str:

@@ -1,0 +1,1 @@
+"""Pages of the work itself: what waits for a second person, and whether workers and queues do what is due. Pages and their forms."""

@@ -1,0 +1,51 @@
+"""What a second person is asked for: every proposal that waits, the one that expires first at the top, and what became of the others."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.operations.approvals import PROPOSAL_SQL, Proposal
+
+_WAITS: Final = """d.proposal_id is null and u.proposal_id is null and p.expires_at >= %(now)s
+                   and (%(program)s::text is null or p.program_id is null or p.program_id = %(program)s)"""
+
+
+def waiting_proposals(conn: Connection[Any], *, now: datetime, rows_max: int, program_id: str | None = None) -> list[Proposal]:
+    """Those that somebody may still decide, the one that expires first before the others. With `program_id` those of that program, and
+    those of the whole installation."""
+    return _select(conn, f"where {_WAITS} order by p.expires_at, p.id limit %(rows)s", now=now, program=program_id, rows=rows_max)
+
+
+def count_waiting(conn: Connection[Any], *, now: datetime, program_id: str | None = None) -> int:
+    """How many wait."""
+    row = conn.execute(
+        f"""select count(*) from approval_proposal p left join approval_use u on u.proposal_id = p.id
+            left join (select distinct proposal_id from approval_decision) d on d.proposal_id = p.id where {_WAITS}""",
+        {"now": now, "program": program_id},
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def decided_proposals(
+    conn: Connection[Any], *, since: datetime, now: datetime, rows_max: int, program_id: str | None = None
+) -> list[Proposal]:
+    """Those that were decided since then, and those that nobody decided in time and expired since then; the latest first."""
+    return _select(
+        conn,
+        """where (d.at >= %(since)s or d.proposal_id is null and p.expires_at >= %(since)s and p.expires_at < %(now)s)
+             and (%(program)s::text is null or p.program_id is null or p.program_id = %(program)s)
+           order by coalesce(d.at, p.expires_at) desc, p.id desc limit %(rows)s""",
+        since=since,
+        now=now,
+        program=program_id,
+        rows=rows_max,
+    )
+
+
+def _select(conn: Connection[Any], ending: str, **given: Any) -> list[Proposal]:
+    with conn.cursor(row_factory=class_row(Proposal)) as cur:
+        return cur.execute(f"{PROPOSAL_SQL} {ending}".encode(), given).fetchall()
