@@ -59,6 +59,10 @@ SAID: Final = {
     "SKIPPED_MAX": ("payouts/batches/gathering.py", "len(skipped)"),
     "PDF_ROWS_MAX": ("reports/files.py", '"total": len(one["rows"])'),
     "ROWS_PRINTED_MAX": ("runbooks/document.py", "more are not printed"),
+    "PROPOSALS_SHOWN_MAX": ("dashboard/templates/approvals.html", "that expire first are shown"),
+    "BATCHES_SHOWN_MAX": ("dashboard/templates/approvals.html", "the newest are shown"),
+    "DECIDED_SHOWN_MAX": ("dashboard/templates/approvals.html", "there are more"),
+    "FACTS_SHOWN_MAX": ("dashboard/templates/approvals.html", "fields are shown"),
     "ALERTS_MAX": ("integrity/incidents/post_mortem.py", "more are not listed"),
 }
 UNCUT: Final = {  # cap: why no work is cut short by it

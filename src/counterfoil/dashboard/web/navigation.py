@@ -18,6 +18,7 @@ from counterfoil.dashboard.pages.treasury import agents_answer, carbon_answer, t
 from counterfoil.dashboard.pages.webhooks import webhooks_answer
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.work.approvals import approvals_answer
+from counterfoil.dashboard.work.queues import queues_answer
 
 
 class DashboardPage(NamedTuple):
@@ -35,7 +36,7 @@ BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "done")  #
 PAGES: Final = (
     DashboardPage("/admin/reconciliation", "Is today's money where it should be?", day_answer, "day.html", "Today"),
     DashboardPage("/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY),
-    DashboardPage("/admin/approvals", "What waits for a second person?", approvals_answer, "work/approvals.html", "Approvals", ("done",)),
+    DashboardPage("/admin/approvals", "What waits for a second person?", approvals_answer, "approvals.html", "Approvals", ("done",)),
     DashboardPage(
         "/admin/reconciliation/runs",
         "What was reconciled, and does it agree?",
@@ -73,6 +74,7 @@ PAGES: Final = (
         ("state", "age", "after"),
     ),
     DashboardPage("/admin/webhooks", "Does everybody learn what happens?", webhooks_answer, "webhooks.html", "Webhooks"),
+    DashboardPage("/admin/queues", "Does the work get done?", queues_answer, "queues.html", "Queues", ("done",)),
     DashboardPage("/admin/carbon", "What did agents emit, and do the books say so?", carbon_answer, "carbon.html", "Carbon"),
     DashboardPage("/admin/levels", "Is what was promised kept, and are we getting slower?", levels_answer, "levels.html", "Levels"),
     DashboardPage("/admin/drills", "Would it work on the worst day?", drills_answer, "drills.html", "Drills"),

@@ -27,6 +27,7 @@ from counterfoil.dashboard.web.rendering import ASSETS, Renderer
 from counterfoil.dashboard.web.serving import Served, answered, finish, guarded, guarded_json, ours, shown
 from counterfoil.dashboard.web.sessions import FormNotOurs, SessionEnded, Sessions, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.dashboard.work.approval_forms import add_approval_forms
+from counterfoil.dashboard.work.queue_forms import add_queue_forms
 from counterfoil.operations.access.access import DEFAULT_RULES, SessionRules
 from counterfoil.operations.access.logins import PasswordNeeded
 from counterfoil.operations.access.oidc.provider import LoginProvider, OpenIdClient, callback
@@ -72,6 +73,7 @@ def add_dashboard(
     add_acts(router, served)
     add_drill_form(router, served)
     add_approval_forms(router, served)
+    add_queue_forms(router, served)
     for noun, page in pages_of(nouns):
         if page not in PAGES:
             _add_page(router, served, page)

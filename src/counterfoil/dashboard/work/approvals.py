@@ -18,7 +18,7 @@ from counterfoil.operations.verbs import Noun
 from counterfoil.payouts.batches.batches import PayoutBatch, list_batches
 from counterfoil.wiring import NOUNS, PAIRED
 
-WAITING_SHOWN_MAX: Final = 50
+PROPOSALS_SHOWN_MAX: Final = 50
 BATCHES_SHOWN_MAX: Final = 50
 DECIDED_SHOWN_MAX: Final = 50
 DECIDED_WITHIN: Final = timedelta(hours=24)
@@ -90,7 +90,7 @@ class ApprovalsAnswer(NamedTuple):
 def approvals_answer(ask: SectionContext) -> ApprovalsAnswer:
     """What waits, of which batches are a part of their own, and what was decided within a day."""
     now, assets = ask.clock(), known_assets(ask.conn)
-    waiting = waiting_proposals(ask.conn, now=now, rows_max=WAITING_SHOWN_MAX, program_id=ask.program_id)
+    waiting = waiting_proposals(ask.conn, now=now, rows_max=PROPOSALS_SHOWN_MAX, program_id=ask.program_id)
     since = now - DECIDED_WITHIN
     decided = decided_proposals(ask.conn, since=since, now=now, rows_max=DECIDED_SHOWN_MAX + 1, program_id=ask.program_id)
     batches = list_batches(ask.conn, rows_max=BATCHES_SHOWN_MAX + 1, after=None, state="pending_approval")
@@ -154,6 +154,8 @@ def _row(ask: SectionContext, one: Proposal, assets: Mapping[str, Asset], now: d
 
 
 def _path_of(one: Proposal) -> str | None:
+    if one.machine == "queue":
+        return f"/admin/queues#queue-{one.subject_id}"
     named = (one.payload.get(key) for key in ("payoutId", "payout_id"))  # of an attempt: its payout has the page
     return page_of(one.subject_id) or next((page_of(str(each)) for each in named if each), None)
 

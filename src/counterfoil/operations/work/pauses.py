@@ -133,6 +133,15 @@ def propose_resume(conn: Connection[Any], proposal_id: str, part: QueuePart, *, 
     )
 
 
+def resume_or_propose(
+    conn: Connection[Any], queue: Queue, part: QueuePart, proposal_id: str, *, reason: str, by: Caller, now: datetime
+) -> Pause | Proposal:
+    """Resume it, or ask a second person to where it takes two. Raises NotPaused, ReasonRequired, ProposalStands."""
+    if takes_two(conn, queue, part):
+        return propose_resume(conn, proposal_id, part, reason=reason, by=by, now=now)
+    return resume(conn, queue, part, reason=reason, actor=by.actor, now=now)
+
+
 def paused_of(conn: Connection[Any], queue: Queue, subject_ids: Sequence[str]) -> dict[str, str]:
     """Which of these rows of a queue a pause stops, and which pause: since when, by whom, and why."""
     rows = conn.execute(

@@ -170,6 +170,12 @@ def gaps(conn: Connection[Any], *, rows_max: int = GAPS_SHOWN_MAX) -> list[Sched
         ).fetchall()
 
 
+def set_schedules(conn: Connection[Any]) -> dict[str, str]:
+    """The cron expression of every schedule that a worker wants, by name."""
+    rows = conn.execute("select name, cron from reconciliation_schedule where cron <> '' order by name").fetchall()
+    return {str(name): str(cron) for name, cron in rows}
+
+
 def schedules(conn: Connection[Any], crons: Mapping[str, str], *, now: datetime) -> list[ScheduleState]:
     """How each schedule stands, by name."""
     rows = conn.execute(

@@ -21,9 +21,7 @@ from counterfoil.operations.work.pauses import (
     known_part,
     pause,
     paused_now,
-    propose_resume,
-    resume,
-    takes_two,
+    resume_or_propose,
 )
 from counterfoil.wiring import QUEUE_BY_NAME, QUEUES
 
@@ -141,8 +139,7 @@ def _paused(conn: Connection[Any], part: QueuePart, body: Because, call: ApiCall
 
 def _resumed(conn: Connection[Any], part: QueuePart, body: Because, call: ApiCall) -> QueueSwitched:
     found = QUEUE_BY_NAME[part.queue]
-    if takes_two(conn, found, part):
-        made = propose_resume(conn, call.make_id("prop"), part, reason=body.reason, by=call.caller, now=call.now)
-        return QueueSwitched(**part._asdict(), paused=True, proposal_id=made.id, payload_sha256=made.payload_sha256)
-    done = resume(conn, found, part, reason=body.reason, actor=call.actor, now=call.now)
-    return QueueSwitched(**part._asdict(), paused=done.paused)
+    done = resume_or_propose(conn, found, part, call.make_id("prop"), reason=body.reason, by=call.caller, now=call.now)
+    if isinstance(done, Pause):
+        return QueueSwitched(**part._asdict(), paused=done.paused)
+    return QueueSwitched(**part._asdict(), paused=True, proposal_id=done.id, payload_sha256=done.payload_sha256)
