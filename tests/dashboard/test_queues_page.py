@@ -152,6 +152,13 @@ def test_nobody_works_on_an_empty_installation_and_that_is_not_green(desk):
     }
 
 
+def test_jobs_that_went_well_are_not_green_once_their_workers_are_silent(shop):
+    shop.desk.rows("update worker set beat_at = beat_at - interval '7 minutes', jobs = jobs - 'outbox:simulator' returning id")
+    with logged_in(shop.desk, shop.url, "viewer") as client:
+        told = client.get(f"{PATH}.json").json()["readings"]["jobs"]
+    assert (told["grade"], told["said"]) == ("unknown", "No worker is running: nobody does them now")
+
+
 def test_it_works_without_javascript_and_by_keyboard(shop, look):  # noqa: F811
     key = days.a_key(shop.desk.database, role="operator")
     page = look(shop.url, key, path=PATH, java_script_enabled=False)

@@ -223,11 +223,15 @@ def _pause(one: Pause) -> PauseRow:
 
 def _jobs(ask: SectionContext) -> SectionAnswer:
     notes: dict[str, list[dict[str, Any]]] = {}
-    for worker in list_workers(ask.conn, since=ask.clock() - SEEN_WITHIN):
+    workers = list_workers(ask.conn, since=ask.clock() - SEEN_WITHIN)
+    for worker in workers:
         for loop, note in worker.jobs.items():
             notes.setdefault(loop.partition(":")[0], []).append(note | {"stopped": worker.stopped_at is not None})
     rows = tuple(_job(one.name, one.says, bool(one.queue and one.queue.money), notes.get(one.name, [])) for one in JOBS)
+    rows = tuple(sorted(rows, key=lambda one: one.error is None))  # what fails is read first
     failing = [one.name for one in rows if one.grade == "attention"]
+    if rows and not any(one.health(ask.clock()) in ("healthy", "failing") for one in workers):
+        return SectionAnswer("No worker is running: nobody does them now", "unknown", rows)
     never = [one.name for one in rows if one.last_at is None]
     if failing:
         return SectionAnswer(f"{len(failing)} of {len(rows)} failed last: {', '.join(failing[:3])}", "attention", rows)
