@@ -118,6 +118,7 @@ def test_the_database_that_is_looked_at_is_the_servers_and_not_this_shells(
     assert name in checks["database"]["said"]
     assert checks["login"]["how"] == "bad", "the tests' server is logged in as a superuser"
     assert checks["migrations"]["how"] == "good"
+    assert (checks["provider"]["how"], checks["provider"]["said"]) == ("good", "the server pays through simulator"), "nothing of this shell"
 
 
 def test_a_server_whose_database_is_gone_is_bad(cli: Cli, office: Office) -> None:

@@ -14,7 +14,7 @@ from counterfoil.cli.core.exit_codes import EXIT, NOT_GREEN
 from counterfoil.cli.local.providers import ExtraMissing, providers_of
 from counterfoil.cli.main import run
 from counterfoil.operations.providers.conformance.checks import CHECKS
-from counterfoil.operations.providers.conformance.sandbox import Sandbox
+from counterfoil.operations.providers.conformance.sandbox import CannotCheck, Sandbox
 from counterfoil.operations.providers.simulator import SimulatorProvider
 from tests.builders import SECRET
 from tests.operations.providers.how import NEEDS_BANK_FILES, NEEDS_EVM
@@ -46,6 +46,21 @@ def test_a_provider_that_there_is_not_is_refused_with_the_names_that_there_are(c
     assert run(["providers", "check", "nope"]) == EXIT["missing"]
     assert "stripe" in capsys.readouterr().err
     assert run(["providers", "check", "tests.cli.test_providers:nope"]) == EXIT["missing"]
+
+
+def nothing_to_check_with() -> Sandbox:
+    """A sandbox that there is not."""
+    raise CannotCheck("the node does not mine")
+
+
+def test_a_sandbox_that_cannot_be_had_and_a_library_that_is_not_there_are_told_in_plain_words(capsys, monkeypatch):
+    assert run(["providers", "check", f"{__name__}:nothing_to_check_with"]) == NOT_GREEN
+    assert capsys.readouterr().err == "Nothing was checked: the node does not mine.\n"
+    for name in [one for one in sys.modules if one.startswith("counterfoil.operations.providers.stripe")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "stripe", None)
+    assert run(["providers", "check", "stripe"]) == EXIT["invalid"]
+    assert "pip install 'counterfoil[stripe]'" in capsys.readouterr().err
 
 
 BANK = {"sepa_debtor_iban": "DE89370400440532013000", "sepa_debtor_name": "House GmbH"}

@@ -57,10 +57,12 @@ def examine() -> Iterator[Check]:
         yield Check("settings", BAD, problem.sentence(), "Correct the variable or the line in .env.")
         return
     yield Check("settings", GOOD, "every COUNTERFOIL_* variable is a setting, within its bounds")
-    yield from _provider(settings)
-    yield from _store(settings)
     url, key = server("read", os.environ)
-    yield (found := _server(url))
+    found = _server(url)
+    is_told = found.how == GOOD and key is not None
+    yield from _provider(settings, told_by_server=is_told)
+    yield from _store(settings)
+    yield found
     if found.how != GOOD:
         yield from _database_here(settings)
     elif key is None:
@@ -130,8 +132,9 @@ def _encryption(conn: psycopg.Connection[Any], settings: Settings) -> Iterator[C
         yield Check("encryption", WARNING, "this login may not look", "Ask with the login of the server.")
 
 
-def _provider(settings: Settings) -> Iterator[Check]:
-    """Each provider that is set up: its secrets, its library, and whether its address answers."""
+def _provider(settings: Settings, *, told_by_server: bool) -> Iterator[Check]:
+    """Each provider that is set up in these settings: its secrets, its library, and whether its address answers. That there is none says
+    nothing where the server tells which it has."""
     for variable in lacking_secrets(settings):
         if variable == variable_of("encryption_keys"):
             continue  # told with the database
@@ -148,7 +151,7 @@ def _provider(settings: Settings) -> Iterator[Check]:
             continue
         if found is not None and name == sepa.NAME:
             yield Check(name, GOOD, "files of payments are made from this account", "")
-    if not known and settings.sepa_debtor_iban is None:
+    if not known and settings.sepa_debtor_iban is None and settings.chain_url is None and not told_by_server:
         yield Check("provider", WARNING, "none is set, so nothing is paid", "`counterfoil setup` asks for it.")
     for name, url in known:
         yield _answers(name, partial(httpx2.get, url, timeout=TIMEOUT_S, trust_env=False))
@@ -196,8 +199,13 @@ def _told_by_server(settings: Settings, url: str, key: str) -> Iterator[Check]:
             yield Check("database", BAD, f"the server answers {answer.status_code} when asked for it", "Its log says why.")
             return
         yield from (Check(one["what"], one["how"], one["said"], one["do"]) for one in answer.json()["checks"])
+        providers = client.get("/api/providers").json().get("data", [])
         workers = client.get("/api/workers").json().get("data", [])
         health = client.get("/api/admin/ops/health").json()
+    if providers:
+        yield Check("provider", GOOD, f"the server pays through {', '.join(one['id'] for one in providers)}")
+    else:
+        yield Check("provider", WARNING, "the server has none, so nothing is paid", "`counterfoil setup` asks for it.")
     for one in health.get("lacking", []):
         if one["what"].startswith("provider "):
             yield Check("provider", BAD, one["what"], one["do"])

@@ -79,8 +79,11 @@ def bank_files() -> FileSandbox:
 @contextmanager
 def on_a_chain() -> Iterator[Sandbox]:
     """A node, a token and a private PostgreSQL of its own, in a folder that is thrown away. Raises CannotCheck, ExtraMissing."""
+    from counterfoil.operations.providers.chain.signer import signer
     from counterfoil.operations.providers.conformance.chain_node import running_node
 
+    with extra(chain.NAME, "evm", *EVM_EXTRA):
+        signer()
     with tempfile.TemporaryDirectory() as folder, running_node() as node:
         server = PrivatePostgres(Path(folder)).start()
         try:
@@ -166,8 +169,8 @@ def _at_simulator(name: str, process: SimulatorProcess, http: httpx2.Client, rec
 
     def make(url: str, timeout_s: float) -> Provider:
         if name == STRIPE:
-            from counterfoil.operations.providers.stripe.provider import StripeProvider
-
+            with extra(STRIPE, "stripe", "stripe"):
+                from counterfoil.operations.providers.stripe.provider import StripeProvider
             return StripeProvider(key, Secret(secret, "stripe_webhook_secret"), url=url, timeout_s=timeout_s)
         return SimulatorProvider(url, key, SigningSecret(secret, "provider_webhook_secret"), timeout_s=timeout_s)
 

@@ -90,16 +90,20 @@ def check(
     from counterfoil.cli.local.installation import settings_now
     from counterfoil.cli.local.sandboxes import sandbox_of
     from counterfoil.operations.providers.conformance.file_checks import FileSandbox
-    from counterfoil.operations.providers.conformance.sandbox import Verdict
+    from counterfoil.operations.providers.conformance.sandbox import CannotCheck, Verdict
     from counterfoil.operations.providers.conformance.suite import run_file_suite, run_suite
 
     results = []
-    with sandbox_of(name, settings_now(), destination=destination, refused=refused, asset=asset) as sandbox:
-        found = run_file_suite(sandbox) if isinstance(sandbox, FileSandbox) else run_suite(sandbox, now=now)
-        for one in found:
-            results.append(one)
-            if output is Format.TABLE:
-                say(f"{one.verdict:<14}  {one.check}{': ' + one.said if one.said else ''}")
+    try:
+        with sandbox_of(name, settings_now(), destination=destination, refused=refused, asset=asset) as sandbox:
+            found = run_file_suite(sandbox) if isinstance(sandbox, FileSandbox) else run_suite(sandbox, now=now)
+            for one in found:
+                results.append(one)
+                if output is Format.TABLE:
+                    say(f"{one.verdict:<14}  {one.check}{': ' + one.said if one.said else ''}")
+    except CannotCheck as why:
+        typer.echo(f"Nothing was checked: {why}.", err=True)
+        raise typer.Exit(NOT_GREEN) from None
     rows = [one._asdict() for one in results]
     counted = {verdict: sum(one.verdict == verdict for one in results) for verdict in get_args(Verdict)}
     if output is Format.TABLE:
