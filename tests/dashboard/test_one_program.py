@@ -6,8 +6,10 @@ import pytest
 
 from counterfoil.base.edge import now
 from counterfoil.base.money import Asset
+from counterfoil.dashboard.finding.lists import list_pages_of
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.ledger.accounts.accounts import open_program
+from counterfoil.wiring import NOUNS
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 from tests.dashboard.test_session import PAGE, csrf_of, logged_in
@@ -46,6 +48,24 @@ def test_a_login_of_one_program_sees_the_pages_with_its_program_and_nothing_of_a
         run = next(one for one in others if one.startswith("rec_"))
         assert client.get(f"/admin/reconciliation/runs/{run}").status_code == 404
         assert everyone.get(f"/admin/reconciliation/runs/{run}").status_code == 200
+
+
+def test_lists_files_and_the_search_hold_nothing_of_another_program(desk, others):
+    with days.served(desk) as url:
+        client, everyone = logged_in(url, desk, name="nils", program_id="north"), logged_in(url, desk, name="milan")
+        refused: list[str] = []
+        for noun, page in list_pages_of(NOUNS):
+            for address in (page.path, f"{page.path}.json", f"{page.path}.csv"):
+                told = client.get(address)
+                assert told.status_code in (200, 403), (address, told.text[-400:])
+                assert [one for one in (*others, "Main") if one in told.text] == [], address
+            assert everyone.get(page.path).status_code == 200
+            assert everyone.get(f"{page.path}?program=north").status_code == told.status_code, noun.plural
+            refused.append(noun.plural) if told.status_code == 403 else None
+        assert set(refused) == {"backups", "circuits", "sentinel-runs"}
+        assert all(one not in everyone.get("/admin/invoices?program=north").text for one in others), "who sees all narrows it, too"
+        mine, seen = (one.get("/admin/search.json", params={"q": " ".join(others)}).json() for one in (client, everyone))
+        assert (mine["hits"], set(mine["missing"]), len(seen["hits"])) == ([], set(others), len(others))
 
 
 @pytest.mark.usefixtures("others")

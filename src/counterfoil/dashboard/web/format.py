@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
@@ -31,6 +32,13 @@ class Act(NamedTuple):
 
 ACTS: Final = {verb.name: Act(verb.label, verb.effect) for verb in BREAK_NOUN.verbs}
 MANY: Final = tuple(verb.name for verb in BREAK_NOUN.verbs if verb.many)
+
+_ID: Final = re.compile(r"[a-z]{2,5}_[0-9A-HJKMNP-TV-Z]{26}")
+
+
+def an_id(value: object) -> bool:
+    """Is it the id of a record, which the search finds?"""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def may(role: str, verb: str) -> bool:

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
+from counterfoil.api.http.calls import WholeInstallation
 from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.ids import valid_id
@@ -96,6 +97,8 @@ def noun_page(noun: Noun) -> DashboardPage:
 
     def answer(ask: SectionContext) -> NounAnswer:
         subject_id = valid_id(ask.params["id"], noun.prefix, "id")
+        if ask.only is not None:
+            refuse_whole(ask, noun)
         row = noun.show(ask.conn, subject_id)
         now = ask.clock()
         why = noun.why_not(ask.conn, subject_id, now=now)
@@ -113,6 +116,18 @@ def noun_page(noun: Noun) -> DashboardPage:
         )
 
     return DashboardPage(f"/admin/{noun.plural}/{{id}}", noun.name.replace("_", " ").capitalize(), answer, "noun.html", "", RECEIPT)
+
+
+def refuse_whole(ask: SectionContext, noun: Noun) -> None:
+    """Whoever asks of one program is refused what is of the whole installation: a table that the database does not keep to programs.
+
+    Raises WholeInstallation.
+    """
+    if ask.program_id is None:
+        return
+    kept = ask.conn.execute("select relrowsecurity from pg_class where oid = %s::regclass", [noun.machine.table]).fetchone()
+    if kept is None or not kept[0]:
+        raise WholeInstallation(program=ask.program_id)
 
 
 def add_verb_forms(router: APIRouter, served: Served, noun: Noun, page: DashboardPage) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
 from typing import Any, Final
@@ -14,9 +14,10 @@ from counterfoil.base.money import Asset
 from counterfoil.base.problems import Fact
 from counterfoil.dashboard.pages.account import AccountShown
 from counterfoil.dashboard.web import format as shown
-from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
+from counterfoil.dashboard.web.navigation import DashboardPage
 from counterfoil.dashboard.web.sections import WORDS, SectionContext
 from counterfoil.dashboard.web.sessions import Session
+from counterfoil.operations.verbs import AMOUNTS
 
 STYLES: Final = ("frame.css", "answer.css", "sheets.css", "lists.css", "breaks.css", "maps.css", "work.css", "screens.css")  # in this order
 ASSETS: Final = {
@@ -31,8 +32,8 @@ ASSETS: Final = {
 class Renderer:
     """The templates and files of the dashboard, read once."""
 
-    def __init__(self, *, version: str, refresh_s: int) -> None:
-        """`refresh_s`: seconds between two refreshes of a page; 0 never."""
+    def __init__(self, *, version: str, refresh_s: int, rail: Sequence[Any]) -> None:
+        """`refresh_s`: seconds between two refreshes of a page; 0 never. `rail`: the pages that every page leads to, in groups."""
         folder = files("counterfoil.dashboard") / "static"
         self.files = {name: (folder / name).read_bytes() for name in ASSETS}
         self._jinja = Environment(
@@ -53,8 +54,10 @@ class Renderer:
             "breakable": shown.breakable,
             "break_words": shown.break_words,
         }
+        self._jinja.tests["an_id"] = shown.an_id
         self._jinja.globals |= {
-            "pages": PAGES,
+            "amounts": AMOUNTS,
+            "rail": rail,
             "styles": STYLES,
             "version": version,
             "refresh_s": refresh_s,

@@ -14,6 +14,10 @@ from counterfoil.base import edge
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.problems import NotAuthenticated, Problem
+from counterfoil.dashboard.finding.exporting import add_exports
+from counterfoil.dashboard.finding.lists import list_pages_of
+from counterfoil.dashboard.finding.rail import rail_of
+from counterfoil.dashboard.finding.search import search_page
 from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
 from counterfoil.dashboard.web.account import add_account
 from counterfoil.dashboard.web.api_pages import add_api_pages
@@ -59,7 +63,7 @@ def add_dashboard(
     served = Served(
         wiring=wiring,
         database=database,
-        renderer=Renderer(version=version, refresh_s=refresh_s),
+        renderer=Renderer(version=version, refresh_s=refresh_s, rail=rail_of(nouns)),
         door=Sessions(database, wiring.clock, entropy, wiring.make_id, https=https, rules=session_rules),
         integrity_checks=IntegrityChecks(database, invariants, wiring.clock),
         queues=queues,
@@ -78,6 +82,10 @@ def add_dashboard(
         if page not in PAGES:
             _add_page(router, served, page)
         add_verb_forms(router, served, noun, page)
+    _add_page(router, served, search_page(nouns))
+    for noun, page in list_pages_of(nouns):
+        add_exports(router, served, noun, page)
+        _add_page(router, served, page)
     add_api_pages(router, served)
     _add_door(router, served)
     add_account(router, served)

@@ -28,6 +28,7 @@ from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import Wiring
 
 PARAMETER_MAX: Final = 64
+PASTED_MAX: Final = 2_000  # what is searched for may be a whole line of a log
 SILENT: Final = "The database does not answer, so nothing can be measured."
 FAILED: Final = "Something is wrong on our side: this page could not be made."
 HEADERS: Final = {
@@ -78,8 +79,9 @@ def answered(
     if unknown := sorted(set(given) - set(page.wants)):
         raise InvalidInput(unknown[0][:40], f"one of {', '.join(('day', 'program', *page.wants))}")
     for name, value in (*given.items(), ("program", program or "")):
-        if len(value) > PARAMETER_MAX or not value.isprintable():
-            raise InvalidInput(name, f"at most {PARAMETER_MAX} printable characters", got=value[:40])
+        most = PASTED_MAX if name == "q" else PARAMETER_MAX
+        if len(value) > most or not value.isprintable():
+            raise InvalidInput(name, f"at most {most} printable characters", got=value[:40])
     only = session.caller.program_id
     if only is not None and program not in (None, "", only):
         raise NotFound(what="program", id=program)

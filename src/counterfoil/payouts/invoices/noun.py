@@ -89,6 +89,8 @@ INVOICE_NOUN: Final = Noun(
     show_invoice,
     _invoice_refusals,
     parts=(Part("credit_notes", CreditNote, credit_notes_of),),
+    help="What customers owe for what they used.",
+    columns=("id", "state", "customer_id", "payee_id", "asset", "total", "paid", "credited", "written_off", "issued_at", "due_on"),
 )
 INTENT_VERBS: Final = (
     Verb(

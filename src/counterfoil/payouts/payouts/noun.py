@@ -270,4 +270,14 @@ VERBS: Final = (
         ),
     ),
 )
-PAYOUT_NOUN: Final = Noun("payout", "payouts", "po", PAYOUT, VERBS, show_payout, _refusals)
+PAYOUT_NOUN: Final = Noun(
+    "payout",
+    "payouts",
+    "po",
+    PAYOUT,
+    VERBS,
+    show_payout,
+    _refusals,
+    help="What payees are paid, each of one settlement.",
+    columns=("id", "state", "payee_id", "asset", "amount", "created_at", "state_at", "last_error", "invoice_id"),
+)

@@ -1,0 +1,97 @@
+"""A list as a file: CSV, or a workbook whose amounts are numbers. Each amount stands in major units with its asset beside it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import xlsxwriter
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from counterfoil.base.formats.csv_text import csv_text
+from counterfoil.base.money import Asset, Money, format_major
+from counterfoil.dashboard.finding.lists import exported
+from counterfoil.dashboard.web.navigation import DashboardPage
+from counterfoil.dashboard.web.serving import Served, answered, finish, guarded
+from counterfoil.operations.verbs import AMOUNTS, Noun
+
+MADE: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's date of making would change its bytes
+CELL_CHARS_MAX: Final = 32_000
+DIGITS_MAX: Final = 15  # a spreadsheet keeps no more of a number; a longer one stays text, and exact
+Write = Callable[[Iterable[tuple[Any, ...]], Mapping[str, Asset]], bytes]
+
+
+def add_exports(router: APIRouter, served: Served, noun: Noun, page: DashboardPage) -> None:
+    """`/admin/{plural}.csv` and `.xlsx`, narrowed as the page is."""
+    for suffix, (media_type, write) in FORMS.items():
+        _add(router, served, noun, page, suffix, media_type, write)
+
+
+def _add(router: APIRouter, served: Served, noun: Noun, page: DashboardPage, suffix: str, media_type: str, write: Write) -> None:
+    @router.get(f"{page.path}.{suffix}")
+    def export(request: Request) -> Response:
+        return guarded(served, request, lambda: made(request))
+
+    def made(request: Request) -> Response:
+        whole = page._replace(answer=lambda ask: list(exported(ask, noun)))
+        _, rows, assets = answered(served, whole, request, served.door.who(request))
+        response = finish(Response(write(rows, assets), media_type=media_type))
+        response.headers["Content-Disposition"] = f'attachment; filename="{noun.plural}.{suffix}"'
+        return response
+
+
+def _flat(rows: Iterable[tuple[Any, ...]], assets: Mapping[str, Asset]) -> Iterator[tuple[Any, ...]]:
+    """Amounts as text in major units, with a column of the asset behind each column of amounts."""
+    given = iter(rows)
+    names = next(given)
+    money = [name in AMOUNTS for name in names]
+    yield tuple(one for name, is_money in zip(names, money, strict=True) for one in ((name, f"{name}_asset") if is_money else (name,)))
+    for row in given:
+        if len(row) != len(names):  # that it was cut
+            yield row
+            continue
+        yield tuple(one for cell, is_money in zip(row, money, strict=True) for one in _cells(cell, is_money, assets))
+
+
+def _cells(cell: Any, is_money: bool, assets: Mapping[str, Asset]) -> tuple[Any, ...]:
+    if isinstance(cell, Money):
+        return Decimal(format_major(cell.minor, assets[cell.asset].scale).replace(",", "")), cell.asset
+    shown = cell.astimezone(UTC).isoformat() if isinstance(cell, datetime) else cell
+    return (shown, None) if is_money else (shown,)
+
+
+def _csv(rows: Iterable[tuple[Any, ...]], assets: Mapping[str, Asset]) -> bytes:
+    header, *lines = _flat(rows, assets)
+    return csv_text(header, lines).encode()
+
+
+def _xlsx(rows: Iterable[tuple[Any, ...]], assets: Mapping[str, Asset]) -> bytes:
+    out = io.BytesIO()
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
+    book = xlsxwriter.Workbook(out, options)
+    book.set_properties({"created": MADE})
+    sheet, bold = book.add_worksheet("list"), book.add_format({"bold": True})
+    header, *lines = _flat(rows, assets)
+    for at, name in enumerate(header):
+        sheet.write_string(0, at, name, bold)
+    for number, line in enumerate(lines, start=1):
+        for at, cell in enumerate(line):
+            if cell is None:
+                continue
+            if isinstance(cell, Decimal) and len(cell.as_tuple().digits) <= DIGITS_MAX:
+                sheet.write_number(number, at, cell)
+            else:
+                sheet.write_string(number, at, str(cell)[:CELL_CHARS_MAX])
+    sheet.freeze_panes(1, 1)
+    book.close()
+    return out.getvalue()
+
+
+FORMS: Final[Mapping[str, tuple[str, Write]]] = {
+    "csv": ("text/csv; charset=utf-8", _csv),
+    "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", _xlsx),
+}

@@ -1,0 +1,150 @@
+"""The list of a noun, derived from its declaration: what there is of it, narrowed to a state, page by page, and as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection, sql
+
+from counterfoil.base.edge import keep_to_program
+from counterfoil.base.ids import valid_id
+from counterfoil.base.money import Money
+from counterfoil.base.problems import InvalidInput
+from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
+from counterfoil.dashboard.web.nouns import refuse_whole
+from counterfoil.dashboard.web.sections import SectionContext
+from counterfoil.operations.verbs import AMOUNTS, Noun
+
+THINGS_SHOWN_MAX: Final = 50
+EXPORTED_MAX: Final = 10_000
+COLUMNS_MAX: Final = 11
+
+
+class ListedThing(NamedTuple):
+    """One row. `cells` are under the list's columns; the first is its id."""
+
+    id: str
+    state: str
+    cells: tuple[Any, ...]
+
+
+class ListAnswer(NamedTuple):
+    """What a list shows. `after`: the id that the next page begins behind; None on the last."""
+
+    noun: str
+    plural: str
+    help: str
+    columns: tuple[str, ...]
+    rows: tuple[ListedThing, ...]
+    states: tuple[str, ...]
+    state: str | None
+    is_first: bool
+    after: str | None
+    measured_at: datetime
+
+
+def list_pages_of(nouns: Sequence[Noun]) -> list[tuple[Noun, DashboardPage]]:
+    """Every noun that has no page of its own for its list, with the one that follows from its declaration."""
+    own = {page.path for page in PAGES}
+    return [(one, list_page(one)) for one in nouns if f"/admin/{one.plural}" not in own]
+
+
+def list_page(noun: Noun) -> DashboardPage:
+    """The page at `/admin/{plural}`."""
+
+    def answer(ask: SectionContext) -> ListAnswer:
+        _kept(ask, noun)
+        state, after = state_of(noun, ask.params.get("state")), after_of(noun, ask.params.get("after"))
+        found = things(ask.conn, noun, rows_max=THINGS_SHOWN_MAX + 1, after=after, state=state)
+        shown = found[:THINGS_SHOWN_MAX]
+        columns = columns_of(noun, shown)
+        return ListAnswer(
+            noun.name,
+            noun.plural,
+            noun.help,
+            columns,
+            tuple(ListedThing(row.id, row.state, tuple(_cell(row, name) for name in columns)) for row in shown),
+            tuple(noun.machine.states()),
+            state,
+            after is None,
+            shown[-1].id if len(found) > THINGS_SHOWN_MAX else None,
+            ask.clock(),
+        )
+
+    return DashboardPage(f"/admin/{noun.plural}", words_of(noun), answer, "list.html", words_of(noun), ("state", "after"))
+
+
+def words_of(noun: Noun) -> str:
+    """The plural as people read it."""
+    return noun.plural.replace("_", " ").replace("-", " ").capitalize()
+
+
+def exported(ask: SectionContext, noun: Noun) -> Iterator[tuple[Any, ...]]:
+    """The whole list as rows of a file, the names of its columns first; a last one says where it was cut. Amounts are `Money`."""
+    _kept(ask, noun)
+    state, after, count = state_of(noun, ask.params.get("state")), None, 0
+    columns: tuple[str, ...] = ()
+    while found := things(ask.conn, noun, rows_max=1_000, after=after, state=state):
+        if not columns:
+            columns = columns_of(noun, found, most=100)
+            yield columns
+        for row in found:
+            if count == EXPORTED_MAX:
+                yield (f"cut at {EXPORTED_MAX} rows: narrow the list to a state, or page through the API",)
+                return
+            count += 1
+            yield tuple(_cell(row, name) for name in columns)
+        after = found[-1].id
+    if not columns:
+        yield noun.columns or ("id", "state")
+
+
+def things(conn: Connection[Any], noun: Noun, *, rows_max: int, after: str | None, state: str | None) -> Sequence[Any]:
+    """Rows of a noun, newest first: by its own list, or each as it is shown by itself."""
+    if noun.rows is not None:
+        return noun.rows(conn, rows_max=rows_max, after=after, state=state)
+    query = sql.SQL(
+        "select id from {table} where (%(state)s::text is null or state = %(state)s) and (%(after)s::text is null or id < %(after)s) "
+        "order by id desc limit %(most)s"
+    )
+    given = {"state": state, "after": after, "most": rows_max}
+    ids = conn.execute(query.format(table=sql.Identifier(noun.machine.table)), given).fetchall()
+    return [noun.show(conn, row[0]) for row in ids]
+
+
+def columns_of(noun: Noun, rows: Sequence[Any], *, most: int = COLUMNS_MAX) -> tuple[str, ...]:
+    """The declared columns, or the fields of the rows, with the id first and the state after it; an asset stands with its amounts."""
+    fields = noun.columns or tuple(rows[0]._fields if rows else ("id", "state"))
+    first = [name for name in ("id", "state") if name in fields or rows]
+    left = [name for name in fields if name not in ("id", "state") and not (name == "asset" and AMOUNTS & set(fields))]
+    return tuple((*first, *left)[:most])
+
+
+def state_of(noun: Noun, given: str | None) -> str | None:
+    """The state that a list is narrowed to. Raises InvalidInput, which names them."""
+    if not given:
+        return None
+    if given not in noun.machine.states():
+        raise InvalidInput("state", f"one of {', '.join(noun.machine.states())}", got=given[:40])
+    return given
+
+
+def after_of(noun: Noun, given: str | None) -> str | None:
+    """The id that a page begins behind. Raises InvalidInput."""
+    return valid_id(given, noun.prefix, "after") if given else None
+
+
+def _kept(ask: SectionContext, noun: Noun) -> None:
+    """The chosen program alone is shown, by the database itself. Raises WholeInstallation."""
+    refuse_whole(ask, noun)
+    if ask.program_id is not None and ask.only is None:
+        keep_to_program(ask.conn, ask.program_id)
+
+
+def _cell(row: Any, name: str) -> Any:
+    value, asset = getattr(row, name), getattr(row, "asset", None)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(str(one) for one in value)
+    return Money(value, asset) if name in AMOUNTS and asset and isinstance(value, int) else value

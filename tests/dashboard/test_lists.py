@@ -1,0 +1,157 @@
+"""The lists of all nouns, the rail that leads to them, and the search that finds one of them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import openpyxl
+import pytest
+
+from counterfoil.dashboard.finding.lists import list_pages_of
+from counterfoil.dashboard.finding.rail import BESIDE, GROUPS, rail_of
+from counterfoil.dashboard.web.navigation import PAGES
+from counterfoil.wiring import NOUNS
+from tests.dashboard import days
+from tests.dashboard.conftest import a_desk
+from tests.dashboard.screens import is_whole_on_every_screen
+
+LISTED = [noun for noun, _ in list_pages_of(NOUNS)]
+
+
+@pytest.fixture(scope="module")
+def desk(server, tmp_path_factory):
+    """Sixty payouts that nobody has reserved yet, more than a page."""
+    with a_desk(server, tmp_path_factory.mktemp("lists")) as made:
+        days.an_empty_day(made)
+        amounts = [f"{number}.00" for number in range(41, 101)]
+        for number, invoice_id in enumerate(days.issued(made, amounts, payees=2)):
+            made.pay(invoice_id, 4_100 + number * 100)
+        made.deliver()
+        for _ in range(3):
+            made.work("webhooks", "verify", "settle", "events")
+        made.rows("update payout set state = 'cancelled' where id = (select min(id) from payout) returning id")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def url(desk) -> Iterator[str]:
+    with days.served(desk) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(desk, url: str) -> Iterator[httpx2.Client]:
+    headers = {"Origin": url, "Sec-Fetch-Site": "same-origin"}
+    with httpx2.Client(base_url=url, headers=headers, timeout=20, trust_env=False) as opened:
+        assert opened.post("/login", data={"key": days.a_key(desk.database, role="viewer", name="vera")}).status_code == 303
+        yield opened
+
+
+def ids_on(page: str) -> list[str]:
+    return re.findall(r'<tr id="([^"]+)"', page)
+
+
+def test_every_page_and_every_list_stands_in_the_rail_once() -> None:
+    placed = [place for _, places in GROUPS for place in places]
+    assert len(placed) == len(set(placed))
+    known = {page.path.removeprefix("/admin/") for page in PAGES if page.menu} | {noun.plural for noun in LISTED}
+    assert known - set(placed) - set(BESIDE) == set(), "say in finding/rail.py where it stands"
+    assert [group.title for group in rail_of(NOUNS)][:3] == ["", "Money", "Payouts"]
+
+
+@pytest.mark.parametrize("noun", LISTED, ids=lambda noun: noun.plural)
+def test_every_noun_has_a_list_in_every_state_and_as_a_file(client, noun) -> None:
+    page = client.get(f"/admin/{noun.plural}")
+    assert page.status_code == 200, page.text[-500:]
+    for state in noun.machine.states():
+        narrowed = client.get(f"/admin/{noun.plural}", params={"state": state})
+        assert (narrowed.status_code, "None is" in narrowed.text or bool(ids_on(narrowed.text))) == (200, True)
+    assert client.get(f"/admin/{noun.plural}", params={"state": "nonsense"}).status_code == 422
+    assert client.get(f"/admin/{noun.plural}.json").json()["plural"] == noun.plural
+    for suffix in ("csv", "xlsx"):
+        file = client.get(f"/admin/{noun.plural}.{suffix}")
+        assert (file.status_code, file.headers["content-disposition"]) == (200, f'attachment; filename="{noun.plural}.{suffix}"')
+
+
+def test_a_list_goes_on_page_by_page_without_a_row_twice_or_left_out(desk, client) -> None:
+    first = client.get("/admin/payouts").text
+    following = re.search(r'href="(/admin/payouts\?after=[^"]+)"', first)
+    second = client.get(following[1]).text
+    assert (len(ids_on(first)), len(ids_on(second))) == (50, 10)
+    assert [row[0] for row in desk.rows("select id from payout order by id desc")] == ids_on(first) + ids_on(second)
+    assert "50 of more" in first
+    assert len(ids_on(client.get("/admin/payouts?state=cancelled").text)) == 1
+
+
+def test_a_file_has_every_row_with_amounts_in_major_units_and_numbers_in_a_workbook(desk, client) -> None:
+    lines = list(csv.DictReader(io.StringIO(client.get("/admin/payouts.csv?state=pending").text)))
+    wanted = desk.rows("select id, amount from payout where state = 'pending' order by id desc")
+    assert [(one["id"], one["amount"], one["amount_asset"]) for one in lines] == [(i, f"{m // 100}.{m % 100:02}", "EUR") for i, m in wanted]
+    book = openpyxl.load_workbook(io.BytesIO(client.get("/admin/payouts.xlsx").content))
+    header, *rows = book.active.iter_rows(values_only=True)
+    at = header.index("amount")
+    assert (len(rows), {type(row[at]) for row in rows} <= {int, float}) == (60, True)
+
+
+def test_nobody_who_is_not_logged_in_gets_a_list_or_a_file(url: str) -> None:
+    for path in ("/admin/payouts", "/admin/payouts.csv", "/admin/search?q=x"):
+        with httpx2.Client(base_url=url, trust_env=False) as nobody:
+            assert nobody.get(path).status_code == 303, path
+
+
+def found(client: httpx2.Client, asked: str) -> list[tuple[str, str]]:
+    told: dict[str, Any] = client.get("/admin/search.json", params={"q": asked}).json()
+    return [(one["what"], one["path"].removeprefix("/admin/")) for one in told["hits"]]
+
+
+def test_a_line_of_a_log_a_payee_a_customer_a_key_a_charge_and_an_amount_are_found(desk, client) -> None:
+    payout, payee, invoice, key, amount = desk.rows(
+        "select id, payee_id, invoice_id, key, amount from payout where state = 'pending' order by id limit 1"
+    )[0]
+    line = f'2026-11-28T03:38:10Z [warning] item failed queue=send subject_id={payout} error="of {invoice}, late"'
+    assert found(client, line) == [("payout", f"payouts/{payout}"), ("invoice", f"invoices/{invoice}")]
+    assert ("payee", f"payees/{payee}") in found(client, f" {payee} ")
+    customer, charge = desk.rows(
+        "select i.customer_id, p.charge_id from invoice i join payment p on p.invoice_id = i.id where i.id = %s", invoice
+    )[0]
+    assert ("customer", f"customers/{customer}") in found(client, customer)
+    assert found(client, charge) == [("invoice", f"invoices/{invoice}")]
+    assert ("payout", f"payouts/{payout}") in found(client, key)
+    assert ("payout", f"payouts/{payout}") in found(client, f"{amount // 100}.{amount % 100:02} EUR")
+    [(total,)] = desk.rows("select total from invoice where id = %s", invoice)
+    assert ("invoice", f"invoices/{invoice}") in found(client, f"{total // 100}.{total % 100:02}")
+
+
+def test_what_is_not_there_is_said_and_nothing_near_is_shown(client) -> None:
+    gone = "po_01M8G3G4BMFRP9HH9VXRNNTFYC"
+    told = client.get("/admin/search.json", params={"q": f"{gone} payee-"}).json()
+    assert (told["hits"], told["missing"]) == ([], [gone])
+    assert found(client, "41.001 EUR") == [], "there is no such amount of it"
+    assert "Nothing was asked" in client.get("/admin/search").text
+    assert client.get("/admin/search", params={"q": "x" * 2_001}).status_code == 422
+    assert "&lt;b&gt;" in client.get("/admin/search", params={"q": "<b>po"}).text
+
+
+def test_lists_the_rail_and_the_search_fit_every_screen(browser, desk, url: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{url}/login")
+    page.fill("#key", days.a_key(desk.database, role="viewer", name="vic"))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/reconciliation")
+    for path in ("/admin/payouts", "/admin/circuits", "/admin/search?q=payee-1"):
+        is_whole_on_every_screen(page, url + path)
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{url}/admin/payouts")
+    assert not page.locator("#rail").is_visible()
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Menu").press("Enter")
+    page.get_by_role("link", name="Batches").click()
+    page.wait_for_url("**/admin/batches")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert page.locator("#rail").is_visible()
+    assert page.locator("#rail a[aria-current]").inner_text() == "Batches"
