@@ -17,7 +17,7 @@ from counterfoil.dashboard.web.nouns import refuse_whole
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.operations.verbs import AMOUNTS, Noun
 
-THINGS_SHOWN_MAX: Final = 50
+THINGS_SHOWN_MAX: Final = 20
 EXPORTED_MAX: Final = 10_000
 COLUMNS_MAX: Final = 11
 
