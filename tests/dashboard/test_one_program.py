@@ -62,7 +62,7 @@ def test_lists_files_and_the_search_hold_nothing_of_another_program(desk, others
             assert everyone.get(page.path).status_code == 200
             assert everyone.get(f"{page.path}?program=north").status_code == told.status_code, noun.plural
             refused.append(noun.plural) if told.status_code == 403 else None
-        assert set(refused) == {"backups", "circuits", "sentinel-runs"}
+        assert set(refused) == {"backups", "circuits", "copies", "sentinel-runs"}
         assert all(one not in everyone.get("/admin/invoices?program=north").text for one in others), "who sees all narrows it, too"
         mine, seen = (one.get("/admin/search.json", params={"q": " ".join(others)}).json() for one in (client, everyone))
         assert (mine["hits"], set(mine["missing"]), len(seen["hits"])) == ([], set(others), len(others))

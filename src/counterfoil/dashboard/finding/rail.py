@@ -18,7 +18,7 @@ GROUPS: Final = (
     ("Response", ("alerts", "incidents", "runbook-runs", "sentinel-runs", "levels", "notices")),
     ("Operations", ("queues", "webhooks", "deliveries", "circuits")),
     ("Agents", ("agents", "transactions", "carbon")),
-    ("Record", ("proofs", "auditor", "backups", "drills")),
+    ("Record", ("proofs", "auditor", "copies", "backups", "drills")),
 )
 WORDS: Final = {"runbook-runs": "Playbooks", "sentinel-runs": "Sentinel", "deliveries": "Deliveries out", "circuits": "Circuit breakers"}
 BESIDE: Final = ("endpoints", "silences")  # reached from the page of webhooks, and from that of notices

@@ -40,9 +40,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_PATHS: Final = tuple(
-    re.compile(re.sub(r"\{[a-z_]+\}", "[A-Za-z0-9_]{1,64}", path)) for path in (*(page.path for page in PAGES), "/account")
-)
+_OURS: Final = re.compile(r"/account|/admin(?:/[A-Za-z0-9_-]{1,64}){1,4}")
 _log = structlog.get_logger("counterfoil.dashboard")
 
 
@@ -169,8 +167,7 @@ def address_of(request: Request) -> str:
 def ours(address: str) -> str:
     """`address` if it is a page of ours, else the first page: nobody is sent elsewhere by a link."""
     path, _, query = address.partition("?")
-    known = any(one.fullmatch(path) for one in _PATHS)
-    return address if known and "\\" not in query and query.isprintable() else PAGES[0].path
+    return address if _OURS.fullmatch(path) and "\\" not in query and query.isprintable() else PAGES[0].path
 
 
 def finish(response: Response) -> Response:
