@@ -20,6 +20,7 @@ from counterfoil.operations.verbs import AMOUNTS, Noun
 THINGS_SHOWN_MAX: Final = 20
 EXPORTED_MAX: Final = 10_000
 COLUMNS_MAX: Final = 11
+FIELDS_MAX: Final = 100
 
 
 class ListedThing(NamedTuple):
@@ -41,6 +42,7 @@ class ListAnswer(NamedTuple):
     states: tuple[str, ...]
     state: str | None
     is_first: bool
+    fields_left_out: int  # of each row: its own page and the files have them
     after: str | None
     measured_at: datetime
 
@@ -69,6 +71,7 @@ def list_page(noun: Noun) -> DashboardPage:
             tuple(noun.machine.states()),
             state,
             after is None,
+            len(columns_of(noun, shown, most=FIELDS_MAX)) - len(columns),
             shown[-1].id if len(found) > THINGS_SHOWN_MAX else None,
             ask.clock(),
         )
@@ -88,7 +91,7 @@ def exported(ask: SectionContext, noun: Noun) -> Iterator[tuple[Any, ...]]:
     columns: tuple[str, ...] = ()
     while found := things(ask.conn, noun, rows_max=1_000, after=after, state=state):
         if not columns:
-            columns = columns_of(noun, found, most=100)
+            columns = columns_of(noun, found, most=FIELDS_MAX)
             yield columns
         for row in found:
             if count == EXPORTED_MAX:

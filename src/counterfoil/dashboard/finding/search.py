@@ -22,7 +22,7 @@ from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.verbs import Noun
 
 HITS_SHOWN_MAX: Final = 20  # of each kind
-WORDS_MAX: Final = 60  # of what was pasted
+PASTED_WORDS_MAX: Final = 60  # of what was pasted
 _ID: Final = re.compile(r"(?<![A-Za-z0-9])[a-z]{2,5}_[0-9A-HJKMNP-TV-Z]{26}(?![A-Za-z0-9])")
 _WORD: Final = re.compile(r"[^\s\"'`,;=<>(){}\[\]|]+")
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]{1,18})?|-?[0-9]{1,16}(?:\.[0-9]{1,18})?")
@@ -44,6 +44,7 @@ class SearchAnswer(NamedTuple):
     hits: tuple[SearchHit, ...]
     missing: tuple[str, ...]
     cut: tuple[str, ...]
+    unread: int  # words and ids that were not looked for: too many were pasted
     measured_at: datetime
 
 
@@ -102,17 +103,20 @@ def search_page(nouns: Sequence[Noun]) -> DashboardPage:
         asked = ask.params.get("q", "").strip()
         if ask.program_id is not None and ask.only is None:
             keep_to_program(ask.conn, ask.program_id)
-        ids = list(dict.fromkeys(_ID.findall(asked)))[:WORDS_MAX]
+        all_ids = list(dict.fromkeys(_ID.findall(asked)))
+        all_words = [word for word in dict.fromkeys(_WORD.findall(asked)) if word not in all_ids]
+        ids, words = all_ids[:PASTED_WORDS_MAX], all_words[:PASTED_WORDS_MAX]
         found = [(one, _by_id(ask, by_prefix, one)) for one in ids]
         hits = [hit for _, hit in found if hit is not None]
-        words = [word for word in dict.fromkeys(_WORD.findall(asked)) if word not in ids][:WORDS_MAX]
         cut: list[str] = []
         if words:
             for lookup in BY_WORDS:
                 hits += _looked_up(ask, lookup, {"words": words}, cut)
             hits += _by_amount(ask, asked, words, cut)
         unique = tuple(dict.fromkeys(hits))
-        return SearchAnswer(asked, unique, tuple(one for one, hit in found if hit is None), tuple(dict.fromkeys(cut)), ask.clock())
+        missing = tuple(one for one, hit in found if hit is None)
+        unread = len(all_ids) - len(ids) + len(all_words) - len(words)
+        return SearchAnswer(asked, unique, missing, tuple(dict.fromkeys(cut)), unread, ask.clock())
 
     return DashboardPage("/admin/search", "Where is it?", answer, "search.html", "", ("q",))
 
@@ -145,8 +149,7 @@ OTHERS: Final[Mapping[str, Sequence[tuple[str, str, LiteralString]]]] = {
 
 
 def _looked_up(ask: SectionContext, one: Lookup, given: Mapping[str, Any], cut: list[str]) -> Iterator[SearchHit]:
-    limited = f"{one.query} limit {HITS_SHOWN_MAX + 1}"
-    rows = ask.conn.execute(limited.encode(), given).fetchall()
+    rows = ask.conn.execute(f"{one.query} limit %(most)s".encode(), {**given, "most": HITS_SHOWN_MAX + 1}).fetchall()
     if len(rows) > HITS_SHOWN_MAX:
         cut.append(one.what)
     for name, *more in rows[:HITS_SHOWN_MAX]:
