@@ -119,7 +119,7 @@ def test_the_provider_is_asked_now_and_its_answer_decides(office: Office):
     payout, provider = in_doubt(office)
     assert shown(office, payout)["state"] == "reconcile_required"
     for path in (f"/api/payouts/{payout}/force-reconcile", f"/api/admin/ops/payouts/{payout}/force-reconcile"):
-        assert said(office, path) == (200, {"id": payout, "state": "unknown", "made": None, "dryRun": False})
+        assert said(office, path) == (200, {"id": payout, "state": "unknown", "made": None, "told": None, "dryRun": False})
         assert run(office, "reconcile-pull")["handled"] == 1
         assert (shown(office, payout)["state"], booked(office, payout)) == ("reconcile_required", ["payout_reserve"])
     said(office, f"/api/payouts/{payout}/force-reconcile")

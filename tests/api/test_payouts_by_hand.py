@@ -49,7 +49,7 @@ def test_a_queued_attempt_is_stopped_and_let_go_and_given_up(office: Office):
     run(office, "reserve")
     assert said(office, f"/api/admin/ops/payouts/{payout}/rerun-outbox") == (
         200,
-        {"id": payout, "state": "queued", "made": None, "dryRun": False},
+        {"id": payout, "state": "queued", "made": None, "told": None, "dryRun": False},
     )
     assert said(office, f"/api/admin/ops/payouts/{payout}/quarantine", reason="a tip")[1]["state"] == "quarantined"
     assert run(office, "outbox")["handled"] == 0

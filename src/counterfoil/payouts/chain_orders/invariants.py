@@ -7,6 +7,7 @@ from typing import Final
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import listed
 from counterfoil.operations.providers.chain import NAME
+from counterfoil.operations.providers.chain.sightings import NOTHING_MOVED
 from counterfoil.payouts.machines import GIVEN_BACK, PAID
 
 INVARIANTS: Final = (
@@ -20,7 +21,9 @@ INVARIANTS: Final = (
             select o.key, p.id, 'final: ' || case when s.succeeded then 'paid' else 'moved nothing' end, p.state
             from chain_order o join provider_payout p on p.id = o.reference
             cross join lateral (select state, succeeded from chain_sighting where key = o.key order by number desc limit 1) s
-            where s.state = 'final' and case when s.succeeded then p.state in {listed(GIVEN_BACK)} else p.state in {listed(PAID)} end
+            where s.state = 'final' and case when not s.succeeded then p.state in {listed(PAID)}
+                  -- what a receipt calls a success is none where the token says that it moved nothing
+                  else p.state in {listed(GIVEN_BACK)} and coalesce(p.last_error, '') not like '%%{NOTHING_MOVED}%%' end
               and not exists (select from provider_conflict c where c.provider_payout_id = p.id)
             union all
             select p.idempotency_key, p.id, 'no order', p.state

@@ -18,6 +18,7 @@ from counterfoil.operations.providers.chain.transactions import ChainReceipt, re
 State = Literal["waiting", "pooled", "mined", "final", "taken"]
 
 
+NOTHING_MOVED: Final = "the transaction succeeded, and the token moved nothing"
 OVER: Final = ("final", "taken")
 
 
@@ -136,7 +137,7 @@ def word_of(one: WrittenOrder, seen: Sighting, now: datetime) -> Found:
     if receipt.moved is None or receipt.moved == (one.payment.units, one.payment.units):
         return Accepted(_fact(one, "paid", one.amount, None, at))
     if not receipt.moved.left:
-        return Accepted(_fact(one, "failed", one.amount, "the transaction succeeded, and the token moved nothing", at))
+        return Accepted(_fact(one, "failed", one.amount, NOTHING_MOVED, at))
     minor = one.minor(receipt.moved.received)
     said = f"{receipt.moved.left} units left the address and {receipt.moved.received} arrived, of {one.payment.units}"
     if minor == one.amount:
