@@ -136,6 +136,7 @@ def test_what_is_not_there_is_said_and_nothing_near_is_shown(client) -> None:
     told = client.get("/admin/search.json", params={"q": f"{gone} payee-"}).json()
     assert (told["hits"], told["missing"]) == ([], [gone])
     assert found(client, "41.001 EUR") == [], "there is no such amount of it"
+    assert found(client, "2026-11-28T03:38:41.00 took 41.00 s") == [], "a figure in a line is no amount"
     assert "Nothing was asked" in client.get("/admin/search").text
     assert client.get("/admin/search", params={"q": "x" * 2_001}).status_code == 422
     assert "&lt;b&gt;" in client.get("/admin/search", params={"q": "<b>po"}).text

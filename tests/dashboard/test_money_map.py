@@ -7,9 +7,14 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
+from psycopg import Connection
 
+from counterfoil.base.edge import now
 from counterfoil.dashboard.maps.money import HOUSE, OUTSIDE, OWNERS, PLACES
+from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.accounts.chart import CHART, DEBIT
+from counterfoil.ledger.journals.journal import post
+from tests.builders import PROGRAM
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 from tests.dashboard.screens import is_whole_on_every_screen
@@ -32,18 +37,22 @@ def told(desk, path: str = f"{PATH}.json") -> dict[str, Any]:
         return found["readings"]["map"]
 
 
+def parts(reading: dict[str, Any], name: str) -> dict[str, Any]:
+    (book,) = [one for one in reading["value"] if one["asset"] == "EUR"]
+    return {one["kind"]: one for one in book[name]}
+
+
 def test_both_bars_are_the_books_to_the_unit_and_what_moved_adds_up(desk) -> None:
     reading = told(desk)
     (book,) = [one for one in reading["value"] if one["asset"] == "EUR"]
-    places, owners = ({one["kind"]: one for one in book[name]} for name in ("places", "owners"))
+    places, owners = parts(reading, "places"), parts(reading, "owners")
     net = dict(
         desk.rows(
-            """select case when name like 'clearing:%' then 'clearing:*'
-                           when name like 'payable:payee:%' then 'payable:payee:*' else name end,
-                      sum(debits - credits)::bigint from account group by 1"""
+            """select case when name like 'payable:payee:%' then 'payable:payee:*' else name end, sum(debits - credits)::bigint
+               from account group by 1"""
         )
     )
-    assert int(places["clearing:*"]["balance"]["minor"]) == net["clearing:*"]
+    assert int(places["clearing:simulator"]["balance"]["minor"]) == net["clearing:simulator"]
     assert int(owners["payable:payee:*"]["balance"]["minor"]) == -net["payable:payee:*"]
     assert book["difference"]["minor"] == "0"
     assert sum(int(one["balance"]["minor"]) for one in places.values()) == int(book["held"]["minor"]) > 0
@@ -53,15 +62,41 @@ def test_both_bars_are_the_books_to_the_unit_and_what_moved_adds_up(desk) -> Non
     assert all(sum(one["width"] for one in book[name]) <= 1_000 + 4 * len(book[name]) for name in ("places", "owners"))
 
 
-def test_a_place_that_was_never_compared_is_not_known_and_one_that_agrees_is_proven(desk) -> None:
-    before = told(desk)
-    (place,) = [one for book in before["value"] for one in book["places"] if one["kind"] == "clearing:*"]
-    assert (before["grade"], place["grade"], place["said"]) == ("unknown", "unknown", "never compared")
-    days.reconciled(desk)
-    after = told(desk, f"{PATH}.json?program=main")
-    (place,) = [one for book in after["value"] for one in book["places"] if one["kind"] == "clearing:*"]
-    assert (after["grade"], place["grade"]) in (("right", "right"), ("wrong", "wrong"))
-    assert place["said"].startswith(("reconciled", "not reconciled"))
+def test_a_place_is_proven_while_nothing_moved_since_it_was_compared_and_each_provider_by_itself(server, tmp_path_factory) -> None:
+    with a_desk(server, tmp_path_factory.mktemp("proofs")) as desk:
+        days.a_full_day(desk, prices=["100.00"] * 3)
+        before = told(desk)
+        place = parts(before, "places")["clearing:simulator"]
+        assert (before["grade"], place["grade"], place["said"]) == ("unknown", "unknown", "never compared")
+        days.reconciled(desk)
+        after = told(desk)
+        assert (after["grade"], parts(after, "places")["clearing:simulator"]["grade"]) == ("right", "right")
+        with desk.database.transaction() as conn:
+            _booked(conn, desk, debit="clearing:other", credit="suspense", minor=500)
+        other = told(desk)
+        unproven = parts(other, "places")["clearing:other"]["said"]
+        assert (other["grade"], unproven) == ("unknown", "never compared"), "one does not prove another"
+        assert parts(other, "places")["clearing:simulator"]["grade"] == "right"
+        with desk.database.transaction() as conn:
+            _booked(conn, desk, debit="clearing:simulator", credit="suspense", minor=300)
+        since = parts(told(desk), "places")["clearing:simulator"]
+        assert (since["grade"], "it moved since" in since["said"]) == ("unknown", True)
+
+
+def test_a_house_below_nothing_is_wrong_although_both_bars_are_as_long(server, tmp_path_factory) -> None:
+    with a_desk(server, tmp_path_factory.mktemp("deficit")) as desk:
+        days.a_full_day(desk, prices=["100.00"])
+        days.reconciled(desk)
+        with desk.database.transaction() as conn:
+            _booked(conn, desk, debit="bad_debt", credit="payable:payee:payee-1", minor=900_00)
+        reading = told(desk)
+        assert (reading["grade"], "the house is below nothing" in reading["said"]) == ("wrong", True)
+        assert all(one["difference"]["minor"] == "0" for one in reading["value"])
+
+
+def _booked(conn: Connection[Any], desk, *, debit: str, credit: str, minor: int) -> None:
+    open_accounts(conn, PROGRAM, [debit, credit], asset="EUR", actor="t", now=now())
+    post(conn, PROGRAM, key=f"map-{debit}-{minor}", kind="t", lines=[(debit, credit, minor)], asset="EUR", actor="t", now=now())
 
 
 def test_a_bar_that_is_longer_than_the_other_is_wrong_whatever_was_compared(desk) -> None:
@@ -92,12 +127,9 @@ def test_every_kind_of_the_chart_stands_in_one_bar() -> None:
             assert rule.pattern in ("fee:platform", "platform:own_funds") or rule.normal == DEBIT, f"{rule.pattern} is not only {HOUSE}'s"
 
 
-def test_a_day_that_is_over_and_empty_books_say_so(desk, server, tmp_path_factory) -> None:
+def test_a_day_that_is_over_is_shown_as_it_ended_and_one_before_all_money_is_empty(desk) -> None:
     past = told(desk, f"{PATH}.json?day=2020-01-01")
-    assert (past["state"], past["said"]) == ("empty", "The map is of this moment: choose today")
-    with a_desk(server, tmp_path_factory.mktemp("empty")) as empty:
-        days.an_empty_day(empty)
-        assert told(empty)["said"] == "No money is in these books yet"
+    assert (past["state"], past["said"]) == ("empty", "No money was in these books")
 
 
 def test_it_is_whole_on_every_screen(browser, desk) -> None:

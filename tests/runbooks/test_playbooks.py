@@ -9,12 +9,13 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
 from psycopg import Connection, sql
+from psycopg.types.json import Jsonb
 
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.formats.runbook import ALERTS_OWN, StepSpec
@@ -307,6 +308,13 @@ def test_an_action_is_done_of_each_thing_by_itself_and_only_what_needs_no_more_w
             assert (done.id, done.state, done.refused) == (walk.alert.id, "is acknowledged", None)
             assert (refused.state, "alt_that_is_gone" in str(refused.refused)) == (None, True)
             assert walk.ask(ack) == "passed", "the log of actions has it"
+        with walk.conn.transaction(force_rollback=True):
+            gone = [*(asdict(one) for one in walk.specs)]
+            gone[ack - 1]["things"] = ["alt_gone_1", "alt_gone_2"]
+            walk.conn.execute("alter table runbook_run disable trigger user")
+            walk.conn.execute("update runbook_run set steps_written = %s where id = %s", [Jsonb(gone), walk.run.id])
+            with pytest.raises(runs.RunbookStepRefused, match="nothing was done: alt_gone_1 was refused"):
+                walk.say("do", ack)
         walk.say("do", ack)
         with pytest.raises(runs.RunbookStepRefused, match="passed already"):
             walk.say("do", ack)

@@ -237,7 +237,8 @@ class Noun:
     `refusals`: for each verb why it may not be said now, or None where it may, when its state alone does not say it. With `rows` (newest
     first, by id) and `row` (their type) the list and the thing itself are served too; without, the noun has routes of its own.
     `parts` are shown with the thing, in its full answer, at the command line and on its page;
-    `columns`: the fields of a row in the list at the command line, all of them if empty."""
+    `columns`: the fields of a row in the list at the command line, all of them if empty;
+    `listed`: the same as `rows`, of a noun that has a list of its own over HTTP: its page is made of it."""
 
     name: str
     plural: str
@@ -251,6 +252,7 @@ class Noun:
     help: str = ""
     parts: tuple[Part, ...] = ()
     columns: tuple[str, ...] = ()
+    listed: Rows | None = None
 
     def verb(self, name: str, *, among: Sequence[Verb] | None = None) -> Verb:
         """A verb by its name, of all or of those `among`. Raises InvalidInput, which names them."""

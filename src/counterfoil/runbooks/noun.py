@@ -81,6 +81,8 @@ def _do(checks: Mapping[str, Invariant], tables: Mapping[str, str], nouns: Nouns
         if step.outcome in GREEN:
             raise runs.RunbookStepRefused(run=run.id, step=number, detail=f"it {runs.words(step.outcome)} already")
         said = say_action(one, run, number, spec, nouns)
+        if all(each.refused is not None for each in said):
+            raise runs.RunbookStepRefused(run=run.id, step=number, detail=f"nothing was done: {told_of(said)}"[:TOLD_MAX])
         if any(each.refused is not None for each in said):
             evidence = {"action": spec.action, "said": [each._asdict() for each in said]}
             runs.keep(one.conn, run, step, Found("failed", told_of(said)[:TOLD_MAX], evidence), by=one.actor, now=one.now)

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from counterfoil.base.edge import keep_to_program
 from counterfoil.base.ids import valid_id
 from counterfoil.base.money import Money
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.problems import InvalidInput, check
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import refuse_whole
 from counterfoil.dashboard.web.sections import SectionContext
@@ -105,16 +105,11 @@ def exported(ask: SectionContext, noun: Noun) -> Iterator[tuple[Any, ...]]:
 
 
 def things(conn: Connection[Any], noun: Noun, *, rows_max: int, after: str | None, state: str | None) -> Sequence[Any]:
-    """Rows of a noun, newest first: by its own list, or each as it is shown by itself."""
-    if noun.rows is not None:
-        return noun.rows(conn, rows_max=rows_max, after=after, state=state)
-    query = sql.SQL(
-        "select id from {table} where (%(state)s::text is null or state = %(state)s) and (%(after)s::text is null or id < %(after)s) "
-        "order by id desc limit %(most)s"
-    )
-    given = {"state": state, "after": after, "most": rows_max}
-    ids = conn.execute(query.format(table=sql.Identifier(noun.machine.table)), given).fetchall()
-    return [noun.show(conn, row[0]) for row in ids]
+    """Rows of a noun, newest first."""
+    rows = noun.rows or noun.listed
+    check(rows is not None, "a noun with a page of its list has rows", noun=noun.name)
+    assert rows is not None
+    return rows(conn, rows_max=rows_max, after=after, state=state)
 
 
 def columns_of(noun: Noun, rows: Sequence[Any], *, most: int = COLUMNS_MAX) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from typing import Any, Final, LiteralString, NamedTuple
 
 from counterfoil.api.http.calls import WholeInstallation
 from counterfoil.base.edge import keep_to_program
-from counterfoil.base.money import Asset, Money
-from counterfoil.base.problems import NotFound
+from counterfoil.base.money import parse_major
+from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.dashboard.web.navigation import DashboardPage
 from counterfoil.dashboard.web.nouns import refuse_whole
 from counterfoil.dashboard.web.sections import SectionContext
@@ -112,7 +112,7 @@ def search_page(nouns: Sequence[Noun]) -> DashboardPage:
         if words:
             for lookup in BY_WORDS:
                 hits += _looked_up(ask, lookup, {"words": words}, cut)
-            hits += _by_amount(ask, asked, words, cut)
+            hits += _by_amount(ask, asked, cut)
         unique = tuple(dict.fromkeys(hits))
         missing = tuple(one for one, hit in found if hit is None)
         unread = len(all_ids) - len(ids) + len(all_words) - len(words)
@@ -157,23 +157,20 @@ def _looked_up(ask: SectionContext, one: Lookup, given: Mapping[str, Any], cut: 
         yield SearchHit(one.what, name, f"/admin/{one.place}/{name}", f"{one.why}{f' ({said})' if said else ''}")
 
 
-def _by_amount(ask: SectionContext, asked: str, words: Sequence[str], cut: list[str]) -> Iterator[SearchHit]:
-    """Payouts and invoices of exactly this amount: of the asset that is named, or of every one."""
-    text = next((one for one in _AMOUNT.findall(asked) if "." in one or one == asked.partition(" ")[0]), None)
-    if text is None or _AMOUNT.fullmatch(text) is None:
-        return
-    assets = known_assets(ask.conn)
-    named = [assets[one] for one in words if one in assets] or list(assets.values())
-    for asset in named:
-        minor = _minor(text, asset)
-        if minor is not None:
+def _by_amount(ask: SectionContext, asked: str, cut: list[str]) -> Iterator[SearchHit]:
+    """Payouts and invoices of exactly this amount: of the asset that is named behind it, or, where nothing else is asked, of every one.
+
+    A figure in the middle of a line, such as a part of a time, is no amount.
+    """
+    words, assets = asked.split(), known_assets(ask.conn)
+    for at, word in enumerate(words):
+        if not _AMOUNT.fullmatch(word):
+            continue
+        asset = assets.get(words[at + 1].strip(".,;)")) if at + 1 < len(words) else None
+        for one in [asset] if asset else assets.values() if len(words) == 1 else ():
+            try:
+                minor = parse_major(word.replace(",", ""), one, "q")
+            except InvalidInput:
+                continue  # there is no such amount of it
             for lookup in BY_AMOUNT:
-                yield from _looked_up(ask, lookup, {"asset": asset.code, "minor": minor.minor}, cut)
-
-
-def _minor(text: str, asset: Asset) -> Money | None:
-    whole, _, part = text.replace(",", "").partition(".")
-    if len(part.rstrip("0")) > asset.scale:
-        return None  # there is no such amount of it
-    minor = int(whole + part.rstrip("0").ljust(asset.scale, "0")) if asset.scale or not part.rstrip("0") else None
-    return None if minor is None or abs(minor) >= 2**63 else Money(minor, asset.code)
+                yield from _looked_up(ask, lookup, {"asset": one.code, "minor": minor}, cut)

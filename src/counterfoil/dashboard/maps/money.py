@@ -1,20 +1,21 @@
-"""The money map: where the money lies, whose it is, and what moved today. Both bars are drawn to one scale: they must be as long."""
+"""The money map: where the money lies, whose it is, and what moved on a day. Both bars are drawn to one scale: they must be as long."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from counterfoil.base.money import Money
+from counterfoil.dashboard.pages.provider_balances import OLD_AFTER, RunSeen, provider_balances
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, measure
-from counterfoil.ledger.reads.kinds import KindBalance, KindFlow, balances_by_kind, flows_by_kind
-from counterfoil.reconciliation.runs.standing import concluded
+from counterfoil.ledger.reads.books import BookFlow, BookLine, BookOfSpan, books_of_span, flows_of_span
+from counterfoil.reconciliation.reach import due_sources
+from counterfoil.reconciliation.runs.standing import NOT_RECONCILED
 
-# Kinds of accounts in the order of the bars: where money lies, then whose it is. What the house has, gave and lost is one part, its own.
+# Lines of a book in the order of the bars: where money lies, then whose it is. What the house has, gave and lost is one part, its own.
 PLACES: Final[Mapping[str, str]] = {
     "cash:bank:client": "Bank, clients' money",
-    "clearing:*": "Providers",
+    "clearing:*": "At",  # with the provider's name: each is a part
     "cash:bank:own": "Bank, our own",
     "receivable:payee:*": "Owed by payees",
     "receivable:customer:*": "Owed by customers",
@@ -35,13 +36,16 @@ OWNERS: Final[Mapping[str, str]] = {
 }
 HOUSE: Final = "The house"
 OUTSIDE: Final = "Outside"
+CLEARING: Final = "clearing:"
 APART: Final = "carbon:"  # grams are no money
 WIDTH, LEAST = 1000, 4  # of a bar, and of the smallest part that is drawn
 LABEL_MIN: Final = 120  # a part that is narrower has its words in the table alone
+WORST_FIRST: Final[Sequence[Grade]] = ("wrong", "attention", "unknown", "accepted", "right", "plain")
+Proof = tuple[Grade, str]
 
 
 class MapPart(NamedTuple):
-    """One part of a bar, and its row of the table. `x` and `width` are in units of the drawing; `came` and `went`: today."""
+    """One part of a bar, and its row of the table. `x` and `width` are in units of the drawing; `came` and `went`: on the day."""
 
     kind: str
     words: str
@@ -61,7 +65,7 @@ class MapPart(NamedTuple):
 
 
 class MapFlow(NamedTuple):
-    """What moved today from one part to another."""
+    """What moved on the day from one part to another."""
 
     giver: str
     taker: str
@@ -88,131 +92,135 @@ class MoneyMapAnswer(NamedTuple):
 
 
 def money_map_answer(ask: SectionContext) -> MoneyMapAnswer:
-    """The map of this moment, with what moved today."""
+    """How the books stood at the end of the day, or stand now, with what moved on it."""
     return MoneyMapAnswer(measure(ask, MAP))
 
 
 def _map(ask: SectionContext) -> SectionAnswer:
-    if not ask.day.is_today:
-        return SectionAnswer("The map is of this moment: choose today", state="empty")
-    program = ask.only or ask.program_id
-    balances = [one for one in balances_by_kind(ask.conn, program_id=program) if not one.kind.startswith(APART)]
-    if not balances:
-        return SectionAnswer("No money is in these books yet", state="empty")
-    flows = flows_by_kind(ask.conn, program_id=program, start=ask.day.start, end=ask.day.end)
-    proofs = _proofs(ask)
-    books = sorted({(one.program_id, one.asset) for one in balances})
-    found = tuple(_book(book, balances, flows, proofs) for book in books)
-    if broken := [one for one in found if one.difference.minor]:
-        return SectionAnswer(f"In {len(broken)} of {len(found)} books what is held is not what is owed", "wrong", found)
-    places = [part for one in found for part in one.places if part.kind in ("clearing:*", "cash:bank:client", "cash:bank:own")]
-    if contradicted := sum(part.grade == "wrong" for part in places):
-        said = f"All that is held is owed to somebody; in {contradicted} of {len(places)} places the other side says otherwise"
-        return SectionAnswer(said, "wrong", found)
-    unproven = sum(part.grade != "right" for part in places)
-    if unproven:
-        return SectionAnswer(f"All that is held is owed to somebody; {unproven} of {len(places)} places are not proven", "unknown", found)
-    return SectionAnswer("All that is held is owed to somebody, and every place is proven", "right", found)
+    span: dict[str, Any] = {"start": ask.day.start, "end": ask.day.end, "program_id": ask.only or ask.program_id}
+    books = [one for one in books_of_span(ask.conn, now=ask.clock(), **span) if any(not _is_apart(line.account) for line in one.lines)]
+    if not books:
+        return SectionAnswer("No money was in these books", state="empty")
+    flows, proofs = flows_of_span(ask.conn, **span), _proofs(ask)
+    found = tuple(_book(one, [flow for flow in flows if _of(flow) == _of(one)], proofs) for one in books)
+    grade, said = min((_verdict(one) for one in found), key=lambda one: WORST_FIRST.index(one[0]))
+    return SectionAnswer(said, grade, found)
 
 
-def _proofs(ask: SectionContext) -> dict[tuple[str, str], tuple[Grade, str]]:
-    """By program and source: is it proven that the money lies there, and by what?"""
-    found: dict[tuple[str, str], tuple[Grade, str]] = {}
-    for one, state in concluded(ask.conn, program_id=ask.only or ask.program_id):
-        if state is None or one.watermark is None:
-            found[one.program_id, one.source] = ("unknown", "never compared to an end")
-            continue
-        grade: Grade = "right" if state.green else "wrong" if state.open else "unknown"
-        found[one.program_id, one.source] = (grade, f"{state.sentence()}, through {one.watermark}")
-    return found
+def _of(one: BookFlow | BookOfSpan) -> tuple[str, str]:
+    """Of which book something is."""
+    return one.program_id, one.amount.asset if isinstance(one, BookFlow) else one.asset
 
 
-class _Sums(NamedTuple):
-    """By part of one book: what it holds, how many accounts hold it, what came and went today; and what went which way."""
-
-    balance: dict[str, int]
-    accounts: dict[str, int]
-    came: dict[str, int]
-    went: dict[str, int]
-    ways: dict[tuple[str, str], int]
-
-
-def _summed(balances: Sequence[KindBalance], flows: Sequence[KindFlow]) -> _Sums:
-    balance, accounts, came, went = (defaultdict[str, int](int) for _ in range(4))
-    ways = defaultdict[tuple[str, str], int](int)
-    for one in balances:
-        part = _part_of(one.kind)
-        balance[part] += one.net if _is_place(part) else -one.net
-        accounts[part] += one.accounts
-    for flow in flows:
-        debit, credit = _part_of(flow.debit), _part_of(flow.credit)
-        if debit == credit:
-            continue  # within one part: nothing of the map moves
-        (came if _is_place(debit) else went)[debit] += flow.minor
-        (went if _is_place(credit) else came)[credit] += flow.minor
-        ways[_way(debit, credit)] += flow.minor
-    return _Sums(balance, accounts, came, went, ways)
+def _verdict(book: MoneyMap) -> Proof:
+    """How one book stands: worst first, and nothing is right that was not compared up to now."""
+    named = f"{book.program_id} in {book.asset}"
+    if book.difference.minor:
+        return "wrong", f"{named}: what is held is not what is owed"
+    below = [part.words for part in (*book.places, *book.owners) if part.balance.minor < 0]
+    if HOUSE in below:
+        return "wrong", f"{named}: the house is below nothing, so others' money covers what it lost"
+    grades = [part.grade for part in book.places if part.grade != "plain"]
+    worst: Grade = min(grades, key=WORST_FIRST.index, default="unknown")
+    if worst == "wrong":
+        return "wrong", f"{named}: {grades.count('wrong')} of {len(grades)} places contradicted by the other side"
+    if below:
+        return "attention", f"{named}: below nothing: {', '.join(below)}"
+    if worst == "unknown":
+        return "unknown", f"{named}: {grades.count('unknown')} of {len(grades)} places not proven"
+    return worst, f"All that is held is owed to somebody, and every place is {'accepted' if worst == 'accepted' else 'proven'}"
 
 
-def _book(
-    book: tuple[str, str], balances: Sequence[KindBalance], flows: Sequence[KindFlow], proofs: Mapping[tuple[str, str], tuple[Grade, str]]
-) -> MoneyMap:
-    program, asset = book
-    sums = _summed(
-        [one for one in balances if (one.program_id, one.asset) == book], [one for one in flows if (one.program_id, one.asset) == book]
-    )
-    owners = {**OWNERS, HOUSE: HOUSE}
-    whole = [sum(max(sums.balance[kind], 0) for kind in known) for known in (PLACES, owners)]
-    held, owed = (sum(sums.balance[kind] for kind in known) for known in (PLACES, owners))
-
-    def bar(known: Mapping[str, str]) -> tuple[MapPart, ...]:
-        return tuple(
-            MapPart(
-                kind,
-                words,
-                sums.accounts[kind],
-                Money(sums.balance[kind], asset),
-                Money(sums.came[kind], asset),
-                Money(sums.went[kind], asset),
-                x,
-                width,
-                *_proven(program, kind, proofs),
-            )
-            for kind, words, x, width in _laid_out(known, sums, max(*whole, 1))
-        )
-
-    ways = sorted(sums.ways.items(), key=lambda one: (-one[1], one[0]))
-    moved = tuple(MapFlow(giver, taker, Money(minor, asset)) for (giver, taker), minor in ways)
-    return MoneyMap(program, asset, bar(PLACES), bar(owners), Money(held, asset), Money(owed, asset), Money(held - owed, asset), moved)
+def _proofs(ask: SectionContext) -> dict[tuple[str, str], Proof]:
+    """By program and account: is it proven that the money lies there, up to now? By the runs that Today's page goes by."""
+    told = provider_balances(ask).value
+    runs = {(run.program_id, run.provider): run for run in told.runs}
+    known = due_sources(ask.conn, program_id=ask.only or ask.program_id)
+    return {(one.program_id, one.account): _proof(ask, runs.get((one.program_id, one.source))) for one in known}
 
 
-def _laid_out(known: Mapping[str, str], sums: _Sums, total: int) -> Iterator[tuple[str, str, int, int]]:
-    """Each part that holds anything, or moved today, with where it begins and how wide it is. What is below nothing has no width."""
-    x = 0
-    for kind, words in known.items():
-        minor = sums.balance[kind]
-        if minor or sums.came[kind] or sums.went[kind]:
-            width = max(minor * WIDTH // total, LEAST) if minor > 0 else 0
-            yield kind, words, x, width
+def _proof(ask: SectionContext, run: RunSeen | None) -> Proof:
+    if run is None:
+        return "unknown", "never compared"
+    if run.failed:
+        return "unknown", "the last run could not conclude"
+    if run.stands.verdict == NOT_RECONCILED:
+        return "wrong", run.stands.sentence()
+    if not run.agrees:
+        return "unknown", run.stands.sentence()
+    if not run.covers_day:
+        return "unknown", f"compared through {run.last_on}"
+    if ask.day.is_today and ask.clock() - run.finished_at > OLD_AFTER:
+        return "unknown", f"not compared since {run.finished_at:%Y-%m-%d %H:%M} UTC"
+    if run.since and run.verified_through is not None:
+        return "unknown", f"compared through {run.verified_through:%H:%M} UTC; it moved since"
+    return "accepted" if run.stands.decided else "right", run.stands.sentence()
+
+
+def _book(book: BookOfSpan, flows: Sequence[BookFlow], proofs: Mapping[tuple[str, str], Proof]) -> MoneyMap:
+    parts: dict[str, list[BookLine]] = {}
+    for line in book.lines:
+        if not _is_apart(line.account):
+            parts.setdefault(_part_of(line.account), []).append(line)
+    places, owners = _in_order(parts, PLACES), _in_order(parts, {**OWNERS, HOUSE: HOUSE})
+    longest = max(*(sum(max(_stands(part, parts[part]), 0) for part in bar) for bar in (places, owners)), 1)
+
+    def drawn(bar: Sequence[str]) -> Iterator[MapPart]:
+        x = 0
+        for part in bar:
+            lines = parts[part]
+            minor, debits, credits_ = _stands(part, lines), sum(one.debits.minor for one in lines), sum(one.credits.minor for one in lines)
+            came, went = (debits, credits_) if _is_place(part) else (credits_, debits)
+            width = max(minor * WIDTH // longest, LEAST) if minor > 0 else 0  # what is below nothing has none
+            stands, in_, out = (Money(one, book.asset) for one in (minor, came, went))
+            grade, said = _proven(book.program_id, part, proofs)
+            accounts = sum(one.accounts for one in lines)
+            yield MapPart(part, _words(part), accounts, stands, in_, out, x, width, grade, said)
             x += width
 
+    held, owed = (Money(sum(_stands(part, parts[part]) for part in bar), book.asset) for bar in (places, owners))
+    moved = _moved(flows)
+    return MoneyMap(book.program_id, book.asset, tuple(drawn(places)), tuple(drawn(owners)), held, owed, held.minus(owed), moved)
 
-def _proven(program: str, kind: str, proofs: Mapping[tuple[str, str], tuple[Grade, str]]) -> tuple[Grade, str]:
-    """A place is proven by the other side's own word: a provider's statement, or the bank's."""
-    if kind.startswith("cash:"):
-        return proofs.get((program, kind.removeprefix("cash:")), ("unknown", "never compared"))
-    if kind != "clearing:*":
+
+def _in_order(parts: Mapping[str, Any], bar: Mapping[str, str]) -> list[str]:
+    """The parts of a bar that there are, in its order; providers by name where they stand."""
+    return [part for kind in bar for part in sorted(parts) if part == kind or (kind == "clearing:*" and part.startswith(CLEARING))]
+
+
+def _stands(part: str, lines: Sequence[BookLine]) -> int:
+    """What a part holds, in minor units: places by their debits, owners by their credits."""
+    net = sum(one.debit_balance.minor - one.credit_balance.minor for one in lines)
+    return net if _is_place(part) else -net
+
+
+def _moved(flows: Sequence[BookFlow]) -> tuple[MapFlow, ...]:
+    """What moved from part to part, the largest first; what moved within one moves nothing of the map."""
+    ways: dict[tuple[str, str], Money] = {}
+    for one in flows:
+        debit, credit = _part_of(one.debit), _part_of(one.credit)
+        if debit != credit:
+            way = _way(debit, credit)
+            ways[way] = ways[way].plus(one.amount) if way in ways else one.amount
+    return tuple(MapFlow(*way, amount) for way, amount in sorted(ways.items(), key=lambda one: (-one[1].minor, one[0])))
+
+
+def _proven(program: str, part: str, proofs: Mapping[tuple[str, str], Proof]) -> Proof:
+    """A place is proven by the other side's own word: a provider's statement, or the bank's. What is owed to us has none."""
+    if not part.startswith(("cash:", CLEARING)):
         return "plain", ""
-    found = [told for (of, source), told in proofs.items() if of == program and ":" not in source]
-    if not found:
-        return "unknown", "never compared"
-    worst = max(found, key=lambda one: ("right", "unknown", "wrong").index(one[0]))
-    return worst if len(found) == 1 else (worst[0], f"{len(found)} providers; the worst: {worst[1]}")
+    return proofs.get((program, part), ("unknown", "its own records alone say it"))
 
 
-def _part_of(kind: str) -> str:
-    """Which part of a bar a kind of account belongs to: what is neither a place nor somebody's is the house's."""
-    return kind if kind in PLACES or kind in OWNERS else HOUSE
+def _is_apart(account: str) -> bool:
+    return account.startswith(APART)
+
+
+def _part_of(account: str) -> str:
+    """Which part of a bar a line belongs to: what is neither a place nor somebody's is the house's; what is on its way is one part."""
+    if account.startswith("in_transit:"):
+        return "in_transit:*"
+    return account if account in OWNERS or _is_place(account) else HOUSE
 
 
 def _way(debit: str, credit: str) -> tuple[str, str]:
@@ -228,11 +236,13 @@ def _way(debit: str, credit: str) -> tuple[str, str]:
 
 
 def _is_place(part: str) -> bool:
-    return part in PLACES
+    return part in PLACES or part.startswith(CLEARING)
 
 
 def _words(part: str) -> str:
+    if part.startswith(CLEARING):
+        return f"At {part.removeprefix(CLEARING)}"
     return PLACES.get(part) or OWNERS.get(part) or HOUSE
 
 
-MAP: Final = (Section("map", "Where does the money lie, and whose is it?", "money", "the accounts and today's postings", _map),)
+MAP: Final = (Section("map", "Where does the money lie, and whose is it?", "money", "accounts, postings of the day, and runs", _map),)

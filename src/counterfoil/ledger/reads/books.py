@@ -35,6 +35,15 @@ class BookLine(NamedTuple):
     credit_balance: Money
 
 
+class BookFlow(NamedTuple):
+    """What was posted in a span from one line of a book to another."""
+
+    program_id: str
+    debit: str
+    credit: str
+    amount: Money
+
+
 class BookOfSpan(NamedTuple):
     """One program's money in one asset. It balances when debits equal credits and debit balances equal credit balances."""
 
@@ -88,21 +97,30 @@ def books_of_span(
     Movements come from the postings, present balances from the totals of the accounts, earlier ones from the balances that
     the postings carry: three records of the same money. Raises InvalidInput for more than 2,000 lines.
     """
-    rows = conn.execute(
-        _LINES.format(signed=_SIGNED_NOW if end > now else _SIGNED_THEN).encode(),
-        {
-            "first_id": _first_id(start - _ID_SLACK),
-            "last_id": _first_id(end + _ID_SLACK),
-            "first_seq": first_seq(to_us(start) // 1000),
-            "last_seq": first_seq(to_us(end) // 1000),
-            "program": program_id,
-            "folded": _folded(),
-            "rows_max": LINES_MAX + 1,
-        },
-    ).fetchall()
+    query = _LINES.format(signed=_SIGNED_NOW if end > now else _SIGNED_THEN)
+    return _books(_rows_of_span(conn, query, start, end, program_id))
+
+
+def flows_of_span(conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None) -> list[BookFlow]:
+    """What moved between the lines of every book in this span, by the time of recording. Raises InvalidInput as `books_of_span`."""
+    rows = _rows_of_span(conn, _FLOWS, start, end, program_id)
+    return [BookFlow(program, debit, credit, Money(minor, asset)) for program, asset, debit, credit, minor in rows]
+
+
+def _rows_of_span(conn: Connection[Any], query: str, start: datetime, end: datetime, program_id: str | None) -> list[Any]:
+    given = {
+        "first_id": _first_id(start - _ID_SLACK),
+        "last_id": _first_id(end + _ID_SLACK),
+        "first_seq": first_seq(to_us(start) // 1000),
+        "last_seq": first_seq(to_us(end) // 1000),
+        "program": program_id,
+        "folded": _folded(),
+        "rows_max": LINES_MAX + 1,
+    }
+    rows = conn.execute(query.encode(), given).fetchall()
     if len(rows) > LINES_MAX:
         raise InvalidInput("program", f"one program: all of them have more than {LINES_MAX} lines", got=program_id)
-    return _books(rows)
+    return rows
 
 
 def _books(rows: list[Any]) -> list[BookOfSpan]:
@@ -133,10 +151,21 @@ _SIGNED_THEN: Final = """coalesce((
         union all
         select (case when a.debit_normal then 1 else -1 end) * (case when n.debit = a.id then n.debit_balance else n.credit_balance end)
         from newest_postings(a.id, %(last_seq)s, 1) n where a.last_seq >= %(last_seq)s), 0)"""
-_LINES: Final = """
-    with span as (
+_SPAN: Final = """
         select debit, credit, amount from posting
-        where journal_id >= %(first_id)s and journal_id < %(last_id)s and seq >= %(first_seq)s and seq < %(last_seq)s),
+        where journal_id >= %(first_id)s and journal_id < %(last_id)s and seq >= %(first_seq)s and seq < %(last_seq)s"""
+_FOLDED: Final = """coalesce((select prefix || '*' from unnest(%(folded)s::text[]) as f (prefix)
+                                  where starts_with({name}, prefix) limit 1), {name})"""
+_FLOWS: Final = f"""
+    select b.program_id, b.asset, {_FOLDED.format(name="d.name")}, {_FOLDED.format(name="c.name")}, sum(s.amount)::bigint
+    from ({_SPAN}) s join account d on d.id = s.debit join account c on c.id = s.credit join book b on b.id = d.book_id
+    where %(program)s::text is null or b.program_id = %(program)s
+    group by 1, 2, 3, 4 order by 1, 2, 3, 4 limit %(rows_max)s"""
+_LINES: Final = (
+    """
+    with span as ("""
+    + _SPAN
+    + """),
     moved as (
         select id, sum(debited) as debited, sum(credited) as credited
         from (select debit as id, amount as debited, 0::bigint as credited from span
@@ -147,8 +176,9 @@ _LINES: Final = """
         from account a join book b on b.id = a.book_id left join moved m on m.id = a.id
         where %(program)s::text is null or b.program_id = %(program)s),
     folded as (
-        select book_id, coalesce((select prefix || '*' from unnest(%(folded)s::text[]) as f (prefix)
-                                  where starts_with(s.name, prefix) limit 1), s.name) as line,
+        select book_id, """
+    + _FOLDED.format(name="s.name")
+    + """ as line,
                debited, credited, signed
         from stood s where debited <> 0 or credited <> 0 or signed <> 0)
     select b.program_id, p.name, b.asset, f.line, count(f.line), coalesce(sum(f.debited), 0)::bigint,
@@ -157,3 +187,4 @@ _LINES: Final = """
     from book b join program p on p.id = b.program_id left join folded f on f.book_id = b.id
     where %(program)s::text is null or b.program_id = %(program)s
     group by b.program_id, p.name, b.asset, f.line order by b.program_id, b.asset, f.line limit %(rows_max)s"""
+)

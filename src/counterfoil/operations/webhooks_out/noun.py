@@ -18,6 +18,7 @@ from counterfoil.operations.webhooks_out.model import (
     Attempt,
     Endpoint,
     attempts_of,
+    list_deliveries,
     list_endpoints,
     show_delivery,
     show_endpoint,
@@ -153,4 +154,5 @@ DELIVERY_NOUN: Final = Noun(
     _delivery_refusals,
     help="What partners' endpoints are told, and what came of it.",
     parts=(Part("attempts", Attempt, attempts_of),),
+    listed=list_deliveries,
 )

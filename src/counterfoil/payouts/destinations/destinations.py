@@ -140,6 +140,16 @@ def list_destinations(
     )
 
 
+def newest_destinations(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> list[ShownDestination]:
+    """Every one, also those that are over, newest first; in one state or in any."""
+    return _shown(
+        conn,
+        """(%(state)s::text is null or d.state = %(state)s) and (%(after)s::text is null or d.id < %(after)s)
+           order by d.id desc limit %(rows_max)s""",
+        {"state": state, "after": after, "rows_max": rows_max},
+    )
+
+
 def shown_destination(conn: Connection[Any], destination_id: str) -> ShownDestination:
     """One destination, in place or not. Raises NotFound."""
     found = _shown(conn, "d.id = %(id)s", {"id": destination_id})

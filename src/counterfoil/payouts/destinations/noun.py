@@ -11,7 +11,7 @@ from psycopg import Connection
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.verbs import Do, Noun, Verb, VerbCall, VerbResult, paired_step, proposed_step
 from counterfoil.payouts.destinations import by_hand
-from counterfoil.payouts.destinations.destinations import shown_destination
+from counterfoil.payouts.destinations.destinations import newest_destinations, shown_destination
 from counterfoil.payouts.destinations.machine import DESTINATION
 
 
@@ -59,4 +59,14 @@ VERBS: Final = (
     ),
 )
 PAIRED: Final = (paired_step(DESTINATION, "release", _RELEASE), paired_step(DESTINATION, "clear", _CLEAR))
-DESTINATION_NOUN: Final = Noun("destination", "destinations", "dst", DESTINATION, VERBS, shown_destination, _refusals)
+DESTINATION_NOUN: Final = Noun(
+    "destination",
+    "destinations",
+    "dst",
+    DESTINATION,
+    VERBS,
+    shown_destination,
+    _refusals,
+    help="Where payees are paid, and were.",
+    listed=newest_destinations,
+)

@@ -13,8 +13,8 @@ from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, Verb
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.invoices.crediting import CreditNote, credit_invoice, credit_notes_of
 from counterfoil.payouts.invoices.expiring import reopen_intent, why_not_reopen
-from counterfoil.settlement.intents.intents import INTENT, MOVING, retry_intent, show_intent
-from counterfoil.settlement.invoices.invoices import INVOICE, cancel_invoice, show_invoice
+from counterfoil.settlement.intents.intents import INTENT, MOVING, list_intents, retry_intent, show_intent
+from counterfoil.settlement.invoices.invoices import INVOICE, cancel_invoice, list_invoices, show_invoice
 from counterfoil.settlement.invoices.writing_off import propose_write_off
 
 
@@ -91,6 +91,7 @@ INVOICE_NOUN: Final = Noun(
     parts=(Part("credit_notes", CreditNote, credit_notes_of),),
     help="What customers owe for what they used.",
     columns=("id", "state", "customer_id", "payee_id", "asset", "total", "paid", "credited", "written_off", "issued_at", "due_on"),
+    listed=list_invoices,
 )
 INTENT_VERBS: Final = (
     Verb(
@@ -110,4 +111,14 @@ INTENT_VERBS: Final = (
         done="{id} waits for payment again.",
     ),
 )
-INTENT_NOUN: Final = Noun("intent", "intents", "int", INTENT, INTENT_VERBS, show_intent, _intent_refusals)
+INTENT_NOUN: Final = Noun(
+    "intent",
+    "intents",
+    "int",
+    INTENT,
+    INTENT_VERBS,
+    show_intent,
+    _intent_refusals,
+    help="Each invoice on its way from issued to settled.",
+    listed=list_intents,
+)

@@ -17,7 +17,7 @@ from counterfoil.payouts.machines import PAYOUT
 from counterfoil.payouts.payouts import by_hand
 from counterfoil.payouts.payouts.matter import NotNow, matter_of, require
 from counterfoil.payouts.payouts.payout_rules import refusal_of
-from counterfoil.payouts.payouts.verbs import show_payout
+from counterfoil.payouts.payouts.verbs import list_payouts, show_payout
 from counterfoil.payouts.provider_payouts import attempts_by_hand
 from counterfoil.payouts.provider_payouts.conflicts import conflicts_of
 from counterfoil.payouts.provider_payouts.paired import propose_end_of_conflict, propose_for_attempt
@@ -280,4 +280,5 @@ PAYOUT_NOUN: Final = Noun(
     _refusals,
     help="What payees are paid, each of one settlement.",
     columns=("id", "state", "payee_id", "asset", "amount", "created_at", "state_at", "last_error", "invoice_id"),
+    listed=list_payouts,
 )
