@@ -5740,7 +5740,7 @@ begin
         from (
             select journal_id, count(*) as postings, count(movement) as movements, min(line) as line_first, max(line) as line_last,
                    min(segment) as segment_first, max(segment) as segment_last,
-                   min(debit >> 40) as book_first, max(debit >> 40) as book_last, min(seq) as seq_first, max(seq) as seq_last,
+                   min(debit) >> 40 as book_first, max(debit) >> 40 as book_last, min(seq) as seq_first, max(seq) as seq_last,
                    min(effective_at) as effective_first,
                    min(effective_at) filter (where not off_clock) as clock_first,
                    max(effective_at) filter (where not off_clock) as clock_last
@@ -5761,11 +5761,11 @@ begin
     end if;
     perform books_are_open(seen.programs, seen.effective_first);
 
-    -- The totals. An account that is unknown or closed, or that has postings after these, is not updated.
+    -- The totals. An account that is unknown or closed, or that has postings after these, is not updated, and its sides are not counted.
     if seen.postings < 200 then
         
         with moved as (
-            select account, total(debited) as debited, total(credited) as credited,
+            select account, total(debited) as debited, total(credited) as credited, count(*) as sides,
                    min(seq) as seq_first, max(seq) as seq_last
             from (select debit as account, debit >> 40 as book, amount as debited, 0::bigint as credited, seq from new_posting
                   union all
@@ -5778,18 +5778,19 @@ begin
             from moved m
             where a.id = m.account and a.last_seq < m.seq_first and not a.closed
             returning a.id, a.last_seq, case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance,
-                      a.frozen and case when a.debit_normal then m.credited else m.debited end > 0 as lowers_frozen
+                      a.frozen and case when a.debit_normal then m.credited else m.debited end > 0 as lowers_frozen, m.sides
         )
-        select (select count(*) from moved) as asked, (select count(*) from updated) as done,
-               (select coalesce(bool_or(lowers_frozen), false) from updated) as lowers_frozen,
-               (select count(*) from updated u join new_posting p on p.seq = u.last_seq
-                where (p.debit = u.id and p.debit_balance = u.balance) or (p.credit = u.id and p.credit_balance = u.balance)) as tied
+        select coalesce(sum(u.sides), 0) as sides, count(*) as accounts, count(p.seq) as tied,
+               coalesce(bool_or(u.lowers_frozen), false) as lowers_frozen
+        from updated u
+        left join new_posting p on p.seq = u.last_seq
+             and ((p.debit = u.id and p.debit_balance = u.balance) or (p.credit = u.id and p.credit_balance = u.balance))
     
         into moved;
     else
         execute '
         with moved as (
-            select account, total(debited) as debited, total(credited) as credited,
+            select account, total(debited) as debited, total(credited) as credited, count(*) as sides,
                    min(seq) as seq_first, max(seq) as seq_last
             from (select debit as account, debit >> 40 as book, amount as debited, 0::bigint as credited, seq from new_posting
                   union all
@@ -5802,17 +5803,18 @@ begin
             from moved m
             where a.id = m.account and a.last_seq < m.seq_first and not a.closed
             returning a.id, a.last_seq, case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance,
-                      a.frozen and case when a.debit_normal then m.credited else m.debited end > 0 as lowers_frozen
+                      a.frozen and case when a.debit_normal then m.credited else m.debited end > 0 as lowers_frozen, m.sides
         )
-        select (select count(*) from moved) as asked, (select count(*) from updated) as done,
-               (select coalesce(bool_or(lowers_frozen), false) from updated) as lowers_frozen,
-               (select count(*) from updated u join new_posting p on p.seq = u.last_seq
-                where (p.debit = u.id and p.debit_balance = u.balance) or (p.credit = u.id and p.credit_balance = u.balance)) as tied
+        select coalesce(sum(u.sides), 0) as sides, count(*) as accounts, count(p.seq) as tied,
+               coalesce(bool_or(u.lowers_frozen), false) as lowers_frozen
+        from updated u
+        left join new_posting p on p.seq = u.last_seq
+             and ((p.debit = u.id and p.debit_balance = u.balance) or (p.credit = u.id and p.credit_balance = u.balance))
     ' into moved;
     end if;
-    if moved.asked <> moved.done then
+    if moved.sides <> 2 * seen.postings then
         perform refuse_accounts(array(select debit from new_posting), array(select credit from new_posting));
-    elsif moved.tied <> moved.done then
+    elsif moved.tied <> moved.accounts then
         raise exception 'the balances on the postings do not tie to the totals of their accounts' using errcode = 'CF105';
     end if;
 
