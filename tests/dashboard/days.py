@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,9 +43,10 @@ def a_key(database: Database, *, role: str = "viewer", name: str = "mira", progr
 
 
 @contextmanager
-def served(desk: Desk, **more: Any) -> Iterator[str]:
-    """The dashboard on a bare app, over a real socket; its address."""
+def served(desk: Desk, *, also: Callable[[FastAPI], None] = lambda _: None, **more: Any) -> Iterator[str]:
+    """The dashboard on a bare app, over a real socket; its address. `also` is done to the app before."""
     app = FastAPI()
+    also(app)
     add_dashboard(app, desk.wiring, version="0.1.0", **more)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))

@@ -22,6 +22,7 @@ from counterfoil.operations.access import second_factor
 from counterfoil.operations.work.pauses import QueuePart, pause, paused_now, propose_resume
 from counterfoil.payouts.batches.deciding import submit_batch
 from counterfoil.payouts.batches.gathering import Wanted, gather_batch
+from counterfoil.reconciliation.client_money import make_client_money, sign_client_money
 from counterfoil.wiring import NOUNS, PAIRED
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
@@ -188,6 +189,25 @@ def test_it_counts_among_what_needs_action_today(inbox):
     [kind] = [one for one in kinds if one["key"] == "approval"]
     assert (kind["total"], [one["id"] for one in kind["rows"]]) == (2, [inbox.limit.id, inbox.resume.id])
     assert inbox.limit.payload_sha256 in kind["rows"][0]["command"]
+
+
+def test_a_batch_and_an_unsigned_statement_of_client_money_count_among_what_needs_action_today(inbox):
+    at = inbox.desk.clock.now
+    with inbox.desk.database.transaction() as conn:
+        first = make_client_money(conn, "main", on=at.date(), make_id=make_id, actor="person:hana", now=at)
+    with entered(inbox.url, inbox.viewer) as vera:
+        page = vera.get("/admin/reconciliation")
+        kinds = {one["key"]: one for one in vera.get("/admin/reconciliation.json").json()["readings"]["action_required"]["value"]["kinds"]}
+    assert (kinds["batch"]["total"], [one["id"] for one in kinds["batch"]["rows"]]) == (1, [inbox.batch])
+    assert [one["id"] for one in kinds["client_money"]["rows"]] == [one.id for one in first]
+    assert f"counterfoil batches approve {inbox.batch}" in re.sub("<[^>]+>", "", page.text)
+    with inbox.desk.database.transaction() as conn:
+        for one in first:
+            sign_client_money(conn, one.id, sha256=one.sha256.hex(), action_taken="none was needed", actor="person:vera", now=at)
+    with entered(inbox.url, inbox.viewer) as vera:
+        after = {one["key"] for one in vera.get("/admin/reconciliation.json").json()["readings"]["action_required"]["value"]["kinds"]}
+    assert "client_money" not in after
+    assert "batch" in after
 
 
 def test_nothing_waits_on_an_empty_installation(desk):

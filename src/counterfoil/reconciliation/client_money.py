@@ -217,6 +217,19 @@ def list_client_money(
     )
 
 
+def unsigned_client_money(conn: Connection[Any], *, rows_max: int, program_id: str | None = None) -> tuple[int, list[ClientMoney]]:
+    """How many statements wait for their signature, and those that have waited longest; one that a later one of its day took the
+    place of is signed by nobody any more."""
+    which = """s.client_money_id is null and (%s::text is null or c.program_id = %s)
+               and not exists (select from client_money later where (later.program_id, later.asset, later.on_day) =
+                                                                    (c.program_id, c.asset, c.on_day) and later.id > c.id)"""
+    row = conn.execute(
+        f"select count(*) from client_money c left join client_money_signature s on s.client_money_id = c.id where {which}",
+        [program_id, program_id],
+    ).fetchone()
+    return (row[0] if row else 0), _select(conn, which, [program_id, program_id], rows_max, order="c.made_at, c.id")
+
+
 def _places(conn: Connection[Any], program_id: str) -> list[str]:
     """Where somebody else says that money lies: the segregated account, if a statement of it came, and every reconciled provider."""
     rows = conn.execute(
@@ -310,12 +323,12 @@ def _doubts(run: Run, standing: RunState, row: BalanceRow) -> list[str]:
     return found
 
 
-def _select(conn: Connection[Any], condition: str, given: Sequence[Any], rows_max: int) -> list[ClientMoney]:
+def _select(conn: Connection[Any], condition: str, given: Sequence[Any], rows_max: int, *, order: str = "c.id desc") -> list[ClientMoney]:
     with conn.cursor(row_factory=class_row(ClientMoney)) as cur:
         return cur.execute(
             f"""select c.id, c.program_id, c.asset, c.on_day, c.owed, c.held, c.in_transit, c.difference, c.detail, c.sha256, c.made_by,
                        c.made_at, s.signed_by, s.action_taken, s.at as signed_at
                 from client_money c left join client_money_signature s on s.client_money_id = c.id
-                where {condition} order by c.id desc limit %s""",
+                where {condition} order by {order} limit %s""",
             [*given, rows_max],
         ).fetchall()

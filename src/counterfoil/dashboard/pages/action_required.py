@@ -11,8 +11,11 @@ from counterfoil.dashboard.web.sections import Grade, SectionAnswer, SectionCont
 from counterfoil.dashboard.work.approvals import label_of
 from counterfoil.operations.approval_inbox import count_waiting, waiting_proposals
 from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
+from counterfoil.payouts.batches.batches import batches_waiting
+from counterfoil.payouts.batches.machine import SERVICE_LEVEL
 from counterfoil.payouts.providers_in_use import providers_not_set
 from counterfoil.payouts.queries import Need, payouts_in_need
+from counterfoil.reconciliation.client_money import unsigned_client_money
 from counterfoil.settlement.queries import intents_in_need
 
 SHOWN_MAX: Final = 20  # of one kind; the rest is listed by a command
@@ -104,7 +107,7 @@ _NO_DESTINATION: Final = "counterfoil destinations set {payee} --program {progra
 
 def action_required(ask: SectionContext) -> SectionAnswer:
     """All that waits for a person, of whatever day."""
-    found = [_providers(ask), *_payout_kinds(ask), _intents(ask), _approvals(ask), *_parked(ask)]
+    found = [_providers(ask), *_payout_kinds(ask), _intents(ask), _approvals(ask), _batches(ask), _statements(ask), *_parked(ask)]
     kinds = tuple(kind for kind in found if kind.rows)
     total = sum(kind.total for kind in kinds)
     if not total:
@@ -152,6 +155,44 @@ def _approvals(ask: SectionContext) -> ActionKind:
     total = count_waiting(ask.conn, now=now, program_id=ask.program_id)
     meaning = "One person proposed it; another decides within 24 hours, on the page of approvals or by the command."
     return ActionKind("approval", "Waits for a second person", meaning, total, shown, "counterfoil approvals list")
+
+
+def _batches(ask: SectionContext) -> ActionKind:
+    """Payout batches that are frozen: nothing of them is sent before people have approved them."""
+    total, rows = batches_waiting(ask.conn, rows_max=SHOWN_MAX, program_id=ask.program_id)
+    shown = tuple(
+        InNeed(
+            one.id,
+            f"{one.lines} payouts",
+            Money(one.amount, one.asset),
+            one.approve_by - SERVICE_LEVEL if one.approve_by else one.created_at,
+            f"{one.approvals} of {one.approvers} approved; gathered by {one.maker}" + (f"; {one.not_by_rule}" if one.not_by_rule else ""),
+            None,
+            f"counterfoil batches approve {one.id}",
+        )
+        for one in rows
+    )
+    meaning = "Nothing of a batch is sent before people approved it, within 24 hours, on its page or by the command."
+    return ActionKind("batch", "Payout batches that wait", meaning, total, shown, "counterfoil batches list --state pending_approval")
+
+
+def _statements(ask: SectionContext) -> ActionKind:
+    """Statements of client money that nobody signed yet; a second person does."""
+    total, rows = unsigned_client_money(ask.conn, rows_max=SHOWN_MAX, program_id=ask.program_id)
+    shown = tuple(
+        InNeed(
+            one.id,
+            f"program {one.program_id}, {one.asset} at the end of {one.on_day}",
+            None,
+            one.made_at,
+            f"made by {one.made_by}",
+            None,
+            f'counterfoil client-money sign {one.id} --sha256 {one.sha256.hex()} --reason "…"',
+        )
+        for one in rows
+    )
+    meaning = "Client money was reconciled by one person; another looks at the statement and signs it."
+    return ActionKind("client_money", "Client money to be signed", meaning, total, shown, "counterfoil client-money list")
 
 
 def _payout_kinds(ask: SectionContext) -> list[ActionKind]:

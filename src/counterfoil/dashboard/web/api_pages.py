@@ -58,7 +58,7 @@ def _negotiated(served: Served, request: Request, find: Any) -> Response:
     """As a page for people; as JSON for whoever asks for that and not for a page."""
     accepts = request.headers.get("accept", "")
     if "json" in accepts and "text/html" not in accepts:
-        return guarded_json(lambda: _vary(JSONResponse(_as_json(find()[0]))))
+        return guarded_json(served, request, lambda: _vary(JSONResponse(_as_json(find()[0]))))
 
     def page() -> Response:
         told, template = find()

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -27,6 +27,26 @@ ASSETS: Final = {
     "api_docs.js": "text/javascript",
     "counterfoil.svg": "image/svg+xml",
 }
+
+
+class WayOn(NamedTuple):
+    """Where somebody goes on from a page that could not be shown."""
+
+    path: str
+    words: str
+
+
+class PageProblem(NamedTuple):
+    """Why a page could not be shown. `todo`: what to do about it; `again`: asking again changes nothing, so it may be asked by itself."""
+
+    title: str
+    facts: Mapping[str, Fact]
+    status: int
+    todo: str
+    on: WayOn
+    again: bool
+    request_id: str
+    at: datetime
 
 
 class Renderer:
@@ -107,9 +127,9 @@ class Renderer:
         """The form where somebody with a one-time secret chooses their password. `told`: why it is shown again."""
         return self._jinja.get_template("password.html").render(once=once, told=told)
 
-    def problem(self, title: str, facts: Mapping[str, Fact], status: int, at: datetime, address: str) -> str:
-        """A page that says what was refused, and that nothing was measured."""
-        return self._jinja.get_template("problem.html").render(title=title, facts=facts, status=status, at=at, address=address)
+    def problem(self, told: PageProblem, session: Session | None, *, framed: bool) -> str:
+        """A page that says what was refused, and that nothing was measured; `framed`: with the rail that leads to every page."""
+        return self._jinja.get_template("problem.html").render(told=told, session=session, framed=framed, page=None)
 
     def api_page(self, template: str, **told: Any) -> str:
         """A page about the API itself, which nobody logs in for."""

@@ -28,7 +28,7 @@ from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import add_verb_forms, pages_of
 from counterfoil.dashboard.web.provider_login import add_provider_login
 from counterfoil.dashboard.web.rendering import ASSETS, Renderer
-from counterfoil.dashboard.web.serving import Served, answered, finish, guarded, guarded_json, ours, shown
+from counterfoil.dashboard.web.serving import Served, add_problem_pages, answered, finish, guarded, guarded_json, ours, shown
 from counterfoil.dashboard.web.sessions import FormNotOurs, SessionEnded, Sessions, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.dashboard.work.approval_forms import add_approval_forms
 from counterfoil.dashboard.work.queue_forms import add_queue_forms
@@ -92,12 +92,13 @@ def add_dashboard(
     add_provider_login(router, served)
     _add_assets(router, served)
     app.include_router(router)
+    add_problem_pages(app, served)
 
 
 def _add_page(router: APIRouter, served: Served, page: DashboardPage) -> None:
     @router.get(f"{page.path}.json")  # before the page, whose path would take the ending for a part of an id
     def json_view(request: Request) -> Response:
-        return guarded_json(lambda: _show_json(served, page, request))
+        return guarded_json(served, request, lambda: _show_json(served, page, request))
 
     @router.get(page.path)
     def html(request: Request) -> Response:

@@ -6,24 +6,28 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import structlog
-from fastapi import Request
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
 
-from counterfoil.api.http.problems import status_of
+from counterfoil.api.http.problems import request_id_of, status_of
 from counterfoil.base.edge import Database
 from counterfoil.base.money import Asset
-from counterfoil.base.problems import Busy, Fact, InvalidInput, NotAuthenticated, NotFound, Problem
+from counterfoil.base.problems import Busy, InvalidInput, NotAllowed, NotAuthenticated, NotFound, Problem
 from counterfoil.base.text import refuse_unclean
 from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
-from counterfoil.dashboard.web.rendering import Renderer
+from counterfoil.dashboard.web.rendering import PageProblem, Renderer, WayOn
 from counterfoil.dashboard.web.sections import SectionContext, parse_day
 from counterfoil.dashboard.web.sessions import Session, SessionEnded, Sessions
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.oidc.provider import OpenIdClient
+from counterfoil.operations.access.records import clean
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import Wiring
 
@@ -40,6 +44,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+NOT_PAGES: Final = ("/api", "/webhooks/", "/peers/", "/metrics", "/healthz")
 _OURS: Final = re.compile(r"/account|/admin(?:/[A-Za-z0-9_-]{1,64}){1,4}")
 _log = structlog.get_logger("counterfoil.dashboard")
 
@@ -109,13 +114,14 @@ def shown(
     typed: Mapping[str, str] | None = None,
 ) -> Response:
     """A page; after a form that was `refused` with the reason on it and with what was `typed`."""
+    _note_refusal(served, request, refused)
     ask, answer, assets = answered(served, page, request, session, refused=refused, typed=typed)
     body = served.renderer.page(page, ask, answer, assets, session, address_of(request))
     return finish(Response(body, status_of(refused) if refused else 200, media_type="text/html"))
 
 
 def guarded(served: Served, request: Request, act: Callable[[], Response]) -> Response:
-    """`act`, and a page for people when it fails. Who is not logged in is sent to the form, which says why."""
+    """`act`, and a page for people when it fails. Who is not logged in is sent to the form, which says why; who may not is recorded."""
     try:
         return act()
     except NotAuthenticated as refusal:
@@ -126,18 +132,69 @@ def guarded(served: Served, request: Request, act: Callable[[], Response]) -> Re
             response.delete_cookie(served.door.cookie, path="/")
         return finish(response)
     except Problem as problem:
-        title = SILENT if isinstance(problem, Busy) else problem.headline()
-        return _refused(served, request, title, problem.facts, status_of(problem))
+        _note_refusal(served, request, problem)
+        return problem_page(served, request, problem)
     except Exception:  # noqa: BLE001 - this is the edge: it is logged, and a person gets a page
         _log.exception("a page failed", path=request.url.path)
-        return _refused(served, request, FAILED, {}, 500)
+        return problem_page(served, request, None)
 
 
-def guarded_json(act: Callable[[], Response]) -> Response:
-    """`act`, and a problem as JSON when it fails."""
+def _note_refusal(served: Served, request: Request, problem: Problem | None) -> None:
+    """The auditor reads who asked for what their role does not allow, on a page as over the API."""
+    session = served.door.known(request)
+    if isinstance(problem, NotAllowed) and session is not None and "needs" in problem.facts:
+        served.door.doorman.refused(request, session.caller, str(problem.facts["needs"]))
+
+
+def problem_page(served: Served, request: Request, problem: Problem | None) -> Response:
+    """What was refused, or, without `problem`, that the fault is ours; within the frame for whoever is in, with one way on."""
+    status = status_of(problem) if problem else 500
+    title = SILENT if isinstance(problem, Busy) else problem.headline() if problem else FAILED
+    told = PageProblem(
+        title,
+        {name: fact for name, fact in problem.facts.items() if name not in _said_already(problem)} if problem else {},
+        status,
+        problem.what_to_do() if problem and status == 403 else "",
+        _way_on(request, problem, status),
+        request.method == "GET",
+        request_id_of(request),
+        served.wiring.clock(),
+    )
+    body = served.renderer.problem(told, served.door.known(request), framed=_is_inside(request))
+    return finish(Response(body, status, media_type="text/html"))
+
+
+def _said_already(problem: Problem) -> tuple[str, ...]:
+    return ("what", "id", "path") if isinstance(problem, NotFound) else ()
+
+
+def _way_on(request: Request, problem: Problem | None, status: int) -> WayOn:
+    """The one thing to do next that is plain from where somebody stands."""
+    today = WayOn(PAGES[0].path, f"Go to {PAGES[0].menu}") if _is_inside(request) else WayOn("/login", "Go to the form to log in")
+    if request.method != "GET":
+        came = urlsplit(request.headers.get("referer", ""))
+        from_here = came.netloc == request.headers.get("host") and ours(came.path) == came.path
+        return WayOn(came.path, "Go back to the page of the form") if from_here else today
+    if status >= 500:
+        return WayOn(address_of(request), "Ask again")
+    if problem and isinstance(problem, NotFound) and problem.facts.get("id") and _is_inside(request):
+        return WayOn(f"/admin/search?{urlencode({'q': str(problem.facts['id'])})}", "Search for it")
+    if status == 422 and request.url.query and ours(request.url.path) == request.url.path:
+        return WayOn(request.url.path, "Open the page without what was asked for")
+    return today
+
+
+def _is_inside(request: Request) -> bool:
+    """Is it a page that one logs in for?"""
+    return request.url.path.startswith(("/admin", "/account"))
+
+
+def guarded_json(served: Served, request: Request, act: Callable[[], Response]) -> Response:
+    """`act`, and a problem as JSON when it fails; who may not is recorded."""
     try:
         return act()
     except Problem as problem:
+        _note_refusal(served, request, problem)
         said = {
             "type": f"/problems/{type(problem).__name__}",
             "title": problem.headline(),
@@ -147,15 +204,43 @@ def guarded_json(act: Callable[[], Response]) -> Response:
         return finish(JSONResponse(facts | said, status_of(problem), media_type="application/problem+json"))
 
 
+def add_problem_pages(app: FastAPI, served: Served) -> None:
+    """A person who asks for an address that is not there, or sends what no form of ours sends, gets a page; a program its JSON.
+
+    Whoever is not logged in learns of no address behind the login: it is asked for like every other.
+    """
+    for kind in (HTTPException, RequestValidationError):
+        _add_problem_page(app, served, kind, app.exception_handlers.get(kind))
+
+
+def _add_problem_page(app: FastAPI, served: Served, kind: type[Exception], before: Any) -> None:
+    @app.exception_handler(kind)
+    async def page(request: Request, error: Exception) -> Response:
+        if before is not None and not _is_for_people(request):
+            answer: Response = await before(request, error)
+            return answer
+        return await run_in_threadpool(guarded, served, request, lambda: _not_there(served, request, error))
+
+
+def _not_there(served: Served, request: Request, error: Exception) -> Response:
+    if _is_inside(request):
+        served.door.who(request)
+    if isinstance(error, HTTPException) and isinstance(error.__cause__, Problem):
+        raise error.__cause__
+    if isinstance(error, HTTPException) and error.status_code in (404, 405):
+        raise NotFound(what="page", path=clean(request.url.path))
+    raise InvalidInput("form", "what a form of this page sends")
+
+
+def _is_for_people(request: Request) -> bool:
+    """Does a browser ask for a page, at an address that is not the API's?"""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(NOT_PAGES)
+
+
 def refuse_unclean_form(filled: Mapping[str, str]) -> None:
     """Every field of a form comes through here. Raises InvalidInput for the first that holds control characters."""
     for name, value in filled.items():
         refuse_unclean(value, name[:40] if name.isprintable() else "form", lines=True)
-
-
-def _refused(served: Served, request: Request, title: str, facts: Mapping[str, Fact], status: int) -> Response:
-    body = served.renderer.problem(title, facts, status, served.wiring.clock(), address_of(request))
-    return finish(Response(body, status, media_type="text/html"))
 
 
 def address_of(request: Request) -> str:

@@ -33,6 +33,7 @@ KEY_LENGTH_MAX: Final = 200
 COOKIE: Final = "counterfoil_session"
 COOKIE_HTTPS: Final = "__Host-counterfoil_session"
 BY_ITSELF: Final = "counterfoil-refresh"  # a page that refreshes itself says so: nobody uses it by that
+KNOWN: Final = "counterfoil.session"
 USED_REMEMBERED_MAX: Final = 10_000
 
 
@@ -164,8 +165,14 @@ class Sessions:
                 self._note_use(token)
         else:
             raise NotLoggedIn()
+        request.scope[KNOWN] = session
         require(session.caller, READ)
         return session
+
+    def known(self, request: Request) -> Session | None:
+        """Who looks, as `who` found it for this very request; None where nobody was asked for, or the answer did not come."""
+        found: Session | None = request.scope.get(KNOWN)
+        return found
 
     def log_out(self, request: Request, response: Response) -> None:
         """End the session, here and in the browser."""

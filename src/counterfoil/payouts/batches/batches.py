@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -81,7 +81,15 @@ def list_batches(conn: Connection[Any], *, rows_max: int, after: str | None, sta
     return _select(conn, ending, {"after": after, "state": state, "rows": rows_max})
 
 
-def _select(conn: Connection[Any], ending: str, given: dict[str, Any]) -> list[PayoutBatch]:
+def batches_waiting(conn: Connection[Any], *, rows_max: int, program_id: str | None = None) -> tuple[int, Sequence[PayoutBatch]]:
+    """How many batches wait for people, and those that have waited longest."""
+    which = "b.state = 'pending_approval' and (%(program)s::text is null or b.program_id = %(program)s)"
+    row = conn.execute(f"select count(*) from payout_batch b where {which}", {"program": program_id}).fetchone()
+    rows = _select(conn, f"where {which} order by b.frozen_at, b.id limit %(rows)s", {"program": program_id, "rows": rows_max})
+    return (row[0] if row else 0), rows
+
+
+def _select(conn: Connection[Any], ending: LiteralString, given: dict[str, Any]) -> list[PayoutBatch]:
     with conn.cursor(row_factory=class_row(PayoutBatch)) as cur:
         return cur.execute(
             """select b.id, b.program_id, b.asset, b.amount, b.state, b.lines, l.lines_paid, l.lines_left,
