@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import structlog
 
-from counterfoil.base.logs import GATHERED_S, KEPT_MAX, TEXT_MAX, Gathered, about, start_logging
+from counterfoil.base.logs import GATHERED_S, KEPT_MAX, TEXT_MAX, Gathered, about, start_logging, tell_fast
 
 
 @pytest.fixture
@@ -53,6 +54,18 @@ def test_libraries_write_the_same_lines(stream: io.StringIO) -> None:
         "client": "127.0.0.1",
         "request_id": "req_1",
     }.items() <= line.items()
+
+
+def test_a_line_that_is_told_fast_looks_as_every_other_and_is_not_told_below_the_level(stream: io.StringIO) -> None:
+    facts = {"path": "/api/ä\n", "status": 200, "ms": 1.5, "caller": None}
+    structlog.get_logger("counterfoil.test").info("request", **facts)
+    tell_fast("counterfoil.test", "request", facts)
+    logging.getLogger().setLevel(logging.ERROR)
+    tell_fast("counterfoil.test", "request", facts)
+    usual, fast = lines(stream)
+    assert list(usual) == list(fast)
+    assert {**usual, "at": ""} == {**fast, "at": ""}
+    assert datetime.fromisoformat(fast["at"]) - datetime.fromisoformat(usual["at"]) < timedelta(seconds=5)
 
 
 class Away(io.StringIO):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 import structlog
@@ -17,6 +20,7 @@ GATHERED_S: Final = 0.02
 KEPT_MAX: Final = 1_000  # lines that wait while nothing can be written
 _SECRET: Final = re.compile(r"password|secret|token|authorization|cookie|api_?key|database_url|iban|account_number", re.IGNORECASE)
 _PASSWORD_IN_URL: Final = re.compile(r"(://[^:/@\s]+):[^@/\s]+@")
+_encode: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 _SHOWN_INSTEAD: Final = "(hidden)"
 
 
@@ -79,6 +83,33 @@ class Gathered(logging.StreamHandler[TextIO]):
             self.flush()
 
 
+class RenderedLine(str):
+    """A line of the log that is JSON already."""
+
+    __slots__ = ()
+
+
+class _LineFormatter(structlog.stdlib.ProcessorFormatter):
+    """Leaves those as they are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of this record."""
+        return record.msg if type(record.msg) is RenderedLine else super().format(record)
+
+
+def tell_fast(name: str, event: str, facts: Mapping[str, Any]) -> None:
+    """Log `event` under the logger `name`, in the shape of all others, at a fifth of their price: for what is told of every request.
+
+    Nothing is hidden by its name and nothing cut: only for facts that are our own, or known to be short and no secret.
+    """
+    logger = logging.getLogger(name)
+    if logger.isEnabledFor(logging.INFO):
+        record = logging.LogRecord(name, logging.INFO, "", 0, event, None, None)
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        record.msg = RenderedLine(_encode({"at": at, "event": event, "level": "info", "logger": name, **facts}))
+        logger.handle(record)
+
+
 def start_logging(level: str = "info", *, stream: TextIO | None = None, gather: bool = False) -> None:
     """Send everything from `level` up to `stream` (stderr), as JSON lines. Called once, at the edge. `gather`: see `Gathered`."""
     shared: list[Processor] = [
@@ -92,7 +123,7 @@ def start_logging(level: str = "info", *, stream: TextIO | None = None, gather: 
     ]
     handler = (Gathered if gather else logging.StreamHandler)(stream or sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _LineFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,

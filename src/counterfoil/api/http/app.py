@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
@@ -16,6 +17,7 @@ from counterfoil.api.http.connections import Network
 from counterfoil.api.http.doorman import Doorman, KeyRing
 from counterfoil.api.http.middleware import BodyLimits, Wire
 from counterfoil.api.http.problems import add_handlers
+from counterfoil.api.http.routing import Api
 from counterfoil.api.http.verbs import noun_routes
 from counterfoil.api.nouns.integrity import drills, levels, notices, runbooks, sentinel
 from counterfoil.api.nouns.ledger import accounts, holds, journals, movements, periods, programs, statements
@@ -138,18 +140,8 @@ def make_app(
     writing = Database(database.url, role=database.role, connections_max=1, prepares=database.prepares, keys=database.keys)
     gatherer = Gatherer(writing, clock=wiring.clock, make_key=lambda: wiring.make_id("mov"))
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        writing.open()
-        gatherer.start()
-        try:
-            yield
-        finally:
-            await run_in_threadpool(gatherer.close)
-            writing.close()
-
-    app = FastAPI(
-        lifespan=lifespan,
+    app = Api(
+        lifespan=partial(_gathering, writing, gatherer),
         title="counterfoil",
         version=__version__,
         openapi_url="/api/openapi.json",
@@ -165,7 +157,7 @@ def make_app(
         # As they are, in one flat list: the nested routers of FastAPI cost more than half of a small request.
         app.router.routes.extend(router.routes)
     add_openapi(app)
-    app.add_middleware(
+    wire = partial(
         Wire,
         limits=BodyLimits(body_bytes_max, import_bytes_max),
         make_request_id=lambda: wiring.make_id("req"),
@@ -173,7 +165,21 @@ def make_app(
         trusted=tuple(trusted),
         https=https,
     )
+    app.add_middleware(wire)
+    app.ask_directly(wire)
     return app
+
+
+@asynccontextmanager
+async def _gathering(writing: Database, gatherer: Gatherer, _: FastAPI) -> AsyncIterator[None]:
+    """The writer runs while the application does."""
+    writing.open()
+    gatherer.start()
+    try:
+        yield
+    finally:
+        await run_in_threadpool(gatherer.close)
+        writing.close()
 
 
 def _database_of(wiring: Wiring) -> Database:

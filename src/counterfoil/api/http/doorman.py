@@ -65,6 +65,10 @@ class KeyRing:
         if len(self._turns) >= KEYS_REMEMBERED_MAX:
             self._turns.clear()
             self._fetching.clear()
+        left, until = self._turns.get(scope, (0, 0.0))
+        if left > 0 and time.monotonic() < until:  # nothing is waited for in between, so no other request takes the same turn
+            self._turns[scope] = left - 1, until
+            return
         async with self._fetching.setdefault(scope, asyncio.Lock()):  # one fetches for all that wait: each would take a part of its own
             left, until = self._turns.get(scope, (0, 0.0))
             if left == 0 or time.monotonic() >= until:

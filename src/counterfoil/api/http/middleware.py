@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from counterfoil.api.http.connections import Network, address_of
 from counterfoil.api.http.names import camel
 from counterfoil.api.http.problems import failure, response_of
+from counterfoil.base.logs import tell_fast
 from counterfoil.base.problems import InvalidInput, Kind, Problem, TooLarge
 from counterfoil.base.tracing.spans import request_span
 
@@ -32,16 +31,6 @@ HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 HTTPS_HEADERS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 NAME: Final = "counterfoil.http"
-# The shortest way to the same line: nothing here is secret by its name, and a line is a quarter of a small request otherwise.
-_log = structlog.wrap_logger(
-    logging.getLogger(NAME),
-    processors=[
-        structlog.stdlib.filter_by_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    wrapper_class=structlog.stdlib.BoundLogger,
-)
 
 
 class TooSlow(Problem):
@@ -95,7 +84,6 @@ class Wire:
         self._limits = limits
         self._make_request_id = make_request_id
         self._log_requests = log_requests
-        self._log = _log.bind(level="info", logger=NAME)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -150,14 +138,17 @@ class Wire:
 
     def _say(self, scope: Scope, request_id: str, status: int, began: float) -> None:
         route = scope.get("route")
-        self._log.info(
+        tell_fast(
+            NAME,
             "request",
-            request_id=request_id,
-            method=scope["method"],
-            path=getattr(route, "path", scope["path"]),
-            status=status,
-            ms=round((time.perf_counter() - began) * 1000, 1),
-            caller=scope.get("counterfoil.caller"),
+            {
+                "request_id": request_id,
+                "method": scope["method"],
+                "path": getattr(route, "path", scope["path"]),
+                "status": status,
+                "ms": round((time.perf_counter() - began) * 1000, 1),
+                "caller": scope.get("counterfoil.caller"),
+            },
         )
 
 
@@ -180,7 +171,8 @@ def _counted(receive: Receive, most: int, seconds: float) -> Receive:
         if whole:
             return await receive()  # whether they are still there: that may take as long as it likes
         try:
-            message = await asyncio.wait_for(receive(), max(0.0, ends - time.monotonic()))
+            async with asyncio.timeout(max(0.0, ends - time.monotonic())):
+                message = await receive()
         except TimeoutError:
             raise TooSlow(field="body", limit=f"{seconds:.0f} s") from None
         had += len(message.get("body", b""))

@@ -86,17 +86,23 @@ def response_of(problem: Problem, request_id: str) -> Response:
 def add_handlers(app: FastAPI) -> None:
     """Answer every failure in the one shape; what is not the caller's fault shows no insides."""
 
-    @app.exception_handler(Problem)
-    async def problem(request: Request, error: Problem) -> Response:
+    async def told(request: Request, error: Exception) -> Response:
+        answer = answer_of(error, request)
+        if answer is None:
+            raise error
+        return answer
+
+    for kind in (Problem, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, told)
+
+
+def answer_of(error: Exception, request: Request) -> Response | None:
+    """The answer to what is refused; None of what is not the caller's fault."""
+    if isinstance(error, Problem):
         return response_of(error, request_id_of(request))
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
+    if isinstance(error, RequestValidationError):
         return response_of(_first(error), request_id_of(request))
-
-    @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> Response:
-        return _of_http(error, request)
+    return _of_http(error, request) if isinstance(error, HTTPException) else None
 
 
 def failure(error: Exception, request_id: str) -> Response:

@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -27,6 +28,7 @@ from counterfoil.operations.access.principals import (
 
 SECRET_BYTES: Final = 25  # 200 bits
 SESSION_LIFE: Final = timedelta(hours=12)
+ROLES_REMEMBERED_MAX: Final = 256  # combinations of them
 LAST_USE_EVERY: Final = timedelta(minutes=1)
 
 READ: Final = "read"
@@ -157,6 +159,7 @@ def new_secret(entropy: bytes, *, live: bool) -> str:
     return f"{prefix}{body}{_checksum(prefix, body)}"
 
 
+@lru_cache(ROLES_REMEMBERED_MAX)  # each request asks it several times
 def permissions_of(role: str) -> frozenset[str]:
     """What a role allows, or several with a plus between; nobody without a role may do anything."""
     return frozenset[str]().union(*(ROLES.get(one, frozenset()) for one in role.split("+")))

@@ -61,7 +61,9 @@ def record_access(conn: Connection[Any], event: AccessEvent) -> None:
 
 def clean(text: str) -> str:
     """What a stranger typed, so that it can be stored and shown anywhere."""
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)[:TEXT_MAX]
+    if not text.isprintable():
+        text = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return text[:TEXT_MAX]
 
 
 def buckets_of(looks: str, address: str, *, known: bool = False) -> dict[str, int]:

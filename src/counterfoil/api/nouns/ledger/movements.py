@@ -16,7 +16,7 @@ from pydantic import Field
 from counterfoil.api.http.bodies import body_of, parsed
 from counterfoil.api.http.calls import ApiCall, Done, call_of, may
 from counterfoil.api.http.fields import AccountName, Amount, AssetCode, Instant, Key, Kind, Narrative, ProgramId
-from counterfoil.api.http.routing import routes
+from counterfoil.api.http.routing import direct, routes
 from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer
 from counterfoil.ledger.clock import to_us
 from counterfoil.ledger.group_commit import Lane
@@ -99,12 +99,12 @@ class BulkView(WriteResult):
     summary="Post a movement",
     openapi_extra=body_of(SingleMovementRequest),
 )
+@direct
 async def one(request: Request) -> Response:
     """For services. Fast: what many callers ask at the same moment is gathered into one commit, and each gets its own answer after it.
 
     Safe to send again: the `id` decides, so no Idempotency-Key is needed. Who posted stands in the header of its journal.
     """
-    # By hand what the other routes leave to FastAPI: it would cost a third of the whole request.
     call = await call_of(request, POST_JOURNAL)
     _refuse_by_hand(call)
     body = parsed(SingleMovementRequest, await request.body())
