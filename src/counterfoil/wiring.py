@@ -41,8 +41,9 @@ from counterfoil.operations.webhooks_out.addresses import Network
 from counterfoil.operations.work import forgetting, pauses
 from counterfoil.operations.work.circuit_rules import DEFAULT, CircuitLimits
 from counterfoil.operations.work.circuits import CIRCUIT, CIRCUIT_NOUN
+from counterfoil.operations.work.clocks import DatabaseClock, database_now
 from counterfoil.operations.work.jobs import Job, JobContext
-from counterfoil.operations.work.runner import DatabaseClock, Queue, Runner, Tally, database_now
+from counterfoil.operations.work.runner import Queue, Runner, Tally
 from counterfoil.operations.work.worker import Loop
 from counterfoil.payouts import machines as payout_machines
 from counterfoil.payouts.batches import machine as batch_machine

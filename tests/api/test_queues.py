@@ -9,7 +9,7 @@ import pytest
 from counterfoil.base.edge import make_id, now
 from counterfoil.operations.work.circuit_rules import CircuitLimits, Health
 from counterfoil.operations.work.circuits import is_probing, note_health
-from counterfoil.operations.work.runner import database_now
+from counterfoil.operations.work.clocks import database_now
 from counterfoil.treasury.two_phase.transactions import NewParticipant, NewTransaction, begin_transaction
 from counterfoil.wiring import JOBS, QUEUES
 from tests.api.office import Office, fresh

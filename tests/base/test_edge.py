@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +19,7 @@ from counterfoil.base.edge import Database
 from counterfoil.base.ids import valid_id
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.problems import Busy, Kind, Problem
+from counterfoil.operations.work.clocks import database_now
 from tests.base.postgres_programs import SMALL, short_folder, wait_for
 
 KEY = "insert into idempotency (scope, key, sha256, at) values ('s', %s, decode(repeat('00', 32), 'hex'), now())"
@@ -257,3 +259,26 @@ def test_a_database_that_is_away_leaves_the_last_correction(database: Database):
     clock.correct()
     assert known is not None
     assert clock._known == known
+
+
+def test_a_connection_that_the_server_ended_while_nobody_used_it_is_replaced(database_url: str) -> None:
+    with (
+        closing(Database(database_url, role=None, connections_max=1).open()) as database,
+        psycopg.connect(database_url, autocommit=True) as other,
+    ):
+        with database.transaction() as conn:
+            before = conn.info.backend_pid
+        other.execute("select pg_terminate_backend(%s)", [before])
+        wait_for(lambda: other.execute("select from pg_stat_activity where pid = %s", [before]).fetchone() is None, "its end")
+        with database.transaction() as conn:
+            assert conn.info.backend_pid != before
+
+
+def test_a_transaction_begins_by_the_databases_clock_in_utc(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as conn:
+        conn.execute("set timezone = 'Asia/Tokyo'")
+        with conn.transaction():
+            began = edge.set_up(conn, None)
+            told = database_now(conn)
+            assert began.tzinfo is UTC
+            assert timedelta() <= told - began < timedelta(seconds=5)

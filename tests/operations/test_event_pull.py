@@ -77,3 +77,18 @@ def test_a_provider_whose_part_of_a_job_fails_stops_no_other(runner):
     with pytest.raises(ValueError, match="adapter"):
         Job("a-job", None, tick, "Does it.", per_provider=True).run(context)
     assert ran == ["able", "broken", "well"]
+
+
+def test_of_events_that_are_known_nothing_is_written_and_one_that_says_something_else_is_told(runner, database):
+    with database.transaction() as conn:
+        for name in ("a", "b"):
+            receive(conn, make_id("whi"), provider="sim", event_id=name, event_type="payout.paid", body=b'{"at":1}', now=NOW)
+        rows = "select event_id, ctid::text, duplicates, conflicts from webhook_in order by event_id"
+        before = conn.execute(rows).fetchall()
+    same, other = an_event("a", b'{ "at": 1 }'), an_event("b", b'{"at":2}')
+    assert pull_events(runner, {"sim": Lists(same, other, an_event("c"))}, make_id) == Tally(handled=3)
+    with database.transaction() as conn:
+        after = conn.execute(rows).fetchall()
+        assert conn.execute("select count(*) from event where name = 'webhook_conflict'").fetchone() == (1,)
+    assert after[0] == before[0], "its row was written anew for nothing"
+    assert [(row[0], *row[2:]) for row in after] == [("a", 0, 0), ("b", 0, 1), ("c", 0, 0)]

@@ -9,8 +9,9 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from counterfoil.operations.work.clocks import database_now
 from counterfoil.operations.work.outside import run_outside
-from counterfoil.operations.work.runner import Runner, Tally, claim, database_now, finish, run_here
+from counterfoil.operations.work.runner import Runner, Tally, claim, finish, run_here
 from counterfoil.operations.work.station import NotReady, OutsideQuestion, Station, Stopped
 from tests.operations.conftest import ERRANDS, do, rows
 

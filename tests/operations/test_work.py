@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.base.problems import Busy
+from counterfoil.operations.work.clocks import database_now
 from counterfoil.operations.work.runner import (
     ATTEMPTS_MAX,
     RETRY_MINUTES,
@@ -18,7 +19,6 @@ from counterfoil.operations.work.runner import (
     Runner,
     Tally,
     claim,
-    database_now,
     delay_before,
     finish,
     put_back,
@@ -228,3 +228,10 @@ def test_a_pause_of_one_lane_leaves_the_others(errands, clock):
     pause(errands, provider="slow", paused=False)
     assert run_here(Runner(errands, clock, "a"), ERRANDS, do, lane="fast").handled == 0
     assert run_here(Runner(errands, clock, "a"), ERRANDS, do, lane="slow").handled == 2
+
+
+def test_a_tick_asks_for_the_time_once_and_by_the_clock_that_it_was_given(database):
+    with Runner(database, database_now, "real").begin() as (conn, began):
+        assert began == conn.begun_at, "it comes with the limits of the transaction, and is not asked for again"
+    with Runner(database, lambda _: NOW, "test").begin() as (_, began):
+        assert began == NOW

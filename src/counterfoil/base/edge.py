@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from counterfoil.base.database import forgets_plans, problem_of
 from counterfoil.base.encryption.keys import EncryptionKeys, carry
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
+from counterfoil.base.postgres.liveness import check_alive
 from counterfoil.base.postgres.passwords import LOOK_EVERY_S, FileConnection, PasswordWatch
 from counterfoil.base.problems import Busy, DatabaseAway
 
@@ -98,7 +99,7 @@ class Database:
             max_size=connections_max,
             open=False,
             timeout=5,
-            check=ConnectionPool.check_connection,
+            check=check_alive,
             configure=lambda conn: carry(conn, keys),
             kwargs={"autocommit": True, "prepare_threshold": PREPARE_AFTER if prepares else None},
         )
@@ -142,7 +143,7 @@ class Database:
                     # Said with BEGIN: after the first query it is too late, and a statement of its own would be a round trip.
                     conn.isolation_level = IsolationLevel.REPEATABLE_READ if read_only or snapshot else None
                     with conn.transaction(force_rollback=not commit):
-                        set_up(conn, self.role, read_only=read_only)
+                        conn.begun_at = set_up(conn, self.role, read_only=read_only)
                         if program_id is not None:
                             keep_to_program(conn, program_id)
                         yield conn
@@ -159,17 +160,23 @@ class Database:
             raise found from error
 
 
-def set_up(conn: Connection[Any], role: str | None, *, read_only: bool = False) -> None:
-    """Limits, time zone and role of this transaction; tables are found in `public` before any that the session made."""
+def set_up(conn: Connection[Any], role: str | None, *, read_only: bool = False) -> datetime:
+    """Limits, time zone and role of this transaction; tables are found in `public` before any that the session made.
+
+    Returns the moment by the database's clock, which comes with it without a trip of its own.
+    """
     if role is not None and not re.fullmatch(r"[a-z_]{1,63}", role):
         raise ValueError(f"not a role's name: {role}")
-    conn.execute(
-        """select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),
+    row = conn.execute(
+        """select clock_timestamp(), set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),
                   set_config('idle_in_transaction_session_timeout', '60000', true), set_config('timezone', 'UTC', true),
                   set_config('search_path', 'public, pg_temp', true), set_config('role', %s, true),
                   set_config('transaction_read_only', %s, true)""",
         [str(LOCK_TIMEOUT_MS), str(STATEMENT_TIMEOUT_MS), role or "none", "on" if read_only else "off"],
-    )
+    ).fetchone()
+    assert row is not None
+    moment: datetime = row[0]
+    return moment.astimezone(UTC)  # what is read with it is in the login's zone yet
 
 
 def keep_to_program(conn: Connection[Any], program_id: str) -> None:

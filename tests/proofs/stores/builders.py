@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from counterfoil.base.edge import Database, make_id
-from counterfoil.operations.work.runner import Runner, database_now
+from counterfoil.operations.work.clocks import database_now
+from counterfoil.operations.work.runner import Runner
 from counterfoil.proofs.stores.copies import list_copies
 from counterfoil.proofs.stores.copying import Copying, copy_round
 from counterfoil.proofs.stores.folder import FolderStore

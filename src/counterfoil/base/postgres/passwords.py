@@ -11,6 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
@@ -112,7 +113,9 @@ def passwords_of(url: str) -> list[str]:
 
 
 class FileConnection(Connection[Any]):
-    """A connection whose password is looked up when it is made."""
+    """A connection whose password is looked up when it is made. `begun_at`: when its transaction began, by the database's clock."""
+
+    begun_at: datetime | None = None
 
     @classmethod
     def connect(cls, conninfo: str = "", **given: Any) -> Self:

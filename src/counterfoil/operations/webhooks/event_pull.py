@@ -12,7 +12,7 @@ from psycopg import Connection
 from counterfoil.base.ids import MakeId
 from counterfoil.base.problems import DatabaseAway
 from counterfoil.operations.providers import Provider, PulledEvent, Unclear
-from counterfoil.operations.webhooks.inbound import count_rejection, is_stored, receive
+from counterfoil.operations.webhooks.inbound import count_rejection, is_stored, known_as_said, receive
 from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.circuits import note_health, pass_gate
 from counterfoil.operations.work.jobs import Job
@@ -50,7 +50,10 @@ def _take(runner: Runner, name: str, cursor: str | None, page: Sequence[PulledEv
         with runner.database.transaction() as conn:
             if not _advance(conn, name, cursor, page[-1].event_id):
                 return 0, 0  # another worker read this page meanwhile
+            known = known_as_said(conn, name, {event.event_id: event.body for event in page})
             for event in page:
+                if event.event_id in known:
+                    continue  # nearly all of them: their webhooks came
                 _store(conn, name, event, make_id, runner.clock(conn))
         return len(page), 0
     except DatabaseAway:

@@ -156,8 +156,10 @@ def _differs(conn: Connection[Any], provider: str, event_id: str, body: bytes) -
     One that does not open with its key was changed past every rule, and is no longer what came.
     """
     row = conn.execute("select id, envelope, body from webhook_in where provider = %s and event_id = %s", [provider, event_id]).fetchone()
-    if row is None:
-        return False
+    return row is not None and _says_else(conn, row, body)
+
+
+def _says_else(conn: Connection[Any], row: Sequence[Any], body: bytes) -> bool:
     try:
         (known,) = opened(conn, CONFIDENTIAL, row[:1], row[1], row[2:])
     except EncryptionKeyMissing:
@@ -165,6 +167,14 @@ def _differs(conn: Connection[Any], provider: str, event_id: str, body: bytes) -
     except EnvelopeDoesNotOpen:
         return True
     return _meant(bytes(known)) != _meant(body)
+
+
+def known_as_said(conn: Connection[Any], provider: str, bodies: Mapping[str, bytes]) -> set[str]:
+    """Which of these events, by their ids, are stored already and say the same: of them nothing is left to do."""
+    rows = conn.execute(
+        "select event_id, id, envelope, body from webhook_in where provider = %s and event_id = any(%s)", [provider, list(bodies)]
+    ).fetchall()
+    return {event_id for event_id, *row in rows if not _says_else(conn, row, bodies[event_id])}
 
 
 def is_stored(conn: Connection[Any], provider: str, event_id: str) -> bool:

@@ -92,12 +92,24 @@ def is_probing(conn: Connection[Any], provider: str, queue: str, *, now: datetim
     return bool(found)
 
 
-def note_health(conn: Connection[Any], provider: str, queue: str, health: Health, *, now: datetime, limits: CircuitLimits) -> None:
-    """What a call told of its provider. Opens or closes the circuit, and tells so; a call that worked as always writes nothing."""
-    found = CIRCUITS.read(conn, "where provider = %s and queue = %s", [provider, queue])
-    if health.works and (not found or found[0].quiet):
-        return
-    circuit = show_circuit(conn, found[0].id if found else _born(conn, provider, queue, now), lock=True)
+def note_health(conn: Connection[Any], provider: str, queue: str, *told: Health, now: datetime, limits: CircuitLimits) -> None:
+    """What calls told of their provider. Opens or closes the circuit, and tells so; calls that worked as always write nothing."""
+    if all(health.works for health in told):
+        found = CIRCUITS.read(conn, f"where provider = %s and queue = %s and not ({_QUIET}) for update", [provider, queue])
+        if not found:
+            return
+    else:
+        found = CIRCUITS.read(conn, "where provider = %s and queue = %s", [provider, queue])
+    circuit_id = found[0].id if found else _born(conn, provider, queue, now)
+    for health in told:
+        _note(conn, circuit_id, health, now=now, limits=limits)
+
+
+_QUIET: Final = "state = 'closed' and failures = 0 and window_failures = 0"  # as `Circuit.quiet`
+
+
+def _note(conn: Connection[Any], circuit_id: str, health: Health, *, now: datetime, limits: CircuitLimits) -> None:
+    circuit = show_circuit(conn, circuit_id, lock=True)
     if health.works:
         after = worked(circuit, now=now)
     else:

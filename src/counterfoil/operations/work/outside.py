@@ -38,7 +38,7 @@ from counterfoil.operations.work.runner import (
     Runner,
     Tally,
     claim,
-    is_paused,
+    is_held,
     renew,
     set_aside,
     still_ours,
@@ -93,8 +93,7 @@ def _followed(runner: Runner, queue: Queue, claimed: Sequence[tuple[Claim, Any]]
 def _claim(runner: Runner, station: Station[Item, Outcome], lane: str | None) -> tuple[list[tuple[Claim, Item]], Tally]:
     claims: list[Claim] = []
     try:
-        with runner.database.transaction() as conn:
-            now = runner.clock(conn)
+        with runner.begin() as (conn, now):
             tries = lane is not None and is_probing(conn, lane, station.queue.name, now=now)
             claims = claim(conn, station.queue, runner, now=now, lane=lane, rows_max=1 if tries else runner.calls_max)
             items = station.prepare(conn, claims, now) if claims else {}
@@ -112,8 +111,7 @@ def _claim_singly(runner: Runner, station: Station[Item, Outcome], claims: Seque
     claimed, failed = [], 0
     for one in claims:
         try:
-            with runner.database.transaction() as conn:
-                now = runner.clock(conn)
+            with runner.begin() as (conn, now):
                 mine = claim(conn, station.queue, runner, now=now, only=[one.id])
                 items = station.prepare(conn, mine, now) if mine else {}
             claimed += [(each, items[each.id]) for each in mine]
@@ -166,8 +164,7 @@ def _call(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Ite
 
 def _give_back(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, error: NotReady) -> _Done:
     try:
-        with runner.database.transaction() as conn:
-            now = runner.clock(conn)
+        with runner.begin() as (conn, now):
             if still_ours(conn, station.queue, [one]):
                 station.not_ready(conn, one, error, now)
             if error.down:
@@ -199,11 +196,12 @@ def _announce(runner: Runner, station: Station[Item, Outcome], one: Claim, item:
 
 def _pass(conn: Connection[Any], runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, now: datetime) -> Claim:
     """Whatever the call is about: is its queue paused, or its provider not working? Holds the item back then, and raises Stopped."""
-    if is_paused(conn, station.queue, one.id):
+    provider = station.provider(item)
+    paused, broken = is_held(conn, station.queue, one.id, provider)
+    if paused:
         station.hold(conn, one, item, now, why="paused", again=timedelta())
         raise Stopped("paused")
-    provider = station.provider(item)
-    if provider is None:
+    if provider is None or not broken:
         return one
     probe_for = max(runner.circuits.rest, 2 * runner.call_limit + LEASE_MARGIN)
     said, again = pass_gate(conn, provider, station.queue.name, one.id, now=now, limits=runner.circuits, probe_for=probe_for)
@@ -229,6 +227,11 @@ def _leave(conn: Connection[Any], station: Station[Item, Outcome], one: Claim, i
         leave_probe(conn, provider, station.queue.name, one.id, now=now)
 
 
+def _keeps(station: Station[Item, Outcome]) -> bool:
+    """Does it keep what comes back, before anything is made of it?"""
+    return type(station).store is not Station.store
+
+
 def _note(
     conn: Connection[Any],
     runner: Runner,
@@ -245,12 +248,11 @@ def _note(
 def _store(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, outcome: Outcome) -> None:
     """Keep the answer, also through a short absence of the database: it is the only copy. And what it tells of the other side."""
     health = station.health(outcome)
-    if type(station).store is Station.store and health is None:
-        return  # it keeps nothing: what it asked can be asked again
+    if not _keeps(station) and (health is None or health.works):
+        return  # what it asked can be asked again; that the other side works is noted when it is recorded, that it does not, at once
     for rest_s in (*STORE_TRIES, None):
         try:
-            with runner.database.transaction() as conn:
-                now = runner.clock(conn)
+            with runner.begin() as (conn, now):
                 station.store(conn, one, item, outcome, now)
                 _note(conn, runner, station, item, health, now)
             return
@@ -300,6 +302,17 @@ def _record(runner: Runner, station: Station[Item, Outcome], ready: Sequence[_Do
     return tally
 
 
+def _note_all(conn: Connection[Any], runner: Runner, station: Station[Item, Outcome], called: Sequence[_Done], now: datetime) -> None:
+    """That the other side works, of all of these at once; a failure was noted as soon as it was seen, so that fewer run into it."""
+    told: dict[str, list[Health]] = {}
+    for one in called:
+        provider, health = station.provider(one.item), station.health(one.outcome)
+        if provider is not None and health is not None and health.works:
+            told.setdefault(provider, []).append(health)
+    for provider, each in sorted(told.items()):
+        note_health(conn, provider, station.queue.name, *each, now=now, limits=runner.circuits)
+
+
 def _record_alone(runner: Runner, station: Station[Item, Outcome], one: _Done) -> Tally:
     try:
         return _record_set(runner, station, [one])
@@ -313,8 +326,7 @@ def _record_alone(runner: Runner, station: Station[Item, Outcome], one: _Done) -
 
 def _record_set(runner: Runner, station: Station[Item, Outcome], called: Sequence[_Done]) -> Tally:
     queue = station.queue
-    with runner.database.transaction() as conn:
-        now = runner.clock(conn)
+    with runner.begin() as (conn, now):
         ours = still_ours(conn, queue, [one.one for one in called])
         done = [(one.one, one.outcome) for one in called if one.one.id in ours]
         if done:
@@ -323,6 +335,8 @@ def _record_set(runner: Runner, station: Station[Item, Outcome], called: Sequenc
         for one in called:
             if one.one.id not in ours:
                 station.late(conn, one.one, one.item, one.outcome, now)
+        if not _keeps(station):
+            _note_all(conn, runner, station, called, now)
         reached(f"{queue.name}.before_commit")
     reached(f"{queue.name}.after_commit")
     return Tally(handled=len(done), stale=len(called) - len(done))

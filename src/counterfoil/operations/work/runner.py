@@ -8,11 +8,11 @@ calls somebody else. Leases and due times are the database's: a worker whose clo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, LiteralString, NamedTuple, Protocol, cast
+from typing import Any, ClassVar, Final, LiteralString, NamedTuple, Protocol
 
 import structlog
 from psycopg import Connection, sql
@@ -22,6 +22,7 @@ from counterfoil.base.problems import Busy, DatabaseAway, Kind, Problem
 from counterfoil.base.tracing.spans import spans_over
 from counterfoil.operations.mishaps import note_mishap
 from counterfoil.operations.work.circuit_rules import DEFAULT, CircuitLimits
+from counterfoil.operations.work.clocks import DatabaseClock, beginning
 
 RETRY_MINUTES: Final = (1, 5, 15, 60)
 ATTEMPTS_MAX: Final = len(RETRY_MINUTES) + 1
@@ -31,9 +32,6 @@ LADDER_END: Final = timedelta(minutes=RETRY_MINUTES[-1])  # what nobody gives up
 BUSY_WAIT: Final = timedelta(seconds=5)
 LEASE_MARGIN: Final = timedelta(seconds=2)  # to write down what came of a call
 _log = structlog.get_logger("counterfoil.work")
-
-Clock = Callable[[], datetime]
-DatabaseClock = Callable[[Connection[Any]], datetime]
 
 
 class Transactions(Protocol):
@@ -86,13 +84,6 @@ class LeaseTooShort(Problem):
     kind: ClassVar[Kind] = "invalid"
 
 
-def database_now(conn: Connection[Any]) -> datetime:
-    """This moment by the database's clock: the one that every worker shares, whatever its own says."""
-    row = conn.execute("select clock_timestamp()").fetchone()
-    assert row is not None
-    return cast("datetime", row[0])
-
-
 Stuck = Callable[[Connection[Any], "Queue", Claim, str, datetime], None]
 
 
@@ -117,6 +108,12 @@ class Runner:
     def __post_init__(self) -> None:
         """Refuse a lease that a call may outlast."""
         refuse_short_lease(self.lease, self.call_limit)
+
+    @contextmanager
+    def begin(self) -> Iterator[tuple[Connection[Any], datetime]]:
+        """A transaction, and the moment at which it begins."""
+        with self.database.transaction() as conn:
+            yield conn, beginning(conn, self.clock)
 
     @property
     def calls_max(self) -> int:
@@ -208,11 +205,18 @@ def _broken(queue: Queue) -> sql.Composable:
 
 def is_paused(conn: Connection[Any], queue: Queue, subject_id: str) -> bool:
     """Is this row stopped by a pause of its queue, for its provider or its program?"""
+    return is_held(conn, queue, subject_id, None)[0]
+
+
+def is_held(conn: Connection[Any], queue: Queue, subject_id: str, provider: str | None) -> tuple[bool, bool]:
+    """Is this row stopped by a pause, and is the circuit of `provider` anything but closed? One question, before each call outside."""
     row = conn.execute(
-        sql.SQL("select {paused} from {table} w where w.id = %(id)s").format(paused=_paused(queue), table=sql.Identifier(queue.table)),
-        {"queue": queue.name, "id": subject_id},
+        sql.SQL("""select {paused}, exists (select from circuit c where c.queue = %(queue)s and c.provider = %(provider)s
+                                            and c.state <> 'closed')
+                   from {table} w where w.id = %(id)s""").format(paused=_paused(queue), table=sql.Identifier(queue.table)),
+        {"queue": queue.name, "id": subject_id, "provider": provider},
     ).fetchone()
-    return row is not None and bool(row[0])
+    return (bool(row[0]), bool(row[1])) if row is not None else (False, False)
 
 
 def still_ours(conn: Connection[Any], queue: Queue, claims: Sequence[Claim]) -> set[str]:
@@ -315,8 +319,7 @@ def run_here(
     """
     claims: list[Claim] = []
     try:
-        with runner.database.transaction() as conn:
-            now = runner.clock(conn)
+        with runner.begin() as (conn, now):
             claims = claim(conn, queue, runner, now=now, lane=lane, only=only)
             if claims:
                 _work_and_finish(conn, queue, work, claims, now)
@@ -343,8 +346,7 @@ def _run_singly(runner: Runner, queue: Queue, work: Work, claims: Sequence[Claim
     busy: Busy | None = None
     for one in claims:
         try:
-            with runner.database.transaction() as conn:
-                now = runner.clock(conn)
+            with runner.begin() as (conn, now):
                 # The claim was rolled back with the set: take the row again, unless another worker was faster.
                 mine = claim(conn, queue, runner, now=now, only=[one.id])
                 if mine:
@@ -366,8 +368,7 @@ def _run_singly(runner: Runner, queue: Queue, work: Work, claims: Sequence[Claim
 
 def _postpone(runner: Runner, queue: Queue, one: Claim) -> None:
     """What waited for a lock in vain is not the first in line again: each look at it costs the others a time-out."""
-    with runner.database.transaction() as conn:
-        now = runner.clock(conn)
+    with runner.begin() as (conn, now):
         mine = claim(conn, queue, runner, now=now, only=[one.id])
         for each in mine:
             give_back(conn, queue, each, due_at=now + BUSY_WAIT, why=None)
@@ -379,8 +380,7 @@ def set_aside(runner: Runner, queue: Queue, subject_id: str, said: str, park: Pa
     The fence that is taken for it is committed with it: what is derived from a fence never comes twice.
     """
     try:
-        with runner.database.transaction() as conn:
-            now = runner.clock(conn)
+        with runner.begin() as (conn, now):
             for mine in claim(conn, queue, runner, now=now, only=[subject_id]):
                 if park is None:
                     put_back_or_tell(conn, runner, queue, mine, error=said, now=now)
@@ -394,7 +394,6 @@ def set_aside(runner: Runner, queue: Queue, subject_id: str, said: str, park: Pa
 
 
 def _try_in_an_hour(runner: Runner, queue: Queue, subject_id: str, said: str) -> None:
-    with runner.database.transaction() as conn:
-        now = runner.clock(conn)
+    with runner.begin() as (conn, now):
         for mine in claim(conn, queue, runner, now=now, only=[subject_id]):
             give_back(conn, queue, mine, due_at=now + LADDER_END, why=said)

@@ -15,7 +15,8 @@ from psycopg.types.json import Jsonb
 
 from counterfoil.base.postgres.passwords import FileConnection, PasswordWatch
 from counterfoil.base.problems import Busy
-from counterfoil.operations.work.runner import ERROR_TEXT_MAX, Clock, Tally, Transactions, channel_of, database_now
+from counterfoil.operations.work.clocks import Clock, database_now
+from counterfoil.operations.work.runner import ERROR_TEXT_MAX, Tally, Transactions, channel_of
 
 BEAT_EVERY_S: Final = 5.0
 DOWN_AFTER: Final = timedelta(seconds=60)

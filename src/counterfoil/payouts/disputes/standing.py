@@ -31,10 +31,13 @@ class DisputeStanding(NamedTuple):
 
 def disputes_of(conn: Connection[Any], settlement_ids: Iterable[str], *, now: datetime) -> dict[str, DisputeStanding]:
     """The open dispute of each of these settlements that has one."""
+    wanted = sorted(set(settlement_ids))
+    if not wanted:
+        return {}
     rows = conn.execute(
         """select s.id, d.id, d.state, d.outcome, d.appeal_until from settlement s
            join dispute d on d.invoice_id = s.invoice_id and d.ended_at is null where s.id = any(%s)""",
-        [sorted(set(settlement_ids))],
+        [wanted],
     ).fetchall()
     return {row[0]: DisputeStanding(row[1], row[2], row[3], row[4], now) for row in rows}
 
@@ -75,26 +78,24 @@ def in_dispute(conn: Connection[Any], settlement_ids: Iterable[str]) -> dict[str
     """Which of these settlements and releases of escrows wait for a dispute or a chargeback, and why: on their own invoice, or on money
     that a dispute says went out to the same payee before."""
     rows = conn.execute(
-        """select s.id, s.invoice_id, d.id, d.invoice_id from payout_source s
+        """select s.id, 'chargeback' as kind, c.id as contest, null::text as elsewhere from settlement s
+           join chargeback c on c.invoice_id = s.invoice_id and c.ended_at is null where s.id = any(%(ids)s)
+           union all
+           select s.id, 'dispute', d.id, nullif(d.invoice_id, s.invoice_id) from payout_source s
            join dispute d on d.ended_at is null and (d.invoice_id = s.invoice_id or (
                d.program_id = s.program_id and d.payee_id = s.payee_id and d.asset = s.asset and exists (
                    select from payout p join provider_payout pp on pp.payout_id = p.id join call c on c.subject_id = pp.id
                    where p.invoice_id = d.invoice_id)))
-           where s.id = any(%s) order by s.id, d.invoice_id = s.invoice_id, d.id desc""",
-        [sorted(set(settlement_ids))],
+           where s.id = any(%(ids)s)
+           order by 1, kind, elsewhere nulls last, contest desc""",  # the last one of a settlement is what is told
+        {"ids": sorted(set(settlement_ids))},
     ).fetchall()
-    found = {
-        settlement: Contest("dispute", dispute).why
-        if own == about
-        else f"dispute {dispute} about money of invoice {about} that went out to the same payee is open, until it is decided"
-        for settlement, own, dispute, about in rows
+    return {
+        settlement: Contest(kind, contest).why
+        if elsewhere is None
+        else f"dispute {contest} about money of invoice {elsewhere} that went out to the same payee is open, until it is decided"
+        for settlement, kind, contest, elsewhere in rows
     }
-    charged = conn.execute(
-        """select s.id, c.id from settlement s join chargeback c on c.invoice_id = s.invoice_id and c.ended_at is null
-           where s.id = any(%s) order by s.id, c.id desc""",
-        [sorted(set(settlement_ids))],
-    ).fetchall()
-    return {settlement: Contest("chargeback", chargeback).why for settlement, chargeback in charged} | found
 
 
 def is_contested(conn: Connection[Any], invoice_id: str) -> bool:

@@ -13,7 +13,8 @@ import structlog
 from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import Problem
 from counterfoil.matching.passes.pipeline import Progress
-from counterfoil.operations.work.runner import Clock, Transactions
+from counterfoil.operations.work.clocks import Clock
+from counterfoil.operations.work.runner import Transactions
 from counterfoil.reconciliation.runs.rows import beat
 
 BEAT_EVERY_S: Final = 2.0

@@ -25,7 +25,7 @@ from counterfoil.matching.passes.pipeline import Progress
 from counterfoil.matching.reading.loading import file_digest
 from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
 from counterfoil.operations.providers import Provider
-from counterfoil.operations.work.runner import Clock
+from counterfoil.operations.work.clocks import Clock
 from counterfoil.reconciliation.bank_statements import Reach, reach_of
 from counterfoil.reconciliation.breaks.breaks import lock_source
 from counterfoil.reconciliation.breaks.filing import file_breaks
