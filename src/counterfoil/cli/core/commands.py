@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
@@ -147,6 +148,9 @@ def load(name: str) -> Any:
     """Import a part."""
     part = PARTS[name]
     app: Any = getattr(import_module(part.module), part.attribute)
+    if not gc.isenabled():  # as a program that has just loaded all that it is: none of it is ever looked at again
+        gc.freeze()
+        gc.enable()
     command: Any = get_command(app)
     if part.alone and isinstance(command, TyperGroup):
         command = command.commands[name]

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -154,26 +155,14 @@ class World:
         self.stop()
 
     def start(self) -> None:
-        """Database, migrations, program and keys, simulator, server, worker: in this order, each once it is needed."""
+        """Database, migrations, program and keys, then server and workers; the simulator, which needs none of them, beside them."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.started_at = now()
-        self.postgres = PrivatePostgres(self.folder).start()
-        migrate(self.postgres.url)
-        make_logins(self.postgres.url)
-        self.database_url = self.postgres.url_of(DATABASE, login=SERVER)
-        kept = kept_keys(self.folder, entropy)
-        self.encryption_keys = ",".join(one.reveal() for one in kept)
-        keys = EncryptionKeys(kept, entropy)
-        self.database = Database(self.database_url, connections_max=4, keys=keys).open()
-        self._seed()
         secret = f"whsec_{base64.b64encode(entropy(24)).decode()}"
-        self.simulator: SimulatorProcess = spawn_simulator(
-            self.folder / "simulator",
-            webhook_url=f"{self.url}/webhooks/simulator",
-            webhook_secret=secret,
-            api_key=f"sk_sim_{entropy(16).hex()}",
-            **self._simulator_settings,
-        )
+        with ThreadPoolExecutor(1, thread_name_prefix="simulator") as beside:
+            simulator = beside.submit(self._start_simulator, secret)
+            self._start_database()
+            simulator.result()
         self._leave_addresses()
         environment = self._environment(secret)
         tied = self._die_with_parent
@@ -183,10 +172,29 @@ class World:
             for number in range(self._workers)
         ]
         self.worker = self.workers[0]
-        self.server.start()
+        for child in (self.server, *self.workers):
+            child.start()
         self.await_server()
-        for worker in self.workers:
-            worker.start()
+
+    def _start_database(self) -> None:
+        self.postgres = PrivatePostgres(self.folder).start()
+        migrate(self.postgres.url)
+        make_logins(self.postgres.url)
+        self.database_url = self.postgres.url_of(DATABASE, login=SERVER)
+        kept = kept_keys(self.folder, entropy)
+        self.encryption_keys = ",".join(one.reveal() for one in kept)
+        keys = EncryptionKeys(kept, entropy)
+        self.database = Database(self.database_url, connections_max=4, keys=keys).open()
+        self._seed()
+
+    def _start_simulator(self, secret: str) -> None:
+        self.simulator: SimulatorProcess = spawn_simulator(
+            self.folder / "simulator",
+            webhook_url=f"{self.url}/webhooks/simulator",
+            webhook_secret=secret,
+            api_key=f"sk_sim_{entropy(16).hex()}",
+            **self._simulator_settings,
+        )
 
     def stop(self) -> None:
         """The worker first, so that nothing new begins; the database last. What never started is passed over."""

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import threading
 import unicodedata
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -55,10 +56,11 @@ def fits(secret: str, kept: str | None) -> bool:
         return hmac.compare_digest(hashed_once(secret), kept or "")
     if kept is not None and kept.startswith(_OF_BEFORE):
         return _fits_scrypt(secret, kept)
-    known = kept if kept is not None and not kept.startswith(_ONCE) else _NOBODYS
+    known = kept if kept is not None and not kept.startswith(_ONCE) else None
+    against = known or _nobodys()
     with _TURNS:
         try:
-            return _ARGON2.verify(known, _text(secret[:PASSWORD_MAX])) and known is not _NOBODYS
+            return _ARGON2.verify(against, _text(secret[:PASSWORD_MAX])) and known is not None
         except (VerificationError, InvalidHashError):
             return False
 
@@ -81,4 +83,6 @@ def _text(secret: str) -> bytes:
     return unicodedata.normalize("NFKC", secret).encode("utf-8", "surrogatepass")
 
 
-_NOBODYS: Final = hashed("nobody's", bytes(SALT_BYTES))
+@cache
+def _nobodys() -> str:
+    return hashed("nobody's", bytes(SALT_BYTES))
