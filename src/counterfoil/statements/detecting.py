@@ -41,6 +41,7 @@ _CAMT: Final = re.compile(r"camt\.(05[234])\.|<(?:\w+:)?BkToCstmr(Stmt|AcctRpt|D
 _CAMT_ROOTS: Final = {"Stmt": "camt.053", "AcctRpt": "camt.052", "DbtCdtNtfctn": "camt.054"}
 _SWIFT: Final = re.compile(r"^(?:\{4:)?:(?:20|25|28C?|60[FM]|61|62[FM]|86|NS):", re.MULTILINE)
 _MT942: Final = re.compile(r"^:(?:34F|90[CD]):|\{2:[IO]942", re.MULTILINE)
+_HOLDS_A_LIST: Final = re.compile(r'"\s*:\s*\[\s*\{')
 _QIF: Final = re.compile(r"!(?:Type|Account|Option|Clear)\b", re.IGNORECASE)
 _BAI: Final = re.compile(r"\s*01,[^\r\n]{0,200},")
 _OFX: Final = re.compile(r"\s*(?:OFXHEADER\s*:|<\?xml[^>]*\?>\s*<\?OFX\b|(?:<\?xml[^>]*\?>\s*)?<OFX\s*>)", re.IGNORECASE)
@@ -100,7 +101,10 @@ def _by_text(text: str, suffix: str) -> str | None:
     if stripped.startswith("[") and suffix not in {".csv", ".tsv"}:
         return "json"
     if stripped.startswith("{"):
-        first = stripped.splitlines()[0].rstrip()
+        first, _, rest = stripped.partition("\n")
+        first = first.rstrip()
+        if suffix not in {".ndjson", ".jsonl"} and not rest.strip() and _HOLDS_A_LIST.search(first):
+            return "json"  # one object with the list of records in it
         return "ndjson" if first.endswith("}") and first != "{}" else "json"
     return _by_header(stripped, suffix)
 

@@ -12,17 +12,44 @@ from typing import Final, NamedTuple
 
 from counterfoil.matching.engines.engine import DuckEngine, identifier
 from counterfoil.matching.guess.columns import NO_CURRENCY, AmountReading, Looked
+from counterfoil.matching.passes.keys import normal, some
 from counterfoil.matching.reading.column_sql import shaped
-from counterfoil.matching.rules.model import Amount, Source
+from counterfoil.matching.rules.model import Amount, Normal, Source
 from counterfoil.statements.tables.columns import currency_in
 
 LEFT_ROWS: Final = 20_000  # that are tried
 RIGHT_ROWS: Final = 1_200_000  # among which their partners are looked for: files rarely begin with the same records
+ROUNDING_MINOR: Final = 5  # amounts of one record that two programs rounded lie no further apart than this
 NAMED_STAYS_PERCENT: Final = 90  # of the best: a copy of our own figures on their side agrees always, and would hide what differs
 
 
+class KeyForm(NamedTuple):
+    """What of a column is taken for the key: how a key pass writes it, and in which words a person is told."""
+
+    name: str
+    normalise: tuple[Normal, ...] = ("case", "punctuation")
+    extract: str | None = None
+    told: str = ""
+
+    def sql(self, column: str) -> str:
+        """The key that a pass of this form makes of a column, as SQL."""
+        return some(normal(column, self.normalise, self.extract))
+
+
+PLAIN: Final = KeyForm("normalised")
+# Tried in this order where the columns do not meet as they are: what is plainer first.
+OTHER_FORMS: Final = (
+    KeyForm("without-noughts", ("case", "punctuation", "zeros"), told=" without the noughts before its numbers"),
+    KeyForm("numbers", ("zeros",), "[0-9]{4,}", " by its first number of four digits or more, whatever stands around it"),
+    KeyForm("last-number", ("digits", "zeros"), "[0-9]{4,}[^0-9]*$", " by its last number, whatever stands around it"),
+)
+
+
 class Trial(NamedTuple):
-    """Two columns taken for the key and two readings of the amount: how often the keys met, and the amounts agreed."""
+    """Two columns taken for the key and two readings of the amount: how often the keys met, and the amounts agreed.
+
+    `near`: how often they agreed or lay no further apart than rounding does.
+    """
 
     left_key: str
     right_key: str
@@ -30,27 +57,37 @@ class Trial(NamedTuple):
     right: int
     met: int
     agreed: int
+    near: int
+    form: KeyForm = PLAIN
 
 
 def try_amounts(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[Mapping[str, str]]) -> list[Trial]:
     """Each pair of readings under each pair of columns that could be a key. `keys` are the columns of the samples, by their names."""
     for side, rows, columns in zip(sides, (LEFT_ROWS, RIGHT_ROWS), keys, strict=True):
         _tried(engine, side, rows, columns.values())
+    return try_keys(engine, sides, keys, PLAIN)
+
+
+def try_keys(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[Mapping[str, str]], form: KeyForm) -> list[Trial]:
+    """The same of what `try_amounts` has read, with the keys in this form."""
+    for side, columns in zip(sides, keys, strict=True):
+        forms = "".join(f", {form.sql(column)} as plain_{column}" for column in columns.values())
+        engine.table(f"{side.side}_formed", f"select *{forms} from {side.side}_tried")
     pairs = list(product(range(len(sides[0].readings)), range(len(sides[1].readings))))
-    agree = ", ".join(f"count(*) filter ({_equal(f'abs(l.a{i})', f'abs(r.a{j})')})" for i, j in pairs)
+    agree = ", ".join(f"count(*) filter ({test(f'abs(l.a{i})', f'abs(r.a{j})')})" for test in (_equal, _near) for i, j in pairs)
     found = []
     for (l_name, l_column), (r_name, r_column) in product(keys[0].items(), keys[1].items()):
-        met, *agreed = engine.rows(
+        met, *counts = engine.rows(
             f"""select count(*), {agree} from (
-                    select any_value(x.n) as ln, any_value(y.n) as rn from left_tried x
-                    join right_tried y on y.plain_{r_column} = x.plain_{l_column}
-                    group by x.{l_column} having count(*) = 1) p
+                    select any_value(x.n) as ln, any_value(y.n) as rn from left_formed x
+                    join right_formed y on y.plain_{r_column} = x.plain_{l_column}
+                    group by x.plain_{l_column} having count(*) = 1) p
                 join left_tried l on l.n = p.ln join right_tried r on r.n = p.rn"""
         )[0]
-        for (i, j), count in zip(pairs, agreed, strict=True):
+        for (i, j), agreed, near in zip(pairs, counts[: len(pairs)], counts[len(pairs) :], strict=True):
             # A key says nothing by equalling itself.
             if met and l_name not in sides[0].readings[i].amounts.values() and r_name not in sides[1].readings[j].amounts.values():
-                found.append(Trial(l_name, r_name, i, j, met, count))
+                found.append(Trial(l_name, r_name, i, j, met, agreed, near, form))
     return found
 
 
@@ -63,9 +100,14 @@ def choose(trials: Sequence[Trial], sides: tuple[Looked, Looked]) -> Trial | Non
         readings = (sides[0].readings[one.left], sides[1].readings[one.right])
         return sum(each.named for each in readings), -sum(len(each.amounts) for each in readings), one.met, -one.left, -one.right
 
-    best = max(trials, key=lambda one: (one.agreed, plainness(one), one.left_key, one.right_key))
-    near = [one for one in trials if one.agreed and one.agreed * 100 >= best.agreed * NAMED_STAYS_PERCENT]
-    return max(near, key=lambda one: (plainness(one)[0], one.agreed, plainness(one), one.left_key, one.right_key), default=best)
+    exact = max(one.agreed * 2 - one.met for one in trials) >= 0
+
+    def count(one: Trial) -> int:
+        return one.agreed if exact else one.near  # where nothing agrees to the unit: as far as rounding goes
+
+    best = max(trials, key=lambda one: (count(one), plainness(one), one.left_key, one.right_key))
+    near = [one for one in trials if count(one) and count(one) * 100 >= count(best) * NAMED_STAYS_PERCENT]
+    return max(near, key=lambda one: (plainness(one)[0], count(one), plainness(one), one.left_key, one.right_key), default=best)
 
 
 def told(chosen: Trial, trials: Sequence[Trial], sides: tuple[Looked, Looked]) -> str:
@@ -88,6 +130,11 @@ def plain(column: str) -> str:
 def _equal(here: str, there: str) -> str:
     """Equal and not nothing, as SQL; whole units of one side may be hundredths of the other."""
     return f"{here} <> 0 and ({here} = {there} or {here} * 100 = {there} or {here} = {there} * 100)"
+
+
+def _near(here: str, there: str) -> str:
+    """Equal, or as far apart as rounding goes, as SQL; small amounts say nothing, being near to each other anyway."""
+    return f"({_equal(here, there)}) or (abs({here} - {there}) <= {ROUNDING_MINOR} and {here} >= {ROUNDING_MINOR * 100})"
 
 
 def take(sides: tuple[Looked, Looked], chosen: Trial) -> list[Looked]:
@@ -114,9 +161,7 @@ def _tried(engine: DuckEngine, side: Looked, tried_rows: int, keys: Iterable[str
     engine.table(numbered, f"select row_number() over () as counterfoil_n, * from (select * from {side.scan} limit {tried_rows})")
     names = list(side.types)
     texts = "".join(
-        f", {text} as {key}, {plain(text)} as plain_{key}"
-        for key in keys
-        for text in (f"nullif(trim(cast({identifier(names[int(key[1:])])} as varchar)), '')",)
+        f", {text} as {key}" for key in keys for text in (f"nullif(trim(cast({identifier(names[int(key[1:])])} as varchar)), '')",)
     )
     engine.table(f"{side.side}_texts", f"select counterfoil_n as n{texts} from {numbered}")
     columns, joins = "", ""

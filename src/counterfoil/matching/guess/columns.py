@@ -24,6 +24,9 @@ OUR_NAME: Final = {"external_id": "id"}
 AMOUNTS: Final = ("amount", "amount_minor", "debit", "credit")
 AMOUNT_PARTS: Final = ("column", "debit", "credit")
 READINGS_MAX: Final = 12  # of a side; all pairs of them are tried
+ID_ROWS: Final = 200_000  # that are asked whether an id repeats
+ID_SHARE_LEAST: Final = 50  # percent of rows with an id of their own: fewer, and the column is something else
+ID_ENDINGS: Final = ("id", "uuid", "guid", "number", "nummer", "no", "nr")
 DATES: Final = ("booked_on", "value_on", "event_at")
 NEVER_AMOUNTS: Final = ("external_id", "reference", "batch", "balance", "asset", *DATES)
 
@@ -70,6 +73,7 @@ class Looked:
     group: str = ""
     negative: list[str] = field(default_factory=list)
     sign: int = 1
+    feet: int = 0
     asset: str | None = None
     only_asset: str | None = None
     date_formats: list[str] = field(default_factory=list)
@@ -173,6 +177,7 @@ def _table(engine: DuckEngine, found: Looked, folder: Path) -> None:
         found.only_asset = codes[0] if len(codes) == 1 else None
     _day_that_nobody_named(found, sample)
     _dates(found, sample)
+    _own_id(engine, found)
     told = ", ".join(f"{ours} ← {theirs}" for ours, theirs in found.columns.items())
     found.say(f"amount ← {' / '.join(found.amounts.values())}{', ' if told else ''}{told}")
 
@@ -280,6 +285,25 @@ def _day_that_nobody_named(found: Looked, sample: Mapping[str, Sequence[str]]) -
             found.columns["booked_on"] = name
             found.say(f"no column is called a date; {name} holds days")
             return
+
+
+def _own_id(engine: DuckEngine, found: Looked) -> None:
+    """The id is a column that every row fills and that hardly ever says the same twice, whatever it is called; one that repeats is none."""
+    used = {*found.columns.values(), *(name for reading in found.readings for name in reading.amounts.values())} - {found.columns.get("id")}
+    named = found.columns.pop("id", None)
+    others = [name for name in found.types if name not in used and name != named and roles.plain(name).endswith(ID_ENDINGS)]
+    for name in filter(None, (named, *others)):
+        column = f"nullif(trim(cast({identifier(name)} as varchar)), '')"
+        rows, filled, distinct = engine.rows(
+            f"select count(*), count({column}), count(distinct {column}) from (select * from {found.scan} limit {ID_ROWS}) s"
+        )[0]
+        if distinct * 100 >= rows * (ID_SHARE_LEAST if name == named else 100) and filled:
+            found.columns["id"] = name
+            if name != named:
+                found.say(f"{name} is the record's own id: in {filled:,} rows it never stands twice")
+            return
+        if name == named:
+            found.say(f"{name} is not used as an id: {filled:,} of {rows:,} rows fill it, with {distinct:,} different values")
 
 
 def _dates(found: Looked, sample: Mapping[str, Sequence[str]]) -> None:

@@ -8,20 +8,39 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
-from counterfoil.matching.guess.amounts import LEFT_ROWS, Trial, choose, plain, take, told, try_amounts
+from counterfoil.matching.guess.amounts import (
+    LEFT_ROWS,
+    OTHER_FORMS,
+    PLAIN,
+    ROUNDING_MINOR,
+    KeyForm,
+    Trial,
+    choose,
+    plain,
+    take,
+    told,
+    try_amounts,
+    try_keys,
+)
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked
 from counterfoil.matching.reading.column_sql import shaped
+from counterfoil.matching.reading.totals import BALANCE, TOTAL
 from counterfoil.matching.rules.model import Amount, Dates, Source
 
 SAMPLE_ROWS: Final = 200_000
 KEY_COLUMNS_MAX: Final = 12
 KEY_SHARE_LEAST: Final = 20  # percent of the smaller side that must meet
+KEY_SHARE_ENOUGH: Final = 90  # percent that meet as they are: nobody looks for another form then
+FORM_GAIN_PERCENT: Final = 110  # of the agreement without it, before another form of the key is taken
+ROUNDED_LEAST, ROUNDED_SHARE_LEAST = 5, 5  # pairs, and percent of pairs, off by hardly anything: then it is the way of the files
+ROUNDED_SIDE_LEAST: Final = 20  # percent of those that lie to either side: what lies to one side is a fee, unless it is one unit, cut off
+CLEAR_TIMES: Final = 10  # up to so many times the rounding hardly any pair may be off: else it is no rounding
 BATCH_SHARE_LEAST: Final = 30
 WINDOW_SHARE_LEAST: Final = 2  # percent of pairs that must lie that far apart before it counts as usual
 WINDOW_MAX_DAYS: Final = 10
 EMBEDDED_PER_THOUSAND_LEAST: Final = 5
 EMBEDDED_LEAST: Final = 3
-SENTENCE_SHARE_MAX: Final = 40  # percent of values with blanks: more, and the column is a text
+SENTENCE_SHARE_MAX: Final = 40  # percent of values of three words or more: more, and the column is a text
 STATUS_SHARE_LEAST: Final = 80
 
 
@@ -30,6 +49,8 @@ class CommonKeys:
     """What both sides have in common."""
 
     has_key: bool = False
+    form: KeyForm = PLAIN
+    tolerance: int = 0
     embedded: bool = False
     batch: tuple[str, str] | None = None
     amounts_are_keys: bool = False
@@ -87,6 +108,13 @@ def _seen(engine: DuckEngine, side: Looked) -> None:
         f"{side.side}_seen",
         f"select {texts}, {wanted} from {understood.over(side.scan)} where ({understood.raw.bad}) is null{limit}",
     )
+    feet = engine.rows(
+        f"select count(*) from {understood.over(side.scan)} where ({understood.raw.bad}) in ({literal(TOTAL)}, {literal(BALANCE)})"
+    )[0][0]
+    if feet and not side.feet:
+        lines = "1 line is a total or a balance and no record" if feet == 1 else f"{feet:,} lines are totals or balances and no records"
+        side.say(f"{lines}; the run refuses a total that is not the sum of its rows")
+    side.feet = feet
 
 
 def _columns(engine: DuckEngine, side: Looked, *, unique: bool) -> dict[str, str]:
@@ -99,7 +127,7 @@ def _columns(engine: DuckEngine, side: Looked, *, unique: bool) -> dict[str, str
     found = {}
     for name, column in names:
         filled, distinct, spaced = engine.rows(
-            f"""select count({column}), count(distinct {column}), count(*) filter (contains(trim({column}), ' '))
+            f"""select count({column}), count(distinct {column}), count(*) filter (trim({column}) like '% % %')
                 from (select {column} from {side.side}_seen limit {SAMPLE_ROWS}) s"""
         )[0]
         if spaced * 100 > filled * SENTENCE_SHARE_MAX:
@@ -115,10 +143,17 @@ def _best_key(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[d
     smaller = min(engine.rows(f"select count(*) from {side}_seen")[0][0] for side in ("left", "right"))
     trials = try_amounts(engine, sides, keys)
     best = choose(trials, sides)
+    for form in OTHER_FORMS:
+        if best and best.met * 100 >= min(smaller, LEFT_ROWS) * KEY_SHARE_ENOUGH and best.near * 2 >= best.met:
+            break
+        tried = try_keys(engine, sides, keys, form)
+        other = choose(tried, sides)
+        if other and other.near * 2 >= other.met and other.near * 100 >= (best.near if best else 0) * FORM_GAIN_PERCENT:
+            best, trials = other, tried
     if best is None or best.met * 100 < min(smaller, LEFT_ROWS) * KEY_SHARE_LEAST:
         return None
-    meets = f"{best.left_key} on the left meets {best.right_key} on the right {best.met:,} times"
-    if best.agreed * 2 < best.met:
+    meets = f"{best.left_key} on the left meets {best.right_key} on the right {best.met:,} times{best.form.told}"
+    if best.near * 2 < best.met:
         nearest = f"the nearest is {told(best, trials, sides)}. Name the columns yourself, or say which fee lies between them"
         found.reasons.append(f"no key: {meets}, but no two amounts agree there often enough; {nearest}")
         return None
@@ -131,7 +166,7 @@ def _best_key(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[d
 
 
 def _take_key(engine: DuckEngine, sides: tuple[Looked, Looked], best: Trial, found: CommonKeys) -> None:
-    found.has_key = True
+    found.has_key, found.form = True, best.form
     for side, name in zip(sides, (best.left_key, best.right_key), strict=True):
         side.columns["reference"] = name
     columns = [f"c{list(side.types).index(side.columns['reference'])}" for side in sides]
@@ -139,10 +174,12 @@ def _take_key(engine: DuckEngine, sides: tuple[Looked, Looked], best: Trial, fou
         "met",
         f"""select any_value(l.x_amount) as la, any_value(r.x_amount) as ra, any_value(r.x_day) - any_value(l.x_day) as off,
                    any_value(l.x_status) as ls, any_value(r.x_status) as rs
-            from left_seen l join right_seen r on {plain("r." + columns[1])} = {plain("l." + columns[0])}
-            group by l.{columns[0]} having count(*) = 1""",
+            from (select *, {best.form.sql(columns[0])} as key from left_seen) l
+            join (select *, {best.form.sql(columns[1])} as key from right_seen) r on r.key = l.key
+            group by l.key having count(*) = 1""",
     )
     _units_and_sign(engine, sides, found)
+    _rounding(engine, sides, found)
     _window(engine, found)
     _status(engine, sides, found)
 
@@ -159,6 +196,34 @@ def _units_and_sign(engine: DuckEngine, sides: tuple[Looked, Looked], found: Com
     if flipped > same and flipped > max(left_major, right_major):
         sides[1].sign = -1
         found.reasons.append(f"right: {flipped:,} pairs have the opposite sign, {same:,} the same: the right side is turned around")
+
+
+def _rounding(engine: DuckEngine, sides: tuple[Looked, Looked], found: CommonKeys) -> None:
+    """A tolerance where many pairs are off by hardly anything, to both sides, and nothing lies between that and real differences."""
+    right = f"(ra * {sides[1].sign})"
+    rows = engine.rows(
+        f"""select abs({right} - la), count(*), count(*) filter ({right} > la) from met
+            where abs({right} - la) between 1 and {ROUNDING_MINOR * CLEAR_TIMES} group by 1 order by 1"""
+    )
+    total = int(engine.rows("select count(*) from met where la is not null and ra is not null")[0][0])
+    small = [(int(off), int(count), int(more)) for off, count, more in rows if off <= ROUNDING_MINOR]
+    pairs, more = sum(count for _, count, _ in small), sum(above for *_, above in small)
+    beyond = sum(int(count) for off, count, _ in rows if off > ROUNDING_MINOR)
+    if pairs < ROUNDED_LEAST or pairs * 100 < total * ROUNDED_SHARE_LEAST or beyond * CLEAR_TIMES > pairs:
+        return
+    most = max(off for off, *_ in small)
+    if most > 1 and min(more, pairs - more) * 100 < pairs * ROUNDED_SIDE_LEAST:
+        found.reasons.append(
+            f"amounts: {pairs:,} of {total:,} pairs are off by up to {most} minor units, nearly all to one side: a fee or a rate, "
+            "and no rounding; they are breaks"
+        )
+        return
+    found.tolerance = most
+    units = "1 minor unit" if most == 1 else f"{most} minor units"
+    found.reasons.append(
+        f"tolerance: {pairs:,} of {total:,} pairs are off by no more than {units} ({more:,} up, {pairs - more:,} down), as by rounding: "
+        f"amount_tolerance = {most}; write 0 if each cent is a break"
+    )
 
 
 def _window(engine: DuckEngine, found: CommonKeys) -> None:

@@ -110,13 +110,17 @@ def _side(side: Looked) -> list[str]:
 def _passes(sides: tuple[Looked, Looked], found: CommonKeys) -> list[str]:
     window = {"before_days": found.before_days, "after_days": found.after_days}
     lines: list[str] = []
+    within: dict[str, int] = {"amount_tolerance": found.tolerance} if found.tolerance else {}
     if found.has_key:
-        lines += _pass("key", name="exact", **window)
-        lines += _pass("key", name="normalised", normalise=["case", "punctuation", "zeros"], **window)
+        lines += _pass("key", name="exact", **window, **within)
+        lines += _pass("key", name="normalised", normalise=["case", "punctuation", "zeros"], **window, **within)
+        if found.form.extract:
+            forms = list(found.form.normalise)
+            lines += _pass("key", name=found.form.name, normalise=forms, extract=found.form.extract, **window, **within)
     if found.embedded:
-        lines += _pass("embedded", **window)
+        lines += _pass("embedded", **window, **within)
     if found.batch:
-        lines += _pass("group", left=found.batch[0], right=found.batch[1])
+        lines += _pass("group", left=found.batch[0], right=found.batch[1], **within)
     near = {name: max(days, NEAR_DAYS) for name, days in window.items()}
     lines += _pass("reversal", before_days=REVERSAL_DAYS, after_days=REVERSAL_DAYS)
     if all("counterparty" in side.columns for side in sides):
@@ -129,7 +133,7 @@ def _passes(sides: tuple[Looked, Looked], found: CommonKeys) -> list[str]:
     return lines
 
 
-def _pass(kind: str, **options: str | int | bool | list[str]) -> list[str]:
+def _pass(kind: str, **options: str | int | bool | Sequence[str]) -> list[str]:
     lines = ["[[pass]]", f"kind = {quoted(kind)}"]
     if "name" not in options:
         lines.append(f"name = {quoted(kind)}")

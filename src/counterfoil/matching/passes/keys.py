@@ -47,9 +47,9 @@ def keyed(
     key = " || chr(31) || ".join(plain)
     if step.normalise or step.extract:
         last = [identifier(f"counterfoil form {n}") for n in range(len(parts))]
-        forms = ", ".join(f"{_normal(text, step.normalise, step.extract)} as {form}" for text, form in zip(plain, last, strict=True))
+        forms = ", ".join(f"{normal(text, step.normalise, step.extract)} as {form}" for text, form in zip(plain, last, strict=True))
         layers.append(f"select {names}{forms} from ")
-        key = " || chr(31) || ".join(map(_some, last))
+        key = " || chr(31) || ".join(map(some, last))
     layers.append(f"select {names}{key} as {name} from ")
     found = layers[0]
     for layer in layers[1:]:
@@ -57,7 +57,8 @@ def keyed(
     return f"({found})"
 
 
-def _normal(column: str, normalise: Sequence[Normal], extract: str | None) -> str:
+def normal(column: str, normalise: Sequence[Normal], extract: str | None) -> str:
+    """A part of a key in the form that a pass asks for, as SQL."""
     found = f"regexp_extract({column}, {literal(extract)}, 0)" if extract else column
     if "case" in normalise:
         found = capitals(found)
@@ -70,7 +71,7 @@ def _normal(column: str, normalise: Sequence[Normal], extract: str | None) -> st
     return found
 
 
-def _some(column: str) -> str:
+def some(column: str) -> str:
     """Null where normalising left nothing, or only noughts: that tells no record from another."""
     return f"case when regexp_matches({column}, '^0*$') then null else {column} end"
 

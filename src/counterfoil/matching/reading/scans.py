@@ -18,6 +18,9 @@ TABLES: Final = ("csv", "xlsx", "parquet", "ndjson", "json")
 REJECTED_KEPT_MAX: Final = 100_000
 BLOCK: Final = 1 << 20
 BATCH_ROWS: Final = 8_192
+OBJECT_MAX: Final = (1 << 31) - 1  # bytes of one JSON object, as far as DuckDB counts
+FLOAT_CHARS: Final = 16  # 15 digits and the point: as many as a float keeps whatever they are
+GZIP_TIMES: Final = 40  # how much a packed file of records may unpack to
 _NOT_OF_THE_FILE: Final = ("file_row_number", FILE_COLUMN, WORKBOOK_COLUMN, LINE_COLUMN)
 _READ_AS_IT_IS: Final = ("utf-8", "utf8", "ascii", "us-ascii", "utf-8-sig")
 
@@ -33,6 +36,8 @@ def scan_of(engine: DuckEngine, paths: Sequence[Path], source: Source, form: str
     if form in ("parquet", "table"):
         return f"read_parquet({files_of(paths)}, file_row_number = true, filename = {literal(FILE_COLUMN)})"
     if form in ("ndjson", "json"):
+        if form == "json" and (wrapped := _wrapped_json(engine, paths, _figures(source))):
+            return wrapped
         kind = "newline_delimited" if form == "ndjson" else "auto"
         return _json_scan(engine, f"{files_of(paths)}, format = '{kind}'", _figures(source))
     how = source.csv
@@ -84,11 +89,56 @@ def _json_scan(engine: DuckEngine, files: str, figures: Sequence[str]) -> str:
     return f"(select {texts} from read_json({files}, columns = {{{columns}}}))"
 
 
+def _wrapped_json(engine: DuckEngine, paths: Sequence[Path], figures: Sequence[str]) -> str | None:
+    """Each file one object with the list of records within it, beside a title or a period; None where the records stand bare.
+
+    Which list it is where there are several: the one with the name that such lists have, as for the readers of statements.
+    """
+    from counterfoil.statements.tables.notations import LISTS  # the readers are loaded when a file asks for them
+
+    with opened(paths[0]) as file:
+        if not file.read(BLOCK).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+            return None
+    most = max(path.stat().st_size for path in paths) * (GZIP_TIMES if paths[0].suffix == ".gz" else 1) + 1
+    files = f"{files_of(paths)}, format = 'auto', maximum_object_size = {min(most, OBJECT_MAX)}"
+    try:
+        if engine.rows(f"select count(*) from read_json({files})")[0][0] != len(paths):
+            return None  # a record a line after all
+        lists = [
+            row[0]
+            for row in engine.rows(f"describe select * from read_json({files})")
+            if row[1].startswith("STRUCT(") and row[1].endswith(")[]")
+        ]
+        if not lists:
+            return None
+        within = next((name for name in LISTS if name in lists), lists[0])
+        names = [
+            row[0]
+            for row in engine.rows(
+                f"describe select unnest(record) from (select unnest({identifier(within)}) as record from read_json({files}))"
+            )
+        ]
+    except duckdb.Error as error:
+        raise SourceUnreadable(reason=str(error).splitlines()[0][:300]) from error
+    cells = {name: f"json_extract(record, {literal('$.' + identifier(name))})" for name in names}
+    texts = ", ".join(f"{_json_cell(cell, is_figure=name in figures)} as {identifier(name)}" for name, cell in cells.items())
+    records = f"select unnest({identifier(within)}) as record from read_json({files}, columns = {{{literal(within)}: 'JSON[]'}})"
+    return f"(select {texts} from ({records}))"
+
+
 def _json_text(name: str, *, is_figure: bool) -> str:
-    text = f"{identifier(name)} ->> '$'"
+    return _json_cell(identifier(name), is_figure=is_figure)
+
+
+def _json_cell(cell: str, *, is_figure: bool) -> str:
+    """As it is written. DuckDB reads a figure with a point as a float: what has more digits than that keeps is no longer what the file
+    says, so it is marked, and read as no amount."""
+    written = f"{cell} ->> '$'"
+    cut = f"json_type({cell}) = 'DOUBLE' and strlen(ltrim({written}, '-')) > {FLOAT_CHARS}"
+    text = f"case when {cut} then {written} || ' (more digits than a JSON number keeps)' else {written} end"
     if not is_figure:
         return text
-    return f"case when json_type({identifier(name)}) = 'VARCHAR' then {text} else replace({text}, '.', ',') end"
+    return f"case when json_type({cell}) = 'VARCHAR' then {text} else replace({text}, '.', ',') end"
 
 
 def _sheets(paths: Sequence[Path], source: Source, into: Path) -> Path:

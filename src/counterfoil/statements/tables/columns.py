@@ -252,6 +252,11 @@ TOTALS: Final = frozenset(
         "somme",
         "suma",
         "razem",
+        "subtotal",
+        "zwischensumme",
+        "soustotal",
+        "subtotaal",
+        "subtotale",
     )
 )
 BALANCES: Final = frozenset(
@@ -266,6 +271,13 @@ BALANCES: Final = frozenset(
         "solde",
         "eindsaldo",
         "beginsaldo",
+        "balanceforward",
+        "balancebroughtforward",
+        "balancecarriedforward",
+        "broughtforward",
+        "carriedforward",
+        "ubertrag",
+        "uebertrag",
     )
 )
 _CURRENCY: Final = re.compile(r"[\s_(\[]([A-Z]{3})[)\]]?\s*$")

@@ -1,0 +1,193 @@
+"""The guesser takes key, tolerance, id and lines under a table from what the files show, in every format, and what it writes runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+import re
+
+import pytest
+from openpyxl import Workbook
+
+from counterfoil.base.problems import Problem
+from counterfoil.matching.guess.rule_set import guess_rules
+from counterfoil.matching.rules.toml_file import load_rules
+from counterfoil.matching.two_files import reconcile_files
+
+SALES = [(10_400 + n, 1_000 + n * n * 37 % 89_989, 1 + n % 25) for n in range(90)]
+
+
+def money(minor: int) -> str:
+    return f"{minor / 100:.2f}"
+
+
+def shop(line: str = "#{n},2026-03-{d:02},{money}", off=lambda n: 0) -> str:
+    rows = (line.format(n=n, d=d, money=money(minor + off(n))) for n, minor, d in SALES)
+    return "Order,Created,Total\n" + "\n".join(rows) + "\n"
+
+
+def bank(reference: str = "{n}") -> str:
+    rows = (f"tx_{n * 7919 % 100_003:06x},2026-03-{d + 1:02},{money(minor)},{reference.format(n=n)}" for n, minor, d in SALES)
+    return "tx_id,posted,amount,order ref\n" + "\n".join(rows) + "\n"
+
+
+def guessed(tmp_path, left: str | bytes, right: str, suffix: str = "csv"):
+    here, there = tmp_path / f"shop.{suffix}", tmp_path / "bank.csv"
+    here.write_bytes(left if isinstance(left, bytes) else left.encode())
+    there.write_text(right, "utf-8")
+    text, reasons = guess_rules(here, there)
+    rules = load_rules(text)
+    return reconcile_files(here, there, rules, out=tmp_path / "out"), rules, reasons
+
+
+@pytest.mark.parametrize("reference", ["{n}", "SHOP-{n}-EU", "2026/INV {n}", "Web#0{n}"])
+def test_a_reference_is_met_whatever_stands_around_its_number(tmp_path, reference):
+    outcome, rules, reasons = guessed(tmp_path, shop(), bank(reference))
+    assert (rules.left.columns["reference"], rules.right.columns["reference"]) == ("Order", "order ref")
+    assert any("meets order ref on the right 90 times" in reason for reason in reasons), reasons
+    assert outcome.verdict == "reconciled"
+    assert rules.passes[0].kind == "key"
+
+
+def test_numbers_that_only_look_alike_are_no_key(tmp_path):
+    there = "\n".join(
+        bank().splitlines()[:1] + [line.rsplit(",", 1)[0] + f",R-{10_400 + n}" for n, line in enumerate(sorted(bank().splitlines()[1:]))]
+    )
+    _, rules, reasons = guessed(tmp_path, shop(), there + "\n")
+    assert all(step.kind != "key" for step in rules.passes), reasons
+
+
+def test_rounding_to_both_sides_is_a_tolerance_that_says_how_often(tmp_path):
+    outcome, rules, reasons = guessed(tmp_path, shop(off=lambda n: n % 3 - 1), bank())
+    assert {step.amount_tolerance for step in rules.passes if step.kind == "key"} == {1}
+    assert any("60 of 90 pairs are off by no more than 1 minor unit (30 up, 30 down)" in reason for reason in reasons), reasons
+    assert outcome.verdict == "reconciled"
+    assert outcome.tolerated[0].pairs == 60
+
+
+def test_what_lies_to_one_side_is_no_rounding(tmp_path):
+    outcome, rules, reasons = guessed(tmp_path, shop(off=lambda n: 3 * (n % 2)), bank())
+    assert {step.amount_tolerance for step in rules.passes if step.kind == "key"} == {0}
+    assert any("45 of 90 pairs are off by up to 3 minor units, nearly all to one side" in reason for reason in reasons), reasons
+    assert outcome.verdict == "not reconciled"
+
+
+def test_rounding_among_real_differences_is_no_tolerance(tmp_path):
+    outcome, rules, _ = guessed(tmp_path, shop(off=lambda n: (0, 1, -1, 9, 17, -23)[n % 6]), bank())
+    assert {step.amount_tolerance for step in rules.passes if step.kind == "key"} == {0}
+    assert outcome.verdict == "not reconciled"
+
+
+def test_totals_under_and_between_the_rows_are_no_records_and_are_said(tmp_path):
+    lines = shop().splitlines()
+    half, rest = sum(m for _, m, _ in SALES[:45]), sum(m for _, m, _ in SALES[45:])
+    lines = [*lines[:46], f"Subtotal,,{money(half)}", *lines[46:], f"Subtotal,,{money(rest)}", f"Total,,{money(half + rest)}"]
+    outcome, _, reasons = guessed(tmp_path, "\n".join(lines) + "\n", bank())
+    assert any("left: 3 lines are totals or balances and no records" in reason for reason in reasons), reasons
+    assert outcome.verdict == "reconciled"
+
+
+def test_an_id_is_a_column_that_never_repeats(tmp_path):
+    ours = shop("7,{n},2026-03-{d:02},{money}").replace("Order,", "id,Order No,")
+    there = bank().replace("tx_id", "Bank Entry No")
+    _, rules, reasons = guessed(tmp_path, ours, there)
+    assert rules.right.columns["id"] == "Bank Entry No"
+    assert rules.left.columns.get("id") != "id"
+    assert any("left: id is not used as an id: 90 of 90 rows fill it, with 1 different values" in reason for reason in reasons), reasons
+
+
+TITLED = "Sales of the shop\nPeriod,March 2026\n\n"
+
+
+def in_a_workbook() -> bytes:
+    book = Workbook()
+    for row in csv.reader(io.StringIO(TITLED + shop())):
+        book.active.append([float(cell) if cell.replace(".", "", 1).isdigit() and "." in cell else cell or None for cell in row])
+    kept = io.BytesIO()
+    book.save(kept)
+    return kept.getvalue()
+
+
+def in_json(indent: int | None) -> str:
+    records = [{"Order": f"#{n}", "Created": f"2026-03-{d:02}", "Total": minor / 100} for n, minor, d in SALES]
+    return json.dumps({"report": "Sales of the shop", "period": "March 2026", "data": records}, indent=indent)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "made"),
+    [
+        ("csv", lambda: TITLED + shop()),
+        ("tsv", lambda: (TITLED + shop()).replace(",", "\t")),
+        ("txt", lambda: (TITLED + shop()).replace(",", ";")),
+        ("csv", lambda: "\ufeff" + (TITLED + shop()).replace(",", "|")),
+        ("xlsx", in_a_workbook),
+        ("json", lambda: in_json(None)),
+        ("json", lambda: in_json(2)),
+    ],
+)
+def test_the_records_are_found_under_a_title_in_every_format(tmp_path, suffix, made):
+    outcome, _, reasons = guessed(tmp_path, made(), bank(), suffix)
+    assert outcome.verdict == "reconciled", reasons
+    assert outcome.sources[0].rows == 90
+
+
+def test_a_json_figure_with_more_digits_than_a_float_keeps_is_refused_and_not_changed(tmp_path):
+    """90071992547409.93 would be read as …94: money that is not in the file."""
+    left = json.dumps([{"id": "a", "amount": 0}]).replace("0}", "90071992547409.93}")
+    (tmp_path / "a.json").write_text(left)
+    (tmp_path / "b.csv").write_text("id,amount\na,90071992547409.94\n")
+    rules = load_rules(
+        "\n".join(
+            f'[{side}]\nasset = "EUR"\n[{side}.columns]\nreference = "id"\n[{side}.amount]\ncolumn = "amount"\nunit = "major"'
+            for side in ("left", "right")
+        )
+        + '\n[[pass]]\nkind = "key"\nname = "exact"\n'
+    )
+    outcome = reconcile_files(tmp_path / "a.json", tmp_path / "b.csv", rules, out=tmp_path / "out")
+    assert outcome.verdict != "reconciled"
+    assert "more digits" in outcome.rejected[0].reason
+
+
+def odd_file(rng: random.Random, rows: list[tuple[int, int, int]]) -> tuple[str, str]:
+    """A table as somebody's program might write it, and the mark between its columns."""
+    mark = rng.choice(",;\t|")
+    names = rng.sample(['No "old"', "Ref.", "Text", "Größe", "a=b", "x'y", "[left]", "Order\\No", "Name", "Paid"], 5)
+    day = rng.choice(["2026-03-{:02}", "{:02}.03.2026", "03/{:02}/2026", "{:02} Mar 2026"])
+    decimal = rng.choice([".", ","]) if mark != "," else "."
+    made = io.StringIO()
+    out = csv.writer(made, delimiter=mark)
+    for _ in range(rng.choice([0, 0, 3])):
+        out.writerow([rng.choice(["Report", "", "of March"])])
+    out.writerow(names)
+    for n, minor, d in rows:
+        figure = f"{minor / 100:.{rng.choice([2, 2, 2, 1])}f}".replace(".", decimal)
+        out.writerow([rng.choice(["", "#", "R-"]) + str(n), day.format(d), figure, rng.choice(["", "paid", 'say "so"', "n/a"]), n * 3])
+    if rng.random() < 0.3:
+        out.writerow(["Total", "", "1.00", "", ""])
+    return made.getvalue(), mark
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_it_writes_always_loads_and_runs(tmp_path, seed):
+    """Whatever the files look like: a rule set that fits them, or a refusal that names the side; a refused file is refused by its line."""
+    rng = random.Random(seed)
+    shared = [
+        (rng.randrange(1_000, 99_999), rng.randrange(1, 10 ** rng.choice([3, 6])), rng.randrange(1, 28))
+        for _ in range(rng.choice([1, 8, 60]))
+    ]
+    here, there = tmp_path / "here.csv", tmp_path / "there.csv"
+    for path in (here, there):
+        path.write_text(odd_file(rng, rng.sample(shared, len(shared)))[0], "utf-8")
+    refused = attempt(lambda: reconcile_files(here, there, load_rules(guess_rules(here, there)[0]), out=tmp_path / "out"))
+    assert re.search("total under the table|(here|there)[.]csv|(left|right)[.]amount", refused), refused
+
+
+def attempt(act) -> str:
+    """What the attempt was refused with; of one that came to a verdict, a word that a refusal could say too."""
+    try:
+        assert act().verdict in ("reconciled", "not reconciled", "incomplete")
+    except Problem as problem:
+        return str(problem)
+    return "here.csv"
