@@ -55,3 +55,31 @@ def test_comments_and_order_do_not_change_what_a_rule_set_means():
     text = rules_text()
     assert rules_digest(load_rules(text)) == rules_digest(load_rules("# a remark\n" + text.replace("[left.csv]", "[left.csv] # here")))
     assert rules_digest(load_rules(text)) != rules_digest(load_rules(text.replace('unit = "minor"', 'unit = "major"', 1)))
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ('unit = "minor"', 'unit = "cents"', "one of 'minor', 'major'; not 'cents'"),
+        ('unit = "minor"', "", "a value: it is required and not there"),
+        ('kind = "key"\n', "", "`kind`: key, embedded, reversal, group, subset, amount or text"),
+        ('kind = "key"', 'kind = "kee"', "one of 'key', 'embedded', 'reversal', 'group', 'subset', 'amount', 'text'; not 'kee'"),
+        ('name = "exact"', 'name = "Exact!"', "small letters, digits and hyphens, beginning with a letter, at most 40; not 'Exact!'"),
+        ('name = "exact"', 'name = "exact"\nafter_days = -1', "0 or more; not -1"),
+        ('name = "exact"', 'name = "exact"\nafter_days = "x"', "a whole number; not 'x'"),
+        ('name = "exact"', 'name = "exact"\ntolerance = 1', "a name that is known here; did you mean `amount_tolerance`?"),
+        ('name = "exact"', 'name = "exact"\nnormalise = "case"', "a list, between [ and ]; not 'case'"),
+        ('delimiter = ","', 'delimeter = ","', "a name that is known here; did you mean `delimiter`?"),
+        (
+            "[left.amount]",
+            '[[left.where]]\ncolumn = "a"\nat_least = "x"\n[left.amount]',
+            "a figure such as 12.50 or a day such as 2026-03-01",
+        ),
+        ("[left.amount]", '[[left.where]]\ncolumn = "a"\n[left.amount]', "say which rows stay: `values`, `contains`"),
+    ],
+)
+def test_a_mistake_is_told_in_plain_words(was, becomes, said):
+    limit = str(refusal(rules_text().replace(was, becomes, 1))["limit"])
+    assert limit.startswith(said)
+    assert "more)" not in limit or "at_least" in becomes
+    assert "Input should" not in limit

@@ -70,7 +70,17 @@ class Board:
             reason="k.why",
             score=score,
         )
-        return self.claim(step.name, f"select {columns} from {found} k")
+        return self._lay(step, f"select {columns} from {found} k")
+
+    def _lay(self, step: Pass, sql: str) -> int:
+        """Lay down all, or what agrees: the rest then waits for the end, and stays open for the passes until then."""
+        if getattr(step, "differing", "break") == "break":
+            return self.claim(step.name, sql)
+        self.engine.table("differing", sql)
+        self.defer(step.name, "select * from differing where kind is not null")
+        found = self.claim(step.name, "select * from differing where kind is null")
+        self.engine.drop("differing")
+        return found
 
     def link_groups(self, step: Pass, links: str, *, reason: str, score: str = "100") -> int:
         """Lay down groups: `links` also has `grp`, and each pairs a member with the single record of the other side."""
@@ -88,7 +98,7 @@ class Board:
             reason=reason,
             score=score,
         )
-        found = self.claim(step.name, f"select {columns} from group_link k join group_kind j on j.grp = k.grp")
+        found = self._lay(step, f"select {columns} from group_link k join group_kind j on j.grp = k.grp")
         self.engine.drop("group_link", "group_kind")
         return found
 
@@ -127,14 +137,16 @@ class Board:
         self.deferred.append((name, table))
 
     def finish(self) -> None:
-        """Lay down what was deferred and is still whole: a group whose member found a partner of its own is none any more."""
+        """Lay down what was deferred and is still whole: a pair or group whose member found a partner of its own is none any more."""
+        own = "coalesce({0}.grp, {0}.l_u || chr(31) || {0}.r_u)"
         for name, table in self.deferred:
             gone = " union ".join(
-                f"select x.grp from {table} x left join {side} o on o.u = x.{key} where x.{key} is not null and o.u is null"
+                f"""select {own.format("x")} as own from {table} x left join {side} o on o.u = x.{key}
+                    where x.{key} is not null and o.u is null"""
                 for side, key in (("lo", "l_u"), ("ro", "r_u"))
             )
             self.engine.table("gone", gone)
-            self.claim(name, f"select p.* from {table} p where not exists (select 1 from gone g where g.grp = p.grp)")
+            self.claim(name, f"select p.* from {table} p where not exists (select 1 from gone g where g.own = {own.format('p')})")
             self.engine.drop("gone")
 
     def cut(self, step: Pass, what: str, limit: int, records: str) -> None:

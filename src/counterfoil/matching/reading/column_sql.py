@@ -253,7 +253,7 @@ def _figure(column: str, kind: str, amount: Amount, source: Source, asset: str, 
     if whole and amount.unit == "minor":
         value = f"cast({column} as bigint)"
         return SqlValue(value, f"{column} is null or {column} not between -{MINOR_MAX} and {MINOR_MAX}")
-    text = _cleaned(column if kind == "VARCHAR" else f"cast({column} as varchar)", kind, amount)
+    text = cleaned(column if kind == "VARCHAR" else f"cast({column} as varchar)", kind, amount)
     if amount.unit == "minor":
         value = f"case when regexp_full_match({text}, '[+-]?[0-9]{{1,19}}') then try_cast({text} as bigint) end"
         if kind == "VARCHAR":  # a number that is written back as it stood needs no pattern, which costs twice as much
@@ -268,7 +268,7 @@ def _figure(column: str, kind: str, amount: Amount, source: Source, asset: str, 
     return SqlValue(value, f"coalesce({value} not between -{MINOR_MAX} and {MINOR_MAX}, true)")
 
 
-def _cleaned(text: str, kind: str, amount: Amount) -> str:
+def cleaned(text: str, kind: str, amount: Amount) -> str:
     """A figure as people write it, down to sign, digits and a point: (12.50), 12.50-, € 12.50, 1.234,56."""
     if kind == "DOUBLE":  # by the 15 digits that programs show and count with, so that 0.1 + 0.2 is 0.3
         return f"printf('%.15g', cast({text} as double))"

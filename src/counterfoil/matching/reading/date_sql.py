@@ -14,12 +14,12 @@ def dates_of(source: Source, known: Mapping[str, str], types: Mapping[str, str],
     found = {}
     for name in ("booked_on", "value_on", "event_at"):
         if name in known:
-            read = _moment if name == "event_at" else _date
+            read = _moment if name == "event_at" else date_sql
             found[name] = read(source, known[name], types[source.columns[name]], keeper(reads, name))
     return found
 
 
-def _date(source: Source, column: str, kind: str, keep: Keep) -> SqlValue:
+def date_sql(source: Source, column: str, kind: str, keep: Keep) -> SqlValue:
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
         return SqlValue(f"cast({column} as date)", "")
     plain = f"cast({column} as varchar)"

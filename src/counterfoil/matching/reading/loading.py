@@ -17,6 +17,7 @@ from counterfoil.matching.reading.provenance import FILE_COLUMN, OURS, SideReadi
 from counterfoil.matching.reading.scans import BLOCK, REJECTED_KEPT_MAX, TABLES, SourceUnreadable, check_formats, scan_of, types_of, written
 from counterfoil.matching.reading.sides import Profile, Side, UnreadableRow, profiled
 from counterfoil.matching.reading.totals import NO_RECORD, broken_balance, told_by_foot, wrong_total
+from counterfoil.matching.reading.where_sql import where_sql
 from counterfoil.matching.rules.model import FIELDS, Amount, Source
 
 TABULAR: Final = {
@@ -82,10 +83,7 @@ def _tabular(engine: DuckEngine, paths: Sequence[Path], source: Source, side: st
     in_place = form in ("parquet", "table", "xlsx")
     reading = SideReading(scan, tuple(paths), "parquet" if in_place else form, source.csv)
     types = types_of(engine, scan)
-    where = " and ".join(
-        f"trim(cast({_named(each.column, types, side)} as varchar)) in ({', '.join(literal(v) for v in each.values)})"
-        for each in source.where
-    )
+    where = where_sql(source, types, side)
     relation, layer = _understood(engine, reading, source, types, where, side, form)
     kept = where if in_place else ""
     columns, profile, good = profiled(engine, relation, layer, kept)
@@ -198,12 +196,6 @@ def _source(engine: DuckEngine, reading: SideReading, found: Shaped, where: str,
         engine.conn.execute("set preserve_insertion_order = false")
     columns = {**found.kept.columns, "row": "row_at" if where else "rowid", "file": "''"}
     return f"{side}_copy", found.kept._replace(columns=columns)
-
-
-def _named(column: str, types: Mapping[str, str], side: str) -> str:
-    if column not in types:
-        raise InvalidInput(f"{side}.where", f"one of the file's columns: {', '.join(list(types)[:30])}", got=column[:60])
-    return identifier(column)
 
 
 def _structural(engine: DuckEngine, side: str, paths: Sequence[Path]) -> list[tuple[int, int, int, str, str, str]]:

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 PART_LINES_MAX: Final = 8  # a subset sum longer than this is a coincidence more often than a payment
-FIELDS: Final[tuple[str, ...]] = (
-    "id",
-    "reference",
-    "asset",
-    "booked_on",
-    "value_on",
-    "event_at",
-    "status",
-    "counterparty",
-    "memo",
-    "batch",
-)
+FIELDS: Final[Mapping[str, str]] = {
+    "id": "The record's own id; reports name it by this.",
+    "reference": "What both sides call the payment: the key.",
+    "asset": "The currency or asset of the row; `asset` of the side where no column says.",
+    "booked_on": "The day of booking.",
+    "value_on": "The day from which the money counts.",
+    "event_at": "The moment at which it happened.",
+    "status": "What became of it; `[left.status]` gives the words of both sides the same meaning.",
+    "counterparty": "Who is on the other side of the payment.",
+    "memo": "The text of the payment.",
+    "batch": "The payout, deposit or settlement that the record belongs to.",
+}
 KeyField = Literal["id", "reference", "counterparty", "memo", "batch"]
 Compared = Literal["amount", "asset", "status", "date", "counterparty"]
+COMPARED: Final[Mapping[Compared, str]] = {
+    "amount": "Amounts, or the sums of a group, within the tolerance of the pass.",
+    "asset": "Currency or asset; it is compared whether or not it is named, because amounts of two assets are never compared.",
+    "status": "The status, after `[left.status]` and `[right.status]`.",
+    "date": "The day lies within the window of the pass; a day that is not known is not compared, and the report counts those.",
+    "counterparty": "The name of the other side, in capitals.",
+}
 Normal = Literal["case", "punctuation", "zeros", "digits"]
+NORMAL: Final[Mapping[Normal, str]] = {
+    "case": "Capitals and small letters are the same.",
+    "punctuation": "Only Latin letters and digits count: `INV-10 400` is `INV10400`.",
+    "digits": "Only digits count: `#10400` is `10400`.",
+    "zeros": "Noughts before a number do not count: `INV-00042` is `INV-42`.",
+}
+
+
+Limit = Annotated[Decimal | date, Field(union_mode="left_to_right")]  # a figure or a day
 
 
 class _RuleSetPart(BaseModel):
@@ -101,10 +119,32 @@ class Dates(_RuleSetPart):
 
 
 class Where(_RuleSetPart):
-    """Which rows count: the others are left out before anything is counted, and the report says how many."""
+    """Which rows count: the others are left out before anything is counted, and the report says how many.
 
-    column: str
-    values: tuple[str, ...] = Field(min_length=1, description="The row stays when the column holds one of these.")
+    Several `[[left.where]]` must all hold, and so must several conditions of one. Figures are compared in the unit that the file is written
+    in, with the decimal mark of its amounts; days by the formats of `[left.dates]`. A cell that is neither stays, so that no row is left
+    out because nobody understood it; an empty cell is neither more nor less than anything.
+    """
+
+    column: str = Field(description="The file's column.")
+    values: tuple[str, ...] = Field(default=(), description="The row stays when the column holds one of these.")
+    contains: str = Field(default="", description="The row stays when this stands within the text.")
+    begins_with: str = Field(default="", description="The row stays when the text begins with this.")
+    empty: bool | None = Field(default=None, description="`true`: the row stays when nothing stands there; `false`: when something does.")
+    at_least: Limit | None = Field(default=None, description="A figure (100, 12.50) or a day (2026-03-01): the row stays from it on.")
+    more_than: Limit | None = Field(default=None, description="The row stays above this figure, or after this day.")
+    at_most: Limit | None = Field(default=None, description="The row stays up to this figure or day.")
+    less_than: Limit | None = Field(default=None, description="The row stays below this figure, or before this day.")
+    negated: bool = Field(default=False, alias="not", description="`true` turns it around: the row stays when the conditions do not hold.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Where:
+        limits = (self.at_least, self.more_than, self.at_most, self.less_than)
+        if not (self.values or self.contains or self.begins_with) and self.empty is None and all(each is None for each in limits):
+            raise ValueError(
+                "say which rows stay: `values`, `contains`, `begins_with`, `empty`, `at_least`, `more_than`, `at_most` or `less_than`"
+            )
+        return self
 
 
 class Source(_RuleSetPart):
@@ -116,7 +156,7 @@ class Source(_RuleSetPart):
     )
     csv: Csv = Csv()
     sheet: str | None = Field(default=None, description="Which sheet of a workbook; the first that has a column of amounts otherwise.")
-    columns: dict[str, str] = Field(default_factory=dict, description="Our name → the file's column.")
+    columns: dict[str, str] = Field(default_factory=dict, description="Our name → the file's column, see below.")
     amount: Amount | None = None
     asset: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9]{1,11}$", description="The asset of every row, where no column says.")
     scale: dict[str, int] = Field(default_factory=dict, description="Decimals of assets that are no ISO currency, such as UVE = 6.")
@@ -142,24 +182,34 @@ class Calendar(_RuleSetPart):
     """Which days count in a window."""
 
     business_days: bool = Field(default=False, description="Count Monday to Friday without holidays.")
-    holidays: tuple[date, ...] = Field(default=(), max_length=2_000)
+    holidays: tuple[date, ...] = Field(default=(), max_length=2_000, description="Days that do not count, such as 2026-12-25.")
 
 
 class _Window(_RuleSetPart):
     """How far right may lie from left, in days: right − left from `-before` to `after`."""
 
-    before_days: int = Field(default=0, ge=0, le=3_660)
-    after_days: int = Field(default=0, ge=0, le=3_660)
+    before_days: int = Field(default=0, ge=0, le=3_660, description="So many days may the right record lie before the left one.")
+    after_days: int = Field(default=0, ge=0, le=3_660, description="So many days may the right record lie after the left one.")
 
 
-class KeyPass(_Window):
+class _Differing(_Window):
+    differing: Literal["break", "later"] = Field(
+        default="break",
+        description="What belongs together and differs: `break` at once; `later`: it stays open for the passes below, "
+        "which may have a tolerance, a wider window or another key, and is a break if none of them takes it.",
+    )
+
+
+class KeyPass(_Differing):
     """Equal keys and equal asset; then amount, status and date are compared, and what differs is the break's fields."""
 
     kind: Literal["key"]
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")
-    left: tuple[KeyField, ...] = Field(default=("reference",), min_length=1)
-    right: tuple[KeyField, ...] = Field(default=("reference",), min_length=1)
-    normalise: tuple[Normal, ...] = ()
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,39}$", description="What reports call this pass.")
+    left: tuple[KeyField, ...] = Field(
+        default=("reference",), min_length=1, description="The columns of the left side that are the key together."
+    )
+    right: tuple[KeyField, ...] = Field(default=("reference",), min_length=1, description="Those of the right side, in the same order.")
+    normalise: tuple[Normal, ...] = Field(default=(), description="What is taken off both keys before they are compared, see below.")
     extract: str | None = Field(default=None, max_length=200, description="A regular expression: what it finds in the key is the key.")
     amount_tolerance: int = Field(default=0, ge=0, description="Minor units by which amounts may differ; each use is recorded.")
     splits: bool = Field(default=True, description="Several records of one key whose sum equals one record of the other side match.")
@@ -181,40 +231,44 @@ class KeyPass(_Window):
         return self
 
 
-class EmbeddedPass(_Window):
+class EmbeddedPass(_Differing):
     """The reference of one side stands as a word within the text of the other."""
 
     kind: Literal["embedded"]
-    name: str = Field(default="embedded", pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    name: str = Field(default="embedded", pattern=r"^[a-z][a-z0-9-]{0,39}$", description="What reports call this pass.")
     min_length: int = Field(default=6, ge=4, le=40, description="Shorter references are found by chance.")
-    amount_tolerance: int = Field(default=0, ge=0)
+    amount_tolerance: int = Field(default=0, ge=0, description="Minor units by which amounts or sums may differ; each use is recorded.")
 
 
 class ReversalPass(_Window):
     """A record and its opposite on the same side, with the same reference: together they are nothing."""
 
     kind: Literal["reversal"]
-    name: str = Field(default="reversal", pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    name: str = Field(default="reversal", pattern=r"^[a-z][a-z0-9-]{0,39}$", description="What reports call this pass.")
 
 
 class GroupPass(_Window):
     """Many to one and one to many: the sum over a batch equals one record of the other side."""
 
     kind: Literal["group"]
-    name: str = Field(default="group", pattern=r"^[a-z][a-z0-9-]{0,39}$")
-    before_days: int = Field(default=7, ge=0, le=3_660)
-    after_days: int = Field(default=31, ge=0, le=3_660)
-    left: KeyField = "batch"
-    right: KeyField = "batch"
-    amount_tolerance: int = Field(default=0, ge=0)
+    name: str = Field(default="group", pattern=r"^[a-z][a-z0-9-]{0,39}$", description="What reports call this pass.")
+    before_days: int = Field(
+        default=7, ge=0, le=3_660, description="So many days may the right sum lie before the left one, by their last days."
+    )
+    after_days: int = Field(
+        default=31, ge=0, le=3_660, description="So many days may the right sum lie after the left one, by their last days."
+    )
+    left: KeyField = Field(default="batch", description="The column of the left side that gathers a sum.")
+    right: KeyField = Field(default="batch", description="The same of the right side.")
+    amount_tolerance: int = Field(default=0, ge=0, description="Minor units by which amounts or sums may differ; each use is recorded.")
 
 
 class SubsetPass(_Window):
     """No batch id: a few records of one counterparty add up to one of the other side, in one way only."""
 
     kind: Literal["subset"]
-    name: str = Field(default="subset", pattern=r"^[a-z][a-z0-9-]{0,39}$")
-    parts_max: int = Field(default=6, ge=2, le=PART_LINES_MAX)
+    name: str = Field(default="subset", pattern=r"^[a-z][a-z0-9-]{0,39}$", description="What reports call this pass.")
+    parts_max: int = Field(default=6, ge=2, le=PART_LINES_MAX, description="Of how many records a sum may be made.")
     candidates_max: int = Field(default=20, ge=2, le=24, description="A record with more candidates is left open, and the report says so.")
 
 
@@ -222,8 +276,8 @@ class AmountPass(_Window):
     """No common key: equal amount and asset within the window, one to one. Suggests, unless you say that it confirms."""
 
     kind: Literal["amount"]
-    name: str = Field(default="amount", pattern=r"^[a-z][a-z0-9-]{0,39}$")
-    same_counterparty: bool = False
+    name: str = Field(default="amount", pattern=r"^[a-z][a-z0-9-]{0,39}$", description="What reports call this pass.")
+    same_counterparty: bool = Field(default=False, description="Only records whose counterparties are equal.")
     confirms: bool = Field(default=False, description="Only where amounts are as good as unique: there is no other evidence.")
 
 
@@ -231,7 +285,7 @@ class TextPass(_Window):
     """What is left, linked by rare words, amounts and dates. How much each says is counted from the files: no weights to set."""
 
     kind: Literal["text"]
-    name: str = Field(default="text", pattern=r"^[a-z][a-z0-9-]{0,39}$")
+    name: str = Field(default="text", pattern=r"^[a-z][a-z0-9-]{0,39}$", description="What reports call this pass.")
     open_max: int = Field(
         default=2_000_000,
         ge=1_000,
@@ -260,24 +314,27 @@ Pass = Annotated[KeyPass | EmbeddedPass | ReversalPass | GroupPass | SubsetPass 
 class Severity(_RuleSetPart):
     """From which amount, in minor units, a break is high or critical; smaller ones are low under `low_below`."""
 
-    low_below: int = Field(default=100, ge=0)
-    high_from: int = Field(default=100_000, ge=0)
-    critical_from: int = Field(default=1_000_000, ge=0)
+    low_below: int = Field(default=100, ge=0, description="A break of less is low.")
+    high_from: int = Field(default=100_000, ge=0, description="A break of so much is high.")
+    critical_from: int = Field(default=1_000_000, ge=0, description="A break of so much is critical.")
 
 
 class RuleSet(_RuleSetPart):
     """Everything that decides a reconciliation. The same files and the same rule set give the same bytes."""
 
-    version: Literal[1] = 1
-    name: str = Field(default="reconciliation", max_length=80)
+    version: Literal[1] = Field(default=1, description="Of this notation.")
+    name: str = Field(default="reconciliation", max_length=80, description="What reports call it.")
     as_of: date | None = Field(
         default=None, description="The watermark: the last day that both sources cover; the latest date seen otherwise."
     )
-    compare: tuple[Compared, ...] = ("amount", "asset", "status", "date")
+    compare: tuple[Compared, ...] = Field(
+        default=("amount", "asset", "status", "date"),
+        description="What must agree in a match, see below. Left out: what both sides have a column for.",
+    )
     left: Source = Source(name="left")
     right: Source = Source(name="right")
     calendar: Calendar = Calendar()
-    passes: tuple[Pass, ...] = Field(alias="pass", min_length=1, max_length=40)
+    passes: tuple[Pass, ...] = Field(alias="pass", min_length=1, max_length=40, description="The passes, in the order in which they work.")
     severity: Severity = Severity()
 
     @model_validator(mode="after")

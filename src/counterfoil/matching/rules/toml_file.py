@@ -5,18 +5,26 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.problems import InvalidInput
-from counterfoil.matching.rules.model import RuleSet
+from counterfoil.matching.rules.model import Pass, RuleSet
 
 _TABLE: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\"'-]+)\s*\]\]?")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_\"'-]+(?:\s*\.\s*[A-Za-z0-9_\"'-]+)*)\s*=")
 _AT_LINE: Final = re.compile(r"\(at line (\d+), column (\d+)\)")
+
+FORMS: Final = {
+    r"^[a-z][a-z0-9-]{0,39}$": "small letters, digits and hyphens, beginning with a letter, at most 40",
+    r"^[A-Z][A-Z0-9]{1,11}$": "a code in capitals, such as EUR",
+}
 
 Place = tuple[str | int, ...]
 
@@ -25,7 +33,7 @@ def load_rules(source: Path | str) -> RuleSet:
     """A rule set from a TOML file (a Path) or text (a str). Raises InvalidInput with field, limit and line."""
     name, text = (str(source), _text_of(source)) if isinstance(source, Path) else ("rules", source)
     try:
-        given = tomllib.loads(text)
+        given = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         found = _AT_LINE.search(str(error))
         line, column = (int(found[1]), int(found[2])) if found else (None, None)
@@ -83,11 +91,74 @@ def _counted(table: Place, count: dict[Place, int]) -> Place:
 
 def _first(name: str, error: ValidationError, lines: dict[Place, int]) -> InvalidInput:
     """The first thing that is wrong, by line; how many more there are is told too."""
-    found = [(_line(_place(e["loc"], lines), lines), _place(e["loc"], lines), e["msg"]) for e in error.errors()]
+    found = [(_line(_place(e["loc"], lines), lines), _place(e["loc"], lines), _in_plain_words(e)) for e in _own(error.errors())]
     line, place, message = min(found, key=lambda each: each[0] or 10**9)
     more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
     field = ".".join(str(part) for part in place) or name
-    return InvalidInput(field, message.removeprefix("Value error, ") + more, file=name, line=line)
+    return InvalidInput(field, message + more, file=name, line=line)
+
+
+def _own(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without what only follows from another: a list whose one item is wrong is not too short besides."""
+    return [e for e in errors if e["type"] != "too_short" or not any(o is not e and o["loc"][: len(e["loc"])] == e["loc"] for o in errors)]
+
+
+def _in_plain_words(error: ErrorDetails) -> str:
+    """What would be right there, without the words of the library that found it."""
+    facts, given = error.get("ctx", {}), error["input"]
+    match error["type"]:
+        case "extra_forbidden":
+            known = _names_beside(error["loc"])
+            near = get_close_matches(str(error["loc"][-1]), known, 1)
+            meant = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}" if known else "no such name"
+            return f"a name that is known here; {meant}"
+        case "missing":
+            return "a value: it is required and not there"
+        case "literal_error" | "union_tag_invalid":
+            allowed = str(facts.get("expected") or facts.get("expected_tags"))
+            return f"one of {allowed.replace(' or ', ', ')}; not {_shown(given.get('kind') if isinstance(given, dict) else given)}"
+        case "union_tag_not_found":
+            return "`kind`: key, embedded, reversal, group, subset, amount or text"
+        case "greater_than_equal":
+            return f"{facts['ge']} or more; not {_shown(given)}"
+        case "less_than_equal":
+            return f"{facts['le']} or less; not {_shown(given)}"
+        case "too_short":
+            return f"{facts['min_length']} or more of them"
+        case "string_type":
+            return f"a text between quotes; not {_shown(given)}"
+        case "tuple_type":
+            return f"a list, between [ and ]; not {_shown(given)}"
+        case "bool_type" | "bool_parsing":
+            return f"true or false; not {_shown(given)}"
+        case "int_type" | "int_parsing" | "int_from_float":
+            return f"a whole number; not {_shown(given)}"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return f"a table of its own; not {_shown(given)}"
+        case "string_pattern_mismatch":
+            return f"{FORMS.get(str(facts['pattern']), 'a text of the form ' + str(facts['pattern']))}; not {_shown(given)}"
+        case "decimal_parsing" | "date_from_datetime_parsing" | "date_parsing":
+            return f"a figure such as 12.50 or a day such as 2026-03-01; not {_shown(given)}"
+        case _:
+            return error["msg"].removeprefix("Value error, ")
+
+
+def _shown(given: object) -> str:
+    return repr(given)[:40]
+
+
+def _names_beside(loc: tuple[int | str, ...]) -> list[str]:
+    """The names that could stand where an unknown one does: those of the table around it."""
+    model: type[BaseModel] = RuleSet
+    for part in loc[:-1]:
+        if isinstance(part, int):
+            continue
+        kinds = {get_args(each.model_fields["kind"].annotation)[0]: each for each in get_args(get_args(Pass)[0])}
+        field = next((each for name, each in model.model_fields.items() if part in (name, each.alias)), None)
+        inner = kinds.get(part) if field is None else field.annotation
+        found = next((each for each in (inner, *get_args(inner)) if isinstance(each, type) and issubclass(each, BaseModel)), None)
+        model = found or model
+    return sorted(field.alias or name for name, field in model.model_fields.items())
 
 
 def _place(loc: tuple[int | str, ...], lines: dict[Place, int]) -> Place:
