@@ -80,6 +80,26 @@ def test_rounding_among_real_differences_is_no_tolerance(tmp_path):
     assert outcome.verdict == "not reconciled"
 
 
+def test_a_fee_that_nobody_wrote_down_is_found_from_the_pairs_and_said_in_figures(tmp_path):
+    """1.9 % and 25 cents of each sale, and three pairs that are really off."""
+    there = bank()
+    for n, minor, _ in SALES:
+        paid = minor - ((minor * 19_000 + 500_000) // 1_000_000 + 25) - 500 * (n % 30 == 0)
+        there = there.replace(f",{money(minor)},{n}\n", f",{money(paid)},{n}\n")
+    outcome, rules, reasons = guessed(tmp_path, shop(), there)
+    assert (rules.left.amount.less_ppm, rules.left.amount.less_minor) == (19_000, 25), reasons
+    assert any(
+        "a known fee: Total on the left less 1.90 % and 25 minor units of each record agrees in 87 of 90" in reason for reason in reasons
+    )
+    assert [(kind, count, minor) for kind, _, count, minor in outcome.kinds] == [("AMOUNT_MISMATCH", 3, 15_00)]
+
+
+def test_amounts_that_no_fee_explains_are_given_none(tmp_path):
+    _, rules, reasons = guessed(tmp_path, shop(off=lambda n: n * n % 997), bank())
+    assert rules.left.amount.less_ppm == rules.right.amount.less_ppm == 0
+    assert any("say which fee lies between them" in reason for reason in reasons), reasons
+
+
 def test_totals_under_and_between_the_rows_are_no_records_and_are_said(tmp_path):
     lines = shop().splitlines()
     half, rest = sum(m for _, m, _ in SALES[:45]), sum(m for _, m, _ in SALES[45:])

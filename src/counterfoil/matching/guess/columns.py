@@ -74,6 +74,7 @@ class Looked:
     negative: list[str] = field(default_factory=list)
     sign: int = 1
     feet: int = 0
+    less: tuple[int, int] | None = None
     asset: str | None = None
     only_asset: str | None = None
     date_formats: list[str] = field(default_factory=list)
@@ -85,6 +86,11 @@ class Looked:
         """Read the amount in this way from now on."""
         self.amounts, self.unit, self.decimal, self.group = dict(reading.amounts), reading.unit, reading.decimal, reading.group
         self.has_decimals, self.sample_amount, self.negative = reading.has_decimals, reading.sample_amount, list(reading.negative)
+
+    @property
+    def known_fee(self) -> dict[str, int]:
+        """What is taken off each figure, as a rule set writes it: millionths, and minor units."""
+        return {name: value for name, value in zip(("less_ppm", "less_minor"), self.less or (), strict=False) if value}
 
     def say(self, sentence: str) -> None:
         """Keep a reason, with the side in front."""

@@ -23,6 +23,7 @@ from counterfoil.matching.guess.amounts import (
     try_keys,
 )
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked
+from counterfoil.matching.guess.fees import known_fee
 from counterfoil.matching.reading.column_sql import shaped
 from counterfoil.matching.reading.totals import BALANCE, TOTAL
 from counterfoil.matching.rules.model import Amount, Dates, Source
@@ -91,8 +92,11 @@ def _seen(engine: DuckEngine, side: Looked) -> None:
         "decimal": side.decimal or ".",
         "group": side.group,
         "negative": side.negative,
+        **side.known_fee,
     }
-    amount = Amount(column="amount", unit="minor") if side.statement else Amount.model_validate(written)
+    amount = (
+        Amount.model_validate({"column": "amount", "unit": "minor", **side.known_fee}) if side.statement else Amount.model_validate(written)
+    )
     source = Source(
         columns=side.columns,
         amount=amount,
@@ -153,14 +157,19 @@ def _best_key(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[d
     if best is None or best.met * 100 < min(smaller, LEFT_ROWS) * KEY_SHARE_LEAST:
         return None
     meets = f"{best.left_key} on the left meets {best.right_key} on the right {best.met:,} times{best.form.told}"
-    if best.near * 2 < best.met:
+    if best.near * 2 < best.met and (fee := known_fee(engine, sides, trials)):
+        best = fee.trial
+        sides[fee.side].less = (fee.ppm, fee.minor)
+        found.reasons.append(fee.sentence(sides))
+    elif best.near * 2 < best.met:
         nearest = f"the nearest is {told(best, trials, sides)}. Name the columns yourself, or say which fee lies between them"
         found.reasons.append(f"no key: {meets}, but no two amounts agree there often enough; {nearest}")
         return None
     for side in take(sides, best):
         _seen(engine, side)
-    found.reasons.append(f"key: {meets}, and {best.agreed:,} of those agree in the amount")
-    if max(len(side.readings) for side in sides) > 1:
+    agreed = "" if any(side.less for side in sides) else f", and {best.agreed:,} of those agree in the amount"
+    found.reasons.append(f"key: {meets}{agreed}")
+    if not any(side.less for side in sides) and max(len(side.readings) for side in sides) > 1:
         found.reasons.append(told(best, trials, sides))
     return best
 

@@ -97,6 +97,7 @@ def _side(side: Looked) -> list[str]:
         lines += [f"{name} = {quoted(mark)}" for name, mark in (("decimal", side.decimal), ("group", side.group)) if mark]
         if side.negative:
             lines.append(f"negative = [{', '.join(quoted(word) for word in side.negative)}]")
+        lines += [f"{name} = {value}" for name, value in side.known_fee.items()]
         if side.sign == -1:
             lines.append("sign = -1")
     if side.date_formats:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from counterfoil.matching.engines.engine import Engine, literal
 from counterfoil.matching.passes.words import capitals
-from counterfoil.matching.rules.model import Compared, EmbeddedPass, GroupPass, KeyPass, Pass, TextPass
+from counterfoil.matching.rules.model import Compared, EmbeddedPass, GroupPass, KeyPass, Pass, SubsetPass, TextPass
 
 CONFIRMED: Final = "confirmed"
 BREAK: Final = "break"
@@ -35,7 +35,7 @@ class GateLimits(NamedTuple):
 
 def limits_of(step: Pass) -> GateLimits:
     """The limits of a pass. Only passes that have a tolerance in the rule set have one here."""
-    if isinstance(step, KeyPass | EmbeddedPass | GroupPass | TextPass):
+    if isinstance(step, KeyPass | EmbeddedPass | GroupPass | SubsetPass | TextPass):
         return GateLimits(step.amount_tolerance, step.before_days, step.after_days)
     return GateLimits(0, step.before_days, step.after_days)
 

@@ -141,7 +141,7 @@ def _sums(board: Board, step: SubsetPass, one: str, many: str) -> list[tuple[str
     targets: dict[tuple[str, int], list[tuple[str, int]]] = defaultdict(list)
     for target, total, part, amount in rows:
         targets[target, abs(int(total))].append((part, abs(int(amount))))
-    searched = {target: only_sum(given, total, step.parts_max) for (target, total), given in targets.items()}
+    searched = {target: _exact_or_near(given, total, step.parts_max, step.amount_tolerance) for (target, total), given in targets.items()}
     given_up = [(target,) for target, search in searched.items() if search.cut_short]
     if given_up:
         engine.load("given_up", {"one": "varchar"}, given_up)
@@ -164,7 +164,7 @@ def _pool(board: Board, step: SubsetPass, one: str, many: str) -> None:
         "subset_candidate",
         f"""select {one}.u as one, {one}.amount as total, {many}.u as many, {many}.amount as part from l_named l join r_named r
             on l.name = r.name and r.asset = l.asset and sign(r.amount) = sign(l.amount)
-                and abs({many}.amount) < abs({one}.amount) and abs({one}.amount) < {AMOUNT_MAX}
+                and abs({many}.amount) < abs({one}.amount) + {step.amount_tolerance} and abs({one}.amount) < {AMOUNT_MAX}
                 and coalesce(r.d - l.d between {-step.before_days} and {step.after_days}, true)
                 and {agrees(board.compare, limits)}""",
     )
@@ -197,9 +197,18 @@ class Search(NamedTuple):
 
     parts: list[str]
     cut_short: bool = False
+    several: bool = False
 
 
-def only_sum(given: Sequence[tuple[str, int]], total: int, parts_max: int) -> Search:
+def _exact_or_near(given: Sequence[tuple[str, int]], total: int, parts_max: int, tolerance: int) -> Search:
+    """An exact sum where there is one way or several; only where there is none, one within the tolerance."""
+    exact = only_sum(given, total, parts_max)
+    if exact.parts or exact.cut_short or exact.several or not tolerance:
+        return exact
+    return only_sum(given, total, parts_max, tolerance)
+
+
+def only_sum(given: Sequence[tuple[str, int]], total: int, parts_max: int, tolerance: int = 0) -> Search:
     """The names of 2 to `parts_max` figures that give `total`, if there is exactly one way; the search is bounded."""
     order = sorted(given, key=lambda each: (-each[1], each[0]))
     rest = [0] * (len(order) + 1)
@@ -213,16 +222,16 @@ def only_sum(given: Sequence[tuple[str, int]], total: int, parts_max: int) -> Se
         steps += 1
         if steps > STEPS_MAX:
             return Search([], cut_short=True)
-        if missing == 0:
-            if len(taken) > 1:
+        if at == len(order) or (missing == 0 and not tolerance):
+            if len(taken) > 1 and abs(missing) <= tolerance:
                 ways.append(taken)
             continue
-        if at == len(order) or len(taken) == parts_max or rest[at] < missing:
+        if rest[at] < missing - tolerance or (len(taken) == parts_max and missing > tolerance):
             continue
         stack.append((at + 1, missing, taken))
-        if order[at][1] <= missing:
+        if order[at][1] <= missing + tolerance and len(taken) < parts_max:
             stack.append((at + 1, missing - order[at][1], [*taken, order[at][0]]))
-    return Search(ways[0] if len(ways) == 1 else [])
+    return Search(ways[0] if len(ways) == 1 else [], several=len(ways) > 1)
 
 
 def _without_rivals(solved: Sequence[tuple[str, list[str]]]) -> Iterable[tuple[str, list[str]]]:

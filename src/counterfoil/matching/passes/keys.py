@@ -122,6 +122,8 @@ def _match_several(board: Board, step: KeyPass) -> None:
         _nearest(board, step, ["key", "asset", "sign(amount)"], cost=off, also=near)
         if step.splits:
             _splits(board, step, tolerance=step.amount_tolerance)
+    if step.splits:
+        _splits_that_differ(board, step)
     _nearest(board, step, ["key", "asset", "sign(amount)"], cost=off)
     _nearest(board, step, ["key", "sign(amount)"], cost=off)
     _too_many(board, step)
@@ -214,6 +216,32 @@ def _splits(board: Board, step: KeyPass, *, tolerance: int) -> None:
                  join {_open("l")} l on l.key = s.key and l.asset = s.asset join {_open("r")} r on r.key = s.key and r.asset = s.asset)"""
     board.link_groups(step, links, reason=f"'key equal, {SUM_OF}")
     engine.drop("split")
+
+
+def _splits_that_differ(board: Board, step: KeyPass) -> None:
+    """One record here, several there, and no sum of all: all but one where that one explains the difference alone; else, where the sum
+    lies nearer than any single record, the sum is off, and the break names every record of it."""
+    engine = board.engine
+    for one, many in (("l", "r"), ("r", "l")):
+        engine.table(
+            "split",
+            f"""select m.u as many, o.u as one, m.amount, o.amount as told, m.key, m.asset,
+                       {engine.wide_sum("m.amount")} over (partition by o.u) as total, count(*) over (partition by o.u) as n,
+                       min(abs(m.amount - o.amount)) over (partition by o.u) as nearest
+                from {_open(many)} m join {_open(one)} o on o.key = m.key and o.asset = m.asset
+                where o.u in (select min(u) from {_open(one)} s group by key, asset having count(*) = 1)
+                    and sign(m.amount) = sign(o.amount)""",
+        )
+        engine.table(
+            "one_over", "select one, min(many) as u from split where n > 2 and amount = total - told group by one having count(*) = 1"
+        )
+        links = f"select s.many as {many}_u, s.one as {one}_u, s.one as grp, s.n from split s"
+        without = f"({links} join one_over w on w.one = s.one where w.u <> s.many)"
+        board.link_groups(step, without, reason="'key equal, sum of ' || cast(k.n - 1 as varchar) || ' records equal, one left out'")
+        off = f"""({links} where s.n > 1 and abs(s.total - s.told) > {step.amount_tolerance} and abs(s.total - s.told) < s.nearest
+                   and not exists (select 1 from one_over w where w.one = s.one))"""
+        board.link_groups(step, off, reason="'key equal, sum of ' || cast(k.n as varchar) || ' records differs'")
+        engine.drop("split", "one_over")
 
 
 def _doubles(board: Board, step: KeyPass) -> None:

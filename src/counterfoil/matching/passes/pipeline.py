@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Final
 
 from counterfoil.base.problems import InvalidInput
@@ -88,6 +89,7 @@ def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: 
         records={side: read.select(("id", *texts.TEXTS)) for side, read in (("l", left), ("r", right))},
         rows={"l": left.rows, "r": right.rows},
     )
+    board.learnt += [told for source in (rules.left, rules.right) if (told := _known_fee(source))]
     suspects = board.sizes
     clean = sum(total.rows for total in totals["l"].values()) - suspects[0]
     for step in rules.passes:
@@ -116,6 +118,16 @@ def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: 
         not_checked.append(f"date was not compared where one record of a matched pair has none: {unknown:,} pairs")
     control = control_totals(footing, within)
     return Matched(rules, compare, as_of, first, clean, suspects, board, footing, tolerated, control, cuts, not_checked, board.learnt)
+
+
+def _known_fee(source: Source) -> str:
+    """What was taken off every amount of a side before anything was compared, for the report."""
+    amount = source.amount
+    if amount is None or not amount.has_known_fee:
+        return ""
+    share = f"{Decimal(amount.less_ppm).scaleb(-4).normalize():f} %" if amount.less_ppm else ""
+    fixed = f"{amount.less_minor:,} minor units" if amount.less_minor else ""
+    return f"every amount of {source.name} is compared less a known fee of {' and '.join(filter(None, (share, fixed)))}"
 
 
 def run_pass(board: Board, step: Pass) -> None:

@@ -85,7 +85,8 @@ def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool, 
     texts: dict[str, str] = {name: _text(known[name], trims=trims) for name in TEXTS if name in known}
     asset, asset_bad = _asset(source, known, side)
     no_record = no_record_of(source, known, types, reads) if totals else []
-    amount, amount_bad, debit = _amount(source, types, asset, side, reads, debits)
+    figure, amount_bad, debit = _amount(source, types, asset, side, reads, debits)
+    amount = _less_known_fee(figure, source)
     dates = dates_of(source, known, types, reads)
     tests = [*no_record, ("amount", amount_bad), *((name, part.bad) for name, part in dates.items())]
     bad_row = f"case {' '.join(f'when {test} then {literal(name)}' for name, test in tests if test)} end"
@@ -106,6 +107,9 @@ def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool, 
     if source.amount and source.amount.balance:
         typed["balance"] = _balance(source, types, asset, side, reads)
         raw = raw._replace(columns={**raw.columns, "balance": typed["balance"]})
+    if source.amount and source.amount.has_known_fee:
+        typed["figure"] = figure  # what totals and balances of the file go by
+        raw = raw._replace(columns={**raw.columns, "figure": figure})
     return Shaped(reads, raw, typed, _kept(source, typed, plain, dates, side), debit)
 
 
@@ -121,8 +125,7 @@ def _kept(source: Source, typed: Mapping[str, str], plain: Mapping[str, str], da
     if "status" in plain:
         columns["status"] = _status(source, named)
     whole = _whole(source, columns, {name: SqlValue(name, "") for name in dates})
-    if "balance" in typed:
-        whole["balance"] = "balance"
+    whole |= {name: name for name in ("balance", "figure") if name in typed}
     return Layer(whole, named, "bad", bad_asset)
 
 
@@ -228,6 +231,15 @@ def _amount(source: Source, types: Mapping[str, str], asset: str, side: str, rea
     if debit and debits == "refused":
         bad.append(f"coalesce({debit} < 0, false)")
     return (f"-({value})" if amount.sign == -1 else value), " or ".join(bad), debit
+
+
+def _less_known_fee(figure: str, source: Source) -> str:
+    """The figure without the fee that the rule set knows, rounded half up away from nought; wide, so that no product overflows."""
+    amount = source.amount
+    if amount is None or not amount.has_known_fee:
+        return figure
+    share = f"(abs(cast({figure} as hugeint)) * {amount.less_ppm} + 500000) // 1000000"
+    return f"cast({figure} - sign({figure}) * ({share} + {amount.less_minor}) as bigint)"
 
 
 def _out(value: str, debits: Debits) -> str:

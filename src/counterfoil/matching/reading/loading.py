@@ -109,7 +109,9 @@ def _tabular(engine: DuckEngine, paths: Sequence[Path], source: Source, side: st
     if profile.no_record and not rejected and len(profile.totals) == 1:
         _refuse_wrong_total(engine, reading, relation, layer, kept, source)
     if feet and len(paths) == len(feet) == 1 and not rejected and len(profile.totals) == 1:
-        _refuse_wrong_foot(paths[0], feet[0], source, list(types), profile)
+        _refuse_wrong_foot(
+            paths[0], feet[0], source, list(types), next(iter(profile.totals)), _sum_of_figures(engine, relation, layer, kept)
+        )
     rejected.sort(key=lambda each: (each.file, each.line, each.column))
     return Side(side, name, tuple(paths), form, relation, columns, good, rows, left_out, rejected, reading, profile)
 
@@ -167,15 +169,21 @@ def _refuse_wrong_total(engine: DuckEngine, reading: SideReading, relation: str,
 
 
 def _refuse_wrong_foot(
-    path: Path, foot: tuple[int, int, int, str, str, str], source: Source, header: Sequence[str], profile: Profile
+    path: Path, foot: tuple[int, int, int, str, str, str], source: Source, header: Sequence[str], asset: str, above: int
 ) -> None:
     """The same of a sum whose line has fewer cells than the table. Raises SourceUnreadable."""
-    [(asset, above)] = profile.totals.items()
     told = told_by_foot(foot[-1] or "", source, header, asset)
-    if told is not None and told != above.minor:
+    if told is not None and told != above:
         line = line_of_byte(path, foot[2]) if foot[2] else foot[1]
-        reason = f"the total under the table is {told}, the rows add up to {above.minor} minor units"
+        reason = f"the total under the table is {told}, the rows add up to {above} minor units"
         raise SourceUnreadable(file=path.name, line=line, column=column_of(source, "amount"), reason=reason)
+
+
+def _sum_of_figures(engine: DuckEngine, relation: str, layer: Layer, where: str) -> int:
+    """What the records add up to as the file writes them, before a known fee is taken off."""
+    figure = layer.columns.get("figure", layer.columns["amount"])
+    kept = f" and ({where})" if where else ""
+    return int(engine.rows(f"select coalesce(sum({figure}), 0) from {relation} where ({layer.bad}) is null{kept}")[0][0])
 
 
 def _place(reading: SideReading, row: int) -> tuple[str, int]:

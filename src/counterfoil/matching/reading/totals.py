@@ -72,7 +72,7 @@ def wrong_total(engine: DuckEngine, relation: str, layer: Layer, where: str) -> 
 
     The caller sees to it that the file has one asset and no rejected rows: else nothing can be said.
     """
-    row, amount = layer.columns["row"], layer.columns["amount"]
+    row, amount = layer.columns["row"], layer.columns.get("figure", layer.columns["amount"])
     feet = engine.rows(
         f"""select r, told, above from (
                 select {row} as r, ({layer.bad}) as bad, {amount} as told,
@@ -121,7 +121,7 @@ def broken_balance(engine: DuckEngine, relation: str, layer: Layer, where: str) 
 
     Records without a balance are passed over: their amounts count towards the next balance.
     """
-    row, amount = layer.columns["row"], layer.columns["amount"]
+    row, amount = layer.columns["row"], layer.columns.get("figure", layer.columns["amount"])
     rows = engine.rows(
         f"""with r as (select {row} as pos, {amount} as amount, {layer.columns["balance"]} as balance from {relation}
                        where ({layer.bad}) is null{f" and ({where})" if where else ""}),

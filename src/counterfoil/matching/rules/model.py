@@ -95,6 +95,18 @@ class Amount(_RuleSetPart):
     direction: str | None = Field(default=None, description="A column that says whether the amount goes in or out.")
     negative: tuple[str, ...] = Field(default=(), description="Words in `direction` that mean out.")
     fee: str | None = Field(default=None, description="A column of fees (same unit) that is added: amount = net + fee.")
+    less_ppm: int = Field(
+        default=0,
+        ge=0,
+        lt=1_000_000,
+        description="A known fee: so many millionths of each figure, rounded half up, are taken off it (29000 is 2.9 %).",
+    )
+    less_minor: int = Field(
+        default=0,
+        ge=-(10**9),
+        le=10**9,
+        description="A known fee: so many minor units are taken off each figure; below nought, they are added.",
+    )
     balance: str | None = Field(
         default=None,
         description="The file's own running balance: every row must lead from one to the next, or the file is refused.",
@@ -109,6 +121,11 @@ class Amount(_RuleSetPart):
         if (self.direction is None) != (not self.negative):
             raise ValueError("`direction` and `negative` go together")
         return self
+
+    @property
+    def has_known_fee(self) -> bool:
+        """Is something taken off every figure before it is compared?"""
+        return bool(self.less_ppm or self.less_minor)
 
 
 class Dates(_RuleSetPart):
@@ -264,11 +281,15 @@ class GroupPass(_Window):
 
 
 class SubsetPass(_Window):
-    """No batch id: a few records of one counterparty add up to one of the other side, in one way only."""
+    """No batch id: a few records of one counterparty add up to one of the other side, in one way only.
+
+    Exact sums are looked for first; within a tolerance, only where no exact one is.
+    """
 
     kind: Literal["subset"]
     name: str = Field(default="subset", pattern=r"^[a-z][a-z0-9-]{0,39}$", description="What reports call this pass.")
     parts_max: int = Field(default=6, ge=2, le=PART_LINES_MAX, description="Of how many records a sum may be made.")
+    amount_tolerance: int = Field(default=0, ge=0, description="Minor units by which the sum may differ; each use is recorded.")
     candidates_max: int = Field(default=20, ge=2, le=24, description="A record with more candidates is left open, and the report says so.")
 
 
