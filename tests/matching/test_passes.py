@@ -144,10 +144,10 @@ def test_two_ways_to_the_same_sum_stay_open(tmp_path):
 
 
 def test_only_sum_needs_two_parts_and_one_way():
-    assert only_sum([("a", 5), ("b", 3), ("c", 2)], 5, 6) == (["b", "c"], False)
-    assert only_sum([("a", 7), ("b", 3), ("c", 2)], 5, 6) == (["b", "c"], False)
-    assert only_sum([("a", 7)], 7, 6) == ([], False)
-    assert only_sum([("a", 1), ("b", 1), ("c", 1)], 3, 2) == ([], False)
+    assert only_sum([("a", 5), ("b", 3), ("c", 2)], 5, 6) == (["b", "c"], False, False)
+    assert only_sum([("a", 7), ("b", 3), ("c", 2)], 5, 6) == (["b", "c"], False, False)
+    assert only_sum([("a", 7)], 7, 6) == ([], False, False)
+    assert only_sum([("a", 1), ("b", 1), ("c", 1)], 3, 2) == ([], False, False)
 
 
 def test_amount_and_date_alone_only_suggest_and_the_records_stay_breaks(tmp_path):

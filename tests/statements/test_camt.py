@@ -149,3 +149,38 @@ def test_a_long_statement_is_read_in_the_memory_of_one_entry(tmp_path: Path, mon
 def test_a_message_without_statements_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceBroken, match="there is no statement"):
         sources.read(written(tmp_path, "<Document><BkToCstmrStmt/></Document>", "none.xml"))
+
+
+def in_version(kind: str, version: int, closing: str = "1060.00") -> str:
+    """One credit as a message of this version: version 1 says so in its root, version 8 and later wrap states and parties."""
+    outer, inner = {
+        "052": ("BkToCstmrAcctRpt", "Rpt"),
+        "053": ("BkToCstmrStmt", "Stmt"),
+        "054": ("BkToCstmrDbtCdtNtfctn", "Ntfctn"),
+    }[kind]
+    root = f"{outer}V01" if version == 1 else outer
+    state, party = ("<Cd>BOOK</Cd>", "<Pty><Nm>Ortiz SA</Nm></Pty>") if version >= 8 else ("BOOK", "<Nm>Ortiz SA</Nm>")
+    balances = "".join(
+        f"<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp><Amt Ccy='EUR'>{amount}</Amt><CdtDbtInd>CRDT</CdtDbtInd>"
+        f"<Dt><Dt>2026-03-03</Dt></Dt></Bal>"
+        for code, amount in (("OPBD", "1000.00"), ("CLBD", closing))
+        if kind != "054"
+    )
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.{kind}.001.{version:02}"><{root}><GrpHdr><MsgId>M1</MsgId></GrpHdr>
+<{inner}><Id>S1</Id><Acct><Id><IBAN>DE02120300000000202051</IBAN></Id><Ccy>EUR</Ccy></Acct>{balances}
+<Ntry><Amt Ccy="EUR">60.00</Amt><CdtDbtInd>CRDT</CdtDbtInd><Sts>{state}</Sts><BookgDt><Dt>2026-03-03</Dt></BookgDt>
+<NtryDtls><TxDtls><Refs><EndToEndId>INV-1</EndToEndId></Refs><RltdPties><Dbtr>{party}</Dbtr></RltdPties>
+<RmtInf><Ustrd>Invoice 1</Ustrd></RmtInf></TxDtls></NtryDtls></Ntry></{inner}></{root}></Document>"""
+
+
+@pytest.mark.parametrize("kind", ["052", "053", "054"])
+@pytest.mark.parametrize("version", range(1, 14))
+def test_every_version_is_read_alike_and_its_balance_held(tmp_path: Path, kind: str, version: int) -> None:
+    read = sources.read(written(tmp_path, in_version(kind, version), "a.xml"))
+    assert read.format == f"camt.{kind}"
+    assert rows(read, "amount", "reference", "counterparty", "memo", "status") == [(6000, "INV-1", "Ortiz SA", "Invoice 1", "booked")]
+    assert [info.carries for info in read.statements] == [None if kind == "054" else True]
+    if kind != "054":
+        with pytest.raises(SourceBroken, match="does not carry"):
+            sources.read(written(tmp_path, in_version(kind, version, "1061.00"), "b.xml"))

@@ -1,4 +1,4 @@
-"""PayPal's activity, Adyen's settlement details and QIF: fees kept, what contradicts itself rejected."""
+"""PayPal's activity, Adyen's settlement details, Wise, Revolut and QIF: fees kept, what contradicts itself rejected."""
 
 from __future__ import annotations
 
@@ -35,6 +35,52 @@ def test_a_row_of_paypal_that_is_missing_stops_the_file(tmp_path: Path) -> None:
     lines = [*(DATA / "activity.paypal.csv").read_text().splitlines(), *rest]
     with pytest.raises(SourceBroken, match="a row is missing"):
         sources.read(written(tmp_path, "\n".join([*lines[:2], *lines[3:]]) + "\n", "p.csv"))
+
+
+def test_a_wise_statement_is_read_by_its_own_dates_and_its_balance_is_held(tmp_path: Path) -> None:
+    read = sample("balance.wise.csv")
+    assert rows(read, "external_id", "reference", "amount", "booked_on", "counterparty") == [
+        ("CARD-700", None, -2000, date(2026, 3, 7), "Bakery"),
+        ("FEE-TRANSFER-600", None, -126, date(2026, 3, 5), None),
+        ("TRANSFER-600", "RE-2026-17", -50000, date(2026, 3, 5), "Müller GmbH"),
+        ("TRANSFER-500", "INV-00042", 200000, date(2026, 3, 2), "Ortiz SA"),
+    ]
+    [info] = read.statements
+    assert (info.opening, info.closing, info.carries) == (0, 147874, True)
+    text = (DATA / "balance.wise.csv").read_text("utf-8").replace("-20.00,EUR", "-21.00,EUR")
+    with pytest.raises(SourceBroken, match="a row is missing, or an amount is wrong"):
+        sources.read(written(tmp_path, text, "w.csv"))
+
+
+def test_a_revolut_statement_keeps_fees_apart_and_says_what_moved_no_money(tmp_path: Path) -> None:
+    """Its rows stand by the day they began; the balance leads on by the moment they were completed, for each product by itself."""
+    read = sample("account.revolut.csv")
+    assert rows(read, "amount", "status", "booked_on") == [
+        (20000, "completed", date(2026, 3, 1)),
+        (-2340, "completed", date(2026, 3, 4)),
+        (-2000, "completed", date(2026, 3, 3)),
+        (-50, "fee", date(2026, 3, 3)),
+        (500, "completed", date(2026, 3, 5)),
+    ]
+    assert [(info.opening, info.closing, info.carries) for info in read.statements] == [(5000, 20610, True), (10000, 10500, True)]
+    assert read.notes == ["rows that moved no money, or not yet, are left out: 1 pending, 1 reverted"]
+    lines = (DATA / "account.revolut.csv").read_text("utf-8").splitlines()
+    later = "TOPUP,Current,2026-03-{0} 09:00:00,2026-03-{0} 09:00:00,From A Person,1.00,0.00,EUR,COMPLETED,{1}.10"
+    lines = [*lines[:2], *lines[3:6], *(later.format(day, 197 + day) for day in range(10, 16))]
+    with pytest.raises(SourceBroken, match="a row is missing"):
+        sources.read(written(tmp_path, "\n".join(lines) + "\n", "r.csv"))
+
+
+def test_a_revolut_business_statement_holds_total_less_fee_against_its_balance(tmp_path: Path) -> None:
+    read = sample("business.revolut.csv")
+    assert rows(read, "external_id", "reference", "amount", "status") == [
+        ("65e7a001", "PO-17", -30000, "completed"),
+        ("65e7a001/fee", "PO-17", -20, "fee"),
+        ("65e7a000", "INV-9", 100000, "completed"),
+    ]
+    assert [(info.opening, info.closing, info.carries) for info in read.statements] == [(0, 69980, True)]
+    text = (DATA / "business.revolut.csv").read_text("utf-8").replace("-300.20", "-300.30")
+    assert sources.read(written(tmp_path, text, "b.csv")).rejected[0].reason == "gross -30000 less fee 20 is not net -30030 minor units"
 
 
 def test_adyens_parts_of_a_fee_are_one_fee_and_a_row_that_does_not_add_up_is_rejected() -> None:

@@ -199,3 +199,46 @@ def test_a_lone_dash_ends_a_statement_that_is_cut_short_before_the_next_one(tmp_
 def test_messages_without_an_end_mark_follow_each_other(tmp_path: Path) -> None:
     twice = an_entry_with("ONE").replace("\n-\n", "\n") + an_entry_with("TWO").replace("\n-\n", "\n")
     assert len(sources.read(written(tmp_path, twice, "a.sta")).statements) == 2
+
+
+DIALECTS = {
+    "ABN AMRO": (
+        (
+            ":61:2603030303C60,00N654NONREF",
+            ":86:/TRTP/SEPA OVERBOEKING/IBAN/NL02BANK0123456789/BIC/BANKNL2A/NAME/Ortiz SA",
+            "/REMI/Invoice 1/EREF/INV-1",
+        ),
+        ("INV-1", "Ortiz SA", "Invoice 1"),
+    ),
+    "ING": (
+        (
+            ":61:2603030303C60,00NTRFEREF//26062123456789",
+            "/TRCD/00100/",
+            ":86:/EREF/INV-1//CNTP/NL02BANK0123456789/INGBNL2A/Ortiz SA/Amsterdam///REMI/USTD//Invoice 1/",
+        ),
+        ("INV-1", "Ortiz SA", "Invoice 1 /TRCD/00100/"),
+    ),
+    "Rabobank": (
+        (":61:260303C000000000060,00N541EREF", "NL02BANK0123456789", ":86:/EREF/INV-1/ORDP//NAME/Ortiz SA/REMI/Invoice 1"),
+        ("INV-1", "Ortiz SA", "Invoice 1 NL02BANK0123456789"),
+    ),
+    "German banks": (
+        (
+            ":61:2603030303CR60,00NTRFNONREF//B1",
+            ":86:166?00GUTSCHRIFT?109248?20EREF+INV-1?21SVWZ+Invoice 1?30BANKDEFF?31DE02120300000000202051",
+            "?32Ortiz SA",
+        ),
+        ("INV-1", "Ortiz SA", "Invoice 1"),
+    ),
+    "Citi": (
+        (":61:2603030303CR60,00NTRFINV-1//B1", "/CTC/376/Transfer", ":86:Invoice 1"),
+        ("INV-1", None, "Invoice 1 /CTC/376/Transfer"),
+    ),
+}
+
+
+@pytest.mark.parametrize("bank", DIALECTS)
+def test_the_dialects_of_large_banks_give_reference_counterparty_and_text(tmp_path: Path, bank: str) -> None:
+    entry, told = DIALECTS[bank]
+    text = a_statement(entries="\n".join(entry) + "\n", closing="C260303EUR160,00")
+    assert rows(sources.read(written(tmp_path, text, "a.sta")), "amount", "reference", "counterparty", "memo") == [(6000, *told)]

@@ -227,10 +227,13 @@ def test_formats_are_told_by_content_and_a_wrong_name_is_refused(tmp_path: Path)
     told = {name.name: sources.detect(name) for name in sorted(DATA.iterdir())}
     assert told == {
         "account.qif": "qif",
+        "account.revolut.csv": "revolut",
         "activity.paypal.csv": "paypal",
         "ambiguous.csv": "csv",
+        "balance.wise.csv": "wise",
         "bank.ofx": "ofx",
         "batch.camt053.v2.xml": "camt.053",
+        "business.revolut.csv": "revolut-business",
         "card.qfx": "ofx",
         "day.bai2": "bai2",
         "dutch.sta": "mt940",

@@ -26,6 +26,9 @@ FORMATS: Final = (
     "stripe-summary",
     "paypal",
     "adyen",
+    "wise",
+    "revolut",
+    "revolut-business",
     "simulator",
     "parquet",
     "ndjson",
@@ -126,6 +129,12 @@ def _by_header(text: str, suffix: str) -> str | None:
         return "adyen"
     if {"gross", "fee", "net", "currency", "transaction id"} <= names:
         return "paypal"
+    if {"transferwise id", "amount", "running balance"} <= names:
+        return "wise"
+    if {"started date", "completed date", "amount", "fee", "state"} <= names:
+        return "revolut"
+    if {"date started (utc)", "date completed (utc)", "payment currency", "amount", "fee"} <= names:
+        return "revolut-business"
     if {"category", "net_amount", "currency"} <= names:
         return "stripe-summary"
     if {"id", "type", "gross", "fee", "net", "asset", "available_on"} <= names:

@@ -1,4 +1,4 @@
-"""Providers' reports that give gross, fees and net side by side: PayPal's activity and Adyen's settlement details.
+"""Providers' reports that give gross, fees and net side by side, or a balance after each row: PayPal, Adyen, Wise and Revolut.
 
 One row becomes one line of its gross amount and, where there is a fee, a second one of the fee (status `fee`), so that the lines add up
 to what moves the balance. The rule for faults: a row whose gross and fees do not make its net is rejected; a running balance that does
@@ -7,7 +7,8 @@ not lead from row to row stops the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -31,49 +32,87 @@ class FeeReport(NamedTuple):
     day: str
     asset: str
     credits: tuple[tuple[str, ...], tuple[str, ...]]  # of gross: what comes in, what goes out
-    net: tuple[tuple[str, ...], tuple[str, ...]]
-    fees: tuple[str, ...]
-    fee_sign: int  # +1 where fees are written as what they take, -1 where they carry their minus
-    gross_asset: str
-    status: str
-    memo: str
-    counterparty: str
-    batch: str
-    balance: str
+    net: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # where none is given it is gross less fees
+    fees: tuple[str, ...] = ()
+    fee_sign: int = 1  # +1 where fees are written as what they take, -1 where they carry their minus
+    gross_asset: str = ""  # the asset's column where gross has none of its own
+    status: str = ""
+    memo: str = ""
+    counterparty: tuple[str, ...] = ()
+    batch: str = ""
+    balance: str = ""
+    account: str = ""  # of which there is a balance each
+    moved: tuple[str, ...] = ()  # states in which money moved; all of them where none is named
+    date_format: str | None = None  # as the provider writes days; told by the days themselves otherwise
 
 
 REPORTS: Final[Mapping[str, FeeReport]] = {
     "paypal": FeeReport(
-        ("transactionid",),
-        ("invoicenumber", "referencetxnid"),
-        "date",
-        "currency",
-        (("gross",), ()),
-        (("net",), ()),
-        ("fee",),
-        -1,
-        "currency",
-        "status",
-        "type",
-        "name",
-        "",
-        "balance",
+        external_id=("transactionid",),
+        reference=("invoicenumber", "referencetxnid"),
+        day="date",
+        asset="currency",
+        credits=(("gross",), ()),
+        net=(("net",), ()),
+        fees=("fee",),
+        fee_sign=-1,
+        status="status",
+        memo="type",
+        counterparty=("name",),
+        balance="balance",
     ),
     "adyen": FeeReport(
-        ("modificationreference", "pspreference"),
-        ("merchantreference", "pspreference"),
-        "creationdate",
-        "netcurrency",
-        (("grosscreditgc",), ("grossdebitgc",)),
-        (("netcreditnc",), ("netdebitnc",)),
-        ("commissionnc", "markupnc", "schemefeesnc", "interchangenc"),
-        1,
-        "grosscurrency",
-        "type",
-        "paymentmethod",
-        "",
-        "batchnumber",
-        "",
+        external_id=("modificationreference", "pspreference"),
+        reference=("merchantreference", "pspreference"),
+        day="creationdate",
+        asset="netcurrency",
+        credits=(("grosscreditgc",), ("grossdebitgc",)),
+        net=(("netcreditnc",), ("netdebitnc",)),
+        fees=("commissionnc", "markupnc", "schemefeesnc", "interchangenc"),
+        gross_asset="grosscurrency",
+        status="type",
+        memo="paymentmethod",
+        batch="batchnumber",
+    ),
+    # Total fees is what Amount holds already, or stands in a row of its own: it is told, and never taken off.
+    "wise": FeeReport(
+        external_id=("transferwiseid",),
+        reference=("paymentreference",),
+        day="date",
+        asset="currency",
+        credits=(("amount",), ()),
+        memo="description",
+        counterparty=("payeename", "payername", "merchant"),
+        balance="runningbalance",
+        date_format="%d-%m-%Y",
+    ),
+    "revolut": FeeReport(
+        external_id=(),
+        reference=(),
+        day="completeddate",
+        asset="currency",
+        credits=(("amount",), ()),
+        fees=("fee",),
+        status="state",
+        memo="description",
+        balance="balance",
+        account="product",
+        moved=("completed",),
+    ),
+    "revolut-business": FeeReport(
+        external_id=("id",),
+        reference=("reference",),
+        day="datecompletedutc",
+        asset="paymentcurrency",
+        credits=(("amount",), ()),
+        net=(("totalamount",), ()),
+        fees=("fee",),
+        status="state",
+        memo="description",
+        counterparty=("payer", "beneficiaryname"),
+        balance="balance",
+        account="account",
+        moved=("completed",),
     ),
 }
 NO_BALANCE: Final = "memo"  # PayPal's rows that only tell of something, in the column `Balance Impact`
@@ -89,20 +128,39 @@ def read_adyen(path: Path, taken: Content, *, asset: str | None = None, strict: 
     return _read(path, taken, "adyen", asset, strict=strict)
 
 
+def read_wise(path: Path, taken: Content, *, asset: str | None = None, strict: bool = True) -> SourceRead:
+    """Wise's statement of a balance. Raises SourceBroken."""
+    return _read(path, taken, "wise", asset, strict=strict)
+
+
+def read_revolut(path: Path, taken: Content, *, asset: str | None = None, strict: bool = True) -> SourceRead:
+    """Revolut's account statement for people. Raises SourceBroken."""
+    return _read(path, taken, "revolut", asset, strict=strict)
+
+
+def read_revolut_business(path: Path, taken: Content, *, asset: str | None = None, strict: bool = True) -> SourceRead:
+    """Revolut Business's transaction statement. Raises SourceBroken."""
+    return _read(path, taken, "revolut-business", asset, strict=strict)
+
+
 def _read(path: Path, taken: Content, name: str, asset: str | None, *, strict: bool) -> SourceRead:
     within(path, TABLE_BYTES_MAX)
     found, report, written = Gathering(path.name, strict=strict), REPORTS[name], dialect(path, taken=taken)
     names = {plain(column): column for column in reversed(written.columns)}
-    for needed in (report.day, report.asset, report.net[0][0], report.credits[0][0]):
+    for needed in (report.day, report.asset, report.credits[0][0]):
         if needed not in names:
             found.broken(1, needed, f"the report has no column for it; there are {', '.join(written.columns)[:300]}")
     records = list(delimited.records(found, path, written))
     days = [str(record.cells[names[report.day]]).strip() for record in records]
     others = [day for day in days if day and not is_iso(day)]
-    how = Plan({}, None, written.decimal or ".", choose_format(others) if others else ISO)
-    trails: dict[str, Trail] = {}
-    left_out = 0
+    how = Plan({}, None, written.decimal or ".", (report.date_format or choose_format(others)) if others else ISO)
+    trails: dict[tuple[str, str], list[tuple[str, SignedRow]]] = {}
+    left_out, unmoved = 0, Counter[str]()
     for record in records:
+        state = (_text(record, names, (report.status,)) or "").lower()
+        if report.moved and state and state not in report.moved:
+            unmoved[state] += 1
+            continue
         try:
             lines, net, balance = _lines(record, names, report, how)
         except (RowRejected, Unreadable) as fault:
@@ -114,13 +172,24 @@ def _read(path: Path, taken: Content, name: str, asset: str | None, *, strict: b
         for line in lines:
             found.add(line)
         if balance is not None and lines[0].status != "information":
-            trail = trails.setdefault(lines[0].asset, Trail(assets={lines[0].asset}))
-            trail.steps.append(SignedRow(record.line, net, balance, lines[0].booked_on))
-    for trail in trails.values():
-        settle(found, trail, names[report.balance])
+            moment = _text(record, names, (report.day,)) or ""
+            step = SignedRow(record.line, net, balance, lines[0].booked_on)
+            trails.setdefault((lines[0].asset, _text(record, names, (report.account,)) or ""), []).append((moment, step))
+    for (code, _), steps in trails.items():
+        settle(found, _in_order(steps, code), names[report.balance])
+    if unmoved:
+        told = ", ".join(f"{count} {state}" for state, count in sorted(unmoved.items()))
+        found.notes.append(f"rows that moved no money, or not yet, are left out: {told}")
     if left_out:
         found.notes.append(f"{left_out} rows are in other currencies than {asset}")
     return found.read(name, taken.sha256)
+
+
+def _in_order(steps: Sequence[tuple[str, SignedRow]], code: str) -> Trail:
+    """The balances as they stand, or by the moment of each where only that order leads from one to the next."""
+    trail = Trail([step for _, step in steps], {code})
+    by_moment = Trail([step for _, step in sorted(steps, key=lambda each: each[0])], {code})
+    return by_moment if trail.oldest_first() is None and by_moment.oldest_first() is not None else trail
 
 
 def _lines(record: TableRow, names: Mapping[str, str], report: FeeReport, how: Plan) -> tuple[list[ParsedLine], int, int | None]:
@@ -128,11 +197,15 @@ def _lines(record: TableRow, names: Mapping[str, str], report: FeeReport, how: P
     code = (_text(record, names, (report.asset,)) or "").upper()
     gross, net = (_difference(record, names, sides, how, code) for sides in (report.credits, report.net))
     fee = report.fee_sign * sum(_amount(record, names, name, how, code) or 0 for name in report.fees)
+    gives_net = any(name in names for side in report.net for name in side)
+    if net is None and not gives_net and gross is not None:
+        net = gross - fee
+    shown = names[report.net[0][0]] if gives_net else names[report.credits[0][0]]
     if net is None:
-        raise RowRejected(names[report.net[0][0]], "there is no net amount")
-    is_one_currency = (_text(record, names, (report.gross_asset,)) or "").upper() == code
+        raise RowRejected(shown, "there is no net amount" if gives_net else "there is no amount")
+    is_one_currency = (_text(record, names, (report.gross_asset or report.asset,)) or "").upper() == code
     if is_one_currency and (gross is None or gross - fee != net):
-        raise RowRejected(names[report.net[0][0]], f"gross {gross} less fee {fee} is not net {net} minor units")
+        raise RowRejected(shown, f"gross {gross} less fee {fee} is not net {net} minor units")
     line = ParsedLine(
         amount=net + fee,
         asset=code,
@@ -142,13 +215,13 @@ def _lines(record: TableRow, names: Mapping[str, str], report: FeeReport, how: P
         reference=_text(record, names, report.reference),
         booked_on=_day(record, names, report, how),
         status=_status(record, names, report),
-        counterparty=_text(record, names, (report.counterparty,)),
+        counterparty=_text(record, names, report.counterparty),
         memo=_text(record, names, (report.memo,)),
         batch=_text(record, names, (report.batch,)),
     )
     lines = [line]
     if fee:
-        lines.append(line._replace(amount=-fee, external_id=f"{line.external_id}/fee", status="fee"))
+        lines.append(line._replace(amount=-fee, external_id=f"{line.external_id}/fee" if line.external_id else None, status="fee"))
     return lines, net, _amount(record, names, report.balance, how, code)
 
 

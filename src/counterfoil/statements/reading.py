@@ -31,6 +31,9 @@ STATEMENT_READERS = {
     "stripe-summary": stripe_reports.read_summary,
     "paypal": fee_reports.read_paypal,
     "adyen": fee_reports.read_adyen,
+    "wise": fee_reports.read_wise,
+    "revolut": fee_reports.read_revolut,
+    "revolut-business": fee_reports.read_revolut_business,
 }
 OTHER_NAMES = {"camt": "camt.053", "qfx": "ofx", "tsv": "csv", "jsonl": "ndjson", "sta": "mt940", "bai": "bai2"}
 

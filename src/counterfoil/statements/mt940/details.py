@@ -16,6 +16,7 @@ _SEPA: Final = re.compile(r"(EREF|KREF|MREF|CRED|DEBT|SVWZ|MTLG|ABWA|ABWE|IBAN|B
 _SLASHED: Final = re.compile(
     r"/(TRTP|IBAN|BIC|NAME|REMI|EREF|ORDP|BENM|MARF|CSID|PREF|SVCL|ADDR|RTRN|ISDT|CNTP|USTD|STRD|PURP|ULTC|ULTD|ID)/"
 )
+_KIND_OF_TEXT: Final = re.compile(r"^(USTD|STRD)/+")
 _NAMED: Final = re.compile(r"^([0-9]{2})(.*)$", re.MULTILINE)
 
 
@@ -114,8 +115,15 @@ def _slashed(text: str) -> tuple[str | None, str | None, str | None]:
     told: dict[str, str] = {}
     for name, value in zip(pieces[1::2], pieces[2::2], strict=True):
         told.setdefault(name, value.strip(" /"))
-    memo = told.get("REMI") or told.get("USTD") or text
-    return told.get("NAME") or None, memo, told.get("EREF")
+    remittance = _KIND_OF_TEXT.sub("", told.get("REMI", ""))
+    memo = remittance or told.get("USTD") or told.get("STRD") or text
+    return told.get("NAME") or _third(told.get("CNTP", "")) or None, memo, told.get("EREF")
+
+
+def _third(party: str) -> str | None:
+    """ING's counterparty, `/CNTP/account/BIC/name/city/`."""
+    parts = party.split("/")
+    return parts[2].strip() or None if len(parts) > 2 else None
 
 
 def _named(named: list[str]) -> tuple[str | None, str | None]:
