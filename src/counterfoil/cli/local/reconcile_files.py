@@ -16,7 +16,8 @@ from rich.text import Text
 
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.matching.guess.columns import paths_of
-from counterfoil.matching.guess.rule_set import guess_rules
+from counterfoil.matching.guess.page import ROLES, ColumnTold, Said, corrected, how_to_correct, page, said_of
+from counterfoil.matching.guess.rule_set import guess as guess_rule_set
 from counterfoil.matching.output.summary import summary
 from counterfoil.matching.passes.pipeline import Progress
 from counterfoil.matching.rules.model import RuleSet
@@ -49,6 +50,11 @@ def files(
     out: Annotated[Path, typer.Option("--out", help="Folder for the report, the breaks and the matches.")],
     rules: Annotated[Path | None, typer.Option("--rules", help="A rule set (TOML). Without one, one is guessed.")] = None,
     guess: Annotated[bool, typer.Option("--guess", help="Propose a rule set from the two files, say why, and stop.")] = False,
+    ask: Annotated[bool, typer.Option("--ask", help="With --guess: ask for each column what it is, then try again.")] = False,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="What a column is, such as left.reference='Order no'; the rest is guessed. Repeatable."),
+    ] = None,
     engine: Annotated[EngineName, typer.Option("--engine", help="duckdb on this machine, spark on a cluster.")] = EngineName.DUCKDB,
     memory: Annotated[str | None, typer.Option("--memory", help="Most memory to use, such as 512MB; the rest is spilled.")] = None,
     master: Annotated[str, typer.Option("--master", help="Where Spark runs: local[2], spark://host:7077, yarn …")] = "local[2]",
@@ -59,26 +65,41 @@ def files(
     """
     console = Console(stderr=True)
     try:
-        if guess:
-            _propose(left, right, out)
+        said = said_of(column or [])
+        if guess or ask:
+            _propose(left, right, out, said, ask=ask)
             raise typer.Exit(0)
         with _told(console) as progress:
-            found = _rules(left, right, rules, out, console)
+            found = _rules(left, right, rules, out, console, said)
             outcome = reconcile_files(left, right, found, out=out, engine=engine.value, memory=memory, master=master, progress=progress)
     except Problem as problem:
-        said = Text.assemble(("Not reconciled: nothing can be concluded.", "bold red"), f" {problem.sentence()}")
-        console.print(said, highlight=False)  # names of files and columns may look like markup, and are text
+        sentence = Text.assemble(("Not reconciled: nothing can be concluded.", "bold red"), f" {problem.sentence()}")
+        console.print(sentence, highlight=False)  # names of files and columns may look like markup, and are text
         raise typer.Exit(BROKEN) from problem
     typer.echo(summary(outcome))
     raise typer.Exit(outcome.exit_code)
 
 
-def _propose(left: Path, right: Path, out: Path) -> None:
+def _propose(left: Path, right: Path, out: Path, said: Said, *, ask: bool) -> None:
     """The rule set, why it is so, and what it makes of these files: a proposal that was not tried is none."""
-    text, reasons = guess_rules(left, right)
-    _write_rules(out, text)
-    typer.echo("\n".join([f"Wrote {out / 'rules.toml'}. Why:", *(f"- {reason}" for reason in reasons), "", *_tried(left, right, text), ""]))
-    typer.echo(f"Correct what is wrong in {out / 'rules.toml'}, then reconcile with --rules {out / 'rules.toml'}.")
+    found = guess_rule_set(left, right, said)
+    if ask:
+        answers = corrected(found.columns, {(each.side, each.name): _asked(each) for each in found.columns})
+        found = guess_rule_set(left, right, {side: {**said[side], **answers[side]} for side in answers})
+    _write_rules(out, found.text)
+    told = [page(found.columns, found.reasons), "", *_tried(left, right, found.text), "", how_to_correct(found.columns)]
+    typer.echo("\n".join([f"Wrote {out / 'rules.toml'}.", "", *told]))
+    typer.echo(f"Or correct {out / 'rules.toml'} itself, then reconcile with --rules {out / 'rules.toml'}.")
+
+
+def _asked(each: ColumnTold) -> str:
+    """What a person says that a column is; an empty answer keeps the guess."""
+    shown = ", ".join(each.values) or "empty"
+    while True:
+        answer = typer.prompt(f"{each.side}, column {each.name} ({shown})", default=each.taken_for).strip()
+        if answer == each.taken_for or answer in ROLES:
+            return str(answer)
+        typer.echo(f"One of {', '.join(ROLES)}.")
 
 
 def _tried(left: Path, right: Path, text: str) -> list[str]:
@@ -100,11 +121,13 @@ def _write_rules(out: Path, text: str) -> None:
         raise InvalidInput("out", "a folder that can be written to", got=str(out)[:200], reason=error.strerror or "") from error
 
 
-def _rules(left: Path, right: Path, rules: Path | None, out: Path, console: Console) -> RuleSet:
+def _rules(left: Path, right: Path, rules: Path | None, out: Path, console: Console, said: Said) -> RuleSet:
     """The rule set given, or one that is guessed, kept in the output folder and said to be a guess."""
     if rules is not None:
+        if any(said.values()):
+            raise InvalidInput("column", "a run without --rules: a rule set says itself which column is what", got="--rules")
         return load_rules(rules)
-    text, reasons = guess_rules(left, right)
+    text, reasons, _ = guess_rule_set(left, right, said, is_proposal=False)
     _write_rules(out, text)
     told = f"No rule set given; guessed one into {out / 'rules.toml'}. Check it before you rely on the result:"
     for line in (told, *(f"  - {reason}" for reason in reasons)):

@@ -22,6 +22,8 @@ FILES_LOOKED_AT_MAX: Final = 50
 SAMPLE_ROWS: Final = 2_000
 OUR_NAME: Final = {"external_id": "id"}
 AMOUNTS: Final = ("amount", "amount_minor", "debit", "credit")
+AMOUNT_ROLES: Final = ("amount", "debit", "credit", "fee")  # what a person may say of an amount
+VALUES_SHOWN: Final = 3
 AMOUNT_PARTS: Final = ("column", "debit", "credit")
 READINGS_MAX: Final = 12  # of a side; all pairs of them are tried
 ID_ROWS: Final = 200_000  # that are asked whether an id repeats
@@ -75,6 +77,8 @@ class Looked:
     sign: int = 1
     feet: int = 0
     less: tuple[int, int] | None = None
+    said: Mapping[str, str] = field(default_factory=dict)
+    shown: dict[str, tuple[str, ...]] = field(default_factory=dict)
     asset: str | None = None
     only_asset: str | None = None
     date_formats: list[str] = field(default_factory=list)
@@ -97,8 +101,11 @@ class Looked:
         self.reasons.append(f"{self.side}: {sentence}")
 
 
-def look(engine: DuckEngine, given: Path | Sequence[Path], side: str, folder: Path) -> Looked:
-    """Look at one side. Raises InvalidInput where nothing is an amount."""
+def look(engine: DuckEngine, given: Path | Sequence[Path], side: str, folder: Path, said: Mapping[str, str]) -> Looked:
+    """Look at one side. `said`: our names and the file's columns that a person named, which stand; nothing for a name that no column has.
+
+    Raises InvalidInput where nothing is an amount, and where a column that was named is not there.
+    """
     paths = paths_of(given)
     if not paths or not paths[0].is_file():
         raise InvalidInput(side, "a file, or a folder with files", got=str(given)[:200])
@@ -109,6 +116,7 @@ def look(engine: DuckEngine, given: Path | Sequence[Path], side: str, folder: Pa
         paths,
         form,
         form not in TABLES,
+        said=said,
     )
     if found.statement:
         _statement(engine, found, folder)
@@ -151,6 +159,13 @@ def _statement(engine: DuckEngine, found: Looked, folder: Path) -> None:
     filled = engine.rows(f"select {', '.join(f'count({theirs.get(name, name)})' for name in names)} from {found.scan}")[0]
     found.columns = {name: theirs.get(name, name) for name, count in zip(names, filled, strict=True) if count}
     found.columns["asset"] = "asset"
+    _sample(engine, found)
+    _refuse_unknown(found)
+    if amounts := [role for role in found.said if role in AMOUNT_ROLES]:
+        raise InvalidInput(
+            f"column.{found.side}.{amounts[0]}", f"no column: {kind} is read by its own reader, which knows the amounts", got=""
+        )
+    found.columns = _as_said(found.columns, found.said)
     found.unit = "minor"
     found.readings = [AmountReading({}, unit="minor")]
     found.say(f"read as {kind}: its own reader knows amounts, dates and currencies")
@@ -161,8 +176,13 @@ def _table(engine: DuckEngine, found: Looked, folder: Path) -> None:
     found.scan = scan_of(engine, found.paths, Source(csv=how), found.format, f"{found.side}_look", folder)
     found.types = types_of(engine, found.scan)
     header = list(found.types)
-    seen = roles.guess(header)
     sample = _sample(engine, found)
+    _refuse_unknown(found)
+    theirs = {ours: name for name, ours in OUR_NAME.items()}
+    said = {theirs.get(role, role): column for role, column in found.said.items()}
+    if any(column for role, column in said.items() if role in AMOUNTS):
+        said = {**dict.fromkeys(AMOUNTS, ""), **said}
+    seen = _as_said(roles.guess(header), said)
     found.columns = {OUR_NAME.get(role, role): name for role, name in seen.items() if role not in (*AMOUNTS, "direction", "fee", "balance")}
     found.readings = _readings(found, seen, sample)
     if not found.readings:
@@ -191,7 +211,24 @@ def _table(engine: DuckEngine, found: Looked, folder: Path) -> None:
 def _sample(engine: DuckEngine, found: Looked) -> dict[str, list[str]]:
     columns = ", ".join(f"cast({identifier(name)} as varchar)" for name in found.types)
     rows = [row for row in engine.rows(f"select {columns} from {found.scan} limit {SAMPLE_ROWS}") if not roles.is_total(row)]
-    return {name: [str(row[at]) for row in rows if row[at] is not None] for at, name in enumerate(found.types)}
+    values = {name: [str(row[at]) for row in rows if row[at] is not None] for at, name in enumerate(found.types)}
+    found.shown = {name: tuple(dict.fromkeys(value for value in values[name] if value.strip()))[:VALUES_SHOWN] for name in values}
+    return values
+
+
+def _refuse_unknown(found: Looked) -> None:
+    for role, column in found.said.items():
+        if column and column not in found.types:
+            raise InvalidInput(
+                f"column.{found.side}.{role}", f"one of the file's columns: {', '.join(list(found.types)[:30])}", got=column[:60]
+            )
+
+
+def _as_said(columns: Mapping[str, str], said: Mapping[str, str]) -> dict[str, str]:
+    """What a person said of columns goes before what their names say; a column that was named for something is nothing else."""
+    taken = {column for column in said.values() if column}
+    kept = {role: column for role, column in columns.items() if role not in said and column not in taken}
+    return {**kept, **{role: column for role, column in said.items() if column}}
 
 
 def _looks_like_amounts(values: Sequence[str]) -> bool:
@@ -206,6 +243,10 @@ def _readings(found: Looked, seen: Mapping[str, str], sample: Mapping[str, Seque
         ways.append(({"column": seen.get("amount_minor") or seen["amount"]}, True))
     elif "debit" in seen or "credit" in seen:
         ways.append(({name: seen[name] for name in ("debit", "credit") if name in seen}, True))
+    if any(found.said.get(role) for role in ("amount", "debit", "credit")):
+        return [
+            _reading(found, {**way, **({"fee": seen["fee"]} if found.said.get("fee") else {})}, named, seen, sample) for way, named in ways
+        ]
     taken = {*(seen[role] for role in NEVER_AMOUNTS if role in seen), *(name for way, _ in ways for name in way.values())}
     figures = [name for name in found.types if name not in taken and _could_be_money(sample[name])]
     # Of columns that nobody named, the last is the one that tables end with; a fee alone is an amount only where nothing else is.
@@ -280,7 +321,7 @@ def _are_days(values: list[str]) -> bool:
 
 def _day_that_nobody_named(found: Looked, sample: Mapping[str, Sequence[str]]) -> None:
     """A column that holds days, where the header calls none a date: the first of them."""
-    if any(role in found.columns for role in DATES):
+    if any(role in found.columns or role in found.said for role in DATES):
         return
     used = {*found.columns.values(), *(name for reading in found.readings for name in reading.amounts.values())}
     for name, kind in found.types.items():
@@ -295,6 +336,8 @@ def _day_that_nobody_named(found: Looked, sample: Mapping[str, Sequence[str]]) -
 
 def _own_id(engine: DuckEngine, found: Looked) -> None:
     """The id is a column that every row fills and that hardly ever says the same twice, whatever it is called; one that repeats is none."""
+    if "id" in found.said:
+        return
     used = {*found.columns.values(), *(name for reading in found.readings for name in reading.amounts.values())} - {found.columns.get("id")}
     named = found.columns.pop("id", None)
     others = [name for name in found.types if name not in used and name != named and roles.plain(name).endswith(ID_ENDINGS)]

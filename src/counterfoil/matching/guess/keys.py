@@ -35,6 +35,7 @@ KEY_SHARE_ENOUGH: Final = 90  # percent that meet as they are: nobody looks for 
 FORM_GAIN_PERCENT: Final = 110  # of the agreement without it, before another form of the key is taken
 ROUNDED_LEAST, ROUNDED_SHARE_LEAST = 5, 5  # pairs, and percent of pairs, off by hardly anything: then it is the way of the files
 ROUNDED_SIDE_LEAST: Final = 20  # percent of those that lie to either side: what lies to one side is a fee, unless it is one unit, cut off
+NOT_TAKEN: Final = " (not taken: nobody has agreed to it; --guess proposes it)"
 CLEAR_TIMES: Final = 10  # up to so many times the rounding hardly any pair may be off: else it is no rounding
 BATCH_SHARE_LEAST: Final = 30
 WINDOW_SHARE_LEAST: Final = 2  # percent of pairs that must lie that far apart before it counts as usual
@@ -49,6 +50,7 @@ STATUS_SHARE_LEAST: Final = 80
 class CommonKeys:
     """What both sides have in common."""
 
+    is_proposal: bool = True  # a person reads it before it is used: only then may it let anything pass
     has_key: bool = False
     form: KeyForm = PLAIN
     tolerance: int = 0
@@ -61,12 +63,12 @@ class CommonKeys:
     reasons: list[str] = field(default_factory=list)
 
 
-def observe(engine: DuckEngine, sides: tuple[Looked, Looked]) -> CommonKeys:
+def observe(engine: DuckEngine, sides: tuple[Looked, Looked], *, is_proposal: bool) -> CommonKeys:
     """Look at both sides together; sets their references, batches, signs and status words."""
-    found = CommonKeys()
+    found = CommonKeys(is_proposal)
     for side in sides:
         _seen(engine, side)
-    keys = [_columns(engine, side, unique=True) for side in sides]
+    keys = [_said_key(side) or _columns(engine, side, unique=True) for side in sides]
     best = _best_key(engine, sides, keys, found)
     if best:
         _take_key(engine, sides, best, found)
@@ -141,6 +143,12 @@ def _columns(engine: DuckEngine, side: Looked, *, unique: bool) -> dict[str, str
     return dict(list(found.items())[:KEY_COLUMNS_MAX])
 
 
+def _said_key(side: Looked) -> dict[str, str]:
+    """The column that a person named as the key, as `_columns` gives it."""
+    name = side.said.get("reference")
+    return {name: f"c{list(side.types).index(name)}"} if name else {}
+
+
 def _best_key(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: CommonKeys) -> Trial | None:
     """The columns on which most records meet and agree in their amounts; counting numbers that only look alike do not agree. Takes the
     readings of the amounts under which they do."""
@@ -159,8 +167,8 @@ def _best_key(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[d
     meets = f"{best.left_key} on the left meets {best.right_key} on the right {best.met:,} times{best.form.told}"
     if best.near * 2 < best.met and (fee := known_fee(engine, sides, trials)):
         best = fee.trial
-        sides[fee.side].less = (fee.ppm, fee.minor)
-        found.reasons.append(fee.sentence(sides))
+        sides[fee.side].less = (fee.ppm, fee.minor) if found.is_proposal else None
+        found.reasons.append(fee.sentence(sides) + ("" if found.is_proposal else NOT_TAKEN))
     elif best.near * 2 < best.met:
         nearest = f"the nearest is {told(best, trials, sides)}. Name the columns yourself, or say which fee lies between them"
         found.reasons.append(f"no key: {meets}, but no two amounts agree there often enough; {nearest}")
@@ -227,11 +235,11 @@ def _rounding(engine: DuckEngine, sides: tuple[Looked, Looked], found: CommonKey
             "and no rounding; they are breaks"
         )
         return
-    found.tolerance = most
+    found.tolerance = most if found.is_proposal else 0
     units = "1 minor unit" if most == 1 else f"{most} minor units"
     found.reasons.append(
         f"tolerance: {pairs:,} of {total:,} pairs are off by no more than {units} ({more:,} up, {pairs - more:,} down), as by rounding: "
-        f"amount_tolerance = {most}; write 0 if each cent is a break"
+        f"amount_tolerance = {most}; write 0 if each cent is a break{'' if found.is_proposal else NOT_TAKEN}"
     )
 
 

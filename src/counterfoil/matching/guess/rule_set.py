@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import duckdb
 
@@ -14,6 +14,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked, look
 from counterfoil.matching.guess.keys import CommonKeys, observe
+from counterfoil.matching.guess.page import ColumnTold, Said, columns_told
 from counterfoil.matching.reading.scans import SourceUnreadable
 from counterfoil.matching.rules.model import FIELDS
 
@@ -24,24 +25,51 @@ NEAR_DAYS: Final = 5
 REVERSAL_DAYS: Final = 31
 
 
+class Guess(NamedTuple):
+    """A TOML rule set, the reasons for each choice, and what each column is taken for."""
+
+    text: str
+    reasons: list[str]
+    columns: list[ColumnTold]
+
+
 def guess_rules(left: Path | Sequence[Path], right: Path | Sequence[Path]) -> tuple[str, list[str]]:
-    """A TOML rule set for these two sides and the reasons for each choice. It is a proposal: a person reads it before relying on it.
+    """A TOML rule set for these two sides and the reasons for each choice, with nothing said beforehand; see `guess`."""
+    found = guess(left, right)
+    return found.text, found.reasons
+
+
+def guess(left: Path | Sequence[Path], right: Path | Sequence[Path], said: Said | None = None, *, is_proposal: bool = True) -> Guess:
+    """A rule set for these two sides. What was `said` of columns stands.
+
+    As a proposal, which a person reads before it is used, it may have a tolerance and a known fee; else it lets nothing pass.
 
     Raises InvalidInput where a file shows no amount, SourceUnreadable and SourceBroken where one cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="counterfoil-guess-") as folder:
         engine = DuckEngine(Path(folder))
         try:
-            sides = (look(engine, left, "left", Path(folder)), look(engine, right, "right", Path(folder)))
+            told = said or {}
+            sides = (
+                look(engine, left, "left", Path(folder), told.get("left", {})),
+                look(engine, right, "right", Path(folder), told.get("right", {})),
+            )
             _settle_units(sides)
             _settle_assets(sides)
-            found = observe(engine, sides)
+            found = observe(engine, sides, is_proposal=is_proposal)
         except duckdb.Error as error:
             raise SourceUnreadable(reason=str(error).splitlines()[0][:300]) from error
         finally:
             engine.close()
-    text = "\n".join(["version = 1", *_head(found), "", *_side(sides[0]), *_side(sides[1]), *_passes(sides, found)])
-    return text, [*sides[0].reasons, *sides[1].reasons, *found.reasons]
+    reasons = [*sides[0].reasons, *sides[1].reasons, *found.reasons]
+    why = [f"# {_one_line(reason)}" for reason in ("Proposed from two files, because:", *reasons)]
+    text = "\n".join([*why, "version = 1", *_head(found), "", *_side(sides[0]), *_side(sides[1]), *_passes(sides, found)])
+    return Guess(text, reasons, [*columns_told(sides[0]), *columns_told(sides[1])])
+
+
+def _one_line(reason: str) -> str:
+    """As a comment of TOML may hold it: what a file calls its columns may hold anything."""
+    return "".join(mark if mark.isprintable() else " " for mark in reason)
 
 
 def _settle_units(sides: tuple[Looked, Looked]) -> None:
@@ -141,4 +169,4 @@ def _pass(kind: str, **options: str | int | bool | Sequence[str]) -> list[str]:
     return [*lines, *(f"{name} = {json.dumps(value)}" for name, value in options.items()), ""]
 
 
-__all__ = ["InvalidInput", "guess_rules", "quoted"]
+__all__ = ["InvalidInput", "guess", "guess_rules", "quoted"]
