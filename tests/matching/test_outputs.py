@@ -160,7 +160,7 @@ def test_without_rules_a_guess_is_made_kept_and_said(tmp_path):
     result = CliRunner().invoke(app, given)
     assert result.exit_code == 1, result.output
     assert "guessed" in result.output
-    assert (tmp_path / "out" / "rules.toml").read_text().startswith("version = 1")
+    assert "\nversion = 1\n" in (tmp_path / "out" / "rules.toml").read_text()
 
 
 def test_guess_only_proposes_and_says_why(tmp_path):
@@ -192,3 +192,20 @@ def test_a_parquet_file_that_is_cut_short_ends_with_2_and_names_the_file(tmp_pat
     )
     assert result.exit_code == 2, result.output
     assert "cut.parquet" in result.output
+
+
+def test_advice_of_a_run_over_two_files_promises_no_run_that_comes_after(tmp_path):
+    """`the break closes by itself when it comes` is true of books, and of two files it is not."""
+    ours = [row("p1", reference="A"), row("p2", reference="B", status="failed"), row("late", date="2026-03-09")]
+    outcome = run(tmp_path, ours, [row("s1", reference="A"), row("s2", reference="B")])
+    advice = {each.kind: each.action.sentence for each in outcome.breaks}
+    assert advice["STATUS_MISMATCH"] == "Ask the other side how it stands now."
+    assert advice["MISSING_RIGHT"] == "Look for it in the other side's next file, and run again with that file beside this one."
+    assert "by itself" not in " ".join(advice.values())
+
+
+def test_on_a_phone_each_cell_of_a_wide_table_says_what_it_is(outcome):
+    page = outcome.paths["report.html"].read_text()
+    stacked = re.findall(r'<table class="stack">(.*?)</table>', page, re.DOTALL)
+    assert len(stacked) >= 4
+    assert all("data-label=" in cell for table in stacked for cell in re.findall(r"<td[^>]*>", table))

@@ -81,7 +81,7 @@ def reconcile_files(
             progress("Starting Spark")
             machine = cluster = SparkEngine(folder, master=master, memory=most)
             here, there = (moved(side, cluster, reader, folder) for side in (here, there))
-        matched, outcome = reconcile(machine, here, there, rules, progress=progress)
+        matched, outcome = reconcile(machine, here, there, rules, progress=progress, is_one_off=True)
         progress("Writing the matches and the report")
         machine.write(matches_of(machine, matched, here, there), folder / "matches.parquet")
         write_breaks(read_breaks(machine, matched, outcome.context), folder / "breaks.csv")

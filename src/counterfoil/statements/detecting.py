@@ -133,7 +133,7 @@ def _by_header(text: str, suffix: str) -> str | None:
         return "wise"
     if {"started date", "completed date", "amount", "fee", "state"} <= names:
         return "revolut"
-    if {"date started (utc)", "date completed (utc)", "payment currency", "amount", "fee"} <= names:
+    if {"date started (utc)", "date completed (utc)", "payment currency", "amount", "total amount", "fee"} <= names:
         return "revolut-business"
     if {"category", "net_amount", "currency"} <= names:
         return "stripe-summary"

@@ -147,7 +147,7 @@ def _read(path: Path, taken: Content, name: str, asset: str | None, *, strict: b
     within(path, TABLE_BYTES_MAX)
     found, report, written = Gathering(path.name, strict=strict), REPORTS[name], dialect(path, taken=taken)
     names = {plain(column): column for column in reversed(written.columns)}
-    for needed in (report.day, report.asset, report.credits[0][0]):
+    for needed in (report.day, report.asset, *report.credits[0][:1], *report.net[0][:1]):
         if needed not in names:
             found.broken(1, needed, f"the report has no column for it; there are {', '.join(written.columns)[:300]}")
     records = list(delimited.records(found, path, written))
@@ -197,7 +197,7 @@ def _lines(record: TableRow, names: Mapping[str, str], report: FeeReport, how: P
     code = (_text(record, names, (report.asset,)) or "").upper()
     gross, net = (_difference(record, names, sides, how, code) for sides in (report.credits, report.net))
     fee = report.fee_sign * sum(_amount(record, names, name, how, code) or 0 for name in report.fees)
-    gives_net = any(name in names for side in report.net for name in side)
+    gives_net = bool(report.net[0])
     if net is None and not gives_net and gross is not None:
         net = gross - fee
     shown = names[report.net[0][0]] if gives_net else names[report.credits[0][0]]

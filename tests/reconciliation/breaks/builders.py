@@ -70,7 +70,7 @@ def a_break(
         fields if left and right else (),
         (),
         hypotheses,
-        action(kind, hypotheses),
+        action(kind, hypotheses, is_one_off=False),
         True,
     )
 

@@ -16,12 +16,13 @@ class NextAction(NamedTuple):
     not_offered: str
 
 
-def action(kind: str, hypotheses: Sequence[Hypothesis]) -> NextAction:
-    """The action for the best supported cause; without one, the kind's own."""
+def action(kind: str, hypotheses: Sequence[Hypothesis], *, is_one_off: bool) -> NextAction:
+    """The action for the best supported cause; without one, the kind's own. A run over two files has no next run that closes anything,
+    and no provider to pull from: `is_one_off` says what its reader can do."""
     best = next((each for each in hypotheses if each.verdict == SUPPORTED), None)
-    if best is not None and best.cause in BY_CAUSE:
-        return BY_CAUSE[best.cause]
-    return BY_KIND[kind]
+    cause = best.cause if best is not None and best.cause in BY_CAUSE else kind
+    usual = BY_CAUSE.get(cause) or BY_KIND[kind]
+    return usual._replace(sentence=ONE_OFF[cause]) if is_one_off and cause in ONE_OFF else usual
 
 
 LOOK_UP: Final = NextAction(
@@ -116,4 +117,13 @@ BY_CAUSE: Final[Mapping[str, NextAction]] = {
     ),
     "sync lag": NextAction("wait", "Wait for the other side to catch up, and run again.", "Nothing is wrong with the money."),
     "returned": NextAction("book_return", "Book the return against the payout.", "A returned payout is not sent again; a new one is made."),
+}
+ONE_OFF: Final[Mapping[str, str]] = {
+    "late": "Look for it in the other side's next file, and run again with that file beside this one.",
+    "sync lag": "Take both files anew once the other side has caught up, and run again.",
+    "STATUS_MISMATCH": "Ask the other side how it stands now.",
+    "missing webhook or finalise": "Ask the other side how it stands now, and go by the answer.",
+    "DUPLICATE_LEFT": "Find out whether it was entered twice: the first one has its partner.",
+    "returned": "Hold the return against the payment that it takes back; that payment did not arrive.",
+    "fee netted": "Name the fee's column in the rule set (`fee`), or the fee itself (`less_ppm`, `less_minor`), and run again.",
 }

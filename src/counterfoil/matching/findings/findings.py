@@ -203,7 +203,7 @@ def _break(rows: Sequence[tuple[Any, ...]], near: Near, matched: Matched, contex
         fields,
         candidates,
         hypotheses,
-        action(head.kind, hypotheses),
+        action(head.kind, hypotheses, is_one_off=context.is_one_off),
         explained,
     )
 

@@ -53,6 +53,7 @@ class Context:
     duplicates: Mapping[str, int] = field(default_factory=dict)  # side → doubled records
     rows: Mapping[str, int] = field(default_factory=dict)
     counterparties: frozenset[str] = frozenset()  # those that matched elsewhere
+    is_one_off: bool = False  # two files, and no run that comes after
 
 
 class FindingEvidence(NamedTuple):

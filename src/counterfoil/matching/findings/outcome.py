@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -73,9 +73,9 @@ class MatchingResult:
 
 
 def reconcile(
-    engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: Progress = lambda _: None
+    engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: Progress = lambda _: None, is_one_off: bool = False
 ) -> tuple[Matched, MatchingResult]:
-    """Match two sides that are read, and say what came of it. Raises DoesNotFoot, InvalidInput."""
+    """Match two sides that are read, and say what came of it; of a one-off run what its reader can do. Raises DoesNotFoot, InvalidInput."""
     matched = match(engine, left, right, rules, progress=progress)
     for side in (left, right):
         counted = sum(row.source.rows for row in matched.footing if row.side == side.key) + len(side.rejected)
@@ -89,7 +89,7 @@ def reconcile(
     engine.table("ambiguity", matched.board.all_ambiguities())
     rows = list_breaks(engine)
     candidates_of(engine)
-    context = context_of(engine, matched, {"left": left, "right": right})
+    context = replace(context_of(engine, matched, {"left": left, "right": right}), is_one_off=is_one_off)
     held = tuple(read_breaks(engine, matched, context, most=BREAKS_HELD_MAX))
     kinds = tuple(kinds_of(engine))
     rejected = (*left.rejected, *right.rejected)

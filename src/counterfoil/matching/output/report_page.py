@@ -58,7 +58,7 @@ def _page(outcome: MatchingResult, places: Places) -> dict[str, Any]:
             }
             for row in outcome.footing
         ],
-        "rejected_sentence": f"{rejected:,} rows could not be read and are in none of these figures."
+        "rejected_sentence": f"{rejected:,} {'row' if rejected == 1 else 'rows'} could not be read, and none of these figures holds them."
         if rejected
         else "No row was rejected.",
         "kinds": [
