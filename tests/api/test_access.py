@@ -93,6 +93,7 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", f"/api/deliveries/whd_{ID}", None, READ),
     ("GET", "/api/people", None, AUDIT),
     ("GET", "/api/access", None, AUDIT),
+    ("GET", "/api/audit/records", None, AUDIT),
     ("POST", "/api/people", {"name": "anna", **BECAUSE}, ADMINISTER),
     ("POST", f"/api/people/prn_{ID}/roles", {"role": "viewer", **BECAUSE}, ADMINISTER),
     ("POST", f"/api/people/prn_{ID}/roles/revoke", {"role": "viewer", **BECAUSE}, ADMINISTER),

@@ -109,6 +109,27 @@ def test_logins_failures_and_refusals_are_recorded_with_address_and_key(office: 
     assert office.ask("GET", "/api/access", role="viewer").status_code == 403
 
 
+def test_actions_logins_and_refusals_are_one_list_for_the_auditor_with_key_address_and_outcome(office: Office):
+    invoice = office.invoice()["id"]
+    office.ask("POST", f"/api/invoices/{invoice}/cancel", role="viewer", json={"reason": "x"})
+    office.ask("POST", f"/api/invoices/{invoice}/cancel", role="controller", json={"reason": "a mistake"})
+    office.ask("POST", f"/api/invoices/{invoice}/cancel?dryRun=true", role="controller", json={"reason": "tried only"})
+
+    def records(**params: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = office.ask("GET", "/api/audit/records", role="auditor", params=params).json()["data"]
+        return found
+
+    (done,) = records(subject=invoice)
+    told = [done[name] for name in ("actor", "what", "outcome", "apiKeyId", "address", "reason")]
+    assert told == ["key:controller", "invoice.cancel", "done", office.key_ids["controller"], "127.0.0.1", "a mistake"]
+    (refused,) = records(about="refusals", who="viewer")
+    assert (refused["outcome"], refused["needs"], refused["apiKeyId"]) == ("refused", "operate", office.key_ids["viewer"])
+    assert [one["id"] for one in records(limit=1)] == [records()[0]["id"]]
+    assert records(until="2020-01-01") == []
+    assert office.ask("GET", "/api/audit/records", role="viewer").status_code == 403
+    assert office.ask("GET", "/api/audit/records", role="auditor", params={"about": "x"}).status_code == 422
+
+
 def test_logins_wait_after_five_failures_in_every_process(office: Office):
     body = {"name": "vera", "password": "wrong and long"}
     statuses = [office.ask("POST", "/api/logins", role=None, json=body).status_code for _ in range(5)]

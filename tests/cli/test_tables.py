@@ -126,6 +126,9 @@ def test_the_log_of_who_came_in_can_be_read_on_a_narrow_terminal(cli: Cli, offic
     office.ask("POST", "/api/keys", role="viewer", key="k", json={"name": "n", "role": "viewer"})
     terminal(60)
     assert ["kind", "refused"] in [line.split() for line in plain(cli("access", "list").out)]
+    told = [line.split() for line in plain(cli("audit", "list", "--about", "refusals").out)]
+    assert ["what", "refused"] in told
+    assert ["outcome", "refused"] in told
 
 
 def test_the_accounts_of_a_folder_of_statements_are_shown_so_too(terminal: Terminal, capsys):

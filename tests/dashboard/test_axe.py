@@ -36,7 +36,7 @@ def worked(server, tmp_path_factory):
         days.reconciled(desk)
         days.a_silent_worker(desk)
         with days.served(desk) as url:
-            yield SimpleNamespace(desk=desk, url=url, key=days.a_key(desk.database, role="operator"))
+            yield SimpleNamespace(desk=desk, url=url, key=days.a_key(desk.database, role="controller"))
 
 
 def violations(page: Any) -> list[str]:

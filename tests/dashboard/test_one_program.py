@@ -9,6 +9,7 @@ from counterfoil.base.money import Asset
 from counterfoil.dashboard.finding.lists import list_pages_of
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.ledger.accounts.accounts import open_program
+from counterfoil.operations.access.access import READ
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
@@ -37,7 +38,8 @@ def test_a_login_of_one_program_sees_the_pages_with_its_program_and_nothing_of_a
     with days.served(desk) as url:
         client = logged_in(url, desk, name="nora", program_id="north")
         everyone = logged_in(url, desk, name="mira")
-        shown = [page.path for page in PAGES if "{" not in page.path]
+        shown = [page.path for page in PAGES if "{" not in page.path and page.needs == READ]
+        assert {client.get(page.path).status_code for page in PAGES if page.needs != READ} == {403}
         for path in shown:
             for address in (path, f"{path}.json", f"{path}?program=north"):
                 page = client.get(address)

@@ -23,6 +23,14 @@ class Action(NamedTuple):
     at: datetime
 
 
+class ActionOrigin(NamedTuple):
+    """Whose an action was: the principal, the key if it came by one, and the address as the door saw it."""
+
+    principal_id: str
+    api_key_id: str | None
+    address: str
+
+
 def record_action(
     conn: Connection[Any],
     action_id: str,
@@ -35,12 +43,20 @@ def record_action(
     request_id: str,
     payload: dict[str, Any],
     at: datetime,
+    origin: ActionOrigin | None = None,
 ) -> None:
-    """Write down one action, in the transaction of its effect: what was rolled back was not done."""
+    """Write down one action, in the transaction of its effect: what was rolled back was not done. `origin`: None for what was typed
+    on this machine."""
+    insert = """insert into action (id, actor, role, verb, subject_id, reason, request_id, payload, at)
+                values (%s, %s, %s, %s, %s, %s, %s, %s, %s)"""
+    values = [action_id, actor, role, verb, subject_id, reason, request_id, Jsonb(payload), at]
+    if origin is None:
+        conn.execute(insert, values)
+        return
     conn.execute(
-        """insert into action (id, actor, role, verb, subject_id, reason, request_id, payload, at)
-           values (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-        [action_id, actor, role, verb, subject_id, reason, request_id, Jsonb(payload), at],
+        f"""with made as ({insert} returning id)
+            insert into action_origin (action_id, principal_id, api_key_id, address) select id, %s, %s, %s from made""",
+        [*values, *origin],
     )
 
 

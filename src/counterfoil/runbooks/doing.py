@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from counterfoil.audit.actions import record_action
+from counterfoil.audit.actions import ActionOrigin, record_action
 from counterfoil.base.formats.runbook import StepSpec
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.operations.access.access import require
@@ -103,6 +103,7 @@ def _say_one(noun: Noun, verb: Verb, saying: VerbCall, run: RunbookRun, thing: s
         request_id=run.id,
         payload={},
         at=one.now,
+        origin=ActionOrigin(one.by.principal_id, one.by.key_id or None, ""),  # the action of the run itself has the address
     )
     state = f"is {said.state.replace('_', ' ')}" if isinstance(said, VerbResult) else f"waits for a second person ({said.id})"
     return ThingDone(thing, state, None)

@@ -14,11 +14,11 @@ from fastapi.responses import JSONResponse, Response
 from psycopg import Connection
 from pydantic import BaseModel
 
-from counterfoil.api.http.doorman import Doorman, KeyRing, address_in, digest_of
+from counterfoil.api.http.doorman import Doorman, KeyRing, address_in, digest_of, origin_in
 from counterfoil.api.http.kept_key import KeptKey
 from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
 from counterfoil.api.http.schemas import Proposed, WriteResult
-from counterfoil.audit.actions import record_action
+from counterfoil.audit.actions import ActionOrigin, record_action
 from counterfoil.base.edge import Database
 from counterfoil.base.idempotency import Answer, begin, once
 from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotAuthenticated, Problem
@@ -87,6 +87,7 @@ class ApiCall:
     path: str
     key: str | None
     dry_run: bool
+    origin: ActionOrigin
 
     @property
     def actor(self) -> str:
@@ -265,6 +266,7 @@ class ApiCall:
             request_id=self.request_id,
             payload=payload,
             at=self.now,
+            origin=self.origin,
         )
 
 
@@ -303,6 +305,7 @@ async def call_of(request: Request, permission: str) -> ApiCall:
         request.scope["path"],
         request.headers.get(KEY_HEADER),
         _is_dry(request),
+        origin_in(request, caller),
     )
 
 

@@ -14,6 +14,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
 from counterfoil.api.http.problems import request_id_of
+from counterfoil.audit.actions import ActionOrigin
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import NotAuthenticated
 from counterfoil.operations.access import logins, records
@@ -226,6 +227,11 @@ def address_in(request: Request) -> str:
     """Where it comes from, as the middleware found it."""
     peer = request.client.host if request.client else ""
     return str(request.scope.get("counterfoil.address", peer))
+
+
+def origin_in(request: Request, caller: Caller) -> ActionOrigin:
+    """Whose an action of this request is, and where it comes from."""
+    return ActionOrigin(caller.principal_id, caller.key_id or None, records.clean(address_in(request)))
 
 
 def agent_in(request: Request) -> str:

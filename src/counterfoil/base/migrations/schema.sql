@@ -51,6 +51,10 @@ action: request_id text not null
 action: payload jsonb not null
 action: at timestamp with time zone not null
 action: written_by xid8 not null default pg_current_xact_id()
+action_origin: action_id text not null
+action_origin: principal_id text not null
+action_origin: api_key_id text
+action_origin: address text not null
 affiliate: id text not null
 affiliate: program_id text not null
 affiliate: name text not null
@@ -1927,6 +1931,9 @@ account_flag: account_flag_step_is_taken_once PRIMARY KEY (account_id, step)
 account_flag: account_flag_step_starts_at_one CHECK ((step > 0))
 account_guard: account_guard_pkey PRIMARY KEY (account_id)
 action: action_pkey PRIMARY KEY (id)
+action_origin: action_origin_action_id_fkey FOREIGN KEY (action_id) REFERENCES action(id)
+action_origin: action_origin_address CHECK ((length(address) <= 120))
+action_origin: action_origin_pkey PRIMARY KEY (action_id)
 affiliate: affiliate_has_its_parent FOREIGN KEY (program_id, parent_id) REFERENCES affiliate(program_id, id)
 affiliate: affiliate_name_is_one UNIQUE (program_id, name)
 affiliate: affiliate_name_size CHECK (((length(name) >= 1) AND (length(name) <= 100)))
@@ -3114,6 +3121,9 @@ action: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.action F
 action: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.action FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 action: CREATE TRIGGER is_sealed AFTER INSERT ON public.action REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_action() -- always
 action: CREATE TRIGGER note_transaction BEFORE INSERT ON public.action FOR EACH ROW EXECUTE FUNCTION note_transaction() -- always
+action_origin: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.action_origin FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+action_origin: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.action_origin FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+action_origin: CREATE TRIGGER is_sealed AFTER INSERT ON public.action_origin REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_action_origin() -- always
 affiliate: CREATE TRIGGER affiliate_follows_table BEFORE UPDATE OF state ON public.affiliate FOR EACH ROW EXECUTE FUNCTION state_follows_table('affiliate')
 affiliate: CREATE TRIGGER affiliate_is_born_alone BEFORE INSERT ON public.affiliate FOR EACH ROW EXECUTE FUNCTION affiliate_is_born_alone()
 affiliate: CREATE TRIGGER is_sealed AFTER INSERT ON public.affiliate REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_affiliate() -- always
@@ -6231,6 +6241,20 @@ AS $function$
             return null;
         end $function$
 
+seal_action_origin(): CREATE OR REPLACE FUNCTION public.seal_action_origin()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'action_origin', n.action_id::text, sha256(convert_to(row(n.action_id, n.principal_id, n.api_key_id, n.address)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_affiliate(): CREATE OR REPLACE FUNCTION public.seal_affiliate()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -8072,6 +8096,9 @@ account_serial: owner: counterfoil_owner
 action: counterfoil_app: insert, select
 action: counterfoil_auditor: select
 action: owner: counterfoil_owner
+action_origin: counterfoil_app: insert, select
+action_origin: counterfoil_auditor: select
+action_origin: owner: counterfoil_owner
 affiliate: counterfoil_app: insert, select
 affiliate: counterfoil_app: update (attempt)
 affiliate: counterfoil_app: update (due_at)

@@ -56,7 +56,7 @@ PARTS: Final[dict[str, CommandPart]] = {
     "report": CommandPart("counterfoil.cli.nouns.reports.report", "The report of a month, as a file.", BOOKS),
     "proof": CommandPart("counterfoil.cli.nouns.proofs.proof", "Proofs of periods: made, signed, verified by anybody.", BOOKS),
     "signers": CommandPart("counterfoil.cli.nouns.proofs.signers", "Who signs proofs, and whether there are enough.", BOOKS),
-    "audit": CommandPart("counterfoil.cli.nouns.proofs.audit", "Audit trails, and how two of them differ.", BOOKS),
+    "audit": CommandPart("counterfoil.cli.nouns.proofs.audit", "Who did what; audit trails, and how two of them differ.", BOOKS),
     "events": CommandPart("counterfoil.cli.nouns.operations.events", "What happened.", OPERATIONS),
     "webhooks": CommandPart("counterfoil.cli.nouns.operations.webhooks", "Partners' endpoints, and what they are told.", OPERATIONS),
     "workers": CommandPart("counterfoil.cli.nouns.operations.workers", "Who works, and how it goes.", OPERATIONS),

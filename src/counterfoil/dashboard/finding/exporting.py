@@ -16,31 +16,38 @@ from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.money import Asset, Money, format_major
 from counterfoil.dashboard.finding.lists import exported
 from counterfoil.dashboard.web.navigation import DashboardPage
+from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.web.serving import Served, answered, finish, guarded
 from counterfoil.operations.verbs import AMOUNTS, Noun
 
 MADE: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's date of making would change its bytes
 CELL_CHARS_MAX: Final = 32_000
 DIGITS_MAX: Final = 15  # a spreadsheet keeps no more of a number; a longer one stays text, and exact
+Rows = Callable[[SectionContext], Iterable[tuple[Any, ...]]]
 Write = Callable[[Iterable[tuple[Any, ...]], Mapping[str, Asset]], bytes]
 
 
-def add_exports(router: APIRouter, served: Served, noun: Noun, page: DashboardPage) -> None:
+def add_noun_exports(router: APIRouter, served: Served, noun: Noun, page: DashboardPage) -> None:
     """`/admin/{plural}.csv` and `.xlsx`, narrowed as the page is."""
+    add_exports(router, served, page, lambda ask: exported(ask, noun))
+
+
+def add_exports(router: APIRouter, served: Served, page: DashboardPage, rows: Rows) -> None:
+    """A page as `.csv` and `.xlsx`; `rows` gives the names of the columns first."""
     for suffix, (media_type, write) in FORMS.items():
-        _add(router, served, noun, page, suffix, media_type, write)
+        _add(router, served, page, rows, suffix, media_type, write)
 
 
-def _add(router: APIRouter, served: Served, noun: Noun, page: DashboardPage, suffix: str, media_type: str, write: Write) -> None:
+def _add(router: APIRouter, served: Served, page: DashboardPage, rows: Rows, suffix: str, media_type: str, write: Write) -> None:
     @router.get(f"{page.path}.{suffix}")
     def export(request: Request) -> Response:
         return guarded(served, request, lambda: made(request))
 
     def made(request: Request) -> Response:
-        whole = page._replace(answer=lambda ask: list(exported(ask, noun)))
-        _, rows, assets = answered(served, whole, request, served.door.who(request))
-        response = finish(Response(write(rows, assets), media_type=media_type))
-        response.headers["Content-Disposition"] = f'attachment; filename="{noun.plural}.{suffix}"'
+        whole = page._replace(answer=lambda ask: list(rows(ask)))
+        _, found, assets = answered(served, whole, request, served.door.who(request))
+        response = finish(Response(write(found, assets), media_type=media_type))
+        response.headers["Content-Disposition"] = f'attachment; filename="{page.path.rpartition("/")[2]}.{suffix}"'
         return response
 
 

@@ -18,18 +18,19 @@ GROUPS: Final = (
     ("Response", ("alerts", "incidents", "runbook-runs", "sentinel-runs", "levels", "notices")),
     ("Operations", ("queues", "webhooks", "deliveries", "circuits")),
     ("Agents", ("agents", "transactions", "carbon")),
-    ("Record", ("proofs", "auditor", "copies", "backups", "drills")),
+    ("Record", ("audit", "proofs", "copies", "backups", "drills")),
 )
 WORDS: Final = {"runbook-runs": "Playbooks", "sentinel-runs": "Sentinel", "deliveries": "Deliveries out", "circuits": "Circuit breakers"}
 BESIDE: Final = ("endpoints", "silences")  # reached from the page of webhooks, and from that of notices
 
 
 class RailEntry(NamedTuple):
-    """A page as the rail names it; `question`: what it answers."""
+    """A page as the rail names it; `question`: what it answers; `needs`: the permission of whoever sees it."""
 
     path: str
     words: str
     question: str
+    needs: str
 
 
 class RailGroup(NamedTuple):
@@ -47,7 +48,7 @@ def rail_of(nouns: Sequence[Noun]) -> tuple[RailGroup, ...]:
     found = []
     for title, places in GROUPS:
         entries = tuple(
-            RailEntry(path, WORDS.get(place, known[path].menu), helps.get(path) or known[path].question)
+            RailEntry(path, WORDS.get(place, known[path].menu), helps.get(path) or known[path].question, known[path].needs)
             for place in places
             if (path := f"/admin/{place}") in known
         )

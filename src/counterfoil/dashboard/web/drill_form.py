@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from counterfoil.api.http.doorman import origin_in
 from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.problems import Busy, NotAuthenticated, Problem
@@ -55,6 +56,7 @@ def _ask(served: Served, request: Request, session: Session, name: str) -> str:
             subject_id=drill.id,
             reason=None,
             request_id=request_id_of(request),
+            origin=origin_in(request, caller),
             at=now,
             payload={"name": name},
         )

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from counterfoil.api.http.doorman import origin_in
 from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.problems import Busy, NotAuthenticated, Problem, ReasonRequired
@@ -102,6 +103,7 @@ def _say(served: Served, request: Request, session: Session, filled: Filled) -> 
             subject_id="bulk",
             reason=filled.reason,
             request_id=request_id_of(request),
+            origin=origin_in(request, caller),
             at=now,
             payload=filled.typed() | {"rows": list(filled.rows)},
         )

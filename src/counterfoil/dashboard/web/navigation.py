@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from counterfoil.dashboard.finding.audit import WANTS, audit_answer
 from counterfoil.dashboard.maps.coverage import coverage_answer
 from counterfoil.dashboard.maps.money import money_map_answer
 from counterfoil.dashboard.pages.breaks import break_answer, breaks_answer
@@ -20,6 +21,7 @@ from counterfoil.dashboard.pages.webhooks import webhooks_answer
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.work.approvals import approvals_answer
 from counterfoil.dashboard.work.queues import queues_answer
+from counterfoil.operations.access.access import AUDIT, READ
 
 
 class DashboardPage(NamedTuple):
@@ -31,9 +33,11 @@ class DashboardPage(NamedTuple):
     template: str
     menu: str = ""  # the entry's words; empty: reached from another page
     wants: tuple[str, ...] = ()  # what may stand in the query beside the day and the program
+    needs: str = READ  # the permission of whoever sees it
 
 
 BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "done")  # what the list of breaks is narrowed to
+AUDIT_PAGE: Final = DashboardPage("/admin/audit", "Who did what, and who was refused?", audit_answer, "audit.html", "Audit", WANTS, AUDIT)
 PAGES: Final = (
     DashboardPage("/admin/reconciliation", "Is today's money where it should be?", day_answer, "day.html", "Today"),
     DashboardPage("/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY),
@@ -80,6 +84,7 @@ PAGES: Final = (
     DashboardPage("/admin/carbon", "What did agents emit, and do the books say so?", carbon_answer, "carbon.html", "Carbon"),
     DashboardPage("/admin/levels", "Is what was promised kept, and are we getting slower?", levels_answer, "levels.html", "Levels"),
     DashboardPage("/admin/drills", "Would it work on the worst day?", drills_answer, "drills.html", "Drills"),
+    AUDIT_PAGE,
     DashboardPage("/admin/notices", "Who was told, and did it reach them?", notices_answer, "notices.html", "Notices", ("state", "after")),
     DashboardPage("/admin/silences", "What is nobody told of, and until when?", silences_answer, "silences.html", "", ("state", "after")),
     DashboardPage(

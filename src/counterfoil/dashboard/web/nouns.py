@@ -15,6 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
 from counterfoil.api.http.calls import WholeInstallation
+from counterfoil.api.http.doorman import origin_in
 from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.ids import valid_id
@@ -218,6 +219,7 @@ def _say(
             subject_id=subject_id,
             reason=reason or None,
             request_id=request_id_of(request),
+            origin=origin_in(request, session.caller),
             at=now,
             payload={name: filled[name] for name in sorted(set(filled) - set(HIDDEN))},
         )

@@ -14,7 +14,8 @@ from counterfoil.base import edge
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.problems import NotAuthenticated, Problem
-from counterfoil.dashboard.finding.exporting import add_exports
+from counterfoil.dashboard.finding.audit import audit_export
+from counterfoil.dashboard.finding.exporting import add_exports, add_noun_exports
 from counterfoil.dashboard.finding.lists import list_pages_of
 from counterfoil.dashboard.finding.rail import rail_of
 from counterfoil.dashboard.finding.search import search_page
@@ -24,7 +25,7 @@ from counterfoil.dashboard.web.api_pages import add_api_pages
 from counterfoil.dashboard.web.drill_form import add_drill_form
 from counterfoil.dashboard.web.forms import add_acts
 from counterfoil.dashboard.web.json_view import as_json
-from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
+from counterfoil.dashboard.web.navigation import AUDIT_PAGE, PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import add_verb_forms, pages_of
 from counterfoil.dashboard.web.provider_login import add_provider_login
 from counterfoil.dashboard.web.rendering import ASSETS, Renderer
@@ -72,6 +73,7 @@ def add_dashboard(
         login_provider=OpenIdClient(login_provider, callback(public_url or ""), wiring.clock) if login_provider else None,
     )
     router = APIRouter(include_in_schema=False)
+    add_exports(router, served, AUDIT_PAGE, audit_export)
     for page in PAGES:
         _add_page(router, served, page)
     add_acts(router, served)
@@ -84,7 +86,7 @@ def add_dashboard(
         add_verb_forms(router, served, noun, page)
     _add_page(router, served, search_page(nouns))
     for noun, page in list_pages_of(nouns):
-        add_exports(router, served, noun, page)
+        add_noun_exports(router, served, noun, page)
         _add_page(router, served, page)
     add_api_pages(router, served)
     _add_door(router, served)

@@ -26,6 +26,7 @@ from counterfoil.dashboard.web.rendering import PageProblem, Renderer, WayOn
 from counterfoil.dashboard.web.sections import SectionContext, parse_day
 from counterfoil.dashboard.web.sessions import Session, SessionEnded, Sessions
 from counterfoil.ledger.reads.books import known_assets
+from counterfoil.operations.access.access import require
 from counterfoil.operations.access.oidc.provider import OpenIdClient
 from counterfoil.operations.access.records import clean
 from counterfoil.operations.work.runner import Queue
@@ -75,8 +76,9 @@ def answered(
 ) -> tuple[SectionContext, Any, dict[str, Asset]]:
     """A page's answer, measured in one read-only transaction. Raises InvalidInput for a parameter that the page does not know.
 
-    Whoever is of one program is shown that program, by the database itself; for another there is NotFound.
+    Whoever is of one program is shown that program, by the database itself; for another there is NotFound. Raises NotAllowed.
     """
+    require(session.caller, page.needs)
     given = dict(request.query_params) if request.method == "GET" else {}
     day, program = given.pop("day", None), given.pop("program", None)
     if unknown := sorted(set(given) - set(page.wants)):

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 from psycopg import Connection
 
+from counterfoil.api.http.doorman import origin_in
 from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.ids import valid_id
@@ -99,6 +100,7 @@ def _say(served: Served, request: Request, session: Session, filled: DecisionFil
             subject_id=filled.proposal,
             reason=how["reason"],
             request_id=request_id_of(request),
+            origin=origin_in(request, caller),
             at=now,
             payload=asked,
         )

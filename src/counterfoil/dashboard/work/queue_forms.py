@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from psycopg import Connection
 
 from counterfoil.api.http.calls import WholeInstallation
+from counterfoil.api.http.doorman import origin_in
 from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, NotFound, Problem, ReasonRequired
@@ -165,6 +166,7 @@ def _record(
         subject_id=subject_id,
         reason=reason,
         request_id=request_id_of(request),
+        origin=origin_in(request, session.caller),
         at=served.wiring.clock(),
         payload=payload,
     )

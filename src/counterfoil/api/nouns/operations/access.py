@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Annotated, Literal
 
@@ -15,6 +15,7 @@ from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, shows
 from counterfoil.operations.access.access import AUDIT
+from counterfoil.operations.access.audit_records import AuditFilter, AuditRecord, list_audit_records
 from counterfoil.operations.access.records import AccessEvent, list_access
 
 router = routes("People")
@@ -45,6 +46,20 @@ class AccessView(ViewModel):
     needs: str | None = Field(description="The permission that was missing.")
 
 
+@shows(AuditRecord)
+class AuditRecordView(ViewModel):
+    """An action, a login or a refusal."""
+
+    actor: str = Field(description="Who it was, as every record names them; empty where nobody is known.")
+    role: str = Field(description="The roles it was done with; empty at the door.")
+    what: str = Field(description="The verb of an action, or what happened at the door.")
+    subject: str = Field(description="The thing that an action was of, or the route that was asked for.")
+    outcome: Literal["done", "failed", "refused"]
+    address: str = Field(description="Where it came from; empty where that was not kept.")
+    needs: str | None = Field(description="The permission that was missing.")
+
+
+RECORDS = Listing("audit_records", AuditRecordView, lambda row: (row.at, row.id), (datetime, str))
 EVENTS = Listing("access", AccessView, lambda row: (row.at, row.id), (datetime, str))
 
 
@@ -56,3 +71,17 @@ def events(
 ) -> Response:
     """Newest first. The same refusal of the same key is recorded once a minute and process."""
     return EVENTS.answer(call, page, partial(list_access, kind=kind))
+
+
+@router.get("/audit/records", response_model=Paged[AuditRecordView], operation_id="audit_list", summary="List actions, logins and refusals")
+def records(
+    call: Annotated[ApiCall, may(AUDIT)],
+    page: PageWanted,
+    about: Annotated[Literal["actions", "logins", "refusals"] | None, Query()] = None,
+    who: Annotated[str | None, Query(max_length=120, description="A name, or the id of a key.")] = None,
+    subject: Annotated[str | None, Query(max_length=120, description="The id of the thing that actions were of.")] = None,
+    since: Annotated[date | None, Query(description="From this day on, in UTC.")] = None,
+    until: Annotated[date | None, Query(description="Until the end of this day, in UTC.")] = None,
+) -> Response:
+    """Everything that people and keys did, and what they were refused, newest first, with key, address and outcome."""
+    return RECORDS.answer(call, page, partial(list_audit_records, narrowed=AuditFilter(about, who, subject, since, until)))

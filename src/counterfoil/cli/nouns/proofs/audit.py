@@ -10,13 +10,30 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import Only, add_list
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, Output, say, show_rows
 from counterfoil.cli.nouns.proofs.proof import moment
 from counterfoil.proofs.trail_diff import Row, differences, read_rows
 
-app = typer.Typer(no_args_is_help=True, help="The audit trail of an agent or an account, and how two of them differ.")
+app = typer.Typer(no_args_is_help=True, help="Who did what and who was refused; audit trails, and how two differ.")
+RECORD_COLUMNS = ("at", "actor", "role", "what", "subject", "outcome", "apiKeyId", "address", "reason", "requestId")
 COLUMNS = ("what", "type", "id", "line", "field", "expected", "actual")
+
+
+add_list(
+    app,
+    "/api/audit/records",
+    RECORD_COLUMNS,
+    "Actions, logins and refusals, newest first; for auditors, controllers and administrators.",
+    "Nothing.",
+    Only("--about", "actions, logins or refusals."),
+    Only("--who", "A name, or the id of a key."),
+    Only("--subject", "The id of the thing that actions were of."),
+    Only("--since", "From this day on, such as 2026-11-20, in UTC."),
+    Only("--until", "Until the end of this day, in UTC."),
+    need="audit",
+)
 
 
 class TrailFormat(StrEnum):
