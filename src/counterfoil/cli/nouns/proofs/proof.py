@@ -16,6 +16,7 @@ from counterfoil.cli.core.derived import Only, add_list
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_one
 from counterfoil.cli.core.verbs import PARTS, add_verbs
 from counterfoil.cli.nouns.proofs.key_files import SigningKey, passphrase
+from counterfoil.cli.nouns.proofs.kms_keys import KmsKey
 from counterfoil.proofs.noun import PROOF_NOUN
 from counterfoil.proofs.signing.envelope import to_sign
 from counterfoil.proofs.verifying.signatures import TrustedKeys, refuse_another_request
@@ -128,7 +129,10 @@ def verify(
 @app.command("sign")
 def sign(
     proof_id: ProofId,
-    key: Annotated[Path, typer.Option("--key", help="Your signing key, as `counterfoil signers new-key` made it.", exists=True)],
+    key: Annotated[
+        Path | None, typer.Option("--key", help="Your signing key, as `counterfoil signers new-key` made it.", exists=True)
+    ] = None,
+    kms_key: Annotated[str | None, typer.Option("--kms-key", help="Your signing key in AWS KMS instead: its ARN, id or alias.")] = None,
     package: Annotated[
         Path | None, typer.Option("--package", help="The package as you have verified it: nothing else is signed.", exists=True)
     ] = None,
@@ -136,16 +140,20 @@ def sign(
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
-    """Sign a proof with your own key, which never leaves this machine. Look at the proof first: `proof download`, `proof verify`.
+    """Sign a proof with your own key: a file that never leaves this machine, or a key in AWS KMS.
+
+    Look at the proof first: `proof download`, `proof verify`.
 
     What the server asks to be signed is looked at here before: it must be this proof and, with --package, exactly these files.
     """
+    if (key is None) == (kms_key is None):
+        raise typer.BadParameter("give your key: --key with its file, or --kms-key with its name in AWS KMS", param_hint="--key")
     with asked("approve") as client:
-        private = SigningKey(key, passphrase(from_stdin=from_stdin))
+        private = SigningKey(key, passphrase(from_stdin=from_stdin)) if key is not None else KmsKey(kms_key or "")
         known = client.get("/api/signers")["signers"]
         mine = next((one["id"] for one in known if one["publicKey"] == private.public.hex()), None)
         if mine is None:
-            raise typer.BadParameter("this key is no signer's: `counterfoil signers add`", param_hint="--key")
+            raise typer.BadParameter("this key is no signer's: `counterfoil signers add`", param_hint="--key" if key else "--kms-key")
         request = client.get(f"/api/proofs/{proof_id}/request")
         payload = base64.b64decode(request["payload"])
         refuse_another_request(payload, proof_id, package)

@@ -12,6 +12,7 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Given, add_write
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, say, say_done, show_one, show_rows, waits
 from counterfoil.cli.nouns.proofs.key_files import make_key_file, passphrase
+from counterfoil.cli.nouns.proofs.kms_keys import KmsKey
 from counterfoil.cli.nouns.proofs.proof import Passphrase, moment
 
 app = typer.Typer(no_args_is_help=True, help="Who signs proofs, and whether there are enough.")
@@ -43,11 +44,20 @@ def new_key(
     say(f"{out} is your key; keep it and its passphrase to yourself. Its public half, for `counterfoil signers add`:\n{public.hex()}")
 
 
+@app.command("kms-key")
+def kms_key(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Your key in AWS KMS: its ARN, id or alias.")],
+) -> None:
+    """Show the public half of your signing key in AWS KMS; it is of spec ECC_NIST_EDWARDS25519. Nothing is signed and nothing is told."""
+    found = KmsKey(key)
+    say(f"{key} signs. Its public half, for `counterfoil signers add`:\n{found.public.hex()}")
+
+
 @app.command("add")
 def add(
     principal: Annotated[str, typer.Option("--principal-id", help="Whose key it is, prn_….")],
     role: Annotated[str, typer.Option("--role", help="In which of their roles they sign with it.")],
-    public_key: Annotated[str, typer.Option("--public-key", help="The public half, as `new-key` told it.")],
+    public_key: Annotated[str, typer.Option("--public-key", help="The public half, as `new-key` or `kms-key` told it.")],
     until: Annotated[str, typer.Option("--until", help="Until when it is valid: 2027-12-01.")],
     dry_run: DryRun = False,
     output: Output = TABLE,
