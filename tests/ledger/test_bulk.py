@@ -51,7 +51,7 @@ def nothing_is_broken(conn: Connection[Any]) -> bool:
     return run_invariants(conn, INVARIANTS) == []
 
 
-@pytest.mark.parametrize("count", [1, 63, 64, 600, 2_000])
+@pytest.mark.parametrize("count", [1, 3, 4, 64, 600, 2_000])
 def test_a_bulk_is_one_journal_with_a_line_per_movement(conn: Connection[Any], count: int):
     a_program(conn)
     done = many(conn, [a_movement(minor=1) for _ in range(count)])

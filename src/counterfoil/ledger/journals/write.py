@@ -14,7 +14,7 @@ from psycopg import Connection
 from counterfoil.ledger.clock import OFF_CLOCK_US, SEQ_BITS, from_us
 from counterfoil.ledger.journals.batch_types import AccountTotals, HoldRow, LateRow, MovementKind, PostingRow, ResolutionRow
 
-COPY_ROWS_MIN: Final = 64  # below this an insert is quicker than opening a COPY
+COPY_ROWS_MIN: Final = 4  # below this an insert is as quick as opening a COPY
 COPY_BYTES_MIN: Final = 16_384  # sent at a time: journals of a line or two would cost more in sending than in writing
 _PG_EPOCH_US: Final = 946_684_800_000_000  # PostgreSQL counts from 2000
 _COPY_HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
