@@ -108,6 +108,7 @@ UNCUT: Final = {  # cap: why no work is cut short by it
     "FILES_LOOKED_AT_MAX": "a guess, which the run then checks in full",
     "CHANCE_ROWS_MAX": "a fixed sample that tells how often two records lie near each other by chance",
     "SAMPLE_ROWS": "a guess, which the run then checks in full",
+    "COLUMNS_TRIED_MAX": "a guess, which the run then checks in full",
     "ID_ROWS": "a guess, which the run then checks in full",
     "tried_rows": "a guess, which the run then checks in full",
     "KEY_COLUMNS_MAX": "a guess, which the run then checks in full",

@@ -109,6 +109,21 @@ def test_totals_under_and_between_the_rows_are_no_records_and_are_said(tmp_path)
     assert outcome.verdict == "reconciled"
 
 
+def test_the_days_that_are_compared_are_those_that_lie_nearest_in_the_pairs(tmp_path):
+    """Sales are dated twice and so are payments; only the day of shipping and the value date belong together."""
+    ours = shop("{n},2026-02-{d:02},{money},{d:02}.03.2026").replace("Created,Total", "Date,Total,Shipped")
+    there = bank().replace("posted", "Booking date").splitlines()
+    there = [f"{there[0]},Value date", *(f"{line},{line.split(',')[1]}" for line in there[1:])]
+    there = [line.replace(",2026-03-", ",2026-05-", 1) for line in there]
+    outcome, rules, reasons = guessed(tmp_path, ours, "\n".join(there) + "\n")
+    assert (rules.left.columns["booked_on"], rules.right.columns["booked_on"]) == ("Shipped", "Value date"), reasons
+    assert rules.left.dates.formats == ("%d.%m.%Y",)
+    assert any("Value date on the right lies from 1 to 1 days after Shipped on the left in 90 pairs" in reason for reason in reasons), (
+        reasons
+    )
+    assert outcome.verdict == "reconciled"
+
+
 def test_an_id_is_a_column_that_never_repeats(tmp_path):
     ours = shop("7,{n},2026-03-{d:02},{money}").replace("Order,", "id,Order No,")
     there = bank().replace("tx_id", "Bank Entry No")

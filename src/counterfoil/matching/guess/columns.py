@@ -79,6 +79,7 @@ class Looked:
     less: tuple[int, int] | None = None
     said: Mapping[str, str] = field(default_factory=dict)
     shown: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    days: dict[str, str] = field(default_factory=dict)  # each column of days, with its format where it is not ISO's
     asset: str | None = None
     only_asset: str | None = None
     date_formats: list[str] = field(default_factory=list)
@@ -203,6 +204,7 @@ def _table(engine: DuckEngine, found: Looked, folder: Path) -> None:
         found.only_asset = codes[0] if len(codes) == 1 else None
     _day_that_nobody_named(found, sample)
     _dates(found, sample)
+    found.days = _columns_of_days(found, sample)
     _own_id(engine, found)
     told = ", ".join(f"{ours} ← {theirs}" for ours, theirs in found.columns.items())
     found.say(f"amount ← {' / '.join(found.amounts.values())}{', ' if told else ''}{told}")
@@ -332,6 +334,21 @@ def _day_that_nobody_named(found: Looked, sample: Mapping[str, Sequence[str]]) -
             found.columns["booked_on"] = name
             found.say(f"no column is called a date; {name} holds days")
             return
+
+
+def _columns_of_days(found: Looked, sample: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Every column that holds days, whatever it is called: which of them is compared, the pairs decide."""
+    figures = {name for reading in found.readings for name in reading.amounts.values()}
+    days = {}
+    for name, kind in found.types.items():
+        values = [value.strip() for value in sample[name] if value.strip()]
+        if name in figures or not values:
+            continue
+        if kind == "DATE" or kind.startswith("TIMESTAMP") or all(is_iso(value) for value in values):
+            days[name] = ""
+        elif form := choose_format(values):
+            days[name] = form
+    return days
 
 
 def _own_id(engine: DuckEngine, found: Looked) -> None:

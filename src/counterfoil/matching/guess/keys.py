@@ -23,6 +23,7 @@ from counterfoil.matching.guess.amounts import (
     try_keys,
 )
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked
+from counterfoil.matching.guess.days import choose_days
 from counterfoil.matching.guess.fees import known_fee
 from counterfoil.matching.reading.column_sql import shaped
 from counterfoil.matching.reading.totals import BALANCE, TOTAL
@@ -186,7 +187,11 @@ def _take_key(engine: DuckEngine, sides: tuple[Looked, Looked], best: Trial, fou
     found.has_key, found.form = True, best.form
     for side, name in zip(sides, (best.left_key, best.right_key), strict=True):
         side.columns["reference"] = name
-    columns = [f"c{list(side.types).index(side.columns['reference'])}" for side in sides]
+    columns = (f"c{list(sides[0].types).index(best.left_key)}", f"c{list(sides[1].types).index(best.right_key)}")
+    if reason := choose_days(engine, sides, columns, best.form):
+        found.reasons.append(reason)
+        for side in sides:
+            _seen(engine, side)
     engine.table(
         "met",
         f"""select any_value(l.x_amount) as la, any_value(r.x_amount) as ra, any_value(r.x_day) - any_value(l.x_day) as off,
