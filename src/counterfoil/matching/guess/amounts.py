@@ -76,7 +76,7 @@ def try_keys(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[Ma
     pairs = list(product(range(len(sides[0].readings)), range(len(sides[1].readings))))
     agree = ", ".join(f"count(*) filter ({test(f'abs(l.a{i})', f'abs(r.a{j})')})" for test in (_equal, _near) for i, j in pairs)
     found = []
-    for (l_name, l_column), (r_name, r_column) in product(keys[0].items(), keys[1].items()):
+    for (l_name, l_column), (r_name, r_column) in _meeting(engine, keys):
         met, *counts = engine.rows(
             f"""select count(*), {agree} from (
                     select any_value(x.n) as ln, any_value(y.n) as rn from left_formed x
@@ -89,6 +89,23 @@ def try_keys(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[Ma
             if met and l_name not in sides[0].readings[i].amounts.values() and r_name not in sides[1].readings[j].amounts.values():
                 found.append(Trial(l_name, r_name, i, j, met, agreed, near, form))
     return found
+
+
+def _meeting(engine: DuckEngine, keys: Sequence[Mapping[str, str]]) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+    """The pairs of columns, each as (name, column of the sample), that have a key in common: found in one pass, as most have none."""
+    long = {
+        side: " union all ".join(f"select '{column}' as c, plain_{column} as k from {side}_formed" for column in columns.values())
+        for side, columns in zip(("left", "right"), keys, strict=True)
+    }
+    if not all(keys):
+        return []
+    seen = set(
+        engine.rows(
+            f"""select distinct l.c, r.c from (select distinct c, k from ({long["left"]}) x where k is not null) l
+                join ({long["right"]}) r on r.k = l.k"""
+        )
+    )
+    return [(here, there) for here, there in product(keys[0].items(), keys[1].items()) if (here[1], there[1]) in seen]
 
 
 def choose(trials: Sequence[Trial], sides: tuple[Looked, Looked]) -> Trial | None:
