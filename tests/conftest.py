@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -36,6 +37,7 @@ MEMORY_FREE_MIN = 4 << 30
 DEPTH = sys.getrecursionlimit()
 FOLDER_KEY = "counterfoil_folder"
 _numbers = itertools.count(1)
+gc.set_threshold(20_000, 50, 100)  # a sixth of the time of a run: it holds much, and throws little of it away
 
 # fsync is off because these databases are thrown away; the product keeps it on always.
 TEST_SETTINGS = {

@@ -20,6 +20,7 @@ class CommandPart(NamedTuple):
     attribute: str = "app"
 
 
+LOOKED_THROUGH_AFTER: Final = (10_000, 20, 50)  # new things, before those of each age are looked through for what can go
 MONEY: Final = "Money"
 BOOKS: Final = "Books"
 OPERATIONS: Final = "Operations"
@@ -150,6 +151,7 @@ def load(name: str) -> Any:
     app: Any = getattr(import_module(part.module), part.attribute)
     if not gc.isenabled():  # as a program that has just loaded all that it is: none of it is ever looked at again
         gc.freeze()
+        gc.set_threshold(*LOOKED_THROUGH_AFTER)
         gc.enable()
     command: Any = get_command(app)
     if part.alone and isinstance(command, TyperGroup):
