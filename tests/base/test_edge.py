@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -272,6 +272,24 @@ def test_a_connection_that_the_server_ended_while_nobody_used_it_is_replaced(dat
         wait_for(lambda: other.execute("select from pg_stat_activity where pid = %s", [before]).fetchone() is None, "its end")
         with database.transaction() as conn:
             assert conn.info.backend_pid != before
+
+
+@pytest.mark.parametrize("broken", [1, 2])
+def test_a_connection_that_is_gone_with_its_first_word_is_replaced_however_many_are(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, broken: int
+) -> None:
+    monkeypatch.setattr(edge, "check_alive", lambda _: None)  # as if it went right after it was looked at
+    one = Database(database_url, role=None, connections_max=2).open()
+    with closing(one) as database, psycopg.connect(database_url, autocommit=True) as other:
+        with ExitStack() as open_at_once:
+            pids = [open_at_once.enter_context(database.transaction()).info.backend_pid for _ in range(broken)]
+        for pid in pids:
+            other.execute("select pg_terminate_backend(%s)", [pid])
+            wait_for(lambda pid=pid: other.execute("select from pg_stat_activity where pid = %s", [pid]).fetchone() is None, "its end")
+        with database.transaction() as conn:
+            assert conn.info.backend_pid not in pids
+            conn.execute(KEY, ["kept"])
+        assert keys(database) == ["kept"]
 
 
 def test_a_transaction_begins_by_the_databases_clock_in_utc(database_url: str) -> None:

@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -138,15 +138,13 @@ class Database:
         Nothing relies on a session: PgBouncer in transaction mode works (see the setting `database_prepares`).
         """
         try:
-            with self._pool.connection() as conn:
+            with ExitStack() as held:
+                conn = self._begun(held, IsolationLevel.REPEATABLE_READ if read_only or snapshot else None, commit=commit)
                 try:
-                    # Said with BEGIN: after the first query it is too late, and a statement of its own would be a round trip.
-                    conn.isolation_level = IsolationLevel.REPEATABLE_READ if read_only or snapshot else None
-                    with conn.transaction(force_rollback=not commit):
-                        conn.begun_at = set_up(conn, self.role, read_only=read_only)
-                        if program_id is not None:
-                            keep_to_program(conn, program_id)
-                        yield conn
+                    conn.begun_at = set_up(conn, self.role, read_only=read_only)
+                    if program_id is not None:
+                        keep_to_program(conn, program_id)
+                    yield conn
                 except errors.Error as error:
                     if forgets_plans(error):
                         conn.close()  # the pool makes a fresh one; this would fail for everybody who gets it
@@ -158,6 +156,24 @@ class Database:
             if found is None:
                 raise
             raise found from error
+
+    def _begun(self, held: ExitStack, isolation: IsolationLevel | None, *, commit: bool) -> FileConnection:
+        """A connection whose transaction has begun; `held` ends both. Where a connection turns out to be gone with the first word that is
+        said on it, another one is taken: nothing was done yet."""
+        for last in (*([False] * self._pool.max_size), True):
+            with ExitStack() as trying:
+                conn = trying.enter_context(self._pool.connection())
+                # Said with BEGIN: after the first query it is too late, and a statement of its own would be a round trip.
+                conn.isolation_level = isolation
+                try:
+                    trying.enter_context(conn.transaction(force_rollback=not commit))
+                except errors.OperationalError:
+                    if last or not conn.broken:
+                        raise
+                    continue
+                held.push(trying.pop_all())
+                return conn
+        raise AssertionError("unreachable: the last try returns or raises")
 
 
 def set_up(conn: Connection[Any], role: str | None, *, read_only: bool = False) -> datetime:
