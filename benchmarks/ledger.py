@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import time
+from concurrent.futures import Future
 from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -19,16 +20,22 @@ from typing import Any, Final
 
 from benchmarks import harness, ledger_load, ledger_peer
 from benchmarks.ledger_load import Twin, Writer, batch_of
+from counterfoil.base import edge
+from counterfoil.base.edge import Database
+from counterfoil.ledger.bulk_stream import BulkStream
 from counterfoil.ledger.journals import bulk, write
 from counterfoil.ledger.journals.batch import Batch
+from counterfoil.ledger.journals.batch_types import MovementOutcome
+from counterfoil.ledger.journals.bulk import Bulk, BulkPosted
 from counterfoil.ledger.journals.memory import Memory
 
 FULL: Final = 8_192
+GROUP: Final = 4  # batches in one commit, where they are sent ahead
 BLOCK: Final = 5  # batches of the ledger, then as many of the plain COPY
 STEPS: Final = [
     (bulk, "_checked"),
     (bulk, "_request_hash"),
-    (bulk, "enter_for_bulk"),
+    (bulk, "enter_for_bulks"),
     (Memory, "recall"),
     (bulk, "known_of"),
     (bulk, "insert_headers"),
@@ -76,6 +83,28 @@ def measure(
         "p99_ms": harness.percentile(seconds, 0.99) * 1e3,
         **{f"step_{name}": spent / (len(writer.seconds) * size) * 1e6 for name, spent in steps.items()},
     }
+
+
+def sent_ahead(url: str, names: list[str], *, batches: int) -> float:
+    """Movements per second of batches of 8,192 that are sent ahead, each with its own answer: from the first sent to the last answered."""
+    database = Database(url, connections_max=1).open()
+    stream = BulkStream(database, ledger_load.PROGRAM, clock=edge.now).start()
+    todo = [batch_of(names, FULL, hot=False) for _ in range(batches + GROUP)]
+    label, started = f"ahead-{time.time_ns()}", 0.0
+    answers: list[Future[BulkPosted]] = []
+    for number, movements in enumerate(todo):
+        if number == GROUP:  # the first are not counted: they read the accounts
+            for answer in answers:
+                answer.result()
+            started = time.perf_counter()
+        answers.append(stream.send(Bulk(f"{label}-{number}", "bench", ledger_load.ASSET, "bench"), movements))
+    for answer in answers:
+        if answer.result().outcomes.count(MovementOutcome.POSTED) != FULL:
+            raise RuntimeError("a movement was refused: this measures nothing")
+    spent = time.perf_counter() - started
+    stream.close()
+    database.close()
+    return batches * FULL / spent
 
 
 def _write_alone(url: str, names: list[str], number: int, batches: int, barrier: Barrier, told: Any) -> None:
@@ -164,12 +193,18 @@ def main() -> None:
             rows[label] = measure(url, names, **run, seconds_max=4.0 if quick else 1e9)
         one, memory = side_by_side(url, names, writers=1, batches=8 if quick else 60)
         two, _ = side_by_side(url, names, writers=2, batches=4 if quick else 30)
+        pairs = []
+        for _ in range(2 if quick else 5):  # in turns, so that both meet the same noise
+            alone = side_by_side(url, names, writers=1, batches=8 if quick else 16)[0]
+            pairs.append((alone, sent_ahead(url, names, batches=8 if quick else 16)))
         full, hot = rows["8,192 per batch"], rows["8,192 per batch, one hot account"]
         figures = {
             "movements_per_s": round(full["per_s"]),
             "raw_copy_per_s": round(full["raw_per_s"]),
             "ratio": round(full["per_s"] / full["raw_per_s"], 3),
             "hot_ratio": round(hot["per_s"] / full["per_s"], 3),
+            "sent_ahead_per_s": round(harness.percentile([ahead for _, ahead in pairs], 0.5)),
+            "sent_ahead_ratio": round(harness.percentile([ahead / alone for alone, ahead in pairs], 0.5), 3),
             "one_writer_per_s": round(one),
             "two_writers_per_s": round(two),
             "two_writers_ratio": round(two / one, 3),
@@ -182,6 +217,8 @@ def main() -> None:
         if not quick:
             figures |= growth(server)
         _show(rows)
+        told = ", ".join(f"{alone:,.0f} and {ahead:,.0f}/s" for alone, ahead in pairs)
+        print(f"in turns, one writer that waits for each answer, and one whose batches are sent ahead: {told}")
         print(f"one writer {one:,.0f}/s, two writers on one program {two:,.0f}/s together")
         spent = {name[5:]: value for name, value in full.items() if name.startswith("step_")}
         print("µs per movement at 8,192: " + ", ".join(f"{name} {value:.2f}" for name, value in spent.items()))

@@ -34,7 +34,7 @@ from counterfoil.ledger.accounts.accounts import freeze_account, unfreeze_accoun
 from counterfoil.ledger.holds import hold_id, post_hold, take_hold, void_hold
 from counterfoil.ledger.invariants import INVARIANTS
 from counterfoil.ledger.journals.batch_types import Movement, MovementKind, MovementOutcome
-from counterfoil.ledger.journals.bulk import Bulk, post_many
+from counterfoil.ledger.journals.bulk import Bulk, BulkPosted, post_bulks, post_many, prepare
 from counterfoil.ledger.journals.journal import NewJournal, Posted, post, post_journals, reverse
 from counterfoil.ledger.journals.key_spaces import PAYMENT
 from counterfoil.ledger.journals.memory import Memory
@@ -229,6 +229,26 @@ class Ledgers(RuleBasedStateMachine):
             memory = None if forget else self.memory
             done = post_many(conn, self.program, bulk, movements, now=self.now, memory=memory)
         assert [outcome is MovementOutcome.POSTED for outcome in done.outcomes] == expected
+        if not commit:
+            self.simple.balance = before
+
+    @rule(
+        groups=st.lists(st.lists(transfers, min_size=1, max_size=40), min_size=2, max_size=4),
+        forget=st.booleans(),
+        commit=st.sampled_from([True, True, True, False]),
+    )
+    def post_bulks_together(self, groups: list[list[Transfer]], forget: bool, commit: bool) -> None:
+        before = self.simple.balance.copy()
+        expected = [[self.simple.try_all([transfer]) for transfer in group] for group in groups]
+        bulks = [
+            prepare(Bulk(f"key-{next(_numbers)}", "test", "EUR", "machine"), [Movement(uuid4().bytes, *transfer) for transfer in group])
+            for group in groups
+        ]
+        with self.database.transaction(commit=commit) as conn:
+            memory = None if forget else self.memory
+            done = post_bulks(conn, self.program, bulks, now=self.now, memory=memory)
+        found = [[outcome is MovementOutcome.POSTED for outcome in one.outcomes] for one in done if isinstance(one, BulkPosted)]
+        assert found == expected
         if not commit:
             self.simple.balance = before
 

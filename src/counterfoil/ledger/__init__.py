@@ -25,6 +25,11 @@ Posting (`ledger.journals.journal`)
 Bulk (`ledger.journals.bulk`)
     post_many(conn, program_id, bulk: Bulk, movements: Sequence[Movement], *, now) -> BulkPosted
         bulk under one header, an Outcome per movement; Movement(id: 16 bytes of a UUID, debit, credit, minor, ...)
+    post_bulks(conn, program_id, bulks: Sequence[PreparedBulk], *, now) -> list[BulkPosted | Problem]
+        several that `prepare` looked at ahead, of one asset and kind, transfers alone, written as one, each under its own header
+Bulks sent ahead (`ledger.bulk_stream`)
+    BulkStream(database, program_id, *, clock).start(); .send(bulk, movements) -> Future[BulkPosted]; .close()
+        what waits is written together in one commit of the stream's own; each has its own answer after it
 
 Holds (`ledger.holds`)
     take_hold(conn, program_id, *, key, debit, credit, minor, asset, actor, now, expires_at=None, narrative=None, source=None) -> Hold

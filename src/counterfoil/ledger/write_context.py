@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -141,22 +142,24 @@ def _unpack(column: bytes) -> array[int]:
 
 
 class Seen(NamedTuple):
-    """What a bulk meets, beside the ground: the journal that has its key, the newest ids up to its last, whether a journal stands."""
+    """What bulks meet, beside the ground: the journals that have their keys, the newest ids up to their last, whether a journal stands."""
 
-    before: tuple[Any, ...] | None  # id, request hash, recorded at
+    before: dict[str, tuple[UUID, bytes, datetime]]  # by key: id, request hash, recorded at
     newest_posted: UUID | None
     newest_held: UUID | None
     stands: bool
 
 
-def enter_for_bulk(
-    conn: Connection[Any], program_id: str, key: str, last_id: bytes, journal: UUID | None, *, postings: int
+def enter_for_bulks(
+    conn: Connection[Any], program_id: str, keys: Sequence[str], last_id: bytes, journal: UUID | None, *, postings: int
 ) -> tuple[Ground, Seen]:
-    """All that a bulk asks before it reads accounts, in one round trip."""
+    """All that bulks ask before they read accounts, in one round trip."""
     entering, known, newest = conn.cursor(binary=True), conn.cursor(binary=True), conn.cursor(binary=True)
     with conn.pipeline():
         _ask_to_enter(entering, program_id, alone=True, postings=postings)
-        known.execute("select id, request_hash, recorded_at from journal where program_id = %s and key = %s", [program_id, key])
+        known.execute(
+            "select key, id, request_hash, recorded_at from journal where program_id = %s and key = any(%s)", [program_id, list(keys)]
+        )
         newest.execute(
             """select (select movement from posting where movement <= %(last)s order by movement desc limit 1),
                       (select id from hold where id <= %(last)s order by id desc limit 1),
@@ -164,7 +167,7 @@ def enter_for_bulk(
             {"last": UUID(bytes=last_id), "journal": journal},
         )
     ground = ground_of(entering, program_id, alone=True)
-    return ground, Seen(known.fetchone(), *(newest.fetchone() or (None, None, False)))
+    return ground, Seen({row[0]: row[1:] for row in known}, *(newest.fetchone() or (None, None, False)))
 
 
 def known_of(

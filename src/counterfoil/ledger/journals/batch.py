@@ -134,6 +134,13 @@ class Batch:
         self.postings.clear()
         return rows
 
+    def drain_late(self) -> list[LateRow]:
+        """The marks of lateness since the last call, as `drain`."""
+        late = self.writes[-1].late
+        rows = late[:]
+        late.clear()
+        return rows
+
     def settle_set(self, movements: Sequence[Movement]) -> list[MovementOutcome]:
         """All of them or none. What was posted before cannot be joined later by what was not."""
         self.log = log = _Log(self)

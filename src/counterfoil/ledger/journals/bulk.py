@@ -16,10 +16,10 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from counterfoil.base.problems import InvalidInput, KeyReused
+from counterfoil.base.problems import InvalidInput, KeyReused, Problem, check
 from counterfoil.ledger.clock import SEQ_BITS, from_us, recorded_at, to_us
 from counterfoil.ledger.journals.batch import Batch, same_request
-from counterfoil.ledger.journals.batch_types import Movement, MovementKind, MovementOutcome, Terms
+from counterfoil.ledger.journals.batch_types import LateRow, Movement, MovementKind, MovementOutcome, Terms
 from counterfoil.ledger.journals.journal import KEY_LENGTH_MAX, KIND_LENGTH_MAX, Source
 from counterfoil.ledger.journals.key_spaces import word_of
 from counterfoil.ledger.journals.memory import Memory
@@ -38,7 +38,7 @@ from counterfoil.ledger.journals.write import (
     journal_id,
 )
 from counterfoil.ledger.problems import KeyReserved
-from counterfoil.ledger.write_context import EFFECTIVE_AHEAD_MAX_US, enter_for_bulk, holds_of, known_of
+from counterfoil.ledger.write_context import EFFECTIVE_AHEAD_MAX_US, Ground, Seen, enter_for_bulks, holds_of, known_of
 
 MOVEMENTS_MAX: Final = 65_536
 PART_ROWS: Final = 512  # decided, encoded and sent while the server writes those before
@@ -71,6 +71,27 @@ class BulkPosted(NamedTuple):
     existed: bool = False
 
 
+class PreparedBulk(NamedTuple):
+    """A bulk that was looked at before anything is asked of the database: see `prepare`."""
+
+    shared: Bulk
+    movements: Sequence[Movement]
+    ids: list[bytes]
+    request_hash: bytes
+    plain: bool  # transfers alone
+
+    def joins(self, other: PreparedBulk) -> bool:
+        """Whether both may be written together."""
+        return self.plain and other.plain and (self.shared.asset, self.shared.kind) == (other.shared.asset, other.shared.kind)
+
+
+def prepare(bulk: Bulk, movements: Sequence[Movement]) -> PreparedBulk:
+    """What can be done for a bulk ahead of its turn. Raises InvalidInput."""
+    ids = _checked(bulk, movements)
+    plain = all(movement.kind is MovementKind.TRANSFER for movement in movements)
+    return PreparedBulk(bulk, movements, ids, _request_hash(bulk, ids, movements), plain)
+
+
 def post_many(
     conn: Connection[Any],
     program_id: str,
@@ -85,82 +106,123 @@ def post_many(
     Takes the program alone until the transaction ends. A writer of many batches gives them one `memory`. Raises UnknownProgram,
     KeyReused, InvalidInput.
     """
-    ids = _checked(bulk, movements)
-    request_hash = _request_hash(bulk, ids, movements)
-    names = {movement.debit for movement in movements} | {movement.credit for movement in movements}
+    (result,) = post_bulks(conn, program_id, [prepare(bulk, movements)], now=now, memory=memory)
+    if isinstance(result, Problem):
+        raise result
+    return result
+
+
+def post_bulks(
+    conn: Connection[Any], program_id: str, bulks: Sequence[PreparedBulk], *, now: datetime, memory: Memory | None = None
+) -> list[BulkPosted | Problem]:
+    """Post bulks one after the other, each under its own header; KeyReused of one is returned, and stops no other.
+
+    Several are written as one: the database moves and checks the totals of an account once for all of them. They must join (see
+    `PreparedBulk.joins`), and their keys differ. Takes the program alone until the transaction ends. Raises UnknownProgram.
+    """
+    check(len({one.shared.key for one in bulks}) == len(bulks), "bulks that are written together have different keys")
+    check(all(bulks[0].joins(one) for one in bulks[1:]), "bulks that are written together join")
     memory = memory or Memory()
-    ground, seen = enter_for_bulk(conn, program_id, bulk.key, max(ids), memory.journal, postings=len(movements))
-    book = ground.book(bulk.asset)
-    if seen.before is not None:
-        if seen.before[1] != request_hash and not _same_of_old(conn, book, bulk, ids, movements, seen.before):
-            raise KeyReused(key=bulk.key, journal=str(seen.before[0]))
-        return _answer_again(conn, seen.before[0], seen.before[2], len(movements))
-    holds = holds_of(conn, book, [m.hold_id for m in movements if m.hold_id is not None])
-    names |= {name for hold in holds.values() for name in (hold.debit, hold.credit)}
-    accounts, newest = memory.recall(conn, ground, bulk.asset, names, stands=seen.stands)
-    known = known_of(conn, book, ids, newest_posted=seen.newest_posted, newest_held=seen.newest_held, kind=bulk.kind)
-    # What says no time of its own happens now; a close of the books up to this very moment does not refuse it.
-    at = bulk.effective_at or max(now, from_us(max(ground.closed_until_us, 0)))
-    latest_us = ground.clock_ms * 1000 + EFFECTIVE_AHEAD_MAX_US
-    terms = Terms(to_us(now, "now"), to_us(at), ground.closed_until_us, latest_us)
-    batch = Batch(accounts, terms, known=known, holds=holds, ids_differ=len(set(ids)) == len(movements))
-    seq = ground.seq(newest, len(movements))
-    header = _header(program_id, book, bulk, at, len(movements), request_hash, seq)
-    insert_headers(conn, program_id, [header], recorded_at=recorded_at(seq))
-    writing = _Writing(conn, header, bulk, now, PostingPlace(seq, ground.segment))
-    plain = len(movements) >= COPY_ROWS_MIN and all(movement.kind is MovementKind.TRANSFER for movement in movements)
-    outcomes = writing.stream(batch, movements) if plain else writing.whole(batch, movements)
-    insert_late(conn, [(header.id, row, -1) for write in batch.writes for row in write.late])
-    if not plain or outcomes.count(MovementOutcome.POSTED) < len(outcomes):
-        _remember_unposted(conn, header.id, movements, outcomes)
-    memory.keep(version=ground.version + writing.statements, newest=seq + len(movements), journal=header.id)
-    return BulkPosted(outcomes, header.id, recorded_at(seq))
+    last_id, count = max(max(one.ids) for one in bulks), sum(len(one.movements) for one in bulks)
+    ground, seen = enter_for_bulks(conn, program_id, [one.shared.key for one in bulks], last_id, memory.journal, postings=count)
+    book = ground.book(bulks[0].shared.asset)
+    results: dict[str, BulkPosted | Problem] = {}
+    for one in bulks:
+        if (before := seen.before.get(one.shared.key)) is not None:
+            results[one.shared.key] = _answer_again(conn, book, one, before)
+    fresh = [one for one in bulks if one.shared.key not in results]
+    if fresh:
+        results |= _Writing(conn, ground, book, fresh, now).post(seen, memory)
+    return [results[one.shared.key] for one in bulks]
 
 
 class _Writing:
-    """The rows of a bulk on their way. Counts the statements that move the program's version on."""
+    """Bulks on their way. Counts the statements that move the program's version on."""
 
-    def __init__(self, conn: Connection[Any], header: Header, bulk: Bulk, now: datetime, place: PostingPlace) -> None:
+    def __init__(self, conn: Connection[Any], ground: Ground, book: int, bulks: Sequence[PreparedBulk], now: datetime) -> None:
         self.conn = conn
-        self.header = header
-        self.bulk = bulk
+        self.ground = ground
+        self.book = book
+        self.bulks = bulks
         self.now = now
-        self.place = place
+        self.count = sum(len(one.movements) for one in bulks)
         self.statements = 0
 
-    def stream(self, batch: Batch, movements: Sequence[Movement]) -> list[MovementOutcome]:
+    def post(self, seen: Seen, memory: Memory) -> dict[str, BulkPosted | Problem]:
+        """Decide and write them; what became of each, by its key."""
+        ground, first = self.ground, self.bulks[0].shared
+        ids = [id_ for one in self.bulks for id_ in one.ids]
+        holds = holds_of(self.conn, self.book, [m.hold_id for one in self.bulks for m in one.movements if m.hold_id is not None])
+        names = {name for one in self.bulks for movement in one.movements for name in movement[1:3]}
+        names |= {name for hold in holds.values() for name in (hold.debit, hold.credit)}
+        accounts, newest = memory.recall(self.conn, ground, first.asset, names, stands=seen.stands)
+        known = known_of(self.conn, self.book, ids, newest_posted=seen.newest_posted, newest_held=seen.newest_held, kind=first.kind)
+        batch = Batch(accounts, self.terms(first), known=known, holds=holds, ids_differ=len(set(ids)) == self.count)
+        seq = ground.seq(newest, self.count)
+        headers = [_header(ground.program_id, self.book, one, self.at(one.shared), seq, nth) for nth, one in enumerate(self.bulks)]
+        insert_headers(self.conn, ground.program_id, headers, recorded_at=recorded_at(seq))
+        place = PostingPlace(seq, ground.segment)
+        if len(self.bulks) > 1 or (self.bulks[0].plain and self.count >= COPY_ROWS_MIN):
+            outcomes = self.stream(batch, headers, place)
+        else:
+            outcomes = [self.whole(batch, headers[0], place)]
+        for header, one, came in zip(headers, self.bulks, outcomes, strict=True):
+            if not one.plain or came.count(MovementOutcome.POSTED) < len(came):
+                _remember_unposted(self.conn, header.id, one.movements, came)
+        memory.keep(version=ground.version + self.statements, newest=seq + self.count, journal=headers[-1].id)
+        return {header.key: BulkPosted(came, header.id, recorded_at(seq)) for header, came in zip(headers, outcomes, strict=True)}
+
+    def at(self, bulk: Bulk) -> datetime:
+        """When it happens. What says no time of its own happens now; a close of the books up to this very moment does not refuse it."""
+        return bulk.effective_at or max(self.now, from_us(max(self.ground.closed_until_us, 0)))
+
+    def terms(self, bulk: Bulk) -> Terms:
+        """What bounds the movements of this one."""
+        latest_us = self.ground.clock_ms * 1000 + EFFECTIVE_AHEAD_MAX_US
+        return Terms(to_us(self.now, "now"), to_us(self.at(bulk)), self.ground.closed_until_us, latest_us)
+
+    def stream(self, batch: Batch, headers: Sequence[Header], place: PostingPlace) -> list[list[MovementOutcome]]:
         """Transfers alone: the server writes one part while the next is decided."""
-        outcomes: list[MovementOutcome] = []
+        outcomes: list[list[MovementOutcome]] = []
+        late: list[tuple[UUID, LateRow, int]] = []
 
         def parts() -> Iterator[Lines]:
-            for part in _parts(movements):
-                outcomes.extend(batch.take(part))
-                yield Lines(self.header.id, batch.drain())
+            for header, one in zip(headers, self.bulks, strict=True):
+                batch.terms = self.terms(one.shared)
+                before, came = batch.place - 1, list[MovementOutcome]()
+                outcomes.append(came)
+                for part in _parts(one.movements):
+                    came.extend(batch.take(part))
+                    yield Lines(header.id, batch.drain(), before)
+                late.extend((header.id, row, before) for row in batch.drain_late())
 
-        copy_postings(self.conn, parts(), self.place)
-        self.statements = 1 if MovementOutcome.POSTED in outcomes else 0
+        copy_postings(self.conn, parts(), place)
+        self.statements = int(any(MovementOutcome.POSTED in came for came in outcomes))
+        insert_late(self.conn, late)
         return outcomes
 
-    def whole(self, batch: Batch, movements: Sequence[Movement]) -> list[MovementOutcome]:
+    def whole(self, batch: Batch, header: Header, place: PostingPlace) -> list[MovementOutcome]:
         """Holds and their ends among them: everything is decided, then written in as few parts as there can be."""
-        outcomes = batch.take(movements)
-        facts = Facts(self.bulk.kind, self.bulk.actor, self.bulk.narrative, self.header.source_type, self.header.source_id)
+        outcomes = batch.take(self.bulks[0].movements)
+        shared = self.bulks[0].shared
+        facts = Facts(shared.kind, shared.actor, shared.narrative, header.source_type, header.source_id)
         for write in batch.writes:
             if write.resolutions:
                 insert_resolutions(
                     self.conn,
                     write.resolutions,
-                    self.header.id,
+                    header.id,
                     actor=facts.actor,
                     reason=facts.narrative,
                     now=self.now,
                 )
             if write.postings:
-                insert_postings(self.conn, [Lines(self.header.id, write.postings)], self.place)
-                self.place = self.place.after(len(write.postings))
+                insert_postings(self.conn, [Lines(header.id, write.postings)], place)
+                place = place.after(len(write.postings))
             if write.holds:
                 insert_holds(self.conn, write.holds, facts, now=self.now)
             self.statements += sum(1 for rows in (write.resolutions, write.postings, write.holds) if rows)
+        insert_late(self.conn, [(header.id, row, -1) for write in batch.writes for row in write.late])
         return outcomes
 
 
@@ -175,17 +237,18 @@ def _parts(movements: Sequence[Movement]) -> Iterator[Sequence[Movement]]:
         start = end
 
 
-def _header(program_id: str, book: int, bulk: Bulk, effective_at: datetime, lines: int, request_hash: bytes, seq: int) -> Header:
-    id_ = journal_id(program_id, bulk.key, seq >> SEQ_BITS, 0)
+def _header(program_id: str, book: int, one: PreparedBulk, effective_at: datetime, seq: int, place: int) -> Header:
+    bulk = one.shared
+    id_ = journal_id(program_id, bulk.key, seq >> SEQ_BITS, place)
     source_type, source_id = bulk.source or (None, None)
     return Header(
         id_,
         book,
-        lines,
+        len(one.movements),
         effective_at,
         bulk.kind,
         bulk.key,
-        request_hash,
+        one.request_hash,
         bulk.actor,
         bulk.narrative,
         source_type,
@@ -207,12 +270,15 @@ def _remember_unposted(conn: Connection[Any], journal: UUID, movements: Sequence
         )
 
 
-def _answer_again(conn: Connection[Any], journal: UUID, at: datetime, count: int) -> BulkPosted:
-    """The first answer: everything was posted, but what is remembered as something else."""
-    outcomes = [MovementOutcome.POSTED] * count
+def _answer_again(conn: Connection[Any], book: int, one: PreparedBulk, before: tuple[UUID, bytes, datetime]) -> BulkPosted | Problem:
+    """The first answer, if this is the same request: everything was posted, but what is remembered as something else."""
+    journal, request_hash, at = before
+    if request_hash != one.request_hash and not _same_of_old(conn, book, one, request_hash):
+        return KeyReused(key=one.shared.key, journal=str(journal))
+    outcomes = [MovementOutcome.POSTED] * len(one.movements)
     kinds = {kind.value for kind in MovementKind}
     for line, outcome in conn.execute(
-        "select line, outcome from unposted_line where journal_id = %s order by line limit %s", [journal, count]
+        "select line, outcome from unposted_line where journal_id = %s order by line limit %s", [journal, len(outcomes)]
     ):
         if outcome not in kinds:
             outcomes[line - 1] = MovementOutcome(outcome)
@@ -250,19 +316,12 @@ def _head(bulk: Bulk, ids: Sequence[bytes]) -> bytes:
     return repr((bulk.kind, bulk.asset, effective_us, bulk.narrative, bulk.source, len(ids))).encode()
 
 
-def _same_of_old(
-    conn: Connection[Any],
-    book: int,
-    bulk: Bulk,
-    ids: Sequence[bytes],
-    movements: Sequence[Movement],
-    before: tuple[Any, ...],
-) -> bool:
+def _same_of_old(conn: Connection[Any], book: int, one: PreparedBulk, request_hash: bytes) -> bool:
     """Whether a bulk that an earlier version posted was this one: it hashed the ids alone, so what stands is compared one by one."""
-    if before[1] != hashlib.sha256(_head(bulk, ids) + b"".join(ids)).digest():
+    if request_hash != hashlib.sha256(_head(one.shared, one.ids) + b"".join(one.ids)).digest():
         return False
-    known = known_of(conn, book, ids, newest_posted=_LAST_ID, newest_held=_LAST_ID)
-    return all(same_request(known[id_], again) for id_, again in zip(ids, movements, strict=True) if id_ in known)
+    known = known_of(conn, book, one.ids, newest_posted=_LAST_ID, newest_held=_LAST_ID)
+    return all(same_request(known[id_], again) for id_, again in zip(one.ids, one.movements, strict=True) if id_ in known)
 
 
 def _checked(bulk: Bulk, movements: Sequence[Movement]) -> list[bytes]:

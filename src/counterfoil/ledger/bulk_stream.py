@@ -1,0 +1,145 @@
+"""Bulks that are sent ahead: while one is being written the next ones wait, and what waits is written together, in one commit.
+
+Each keeps its own header, its own key and its own answer, which comes after the commit. Written together, the totals of an account
+are moved and checked once for all of them, and one flush to disk does for all: that is quicker than one after the other, and nothing
+is given up for it. What a bulk asks of Python is done by whoever sends it, while the server writes those before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from counterfoil.base.edge import Database
+from counterfoil.base.problems import Busy, Problem
+from counterfoil.ledger.group_commit import OutcomeUnknown
+from counterfoil.ledger.journals.batch_types import Movement
+from counterfoil.ledger.journals.bulk import Bulk, BulkPosted, PreparedBulk, post_bulks, prepare
+from counterfoil.ledger.journals.memory import Memory
+
+TOGETHER_MAX: Final = 32_768  # movements in one commit, of several bulks
+WAITING_MAX: Final = 131_072  # movements that wait; who sends more waits too
+
+
+class _WaitingBulk(NamedTuple):
+    prepared: PreparedBulk
+    answer: Future[BulkPosted]
+
+
+class BulkStream:
+    """One program's bulks, written by a thread in the order in which they were sent. `start` it, `close` it: what waits is written first.
+
+    When a commit fails, each of its bulks is tried by itself, so that one that is wrong fails alone; when the answer to a commit is
+    lost, each of its bulks gets OutcomeUnknown. A bulk that failed stops none that was sent after it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        program_id: str,
+        *,
+        clock: Callable[[], datetime],
+        together_max: int = TOGETHER_MAX,
+        waiting_max: int = WAITING_MAX,
+    ) -> None:
+        """`clock` says now. `together_max` and `waiting_max` count movements; one bulk may have more."""
+        self._database = database
+        self._program_id = program_id
+        self._clock = clock
+        self._together_max = together_max
+        self._waiting_max = waiting_max
+        self._waiting: deque[_WaitingBulk] = deque()
+        self._count = 0  # movements that wait
+        self._changed = threading.Condition()
+        self._closing = False
+        self._memories: dict[str, Memory] = {}  # by asset
+        self._thread = threading.Thread(target=self._run, name=f"ledger-bulks-{program_id}", daemon=True)
+        self.commits = 0  # for measurements
+
+    def start(self) -> BulkStream:
+        """Begin to write."""
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Write what waits, then end. Bulks that come later get Busy."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def send(self, bulk: Bulk, movements: Sequence[Movement], *, timeout_s: float | None = None) -> Future[BulkPosted]:
+        """Put a bulk in line, and wait only while too much waits; its answer comes after its commit.
+
+        The answer raises what `post_many` raises, Busy, OutcomeUnknown. Raises InvalidInput; Busy when it is closing, or when there
+        is no room within `timeout_s` seconds.
+        """
+        one = _WaitingBulk(prepare(bulk, movements), Future())
+        with self._changed:
+            if not self._changed.wait_for(self._has_room, timeout_s):
+                raise Busy(what="the ledger's writer", limit=f"{self._waiting_max} movements waiting")
+            if self._closing:
+                raise Busy(what="the ledger's writer", detail="it is closing")
+            self._waiting.append(one)
+            self._count += len(movements)
+            self._changed.notify_all()
+        return one.answer
+
+    def _has_room(self) -> bool:
+        return self._closing or self._count < self._waiting_max
+
+    # The thread.
+
+    def _run(self) -> None:
+        while group := self._take():
+            for one, result in zip(group, self._write([each.prepared for each in group]), strict=True):
+                if isinstance(result, BaseException):
+                    one.answer.set_exception(result)
+                else:
+                    one.answer.set_result(result)
+
+    def _take(self) -> list[_WaitingBulk]:
+        """The next bulks that go together; none when it is time to end. Who went away while it waited is left out."""
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                group: list[_WaitingBulk] = []
+                count = 0
+                while self._waiting and _goes_with(group, self._waiting[0], count, self._together_max):
+                    one = self._waiting.popleft()
+                    self._count -= len(one.prepared.movements)
+                    if one.answer.set_running_or_notify_cancel():
+                        group.append(one)
+                        count += len(one.prepared.movements)
+                self._changed.notify_all()
+                if group or (not self._waiting and self._closing):
+                    return group
+
+    def _write(self, bulks: Sequence[PreparedBulk]) -> list[BulkPosted | Exception]:
+        """An answer each: a result, or an exception to raise."""
+        written = False
+        try:
+            with self._database.transaction() as conn:
+                memory = self._memories.setdefault(bulks[0].shared.asset, Memory())
+                results = post_bulks(conn, self._program_id, bulks, now=self._clock(), memory=memory)
+                written = True
+            self.commits += 1
+        except Exception as error:  # noqa: BLE001  # whatever it is, every sender must hear of it, and the thread must live
+            if written:
+                return [OutcomeUnknown(detail=str(error)[:200]) for _ in bulks]
+            if len(bulks) == 1 or not isinstance(error, Problem) or isinstance(error, Busy):
+                return [error for _ in bulks]
+            return [answer for one in bulks for answer in self._write([one])]
+        return list(results)
+
+
+def _goes_with(group: Sequence[_WaitingBulk], one: _WaitingBulk, count: int, together_max: int) -> bool:
+    if not group:
+        return True
+    new, size = one.prepared, count + len(one.prepared.movements)
+    keys = {each.prepared.shared.key for each in group}
+    return size <= together_max and new.shared.key not in keys and group[0].prepared.joins(new)
