@@ -12,7 +12,7 @@ from counterfoil.base.edge import entropy
 from counterfoil.operations import approvals
 from counterfoil.operations.access import logins, second_factor
 from counterfoil.operations.access.access import SessionRules, authenticate
-from counterfoil.operations.access.second_factor import CodeNeeded, CodeRefused, CodeUsed, FactorHeld, SecondFactorOld
+from counterfoil.operations.access.second_factor import CodeNeeded, CodeRefused, CodeUsed, FactorHeld, SecondFactorMissing, SecondFactorOld
 from tests.people import log_in_as
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -155,6 +155,28 @@ def test_a_session_of_before_the_second_factor_approves_nothing_and_the_database
                       reason, at) values (%s, %s, %s, %s, 'approved', %s, 'mira', %s, 'r', %s)""",
             [one.id, one.maker_id, bytes.fromhex(one.payload_sha256), one.expires_at, mira.principal_id, mira.session_id, NOW],
         )
+
+
+def test_where_a_second_factor_is_demanded_nobody_approves_without_one_and_the_database_says_so_too(conn, mira):
+    one = a_proposal(conn, NOW)
+    approved = {"payload_sha256": one.payload_sha256, "reason": "seen"}
+
+    _, token = logins.log_in(conn, "ses_d1", entropy(25), mira, now=NOW, rules=SessionRules(demands_factor=True))
+    with pytest.raises(SecondFactorMissing, match="has none"):
+        approvals.approve(conn, one.id, **approved, by=authenticate(conn, token, now=NOW), now=NOW)
+    assert conn.execute("select approves_with_second_factor('ses_d1', %s)", [NOW]).fetchone() == (False,)
+    assert approvals.approve(conn, one.id, **approved, by=mira, now=NOW).decision == "approved", "a login of before it was demanded"
+
+
+def test_where_it_is_demanded_whoever_adds_one_approves_with_it(conn, mira, factor):
+    at = later(60)
+    one, rules = a_proposal(conn, at), SessionRules(demands_factor=True)
+    found = logins.check_login(conn, "mira", PASSWORD, code=factor[0].at(at), now=at)
+    caller = authenticate(conn, logins.log_in(conn, "ses_e1", entropy(25), found, now=at, rules=rules)[1], now=at)
+    approved = {"payload_sha256": one.payload_sha256, "reason": "seen", "by": caller}
+    with pytest.raises(SecondFactorOld):
+        approvals.approve(conn, one.id, **approved, now=at + timedelta(minutes=6))
+    assert approvals.approve(conn, one.id, **approved, now=at).decision == "approved"
 
 
 def test_a_reset_ends_password_second_factor_and_sessions_and_lets_them_begin_anew(conn, mira, factor):

@@ -114,6 +114,9 @@ class Settings(ChainSettings, BackupSettings, StoreSettings):
     session_idle_minutes: Minutes = Field(60, description="A person's session on the pages ends after so long without use.")
     session_hours: int = Field(12, ge=1, le=24, description="And after so long in any case.")
     second_factor_fresh_minutes: int = Field(5, ge=1, le=60, description="Who has a second factor approves with a code no older than this.")
+    second_factor_demanded: bool = Field(
+        False, description="Whoever approves has a second factor; without one a person approves nothing. Counts from their next login on."
+    )
     login_provider: SecretStr | None = Field(
         None,
         description="People may log in by this OpenID provider: its issuer, our client id there, and the client's secret if there is one, "

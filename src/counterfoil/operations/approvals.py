@@ -185,7 +185,8 @@ class ProposalStands(Problem):
 def approve(conn: Connection[Any], proposal_id: str, *, payload_sha256: str, reason: str, by: Caller, now: datetime) -> Proposal:
     """Approve exactly what this hash names; the returned proposal's `approval` is what `take_steps` uses up.
 
-    Raises NotFound, KeyCannotApprove, SecondFactorOld, SamePerson, ProposalExpired, ProposalDecided, ProposalDiffers, ReasonRequired.
+    Raises NotFound, KeyCannotApprove, SecondFactorOld, SecondFactorMissing, SamePerson, ProposalExpired, ProposalDecided,
+    ProposalDiffers, ReasonRequired.
     """
     one = _waiting(conn, proposal_id)
     refuse_unless_logged_in(conn, by, now=now)
@@ -201,9 +202,9 @@ def approve(conn: Connection[Any], proposal_id: str, *, payload_sha256: str, rea
 
 
 def refuse_unless_logged_in(conn: Connection[Any], by: Caller, *, now: datetime) -> None:
-    """Only a person who logged in approves; with a second factor, if they have one, that is fresh.
+    """Only a person who logged in approves; with a second factor that is fresh, if they have one or it is demanded.
 
-    Raises KeyCannotApprove, SecondFactorOld.
+    Raises KeyCannotApprove, SecondFactorOld, SecondFactorMissing.
     """
     if by.session_id is None:
         raise KeyCannotApprove(key=by.name)

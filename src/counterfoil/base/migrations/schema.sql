@@ -1624,6 +1624,7 @@ session: seen_at timestamp with time zone
 session: idle_s integer
 session: factor_until timestamp with time zone
 session: agent text not null default ''::text
+session: factor_demanded boolean not null default false
 settlement: id text not null
 settlement: program_id text not null
 settlement: invoice_id text not null
@@ -4356,7 +4357,7 @@ approves_with_second_factor(text,timestamp with time zone): CREATE OR REPLACE FU
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'pg_temp'
-RETURN (NOT (EXISTS (SELECT FROM (session s JOIN second_factor f ON ((f.principal_id = s.principal_id))) WHERE ((s.id = approves_with_second_factor.session_id) AND (f.confirmed_at IS NOT NULL) AND (f.ended_at IS NULL) AND ((s.factor_until IS NULL) OR (s.factor_until <= approves_with_second_factor.at))))))
+RETURN (NOT (EXISTS (SELECT FROM (session s LEFT JOIN second_factor f ON (((f.principal_id = s.principal_id) AND (f.confirmed_at IS NOT NULL) AND (f.ended_at IS NULL)))) WHERE ((s.id = approves_with_second_factor.session_id) AND (((f.id IS NOT NULL) AND ((s.factor_until IS NULL) OR (s.factor_until <= approves_with_second_factor.at))) OR ((f.id IS NULL) AND s.factor_demanded))))))
 
 books_are_open(text[],timestamp with time zone): CREATE OR REPLACE FUNCTION public.books_are_open(programs text[], effective_from timestamp with time zone)
  RETURNS void
@@ -9106,6 +9107,7 @@ session: counterfoil_auditor: select (agent)
 session: counterfoil_auditor: select (api_key_id)
 session: counterfoil_auditor: select (created_at)
 session: counterfoil_auditor: select (expires_at)
+session: counterfoil_auditor: select (factor_demanded)
 session: counterfoil_auditor: select (factor_until)
 session: counterfoil_auditor: select (id)
 session: counterfoil_auditor: select (idle_s)
@@ -9733,6 +9735,7 @@ session.agent: app: select, insert
 session.api_key_id: app: select, insert
 session.created_at: app: select, insert
 session.csrf: app: select, insert; auditor: none
+session.factor_demanded: app: select, insert
 session.factor_until: app: select, insert
 session.id: app: select, insert
 session.idle_s: app: select, insert

@@ -53,6 +53,7 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         life=timedelta(hours=settings.session_hours),
         idle=timedelta(minutes=settings.session_idle_minutes),
         fresh=timedelta(minutes=settings.second_factor_fresh_minutes),
+        demands_factor=settings.second_factor_demanded,
     )
     app = make_app(
         installation.wiring,

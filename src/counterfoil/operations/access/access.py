@@ -125,11 +125,15 @@ class Caller(NamedTuple):
 
 
 class SessionRules(NamedTuple):
-    """How long a session lasts at most, how long without use (None: as long), and how long a second factor in it is fresh."""
+    """How long a session lasts at most, how long without use (None: as long), and how long a second factor in it is fresh.
+
+    `demands_factor`: whoever approves in it has a second factor.
+    """
 
     life: timedelta = SESSION_LIFE
     idle: timedelta | None = timedelta(hours=1)
     fresh: timedelta = timedelta(minutes=5)
+    demands_factor: bool = False
 
 
 DEFAULT_RULES: Final = SessionRules()
@@ -292,7 +296,7 @@ def open_session(
     factor_until = now + rules.fresh if caller.with_factor else None
     conn.execute(
         """insert into session (id, secret_hash, principal_id, api_key_id, csrf, created_at, expires_at, address, agent, seen_at, idle_s,
-                  factor_until) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+                  factor_until, factor_demanded) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         [
             session_id,
             _hash(token),
@@ -306,6 +310,7 @@ def open_session(
             now,
             idle_s,
             factor_until,
+            rules.demands_factor,
         ],
     )
     return caller if caller.key_id else caller._replace(session_id=session_id)

@@ -46,6 +46,13 @@ class SecondFactorOld(Problem):
     todo: ClassVar[str] = "Give the code on the page of your account, or with `counterfoil confirm`, and approve within the next minutes."
 
 
+class SecondFactorMissing(Problem):
+    """Who approves here has a second factor, and this person has none."""
+
+    kind: ClassVar[Kind] = "forbidden"
+    todo: ClassVar[str] = "Add one on the page of your account (/account): it takes an authenticator and a minute. Then approve."
+
+
 class FactorHeld(Problem):
     """This person has a second factor already; take it away first."""
 
@@ -151,10 +158,20 @@ def recovery_codes_left(conn: Connection[Any], principal_id: str) -> int:
 
 
 def refuse_old_factor(conn: Connection[Any], session_id: str, *, now: datetime) -> None:
-    """Raise SecondFactorOld unless this session's second factor is fresh, or its person has none; the database says the same."""
-    row = conn.execute("select approves_with_second_factor(%s, %s)", [session_id, now]).fetchone()
-    if row != (True,):
+    """Nothing when this session's second factor is fresh, or its person has none and none is demanded; the database says the same.
+
+    Raises SecondFactorOld, SecondFactorMissing.
+    """
+    row = conn.execute(
+        """select approves_with_second_factor(s.id, %s), exists (
+               select from second_factor f where f.principal_id = s.principal_id and f.confirmed_at is not null and f.ended_at is null)
+           from session s where s.id = %s""",
+        [now, session_id],
+    ).fetchone()
+    if row == (False, True):
         raise SecondFactorOld(session=session_id)
+    if row == (False, False):
+        raise SecondFactorMissing(session=session_id)
 
 
 def _kept(conn: Connection[Any], which: str, *values: str) -> HeldFactor | None:

@@ -46,7 +46,7 @@ def submit_batch(conn: Connection[Any], batch_id: str, *, by: Caller, now: datet
 def approve_batch(conn: Connection[Any], batch_id: str, *, by: Caller, now: datetime) -> str:
     """Approve exactly what is frozen. The last of the people it takes makes it approved; the same person again changes nothing.
 
-    Raises KeyCannotApprove, SecondFactorOld, BatchMakerApproves, BatchNotNow, BatchAltered.
+    Raises KeyCannotApprove, SecondFactorOld, SecondFactorMissing, BatchMakerApproves, BatchNotNow, BatchAltered.
     """
     one = _in_state(conn, batch_id, "pending_approval")
     refuse_unless_logged_in(conn, by, now=now)
