@@ -17,6 +17,7 @@ from counterfoil.dashboard.web import format as shown
 from counterfoil.dashboard.web.navigation import DashboardPage
 from counterfoil.dashboard.web.sections import WORDS, SectionContext
 from counterfoil.dashboard.web.sessions import Session
+from counterfoil.dashboard.work.payloads import page_of
 from counterfoil.operations.verbs import AMOUNTS
 
 STYLES: Final = ("frame.css", "answer.css", "sheets.css", "lists.css", "breaks.css", "maps.css", "work.css", "screens.css")  # in this order
@@ -65,6 +66,7 @@ class Renderer:
         )
         self._jinja.filters |= {
             "moment": shown.moment,
+            "page_of": page_of,
             "span": shown.span,
             "short": shown.short,
             "command": shown.command,
