@@ -37,7 +37,7 @@ MEMORY_FREE_MIN = 4 << 30
 DEPTH = sys.getrecursionlimit()
 FOLDER_KEY = "counterfoil_folder"
 _numbers = itertools.count(1)
-gc.set_threshold(20_000, 50, 100)  # a sixth of the time of a run: it holds much, and throws little of it away
+gc.set_threshold(20_000, 50, 100)  # it holds much, and throws little of it away
 
 # fsync is off because these databases are thrown away; the product keeps it on always.
 TEST_SETTINGS = {

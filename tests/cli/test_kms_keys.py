@@ -40,7 +40,7 @@ def test_a_message_that_kms_would_not_sign_is_refused_before_it_is_asked(kms: Fa
     key = KmsKey(NAME)
     with pytest.raises(KmsKeyRefused) as refused:
         key.sign(b"x" * (MESSAGE_BYTES_MAX + 1))
-    assert (refused.value.facts["limit"], refused.value.facts["got"]) == (MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX + 1)
+    assert (refused.value.facts["limit"], refused.value.facts["got"]) == ("4096 bytes", MESSAGE_BYTES_MAX + 1)
     assert [action for action, _ in kms.asked] == ["GetPublicKey"]
 
 

@@ -66,8 +66,7 @@ _ACTIONS: Final[LiteralString] = """
       and (%(who)s::text is null or a.actor in (%(who)s, 'person:' || %(who)s, 'key:' || %(who)s) or o.api_key_id = %(who)s)"""
 _EVENTS: Final[LiteralString] = """
     select e.id, e.at, e.name as actor, '' as role, e.kind as what, e.method || ' ' || e.path as subject,
-           case e.kind when 'login_failed' then 'failed' when 'login_limited' then 'refused' when 'key_refused' then 'refused'
-                       when 'refused' then 'refused' else 'done' end as outcome,
+           case when e.kind = 'login_failed' then 'failed' when e.kind = any(%(refusals)s) then 'refused' else 'done' end as outcome,
            e.principal_id, e.api_key_id, e.address, null::text as reason, e.needs, e.request_id
     from access_event e
     where %(subject)s::text is null and (%(kinds)s::text[] is null or e.kind = any(%(kinds)s))
@@ -82,7 +81,13 @@ def list_audit_records(
     if by.about not in (None, *ABOUT):
         raise InvalidInput("about", f"one of {', '.join(ABOUT)}", got=by.about[:40])
     kinds = {None: None, "actions": [], "logins": list(LOGIN_KINDS), "refusals": list(REFUSAL_KINDS)}[by.about]
-    given = {"kinds": kinds, "rows": rows_max, "at": after[0] if after else None, "id": after[1] if after else None}
+    given = {
+        "kinds": kinds,
+        "refusals": list(REFUSAL_KINDS),
+        "rows": rows_max,
+        "at": after[0] if after else None,
+        "id": after[1] if after else None,
+    }
     each = [f"(select * from ({part}) part where {_WITHIN})" for part in (_ACTIONS, _EVENTS)]
     with conn.cursor(row_factory=class_row(AuditRecord)) as cur:
         query = f"select * from ({' union all '.join(each)}) found order by at desc, id desc limit %(rows)s"

@@ -51,11 +51,6 @@ class Circuit(NamedTuple):
     probed_by: str | None
     last_error: str | None
 
-    @property
-    def quiet(self) -> bool:
-        """Is there nothing that a call that works would change?"""
-        return self.state == "closed" and self.failures == 0 and self.window_failures == 0
-
 
 def gate(circuit: Circuit | None, subject_id: str, *, now: datetime, limits: CircuitLimits) -> Gate:
     """May this item's call go? The item whose try failed last lets others go first: it may be the one that is at fault."""

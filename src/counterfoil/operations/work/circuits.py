@@ -105,7 +105,7 @@ def note_health(conn: Connection[Any], provider: str, queue: str, *told: Health,
         _note(conn, circuit_id, health, now=now, limits=limits)
 
 
-_QUIET: Final = "state = 'closed' and failures = 0 and window_failures = 0"  # as `Circuit.quiet`
+_QUIET: Final = "state = 'closed' and failures = 0 and window_failures = 0"  # nothing that a call that works would change
 
 
 def _note(conn: Connection[Any], circuit_id: str, health: Health, *, now: datetime, limits: CircuitLimits) -> None:

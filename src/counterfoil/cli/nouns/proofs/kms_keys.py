@@ -61,7 +61,7 @@ class KmsKey:
             raise KmsKeyRefused(
                 key=self._name,
                 why="KMS signs no message as long as this package's list of files",
-                limit=MESSAGE_BYTES_MAX,
+                limit=f"{MESSAGE_BYTES_MAX} bytes",
                 got=len(message),
             )
         told = self._ask("sign", Message=message, MessageType="RAW", SigningAlgorithm=ALGORITHM)
