@@ -337,3 +337,9 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_program_that_loaded_everything_ends_without_a_word_of_its_libraries():
+    asked = [sys.executable, "-m", "counterfoil", "demo", "--help"]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 from importlib import import_module
 from typing import Any, Final, NamedTuple
@@ -151,6 +152,7 @@ def load(name: str) -> Any:
     app: Any = getattr(import_module(part.module), part.attribute)
     if not gc.isenabled():  # as a program that has just loaded all that it is: none of it is ever looked at again
         gc.freeze()
+        atexit.register(gc.unfreeze)  # what is never let go DuckDB takes for a leak of its own, and says so at the end
         gc.set_threshold(*LOOKED_THROUGH_AFTER)
         gc.enable()
     command: Any = get_command(app)
