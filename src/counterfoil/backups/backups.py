@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.rows import Records
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.verbs import Noun
 from counterfoil.proofs.stores.copies import PLACES
 
@@ -25,8 +25,8 @@ BACKUP: Final = Machine(
     },
 )
 EVENT_KINDS: Final = declare(
-    EventKind("backup_kept", "debug", "The database was backed up; the backup was read back to its end."),
-    EventKind("backup_failed", "critical", "A backup was not made: nothing of what happened since the last one could be restored."),
+    debug={"backup_kept": "The database was backed up; the backup was read back to its end."},
+    critical={"backup_failed": "A backup was not made: nothing of what happened since the last one could be restored."},
 )
 
 

@@ -13,7 +13,7 @@ from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.migrations.runner import began_at
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.rows import Records
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.verbs import Noun, Part, of_all
 
 ACTOR: Final = "system:drills"
@@ -34,8 +34,8 @@ DRILL: Final = Machine(
     },
 )
 EVENT_KINDS: Final = declare(
-    EventKind("drill_passed", "debug", "A drill went as it must; its evidence is signed."),
-    EventKind("drill_failed", "critical", "A drill did not go as it must: what it practises would fail on the day that it is needed."),
+    debug={"drill_passed": "A drill went as it must; its evidence is signed."},
+    critical={"drill_failed": "A drill did not go as it must: what it practises would fail on the day that it is needed."},
 )
 
 

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.problems import NotFound
 from counterfoil.integrity.asking import CheckReply
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.verbs import Noun, Part
 
 ACTOR: Final = "system:sentinel"
@@ -27,8 +27,8 @@ SENTINEL_RUN: Final = Machine(
     transitions={("running", "finish"): "finished", ("running", "cut_short"): "cut_short"},
 )
 EVENT_KINDS: Final = declare(
-    EventKind("sentinel_finished", "debug", "Every check was asked; what was found is among the alerts."),
-    EventKind("sentinel_cut_short", "critical", "A run of the sentinel did not ask everything: what it did not ask is not known."),
+    debug={"sentinel_finished": "Every check was asked; what was found is among the alerts."},
+    critical={"sentinel_cut_short": "A run of the sentinel did not ask everything: what it did not ask is not known."},
 )
 
 

@@ -36,7 +36,7 @@ INHIBITS: Final[Mapping[str, frozenset[str]]] = {
 }
 # Warnings that are told beside all that is critical; the others are alerts of their own once they last.
 WARNINGS: Final = frozenset(
-    {"alert_warning", "alert_lapsed", "alert_snooze_over", "post_mortem_overdue", "payout_failed", "payouts_waiting", FAILED.name}
+    {"alert_warning", "alert_lapsed", "alert_snooze_over", "post_mortem_overdue", "payout_failed", "payouts_waiting", FAILED}
 )
 
 
@@ -61,7 +61,7 @@ def tellers(kinds: Sequence[EventKind], channels: Channels, make_id: MakeId) -> 
 
 def _others(conn: Connection[Any], one: Event, names: Sequence[str], now: datetime) -> list[str]:
     """Of a channel that does not work only those are told which do: there would be no end to it."""
-    if one.name != FAILED.name:
+    if one.name != FAILED:
         return list(names)
     failing = refusing(conn, names, since=now - FAILING_FOR) | {one.payload.get("channel")}
     return [name for name in names if name not in failing]

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from counterfoil.base.problems import Busy
 from counterfoil.ledger.holds import SWEEP_ROWS_MAX, expire_holds, holds_expiring
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import Runner, Tally
 
@@ -23,8 +23,8 @@ REST_S: Final = 30.0
 
 
 EVENT_KINDS: Final = declare(
-    EventKind("hold_expiring", "warning", "A hold expires within the hour; then it cannot be posted, and its money returns."),
-    EventKind("hold_expired", "info", "A hold's time was over, and its money returned."),
+    info={"hold_expired": "A hold's time was over, and its money returned."},
+    warning={"hold_expiring": "A hold expires within the hour; then it cannot be posted, and its money returns."},
 )
 
 

@@ -35,7 +35,7 @@ from counterfoil.base.postgres.passwords import (
 )
 from counterfoil.base.postgres.reach import address_of, is_refusal
 from counterfoil.base.problems import Kind, Problem
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 
 SEEN: Final = "database_password_seen"
 ROTATED: Final = "database_password_rotated"
@@ -43,8 +43,8 @@ ENTROPY_BYTES: Final = 32
 ELSEWHERE: Final = "none: the address or PGPASSWORD holds it, or a service names the place"
 POLL_S: Final = 0.25
 EVENT_KINDS: Final = declare(
-    EventKind(SEEN, "debug", "A process connected to the database with a password, for the first time as this login."),
-    EventKind(ROTATED, "info", "The password of the database's login was changed; the old one lets nobody in."),
+    debug={SEEN: "A process connected to the database with a password, for the first time as this login."},
+    info={ROTATED: "The password of the database's login was changed; the old one lets nobody in."},
 )
 
 

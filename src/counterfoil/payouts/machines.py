@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.base.machine import Machine
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 from counterfoil.operations.work.runner import Queue
 
 PAYOUT: Final = Machine(
@@ -159,41 +159,29 @@ PULLING: Final = Queue(
 REPAIRING: Final = Queue("repair", "provider_payout", ("sending",), program="program_id")
 
 EVENT_KINDS: Final = declare(
-    EventKind("payout_created", "debug", "A payout was created for a settlement."),
-    EventKind("payout_idempotent_skip", "info", "A payout with this key exists already; nothing was moved."),
-    EventKind(
-        "payout_waiting",
-        "info",
-        "A payout waits: its payee has no active destination, it needs an approval, or the ledger refuses it.",
-    ),
-    EventKind("payout_completed", "debug", "A payout arrived and is booked as final."),
-    EventKind("payout_failed", "warning", "A payout failed for certain; its money is owed to the payee again."),
-    EventKind("payout_cancelled", "info", "A payout was cancelled by a person."),
-    EventKind(
-        "payout_returned",
-        "warning",
-        "A payout came back after it had arrived; it is owed again and never sent again by itself.",
-    ),
-    EventKind(
-        "payout_unreserved",
-        "info",
-        "A payout that was not sent yet is set aside anew: its destination or its amount changed.",
-    ),
-    EventKind(
-        "payout_netted_out",
-        "info",
-        "Nothing is left to pay: all of it paid what the payee owed, or it was paid before.",
-    ),
-    EventKind(
-        "payout_overpaid",
-        "critical",
-        "An attempt turned out to be paid when its money had gone elsewhere: the payee owes it back.",
-    ),
-    EventKind("payout_held", "info", "A dispute holds a payout."),
-    EventKind("payout_reissued", "info", "A new payout was made for what is still owed for a settlement."),
-    EventKind("payout_quarantined", "warning", "A person stopped an attempt: it is not sent while that lasts."),
-    EventKind("payout_unknown", "warning", "Nobody knows yet whether a payout went out; it waits for the provider's answer."),
-    EventKind("payment_file_made", "info", "A file of payments lies ready to be brought to the bank."),
-    EventKind("payment_file_reported", "info", "The bank reported on payments; what it said is booked."),
-    EventKind("provider_status_conflict", "critical", "The provider contradicts what it said before, or paid another amount."),
+    debug={
+        "payout_created": "A payout was created for a settlement.",
+        "payout_completed": "A payout arrived and is booked as final.",
+    },
+    info={
+        "payout_idempotent_skip": "A payout with this key exists already; nothing was moved.",
+        "payout_waiting": "A payout waits: its payee has no active destination, it needs an approval, or the ledger refuses it.",
+        "payout_cancelled": "A payout was cancelled by a person.",
+        "payout_unreserved": "A payout that was not sent yet is set aside anew: its destination or its amount changed.",
+        "payout_netted_out": "Nothing is left to pay: all of it paid what the payee owed, or it was paid before.",
+        "payout_held": "A dispute holds a payout.",
+        "payout_reissued": "A new payout was made for what is still owed for a settlement.",
+        "payment_file_made": "A file of payments lies ready to be brought to the bank.",
+        "payment_file_reported": "The bank reported on payments; what it said is booked.",
+    },
+    warning={
+        "payout_failed": "A payout failed for certain; its money is owed to the payee again.",
+        "payout_returned": "A payout came back after it had arrived; it is owed again and never sent again by itself.",
+        "payout_quarantined": "A person stopped an attempt: it is not sent while that lasts.",
+        "payout_unknown": "Nobody knows yet whether a payout went out; it waits for the provider's answer.",
+    },
+    critical={
+        "payout_overpaid": "An attempt turned out to be paid when its money had gone elsewhere: the payee owes it back.",
+        "provider_status_conflict": "The provider contradicts what it said before, or paid another amount.",
+    },
 )

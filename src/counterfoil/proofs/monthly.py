@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from counterfoil.base.failpoints import reached
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.proofs.packages.exporting import Exporter, export_proof
@@ -18,7 +18,7 @@ NAME: Final = "audit-export"
 CRON: Final = "0 0 1 * *"
 ACTOR: Final = "system:audit-export"
 REST_S: Final = 60.0  # also between two tries of one that fails: it reads the whole month
-EVENT_KINDS: Final = declare(EventKind("audit_exported", "info", "The proof of the month before was made; those who sign are asked to."))
+EVENT_KINDS: Final = declare(info={"audit_exported": "The proof of the month before was made; those who sign are asked to."})
 
 
 def month_before(at: datetime) -> tuple[datetime, datetime]:

@@ -17,7 +17,7 @@ from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.ledger.reads.balances import TrialLine, trial_balance
 from counterfoil.matching.findings.recorded import BalanceRow, RunReport
 from counterfoil.matching.output.files import canonical
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.reconciliation.bank_statements import reach_of
 from counterfoil.reconciliation.runs.books import end_of
 from counterfoil.reconciliation.runs.rows import Run, select_runs
@@ -42,11 +42,7 @@ NOT_COUNTED: Final = {"accrued:affiliate:": "commission that may still be revers
 ACCOUNTS_MAX: Final = 1_000_000
 
 EVENT_KINDS: Final = declare(
-    EventKind(
-        "client_money_shortfall",
-        "critical",
-        "Less is held for owners than is owed to them; own funds must make it up today.",
-    ),
+    critical={"client_money_shortfall": "Less is held for owners than is owed to them; own funds must make it up today."}
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.payouts.machines import PAYOUT
@@ -19,9 +19,7 @@ NAME: Final = "payout-reminder"
 CRON: Final = "0 9 * * 1"
 WAITS_FOR: Final = timedelta(days=1)  # what is younger is on its way
 
-EVENT_KINDS: Final = declare(
-    EventKind("payouts_waiting", "warning", "The weekly reminder: payouts that are open for more than a day."),
-)
+EVENT_KINDS: Final = declare(warning={"payouts_waiting": "The weekly reminder: payouts that are open for more than a day."})
 
 
 class WaitingPayouts(NamedTuple):

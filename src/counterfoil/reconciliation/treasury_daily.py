@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.failpoints import reached
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.reconciliation.fixed_times import fixed_job
@@ -26,9 +26,9 @@ AT_ONCE: Final = 100
 NAMED_MAX: Final = 20  # of those that do not agree; the event counts them all
 
 EVENT_KINDS: Final = declare(
-    EventKind("treasury_checked", "info", "Every agent's balance was held against its transactions, and carbon against its source."),
-    EventKind("treasury_differs", "critical", "An agent's balance is not what its transactions say, or carbon is a break."),
-    EventKind("treasury_pending", "warning", "Transactions between agents are pending for more than five minutes."),
+    info={"treasury_checked": "Every agent's balance was held against its transactions, and carbon against its source."},
+    warning={"treasury_pending": "Transactions between agents are pending for more than five minutes."},
+    critical={"treasury_differs": "An agent's balance is not what its transactions say, or carbon is a break."},
 )
 
 

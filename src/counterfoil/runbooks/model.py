@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.base.formats.runbook import StepSpec
 from counterfoil.base.machine import Machine
 from counterfoil.base.problems import NotFound
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 
 RUNBOOK_RUN: Final = Machine(
     name="runbook_run",
@@ -22,8 +22,8 @@ RUNBOOK_RUN: Final = Machine(
     reasoned=frozenset({"close"}),
 )
 EVENT_KINDS: Final = declare(
-    EventKind("runbook_run_signed", "info", "A run of a runbook is signed: each of its steps is answered, and none of its checks fails."),
-    EventKind("runbook_run_closed", "warning", "A run of a runbook was ended by a person before it passed."),
+    info={"runbook_run_signed": "A run of a runbook is signed: each of its steps is answered, and none of its checks fails."},
+    warning={"runbook_run_closed": "A run of a runbook was ended by a person before it passed."},
 )
 GREEN: Final = ("passed", "done", "skipped", "does_not_apply")
 

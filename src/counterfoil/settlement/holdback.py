@@ -14,7 +14,7 @@ from psycopg import Connection
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import Machine, Move, listed, record_birth, take_steps
 from counterfoil.base.rows import Records
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 
 HOLDBACK: Final = Machine(
     name="holdback_tranche",
@@ -23,8 +23,8 @@ HOLDBACK: Final = Machine(
     transitions={("held", "release"): "released", ("held", "use_up"): "used_up"},
 )
 EVENT_KINDS: Final = declare(
-    EventKind("holdback_released", "debug", "What was held back of a settlement is payable now."),
-    EventKind("holdback_waits", "info", "A holdback's date has come, and something still keeps it."),
+    debug={"holdback_released": "What was held back of a settlement is payable now."},
+    info={"holdback_waits": "A holdback's date has come, and something still keeps it."},
 )
 
 

@@ -16,7 +16,7 @@ from counterfoil.base.tracing.spans import followed_as
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import SETTLEMENT
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.providers import Provider, Unclear, health_of
 from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.jobs import Job
@@ -44,9 +44,7 @@ from counterfoil.settlement.payments.rules import Recorded, doubt
 ACTOR = "system:worker"
 PAYMENTS_MAX = 1_000_000  # of the invoices of one tick; were there more, they would count as unpaid and fail, never pass
 
-EVENT_KINDS: Final = declare(
-    EventKind("settlement_completed", "debug", "An invoice was settled: fees taken, the rest is owed to the payee."),
-)
+EVENT_KINDS: Final = declare(debug={"settlement_completed": "An invoice was settled: fees taken, the rest is owed to the payee."})
 
 RatesOf = Mapping[tuple[str, str], Rates]  # by program and asset
 

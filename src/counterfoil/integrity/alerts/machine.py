@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from counterfoil.base.machine import Machine
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 from counterfoil.operations.work.runner import Queue
 
 ALERT: Final = Machine(
@@ -28,12 +28,16 @@ ALERT: Final = Machine(
 )
 LIMITS: Final = Queue("alerts", "alert", ("open", "accepted"), program="program_id")
 EVENT_KINDS: Final = declare(
-    EventKind("alert_critical", "critical", "A check found something that must never be."),
-    EventKind("alert_warning", "warning", "A check found something that somebody should look at."),
-    EventKind("alert_escalated", "critical", "Nobody answered an alert in time: it goes one step up."),
-    EventKind("alert_lapsed", "warning", "The time for which an alert was accepted is over, and what it is about is still there."),
-    EventKind("alert_snooze_over", "warning", "The time for which nobody wanted to hear of an alert is over, and it is still there."),
-    EventKind("alert_resolved", "info", "What an alert is about is no longer there."),
+    info={"alert_resolved": "What an alert is about is no longer there."},
+    warning={
+        "alert_warning": "A check found something that somebody should look at.",
+        "alert_lapsed": "The time for which an alert was accepted is over, and what it is about is still there.",
+        "alert_snooze_over": "The time for which nobody wanted to hear of an alert is over, and it is still there.",
+    },
+    critical={
+        "alert_critical": "A check found something that must never be.",
+        "alert_escalated": "Nobody answered an alert in time: it goes one step up.",
+    },
 )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from counterfoil.base.machine import Machine
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 from counterfoil.operations.work.runner import Queue
 
 INCIDENT: Final = Machine(
@@ -31,10 +31,12 @@ RESPOND_WITHIN: Final[Mapping[str, timedelta]] = {
 }
 POST_MORTEM_WITHIN: Final = timedelta(hours=24)  # of a P0
 EVENT_KINDS: Final = declare(
-    EventKind("incident_opened", "critical", "Something is wrong that people answer at once; its level says within which time."),
-    EventKind("incident_overdue", "critical", "Nobody answered an incident in time."),
-    EventKind("post_mortem_overdue", "warning", "The post-mortem of an incident was not written in time."),
-    EventKind("incident_closed", "info", "An incident is over."),
+    info={"incident_closed": "An incident is over."},
+    warning={"post_mortem_overdue": "The post-mortem of an incident was not written in time."},
+    critical={
+        "incident_opened": "Something is wrong that people answer at once; its level says within which time.",
+        "incident_overdue": "Nobody answered an incident in time.",
+    },
 )
 
 

@@ -27,11 +27,23 @@ class EventKind(NamedTuple):
     says: str
 
 
+NONE: Final[Mapping[str, str]] = {}
 _KINDS: Final[dict[str, EventKind]] = {}
 
 
-def declare(*kinds: EventKind) -> tuple[EventKind, ...]:
-    """A part tells which events it emits, called at import beside what emits them; only what is declared is emitted."""
+def declare(
+    *,
+    debug: Mapping[str, str] = NONE,
+    info: Mapping[str, str] = NONE,
+    warning: Mapping[str, str] = NONE,
+    critical: Mapping[str, str] = NONE,
+) -> tuple[EventKind, ...]:
+    """A part tells which events it emits, by level their names and what they mean; at import, beside what emits them.
+
+    Only what is declared is emitted.
+    """
+    levels: dict[Level, Mapping[str, str]] = {"debug": debug, "info": info, "warning": warning, "critical": critical}
+    kinds = tuple(EventKind(name, level, says) for level, named in levels.items() for name, says in named.items())
     for kind in kinds:
         check(_KINDS.setdefault(kind.name, kind) == kind, "an event is declared once", name=kind.name)
     return kinds
@@ -47,9 +59,7 @@ def event_kinds() -> list[EventKind]:
     return [_KINDS[name] for name in sorted(_KINDS)]
 
 
-EVENT_KINDS: Final = declare(
-    EventKind("work_stuck", "critical", "Something failed five times; it is tried each hour, and needs a person."),
-)
+EVENT_KINDS: Final = declare(critical={"work_stuck": "Something failed five times; it is tried each hour, and needs a person."})
 
 EVENT: Final = Machine(
     name="event",

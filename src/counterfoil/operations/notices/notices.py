@@ -14,7 +14,7 @@ from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
 from counterfoil.base.rows import Records
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.notices.channels import NoticeDelivery, Sends
 from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.jobs import Job, JobContext
@@ -38,8 +38,8 @@ NOTICE: Final = Machine(
     ended=frozenset({"failed"}),
 )
 NOTICES: Final = Queue("notices", "notice", ("waiting",), lane="channel", program="program_id")
-FAILED: Final = EventKind("notice_failed", "warning", "A channel did not take a notice five times: somebody was not told.")
-EVENT_KINDS: Final = declare(FAILED)
+FAILED: Final = "notice_failed"
+EVENT_KINDS: Final = declare(warning={FAILED: "A channel did not take a notice five times: somebody was not told."})
 
 
 class Notice(NamedTuple):
@@ -190,7 +190,7 @@ def _give_up(conn: Connection[Any], notice_id: str, once: str, why: str, now: da
     take_steps(conn, NOTICE, [Move(notice_id, "waiting", "give_up")], actor=ACTOR, at=now, cause=why)
     one = show_notice(conn, notice_id)
     told = {"channel": one.channel, "title": one.title, "error": why}
-    emit(conn, [NewEvent(FAILED.name, one.program_id, notice_id, told, once=once)], at=now)
+    emit(conn, [NewEvent(FAILED, one.program_id, notice_id, told, once=once)], at=now)
 
 
 def _send_again(one: VerbCall) -> VerbResult:

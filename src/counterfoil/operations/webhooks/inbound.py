@@ -18,7 +18,7 @@ from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, TooLarge
 from counterfoil.base.secret import SigningSecret
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.parts import run_in_parts
 from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, wake
@@ -45,12 +45,10 @@ WEBHOOKS_IN: Final = Queue("webhooks", "webhook_in", ("received",), lane="provid
 
 CONFIDENTIAL: Final = Confidential("webhook_in", ("id",), ("body",), "received webhooks", raw=True, erased=("body_sha256",))
 EVENT_KINDS: Final = declare(
-    EventKind(
-        "webhook_conflict",
-        "critical",
-        "A webhook came again under the same id with another body, or the stored one was changed.",
-    ),
-    EventKind("webhook_parked", "critical", "A received webhook failed five times and needs a person."),
+    critical={
+        "webhook_conflict": "A webhook came again under the same id with another body, or the stored one was changed.",
+        "webhook_parked": "A received webhook failed five times and needs a person.",
+    },
 )
 
 

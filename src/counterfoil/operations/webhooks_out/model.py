@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 from counterfoil.base.encryption.confidential import Confidential
 from counterfoil.base.machine import Machine
 from counterfoil.base.rows import Records
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 from counterfoil.operations.work.runner import Queue
 
 ENDPOINT: Final = Machine(
@@ -55,8 +55,8 @@ DELIVERY: Final = Machine(
 DELIVERIES: Final = Queue("deliveries", "webhook_delivery", ("due",), lane="endpoint_id")
 CONFIDENTIAL: Final = Confidential("webhook_secret", ("id",), ("secret", "seed"), "secrets of endpoints")
 EVENT_KINDS: Final = declare(
-    EventKind("endpoint_disabled", "critical", "An endpoint took nothing for 24 hours, or is gone: what happens is kept for it."),
-    EventKind("endpoint_pinged", "debug", "Somebody tried an endpoint; this is told to that endpoint alone."),
+    debug={"endpoint_pinged": "Somebody tried an endpoint; this is told to that endpoint alone."},
+    critical={"endpoint_disabled": "An endpoint took nothing for 24 hours, or is gone: what happens is kept for it."},
 )
 
 

@@ -17,7 +17,7 @@ from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.machine import Machine, record_birth, steps_taken, take_step
 from counterfoil.base.rows import Records
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.verbs import Noun, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.circuit_rules import (
     Circuit,
@@ -45,12 +45,12 @@ CIRCUIT: Final = Machine(
     },
 )
 EVENT_KINDS: Final = declare(
-    EventKind(
-        "provider_circuit_opened",
-        "warning",
-        "A provider does not work: its calls wait, and none of them uses up a try, until one has shown that it works again.",
-    ),
-    EventKind("provider_circuit_closed", "info", "A provider works again; what waited for it goes on."),
+    info={"provider_circuit_closed": "A provider works again; what waited for it goes on."},
+    warning={
+        "provider_circuit_opened": (
+            "A provider does not work: its calls wait, and none of them uses up a try, until one has shown that it works again."
+        ),
+    },
 )
 
 

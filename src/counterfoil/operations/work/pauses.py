@@ -16,7 +16,7 @@ from psycopg.rows import class_row
 from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.approvals import Paired, Proposal, propose
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.work.runner import Queue, wake
 
 MACHINE: Final = "queue"
@@ -24,8 +24,8 @@ PAUSES_MAX: Final = 500
 _NEWEST: Final = "from queue_pause where (queue, provider, program_id) = (%s, %s, %s) order by number desc"
 
 EVENT_KINDS: Final = declare(
-    EventKind("queue_paused", "warning", "A person, or the machine, paused a queue; nothing of it is worked on until it is resumed."),
-    EventKind("queue_resumed", "info", "A queue is worked on again: a person resumed it, or two did."),
+    info={"queue_resumed": "A queue is worked on again: a person resumed it, or two did."},
+    warning={"queue_paused": "A person, or the machine, paused a queue; nothing of it is worked on until it is resumed."},
 )
 
 

@@ -9,7 +9,7 @@ from counterfoil.base.database import name_refusals
 from counterfoil.base.machine import Machine
 from counterfoil.base.problems import Kind, NotAllowed, Problem
 from counterfoil.operations.approvals import SamePerson
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 from counterfoil.operations.work.runner import Queue
 
 LINES_MAX: Final = 1_000
@@ -42,14 +42,18 @@ PAYS: Final = PAYOUT_BATCH.before("finish")  # in these its lines are paid
 BATCHES: Final = Queue("batches", "payout_batch", ("approved", *PAYS), program="program_id")
 
 EVENT_KINDS: Final = declare(
-    EventKind("payout_batch_submitted", "info", "A payout batch is frozen and waits for its approvals."),
-    EventKind("payout_batch_approved", "info", "A payout batch has all its approvals; it can be executed for 24 hours."),
-    EventKind("payout_batch_expired", "warning", "A payout batch was not executed within 24 hours: it takes new approvals."),
-    EventKind("payout_batch_executed", "info", "Every line of a payout batch is paid."),
-    EventKind("payout_batch_fell_short", "warning", "Some lines of a payout batch are not paid; a person retries or closes it."),
-    EventKind("payout_batch_line_left", "info", "A line left its batch: it is not any more what was approved."),
-    EventKind("payout_batch_altered", "critical", "The lines of a payout batch are not those that were approved: none of them is paid."),
-    EventKind("payout_policy_set", "warning", "Somebody set, with a second person, which payouts need an approval."),
+    info={
+        "payout_batch_submitted": "A payout batch is frozen and waits for its approvals.",
+        "payout_batch_approved": "A payout batch has all its approvals; it can be executed for 24 hours.",
+        "payout_batch_executed": "Every line of a payout batch is paid.",
+        "payout_batch_line_left": "A line left its batch: it is not any more what was approved.",
+    },
+    warning={
+        "payout_batch_expired": "A payout batch was not executed within 24 hours: it takes new approvals.",
+        "payout_batch_fell_short": "Some lines of a payout batch are not paid; a person retries or closes it.",
+        "payout_policy_set": "Somebody set, with a second person, which payouts need an approval.",
+    },
+    critical={"payout_batch_altered": "The lines of a payout batch are not those that were approved: none of them is paid."},
 )
 
 

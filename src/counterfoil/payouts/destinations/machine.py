@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.base.machine import Machine
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 
 # Why a payout waits, as it is told and written down; whoever asks for those that wait for a destination looks for the second one.
 QUARANTINED: Final = "its payee's destination is quarantined"
@@ -24,7 +24,9 @@ DESTINATION: Final = Machine(
     paired=frozenset({"release", "clear"}),
 )
 EVENT_KINDS: Final = declare(
-    EventKind("destination_quarantined", "warning", "A person stopped paying at a destination: nothing is sent there while that lasts."),
-    EventKind("destination_released", "info", "Two people ended the quarantine of a destination; payouts that waited for it are due."),
-    EventKind("destination_cleared", "info", "Two people ended the quarantine of a replaced destination: its account may be set again."),
+    info={
+        "destination_released": "Two people ended the quarantine of a destination; payouts that waited for it are due.",
+        "destination_cleared": "Two people ended the quarantine of a replaced destination: its account may be set again.",
+    },
+    warning={"destination_quarantined": "A person stopped paying at a destination: nothing is sent there while that lasts."},
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.base.machine import Machine
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 from counterfoil.operations.work.runner import Queue
 
 DISPUTE: Final = Machine(
@@ -35,9 +35,13 @@ DISPUTE: Final = Machine(
 )
 DISPUTES: Final = Queue("disputes", "dispute", DISPUTE.open, program="program_id")
 EVENT_KINDS: Final = declare(
-    EventKind("dispute_opened", "warning", "A customer disputes an invoice; what is not paid out of it is held."),
-    EventKind("dispute_escalated", "warning", "Nobody decided a dispute in time, or a person sent it up."),
-    EventKind("dispute_overdue", "critical", "A dispute is at the highest level and was not decided in time."),
-    EventKind("dispute_resolved", "info", "A dispute is decided; its ruling takes effect when it can no longer be appealed."),
-    EventKind("dispute_ended", "info", "A dispute is over, and what follows from it is booked."),
+    info={
+        "dispute_resolved": "A dispute is decided; its ruling takes effect when it can no longer be appealed.",
+        "dispute_ended": "A dispute is over, and what follows from it is booked.",
+    },
+    warning={
+        "dispute_opened": "A customer disputes an invoice; what is not paid out of it is held.",
+        "dispute_escalated": "Nobody decided a dispute in time, or a person sent it up.",
+    },
+    critical={"dispute_overdue": "A dispute is at the highest level and was not decided in time."},
 )

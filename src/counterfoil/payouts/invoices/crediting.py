@@ -14,12 +14,12 @@ from psycopg.rows import class_row
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import take_step
 from counterfoil.base.problems import InvalidInput, TransitionRefused
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice, refundable, refuse_disputed
 from counterfoil.settlement.intents.intents import begin_verifying, cancel_intents
 from counterfoil.settlement.invoices.invoices import INVOICE, Invoice
 
-EVENT_KINDS: Final = declare(EventKind("invoice_credited", "info", "A credit note lowered an invoice; what was paid too much is owed."))
+EVENT_KINDS: Final = declare(info={"invoice_credited": "A credit note lowered an invoice; what was paid too much is owed."})
 
 
 class CreditNote(NamedTuple):

@@ -12,13 +12,13 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import CUSTOMER_DEBT_PAID, CUSTOMER_WRITE_OFF, KeySpace
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.settlement.escrow.taken_back import CustomerPurse, customer_debt, lock_debts
 from counterfoil.settlement.payments.paying_back import BANK
 
 EVENT_KINDS: Final = declare(
-    EventKind("customer_debt_paid", "info", "A customer paid back what was owed to us."),
-    EventKind("customer_debt_written_off", "critical", "Two people gave up what a customer owes."),
+    info={"customer_debt_paid": "A customer paid back what was owed to us."},
+    critical={"customer_debt_written_off": "Two people gave up what a customer owes."},
 )
 # What of a customer's debt is not to be given up yet: chargebacks that made it are open, or they are lost and an escrow pays it once
 # another chargeback of its money is decided. Of the customer that `owed` names.

@@ -16,15 +16,13 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import RECEIVABLE_WRITE_OFF
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.machines import RESERVING
 from counterfoil.payouts.payouts.payable import Purse, receivables_of
 from counterfoil.payouts.refunds.customer_debts import UNDECIDED
 
-EVENT_KINDS: Final = declare(
-    EventKind("receivable_written_off", "critical", "Two people gave up what a payee owes."),
-)
+EVENT_KINDS: Final = declare(critical={"receivable_written_off": "Two people gave up what a payee owes."})
 
 
 class Debt(NamedTuple):

@@ -20,7 +20,7 @@ from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import REFUND as REFUND_KEYS
 from counterfoil.ledger.journals.key_spaces import REFUND_EXECUTE, KeySpace
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts.payable import Purse, payable_of, payables_of, take
@@ -57,9 +57,11 @@ REFUND: Final = Machine(
     },
 )
 EVENT_KINDS: Final = declare(
-    EventKind("refund_booked", "info", "Money is owed back to a customer."),
-    EventKind("refund_executed", "info", "A refund was paid to its customer."),
-    EventKind("payee_owes", "warning", "A refund was more than is still held for its payee, who owes the rest."),
+    info={
+        "refund_booked": "Money is owed back to a customer.",
+        "refund_executed": "A refund was paid to its customer.",
+    },
+    warning={"payee_owes": "A refund was more than is still held for its payee, who owes the rest."},
 )
 
 

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from counterfoil.base.problems import Problem
 from counterfoil.ledger.problems import UnknownAccount
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.reconciliation.bank_statements import list_bank_files
 from counterfoil.reconciliation.runs.books import first_changed_day
 from counterfoil.reconciliation.runs.pairings import Pairing
@@ -23,11 +23,7 @@ OVERLAP: Final = timedelta(minutes=10)  # a writer that was slow to commit recor
 LISTED_MAX: Final = 100
 
 EVENT_KINDS: Final = declare(
-    EventKind(
-        "reconciliation_disagrees",
-        "critical",
-        "A full reconciliation found something else than the runs before it had said.",
-    ),
+    critical={"reconciliation_disagrees": "A full reconciliation found something else than the runs before it had said."}
 )
 
 

@@ -11,7 +11,7 @@ import structlog
 from psycopg import Connection
 
 from counterfoil.base.problems import Problem
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.providers import keeping_balances
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
@@ -28,12 +28,12 @@ SCOPES: Final[Mapping[str, Scope]] = {"full": "full", "recent": "recent"}
 _log = structlog.get_logger("counterfoil.reconciliation")
 
 EVENT_KINDS: Final = declare(
-    EventKind(
-        "reconciliation_missed",
-        "warning",
-        "A schedule was due and no worker was there: what it should have looked at was looked at later, or not at all.",
-    ),
-    EventKind("client_money_not_made", "warning", "The statement of client money of a day could not be drawn up."),
+    warning={
+        "reconciliation_missed": (
+            "A schedule was due and no worker was there: what it should have looked at was looked at later, or not at all."
+        ),
+        "client_money_not_made": "The statement of client money of a day could not be drawn up.",
+    },
 )
 
 

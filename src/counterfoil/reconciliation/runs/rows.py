@@ -12,16 +12,14 @@ from psycopg.types.json import Jsonb
 
 from counterfoil.base.problems import NotFound
 from counterfoil.matching.findings.findings import Finding
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.reconciliation.breaks.breaks import lock_source
 from counterfoil.reconciliation.breaks.sights import Sight
 
 SILENT_AFTER: Final = timedelta(seconds=60)  # a run whose process says nothing for so long is dead
 ERROR_MAX: Final = 500
 
-EVENT_KINDS: Final = declare(
-    EventKind("reconciliation_failed", "warning", "A reconciliation run could not conclude, so nothing is known of its days."),
-)
+EVENT_KINDS: Final = declare(warning={"reconciliation_failed": "A reconciliation run could not conclude, so nothing is known of its days."})
 
 
 class Run(NamedTuple):

@@ -23,7 +23,7 @@ from counterfoil.matching.findings.recorded import detail_of
 from counterfoil.matching.output.files import canonical, write_breaks
 from counterfoil.matching.passes.pipeline import Progress
 from counterfoil.matching.reading.loading import file_digest
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.providers import Provider
 from counterfoil.operations.work.clocks import Clock
 from counterfoil.reconciliation.bank_statements import Reach, reach_of
@@ -63,9 +63,7 @@ DAYS_MAX: Final = 366
 WHOLE_DAYS_MAX: Final = 36_600
 KEPT: Final = ("left.parquet", "right.parquet", "matches.parquet", "report.json", "breaks.csv")
 
-EVENT_KINDS: Final = declare(
-    EventKind("reconciliation_finished", "info", "A reconciliation run ended."),
-)
+EVENT_KINDS: Final = declare(info={"reconciliation_finished": "A reconciliation run ended."})
 
 
 class RunContext(NamedTuple):

@@ -13,7 +13,7 @@ from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.base.rows import Records
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 
 DEPTH_MAX: Final = 10  # as `affiliate_depth_max` in the database
 AFFILIATE: Final = Machine(
@@ -24,9 +24,11 @@ AFFILIATE: Final = Machine(
     reasoned=frozenset({"deactivate", "activate"}),
 )
 EVENT_KINDS: Final = declare(
-    EventKind("affiliate_placed", "info", "An affiliate was added, or stands under another one now."),
-    EventKind("affiliate_deactivated", "info", "An affiliate earns nothing of sales from now on."),
-    EventKind("affiliate_activated", "info", "An affiliate earns commissions again."),
+    info={
+        "affiliate_placed": "An affiliate was added, or stands under another one now.",
+        "affiliate_deactivated": "An affiliate earns nothing of sales from now on.",
+        "affiliate_activated": "An affiliate earns commissions again.",
+    },
 )
 EVENTS: Final = {"deactivate": "affiliate_deactivated", "activate": "affiliate_activated"}
 

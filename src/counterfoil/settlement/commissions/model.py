@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.machine import Machine
 from counterfoil.base.rows import Records
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 from counterfoil.operations.work.runner import Queue
 from counterfoil.settlement.affiliates.affiliates import AFFILIATE
 
@@ -30,10 +30,14 @@ COMMISSION: Final = Machine(
 MATURING: Final = Queue("commission_maturity", "commission", COMMISSION.before("mature"), program="program_id")
 PAYING: Final = Queue("commission_payment", "affiliate", tuple(AFFILIATE.states()), program="program_id")
 EVENT_KINDS: Final = declare(
-    EventKind("sale_referred", "debug", "A customer who came through an affiliate paid for something."),
-    EventKind("commission_accrued", "debug", "Affiliates earned of a sale; it may still be reversed."),
-    EventKind("commission_reversed", "info", "A refund took a commission back, or a part of it."),
-    EventKind("commission_paid", "info", "Matured commissions of an affiliate are paid out together."),
+    debug={
+        "sale_referred": "A customer who came through an affiliate paid for something.",
+        "commission_accrued": "Affiliates earned of a sale; it may still be reversed.",
+    },
+    info={
+        "commission_reversed": "A refund took a commission back, or a part of it.",
+        "commission_paid": "Matured commissions of an affiliate are paid out together.",
+    },
 )
 
 

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.machine import Machine
 from counterfoil.base.rows import Records
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 from counterfoil.operations.work.runner import Queue
 from counterfoil.settlement.escrow.rules import CONDITIONS_MAX, Condition, reached_text, terms_of
 
@@ -43,14 +43,18 @@ ESCROW: Final = Machine(
 )
 EXPIRING: Final = Queue("escrow_expiry", "escrow", ESCROW.before("expire"), program="program_id")
 EVENT_KINDS: Final = declare(
-    EventKind("escrow_funded", "info", "Money came into an escrow."),
-    EventKind("escrow_released", "info", "Money of an escrow was earned by its payee."),
-    EventKind("escrow_refunded", "info", "Money of an escrow is owed back to its customer."),
-    EventKind("escrow_frozen", "info", "An escrow is disputed: nothing leaves it, and it does not expire."),
-    EventKind("escrow_unfrozen", "info", "An escrow is no longer disputed."),
-    EventKind("escrow_charged_back", "warning", "What funded an escrow stays with the customer's bank, and was taken out of the escrow."),
-    EventKind("escrow_expires_soon", "warning", "An escrow expires within a day; what is in it goes back to its customer then."),
-    EventKind("escrow_expired", "warning", "An escrow's time was over; what was in it is owed back to its customer."),
+    info={
+        "escrow_funded": "Money came into an escrow.",
+        "escrow_released": "Money of an escrow was earned by its payee.",
+        "escrow_refunded": "Money of an escrow is owed back to its customer.",
+        "escrow_frozen": "An escrow is disputed: nothing leaves it, and it does not expire.",
+        "escrow_unfrozen": "An escrow is no longer disputed.",
+    },
+    warning={
+        "escrow_charged_back": "What funded an escrow stays with the customer's bank, and was taken out of the escrow.",
+        "escrow_expires_soon": "An escrow expires within a day; what is in it goes back to its customer then.",
+        "escrow_expired": "An escrow's time was over; what was in it is owed back to its customer.",
+    },
 )
 
 

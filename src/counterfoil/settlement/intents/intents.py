@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotFound
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.work.runner import Queue, wake
 
 INTENT: Final = Machine(
@@ -43,8 +43,10 @@ MOVING: Final = (*VERIFYING.states, *PROCESSING.states)  # payment_pending waits
 EXPIRES_AFTER: Final = timedelta(days=60)  # after its invoice's due date; then no payment is waited for
 
 EVENT_KINDS: Final = declare(
-    EventKind("intent_failed", "warning", "A settlement intent could not be carried out."),
-    EventKind("intent_expired", "warning", "Nobody paid for so long that no payment is waited for any more."),
+    warning={
+        "intent_failed": "A settlement intent could not be carried out.",
+        "intent_expired": "Nobody paid for so long that no payment is waited for any more.",
+    },
 )
 
 

@@ -15,7 +15,7 @@ from counterfoil.base.money import MINOR_MAX
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.base.rows import Records
 from counterfoil.ledger.accounts.accounts import open_accounts
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.settlement.intents.intents import ask_for_payment, cancel_intents
 from counterfoil.settlement.usage.rules import MICRO
 
@@ -66,9 +66,7 @@ INVOICE: Final = Machine(
 )
 STATES: Final = tuple(INVOICE.states())
 
-EVENT_KINDS: Final = declare(
-    EventKind("invoice_issued", "debug", "An invoice was issued to a customer."),
-)
+EVENT_KINDS: Final = declare(debug={"invoice_issued": "An invoice was issued to a customer."})
 
 
 class Invoice(NamedTuple):

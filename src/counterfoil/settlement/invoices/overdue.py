@@ -8,7 +8,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.base.machine import Move, listed, steps_taken, take_steps
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import Runner, Tally
 from counterfoil.settlement.invoices.invoices import INVOICE
@@ -17,7 +17,7 @@ ACTOR: Final = "system:worker"
 REST_S: Final = 300.0
 ROWS_MAX: Final = 500
 GRACE: Final = timedelta(days=1)
-EVENT_KINDS: Final = declare(EventKind("invoice_overdue", "warning", "An invoice's due date is over and something of it is unpaid."))
+EVENT_KINDS: Final = declare(warning={"invoice_overdue": "An invoice's due date is over and something of it is unpaid."})
 
 
 def call_overdue(runner: Runner) -> Tally:

@@ -20,12 +20,12 @@ from counterfoil.ledger.journals.key_spaces import INVOICE_WRITE_OFF
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.verbs import VerbCall
 from counterfoil.settlement.intents.intents import begin_verifying
 from counterfoil.settlement.invoices.invoices import INVOICE, Invoice, lock_invoices
 
-EVENT_KINDS: Final = declare(EventKind("invoice_written_off", "critical", "Two people gave up what a customer owes; the house pays it."))
+EVENT_KINDS: Final = declare(critical={"invoice_written_off": "Two people gave up what a customer owes; the house pays it."})
 
 
 class DueHasChanged(Problem):

@@ -19,7 +19,7 @@ from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import OVERPAYMENT_REPAY
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.verbs import Noun, Verb
 from counterfoil.settlement.payments.paying_back import account_of, new_reference, noting, paid_by
 
@@ -29,7 +29,7 @@ OVERPAYMENT: Final = Machine(
     initial=("owed",),
     transitions={("owed", "repay"): "repaid", ("owed", "charge_back"): "charged_back"},
 )
-EVENT_KINDS: Final = declare(EventKind("overpayment_repaid", "info", "A customer has back what was paid too much or too late."))
+EVENT_KINDS: Final = declare(info={"overpayment_repaid": "A customer has back what was paid too much or too late."})
 
 
 class BankTakesIt(Problem):

@@ -15,7 +15,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import PAYMENT
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.providers import SUCCEEDED, ChargeFact
 from counterfoil.settlement.intents.intents import begin_verifying, expired_among
 from counterfoil.settlement.invoices.invoices import INVOICE, Invoice, lock_invoices
@@ -25,11 +25,15 @@ from counterfoil.settlement.payments.rules import Bill, Receipt, decide_receipts
 ACTOR = "system:worker"
 
 EVENT_KINDS: Final = declare(
-    EventKind("invoice_paid", "info", "An invoice is paid in full."),
-    EventKind("invoice_partially_paid", "info", "A part of an invoice is paid."),
-    EventKind("invoice_overpaid", "warning", "A customer paid more than was asked; the rest is owed back."),
-    EventKind("payment_late", "warning", "A customer paid an invoice that is cancelled or expired; it is owed back."),
-    EventKind("payment_unidentified", "warning", "Money came that belongs to no open invoice; it lies in suspense."),
+    info={
+        "invoice_paid": "An invoice is paid in full.",
+        "invoice_partially_paid": "A part of an invoice is paid.",
+    },
+    warning={
+        "invoice_overpaid": "A customer paid more than was asked; the rest is owed back.",
+        "payment_late": "A customer paid an invoice that is cancelled or expired; it is owed back.",
+        "payment_unidentified": "Money came that belongs to no open invoice; it lies in suspense.",
+    },
 )
 
 

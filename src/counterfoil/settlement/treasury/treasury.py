@@ -12,12 +12,12 @@ from counterfoil.base.rows import Records
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import TREASURY_DISTRIBUTE, TREASURY_WITHDRAW
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
-from counterfoil.operations.events.events import EventKind, NewEvent, declare, emit
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.settlement.usage.usage import assets_of
 
 EVENT_KINDS: Final = declare(
-    EventKind("treasury_withdrawal", "critical", "The house withdrew fees that it earned; two people agreed."),
-    EventKind("treasury_distribution", "info", "Fees were paid to validators."),
+    info={"treasury_distribution": "Fees were paid to validators."},
+    critical={"treasury_withdrawal": "The house withdrew fees that it earned; two people agreed."},
 )
 SPACES: Final = {"distribution": TREASURY_DISTRIBUTE, "withdrawal": TREASURY_WITHDRAW}
 LINES: Final = {"distribution": ("payable:validator", "cash:bank:client"), "withdrawal": ("cash:bank:own", "cash:bank:client")}

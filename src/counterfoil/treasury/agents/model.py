@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.machine import Machine
 from counterfoil.base.rows import Records
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 
 AGENT: Final = Machine(
     name="agent",
@@ -27,11 +27,13 @@ AGENT: Final = Machine(
     paired=frozenset({"unfreeze"}),
 )
 EVENT_KINDS: Final = declare(
-    EventKind("agent_frozen", "warning", "An agent was frozen: nothing new leaves its accounts."),
-    EventKind("agent_unfrozen", "warning", "An agent may spend again; two people agreed."),
-    EventKind("agent_closed", "info", "An agent was closed."),
-    EventKind("agent_mandate_granted", "warning", "What an agent may spend was set; two people agreed."),
-    EventKind("agent_mandate_revoked", "warning", "An agent may no longer spend what it might."),
+    info={"agent_closed": "An agent was closed."},
+    warning={
+        "agent_frozen": "An agent was frozen: nothing new leaves its accounts.",
+        "agent_unfrozen": "An agent may spend again; two people agreed.",
+        "agent_mandate_granted": "What an agent may spend was set; two people agreed.",
+        "agent_mandate_revoked": "An agent may no longer spend what it might.",
+    },
 )
 SPANS: Final = ("hour", "day", "week", "month")  # of the calendar, in UTC; a week begins on Monday
 

@@ -10,7 +10,7 @@ from psycopg import Connection
 from counterfoil.base.money import CO2E, Asset
 from counterfoil.base.problems import NotFound
 from counterfoil.ledger.accounts.accounts import open_program
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 from counterfoil.treasury.carbon.watttime import Forecast, GridRegion, IntensityHistory
 
 UNIT: Final = Asset(CO2E, 0)  # grams
@@ -20,10 +20,14 @@ HELD: Final = "carbon:held"
 HOUSE: Final = "house"
 LOOKED_AFTER: Final = timedelta(days=7)  # for so long after the window a day is still asked for, once a day, and looked at
 EVENT_KINDS: Final = declare(
-    EventKind("carbon_break", "warning", "Grams in the books are not what the source says, and its time for changes is over."),
-    EventKind("carbon_sync_failed", "warning", "The source of carbon figures did not answer, or for some days did not."),
-    EventKind("carbon_credits_bought", "info", "Carbon credits were bought."),
-    EventKind("carbon_credits_retired", "info", "Carbon credits were retired; they never move again."),
+    info={
+        "carbon_credits_bought": "Carbon credits were bought.",
+        "carbon_credits_retired": "Carbon credits were retired; they never move again.",
+    },
+    warning={
+        "carbon_break": "Grams in the books are not what the source says, and its time for changes is over.",
+        "carbon_sync_failed": "The source of carbon figures did not answer, or for some days did not.",
+    },
 )
 
 

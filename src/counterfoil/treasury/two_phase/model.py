@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.machine import Machine
 from counterfoil.base.rows import row_by_id
-from counterfoil.operations.events.events import EventKind, declare
+from counterfoil.operations.events.events import declare
 from counterfoil.operations.work.runner import Queue
 
 TRANSACTION: Final = Machine(
@@ -38,9 +38,11 @@ TRANSACTION: Final = Machine(
 MOVING: Final = Queue("transactions", "two_phase", TRANSACTION.open, program="program_id", calls="two_phase_call")
 BETWEEN: Final = "two_phase"  # what one agent gave and another did not get yet
 EVENT_KINDS: Final = declare(
-    EventKind("transaction_committed", "info", "Every participant of a transaction applied what it promised."),
-    EventKind("transaction_aborted", "info", "A transaction was given up: nothing of it moved."),
-    EventKind("transaction_forced", "critical", "Two people decided a transaction; its participants were verified after it."),
+    info={
+        "transaction_committed": "Every participant of a transaction applied what it promised.",
+        "transaction_aborted": "A transaction was given up: nothing of it moved.",
+    },
+    critical={"transaction_forced": "Two people decided a transaction; its participants were verified after it."},
 )
 
 
