@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import ClassVar
 
 import psycopg
 import pytest
@@ -18,7 +17,7 @@ from counterfoil.base.database import AppendOnly, DatabaseRefused, PlanForgotten
 from counterfoil.base.edge import Database
 from counterfoil.base.ids import valid_id
 from counterfoil.base.postgres.launcher import PrivatePostgres
-from counterfoil.base.problems import Busy, Kind, Problem
+from counterfoil.base.problems import Busy, Problem
 from counterfoil.operations.work.clocks import database_now
 from tests.base.postgres_programs import SMALL, short_folder, wait_for
 
@@ -27,8 +26,6 @@ KEY = "insert into idempotency (scope, key, sha256, at) values ('s', %s, decode(
 
 class TillEmpty(Problem):
     """The till is empty."""
-
-    kind: ClassVar[Kind] = "conflict"
 
 
 def keys(database: Database) -> list[str]:

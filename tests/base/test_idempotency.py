@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 import psycopg
 import pytest
@@ -27,7 +27,7 @@ from counterfoil.base.idempotency import (
     renew,
     request_hash,
 )
-from counterfoil.base.problems import Busy, InvalidInput, KeyReused, Kind, NotFound, Problem
+from counterfoil.base.problems import Busy, InvalidInput, KeyReused, NotFound, Problem
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 REQUEST = {"amount": "1250", "to": {"payee": "p1"}}
@@ -35,8 +35,6 @@ REQUEST = {"amount": "1250", "to": {"payee": "p1"}}
 
 class CoffersEmpty(Problem):
     """There is nothing left."""
-
-    kind: ClassVar[Kind] = "conflict"
 
 
 class Counter:

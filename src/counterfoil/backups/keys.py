@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, Final, Protocol
 
 from counterfoil.base.encryption.key_file import alone_in, put_lines, read_closed
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 
 FILE: Final = "backup.keys"
 SETTING: Final = "backup_keys"
@@ -20,29 +20,26 @@ ID_BYTES: Final = 4
 LIMIT: Final = "an age identity (AGE-SECRET-KEY-1…), as `counterfoil backup new-key` makes one"
 
 
-class BackupKeyRefused(Problem):
+class BackupKeyRefused(Problem, kind="invalid"):
     """A key of backups cannot be read; a value is not shown."""
 
-    kind: ClassVar[Kind] = "invalid"
 
-
-class BackupKeysUnset(Problem):
+class BackupKeysUnset(Problem, kind="invalid"):
     """There is no key to encrypt backups with, so none is made: a database that lies about in clear is worse than none."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = "Make one (`counterfoil backup new-key`), set it as COUNTERFOIL_BACKUP_KEYS, and keep a copy of it elsewhere."
+    todo = "Make one (`counterfoil backup new-key`), set it as COUNTERFOIL_BACKUP_KEYS, and keep a copy of it elsewhere."
 
 
 class BackupKeyMissing(Problem):
     """This backup is encrypted with a key that is not set here."""
 
-    todo: ClassVar[str] = "Put the key with that id back into COUNTERFOIL_BACKUP_KEYS, or into `backup.keys` in the data folder."
+    todo = "Put the key with that id back into COUNTERFOIL_BACKUP_KEYS, or into `backup.keys` in the data folder."
 
 
 class BackupDamaged(Problem):
     """A backup is not as it was written: it was changed, cut short, or has another's contents."""
 
-    todo: ClassVar[str] = "Use another backup, or a copy of this one from elsewhere; do not prune until one was restored."
+    todo = "Use another backup, or a copy of this one from elsewhere; do not prune until one was restored."
 
 
 class PieceSource(Protocol):

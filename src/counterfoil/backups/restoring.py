@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import psycopg
 from psycopg import Connection
@@ -20,7 +20,7 @@ from counterfoil.base.problems import InvalidInput, NotFound, Problem
 class TargetNotEmpty(Problem):
     """There are tables in this database already: nothing is ever restored over them."""
 
-    todo: ClassVar[str] = "Make an empty one (`create database … template template0`), and restore into that."
+    todo = "Make an empty one (`create database … template template0`), and restore into that."
 
 
 def restore(stored: StoredBackup, keys: BackupKeys, url: str, *, programs: str | None) -> None:

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from counterfoil.backups.keys import BackupDamaged
 from counterfoil.base.ids import valid_id
@@ -32,7 +32,7 @@ PIECE: Final = 1 << 20
 class BackupForeign(Problem):
     """This backup is of another installation, or nobody signed for it whom we know."""
 
-    todo: ClassVar[str] = "Look where it came from. Never restore it over books of yours."
+    todo = "Look where it came from. Never restore it over books of yours."
 
 
 class StoredBackup(NamedTuple):

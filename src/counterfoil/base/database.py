@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import Final
 
 from psycopg import errors
 
-from counterfoil.base.problems import Busy, DatabaseAway, Kind, Problem
+from counterfoil.base.problems import Busy, DatabaseAway, Problem
 from counterfoil.base.text import CLEAN
 
 
@@ -23,10 +23,8 @@ class DatabaseRefused(Problem):
     """The database refuses this row."""
 
 
-class UncleanText(Problem):
+class UncleanText(Problem, kind="invalid"):
     """A text holds NUL or half a character, which no record can hold."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 class PlanForgotten(Busy):

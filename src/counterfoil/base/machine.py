@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Final, LiteralString, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple
 
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
 from counterfoil.base.invariant import Invariant
-from counterfoil.base.problems import Kind, Problem, ReasonRequired, TransitionRefused, check
+from counterfoil.base.problems import Problem, ReasonRequired, TransitionRefused, check
 
 NOWHERE: Final = ""  # the state before the first
 CREATE: Final = "create"
@@ -20,14 +20,13 @@ CREATE: Final = "create"
 class StateMoved(Problem):
     """Somebody else moved it first; read it again."""
 
-    todo: ClassVar[str] = "Read the thing again, look at what was done meanwhile, and decide anew."
+    todo = "Read the thing again, look at what was done meanwhile, and decide anew."
 
 
-class ApprovalNeeded(Problem):
+class ApprovalNeeded(Problem, kind="forbidden"):
     """This takes two people: it is proposed by one, and done once another has approved exactly that."""
 
-    kind: ClassVar[Kind] = "forbidden"
-    todo: ClassVar[str] = "Have another person approve the proposal that is named; then send the same request again."
+    todo = "Have another person approve the proposal that is named; then send the same request again."
 
 
 class Approval(NamedTuple):

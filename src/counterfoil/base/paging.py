@@ -8,9 +8,9 @@ import json
 import zlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from counterfoil.base.problems import Kind, Problem, check
+from counterfoil.base.problems import Problem, check
 
 ROWS_MAX: Final = 500
 ROWS_DEFAULT: Final = 50
@@ -20,10 +20,8 @@ Key = str | int | datetime
 KeyTypes = tuple[type[str] | type[int] | type[datetime], ...]
 
 
-class CursorBroken(Problem):
+class CursorBroken(Problem, kind="invalid"):
     """This cursor is not one that this list gave out; begin again without one."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 class Page(NamedTuple, Generic[Row]):

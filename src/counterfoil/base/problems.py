@@ -25,6 +25,12 @@ class Problem(Exception):
     todo: ClassVar[str] = ""  # what to do about it, where its kind does not say enough
     carries: ClassVar[tuple[str, ...]] = ()  # facts that it is given by a table, so that no call spells them out
 
+    def __init_subclass__(cls, *, kind: Kind | None = None) -> None:
+        """Beside its name a problem says of which kind it is, where that is another than of what it comes from."""
+        super().__init_subclass__()
+        if kind is not None:
+            cls.kind = kind
+
     def __init__(self, **facts: Fact) -> None:
         self.facts = facts  # safe to show: names, ids, amounts and limits, never secrets
         super().__init__(self.sentence())
@@ -49,10 +55,8 @@ class Problem(Exception):
         return f"{self.headline()} ({told})" if told else self.headline()
 
 
-class InvalidInput(Problem):
+class InvalidInput(Problem, kind="invalid"):
     """Invalid value for a field."""
-
-    kind: ClassVar[Kind] = "invalid"
 
     def __init__(self, field: str, limit: str, **facts: Fact) -> None:
         """Name the `field` and the `limit` it breaks; add `line`, `column` and `got` where known."""
@@ -63,10 +67,8 @@ class InvalidInput(Problem):
         return f"Invalid value for {self.facts['field']}."
 
 
-class NotFound(Problem):
+class NotFound(Problem, kind="missing"):
     """Not found."""
-
-    kind: ClassVar[Kind] = "missing"
 
     def headline(self) -> str:
         """With what it is, and its id where it has one: `Payout po_… not found.`"""
@@ -77,28 +79,20 @@ class NotFound(Problem):
         return f"{said[:1].upper()}{said[1:]}."
 
 
-class NotAllowed(Problem):
+class NotAllowed(Problem, kind="forbidden"):
     """Your role does not allow this."""
 
-    kind: ClassVar[Kind] = "forbidden"
 
-
-class NotAuthenticated(Problem):
+class NotAuthenticated(Problem, kind="unauthenticated"):
     """No valid key or session came with this request."""
 
-    kind: ClassVar[Kind] = "unauthenticated"
 
-
-class TooLarge(Problem):
+class TooLarge(Problem, kind="too_large"):
     """The request is larger than the limit."""
 
-    kind: ClassVar[Kind] = "too_large"
 
-
-class Busy(Problem):
+class Busy(Problem, kind="busy"):
     """Another transaction holds what this one needs; try again."""
-
-    kind: ClassVar[Kind] = "busy"
 
 
 class DatabaseAway(Busy):
@@ -108,7 +102,7 @@ class DatabaseAway(Busy):
 class KeyReused(Problem):
     """This idempotency key was used before, for a different request."""
 
-    todo: ClassVar[str] = (
+    todo = (
         "If this is another request, give it a key of its own. If it is the same, send it exactly as before: its first answer comes again."
     )
 
@@ -117,10 +111,8 @@ class TransitionRefused(Problem):
     """This step is not allowed from the present state."""
 
 
-class ReasonRequired(Problem):
+class ReasonRequired(Problem, kind="invalid"):
     """A person who overrides the machine gives a reason."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 def all_problems() -> list[type[Problem]]:

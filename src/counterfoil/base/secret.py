@@ -8,9 +8,9 @@ import math
 import re
 from collections import Counter
 from itertools import pairwise
-from typing import ClassVar, Final
+from typing import Final
 
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 
 LENGTH_MIN: Final = 20  # characters
 LENGTH_MAX: Final = 512
@@ -41,11 +41,10 @@ _PLACEHOLDERS: Final = (
 _NOTE_TO_SELF: Final = re.compile(r"(?<![a-z0-9])todo(?![a-z0-9])")
 
 
-class WeakSecret(Problem):
+class WeakSecret(Problem, kind="busy"):  # ours to mend: whoever sent something sends it again later
     """A secret of this installation can be guessed, so whatever it proves is not believed."""
 
-    kind: ClassVar[Kind] = "busy"  # ours to mend: whoever sent something sends it again later
-    todo: ClassVar[str] = "Set a longer random secret, then start again."
+    todo = "Set a longer random secret, then start again."
 
 
 class Secret:

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import psycopg
 from dotenv import dotenv_values
@@ -23,7 +23,7 @@ from counterfoil.base.environment.backup_settings import BackupSettings
 from counterfoil.base.environment.chain_settings import ChainSettings
 from counterfoil.base.environment.other_variables import OTHER_VARIABLES
 from counterfoil.base.environment.store_settings import StoreSettings
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 from counterfoil.base.secret import Secret, SigningSecret, WeakSecret
 
 PREFIX: Final = "COUNTERFOIL_"
@@ -33,22 +33,16 @@ Minutes = Annotated[int, Field(gt=0, le=1_440)]
 Milliseconds = Annotated[int, Field(gt=0, le=60_000)]
 
 
-class UnknownSetting(Problem):
+class UnknownSetting(Problem, kind="invalid"):
     """A variable begins with COUNTERFOIL_ and is no setting: most likely a typo, so nothing starts."""
 
-    kind: ClassVar[Kind] = "invalid"
 
-
-class SettingRefused(Problem):
+class SettingRefused(Problem, kind="invalid"):
     """A setting has a value that it cannot have."""
 
-    kind: ClassVar[Kind] = "invalid"
 
-
-class SecretMissing(Problem):
+class SecretMissing(Problem, kind="invalid"):
     """A secret that this installation needs is not set, so nothing starts; there is no default that anybody could know."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 class Settings(ChainSettings, BackupSettings, StoreSettings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
@@ -42,7 +42,7 @@ EVENT_KINDS: Final = declare(
 class DrillWaits(Problem):
     """This drill is asked for already, or runs."""
 
-    todo: ClassVar[str] = "See how it goes with `counterfoil drills list`."
+    todo = "See how it goes with `counterfoil drills list`."
 
 
 name_refusals(constraints={"drill_runs_once": DrillWaits})

@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
 from counterfoil.base.edge import Database
-from counterfoil.base.problems import Busy, Kind, Problem
+from counterfoil.base.problems import Busy, Problem
 from counterfoil.ledger.journals.batch_types import Movement, MovementOutcome
 from counterfoil.ledger.journals.bulk import Bulk, post_many
 from counterfoil.ledger.journals.journal import JOURNALS_MAX, LINES_MAX, NewJournal, Posted, post_journals
@@ -30,13 +30,10 @@ BOOKS_REMEMBERED_MAX: Final = 64
 WRITERS: Final = 4  # connections that it uses at most
 
 
-class OutcomeUnknown(Problem):
+class OutcomeUnknown(Problem, kind="busy"):
     """The connection broke at the commit: it may or may not stand. Ask again with the same key and you will know."""
 
-    kind: ClassVar[Kind] = "busy"
-    todo: ClassVar[str] = (
-        "Send the same request with the same idempotency key: if it stands, its answer comes again; if not, it is done now."
-    )
+    todo = "Send the same request with the same idempotency key: if it stands, its answer comes again; if not, it is done now."
 
 
 class Lane(NamedTuple):

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
 from counterfoil.base.database import name_refusals
 from counterfoil.base.money import AssetMismatch
-from counterfoil.base.problems import InvalidInput, KeyReused, Kind, Problem
+from counterfoil.base.problems import InvalidInput, KeyReused, Problem
 from counterfoil.ledger.journals.batch_types import Movement, MovementOutcome
 
 
-class UnknownProgram(Problem):
+class UnknownProgram(Problem, kind="missing"):
     """There is no such program, or it keeps no book in this asset."""
 
-    kind: ClassVar[Kind] = "missing"
 
-
-class UnknownAccount(Problem):
+class UnknownAccount(Problem, kind="missing"):
     """There is no such account in this book."""
 
-    kind: ClassVar[Kind] = "missing"
-    carries: ClassVar[tuple[str, ...]] = ("account", "minor", "line")
+    carries = ("account", "minor", "line")
 
 
-class UnknownJournal(Problem):
+class UnknownJournal(Problem, kind="missing"):
     """There is no such journal, or it has no such line."""
 
-    kind: ClassVar[Kind] = "missing"
 
-
-class UnknownHold(Problem):
+class UnknownHold(Problem, kind="missing"):
     """There is no such hold."""
 
-    kind: ClassVar[Kind] = "missing"
-    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
+    carries = ("line", "hold")
 
 
 class AccountDiffers(Problem):
@@ -47,51 +41,45 @@ class AccountNotEmpty(Problem):
 class InsufficientFunds(Problem):
     """The account holds less than was asked for."""
 
-    todo: ClassVar[str] = "Look at the balance and the holds of the account; move money to it, or ask for less."
-    carries: ClassVar[tuple[str, ...]] = ("account", "minor", "line")
+    todo = "Look at the balance and the holds of the account; move money to it, or ask for less."
+    carries = ("account", "minor", "line")
 
 
 class AccountFrozen(Problem):
     """The account is frozen: nothing may lower it."""
 
-    todo: ClassVar[str] = "Find out why it was frozen; unfreeze it with a reason, or use another account."
-    carries: ClassVar[tuple[str, ...]] = ("account", "minor", "line")
+    todo = "Find out why it was frozen; unfreeze it with a reason, or use another account."
+    carries = ("account", "minor", "line")
 
 
 class AccountClosed(Problem):
     """The account is closed: nothing is posted to it any more."""
 
-    todo: ClassVar[str] = "Use another account, or reopen this one with a reason."
-    carries: ClassVar[tuple[str, ...]] = ("account", "minor", "line")
+    todo = "Use another account, or reopen this one with a reason."
+    carries = ("account", "minor", "line")
 
 
 class PeriodClosed(Problem):
     """The books of that date are closed; post with a later effective date."""
 
-    todo: ClassVar[str] = "Post with an effective date after the closing, or have two people reopen the books."
-    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
+    todo = "Post with an effective date after the closing, or have two people reopen the books."
+    carries = ("line", "hold")
 
 
 class AccountNeeded(Problem):
     """Money of this payee is on its way and may come back to the account: it closes when that has ended."""
 
 
-class ReopenNeedsTwo(Problem):
+class ReopenNeedsTwo(Problem, kind="forbidden"):
     """A closed period is reopened by two people: one proposes exactly that, another approves it."""
 
-    kind: ClassVar[Kind] = "forbidden"
 
-
-class MovementByHand(Problem):
+class MovementByHand(Problem, kind="forbidden"):
     """Movements are for services: what a person moves by hand is a journal, which takes two people."""
 
-    kind: ClassVar[Kind] = "forbidden"
 
-
-class KeyReserved(Problem):
+class KeyReserved(Problem, kind="invalid"):
     """Keys that begin with this word belong to the product itself; choose another."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 class AlreadyReversed(Problem):
@@ -105,59 +93,57 @@ class ReversalDiffers(Problem):
 class HoldResolved(Problem):
     """This hold was posted, voided or expired before."""
 
-    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
+    carries = ("line", "hold")
 
 
 class HoldExpired(Problem):
     """This hold's time is over; its money returns."""
 
-    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
+    carries = ("line", "hold")
 
 
 class HoldPromised(Problem):
     """Somebody builds on this hold: only who took it gives it back, and what it moved is not reversed by hand."""
 
-    todo: ClassVar[str] = "Cancel the transaction that took it; once it is done, move the money back by another transaction."
+    todo = "Cancel the transaction that took it; once it is done, move the money back by another transaction."
 
 
 class MoneyInTransit(Problem):
     """This journal is of a payout's money in transit: it is not reversed by hand."""
 
-    todo: ClassVar[str] = "Use the verbs of the payout: cancel it, look it up, or let two people say what became of it."
+    todo = "Use the verbs of the payout: cancel it, look it up, or let two people say what became of it."
 
 
 class HoldNotDue(Problem):
     """This hold expires later, or never."""
 
-    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
+    carries = ("line", "hold")
 
 
 class HoldTooSmall(Problem):
     """More was to be posted than the hold has set aside."""
 
-    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
+    carries = ("line", "hold")
 
 
 class LinkedRefused(Problem):
     """Another movement of its linked set was refused, and they stand or fall together."""
 
-    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
+    carries = ("line", "hold")
 
 
 class LedgerLimit(Problem):
     """The totals of this account would pass what a ledger can count."""
 
-    carries: ClassVar[tuple[str, ...]] = ("line", "hold")
+    carries = ("line", "hold")
 
 
 class LedgerRefused(Problem):
     """The database refuses this write: it would break the books."""
 
 
-class BalancesMoved(Problem):
+class BalancesMoved(Problem, kind="busy"):
     """Another writer moved these accounts at the same moment; try again."""
-
-    kind: ClassVar[Kind] = "busy"
 
 
 name_refusals(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from counterfoil.base.database import name_refusals
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.machine import Approval, ApprovalNeeded
-from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, Problem, ReasonRequired, check
+from counterfoil.base.problems import InvalidInput, NotAllowed, Problem, ReasonRequired, check
 from counterfoil.base.rows import row_by_id
 from counterfoil.operations.access.access import APPROVE, Caller
 from counterfoil.operations.access.second_factor import refuse_old_factor
@@ -27,24 +27,20 @@ LIFE: Final = timedelta(hours=24)
 REASON_MAX: Final = 2_000
 
 
-class SamePerson(Problem):
+class SamePerson(Problem, kind="forbidden"):
     """Whoever proposed this does not approve it: it takes a second person."""
 
-    kind: ClassVar[Kind] = "forbidden"
-    todo: ClassVar[str] = "Ask another person who may approve."
+    todo = "Ask another person who may approve."
 
 
-class KeyCannotApprove(Problem):
+class KeyCannotApprove(Problem, kind="forbidden"):
     """API keys never approve: a person logs in and does (`counterfoil login`)."""
 
-    kind: ClassVar[Kind] = "forbidden"
-    todo: ClassVar[str] = "Log in as yourself with `counterfoil login` or on the dashboard, and approve there."
+    todo = "Log in as yourself with `counterfoil login` or on the dashboard, and approve there."
 
 
-class ApproverNeeded(Problem):
+class ApproverNeeded(Problem, kind="forbidden"):
     """Approving this takes a role that you do not hold now: approver, or administrator for keys and roles."""
-
-    kind: ClassVar[Kind] = "forbidden"
 
 
 class ProposalExpired(Problem):

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection, OperationalError, errors
 
@@ -34,7 +34,7 @@ from counterfoil.base.postgres.passwords import (
     write_lines,
 )
 from counterfoil.base.postgres.reach import address_of, is_refusal
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 from counterfoil.operations.events.events import NewEvent, declare, emit
 
 SEEN: Final = "database_password_seen"
@@ -48,11 +48,10 @@ EVENT_KINDS: Final = declare(
 )
 
 
-class PasswordNotInFile(Problem):
+class PasswordNotInFile(Problem, kind="invalid"):
     """The password of this login does not lie in a password file, so no running process would see another one."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = (
+    todo = (
         "Write `host:port:database:login:password` into a file that only the server's user can read (mode 0600), name it in the address "
         "(`postgresql://login@host/database?passfile=/path`), take the password out of the address, and start the processes once more."
     )
@@ -61,21 +60,17 @@ class PasswordNotInFile(Problem):
 class PasswordNotAsked(Problem):
     """The database lets this login in without its password, so changing it would change nothing."""
 
-    kind: ClassVar[Kind] = "conflict"
-    todo: ClassVar[str] = "Let the line of pg_hba.conf that this login meets ask for scram-sha-256, then try again."
+    todo = "Let the line of pg_hba.conf that this login meets ask for scram-sha-256, then try again."
 
 
 class PasswordFileRefused(Problem):
     """No password of the file lets this login in. What is in the file stays there."""
 
-    kind: ClassVar[Kind] = "conflict"
-
 
 class NotTheServersLogin(Problem):
     """This login may not act as the application, so the change could not be written down; its password is as it was."""
 
-    kind: ClassVar[Kind] = "conflict"
-    todo: ClassVar[str] = "Set COUNTERFOIL_DATABASE_URL to the login that serves and works; the administrator changes others by hand."
+    todo = "Set COUNTERFOIL_DATABASE_URL to the login that serves and works; the administrator changes others by hand."
 
 
 class LoginSession(NamedTuple):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.database import name_refusals
 from counterfoil.base.machine import Machine, take_step
-from counterfoil.base.problems import Kind, NotFound, Problem
+from counterfoil.base.problems import NotFound, Problem
 from counterfoil.base.rows import row_by_id
 from counterfoil.operations.access.access import Caller
 from counterfoil.proofs.log.checkpoints import origin_of
@@ -33,20 +33,16 @@ PROOF: Final = Machine(
 )
 
 
-class SignerNotYours(Problem):
+class SignerNotYours(Problem, kind="forbidden"):
     """This key is another person's: everybody signs with their own."""
-
-    kind: ClassVar[Kind] = "forbidden"
 
 
 class SignerNotReady(Problem):
     """A signature of this key would not count: it was revoked, its time is over, or its person or role is."""
 
 
-class SignatureWrong(Problem):
+class SignatureWrong(Problem, kind="invalid"):
     """This signature is not of what is to be signed, or by another key."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 class AlreadySigned(Problem):

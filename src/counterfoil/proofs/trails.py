@@ -8,22 +8,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.problems import Kind, NotFound, Problem
+from counterfoil.base.problems import NotFound, Problem
 
 ROWS_MAX: Final = 100_000
 AGENT: Final = "treasury:agent:"
 COLUMNS: Final = ("place", "at", "type", "id", "line", "what", "asset", "amount", "balance", "other", "actor", "reason")
 
 
-class TrailTooLong(Problem):
+class TrailTooLong(Problem, kind="too_large"):
     """There is more than one answer holds; nothing is cut off in silence."""
 
-    kind: ClassVar[Kind] = "too_large"
-    todo: ClassVar[str] = "Ask for a shorter span, one after the other."
+    todo = "Ask for a shorter span, one after the other."
 
 
 class TrailRow(NamedTuple):

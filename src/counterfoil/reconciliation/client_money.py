@@ -46,10 +46,8 @@ EVENT_KINDS: Final = declare(
 )
 
 
-class MakerCannotSign(Problem):
+class MakerCannotSign(Problem, kind="forbidden"):
     """Who made a statement of client money does not sign it: a second person does."""
-
-    kind = "forbidden"
 
 
 class SignedAlready(Problem):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, timedelta
 from shlex import quote
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
@@ -28,13 +28,13 @@ BY_MACHINE: Final = (*BY_ITSELF, "action", "wait")
 class RunbookStepRefused(Problem):
     """The step of a run cannot be answered like this now."""
 
-    todo: ClassVar[str] = "See what is named; `counterfoil runbook show` lists every step with what it takes."
+    todo = "See what is named; `counterfoil runbook show` lists every step with what it takes."
 
 
 class RunNotPassed(Problem):
     """The run cannot be signed: not every step passed."""
 
-    todo: ClassVar[str] = "See to the steps that are named and have them asked again, or close the run with a reason."
+    todo = "See to the steps that are named and have them asked again, or close the run with a reason."
 
 
 class About(NamedTuple):

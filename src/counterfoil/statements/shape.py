@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import pyarrow as pa
 
-from counterfoil.base.problems import Kind, Problem, TooLarge
+from counterfoil.base.problems import Problem, TooLarge
 from counterfoil.base.text import cleaned
 
 TEXT_BYTES_MAX: Final = 2 * 1024**3  # MT940, camt, BAI2, the simulator's statement: read as a stream
@@ -45,10 +45,8 @@ SCHEMA: Final = pa.schema(
 )
 
 
-class SourceBroken(Problem):
+class SourceBroken(Problem, kind="invalid"):
     """A source file is cut short, or does not add up, so nothing of it is used."""
-
-    kind: ClassVar[Kind] = "invalid"
 
     def __init__(self, file: str, line: int | None, column: str | None, reason: str) -> None:
         """Name the `file`, the 1-based `line` and the `column` or field where the reader stopped, and the `reason`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
@@ -21,7 +21,7 @@ from counterfoil.api.http.schemas import Proposed, WriteResult
 from counterfoil.audit.actions import ActionOrigin, record_action
 from counterfoil.base.edge import Database
 from counterfoil.base.idempotency import Answer, begin, once
-from counterfoil.base.problems import InvalidInput, Kind, NotAllowed, NotAuthenticated, Problem
+from counterfoil.base.problems import InvalidInput, NotAllowed, NotAuthenticated, Problem
 from counterfoil.base.tracing.spans import followed_by, is_traced, span_of
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations import approvals
@@ -34,10 +34,8 @@ WITHIN: Final = "counterfoil.within"  # in a request's scope: it is about the pr
 DRY_RUN_HEADER: Final = "Dry-Run"
 
 
-class WholeInstallation(Problem):
+class WholeInstallation(Problem, kind="forbidden"):
     """This is about the whole installation, and this key or login is of one program."""
-
-    kind: ClassVar[Kind] = "forbidden"
 
 
 @dataclass(frozen=True)

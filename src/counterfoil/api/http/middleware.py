@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,7 +17,7 @@ from counterfoil.api.http.connections import Network, address_of
 from counterfoil.api.http.names import camel
 from counterfoil.api.http.problems import failure, response_of
 from counterfoil.base.logs import tell_fast
-from counterfoil.base.problems import InvalidInput, Kind, Problem, TooLarge
+from counterfoil.base.problems import InvalidInput, Problem, TooLarge
 from counterfoil.base.tracing.spans import request_span
 
 WEBHOOK_BYTES_MAX: Final = 262_144
@@ -33,11 +33,10 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 NAME: Final = "counterfoil.http"
 
 
-class TooSlow(Problem):
+class TooSlow(Problem, kind="invalid"):
     """The body did not come in the time that it has."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = "Send the body faster, or less of it."
+    todo = "Send the body faster, or less of it."
 
 
 class BodyLimits(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -43,21 +43,19 @@ _log = structlog.get_logger("counterfoil.api")
 class Malformed(InvalidInput):
     """This is not what HTTP or JSON looks like."""
 
-    todo: ClassVar[str] = "Send valid HTTP and JSON; the facts name where it could not be read."
+    todo = "Send valid HTTP and JSON; the facts name where it could not be read."
 
 
 class MethodRefused(Problem):
     """This address is there, and does not take this method."""
 
-    todo: ClassVar[str] = "Look up in `/api/docs` which methods this address takes."
+    todo = "Look up in `/api/docs` which methods this address takes."
 
 
 class IdempotencyKeyMissing(InvalidInput):
     """This request writes, so it needs an Idempotency-Key: with it, sending it twice does it once."""
 
-    todo: ClassVar[str] = (
-        "Send the same request with a header Idempotency-Key: any text of up to 255 characters that no other request of yours has."
-    )
+    todo = "Send the same request with a header Idempotency-Key: any text of up to 255 characters that no other request of yours has."
 
 
 def status_of(problem: Problem) -> int:

@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, ClassVar, Final
+from typing import IO, Any, Final
 
 import psycopg
 from psycopg import Connection
@@ -24,18 +24,17 @@ from counterfoil.backups.store import BASE, FILES, PIECE, BackupFolder, StoredBa
 from counterfoil.base.failpoints import reached
 from counterfoil.base.postgres.dumping import MAJOR
 from counterfoil.base.postgres.replicating import copying, have_slot, lsn_of, replication_programs
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 from counterfoil.proofs.log.records import moment
 
 MANIFEST: Final = "backup_manifest"
 LABEL: Final = "backup_label"
 
 
-class TablespacesThere(Problem):
+class TablespacesThere(Problem, kind="invalid"):
     """This server keeps tables in tablespaces beside its data folder; a base backup of such a server is not made."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = "Move them back into the data folder, or copy this server by its own means."
+    todo = "Move them back into the data folder, or copy this server by its own means."
 
 
 class BaseCopying:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import ClassVar, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from counterfoil.backups.recovery.segments import Segment
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 
 MOMENT: Final = timedelta(microseconds=1)  # the least that PostgreSQL tells apart
 
 
-class SecondNotReached(Problem):
+class SecondNotReached(Problem, kind="invalid"):
     """This second cannot be recovered from what lies in the store."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = "Choose one of the nearest, or see all that can be recovered: counterfoil backup reach"
+    todo = "Choose one of the nearest, or see all that can be recovered: counterfoil backup reach"
 
 
 class BaseCopy(NamedTuple):

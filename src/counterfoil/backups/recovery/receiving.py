@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
@@ -23,7 +23,7 @@ from counterfoil.backups.recovery.archive import FORMAT, WalFolder
 from counterfoil.backups.recovery.segments import PARTIAL, Segment, header_says, segment_named
 from counterfoil.base.postgres.dumping import DumpFailed
 from counterfoil.base.postgres.replicating import WalSlot, have_slot, lsn_of, receiving, replication_programs
-from counterfoil.base.problems import Busy, Kind, Problem
+from counterfoil.base.problems import Busy, Problem
 from counterfoil.proofs.log.checkpoints import origin_of
 from counterfoil.proofs.log.records import moment
 
@@ -32,11 +32,10 @@ ROUND_TIMEOUT_S: Final = 3_600  # after an outage hours of log may wait
 HEAD_BYTES: Final = 64
 
 
-class ReplicationUnset(Problem):
+class ReplicationUnset(Problem, kind="invalid"):
     """Nobody said how the server is reached for a copy of it, so no second can be recovered from these backups: dumps alone are made."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = "Set COUNTERFOIL_REPLICATION_URL: a login with REPLICATION. A hosted database has a recovery of its own instead."
+    todo = "Set COUNTERFOIL_REPLICATION_URL: a login with REPLICATION. A hosted database has a recovery of its own instead."
 
 
 class Mark(NamedTuple):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 from counterfoil.backups.keys import BackupDamaged, BackupKeys
 from counterfoil.backups.recovery.archive import KeptSegment, WalFolder, opened
@@ -19,7 +19,7 @@ from counterfoil.backups.recovery.reach import RecoveryReach, reach_for, reach_o
 from counterfoil.backups.store import BASE, BackupFolder, StoredBackup
 from counterfoil.base.postgres.binaries import find
 from counterfoil.base.postgres.launcher import PostgresNotStarted, PrivatePostgres
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 from counterfoil.proofs.log.notes import NoteKey
 
 START_TIMEOUT_S: Final = 86_400  # weeks of log may have to be gone through
@@ -29,11 +29,10 @@ HBA: Final = "local all all trust\n"  # its socket lies in a folder that is clos
 _STOPPED: Final = re.compile(r"recovery stopping (?:before|after) commit of transaction \d+, time (.+)")
 
 
-class FolderNotEmpty(Problem):
+class FolderNotEmpty(Problem, kind="invalid"):
     """There is something in this folder already: nothing is ever recovered over it."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = "Name a folder that is not there yet."
+    todo = "Name a folder that is not there yet."
 
 
 class RecoveryFailed(Problem):

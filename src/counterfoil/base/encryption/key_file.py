@@ -8,20 +8,18 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 from counterfoil.base.encryption.keys import parse_keys
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 from counterfoil.base.secret import ENCRYPTION_BYTES, EncryptionKey, weakness
 
 FILE: Final = "encryption.keys"
 Entropy = Callable[[int], bytes]
 
 
-class KeyFileOpen(Problem):
+class KeyFileOpen(Problem, kind="invalid"):
     """Others can read this file of keys, so they may know them; take their right away (`chmod 600`)."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 def kept_keys(folder: Path, entropy: Entropy) -> list[EncryptionKey]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 from counterfoil.base.secret import EncryptionKey
 
 ID_BYTES: Final = 4
@@ -25,14 +25,12 @@ _CARRIED: Final = "counterfoil_encryption_keys"
 Entropy = Callable[[int], bytes]
 
 
-class EncryptionKeyMissing(Problem):
+class EncryptionKeyMissing(Problem, kind="busy"):  # ours to mend: it opens as soon as its key is there
     """This is encrypted with a key that is not set here.
 
     Put the key with that id back into COUNTERFOIL_ENCRYPTION_KEYS, or into the data folder of a private database. Where it is lost
     for good, say so with COUNTERFOIL_ENCRYPTION_KEYS_LOST: what it encrypted stays unreadable, and everything else goes on.
     """
-
-    kind: ClassVar[Kind] = "busy"  # ours to mend: it opens as soon as its key is there
 
 
 class EnvelopeDoesNotOpen(Problem):

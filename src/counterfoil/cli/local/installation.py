@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 from psycopg import Connection
@@ -54,7 +54,7 @@ _log = structlog.get_logger("counterfoil.start")
 class NotMigrated(Problem):
     """This database lacks migrations; run `counterfoil migrate`."""
 
-    todo: ClassVar[str] = "Run `counterfoil migrate`."
+    todo = "Run `counterfoil migrate`."
 
 
 class Installation(NamedTuple):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import ClassVar, Final
+from typing import Final
 
 from counterfoil.base.environment.chain_settings import tokens_of
-from counterfoil.base.problems import InvalidInput, Kind, Problem
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.secret import Secret, SigningSecret
 from counterfoil.base.settings import SecretMissing, Settings, lacking_secrets
 from counterfoil.operations.providers import Provider, chain, sepa
@@ -22,10 +22,8 @@ EVM_EXTRA: Final = ("eth_account", "eth_abi", "eth_keys", "eth_keyfile", "eth_rl
 FILE_EXTRA: Final = ("bank-files", "schwifty", "sepaxml", "text_unidecode", "xmlschema")  # the extra, and what comes with it
 
 
-class ExtraMissing(Problem):
+class ExtraMissing(Problem, kind="invalid"):
     """A provider is set up whose library is not installed here, so nothing starts."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 def providers_of(settings: Settings) -> dict[str, Provider]:

@@ -6,14 +6,14 @@ Whoever sits down at somebody else's open browser changes nothing here: every ch
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from counterfoil.api.http.problems import status_of
 from counterfoil.base.ids import valid_id
-from counterfoil.base.problems import Busy, Kind, NotAllowed, NotAuthenticated, Problem
+from counterfoil.base.problems import Busy, NotAllowed, NotAuthenticated, Problem
 from counterfoil.dashboard.pages.account import AccountShown, account_shown
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.dashboard.web.serving import Served, finish, guarded, ours, refuse_unclean_form
@@ -27,10 +27,8 @@ Text = Annotated[str, Form()]
 Act = Callable[[Session], Response]
 
 
-class PasswordsDiffer(Problem):
+class PasswordsDiffer(Problem, kind="invalid"):
     """The new password was typed in two ways; type the same twice."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 class NotYourAccount(NotAllowed):

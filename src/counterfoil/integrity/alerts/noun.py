@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from psycopg import Connection
 
@@ -26,7 +26,7 @@ _BECAUSE: Final = Field("reason", "Why. Kept in the action log.", required=False
 class FaultStands(Problem):
     """What the alert is about is still there: it was asked again just now, and found."""
 
-    todo: ClassVar[str] = "Mend it first, as its playbook says; or accept the alert for a time, with a reason."
+    todo = "Mend it first, as its playbook says; or accept the alert for a time, with a reason."
 
 
 def alert_noun(checks: Sequence[Invariant], tables: Mapping[str, str]) -> Noun:

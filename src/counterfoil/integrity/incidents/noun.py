@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from psycopg import Connection
 
@@ -30,7 +30,7 @@ from counterfoil.operations.work.runner import Claim, Tally, run_here
 class IncidentStands(Problem):
     """The incident is not over: something that it is about still stands in the way."""
 
-    todo: ClassVar[str] = "See to what is named; then close it."
+    todo = "See to what is named; then close it."
 
 
 def _respond(one: VerbCall) -> VerbResult:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -24,7 +24,7 @@ ID_CHARS: Final = 64
 class BatchOfAnotherFile(Problem):
     """This is not the file, or not the map, of this batch: nothing was posted."""
 
-    todo: ClassVar[str] = "Find the file and the map that the import was begun with; one altered byte makes another batch."
+    todo = "Find the file and the map that the import was begun with; one altered byte makes another batch."
 
 
 class ImportBatch(NamedTuple):

@@ -14,10 +14,8 @@ from counterfoil.base.problems import InvalidInput, Problem
 Row = tuple[Any, ...]
 
 
-class MemoryTooSmall(Problem):
+class MemoryTooSmall(Problem, kind="too_large"):
     """This run does not fit into the memory that it was given, even with one thread; give it more."""
-
-    kind = "too_large"
 
 
 class Ordered(NamedTuple):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import datetime
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.database import name_refusals
-from counterfoil.base.problems import InvalidInput, Kind, NotFound, Problem
+from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.base.rows import row_by_id
 
 NAME_MAX: Final = 80
@@ -29,7 +29,7 @@ class NameTaken(Problem):
 class LastAdministrator(Problem):
     """Nobody would administer this installation any more."""
 
-    todo: ClassVar[str] = "Make another person an administrator first."
+    todo = "Make another person an administrator first."
 
 
 name_refusals(
@@ -38,10 +38,8 @@ name_refusals(
 )
 
 
-class PrincipalEnded(Problem):
+class PrincipalEnded(Problem, kind="forbidden"):
     """This person or service was ended: none of its keys and passwords opens anything."""
-
-    kind: ClassVar[Kind] = "forbidden"
 
 
 class Principal(NamedTuple):

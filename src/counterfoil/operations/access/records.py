@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 
 WINDOW: Final = timedelta(minutes=5)  # doubled with each round of failures that follows a full one
 ROUNDS_MAX: Final = 4  # up to 80 minutes
@@ -26,11 +26,10 @@ FORGOTTEN_MAX: Final = 100
 TEXT_MAX: Final = 120
 
 
-class TooManyAttempts(Problem):
+class TooManyAttempts(Problem, kind="busy"):
     """Too many attempts to log in failed; wait before the next."""
 
-    kind: ClassVar[Kind] = "busy"
-    todo: ClassVar[str] = "Wait as long as the answer says, then log in with the right password."
+    todo = "Wait as long as the answer says, then log in with the right password."
 
 
 class AccessEvent(NamedTuple):

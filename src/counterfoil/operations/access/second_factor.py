@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 from datetime import datetime
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pyotp
 import segno
@@ -15,7 +15,7 @@ from psycopg import Connection
 from counterfoil.base.database import name_refusals
 from counterfoil.base.encryption.confidential import Confidential, encrypt, opened
 from counterfoil.base.ids import ALPHABET
-from counterfoil.base.problems import Kind, NotAuthenticated, Problem, check
+from counterfoil.base.problems import NotAuthenticated, Problem, check
 
 CONFIDENTIAL: Final = Confidential("second_factor", ("id",), ("secret",), "second factors of people")
 FACTOR_BYTES: Final = 20  # as long as the hash that codes are made with (RFC 4226)
@@ -39,18 +39,16 @@ class CodeUsed(CodeRefused):
     """This code was used before; wait for the next."""
 
 
-class SecondFactorOld(Problem):
+class SecondFactorOld(Problem, kind="forbidden"):
     """An approval needs a fresh second factor: give its code again, then approve."""
 
-    kind: ClassVar[Kind] = "forbidden"
-    todo: ClassVar[str] = "Give the code on the page of your account, or with `counterfoil confirm`, and approve within the next minutes."
+    todo = "Give the code on the page of your account, or with `counterfoil confirm`, and approve within the next minutes."
 
 
-class SecondFactorMissing(Problem):
+class SecondFactorMissing(Problem, kind="forbidden"):
     """Who approves here has a second factor, and this person has none."""
 
-    kind: ClassVar[Kind] = "forbidden"
-    todo: ClassVar[str] = "Add one on the page of your account (/account): it takes an authenticator and a minute. Then approve."
+    todo = "Add one on the page of your account (/account): it takes an authenticator and a minute. Then approve."
 
 
 class FactorHeld(Problem):

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 
 PARTS: Final = 10  # of a second's turns a process takes so much at a time; what it does not use it may use within a second
 FORGOTTEN_MAX: Final = 100
 FORGOTTEN_AFTER_S: Final = 60
 
 
-class TooManyRequests(Problem):
+class TooManyRequests(Problem, kind="busy"):
     """This key, login or address asks more often than it may."""
-
-    kind: ClassVar[Kind] = "busy"
 
 
 class TurnLimits(NamedTuple):

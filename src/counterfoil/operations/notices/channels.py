@@ -6,12 +6,12 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import structlog
 
-from counterfoil.base.problems import InvalidInput, Kind, Problem
+from counterfoil.base.problems import InvalidInput, Problem
 
 EXTRA: Final = "counterfoil[notices]"
 LEVELS: Final = ("info", "warning", "critical")  # from the least to the gravest
@@ -24,11 +24,10 @@ _SECRET: Final = re.compile(r"[\w.~+-]{4,}")  # such a part of an address may be
 _log = structlog.get_logger("counterfoil.notices")
 
 
-class ChannelsNeedApprise(Problem):
+class ChannelsNeedApprise(Problem, kind="invalid"):
     """A channel is set, and what sends notices is not installed."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = "Install counterfoil[notices], or take the setting away."
+    todo = "Install counterfoil[notices], or take the setting away."
 
 
 class NoticeDelivery(NamedTuple):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import ClassVar, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from counterfoil.base.problems import InvalidInput, Kind, Problem
+from counterfoil.base.problems import InvalidInput, Problem
 
 AccountKind = Literal["provider_account", "bank_account", "chain_address"]
 WORDS: Final[Mapping[AccountKind, str]] = {
@@ -24,10 +24,8 @@ BANK_EXTRA: Final = ("bank-files", "schwifty")
 CHAIN_EXTRA: Final = ("chain", "eth_utils", "eth_hash", "Crypto")
 
 
-class AccountLibraryMissing(Problem):
+class AccountLibraryMissing(Problem, kind="busy"):  # ours to mend
     """Accounts of this kind cannot be checked here: the library for them is not installed. Install it where the server runs, as told."""
-
-    kind: ClassVar[Kind] = "busy"  # ours to mend
 
 
 class BankAccount(NamedTuple):

@@ -8,7 +8,7 @@ import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
@@ -55,13 +55,13 @@ EVENT_KINDS: Final = declare(
 class SignatureRefused(NotAuthenticated):
     """The webhook's signature does not match its body."""
 
-    todo: ClassVar[str] = "Compare the webhook secret with the provider's; nothing of this webhook was stored."
+    todo = "Compare the webhook secret with the provider's; nothing of this webhook was stored."
 
 
 class TooOld(NotAuthenticated):
     """The webhook's time is more than 300 seconds from ours."""
 
-    todo: ClassVar[str] = "Compare both clocks; the provider sends the webhook again."
+    todo = "Compare both clocks; the provider sends the webhook again."
 
 
 class Received(NamedTuple):

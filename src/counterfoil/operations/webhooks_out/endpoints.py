@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from psycopg import Connection
 
@@ -29,13 +29,13 @@ OWNER_FIELD: Final = "ownerEmail"
 class EndpointNotEnabled(Problem):
     """Nothing is sent to this endpoint now: it is not enabled."""
 
-    todo: ClassVar[str] = "Enable it first; that takes two administrators."
+    todo = "Enable it first; that takes two administrators."
 
 
 class TooManyAtOnce(Problem):
     """So many deliveries are not told again at once."""
 
-    todo: ClassVar[str] = "Choose a shorter time, and tell the rest again after it."
+    todo = "Choose a shorter time, and tell the rest again after it."
 
 
 def create_endpoint(

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, LiteralString, NamedTuple, Protocol
+from typing import Any, Final, LiteralString, NamedTuple, Protocol
 
 import structlog
 from psycopg import Connection, sql
 
 from counterfoil.base.failpoints import reached
-from counterfoil.base.problems import Busy, DatabaseAway, Kind, Problem
+from counterfoil.base.problems import Busy, DatabaseAway, Problem
 from counterfoil.base.tracing.spans import spans_over
 from counterfoil.operations.mishaps import note_mishap
 from counterfoil.operations.work.circuit_rules import DEFAULT, CircuitLimits
@@ -78,10 +78,8 @@ class Tally(NamedTuple):
         return Tally(self.handled + other.handled, self.failed + other.failed, self.stale + other.stale)
 
 
-class LeaseTooShort(Problem):
+class LeaseTooShort(Problem, kind="invalid"):
     """A worker's lease must be longer than its longest call and the time to write down what came of it."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 Stuck = Callable[[Connection[Any], "Queue", Claim, str, datetime], None]

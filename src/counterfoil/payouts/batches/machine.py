@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar, Final
+from typing import Final
 
 from counterfoil.base.database import name_refusals
 from counterfoil.base.machine import Machine
-from counterfoil.base.problems import Kind, NotAllowed, Problem
+from counterfoil.base.problems import NotAllowed, Problem
 from counterfoil.operations.approvals import SamePerson
 from counterfoil.operations.events.events import declare
 from counterfoil.operations.work.runner import Queue
@@ -64,19 +64,17 @@ class BatchNotNow(Problem):
 class BatchFrozen(Problem):
     """The lines of a batch change only while it is a draft."""
 
-    todo: ClassVar[str] = "Say `edit` first: what was approved is void then, and it is approved anew."
+    todo = "Say `edit` first: what was approved is void then, and it is approved anew."
 
 
 class BatchAltered(Problem):
     """The lines of the batch are not those that were frozen, or approved: nothing of it is paid."""
 
-    todo: ClassVar[str] = "Find out who changed the rows of this batch. Cancel it, and gather a new one."
+    todo = "Find out who changed the rows of this batch. Cancel it, and gather a new one."
 
 
-class BatchMakerApproves(SamePerson):
+class BatchMakerApproves(SamePerson, kind="forbidden"):
     """Whoever made or changed a batch does not approve it: it takes other people."""
-
-    kind: ClassVar[Kind] = "forbidden"
 
 
 class NotAllowedBy(Problem):

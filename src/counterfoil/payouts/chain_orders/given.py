@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from psycopg import Connection
 
 from counterfoil.base.database import name_refusals
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 
 
 class GivenOnAChain(Problem):
     """This payout's transaction was given on a chain and can be mined at any time: only the chain can say that it was not paid."""
-
-    kind: ClassVar[Kind] = "conflict"
 
 
 name_refusals(constraints={"provider_payout_is_given_on_a_chain": GivenOnAChain})

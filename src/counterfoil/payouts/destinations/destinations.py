@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, ClassVar, LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Connection
 
@@ -25,7 +25,7 @@ TOKEN_MAX = 200
 class AccountQuarantined(Problem):
     """This account is quarantined: nobody is paid there until two people release or clear the destination that is named."""
 
-    todo: ClassVar[str] = "Find out why (counterfoil destinations show ID); then release it, clear it, or set another account."
+    todo = "Find out why (counterfoil destinations show ID); then release it, clear it, or set another account."
 
 
 class Destination(NamedTuple):

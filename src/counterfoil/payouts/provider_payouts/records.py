@@ -43,8 +43,6 @@ class ProvingLine(NamedTuple):
 class LineUsed(Problem):
     """This line of a statement proves another payout already; one payment is not two."""
 
-    kind = "conflict"
-
 
 name_refusals(constraints={"payout_evidence_is_used_once": LineUsed})
 

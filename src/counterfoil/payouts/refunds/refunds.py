@@ -8,7 +8,7 @@ payee owes. It is taken from the payee's next payout, and none goes out until th
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
@@ -68,7 +68,7 @@ EVENT_KINDS: Final = declare(
 class UnderDispute(Problem):
     """A dispute or a chargeback is open on this invoice: until it is over nothing of it is refunded, and no dispute is opened."""
 
-    todo: ClassVar[str] = "Decide the dispute that is named, or wait for the bank's word on the chargeback; it says what goes back."
+    todo = "Decide the dispute that is named, or wait for the bank's word on the chargeback; it says what goes back."
 
 
 class Refund(NamedTuple):

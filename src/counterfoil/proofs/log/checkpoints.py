@@ -9,13 +9,13 @@ import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.encryption.confidential import Confidential, encrypt, opened
-from counterfoil.base.problems import Kind, NotFound, Problem, check
+from counterfoil.base.problems import NotFound, Problem, check
 from counterfoil.proofs.log.merkle import consistency_proof, is_consistent, root_of
 from counterfoil.proofs.log.notes import Checkpoint, NoteKey, open_note, read_checkpoint, sign_note
 from counterfoil.proofs.log.sequencing import await_turn
@@ -26,24 +26,22 @@ FOLDER: Final = "checkpoints"
 LATEST: Final = "latest"
 
 
-class LogNotBegun(Problem):
+class LogNotBegun(Problem, kind="busy"):
     """Nothing is in the log yet: the worker has not come to it."""
 
-    kind: ClassVar[Kind] = "busy"
-    todo: ClassVar[str] = "Let a worker run (`counterfoil worker`), or run it once: `counterfoil jobs run log`."
+    todo = "Let a worker run (`counterfoil worker`), or run it once: `counterfoil jobs run log`."
 
 
-class LogBehind(Problem):
+class LogBehind(Problem, kind="busy"):
     """Not everything that was recorded before that moment is in the log yet."""
 
-    kind: ClassVar[Kind] = "busy"
-    todo: ClassVar[str] = "Wait a minute and ask again. If it stays so, a transaction is open that does not end, or no worker runs."
+    todo = "Wait a minute and ask again. If it stays so, a transaction is open that does not end, or no worker runs."
 
 
 class LogForked(Problem):
     """The log is no longer what it was: a checkpoint that has left this database is not its beginning."""
 
-    todo: ClassVar[str] = (
+    todo = (
         "Records of the log were changed or taken out, or this database was restored to an earlier moment and went on from there. Stop "
         "paying out, keep the checkpoints, and compare with the last good proof."
     )

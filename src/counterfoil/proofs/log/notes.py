@@ -9,9 +9,9 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
-from typing import ClassVar, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 from counterfoil.proofs.log.merkle import HASH_BYTES
 
 ED25519: Final = 1  # the type of a key in a note
@@ -22,10 +22,8 @@ _DASH: Final = "\u2014 "
 SIZE_MAX: Final = 1 << 63
 
 
-class NoteRefused(Problem):
+class NoteRefused(Problem, kind="invalid"):
     """This is no note that a known key signed."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 class NoteKey(NamedTuple):

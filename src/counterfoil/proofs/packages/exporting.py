@@ -15,7 +15,7 @@ from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, ClassVar, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from psycopg import Connection, errors
 
@@ -23,7 +23,7 @@ from counterfoil import __version__
 from counterfoil.base.ids import MakeId
 from counterfoil.base.invariant import Invariant, run_invariants
 from counterfoil.base.machine import record_birth
-from counterfoil.base.problems import InvalidInput, InvariantBroken, Kind, Problem, check
+from counterfoil.base.problems import InvalidInput, InvariantBroken, Problem, check
 from counterfoil.proofs.log.checkpoints import LogBehind, boundary, find_checkpoint, make_checkpoint, origin_of, refuse_other_than_left
 from counterfoil.proofs.log.job import origin_name
 from counterfoil.proofs.log.merkle import consistency_proof, subtrees
@@ -58,10 +58,8 @@ PERSONAL_DATA: Final = (
 )
 
 
-class PeriodNotOver(Problem):
+class PeriodNotOver(Problem, kind="invalid"):
     """A proof is of a period that is over."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 class Snapshots(Protocol):

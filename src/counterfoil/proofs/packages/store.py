@@ -6,11 +6,11 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.problems import InvalidInput, Kind, Problem
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.proofs.log.checkpoints import write_read_only
 from counterfoil.proofs.packages import layout
 from counterfoil.proofs.packages.exporting import PACKAGES
@@ -22,15 +22,11 @@ from counterfoil.proofs.signing.envelope import envelope
 class ProofDamaged(Problem):
     """A file of this proof is not in the store any more as it was written."""
 
-    todo: ClassVar[str] = (
-        "Take the package from where it was sent to, or export the period again: the same facts are the same proof. The damaged is kept."
-    )
+    todo = "Take the package from where it was sent to, or export the period again: the same facts are the same proof. The damaged is kept."
 
 
-class ProofStoreUnset(Problem):
+class ProofStoreUnset(Problem, kind="invalid"):
     """No folder is set for proofs, so none can be made or read."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 class StoredPackage(NamedTuple):

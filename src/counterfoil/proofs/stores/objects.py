@@ -6,25 +6,24 @@ import hashlib
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, ClassVar, Final, NamedTuple, Protocol
+from typing import IO, Final, NamedTuple, Protocol
 
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 
 PIECE: Final = 1 << 20
 PARTIAL: Final = ".partial"  # of the log of writes: its newest segment, which is copied anew each time
 
 
-class StoreAway(Problem):
+class StoreAway(Problem, kind="busy"):
     """The store of copies does not answer, or not to us."""
 
-    kind: ClassVar[Kind] = "busy"
-    todo: ClassVar[str] = "Nothing is lost: what waits is copied when it answers. `counterfoil doctor` says what is wrong with it."
+    todo = "Nothing is lost: what waits is copied when it answers. `counterfoil doctor` says what is wrong with it."
 
 
 class CopyRefused(Problem):
     """What lies in the store is not what was put there, or is not kept as it must be."""
 
-    todo: ClassVar[str] = (
+    todo = (
         "Believe no figure of it. Find out who can write there, compare with the original, and have it copied anew (`counterfoil copies "
         "renew`)."
     )
@@ -33,7 +32,7 @@ class CopyRefused(Problem):
 class CopyLocked(Problem):
     """The store keeps this copy until a time that is still to come: nobody can take it away before."""
 
-    todo: ClassVar[str] = "Wait; it is taken away by itself afterwards."
+    todo = "Wait; it is taken away by itself afterwards."
 
 
 class FileToCopy(NamedTuple):

@@ -11,9 +11,9 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import IO, Any, ClassVar, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 from counterfoil.proofs.stores.objects import (
     PARTIAL,
     PIECE,
@@ -35,11 +35,10 @@ _GONE: Final = frozenset({"404", "NoSuchKey", "NoSuchVersion", "MethodNotAllowed
 _SHA256: Final = {"ChecksumAlgorithm": "SHA256"}
 
 
-class S3LibraryMissing(Problem):
+class S3LibraryMissing(Problem, kind="invalid"):
     """Copies in S3 need a library that is not installed."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = "pip install 'counterfoil[s3]'"
+    todo = "pip install 'counterfoil[s3]'"
 
 
 class S3Access(NamedTuple):

@@ -8,10 +8,10 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from counterfoil.base.formats.canonical import canonical_json
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 from counterfoil.proofs.packages.container import FILES_MAX, TAIL_BYTES, PackedFile, directory, in_order, local_header, placed
 
 PART: Final = 1 << 20
@@ -21,10 +21,8 @@ _ENTRY_BYTES: Final = 46
 _EXTRA_BYTES: Final = 28
 
 
-class ProofBroken(Problem):
+class ProofBroken(Problem, kind="invalid"):
     """This package is not as it must be."""
-
-    kind: ClassVar[Kind] = "invalid"
 
     def headline(self) -> str:
         """The sentence that names what is wrong."""

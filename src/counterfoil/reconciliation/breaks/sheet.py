@@ -6,13 +6,13 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import xlsxwriter
 
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.money import format_major
-from counterfoil.base.problems import InvalidInput, Kind, Problem, TooLarge
+from counterfoil.base.problems import InvalidInput, Problem, TooLarge
 from counterfoil.base.text import refuse_unclean
 from counterfoil.operations.verbs import VerbCall, VerbResult, say
 from counterfoil.reconciliation.breaks.noun import ACTIONS, BREAK_NOUN
@@ -51,8 +51,6 @@ _ZIP: Final = b"PK\x03\x04"
 
 class SheetRefused(Problem):
     """Lines of this spreadsheet cannot be carried out, so none was; correct them, or fetch it anew, and send it again."""
-
-    kind: ClassVar[Kind] = "conflict"
 
 
 class SheetLine(NamedTuple):

@@ -24,10 +24,8 @@ WORK_MEMORY_MB: Final = 128  # of each sort or hash: with PostgreSQL's default o
 Read = Callable[[Any], Any]  # from one batch of Arrow to another
 
 
-class BooksUnreadable(Problem):
+class BooksUnreadable(Problem, kind="busy"):
     """The database did not give our side to the end; try again."""
-
-    kind = "busy"
 
 
 class Books(Transactions, Protocol):

@@ -22,10 +22,8 @@ STATEMENT_DAYS_MAX: Final = 366
 ERROR_MAX: Final = 500
 
 
-class StatementUnavailable(Problem):
+class StatementUnavailable(Problem, kind="busy"):
     """The provider does not give its statement now."""
-
-    kind = "busy"
 
 
 class ProviderStatement(NamedTuple):

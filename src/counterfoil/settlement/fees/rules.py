@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from counterfoil.base.money import MINOR_MAX, RATE_MAX_BPS, rate_of
 from counterfoil.base.problems import InvalidInput, Problem, check
@@ -14,7 +14,7 @@ HOLDBACK_DAYS_MAX: Final = 3650
 class FeesExceedGross(Problem):
     """The fees and the holdback are more than what is settled."""
 
-    todo: ClassVar[str] = "Refund the invoice, or lower the fixed or the minimum fee by a new version of the rates, and retry the intent."
+    todo = "Refund the invoice, or lower the fixed or the minimum fee by a new version of the rates, and retry the intent."
 
 
 class FeeLimit(NamedTuple):

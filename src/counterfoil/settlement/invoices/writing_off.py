@@ -9,7 +9,7 @@ credits the invoice instead.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from psycopg import Connection
 
@@ -31,7 +31,7 @@ EVENT_KINDS: Final = declare(critical={"invoice_written_off": "Two people gave u
 class DueHasChanged(Problem):
     """What is due on this invoice is no longer what was approved: something was paid or credited meanwhile."""
 
-    todo: ClassVar[str] = "Look at the invoice, and propose to write off what is due on it now."
+    todo = "Look at the invoice, and propose to write off what is due on it now."
 
 
 def write_off_invoice(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
@@ -35,7 +35,7 @@ EVENT_KINDS: Final = declare(info={"overpayment_repaid": "A customer has back wh
 class BankTakesIt(Problem):
     """A chargeback is open on this payment: paid back now, the customer would have the money twice."""
 
-    todo: ClassVar[str] = "Wait for the word on the chargeback; what the bank did not take is paid back then."
+    todo = "Wait for the word on the chargeback; what the bank did not take is paid back then."
 
 
 class NothingLeft(Problem):

@@ -30,10 +30,8 @@ POINTS_MAX: Final = 20_000
 HORIZON_HOURS_MAX: Final = 72
 
 
-class CarbonSourceAway(Problem):
+class CarbonSourceAway(Problem, kind="busy"):
     """The source of carbon figures does not answer now."""
-
-    kind = "busy"
 
 
 class CarbonSourceRefuses(Problem):

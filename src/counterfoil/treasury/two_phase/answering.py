@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
@@ -28,13 +28,13 @@ AMOUNT_MAX: Final = 10**18
 class PeerAskedOtherwise(Problem):
     """This peer asked for something else under the same transaction."""
 
-    todo: ClassVar[str] = "Compare what both servers have of it; nothing was done."
+    todo = "Compare what both servers have of it; nothing was done."
 
 
 class PeerContradicts(Problem):
     """This peer says of a transaction what cannot be after what it said before."""
 
-    todo: ClassVar[str] = "Stop, and compare what both servers have of it: one of them was restored or changed by hand."
+    todo = "Stop, and compare what both servers have of it: one of them was restored or changed by hand."
 
 
 def answer_peer(conn: Connection[Any], peer: str, message: Message, asked: PeerQuestion, *, make_id: MakeId, now: datetime) -> PeerReply:

@@ -232,10 +232,8 @@ def _question_of(told: Any) -> PeerQuestion:
     return PeerQuestion(str(told["transaction"]), str(told["reference"]), parts)
 
 
-class PeersRefused(Problem):
+class PeersRefused(Problem, kind="invalid"):
     """The setting of peers cannot be read."""
-
-    kind = "invalid"
 
 
 def parse_peers(given: str, *, ours: str, providers: Collection[str] = ()) -> Mapping[str, HttpPeer]:

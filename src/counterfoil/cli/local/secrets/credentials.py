@@ -7,13 +7,13 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import typer
 from psycopg import OperationalError
 
 from counterfoil.base.postgres.reach import refuse_unless_reached
-from counterfoil.base.problems import DatabaseAway, Kind, Problem
+from counterfoil.base.problems import DatabaseAway, Problem
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, Format, Output, patience, show_one
 from counterfoil.cli.local.crash_drill import take_part_in_drills
@@ -26,8 +26,6 @@ SESSIONS = ("pid", "application", "address", "since", "state")
 
 class NoPasswordHere(Problem):
     """The private database has no passwords: nobody but this folder's owner reaches its socket, so there is nothing to change."""
-
-    kind: ClassVar[Kind] = "conflict"
 
 
 @app.command("show")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 import typer
 from psycopg import Connection, errors
@@ -19,7 +19,7 @@ from counterfoil.base.encryption.rotation import rotate as rotate_rows
 from counterfoil.base.encryption.standing import KeyedRows, rows_by_key, unopened
 from counterfoil.base.migrations.runner import OWNER, pending
 from counterfoil.base.postgres.reach import connected
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, Format, Output, show_rows
 from counterfoil.cli.local.crash_drill import take_part_in_drills
@@ -31,11 +31,10 @@ UNOPENED = ("relation", "row", "why")
 APP = "counterfoil_app"
 
 
-class WrongLogin(Problem):
+class WrongLogin(Problem, kind="invalid"):
     """This login may not act in the role that is needed for this."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = "Set COUNTERFOIL_DATABASE_URL to the login that migrates, for this command alone."
+    todo = "Set COUNTERFOIL_DATABASE_URL to the login that migrates, for this command alone."
 
 
 @app.command("status")

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
 
 from dotenv import dotenv_values
 
-from counterfoil.base.problems import InvalidInput, Kind, Problem
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.settings import ENV_FILE
 
 
 class SettingDiffers(Problem):
     """A setting has another value already; it is changed by hand, where it stands."""
-
-    kind: ClassVar[Kind] = "conflict"
 
 
 def lacking_lines(wanted: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from psycopg import Connection
@@ -15,7 +15,7 @@ from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import entropy
 from counterfoil.base.encryption.key_file import new_key
 from counterfoil.base.money import Asset, asset_code
-from counterfoil.base.problems import InvalidInput, Kind, Problem
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.settings import Settings, variable_of
 from counterfoil.ledger.accounts.accounts import SCALE_MAX, open_program
 from counterfoil.ledger.problems import UnknownProgram
@@ -34,8 +34,6 @@ HIDDEN: Final = (*SECRETS, "encryption_keys")
 
 class SetUpOtherwise(Problem):
     """This installation is set up otherwise; `setup` begins, and changes nothing that is there."""
-
-    kind: ClassVar[Kind] = "conflict"
 
 
 class Answers(NamedTuple):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import httpx2
 import typer
 
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.verbs import noun_app
 from counterfoil.wiring import ALERT_NOUN
@@ -17,11 +17,10 @@ app = noun_app(ALERT_NOUN)
 TIMEOUT_S = 10.0
 
 
-class AlertmanagerRefused(Problem):
+class AlertmanagerRefused(Problem, kind="busy"):
     """Alertmanager did not take the alerts; nothing is known to have arrived there."""
 
-    kind: ClassVar[Kind] = "busy"
-    todo: ClassVar[str] = "Look at its log, and at the address: it ends before /api/v2/alerts."
+    todo = "Look at its log, and at the address: it ends before /api/v2/alerts."
 
 
 @app.command("export")

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 from counterfoil.cli.core.secrets_asked import asked_unseen
 
 PASSPHRASE_MIN: Final = 12
 
 
-class KeyFileRefused(Problem):
+class KeyFileRefused(Problem, kind="invalid"):
     """This file holds no Ed25519 key that this passphrase opens."""
-
-    kind: ClassVar[Kind] = "invalid"
 
 
 def make_key_file(path: Path, passphrase: str) -> bytes:

@@ -7,9 +7,9 @@ signature like any other: whoever verifies a proof need not know where its keys 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from counterfoil.base.problems import Kind, Problem
+from counterfoil.base.problems import Problem
 
 KEY_SPEC: Final = "ECC_NIST_EDWARDS25519"
 ALGORITHM: Final = "ED25519_SHA_512"
@@ -19,25 +19,22 @@ TRIES_MAX: Final = 3  # the same message signed twice is the same signature, so 
 EXTRA: Final = "counterfoil[s3]"
 
 
-class KmsLibraryMissing(Problem):
+class KmsLibraryMissing(Problem, kind="invalid"):
     """Signing in AWS KMS needs a library that is not installed."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = f"pip install '{EXTRA}'"
+    todo = f"pip install '{EXTRA}'"
 
 
-class KmsKeyRefused(Problem):
+class KmsKeyRefused(Problem, kind="invalid"):
     """This key of AWS KMS does not sign proofs."""
 
-    kind: ClassVar[Kind] = "invalid"
-    todo: ClassVar[str] = f"Make an asymmetric key of spec {KEY_SPEC} for signing, and let its person alone use it."
+    todo = f"Make an asymmetric key of spec {KEY_SPEC} for signing, and let its person alone use it."
 
 
-class KmsAway(Problem):
+class KmsAway(Problem, kind="busy"):
     """AWS KMS does not answer, or does not let us."""
 
-    kind: ClassVar[Kind] = "busy"
-    todo: ClassVar[str] = "Look at AWS_DEFAULT_REGION, at the credentials (`aws sts get-caller-identity`) and at the key's policy."
+    todo = "Look at AWS_DEFAULT_REGION, at the credentials (`aws sts get-caller-identity`) and at the key's policy."
 
 
 class KmsKey:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import Final
 
-from counterfoil.base.problems import Kind, NotAuthenticated, Problem
+from counterfoil.base.problems import NotAuthenticated, Problem
 
 STATE: Final = "this answer belongs to no login that was begun here"
 BROWSER: Final = "another browser began this login"
@@ -36,8 +36,7 @@ class SubjectUnknown(ProviderLoginRefused):
     """The provider knows you, and nobody here said who you are; an administrator links your subject to you."""
 
 
-class ProviderAway(Problem):
+class ProviderAway(Problem, kind="busy"):
     """The provider that people log in by does not answer, or not as OpenID says."""
 
-    kind: ClassVar[Kind] = "busy"
-    todo: ClassVar[str] = "Try again in a minute. Meanwhile people who have a password log in with it."
+    todo = "Try again in a minute. Meanwhile people who have a password log in with it."
