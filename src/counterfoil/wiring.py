@@ -392,7 +392,7 @@ def loops(wiring: Wiring, owner: str, *, poll_s: float) -> list[Loop]:
         Loop(
             f"{job.name}:{lane}" if lane else job.name,
             lambda job=job, lane=lane: job.tick(context, lane),  # type: ignore[misc]
-            job.every(context) if job.every else poll_s,
+            job.rest_s(context, poll_s),
             queue=queue.name if (queue := job.queue or job.woken_by) else None,
         )
         for job in JOBS

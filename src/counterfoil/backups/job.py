@@ -78,7 +78,7 @@ JOBS: Final = (
         None,
         _scheduled,
         "Backs the database up when the schedule wants it, reads the backup back, and prunes by policy. On demand, at once.",
-        every=lambda _: REST_S,
+        every=REST_S,
         on_demand=_on_demand,
     ),
 )

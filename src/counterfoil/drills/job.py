@@ -22,6 +22,6 @@ JOBS: Final = (
         None,
         _tick,
         "Runs the drills that were asked for, and says of those whose process was killed that they did not end.",
-        every=lambda _: REST_S,
+        every=REST_S,
     ),
 )

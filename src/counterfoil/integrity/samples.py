@@ -83,6 +83,6 @@ JOBS: Final = (
         None,
         _sample,
         "Measures each minute whether the server answers and how deep its queues are, for service levels and trends.",
-        every=lambda _: REST_S,
+        every=REST_S,
     ),
 )

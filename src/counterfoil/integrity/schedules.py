@@ -79,7 +79,7 @@ JOBS: Final = (
         None,
         _scheduled,
         "Asks every check: of what is new each hour, of everything at night. On demand, whichever is due.",
-        every=lambda _: REST_S,
+        every=REST_S,
         on_demand=_on_demand,
     ),
     Job(

@@ -95,7 +95,7 @@ def _expire(context: JobContext, _: str | None) -> Tally:
     return Tally(handled=len(over))
 
 
-JOBS: Final = (Job("silences", None, _expire, "Ends silences whose time is over.", every=lambda _: REST_S),)
+JOBS: Final = (Job("silences", None, _expire, "Ends silences whose time is over.", every=REST_S),)
 VERBS: Final = (Verb("end", OPERATE, "End", "Notices are sent again from now on.", do=_end),)
 SILENCE_NOUN: Final = Noun(
     "silence",

@@ -131,4 +131,4 @@ def how_things_stand(conn: Connection[Any], now: datetime) -> Telling:
     return Telling(f"{HEARTBEAT}:{now.date()}", level, title, said)
 
 
-JOBS: Final = (Job("heartbeat", None, _beat, "Tells every channel how things stand, also when all is well.", every=lambda _: REST_S),)
+JOBS: Final = (Job("heartbeat", None, _beat, "Tells every channel how things stand, also when all is well.", every=REST_S),)

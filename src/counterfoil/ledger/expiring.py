@@ -10,7 +10,7 @@ from psycopg import Connection
 from counterfoil.base.problems import Busy
 from counterfoil.ledger.holds import SWEEP_ROWS_MAX, expire_holds, holds_expiring
 from counterfoil.operations.events.events import NewEvent, declare, emit
-from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.jobs import Job, of_runner
 from counterfoil.operations.work.runner import Runner, Tally
 
 ACTOR: Final = "system:worker"
@@ -81,8 +81,8 @@ JOBS: Final = (
     Job(
         "expire-holds",
         None,
-        lambda c, _: expire_due(c.runner),
+        of_runner(expire_due),
         "Gives back the money of holds whose time is over, and warns an hour before.",
-        every=lambda _: REST_S,
+        every=REST_S,
     ),
 )

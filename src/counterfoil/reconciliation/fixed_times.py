@@ -20,7 +20,7 @@ def fixed_job(name: str, cron: str, says: str, work: Callable[..., Tally], *, re
     def tick(context: JobContext, _: str | None) -> Tally:
         return work(context, scheduled=True) if _waits(context, name, cron) else Tally()
 
-    return Job(name, None, tick, says, every=lambda _: rest_s, on_demand=lambda context, _: work(context))
+    return Job(name, None, tick, says, every=rest_s, on_demand=lambda context, _: work(context))
 
 
 def _waits(context: JobContext, name: str, cron: str) -> bool:

@@ -19,7 +19,7 @@ from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.providers import Provider, Unclear, health_of
 from counterfoil.operations.work.circuit_rules import Health
-from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.jobs import Job, of_runner_and_ids
 from counterfoil.operations.work.outside import run_outside
 from counterfoil.operations.work.runner import LADDER_END, Claim, Runner, Tally, finish, put_back, run_here
 from counterfoil.operations.work.station import Channel, OutsideQuestion, Station
@@ -340,7 +340,7 @@ JOBS: Final = (
     Job(
         "settle",
         PROCESSING,
-        lambda c, _: settle_due(c.runner, c.make_id),
+        of_runner_and_ids(settle_due),
         "Settles invoices whose payment is verified.",
     ),
 )

@@ -144,7 +144,7 @@ JOBS: Final = (
         None,
         _scheduled,
         "Copies the whole server when the schedule wants it or the log has no base any more, and prunes bases and log. On demand, at once.",
-        every=lambda _: REST_S,
+        every=REST_S,
         on_demand=_on_demand,
     ),
     Job(
@@ -152,7 +152,7 @@ JOBS: Final = (
         None,
         _fetch,
         "Brings the server's log of writes to the store of backups, where a schedule of bases is set.",
-        every=lambda _: FETCH_S,
+        every=FETCH_S,
         on_demand=_fetch_now,
     ),
 )

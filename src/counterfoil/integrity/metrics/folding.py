@@ -54,4 +54,4 @@ def folding(metrics: Sequence[Metric]) -> Job:
         return Tally(handled=done)
 
     says = "Counts once what metrics only add to, so that a scrape looks at the last half hour alone."
-    return Job("fold-metrics", None, tick, says, every=lambda _: REST_S)
+    return Job("fold-metrics", None, tick, says, every=REST_S)

@@ -36,6 +36,4 @@ def call_out(context: JobContext, _: str | None) -> Tally:
     return Tally(handled=1)
 
 
-JOBS: Final = (
-    Job("dead-man", None, call_out, "Calls the address outside that raises the alarm when it is not called.", every=lambda _: EVERY_S),
-)
+JOBS: Final = (Job("dead-man", None, call_out, "Calls the address outside that raises the alarm when it is not called.", every=EVERY_S),)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from counterfoil.base.idempotency import KEPT_DAYS, forget
-from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.jobs import Job, of_runner
 from counterfoil.operations.work.runner import Runner, Tally
 
 ROWS_MAX: Final = 10_000
@@ -24,8 +24,8 @@ JOBS: Final = (
     Job(
         "forget-keys",
         None,
-        lambda c, _: forget_keys(c.runner),
+        of_runner(forget_keys),
         "Forgets idempotency keys older than 30 days.",
-        every=lambda _: REST_S,
+        every=REST_S,
     ),
 )

@@ -66,8 +66,18 @@ Tick = Callable[[JobContext, str | None], Tally]  # of one provider or peer, or 
 NOT_SET_UP = ""  # the lane of peers that are not, or no longer, set up here
 
 
+def of_runner(due: Callable[[Runner], Tally]) -> Tick:
+    """The tick of what takes the runner alone."""
+    return lambda context, _: due(context.runner)
+
+
+def of_runner_and_ids(due: Callable[[Runner, Callable[[str], str]], Tally]) -> Tick:
+    """The tick of what takes the runner, and makes ids."""
+    return lambda context, _: due(context.runner, context.make_id)
+
+
 class Job(NamedTuple):
-    """A job: its name, its queue, one bounded run of it, and the longest rest between two (None: the worker's poll).
+    """A job: its name, its queue, one bounded run of it, and the longest rest between two in seconds (None: the worker's poll).
 
     `says` is what it does, for people. `on_demand`: what is done when somebody runs it by name, where the worker's tick waits for a
     schedule. `woken_by`: the queue of another job after which there may be something for this one.
@@ -77,12 +87,18 @@ class Job(NamedTuple):
     queue: Queue | None
     tick: Tick
     says: str
-    every: Callable[[JobContext], float] | None = None
+    every: Callable[[JobContext], float] | float | None = None
     per_provider: bool = False
     on_demand: Tick | None = None
     per_peer: bool = False
     per_channel: bool = False
     woken_by: Queue | None = None
+
+    def rest_s(self, context: JobContext, poll_s: float) -> float:
+        """The longest rest between two runs, in seconds."""
+        if self.every is None:
+            return poll_s
+        return self.every(context) if callable(self.every) else self.every
 
     def lanes(self, context: JobContext) -> Sequence[str | None]:
         """The lanes that it is parted into, none of which waits for another; None is the only one."""

@@ -130,6 +130,6 @@ JOBS: Final = (
         None,
         _tick,
         "Looks at payouts on a chain until they are final: sends them again, pays more gas, books it, and watches for replaced blocks.",
-        every=lambda _: EVERY_S,
+        every=EVERY_S,
     ),
 )

@@ -18,7 +18,7 @@ from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.rows import Records
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.events.events import NewEvent, emit
-from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.jobs import Job, of_runner_and_ids
 from counterfoil.operations.work.parts import run_one_by_one
 from counterfoil.operations.work.runner import Claim, Runner, Tally, wake
 from counterfoil.payouts.disputes.holding import hold_payouts
@@ -316,7 +316,7 @@ JOBS: Final = (
     Job(
         "disputes",
         DISPUTES,
-        lambda c, _: disputes_due(c.runner, c.make_id),
+        of_runner_and_ids(disputes_due),
         "Has rulings take effect that can no longer be appealed, and sends up what nobody decided in time.",
     ),
 )

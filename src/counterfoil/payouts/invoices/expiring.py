@@ -17,7 +17,7 @@ from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, steps_taken, take_step, take_steps
 from counterfoil.base.problems import DatabaseAway, Problem
 from counterfoil.operations.events.events import NewEvent, emit
-from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.jobs import Job, of_runner_and_ids
 from counterfoil.operations.work.runner import Runner, Tally
 from counterfoil.payouts.disputes.standing import is_contested
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice, refundable
@@ -116,8 +116,8 @@ JOBS: Final = (
     Job(
         "expire-intents",
         None,
-        lambda c, _: expire_due(c.runner, c.make_id),
+        of_runner_and_ids(expire_due),
         "Waits no longer for payments that are overdue for sixty days; a part that was paid is owed back.",
-        every=lambda _: REST_S,
+        every=REST_S,
     ),
 )

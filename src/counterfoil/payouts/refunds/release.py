@@ -15,7 +15,7 @@ from counterfoil.ledger.journals.key_spaces import HOLDBACK_RELEASE
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.verbs import Noun
-from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.jobs import Job, of_runner_and_ids
 from counterfoil.operations.work.runner import LADDER_END, Claim, Queue, Runner, Tally, run_here
 from counterfoil.payouts.disputes.standing import in_dispute
 from counterfoil.payouts.machines import PAYOUT
@@ -93,7 +93,7 @@ JOBS: Final = (
     Job(
         "release-holdback",
         RELEASING,
-        lambda c, _: release_due(c.runner, c.make_id),
+        of_runner_and_ids(release_due),
         "Releases holdbacks whose date has come, and has them paid out.",
     ),
 )

@@ -61,6 +61,6 @@ JOBS: Final = (
         None,
         _tick,
         "Numbers what was recorded in the log, and signs a checkpoint of it each minute.",
-        every=lambda _: REST_S,
+        every=REST_S,
     ),
 )

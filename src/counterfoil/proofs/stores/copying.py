@@ -258,6 +258,6 @@ JOBS: Final = (
         COPYING,
         _tick,
         "Copies proofs, checkpoints and backups to the store, looks at each copy once a day, and takes away what the policy keeps no more.",
-        every=lambda _: REST_S,
+        every=REST_S,
     ),
 )

@@ -119,4 +119,4 @@ def _tick(context: JobContext, _: str | None) -> Tally:
     return reconcile_due(means, known, context.crons, by=context.runner.owner, make_id=context.make_id)
 
 
-JOBS: Final = (Job("reconcile", None, _tick, "Reconciles what the schedule wants and nobody has done.", every=lambda _: REST_S),)
+JOBS: Final = (Job("reconcile", None, _tick, "Reconciles what the schedule wants and nobody has done.", every=REST_S),)

@@ -21,7 +21,7 @@ from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import COMMISSION_MATURE, COMMISSION_PAY, COMMISSION_REVERSE, KeySpace
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, emit
-from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.jobs import Job, of_runner_and_ids
 from counterfoil.operations.work.runner import BUSY_WAIT, Claim, Runner, Tally, run_here
 from counterfoil.settlement.affiliates.affiliates import AFFILIATES
 from counterfoil.settlement.commissions.model import COMMISSION, MATURING, PAYING, Commission, commissions_by_id
@@ -254,13 +254,13 @@ JOBS: Final = (
     Job(
         "mature-commissions",
         MATURING,
-        lambda c, _: mature_due(c.runner, c.make_id),
+        of_runner_and_ids(mature_due),
         "Lets commissions become payable whose time has come and whose sale is not disputed.",
     ),
     Job(
         "pay-commissions",
         PAYING,
-        lambda c, _: pay_due(c.runner, c.make_id),
+        of_runner_and_ids(pay_due),
         "Pays affiliates what matured, once it reaches the minimum.",
     ),
 )

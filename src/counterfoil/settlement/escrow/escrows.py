@@ -13,7 +13,7 @@ from counterfoil.base.machine import record_birth
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.base.text import reference_of
 from counterfoil.operations.events.events import NewEvent, emit
-from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.jobs import Job, of_runner_and_ids
 from counterfoil.operations.work.parts import run_one_by_one
 from counterfoil.operations.work.runner import LADDER_END, Claim, Runner, Tally
 from counterfoil.settlement.escrow.freezing import WARNED_BEFORE
@@ -246,7 +246,7 @@ JOBS: Final = (
     Job(
         "expire-escrows",
         EXPIRING,
-        lambda c, _: expire_due(c.runner, c.make_id),
+        of_runner_and_ids(expire_due),
         "Warns of escrows that expire within a day, and gives what is in an expired one back to its customer.",
     ),
 )

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from counterfoil.base.machine import Move, listed, steps_taken, take_steps
 from counterfoil.operations.events.events import NewEvent, declare, emit
-from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.jobs import Job, of_runner
 from counterfoil.operations.work.runner import Runner, Tally
 from counterfoil.settlement.invoices.invoices import INVOICE
 
@@ -41,6 +41,4 @@ def _told(conn: Connection[Any], invoice_id: str, program_id: str, _: str, asset
     return NewEvent("invoice_overdue", program_id, invoice_id, {"due": str(due), "asset": asset}, once=once)
 
 
-JOBS: Final = (
-    Job("overdue", None, lambda c, _: call_overdue(c.runner), "Calls invoices overdue whose due date is over.", every=lambda _: REST_S),
-)
+JOBS: Final = (Job("overdue", None, of_runner(call_overdue), "Calls invoices overdue whose due date is over.", every=REST_S),)

@@ -299,6 +299,6 @@ JOBS: Final = (
         None,
         sync_due,
         "Asks the source of carbon figures for what is due, and posts the grams that agents emitted.",
-        every=lambda _: REST_S,
+        every=REST_S,
     ),
 )

@@ -22,7 +22,7 @@ from counterfoil.ledger.journals.key_spaces import TWO_PHASE
 from counterfoil.ledger.promises import Kept, NewPromise, post_promises, take_promises
 from counterfoil.ledger.write_context import enter
 from counterfoil.operations.events.events import emit
-from counterfoil.operations.work.jobs import Job
+from counterfoil.operations.work.jobs import Job, of_runner
 from counterfoil.operations.work.runner import Claim, Runner, Tally, run_here, wake
 from counterfoil.treasury.agents.model import lock_agents
 from counterfoil.treasury.two_phase.model import (
@@ -301,7 +301,7 @@ JOBS: Final = (
     Job(
         "transactions",
         MOVING,
-        lambda c, _: move_due(c.runner),
+        of_runner(move_due),
         "Takes transactions between agents on: asks participants, writes decisions, applies or releases, ends those whose time is over.",
     ),
 )

@@ -128,7 +128,7 @@ JOBS: Final = (
         None,
         call_peers,
         "Asks the peers that take part in transactions, again and again until they have answered.",
-        every=lambda _: REST_S,
+        every=REST_S,
         per_peer=True,
         woken_by=MOVING,
     ),
