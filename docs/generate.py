@@ -266,16 +266,19 @@ def api() -> str:
             row = [
                 f"`{method.upper()}`",
                 f"`{path}`",
+                f"`{scope}`" if (scope := operation.get("x-scope")) else "",
                 operation.get("summary", ""),
                 _first_line(operation.get("description", "")),
             ]
             by_tag.setdefault((operation.get("tags") or ["Other"])[0], []).append(row)
     described = {tag["name"]: tag.get("description", "") for tag in document.get("tags", [])}
     order = [tag for tag in described if tag in by_tag] + sorted(tag for tag in by_tag if tag not in described)
-    sections = [f"## {tag}\n\n{described.get(tag, '')}\n\n" + table(["method", "path", "what", "more"], by_tag[tag]) for tag in order]
+    columns = ["method", "path", "scope", "what", "more"]
+    sections = [f"## {tag}\n\n{described.get(tag, '')}\n\n" + table(columns, by_tag[tag]) for tag in order]
     return (
         document["info"]["description"].strip()
-        + "\n\nThe running server has the whole of it at `/api/docs`, and as a document at `/api/openapi.json`.\n\n"
+        + "\n\nThe running server has the whole of it at `/api/docs`, and as a document at `/api/openapi.json`. "
+        + "A scope is what a key needs that is narrower than its role; `pages:read` and `pages:audit` are those of the pages.\n\n"
         + "\n\n".join(sections)
     )
 

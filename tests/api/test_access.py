@@ -10,6 +10,8 @@ import pytest
 from counterfoil.api.http.doorman import KEY_REMEMBERED_S
 from counterfoil.api.http.names import camel
 from counterfoil.base.edge import entropy, make_id, now
+from counterfoil.base.problems import Problem
+from counterfoil.operations import approvals
 from counterfoil.operations.access import access
 from counterfoil.operations.verbs import Noun, Verb
 from counterfoil.wiring import NOUNS
@@ -445,6 +447,55 @@ def test_a_secret_is_shown_once_and_stored_nowhere(office: Office):
     with office.database.transaction() as conn:
         for table in ("action", "idempotency", "api_key"):
             assert conn.execute(f"select 1 from {table} t where t::text like %s", [f"%{secret}%"]).fetchone() is None
+
+
+def test_a_narrow_key_is_made_by_two_exactly_as_it_was_approved(office: Office):
+    body = {"name": "prometheus", "role": "viewer", "scopes": ["metrics:read"]}
+    proposed = office.ask("POST", "/api/keys", role="administrator", key=fresh(), json=body)
+    office.approve(proposed.json(), checker="second administrator")
+    wider = office.ask("POST", "/api/keys", role="administrator", key=fresh(), json={**body, "scopes": ["metrics:read", "payouts:read"]})
+    assert wider.status_code == 202, "it is not what was approved, so it is proposed anew"
+    made = office.ask("POST", "/api/keys", role="administrator", key=fresh(), json=body)
+    assert (made.status_code, made.json()["scopes"]) == (201, ["metrics:read"])
+    assert office.ask("GET", "/api/keys", role="auditor").json()["data"][0]["scopes"] == ["metrics:read"]
+    office.keys["prometheus"] = made.json()["secret"]
+    assert office.ask("GET", "/metrics", role="prometheus").status_code == 200
+    refused = office.ask("GET", "/api/payouts", role="prometheus").json()
+    assert (refused["type"], refused["needs"]) == ("/problems/OutOfScope", "payouts:read")
+
+
+@pytest.mark.parametrize(
+    ("scopes", "told"),
+    [
+        (["payout:read"], "payouts:read"),
+        (["payouts:post_journal"], "post_journal"),
+        ([], "scopes"),
+        (["payouts"], "scopes"),
+        (["keys:audit"], "viewer"),
+    ],
+)
+def test_a_scope_that_there_is_not_or_that_the_role_does_not_have_is_refused(office: Office, scopes: list[str], told: str):
+    body = {"name": "n", "role": "viewer", "scopes": scopes}
+    refused = office.ask("POST", "/api/keys", role="administrator", key=fresh(), json=body)
+    assert refused.status_code == 422
+    assert told in refused.text
+
+
+def test_the_database_refuses_a_key_that_is_wider_than_what_was_approved(office: Office):
+    body = {"name": "narrow", "role": "viewer", "scopes": ["metrics:read"]}
+    proposed = office.ask("POST", "/api/keys", role="administrator", key=fresh(), json=body).json()
+    office.approve(proposed, checker="second administrator")
+    for scopes in (None, ["metrics:read", "payouts:read"]):
+        with pytest.raises(Problem, match="two people"):
+            a_key_in_its_place(office, proposed["proposalId"], scopes)
+
+
+def a_key_in_its_place(office: Office, proposal_id: str, scopes: list[str] | None) -> None:
+    """The approval is used, and another key written under it."""
+    with office.database.transaction() as conn:
+        approvals.use(conn, approvals.find_proposal(conn, proposal_id), now=now())
+        secret = access.new_secret(entropy(access.SECRET_BYTES), live=True)
+        access.create_key(conn, make_id("key"), secret, name="narrow", role="viewer", by="t", now=now(), scopes=scopes)
 
 
 def test_a_dry_run_of_making_a_key_makes_and_proposes_none(office: Office):

@@ -13,6 +13,7 @@ from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.operations.access import access
+from counterfoil.wiring import NOUNS
 from tests.api.office import PROGRAM, Office, fresh, opened
 from tests.api.walk import Asked, marks_of, walk
 from tests.conftest import a_database
@@ -26,6 +27,11 @@ OPEN = {
     ("POST", "/peers/{peer}/{message}"),
     ("POST", "/peers/{peer}/batch"),
     ("POST", "/api/logins"),
+}
+NARROW = {
+    "controller": ["journals:post_journal", "payouts:read"],
+    "administrator": ["people:audit", "programs:administer"],
+    "operator": ["metrics:read", "payouts:operate", "payouts:read"],
 }
 ENDS = "/api/logins/end"  # it would end the login that the rest is asked with
 
@@ -45,6 +51,9 @@ def other_program(conn: psycopg.Connection, keys: dict[str, str]) -> None:
     for role in access.ROLES:
         keys[f"other {role}"] = access.new_secret(entropy(access.SECRET_BYTES), live=False)
         access.create_key(conn, make_id("key"), keys[f"other {role}"], name=f"other {role}", role=role, by="t", now=now(), program_id=OTHER)
+    for role, scopes in NARROW.items():
+        keys[f"narrow {role}"] = access.new_secret(entropy(access.SECRET_BYTES), live=False)
+        access.create_key(conn, make_id("key"), keys[f"narrow {role}"], name=f"narrow {role}", role=role, by="t", now=now(), scopes=scopes)
     keys["other approver"] = log_in_as(conn, "otto", "approver", program_id=OTHER)[1]
 
 
@@ -97,6 +106,48 @@ def test_each_role_may_do_what_the_routes_declare_and_nothing_else(office: Offic
                 seen[answer.status_code] += 1
     assert wrong == []
     assert seen[200] > 100, "the requests are understood: most of those who may look see something"
+
+
+def test_a_narrow_key_may_do_what_its_scopes_say_and_nothing_else_of_its_role(office: Office):
+    wrong, seen = [], Counter()
+    for role, scopes in NARROW.items():
+        with office.http(f"narrow {role}") as client:
+            for one in walk(office, PROGRAM):
+                if one.needs is None:
+                    continue
+                assert one.scope is not None
+                assert one.scope.endswith(f":{one.needs}")
+                answer = ask(client, one)
+                told = answer.json() if answer.status_code == 403 else {}
+                if one.needs not in access.ROLES[role]:
+                    fits = (told.get("type"), told.get("needs")) == ("/problems/NotAllowed", one.needs)
+                elif one.scope not in scopes:
+                    fits = (told.get("type"), told.get("needs"), told.get("scopes")) == ("/problems/OutOfScope", one.scope, scopes)
+                else:
+                    fits = told.get("type") not in ("/problems/NotAllowed", "/problems/OutOfScope")
+                if not fits or answer.status_code in (401, 500):
+                    wrong.append((role, one.method, one.route, one.scope, answer.status_code, answer.text[:200]))
+                seen[one.scope in scopes, answer.status_code] += 1
+    assert wrong == []
+    assert seen[True, 200] > 5
+    assert seen[False, 403] > 600
+
+
+def test_what_a_narrow_key_was_refused_is_recorded_by_its_scope(office: Office):
+    refused = office.ask("GET", "/api/invoices", role="narrow controller")
+    assert (refused.status_code, refused.json()["needs"]) == (403, "invoices:read")
+    with office.database.transaction() as conn:
+        recorded = conn.execute("select needs from access_event where name = 'narrow controller' and path = '/api/invoices'").fetchall()
+    assert ("invoices:read",) in recorded
+
+
+def test_a_verb_is_narrowed_by_the_same_word_on_its_page_and_over_the_api(office: Office):
+    """The form of a verb asks for the scope of its noun, the route for that of its heading."""
+    named = {(one.method, one.route): one.scope for one in walk(office, PROGRAM)}
+    for noun in NOUNS:
+        for verb in noun.verbs:
+            for path in (f"/{noun.plural}/{{id}}/{verb.word}", *verb.paths):
+                assert named["POST", f"/api{path}"] == f"{noun.area}:{verb.permission}"
 
 
 def test_whoever_is_of_one_program_sees_and_writes_nothing_of_another(office: Office):

@@ -29,6 +29,7 @@ class Asked(NamedTuple):
     params: dict[str, str]
     body: Any
     needs: str | None
+    scope: str | None  # what a key needs that is narrower than its role
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Walk:
             for name, one in given.items()
             if one["in"] == "query" and (one.get("required") or name == "programId")
         }
-        return Asked(method, route, path, params, self._body(operation), operation.get("x-permission"))
+        return Asked(method, route, path, params, self._body(operation), operation.get("x-permission"), operation.get("x-scope"))
 
     def _body(self, operation: dict[str, Any]) -> Any:
         content = operation.get("requestBody", {}).get("content", {})

@@ -8,7 +8,8 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from counterfoil.base.edge import now
+from counterfoil.base.edge import entropy, make_id, now
+from counterfoil.operations.access import access
 from counterfoil.operations.access.records import OF_NAME_AND_ADDRESS
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
@@ -49,6 +50,27 @@ def logged_in(url, desk, **more):
 
 def csrf_of(client):
     return re.search(r'name="csrf" value="([0-9a-f]{64})"', client.get(PAGE).text)[1]
+
+
+def a_narrow_key(desk, *scopes):
+    secret = access.new_secret(entropy(access.SECRET_BYTES), live=False)
+    with desk.database.transaction() as conn:
+        key_id = make_id("key")
+        access.create_key(conn, key_id, secret, name=key_id, role="operator", by="test", now=now(), scopes=scopes)
+    return secret
+
+
+def test_a_key_with_scopes_sees_the_pages_if_one_of_them_is_the_pages_and_sends_no_form_beyond_them(desk, served):
+    refused = a_browser(served).post("/login", data={"key": a_narrow_key(desk, "payouts:read", "payouts:operate")})
+    assert refused.status_code == 403
+    assert "pages:read" in refused.text
+    client = a_browser(served)
+    assert client.post("/login", data={"key": a_narrow_key(desk, "pages:read", "drills:operate")}).status_code == 303
+    assert client.get(PAGE).status_code == 200
+    form = {"csrf": csrf_of(client), "act": "run", "name": "expire-holds", "reason": "x"}
+    assert "operations:operate" in client.post("/admin/queues", data=form).text
+    verb = {"csrf": csrf_of(client), "verb": "investigate", "reason": "x"}
+    assert "breaks:operate" in client.post("/admin/breaks", data=verb).text
 
 
 def test_the_first_address_leads_to_the_page_and_the_page_to_the_form_and_back(desk, served):

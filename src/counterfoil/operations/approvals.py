@@ -18,11 +18,12 @@ from psycopg.types.json import Jsonb
 from counterfoil.base.database import name_refusals
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.machine import Approval, ApprovalNeeded
-from counterfoil.base.problems import InvalidInput, NotAllowed, Problem, ReasonRequired, check
+from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired, check
 from counterfoil.base.rows import row_by_id
-from counterfoil.operations.access.access import APPROVE, Caller
+from counterfoil.operations.access.access import APPROVE, Caller, require
 from counterfoil.operations.access.second_factor import refuse_old_factor
 
+AREA: Final = "approvals"  # of what whoever decides them needs
 LIFE: Final = timedelta(hours=24)
 REASON_MAX: Final = 2_000
 
@@ -233,8 +234,7 @@ def approve_and_do(
     verb = verbs.get((one.machine, one.verb))
     if verb is None:
         raise InvalidInput("proposal", "a verb that is approved here", got=f"{one.machine} {one.verb}")
-    if verb.approved_by not in by.permissions:
-        raise NotAllowed(role=by.role, needs=verb.approved_by)
+    require(by, verb.approved_by, AREA)
     approved = approve(conn, proposal_id, payload_sha256=payload_sha256, reason=reason, by=by, now=now)
     if verb.do is not None:
         result_id = verb.do(conn, approved, by, now)
@@ -255,8 +255,8 @@ def reject_and_tell(
     """Turn it down, or withdraw one's own, and let its noun know. Raises what `reject` raises, NotAllowed."""
     one = find_proposal(conn, proposal_id)
     verb = verbs.get((one.machine, one.verb))
-    if one.maker_id != by.principal_id and (verb is None or verb.approved_by not in by.permissions):
-        raise NotAllowed(role=by.role, needs=verb.approved_by if verb else APPROVE)
+    if one.maker_id != by.principal_id:
+        require(by, verb.approved_by if verb else APPROVE, AREA)
     rejected = reject(conn, proposal_id, reason=reason, by=by, now=now)
     if verb is not None and verb.undo is not None:
         verb.undo(conn, rejected, by, now)

@@ -254,6 +254,11 @@ class Noun:
     columns: tuple[str, ...] = ()
     listed: Rows | None = None
 
+    @property
+    def area(self) -> str:
+        """As it is called in the scopes of keys: `payouts` in `payouts:read`."""
+        return self.plural.replace("_", "-")
+
     def verb(self, name: str, *, among: Sequence[Verb] | None = None) -> Verb:
         """A verb by its name, of all or of those `among`. Raises InvalidInput, which names them."""
         known = {one.name: one for one in (self.verbs if among is None else among)}
@@ -294,7 +299,7 @@ def say_of_many(noun: Noun, name: str, wanted: Sequence[BulkLine], saying: VerbC
     NotAllowed.
     """
     verb = noun.verb(name, among=[one for one in noun.verbs if one.many])
-    require(saying.by, verb.permission)
+    require(saying.by, verb.permission, noun.area)
     if not 0 < len(wanted) <= MANY_MAX:
         raise InvalidInput("rows", f"1 to {MANY_MAX} {noun.plural}", got=str(len(wanted)))
     if len({one.id for one in wanted}) != len(wanted):

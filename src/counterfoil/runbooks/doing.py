@@ -35,7 +35,7 @@ def say_action(saying: VerbCall, run: RunbookRun, number: int, spec: StepSpec, n
     the verb raises where nothing else was to be done.
     """
     noun, verb = _verb_of(run, number, spec, nouns)
-    require(saying.by, verb.permission)
+    require(saying.by, verb.permission, noun.area)
     things = _things(run, number, spec, saying.taken)
     if len(things) == 1:
         return [_say_one(noun, verb, saying, run, things[0])]

@@ -10,14 +10,14 @@ from fastapi.routing import APIRoute
 
 from counterfoil.api.document.examples import add_example
 from counterfoil.api.http.problems import MEDIA_TYPE
-from counterfoil.api.http.routing import needs_of
+from counterfoil.api.http.routing import needs_of, scope_named
 
 DESCRIPTION: Final = """
 The back office of a platform that holds other people's money: usage, invoices, settlements, payouts, and the ledger under them.
 
 * **Amounts** are strings of whole minor units (`"1250"` is 12.50 EUR) beside their `asset`. A JSON number is refused.
 * **Names** are camelCase; snake_case is understood too. A field or parameter that does not exist is refused.
-* **Keys**: `Authorization: Bearer cf_…`. A key has a role; a revoked key ends within two seconds.
+* **Keys**: `Authorization: Bearer cf_…`. A key has a role and may be narrower, by scopes (`x-scope`); revoked, it ends within two seconds.
 * **Idempotency-Key**: a write with the same key and body is done once and answered the same for 30 days; with another it is refused (422).
 * **Dry runs**: `?dryRun=true` or the header `Dry-Run: true` does everything and rolls it back; the answer says `"dryRun": true`.
 * **Errors** are `application/problem+json` (RFC 9457) with a stable `type`, the field and the limit.
@@ -98,6 +98,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     },
     "Operations": {
         "Operations": "System health, integrity checks, events, workers and jobs.",
+        "Metrics": "Figures for Prometheus.",
         "Circuits": "Providers that do not work, and are not called.",
         "Queues": "Queues: what waits, what is paused, what is parked.",
         "Endpoints": "Where partners are told what happens.",
@@ -108,7 +109,7 @@ TAGS: Final = [{"name": name, "description": told} for tags in GROUPS.values() f
 _ERRORS: Final = {
     "400": "It cannot be read, or a write came without its Idempotency-Key.",
     "401": "No valid key.",
-    "403": "The key's role does not allow this.",
+    "403": "The key's role, or its scopes, do not allow this.",
     "404": "It was not found.",
     "409": "It is refused as things stand: the problem's type says why.",
     "413": "The body is too large.",
@@ -155,7 +156,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for route in app.routes:
         if isinstance(route, APIRoute) and route.include_in_schema and (needs := needs_of(route)) is not None:
             for method in route.methods or ():
-                made["paths"][route.path_format][method.lower()]["x-permission"] = needs
+                made["paths"][route.path_format][method.lower()] |= {"x-permission": needs, "x-scope": scope_named(route)}
     return made
 
 

@@ -27,6 +27,7 @@ from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import DEFAULT_RULES, Caller, KeyRefused, SessionRules, refuse_misspelt, require
 from counterfoil.operations.access.records import clean
+from counterfoil.operations.access.scopes import area_of
 from counterfoil.wiring import TABLES, Wiring
 
 KEY_HEADER: Final = "Idempotency-Key"
@@ -315,9 +316,9 @@ async def admitted(request: Request, permission: str) -> Caller:
         await services.keys.take_turn(f"address:{clean(address_in(request))}", services.keys.limits.of_address)
     try:
         caller = known or await authenticated(services, request)
-        require(caller, permission)
-    except NotAllowed:
-        await run_in_threadpool(services.doorman.refused, request, caller, permission)
+        require(caller, permission, _area_in(request))
+    except NotAllowed as refusal:
+        await run_in_threadpool(services.doorman.refused, request, caller, str(refusal.facts["needs"]))
         raise
     except KeyRefused:
         await run_in_threadpool(services.doorman.key_refused, request)
@@ -326,6 +327,12 @@ async def admitted(request: Request, permission: str) -> Caller:
         await services.keys.take_turn(caller.scope, services.keys.limits.of_key)
     request.scope["counterfoil.admitted"] = caller
     return caller
+
+
+def _area_in(request: Request) -> str:
+    """What the route that was asked for is about, as scopes call it: its first heading. Without one no scope fits."""
+    headings = getattr(request.scope.get("route"), "tags", None)
+    return area_of(headings[0]) if headings else ""
 
 
 async def authenticated(services: Services, request: Request) -> Caller:

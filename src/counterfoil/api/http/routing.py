@@ -17,6 +17,8 @@ from counterfoil.api.http.problems import answer_of
 from counterfoil.api.http.program_scope import keep_within, scope_of
 from counterfoil.base.problems import InvalidInput
 from counterfoil.base.text import refuse_unclean
+from counterfoil.operations.access.access import AUDIT, READ
+from counterfoil.operations.access.scopes import ALL_PAGES, area_of
 
 DRY_RUN: Final = "dryRun"
 Endpoint = TypeVar("Endpoint", bound=Callable[[Request], Coroutine[Any, Any, Response]])
@@ -119,6 +121,17 @@ def needs_of(route: APIRoute) -> str | None:
     declared = (getattr(one.call, "needs", None) for one in route.dependant.dependencies)
     found = next((one for one in declared if one is not None), getattr(route.endpoint, "needs", None))
     return None if found is None else str(found)
+
+
+def scope_named(route: BaseRoute) -> str | None:
+    """The scope that a key with scopes needs for it; None for what is open to everybody, or no route of the API."""
+    needs = needs_of(route) if isinstance(route, StrictRoute) else None
+    return None if needs is None else f"{area_of(str(route.tags[0]))}:{needs}"  # type: ignore[attr-defined]
+
+
+def scopes_of(found: Iterable[BaseRoute]) -> frozenset[str]:
+    """Every scope that a key may have: those of the routes, and those of the pages."""
+    return frozenset(one for one in map(scope_named, found) if one is not None) | {f"{ALL_PAGES}:{READ}", f"{ALL_PAGES}:{AUDIT}"}
 
 
 def routes(tag: str, *, prefix: str = "/api") -> APIRouter:

@@ -147,6 +147,7 @@ api_key: principal_id text not null
 api_key: program_id text
 api_key: skeleton text not null
 api_key: written_by xid8
+api_key: scopes text[]
 approval_decision: proposal_id text not null
 approval_decision: maker_id text not null
 approval_decision: payload_sha256 bytea not null
@@ -1980,6 +1981,7 @@ api_key: api_key_name_is_taken UNIQUE (skeleton)
 api_key: api_key_pkey PRIMARY KEY (id)
 api_key: api_key_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
 api_key: api_key_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+api_key: api_key_scopes_are_named CHECK (((scopes IS NULL) OR (((cardinality(scopes) >= 1) AND (cardinality(scopes) <= 50)) AND (array_position(scopes, NULL::text) IS NULL) AND (array_to_string(scopes, ' '::text) ~ '^[a-z]+(-[a-z]+)*:[a-z]+(_[a-z]+)*( [a-z]+(-[a-z]+)*:[a-z]+(_[a-z]+)*)*$'::text))))
 api_key: api_key_secret_is_unique UNIQUE (secret_hash)
 approval_decision: approval_decision_checker_id_fkey FOREIGN KEY (checker_id) REFERENCES principal(id)
 approval_decision: approval_decision_on_the_whole FOREIGN KEY (proposal_id, maker_id, payload_sha256, expires_at) REFERENCES approval_proposal(id, maker_id, payload_sha256, expires_at)
@@ -3153,6 +3155,7 @@ api_key: CREATE CONSTRAINT TRIGGER two_people_api_key_create AFTER INSERT ON pub
     p ->> ''name'' = n.name and p ->> ''role'' = n.role
     and (p ->> ''expiresAt'')::timestamptz is not distinct from n.expires_at
     and p ->> ''programId'' is not distinct from n.program_id
+    and coalesce(p -> ''scopes'', ''null'') = coalesce(to_jsonb(n.scopes), ''null'')
     and case when p ->> ''principalId'' is null
              then exists (select from principal o where o.id = n.principal_id and o.kind = ''service'' and o.name = n.name)
              else p ->> ''principalId'' = n.principal_id end', 'false') -- always
@@ -4307,7 +4310,8 @@ begin
     if not exists (select from role_grant g join principal p on p.id = g.principal_id
                    where g.role = 'administrator' and g.revoked_at is null and p.disabled_at is null and p.program_id is null)
        and not exists (select from api_key k join principal p on p.id = k.principal_id
-                       where k.role = 'administrator' and k.revoked_at is null and p.disabled_at is null and k.program_id is null) then
+                       where k.role = 'administrator' and k.revoked_at is null and p.disabled_at is null and k.program_id is null
+                         and k.scopes is null) then
         raise 'nobody would administer this installation any more' using errcode = 'CF352';
     end if;
     return null;
@@ -6347,7 +6351,7 @@ seal_api_key(): CREATE OR REPLACE FUNCTION public.seal_api_key()
  SET bytea_output TO 'hex'
 AS $function$
         begin
-            insert into seal (relation, row_id, sha256) select 'api_key', n.id::text, sha256(convert_to(row(n.id, n.name, n.role, n.secret_hash, n.hint, n.created_by, n.created_at, n.expires_at, n.principal_id, n.program_id, n.skeleton)::text, 'UTF8')) from  new_row n;
+            insert into seal (relation, row_id, sha256) select 'api_key', n.id::text, sha256(convert_to(row(n.id, n.name, n.role, n.secret_hash, n.hint, n.created_by, n.created_at, n.expires_at, n.principal_id, n.program_id, n.skeleton, n.scopes)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -8165,6 +8169,7 @@ api_key: counterfoil_auditor: select (principal_id)
 api_key: counterfoil_auditor: select (program_id)
 api_key: counterfoil_auditor: select (revoked_at)
 api_key: counterfoil_auditor: select (role)
+api_key: counterfoil_auditor: select (scopes)
 api_key: counterfoil_auditor: select (skeleton)
 api_key: counterfoil_auditor: select (written_by)
 api_key: owner: counterfoil_owner
@@ -9419,6 +9424,7 @@ api_key.name: app: select, insert
 api_key.principal_id: app: select, insert
 api_key.program_id: app: select, insert
 api_key.role: app: select, insert
+api_key.scopes: app: select, insert
 api_key.secret_hash: app: select, insert; auditor: none
 api_key.skeleton: app: select, insert
 api_key.written_by: app: select, insert

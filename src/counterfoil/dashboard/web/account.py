@@ -22,6 +22,7 @@ from counterfoil.operations.access import second_factor, sessions
 from counterfoil.operations.access.access import READ, Caller
 from counterfoil.operations.access.logins import LoginRefused, set_password
 from counterfoil.operations.access.passwords import SALT_BYTES
+from counterfoil.operations.access.scopes import ALL_PAGES
 
 Text = Annotated[str, Form()]
 Act = Callable[[Session], Response]
@@ -154,7 +155,7 @@ def _chosen(served: Served, request: Request, name: str, once: str, new: str, ag
             raise PasswordsDiffer(field="again")
         salt = served.entropy(SALT_BYTES)
         caller = served.door.doorman.person(request, name, once, code=None, new_password=new, salt=salt)
-        if READ not in caller.permissions:  # added, and nobody gave them a role yet
+        if not caller.may(READ, ALL_PAGES):  # added, and nobody gave them a role yet
             return finish(RedirectResponse("/login?ended=password", 303))
         served.door.open(request, caller, response)
     except Busy:

@@ -44,7 +44,7 @@ def _asked(served: Served, request: Request, csrf: str, name: str) -> Response:
 
 def _ask(served: Served, request: Request, session: Session, name: str) -> str:
     caller, now = session.caller, served.wiring.clock()
-    require(caller, OPERATE)
+    require(caller, OPERATE, "drills")
     with served.database.transaction(program_id=caller.program_id) as conn:
         drill = ask_for_drill(conn, served.wiring.make_id("drl"), name, backup_id=None, actor=caller.actor, now=now)
         record_action(

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from markupsafe import Markup, escape
 
 from counterfoil.base.money import Asset, Money, format_major
-from counterfoil.operations.access.access import permissions_of
+from counterfoil.operations.access.access import Caller
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -41,9 +41,9 @@ def an_id(value: object) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
-def may(role: str, verb: str) -> bool:
-    """Does this role allow the verb of a break?"""
-    return BREAK_NOUN.verb(verb).permission in permissions_of(role)
+def may(caller: Caller, verb: str) -> bool:
+    """May this caller say the verb of a break?"""
+    return caller.may(BREAK_NOUN.verb(verb).permission, BREAK_NOUN.area)
 
 
 def amount(money: Money, assets: Mapping[str, Asset]) -> Markup:

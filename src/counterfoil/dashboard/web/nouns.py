@@ -67,6 +67,7 @@ class Offer(NamedTuple):
     reason: bool
     paired: bool
     permission: str
+    area: str  # with it, as in a scope
     why_not: str | None
 
 
@@ -109,7 +110,7 @@ def noun_page(noun: Noun) -> DashboardPage:
             subject_id,
             row.state,
             _facts(row),
-            tuple(_offer(one, why[one.name]) for one in noun.verbs),
+            tuple(_offer(noun, one, why[one.name]) for one in noun.verbs),
             tuple(_part(one, *one.read(ask.conn, subject_id)) for one in noun.parts),
             tuple(steps[:PART_ROWS_MAX]),
             len(steps) > PART_ROWS_MAX,
@@ -161,7 +162,7 @@ def _said(
     confirmed = filled.get("confirm") == "yes"
     try:
         refuse_unclean_form(filled)
-        require(session.caller, verb.permission)
+        require(session.caller, verb.permission, noun.area)
         said = _say(served, request, session, noun, verb, subject_id, filled, commit=confirmed)
     except (NotAuthenticated, Busy):
         raise
@@ -279,8 +280,8 @@ def _cell(row: Any, name: str) -> Any:
     return Money(value, asset) if name in AMOUNTS and asset and isinstance(value, int) else value
 
 
-def _offer(verb: Verb, why_not: str | None) -> Offer:
-    return Offer(verb.name, verb.word, verb.label, verb.effect, verb.takes, verb.reason, verb.paired, verb.permission, why_not)
+def _offer(noun: Noun, verb: Verb, why_not: str | None) -> Offer:
+    return Offer(verb.name, verb.word, verb.label, verb.effect, verb.takes, verb.reason, verb.paired, verb.permission, noun.area, why_not)
 
 
 def pages_of(nouns: Sequence[Noun]) -> list[tuple[Noun, DashboardPage]]:

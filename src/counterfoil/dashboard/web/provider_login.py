@@ -15,6 +15,7 @@ from counterfoil.operations.access.oidc import attempts
 from counterfoil.operations.access.oidc import refusals as why
 from counterfoil.operations.access.oidc.provider import OpenIdClient
 from counterfoil.operations.access.oidc.refusals import ProviderDenied, ProviderLoginRefused
+from counterfoil.operations.access.scopes import ALL_PAGES
 
 COOKIE: Final = "counterfoil_login"
 COOKIE_HTTPS: Final = "__Host-counterfoil_login"
@@ -85,7 +86,7 @@ def _finished(
     subject = client.finish(code, nonce=nonce, verifier=verifier)
     with served.database.transaction(read_only=True) as conn:
         caller = attempts.person_of_subject(conn, client.known.issuer, subject)
-    require(caller, READ)
+    require(caller, READ, ALL_PAGES)
     return caller, next_path
 
 

@@ -29,6 +29,7 @@ from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import require
 from counterfoil.operations.access.oidc.provider import OpenIdClient
 from counterfoil.operations.access.records import clean
+from counterfoil.operations.access.scopes import ALL_PAGES
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import Wiring
 
@@ -78,7 +79,7 @@ def answered(
 
     Whoever is of one program is shown that program, by the database itself; for another there is NotFound. Raises NotAllowed.
     """
-    require(session.caller, page.needs)
+    require(session.caller, page.needs, ALL_PAGES)
     given = dict(request.query_params) if request.method == "GET" else {}
     day, program = given.pop("day", None), given.pop("program", None)
     if unknown := sorted(set(given) - set(page.wants)):

@@ -26,6 +26,7 @@ from counterfoil.operations.access.access import (
 )
 from counterfoil.operations.access.logins import LOGIN_LIFE
 from counterfoil.operations.access.passwords import SALT_BYTES
+from counterfoil.operations.access.scopes import ALL_PAGES
 from counterfoil.operations.access.sessions import SEEN_EVERY, hash_of, note_use, renew_session
 
 TOKEN_BYTES: Final = 32
@@ -100,13 +101,13 @@ class Sessions:
         if name.strip():
             salt = self._entropy(SALT_BYTES)
             caller = self.doorman.person(request, name.strip(), secret, code=code, new_password=None, salt=salt)
-            require(caller, READ)
+            require(caller, READ, ALL_PAGES)
         else:
             if secret.strip().startswith(LOGIN_PREFIX):
                 rules = rules._replace(life=LOGIN_LIFE)
             with self.doorman.counted(request, "", ""), self._database.transaction() as conn:
                 caller = authenticate(conn, secret.strip()[:KEY_LENGTH_MAX], now=self._clock())
-                require(caller, READ)
+                require(caller, READ, ALL_PAGES)
         self.open(request, caller, response, rules=rules)
 
     def open(self, request: Request, caller: Caller, response: Response, *, rules: SessionRules | None = None) -> None:
@@ -166,7 +167,7 @@ class Sessions:
         else:
             raise NotLoggedIn()
         request.scope[KNOWN] = session
-        require(session.caller, READ)
+        require(session.caller, READ, ALL_PAGES)
         return session
 
     def known(self, request: Request) -> Session | None:

@@ -77,7 +77,7 @@ def _acted(served: Served, request: Request, csrf: str, filled: SwitchFilled) ->
     typed = {name: value for name, value in filled._asdict().items() if name != "confirm"}
     try:
         refuse_unclean_form(filled._asdict())
-        require(session.caller, OPERATE)
+        require(session.caller, OPERATE, "operations" if filled.act == "run" else "queues")
         if session.caller.program_id is not None:
             raise WholeInstallation(program=session.caller.program_id)
         if filled.act not in ACTS:

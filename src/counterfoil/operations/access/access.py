@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -25,6 +25,7 @@ from counterfoil.operations.access.principals import (
     skeleton,
     valid_name,
 )
+from counterfoil.operations.access.scopes import valid_scopes
 
 SECRET_BYTES: Final = 25  # 200 bits
 SESSION_LIFE: Final = timedelta(hours=12)
@@ -77,6 +78,12 @@ class KeyRefused(NotAuthenticated):
     """This API key is unknown, expired or revoked."""
 
 
+class OutOfScope(NotAllowed):
+    """This API key is narrower than its role, and what was asked for is not among its scopes."""
+
+    todo: ClassVar[str] = "Ask with a key that has the scope that is named, or have two administrators make one."
+
+
 class SessionOver(KeyRefused):
     """This login is over: it lasted its time, was ended, or its person or key was."""
 
@@ -107,6 +114,7 @@ class Caller(NamedTuple):
     program_id: str | None = None
     is_person: bool = False  # who acts, by login or by a key of theirs
     with_factor: bool = False  # a second factor was given just now
+    scopes: frozenset[str] | None = None  # of a key that is narrower than its role: `payouts:read`; None: all that the role allows
 
     @property
     def actor(self) -> str:
@@ -120,8 +128,12 @@ class Caller(NamedTuple):
 
     @property
     def permissions(self) -> frozenset[str]:
-        """What the roles allow together."""
+        """What the roles allow together, wherever."""
         return permissions_of(self.role)
+
+    def may(self, permission: str, area: str) -> bool:
+        """Do the roles allow it, and the scopes, of things of this kind? `area`: as in a scope, `payouts`; of pages `pages`."""
+        return permission in self.permissions and (self.scopes is None or f"{area}:{permission}" in self.scopes)
 
 
 class SessionRules(NamedTuple):
@@ -140,7 +152,8 @@ DEFAULT_RULES: Final = SessionRules()
 
 
 class ApiKey(NamedTuple):
-    """An API key as it is shown: never its secret. `principal_id`: whose it is. `program_id`: it sees this program only."""
+    """An API key as it is shown: never its secret. `principal_id`: whose it is. `program_id`: it sees this program only.
+    `scopes`: what of its role it has, sorted; None for all of it."""
 
     id: str
     name: str
@@ -153,6 +166,7 @@ class ApiKey(NamedTuple):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    scopes: list[str] | None = None
 
 
 def new_secret(entropy: bytes, *, live: bool) -> str:
@@ -169,11 +183,14 @@ def permissions_of(role: str) -> frozenset[str]:
     return frozenset[str]().union(*(ROLES.get(one, frozenset()) for one in role.split("+")))
 
 
-def require(caller: Caller, permission: str) -> None:
-    """Raise NotAllowed unless one of the caller's roles holds the permission."""
+def require(caller: Caller, permission: str, area: str) -> None:
+    """The one place that decides who may. Raise NotAllowed unless one of the caller's roles holds the permission, and OutOfScope unless a
+    key with scopes has it for things of this `area`."""
     if permission not in caller.permissions:
         able = sorted(role for role, held in ROLES.items() if permission in held)
         raise NotAllowed(role=caller.role, needs=permission, roles=able)
+    if not caller.may(permission, area):
+        raise OutOfScope(role=caller.role, needs=f"{area}:{permission}", scopes=sorted(caller.scopes or ()))
 
 
 def create_key(
@@ -188,15 +205,16 @@ def create_key(
     expires_at: datetime | None = None,
     principal_id: str | None = None,
     program_id: str | None = None,
+    scopes: Sequence[str] | None = None,
 ) -> ApiKey:
     """Store a key's hash; the secret is shown once by whoever made it and kept nowhere.
 
-    It belongs to `principal_id`, or to a new service of its own name. A key of a program sees that program only. Raises InvalidInput,
-    NotFound, NameTaken, PrincipalEnded, RoleConflict.
+    It belongs to `principal_id`, or to a new service of its own name. A key of a program sees that program only; one with `scopes` may
+    what they say and nothing else of its role. Raises InvalidInput, NotFound, NameTaken, PrincipalEnded, RoleConflict.
     """
     if role not in ROLES:
         raise InvalidInput("role", f"one of {', '.join(ROLES)}", got=role[:40])
-    name = valid_name(name)
+    name, kept = valid_name(name), valid_scopes(scopes, role, permissions_of(role))
     if principal_id is None:
         owner = create_principal(conn, f"prn_{key_id.partition('_')[2]}", kind="service", name=name, by=by, now=now, program_id=program_id)
     else:
@@ -204,13 +222,15 @@ def create_key(
         _refuse_key(conn, owner, role)
     program_id = owner.program_id or program_id
     row = conn.execute(
-        """insert into api_key (id, name, role, principal_id, program_id, hint, created_by, created_at, expires_at, secret_hash, skeleton)
-           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict on constraint api_key_name_is_taken do nothing returning id""",
-        [key_id, name, role, owner.id, program_id, secret[-4:], by, now, expires_at, _hash(secret), skeleton(name)],
+        """insert into api_key (id, name, role, principal_id, program_id, hint, created_by, created_at, expires_at, secret_hash, skeleton,
+                                scopes)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+           on conflict on constraint api_key_name_is_taken do nothing returning id""",
+        [key_id, name, role, owner.id, program_id, secret[-4:], by, now, expires_at, _hash(secret), skeleton(name), kept],
     ).fetchone()
     if row is None:
         raise NameTaken(name=name)
-    return ApiKey(key_id, name, role, owner.id, program_id, secret[-4:], by, now, expires_at, None, None)
+    return ApiKey(key_id, name, role, owner.id, program_id, secret[-4:], by, now, expires_at, None, None, kept)
 
 
 def _refuse_key(conn: Connection[Any], owner: Principal, role: str) -> None:
@@ -247,7 +267,7 @@ def authenticate(conn: Connection[Any], secret: str, *, now: datetime) -> Caller
     refuse_misspelt(secret)
     row = conn.execute(
         """select k.id, case p.kind when 'person' then p.name else k.name end, k.role, k.principal_id, k.program_id, k.last_used_at,
-                  p.kind = 'person'
+                  p.kind = 'person', k.scopes
            from api_key k join principal p on p.id = k.principal_id
            where k.secret_hash = %s and k.revoked_at is null and (k.expires_at is null or k.expires_at > %s) and p.disabled_at is null""",
         [_hash(secret), now],
@@ -256,7 +276,7 @@ def authenticate(conn: Connection[Any], secret: str, *, now: datetime) -> Caller
         raise KeyRefused()
     if row[5] is None or now - row[5] > LAST_USE_EVERY:
         conn.execute("update api_key set last_used_at = %s where id = %s", [now, row[0]])
-    return Caller(row[0], row[1], row[2], row[3], None, row[4], row[6])
+    return Caller(row[0], row[1], row[2], row[3], None, row[4], row[6], scopes=_scopes_in(row[7]))
 
 
 def revoke_key(conn: Connection[Any], key_id: str, *, now: datetime) -> None:
@@ -270,7 +290,8 @@ def list_keys(conn: Connection[Any], *, rows_max: int, after: str | None = None)
     """Keys, the newest first, behind `after`."""
     with conn.cursor(row_factory=class_row(ApiKey)) as cur:
         return cur.execute(
-            """select id, name, role, principal_id, program_id, hint, created_by, created_at, expires_at, revoked_at, last_used_at
+            """select id, name, role, principal_id, program_id, hint, created_by, created_at, expires_at, revoked_at, last_used_at,
+                      scopes
                from api_key where %(after)s::text is null or id < %(after)s order by id desc limit %(rows)s""",
             {"after": after, "rows": rows_max},
         ).fetchall()
@@ -322,7 +343,8 @@ def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple
         """select coalesce(k.id, ''), case p.kind when 'person' then p.name else coalesce(k.name, p.name) end,
                   coalesce(k.role, (select string_agg(g.role, '+' order by g.role) from role_grant g
                                     where g.principal_id = p.id and g.revoked_at is null), ''),
-                  p.id, case when k.id is null then s.id end, coalesce(k.program_id, p.program_id), p.kind = 'person', s.csrf
+                  p.id, case when k.id is null then s.id end, coalesce(k.program_id, p.program_id), p.kind = 'person', s.csrf,
+                  k.scopes
            from session s join principal p on p.id = s.principal_id left join api_key k on k.id = s.api_key_id
            where s.secret_hash = %(hash)s and s.expires_at > %(now)s and p.disabled_at is null
              and (s.idle_s is null or s.seen_at > %(now)s - s.idle_s * interval '1 second')
@@ -331,7 +353,11 @@ def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple
     ).fetchone()
     if row is None:
         raise SessionOver()
-    return Caller(*row[:7]), row[7] or ""
+    return Caller(*row[:7])._replace(scopes=_scopes_in(row[8])), row[7] or ""
+
+
+def _scopes_in(kept: list[str] | None) -> frozenset[str] | None:
+    return None if kept is None else frozenset(kept)
 
 
 def close_session(conn: Connection[Any], token: str, *, now: datetime) -> None:

@@ -183,8 +183,8 @@ def _do(saying: VerbCall, line: SheetLine) -> str:
         if name not in (*ACTIONS, "assign", "comment"):
             raise InvalidInput("action", f"one of {', '.join(ACTIONS)}", got=name[:40])
         verb = BREAK_NOUN.verb(name)
-        if verb.permission not in saying.by.permissions:
-            raise InvalidInput("action", "one that your role allows", got=name)
+        if not saying.by.may(verb.permission, BREAK_NOUN.area):
+            raise InvalidInput("action", "one that your role and your key allow", got=name)
         taken = {one.name: given.get(one.name) for one in verb.takes}
         said = say(BREAK_NOUN, verb, saying._replace(subject_id=line.id, reason=line.reason, taken=taken, expected=state))
         state = said.state if isinstance(said, VerbResult) else state

@@ -12,7 +12,7 @@ from counterfoil.integrity.metrics.reading import MEDIA_TYPE, exposition
 from counterfoil.operations.access.access import READ
 from counterfoil.wiring import METRICS
 
-router = routes("Operations", prefix="")
+router = routes("Metrics", prefix="")
 
 
 @router.get(
