@@ -536,6 +536,8 @@ LOG: Final[Faults] = {
     "LOG_MUTATED": {
         "a journal says something else than the log": "update journal set narrative = 'x' where kind = 'settlement'",
         "a posting and its seal are raised": "update posting set amount = amount + 1",
+        "a posting is moved to another day": "update posting set effective_at = effective_at - interval '1 day'",
+        "a posting is taken out": "delete from posting where line = 1",
         "an entry says something else than its record": """update log_entry set record = 'x', leaf_hash = sha256('\\x00'::bytea || 'x')
             where index = 3""",
         "an entry has another hash": "update log_entry set leaf_hash = sha256('x') where index = 2",

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -20,10 +21,12 @@ from counterfoil.base.edge import Database
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import Problem
+from counterfoil.ledger.journals.batch_types import Movement
+from counterfoil.ledger.journals.bulk import Bulk, post_many
 from counterfoil.ledger.journals.journal import post
 from counterfoil.proofs.log.invariants import INVARIANTS
 from counterfoil.proofs.log.merkle import Leaves, inclusion_proof, leaf_hash, root_from_inclusion, root_of
-from counterfoil.proofs.log.records import LogRecord
+from counterfoil.proofs.log.records import LogRecord, moment
 from counterfoil.proofs.log.sequencing import Turn, append, sequence, unsequenced_since
 from counterfoil.proofs.log.tree import StoredTree
 from tests.builders import NOW, PROGRAM, a_program
@@ -82,6 +85,30 @@ def test_a_journals_record_is_canonical_whatever_stands_in_its_texts(books: Data
         (1, *ACCOUNTS[:2], "7"),
         (2, *ACCOUNTS[2:], "8"),
     ]
+
+
+def test_a_line_is_told_in_the_same_words_by_the_database_and_by_canonical_json(books: Database) -> None:
+    """Names that nobody may give an account today, days and ids of their own: leaves are never written anew."""
+    hard = ['quote " here', "back\\slash", "tab\t line\n feed\f bell\x07 del\x7f", "snow \u2603 \U0001f600 \u2028", "\x1f/'"]
+    with books.transaction() as conn:
+        texts = conn.execute("select one, to_json(one)::text from unnest(%s::text[]) one", [hard]).fetchall()
+        assert [canonical_json(one) for one, _ in texts] == [told for _, told in texts]
+        three_days_ago_us = int((NOW - timedelta(days=3)).timestamp()) * 1_000_000 + 7
+        own = Movement(uuid4().bytes, *ACCOUNTS[:2], 10**17, effective_us=three_days_ago_us)
+        post_many(conn, PROGRAM, Bulk("own", "t", "EUR", "t"), [own, Movement(None, *ACCOUNTS[2:], 1)], now=NOW)
+    drain(books)
+    with books.transaction() as conn:
+        [[record, journal]] = conn.execute(
+            "select e.record, j.id from log_entry e join journal j on j.id::text = e.row_id where j.key = 'own'"
+        ).fetchall()
+        lines = conn.execute(
+            "select line, amount, effective_at, movement from posting where journal_id = %s order by line", [journal]
+        ).fetchall()
+    assert canonical_json(json.loads(record)) == record
+    first, second = json.loads(record)["lines"]
+    assert first["effective_at"].endswith(".000007Z")
+    assert (first["amount"], first["effective_at"], first["movement"]) == (str(10**17), moment(lines[0][2]), str(lines[0][3]))
+    assert {**second, "movement": None} == {"line": 2, "debit": ACCOUNTS[2], "credit": ACCOUNTS[3], "amount": "1", "movement": None}
 
 
 def keys_in_log(database: Database) -> list[str]:

@@ -110,7 +110,7 @@ def emit(conn: Connection[Any], events: Sequence[NewEvent], *, at: datetime) -> 
         """insert into event (id, name, level, program_id, subject_id, payload, at, state, state_at, due_at)
            select id, name, level, program_id, subject_id, payload, %(at)s, 'due', %(at)s, %(at)s
            from unnest(%(ids)b::text[], %(names)b::text[], %(levels)b::text[], %(programs)b::text[],
-                       %(subjects)b::text[], %(payloads)s::jsonb[])
+                       %(subjects)b::text[], %(payloads)b::jsonb[])
                 as e (id, name, level, program_id, subject_id, payload)""",
         {
             "at": at,

@@ -14,6 +14,7 @@ from counterfoil.proofs.log.records import SOURCES, WaitingRecord, read_records
 from counterfoil.proofs.log.tree import StoredTree
 
 PAGE: Final = 2_000
+PAGE_BYTES: Final = 8_000_000  # of records that are compared at once, unless one alone has more: memory stays flat
 FOUND_MAX: Final = 100
 
 
@@ -47,9 +48,13 @@ def _not_as_recorded(conn: Connection[Any], page: Sequence[Sequence[Any]]) -> li
 
 
 def _pages(conn: Connection[Any]) -> Iterator[list[Any]]:
-    query = "select index, relation, row_id, leaf_hash, record from log_entry where index >= %s order by index limit %s"
+    # How long a text is stands beside it: none is read that is not given.
+    query = """select index, relation, row_id, leaf_hash, record
+               from (select *, sum(octet_length(record)) over (order by index) - octet_length(record) as before
+                     from (select * from log_entry where index >= %s order by index limit %s) e) e
+               where before < %s order by index"""
     begin = 0
-    while page := conn.execute(query, [begin, PAGE]).fetchall():
+    while page := conn.execute(query, [begin, PAGE, PAGE_BYTES]).fetchall():
         yield page
         begin = page[-1][0] + 1
 
