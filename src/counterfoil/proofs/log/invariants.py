@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from psycopg import Connection
 
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.problems import InvariantBroken
+from counterfoil.proofs.log.entries import LogEntry, entry_pages
 from counterfoil.proofs.log.merkle import Frontier, leaf_hash
 from counterfoil.proofs.log.records import SOURCES, WaitingRecord, read_records
 from counterfoil.proofs.log.tree import StoredTree
 
-PAGE: Final = 2_000
-PAGE_BYTES: Final = 8_000_000  # of records that are compared at once, unless one alone has more: memory stays flat
 FOUND_MAX: Final = 100
 
 
@@ -25,38 +24,26 @@ def mutated(conn: Connection[Any]) -> Sequence[Sequence[Any]]:
     """
     found: list[Sequence[Any]] = []
     frontier, roots = Frontier(), _roots(conn)
-    for page in _pages(conn):
+    for page in entry_pages(conn):
         found += _not_as_recorded(conn, page)
-        for index, _, _, hash_, record in page:
-            if index != frontier.size or bytes(hash_) != leaf_hash(record.encode()):
-                return [*found, (f"entry {index}", "is not where or what its hash says")]
-            frontier.add(bytes(hash_))
+        for one in page:
+            if one.place != frontier.size or one.leaf_hash != leaf_hash(one.record.encode()):
+                return [*found, (f"entry {one.place}", "is not where or what its hash says")]
+            frontier.add(one.leaf_hash)
             if frontier.size in roots and frontier.root() != roots[frontier.size]:
                 return [*found, (f"checkpoint {frontier.size}", "has another root than its entries")]
     found += [(f"checkpoint {size}", "is larger than the log") for size in roots if size > frontier.size]
     return [*found, *_wrong_subtrees(conn, frontier)]
 
 
-def _not_as_recorded(conn: Connection[Any], page: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
-    told = read_records(conn, [WaitingRecord(relation, row_id, 0, 1) for _, relation, row_id, _, _ in page])
+def _not_as_recorded(conn: Connection[Any], page: Sequence[LogEntry]) -> list[Sequence[Any]]:
+    told = read_records(conn, [WaitingRecord(one.relation, one.row_id, 0, 1) for one in page])
     known = {(one.relation, one.row_id): one.record for one in told}
     return [
-        (f"{relation} {row_id}", "was taken out" if (relation, row_id) not in known else "was changed")
-        for _, relation, row_id, _, record in page
-        if known.get((relation, row_id)) != record
+        (f"{one.relation} {one.row_id}", "was taken out" if (one.relation, one.row_id) not in known else "was changed")
+        for one in page
+        if known.get((one.relation, one.row_id)) != one.record
     ]
-
-
-def _pages(conn: Connection[Any]) -> Iterator[list[Any]]:
-    # How long a text is stands beside it: none is read that is not given.
-    query = """select index, relation, row_id, leaf_hash, record
-               from (select *, sum(octet_length(record)) over (order by index) - octet_length(record) as before
-                     from (select * from log_entry where index >= %s order by index limit %s) e) e
-               where before < %s order by index"""
-    begin = 0
-    while page := conn.execute(query, [begin, PAGE, PAGE_BYTES]).fetchall():
-        yield page
-        begin = page[-1][0] + 1
 
 
 def _roots(conn: Connection[Any]) -> dict[int, bytes]:

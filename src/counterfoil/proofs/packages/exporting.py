@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from importlib.resources import files
@@ -25,6 +25,7 @@ from counterfoil.base.invariant import Invariant, run_invariants
 from counterfoil.base.machine import record_birth
 from counterfoil.base.problems import InvalidInput, InvariantBroken, Problem, check
 from counterfoil.proofs.log.checkpoints import LogBehind, boundary, find_checkpoint, make_checkpoint, origin_of, refuse_other_than_left
+from counterfoil.proofs.log.entries import LogEntry, entry_pages
 from counterfoil.proofs.log.job import origin_name
 from counterfoil.proofs.log.merkle import consistency_proof, subtrees
 from counterfoil.proofs.log.records import moment
@@ -43,7 +44,6 @@ MAKING: Final = ".making"
 DAMAGED: Final = "damaged"
 PATIENCE_S: Final = 5.0  # for transactions of others to end
 PAUSE_S: Final = 0.1
-ROWS_AT_ONCE: Final = 2_000
 CANNOT_SHOW: Final = (
     "that a fact was ever entered: who leaves something out before it is written leaves no trace in what was written",
     "that what was entered is true: what was held against banks and providers, and what not, is in the reconciliation report",
@@ -234,25 +234,20 @@ def _entries(conn: Connection[Any], made: PackageFolder, period: Period) -> tupl
         made.file("entries.jsonl") as entries,
         made.file("actions.jsonl") as actions,
         made.file("approvals.jsonl") as approvals,
-        conn.cursor(name="proof_entries") as cursor,
     ):
-        cursor.itersize = ROWS_AT_ONCE
-        cursor.execute(
-            "select relation, recorded_at, record from log_entry where index >= %s and index < %s order by index",
-            [period.open_size, period.close_size],
-        )
-        for relation, recorded_at, record in cursor:
-            line = record.encode() + b"\n"
-            entries.write(line)
-            counts[relation] += 1
-            late += recorded_at < period.start
-            if relation == "journal":
-                _move(moved, json.loads(record))
-            elif relation == "action":
-                actions.write(line)
-            elif relation in layout.APPROVALS:
-                approvals.write(line)
+        for page in entry_pages(conn, period.open_size, period.close_size):
+            entries.write(_lines(page))
+            actions.write(_lines(one for one in page if one.relation == "action"))
+            approvals.write(_lines(one for one in page if one.relation in layout.APPROVALS))
+            counts.update(one.relation for one in page)
+            late += sum(one.recorded_at < period.start for one in page)
+            for journal in json.loads(f"[{','.join(one.record for one in page if one.relation == 'journal')}]"):
+                _move(moved, journal)
     return moved, counts, late
+
+
+def _lines(entries: Iterable[LogEntry]) -> bytes:
+    return "".join(f"{one.record}\n" for one in entries).encode()
 
 
 def _move(moved: contents.Sums, journal: Mapping[str, Any]) -> None:

@@ -229,14 +229,17 @@ class Package:
         return read_json(self.bytes_of(name), name)
 
 
+written_as = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+
+
 def read_json(raw: bytes, name: str) -> Any:
     """JSON with sorted keys and without blanks, as it was signed."""
     try:
-        found = json.loads(raw)
+        found = json.loads(raw.decode())
     except (ValueError, RecursionError):
         raise Broken(f"{name} cannot be read as JSON.") from None
     try:
-        written = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+        written = written_as(found).encode()
     except ValueError:
         raise Broken(f"{name} holds what is no JSON.") from None
     need(written == raw, f"{name} is not written in its one form.")

@@ -38,7 +38,7 @@ def holds(right: bool, said: str) -> None:
 def read_json(raw: bytes, what: str) -> Any:
     """JSON in its one form. Raises ProofBroken."""
     try:
-        found = json.loads(raw)
+        found = json.loads(raw.decode())  # bytes would be looked through for other encodings, which are not the one form
         written = canonical_json(found).encode()
     except (ValueError, RecursionError):
         raise ProofBroken(said=f"{what} cannot be read as JSON.") from None
