@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 ENTRIES: Final = 2_000  # of a page
-PAGE_BYTES: Final = 8_000_000  # of their records, unless one alone has more
+PAGE_BYTES: Final = 500_000  # of their records, unless one alone has more
 
 
 class LogEntry(NamedTuple):
