@@ -13,6 +13,7 @@ import typer
 from counterfoil.api.http.names import camel
 from counterfoil.cli.core.connection import Need, asked
 from counterfoil.cli.core.derived import IN_STATE, add_list
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import to_minor
 from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one
 from counterfoil.client.client import Client
@@ -47,7 +48,7 @@ def add_verbs(app: typer.Typer, noun: Noun) -> None:
 
 def noun_app(noun: Noun) -> typer.Typer:
     """All commands of a noun that has none of its own: list, show, and its verbs."""
-    app = typer.Typer(no_args_is_help=True, help=noun.help)
+    app = command_group(noun.help)
     fields = noun.columns or (noun.row._fields if noun.row is not None else ("id", "state"))
     columns = tuple(camel(one) for one in fields)
 

@@ -14,12 +14,13 @@ import typer
 from counterfoil.base.edge import make_id
 from counterfoil.base.problems import InvalidInput
 from counterfoil.cli.core.connection import CLIENT_FILE, asked
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure, to_minor
 from counterfoil.cli.core.output import say
 from counterfoil.cli.local.installation import settings_now
 from counterfoil.client.problems import ApiProblem, Unreachable
 
-app = typer.Typer(no_args_is_help=True, help="The payment provider with faults, for trying out; no money moves.")
+app = command_group("The payment provider with faults, for trying out; no money moves.")
 TIMEOUT_S: Final = 30
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 KINDS: Final = {400: "invalid", 401: "unauthenticated", 402: "conflict", 404: "missing", 422: "conflict", 503: "busy"}

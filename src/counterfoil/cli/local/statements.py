@@ -12,11 +12,12 @@ from rich.console import Console
 from counterfoil import statements as sources
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import Problem
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.tables import TableColumn, console_for_people, print_table
 from counterfoil.cli.nouns.reconciliation.statements_import import import_
 from counterfoil.statements import FolderRead, SequenceGap, SourceRead, StatementInfo
 
-app = typer.Typer(no_args_is_help=True, help="Look at bank statements: do they add up, do they follow on?")
+app = command_group("Look at bank statements: do they add up, do they follow on?")
 app.command("import")(import_)
 
 COLUMNS: Final = (
@@ -34,11 +35,6 @@ COLUMNS: Final = (
 Output = Annotated[Literal["table", "json"], typer.Option("--output", help="A table for people, JSON for programs.")]
 FormatOption = Annotated[str | None, typer.Option("--format", help="The format, where the content does not tell it.")]
 AssetOption = Annotated[str | None, typer.Option("--asset", help="The currency, where the file does not name it.")]
-
-
-@app.callback()
-def statements() -> None:
-    """Look at bank statements: do they add up, do they follow on?"""
 
 
 @app.command("check")

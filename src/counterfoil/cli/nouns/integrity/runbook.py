@@ -10,12 +10,13 @@ import typer
 from counterfoil.base.formats.runbook import parse_runbook
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_rows
 from counterfoil.cli.core.verbs import noun_app
 from counterfoil.wiring import CHECKS, RUNBOOK_NOUN
 
 app = noun_app(RUNBOOK_NOUN)
-checklists = typer.Typer(no_args_is_help=True, help="What is looked at every morning, week and month.")
+checklists = command_group("What is looked at every morning, week and month.")
 COLUMNS = ("number", "type", "title", "outcome", "told")
 KINDS = ("name", "kind", "title", "covers", "steps", "own", "lastRun.id", "lastRun.state", "lastRun.passed", "lastRun.startedAt")
 WRONG = ("failed", "not_checked")

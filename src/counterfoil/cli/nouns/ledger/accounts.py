@@ -12,6 +12,7 @@ from counterfoil.base.edge import now
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Only, add_list
 from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import (
     ROWS_MAX,
     TABLE,
@@ -27,7 +28,7 @@ from counterfoil.cli.core.output import (
     show_rows,
 )
 
-app = typer.Typer(no_args_is_help=True, help="Balances, statements, and whether they are right.")
+app = command_group("Balances, statements, and whether they are right.")
 Name = Annotated[str, typer.Argument(help="The account's name, such as payable:payee:bolt.")]
 Program = Annotated[str, typer.Option("--program", help="Whose books.")]
 Asset = Annotated[str | None, typer.Option("--asset", help="In which asset; the program's only one, if absent.")]

@@ -11,11 +11,12 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, waits
 from counterfoil.cli.local.journal_import import check, import_
 from counterfoil.cli.nouns.ledger.journal_batch import app as batch
 
-app = typer.Typer(no_args_is_help=True, help="Post, import, show and reverse journals.")
+app = command_group("Post, import, show and reverse journals.")
 LINES = ("line", "debit", "credit", "amount", "debitBalance", "creditBalance", "reversedBy")
 Journal = Annotated[str, typer.Argument(help="The journal's id.")]
 

@@ -10,9 +10,10 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import add_list
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, patience, say_done, show_one
 
-app = typer.Typer(no_args_is_help=True, help="Imports of files as they stand; one that was broken off is rolled forward.")
+app = command_group("Imports of files as they stand; one that was broken off is rolled forward.")
 COLUMNS = ("id", "programId", "fileName", "rows", "rowsApplied", "state", "begunAt", "lastAt")
 BatchId = Annotated[str, typer.Argument(metavar="ID", help="The batch's id.")]
 

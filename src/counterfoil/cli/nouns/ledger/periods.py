@@ -8,9 +8,10 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Given, add_write
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, Output, show_one
 
-app = typer.Typer(no_args_is_help=True, help="Close the books up to a date.")
+app = command_group("Close the books up to a date.")
 PROGRAM = Given("program", "The program.", bare=True)
 
 

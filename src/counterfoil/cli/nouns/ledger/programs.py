@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, say_done, show_rows
 
-app = typer.Typer(no_args_is_help=True, help="Programs, their assets, and whether their books agree.")
+app = command_group("Programs, their assets, and whether their books agree.")
 
 
 @app.command("create")

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import typer
-
 from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.groups import command_group
 
-app = typer.Typer(no_args_is_help=True, help="Who came in, who failed to, and who was refused.")
+app = command_group("Who came in, who failed to, and who was refused.")
 COLUMNS = ("at", "kind", "name", "apiKeyId", "address", "method", "path", "needs", "requestId")
-
-
-@app.callback()
-def root() -> None:
-    """Who came in, who failed to, and who was refused."""
 
 
 add_list(

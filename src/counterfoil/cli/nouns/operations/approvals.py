@@ -9,9 +9,10 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Given, add_write
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, listed, show_one, show_rows
 
-app = typer.Typer(no_args_is_help=True, help="What one person proposed and another decides.")
+app = command_group("What one person proposed and another decides.")
 PROPOSAL_ID = Given("proposal_id", "The proposal's id, prop_….", bare=True)
 COLUMNS = ("id", "state", "machine", "verb", "subjectId", "maker", "reason", "expiresAt", "payloadSha256")
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import typer
-
 from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.groups import command_group
 
-app = typer.Typer(no_args_is_help=True, help="What happened.")
-
-
-@app.callback()
-def noun() -> None:
-    """What happened."""
+app = command_group("What happened.")
 
 
 add_list(

@@ -7,14 +7,10 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, Format, Output, patience, say_done, show_rows
 
-app = typer.Typer(no_args_is_help=True, help="Run a job now.")
-
-
-@app.callback()
-def noun() -> None:
-    """Run a job now."""
+app = command_group("Run a job now.")
 
 
 @app.command("list")

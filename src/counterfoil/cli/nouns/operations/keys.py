@@ -8,9 +8,10 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Given, add_write
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, show_one, show_rows, waits
 
-app = typer.Typer(no_args_is_help=True, help="API keys and their roles.")
+app = command_group("API keys and their roles.")
 
 
 @app.command("create")

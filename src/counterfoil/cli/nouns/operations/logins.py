@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, Output, say_done, show_rows
 from counterfoil.cli.nouns.operations.people import LOGIN_COLUMNS
 
-app = typer.Typer(no_args_is_help=True, help="Where you are logged in.")
+app = command_group("Where you are logged in.")
 
 
 @app.command("list")

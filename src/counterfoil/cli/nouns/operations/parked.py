@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import typer
-
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Given, add_write
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, Format, ListedRows, Output, show_one, show_rows
 
 EACH_MAX = 500  # that the server tells
-app = typer.Typer(no_args_is_help=True, help="What failed five times and waits for a person.")
+app = command_group("What failed five times and waits for a person.")
 COLUMNS = ("kind", "id", "what", "since", "error")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked, server
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, show_rows, waits
 from counterfoil.cli.local.setting_up.first_people import first, link_for, rescue
 from counterfoil.client.client import Client
@@ -15,7 +16,7 @@ from counterfoil.client.problems import ApiProblem
 
 ID = "prn_"
 LOGIN_COLUMNS = ("id", "address", "agent", "keyName", "createdAt", "seenAt", "expiresAt", "factorUntil")
-app = typer.Typer(no_args_is_help=True, help="Who may act, and in which roles.")
+app = command_group("Who may act, and in which roles.")
 PrincipalId = Annotated[str, typer.Argument(metavar="WHO", help="The person or service: their name, or their id, prn_….")]
 Role = Annotated[str, typer.Option("--role", help="viewer, operator, approver, controller, auditor or administrator.")]
 

@@ -8,14 +8,10 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, Format, Output, say, show_rows
 
-app = typer.Typer(no_args_is_help=True, help="Payment providers: what each can do, how it does, whether its adapter is right.")
-
-
-@app.callback()
-def noun() -> None:
-    """Payment providers: what each can do, how it does, whether its adapter is right."""
+app = command_group("Payment providers: what each can do, how it does, whether its adapter is right.")
 
 
 @app.command("list")

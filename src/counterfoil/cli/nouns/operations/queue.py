@@ -8,18 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_rows
 
-app = typer.Typer(no_args_is_help=True, help="How much work waits; pause and resume it.")
+app = command_group("How much work waits; pause and resume it.")
 QueueName = Annotated[str | None, typer.Argument(help="The queue, such as send; `counterfoil queue status` tells them.")]
 Every = Annotated[bool, typer.Option("--all", help="Every queue.")]
 Provider = Annotated[str, typer.Option(help="Only what is of this provider.")]
 Program = Annotated[str, typer.Option(help="Only what is of this program.")]
-
-
-@app.callback()
-def noun() -> None:
-    """How much work waits; pause and resume it."""
 
 
 @app.command("status")

@@ -8,11 +8,12 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, show_one, show_rows, waits
 from counterfoil.cli.core.verbs import PARTS, add_verbs
 from counterfoil.operations.webhooks_out.noun import DELIVERY_NOUN, ENDPOINT_NOUN
 
-app = typer.Typer(no_args_is_help=True, help="Partners' endpoints, and what they are told.")
+app = command_group("Partners' endpoints, and what they are told.")
 ATTEMPTS = (("attemptsMade", ("number", "at", "tookMs", "status", "error", "answer")),)
 
 add_list(

@@ -5,14 +5,10 @@ from __future__ import annotations
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, Format, Output, show_rows
 
-app = typer.Typer(no_args_is_help=True, help="Who works, and how it goes.")
-
-
-@app.callback()
-def noun() -> None:
-    """Who works, and how it goes."""
+app = command_group("Who works, and how it goes.")
 
 
 @app.command("list")

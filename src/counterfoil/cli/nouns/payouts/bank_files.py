@@ -10,15 +10,11 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, patience, say, say_done, show_one
 
-app = typer.Typer(no_args_is_help=True, help="Files of payments for the bank, and what the bank reported on them.")
+app = command_group("Files of payments for the bank, and what the bank reported on them.")
 FileId = Annotated[str, typer.Argument(help="The file, pf_…")]
-
-
-@app.callback()
-def noun() -> None:
-    """Files of payments for the bank, and what the bank reported on them."""
 
 
 add_list(

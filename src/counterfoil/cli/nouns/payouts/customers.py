@@ -10,10 +10,11 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure
 from counterfoil.cli.core.output import ROWS, TABLE, Format, Output, Rows, listed, patience, say, show_one, show_rows
 
-app = typer.Typer(no_args_is_help=True, help="What stands between customers and the house.")
+app = command_group("What stands between customers and the house.")
 LINES = ("at", "kind", "documentId", "about", "amount", "balance")
 Program = Annotated[str, typer.Option("--program", help="In which program.")]
 

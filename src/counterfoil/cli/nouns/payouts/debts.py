@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure, to_minor
 from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_rows, waits
 
-app = typer.Typer(no_args_is_help=True, help="What payees and customers owe: money that went out, and then was refunded or charged back.")
+app = command_group("What payees and customers owe: money that went out, and then was refunded or charged back.")
 Program = Annotated[str, typer.Option("--program", help="In which program.")]
 Asset = Annotated[str, typer.Argument(help="In which asset, such as EUR.")]
 Amount = Annotated[str, typer.Argument(help="How much, such as 45.00.")]

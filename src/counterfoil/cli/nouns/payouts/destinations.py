@@ -8,12 +8,13 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import IN_STATE, OF_PROGRAM, Only, add_list
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, say_done, show_one, waits
 from counterfoil.cli.core.secrets_asked import asked_unseen
 from counterfoil.cli.core.verbs import PARTS, add_verbs
 from counterfoil.payouts.destinations.noun import DESTINATION_NOUN
 
-app = typer.Typer(no_args_is_help=True, help="Where payees are paid.")
+app = command_group("Where payees are paid.")
 
 
 @app.command("set")

@@ -7,19 +7,15 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, Output, show_one
 
-app = typer.Typer(no_args_is_help=True, help="What a payee is told about its money.")
+app = command_group("What a payee is told about its money.")
 PARTS = (
     ("destination", ("id", "provider", "tokenHint", "state", "quarantineReason")),
     ("lines", ("effect", "sentence")),
     ("accounts", ("name", "asset", "balance", "frozen")),
 )
-
-
-@app.callback()
-def payees() -> None:
-    """What a payee is told about its money."""
 
 
 @app.command("card")

@@ -8,6 +8,7 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import OF_PROGRAM, Given, Only, add_list, add_write
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure
 from counterfoil.cli.core.output import TABLE, Format, Output, show_one, show_rows
 from counterfoil.cli.core.verbs import add_verbs
@@ -17,7 +18,7 @@ from counterfoil.client.client import Client
 from counterfoil.client.problems import ApiProblem
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 
-app = typer.Typer(no_args_is_help=True, help="What payees are owed, and every attempt to pay it.")
+app = command_group("What payees are owed, and every attempt to pay it.")
 COLUMNS = ("id", "payeeId", "asset", "amount", "state", "stateAt", "invoiceId", "lastError")
 STEPS = ("step", "at", "fromState", "verb", "toState", "actor", "reason", "cause")
 FACTS_MAX = 10_000

@@ -12,11 +12,12 @@ import typer
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Only, add_list
 from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, Output, say, show_rows
 from counterfoil.cli.nouns.proofs.proof import moment
 from counterfoil.proofs.trail_diff import Row, differences, read_rows
 
-app = typer.Typer(no_args_is_help=True, help="Who did what and who was refused; audit trails, and how two differ.")
+app = command_group("Who did what and who was refused; audit trails, and how two differ.")
 RECORD_COLUMNS = ("at", "actor", "role", "what", "subject", "outcome", "apiKeyId", "address", "reason", "requestId")
 COLUMNS = ("what", "type", "id", "line", "field", "expected", "actual")
 

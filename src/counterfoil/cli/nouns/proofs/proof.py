@@ -13,6 +13,7 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_one
 from counterfoil.cli.core.verbs import PARTS, add_verbs
 from counterfoil.cli.nouns.proofs.key_files import SigningKey, passphrase
@@ -22,7 +23,7 @@ from counterfoil.proofs.signing.envelope import to_sign
 from counterfoil.proofs.verifying.signatures import TrustedKeys, refuse_another_request
 from counterfoil.proofs.verifying.verify import NOT_VERIFIED, UNKNOWN_KEYS, Judgement, verify_package
 
-app = typer.Typer(no_args_is_help=True, help=PROOF_NOUN.help)
+app = command_group(PROOF_NOUN.help)
 COLUMNS = ("id", "fromAt", "toAt", "entries", "verdict", "reconciliation", "state")
 SIGNERS = ("person", "role", "standing", "at")
 FILES = ("name", "bytes", "sha256")

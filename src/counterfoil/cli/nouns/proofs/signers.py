@@ -10,12 +10,13 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Given, add_write
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, say, say_done, show_one, show_rows, waits
 from counterfoil.cli.nouns.proofs.key_files import make_key_file, passphrase
 from counterfoil.cli.nouns.proofs.kms_keys import KmsKey
 from counterfoil.cli.nouns.proofs.proof import Passphrase, moment
 
-app = typer.Typer(no_args_is_help=True, help="Who signs proofs, and whether there are enough.")
+app = command_group("Who signs proofs, and whether there are enough.")
 COLUMNS = ("id", "person", "role", "health", "lastSignedAt", "validUntil", "publicKey")
 
 

@@ -10,12 +10,13 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure, to_minor
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say_done, show_one, show_rows, waits
 from counterfoil.cli.core.verbs import add_verbs, need_of
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 
-app = typer.Typer(no_args_is_help=True, help="What does not agree, why, and what is done about it.")
+app = command_group("What does not agree, why, and what is done about it.")
 COLUMNS = ("id", "kind", "cause", "severity", "asset", "atStake", "reference", "state", "owner", "dueOn")
 PARTS = (
     ("timeline", ("at", "where", "what", "minor", "asset", "id")),

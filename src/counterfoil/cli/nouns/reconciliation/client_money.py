@@ -10,20 +10,16 @@ import typer
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Only, add_list
 from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import major
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, show_one, show_rows
 
-app = typer.Typer(no_args_is_help=True, help="What is owed to owners, against what is held for them.")
+app = command_group("What is owed to owners, against what is held for them.")
 DAY = "%Y-%m-%d"
 COLUMNS = ("id", "onDay", "asset", "owed", "held", "inTransit", "difference", "madeBy", "signedBy")
 Day = Annotated[datetime, typer.Option("--date", formats=[DAY], metavar="YYYY-MM-DD", help="The end of this day, UTC.")]
 Program = Annotated[str | None, typer.Option("--program", help="The program; the installation's own when absent.")]
 StatementId = Annotated[str, typer.Argument(help="The statement's id, cm_….")]
-
-
-@app.callback()
-def noun() -> None:
-    """What is owed to owners, against what is held for them."""
 
 
 @app.command("make")

@@ -11,12 +11,13 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure
 from counterfoil.cli.core.output import ROWS, TABLE, Format, Output, Rows, listed, patience, show_one, show_rows
 from counterfoil.cli.core.progress import watching
 from counterfoil.cli.local.reconcile_files import files
 
-app = typer.Typer(no_args_is_help=True, help="Hold one side's records against the other's.")
+app = command_group("Hold one side's records against the other's.")
 app.command("files")(files)
 
 RUN = (

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import patience, say
 
-app = typer.Typer(no_args_is_help=True, help="Reports over everything the books hold.")
+app = command_group("Reports over everything the books hold.")
 
 
 class ReportFormat(StrEnum):
@@ -21,11 +22,6 @@ class ReportFormat(StrEnum):
     JSON = "json"
     CSV = "csv"
     XLSX = "xlsx"
-
-
-@app.callback()
-def noun() -> None:
-    """Reports over everything the books hold."""
 
 
 @app.command("monthly")

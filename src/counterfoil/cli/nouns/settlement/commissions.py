@@ -8,13 +8,14 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import to_minor
 from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Rows, listed, say, say_done, show_one, show_rows
 from counterfoil.cli.core.verbs import noun_app
 from counterfoil.settlement.commissions.noun import COMMISSION_NOUN
 
 app = noun_app(COMMISSION_NOUN)
-rates = typer.Typer(no_args_is_help=True, help="What affiliates get of a sale: the versions of the contract.")
+rates = command_group("What affiliates get of a sale: the versions of the contract.")
 app.add_typer(rates, name="rates")
 Program = Annotated[str, typer.Argument(help="The program.")]
 DIFFERENCE = ("saleId", "level", "what", "asset", "expected", "found")

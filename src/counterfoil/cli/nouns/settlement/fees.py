@@ -8,18 +8,14 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import ROWS, TABLE, Format, Output, Rows, listed, say, show_rows
 
-app = typer.Typer(no_args_is_help=True, help="Whether the fees that were taken are those that were due.")
+app = command_group("Whether the fees that were taken are those that were due.")
 COLUMNS = ("settlementId", "at", "gross", "asset", "rateVersion", "versionInForce", "platformFee", "duePlatformFee")
 MORE = ("validatorFee", "dueValidatorFee", "holdback", "dueHoldback", "differs")
 Start = Annotated[str, typer.Option("--start-time", help="Settled from this moment on, such as 2026-11-01T00:00:00Z.")]
 End = Annotated[str, typer.Option("--end-time", help="And before this one.")]
-
-
-@app.callback()
-def noun() -> None:
-    """Whether the fees that were taken are those that were due."""
 
 
 @app.command("recompute")

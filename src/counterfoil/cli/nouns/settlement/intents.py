@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, listed, show_one, show_rows
 from counterfoil.cli.core.verbs import add_verbs
 from counterfoil.cli.nouns.payouts.payouts import STEPS
 from counterfoil.payouts.invoices.noun import INTENT_NOUN
 
-app = typer.Typer(no_args_is_help=True, help="From the customer's payment to the settlement.")
+app = command_group("From the customer's payment to the settlement.")
 COLUMNS = ("id", "customerId", "asset", "amount", "paid", "state", "inState", "isStuck", "waitsUntil", "lastError")
 Intent = Annotated[str, typer.Argument(help="The intent's id, int_….")]
 

@@ -8,12 +8,13 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, say_done, show_one
 from counterfoil.cli.core.verbs import add_verbs
 from counterfoil.cli.nouns.payouts.payouts import STEPS
 from counterfoil.payouts.invoices.noun import INVOICE_NOUN
 
-app = typer.Typer(no_args_is_help=True, help="What customers owe, and what they paid.")
+app = command_group("What customers owe, and what they paid.")
 COLUMNS = ("id", "customerId", "payeeId", "asset", "total", "paid", "due", "state", "dueOn")
 PARTS = (
     ("lines", ("line", "recordId", "description", "quantityMicro", "priceMicro", "amount")),

@@ -9,10 +9,11 @@ import typer
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import major, to_minor
 from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Rows, listed, say_done, show_one, show_rows
 
-app = typer.Typer(no_args_is_help=True, help="A program's fee rates.")
+app = command_group("A program's fee rates.")
 Program = Annotated[str, typer.Argument(help="The program.")]
 LIMITS = ("asset", "fixed", "minimum", "maximum")
 PER_ASSET = "ASSET=AMOUNT"

@@ -9,10 +9,11 @@ import typer
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import OF_PROGRAM, add_list
 from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure, to_minor
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say, say_done, show_one, show_rows, waits
 
-app = typer.Typer(no_args_is_help=True, help="Fees: what came in, was distributed, was withdrawn, and is held.")
+app = command_group("Fees: what came in, was distributed, was withdrawn, and is held.")
 OURS = ("asset", "opening", "feesIn", "givenBack", "withdrawn", "held")
 THEIRS = ("asset", "validatorOpening", "validatorIn", "validatorGivenBack", "distributed", "validatorHeld")
 Program = Annotated[str, typer.Option("--program", help="In which program.")]

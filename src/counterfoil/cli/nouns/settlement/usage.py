@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, say, say_done, show_rows
 from counterfoil.client.client import Client
 
-app = typer.Typer(no_args_is_help=True, help="What was used.")
+app = command_group("What was used.")
 PART_LINES: Final = 5_000
 MISTAKES_SHOWN: Final = 20
 QUOTED_PARTS: Final = 4  # a quote that is never closed would make one part of all the rest
@@ -28,11 +29,6 @@ class FilePart(NamedTuple):
     body: bytes
     from_line: int
     until_line: int
-
-
-@app.callback()
-def noun() -> None:
-    """What was used."""
 
 
 @app.command("import")

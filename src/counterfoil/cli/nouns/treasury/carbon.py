@@ -11,9 +11,10 @@ import typer
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import OF_PROGRAM, add_list
 from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, patience, say, say_done, show_one, show_rows
 
-app = typer.Typer(no_args_is_help=True, help="Grams that agents emit, and carbon credits.")
+app = command_group("Grams that agents emit, and carbon credits.")
 COLUMNS: Final = ("reference", "agent_id", "region", "starts_at", "ends_at", "watt_hours")
 LINES: Final = ("agentId", "region", "wattHours", "uncovered", "source", "ledger", "difference", "verdict", "why")
 CREDITS: Final = ("id", "registry", "series", "firstSerial", "lastSerial", "gramsEach", "vintage", "retired", "reference")

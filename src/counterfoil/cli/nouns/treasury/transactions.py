@@ -8,12 +8,13 @@ from typing import Annotated, Any, Final
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure, to_minor
 from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, ListedRows, Output, Rows, listed, say_done, show_one, show_rows
 from counterfoil.cli.core.verbs import add_verbs, said_of
 from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
 
-app = typer.Typer(no_args_is_help=True, help=TRANSACTION_NOUN.help)
+app = command_group(TRANSACTION_NOUN.help)
 COLUMNS: Final = ("TXN_ID", "STATE", "AGE", "PARTICIPANTS", "AMOUNT")
 PARTS: Final = (
     ("participants", ("number", "agentId", "peer", "peerAgent", "side", "amount", "standing", "vote", "why", "votedAt", "outcomeAt")),
