@@ -68,7 +68,7 @@ def a_program(database: Database, *, holdback_bps: int = 0, payees: tuple[str, .
             a_destination(conn, payee)
 
 
-def a_destination(conn: Any, payee: str, token: str | None = None) -> None:
+def a_destination(conn: Any, payee: str, token: str | None = None, *, at: datetime = NOW) -> None:
     """Where this payee is paid."""
     set_destination(
         conn,
@@ -78,8 +78,16 @@ def a_destination(conn: Any, payee: str, token: str | None = None) -> None:
         provider="simulator",
         token=token or f"acct_{payee}",
         actor="test",
-        now=NOW,
+        now=at,
     )
+
+
+def balance_of(conn: Any, name: str) -> int:
+    """An account's balance on its normal side, minor units; 0 when it was never opened."""
+    row = conn.execute(
+        "select case when debit_normal then debits - credits else credits - debits end from account where name = %s", [name]
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def usage_csv(*prices: str, payee: str = "payee-1", prefix: str = "u") -> bytes:
@@ -143,21 +151,26 @@ class Desk:
         """Ask the provider for a fault."""
         self.http.post("/v1/faults", json={"fault": kind, **more}).raise_for_status()
 
+    def spoil_the_statement(self) -> None:
+        """The provider's statement will lose a line, double one and alter one."""
+        for kind in ("line_lost", "line_doubled", "line_altered"):
+            self.fault(kind)
+
+    def webhook(self, event_id: str, event_type: str, body: bytes, *, at: datetime | None = None) -> None:
+        """A webhook of the provider has come, and is stored."""
+        with self.database.transaction() as conn:
+            self._store(conn, event_id, event_type, body, at or self.clock.now)
+
+    def _store(self, conn: Any, event_id: str, event_type: str, body: bytes, at: datetime) -> None:
+        receive(conn, make_id("whi"), provider="simulator", event_id=event_id, event_type=event_type, body=body, now=at)
+
     def deliver(self) -> list[str]:
         """Hand over the provider's new events as if their webhooks had come; returns their types."""
         found = self.http.get("/v1/events", params={"limit": 1000, **({"after": self._seen} if self._seen else {})}).json()
         with self.database.transaction() as conn:
             for event in found["data"]:
                 body = httpx2.Request("POST", "http://x", json=event).content
-                receive(
-                    conn,
-                    make_id("whi"),
-                    provider="simulator",
-                    event_id=event["id"],
-                    event_type=event["type"],
-                    body=body,
-                    now=self.clock.now,
-                )
+                self._store(conn, event["id"], event["type"], body, self.clock.now)
                 self._seen = event["id"]
         return [event["type"] for event in found["data"]]
 
@@ -181,11 +194,8 @@ class Desk:
 
     def balance(self, name: str) -> int:
         """An account's balance on its normal side, minor units; 0 when it was never opened."""
-        found = self.rows(
-            "select case when debit_normal then debits - credits else credits - debits end from account where name = %s",
-            name,
-        )
-        return int(found[0][0]) if found else 0
+        with self.database.transaction() as conn:
+            return balance_of(conn, name)
 
     def still_true(self) -> None:
         """Every invariant holds, and our clearing account is what the provider holds for us."""

@@ -10,9 +10,9 @@ from tests.api.office import PROGRAM, Office, fresh
 OWES = {"programId": PROGRAM, "asset": "EUR", "reason": "the payee is gone"}
 
 
-def owes(office: Office, payee: str, minor: int) -> None:
+def owes(office: Office, who: str, minor: int) -> None:
     with office.database.transaction() as conn:
-        names = [f"receivable:payee:{payee}", "platform:own_funds"]
+        names = [f"receivable:{who}", "platform:own_funds"]
         open_accounts(conn, PROGRAM, names, asset="EUR", actor="test", now=now())
         lines = [(names[0], names[1], minor)]
         post(conn, PROGRAM, key=fresh("owes"), kind="test", lines=lines, asset="EUR", actor="test", now=now())
@@ -25,7 +25,7 @@ def test_chargebacks_are_listed_and_one_that_is_not_there_is_not_found(office: O
 
 def test_debts_are_read_in_pages_and_each_is_on_one_of_them(office: Office):
     for number in range(5):
-        owes(office, f"payee-{number}", 700 if number < 3 else 900)
+        owes(office, f"payee:payee-{number}", 700 if number < 3 else 900)
     seen, cursor = [], None
     while True:
         page = office.ask("GET", "/api/debts", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
@@ -37,16 +37,8 @@ def test_debts_are_read_in_pages_and_each_is_on_one_of_them(office: Office):
     assert office.ask("GET", "/api/debts", params={"programId": "nobody"}).status_code == 404
 
 
-def customer_owes(office: Office, customer: str, minor: int) -> None:
-    with office.database.transaction() as conn:
-        names = [f"receivable:customer:{customer}", "platform:own_funds"]
-        open_accounts(conn, PROGRAM, names, asset="EUR", actor="test", now=now())
-        lines = [(names[0], names[1], minor)]
-        post(conn, PROGRAM, key=fresh("owes"), kind="test", lines=lines, asset="EUR", actor="test", now=now())
-
-
 def test_a_customer_pays_a_debt_by_the_bank_and_two_people_saw_it(office: Office):
-    customer_owes(office, "ann", 45_00)
+    owes(office, "customer:ann", 45_00)
     (row,) = [one for one in office.ask("GET", "/api/debts").json()["data"] if one["owedBy"] == "customer"]
     assert (row["customerId"], row["payeeId"], row["amount"], row["undecided"]) == ("ann", None, "4500", "0")
     paid = {"programId": PROGRAM, "customerId": "ann", "asset": "EUR", "amount": "3000", "provider": "bank", "reason": "came back"}
@@ -66,8 +58,8 @@ def test_a_customer_pays_a_debt_by_the_bank_and_two_people_saw_it(office: Office
 
 
 def test_debts_are_listed_and_two_people_write_one_off(office: Office):
-    owes(office, "payee-8", 10_00)
-    owes(office, "payee-9", 45_00)
+    owes(office, "payee:payee-8", 10_00)
+    owes(office, "payee:payee-9", 45_00)
     rows = office.ask("GET", "/api/debts").json()["data"]
     assert [(one["payeeId"], one["amount"]) for one in rows][:2] == [("payee-9", "4500"), ("payee-8", "1000")]
     done = office.by_two("/api/debts/write-off", OWES | {"payeeId": "payee-9", "amount": "4000"}, role="operator")

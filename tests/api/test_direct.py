@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import structlog
 
 from counterfoil.api.http.app import ROUTERS, make_app
 from counterfoil.api.http.routing import StrictRoute
-from counterfoil.base.logs import start_logging
 from tests.api.office import PROGRAM, Office, served
+from tests.logged import logged
 
 MOVEMENTS = "/api/movements"
 
@@ -24,14 +22,8 @@ MOVEMENTS = "/api/movements"
 @pytest.fixture
 def told() -> Iterator[io.StringIO]:
     """What is logged meanwhile."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    stream = io.StringIO()
-    start_logging("info", stream=stream)
-    yield stream
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
+    with logged() as stream:
+        yield stream
 
 
 def movement(**more: Any) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from structlog.testing import capture_logs
@@ -13,6 +11,7 @@ from counterfoil.base.edge import Database
 from counterfoil.base.idempotency import BEGUN_FOR, Answer, BegunWork, begin
 from tests.builders import NOW, Clock
 from tests.chaos.wire import Wire
+from tests.waiting import until
 
 ANSWER = Answer(1, None, replayed=False)
 
@@ -22,13 +21,6 @@ def taken(database: Database, now: datetime, *, holder: str = "one") -> BegunWor
         found = begin(conn, "job", "k", {}, holder=holder, now=now)
     assert isinstance(found, BegunWork)
     return found
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def renewed_at(database: Database) -> datetime:
@@ -43,9 +35,9 @@ def test_work_that_lasts_longer_than_a_key_is_trusted_keeps_its_key(database: Da
     clock = Clock(NOW)
     kept = KeptKey(database, taken(database, NOW), clock, every_s=0.01)
     clock.advance(minutes=14)
-    until(lambda: renewed_at(database) == clock.now)
+    assert until(lambda: renewed_at(database) == clock.now)
     clock.advance(minutes=14)
-    until(lambda: renewed_at(database) == clock.now)
+    assert until(lambda: renewed_at(database) == clock.now)
     kept.stop()
     with database.transaction() as conn:
         assert kept.finish(conn, ANSWER)
@@ -56,7 +48,7 @@ def test_it_renews_no_more_what_another_began_anew_and_says_so(database: Databas
     taken(database, NOW + BEGUN_FOR, holder="other")
     with capture_logs() as told:
         kept = KeptKey(database, mine, Clock(NOW + BEGUN_FOR * 2), every_s=0.01)
-        until(lambda: not kept._thread.is_alive())
+        assert until(lambda: not kept._thread.is_alive())
         kept.stop()
         with database.transaction() as conn:
             assert (kept.finish(conn, ANSWER), kept.give_up(conn)) == (False, False)
@@ -77,10 +69,10 @@ def test_a_renewal_whose_acknowledgement_is_lost_leaves_the_key_ours(database: D
         clock.advance(minutes=5)
         wire.arm("after")
         kept = KeptKey(theirs, mine, clock, every_s=0.01)
-        until(lambda: wire.cuts.total() == 1)
+        assert until(lambda: wire.cuts.total() == 1)
         assert renewed_at(database) == NOW + timedelta(minutes=5), "the commit landed"
         clock.advance(minutes=5)
-        until(lambda: renewed_at(database) == clock.now)
+        assert until(lambda: renewed_at(database) == clock.now)
         kept.stop()
     with database.transaction() as conn:
         assert kept.finish(conn, ANSWER)

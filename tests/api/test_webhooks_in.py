@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +12,7 @@ from counterfoil.base import failpoints as points
 from counterfoil.operations.work.runner import channel_of
 from counterfoil.wiring import ticks
 from tests.api.office import Office, charge_event, fresh, signed
+from tests.waiting import at_once
 
 PATH = "/webhooks/simulator"
 
@@ -110,11 +110,7 @@ def test_many_at_once_with_the_same_id_are_stored_once(office: Office):
     def send() -> None:
         answers.append(office.ask("POST", PATH, role=None, content=body, headers=headers))
 
-    threads = [threading.Thread(target=send) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    at_once(send, 8, within_s=30)
     assert [answer.status_code for answer in answers] == [200] * 8
     assert sorted(answer.json()["duplicate"] for answer in answers) == [False] + [True] * 7
     assert stored(office) == [("evt_1", "received", 7, 0)]

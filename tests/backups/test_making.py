@@ -206,15 +206,20 @@ def test_no_key_is_no_backup(apart: Callable[..., Backups]) -> None:
     assert (failed(own).state, "no key to encrypt" in failed(own).error, own.store.ids()) == ("failed", True, [])
 
 
-def test_a_dump_that_fails_in_the_middle_is_no_backup(apart: Callable[..., Backups], monkeypatch: pytest.MonkeyPatch) -> None:
-    own = apart()
+def dumped_through(monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
+    """What the program for dumps writes goes through these words of a shell first."""
     said = dumping.dumping
 
-    def with_a_fault(*given: Any, **more: Any) -> dumping.Command:
+    def through(*given: Any, **more: Any) -> dumping.Command:
         found = said(*given, **more)
-        return found._replace(words=["sh", "-c", '"$@" | head -c 5000; echo the disk is gone >&2; exit 3', "sh", *found.words])
+        return found._replace(words=["sh", "-c", f'"$@" | {shell}', "sh", *found.words])
 
-    monkeypatch.setattr(making, "dumping", with_a_fault)
+    monkeypatch.setattr(making, "dumping", through)
+
+
+def test_a_dump_that_fails_in_the_middle_is_no_backup(apart: Callable[..., Backups], monkeypatch: pytest.MonkeyPatch) -> None:
+    own = apart()
+    dumped_through(monkeypatch, "head -c 5000; echo the disk is gone >&2; exit 3")
     with pytest.raises(DumpFailed, match="the disk is gone"):
         own.make(actor="test")
     assert (failed(own).state, own.store.ids(), list(own.folder.rglob(FILES[DUMP]))) == ("failed", [], [])
@@ -223,13 +228,7 @@ def test_a_dump_that_fails_in_the_middle_is_no_backup(apart: Callable[..., Backu
 def test_a_dump_that_pg_restore_cannot_read_is_no_backup(apart: Callable[..., Backups], monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that ends well and wrote half: found by reading it back."""
     own = apart()
-    said = dumping.dumping
-
-    def half(*given: Any, **more: Any) -> dumping.Command:
-        found = said(*given, **more)
-        return found._replace(words=["sh", "-c", '"$@" | head -c 500000', "sh", *found.words])
-
-    monkeypatch.setattr(making, "dumping", half)
+    dumped_through(monkeypatch, "head -c 500000")
     with pytest.raises(DumpFailed, match="pg_restore"):
         own.make(actor="test")
     assert (failed(own).state, own.store.ids()) == ("failed", [])

@@ -28,6 +28,7 @@ from counterfoil.base.idempotency import (
     request_hash,
 )
 from counterfoil.base.problems import Busy, InvalidInput, KeyReused, NotFound, Problem
+from tests.waiting import at_once
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 REQUEST = {"amount": "1250", "to": {"payee": "p1"}}
@@ -175,11 +176,7 @@ def test_many_racers_have_one_effect_and_one_answer(database: Database) -> None:
                 continue
             return
 
-    threads = [threading.Thread(target=race) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    at_once(race, 8, within_s=30)
     with database.transaction() as conn:
         assert effects(conn) == 1
     assert answers == [{"call": 1}] * 8

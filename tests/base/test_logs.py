@@ -16,18 +16,13 @@ import pytest
 import structlog
 
 from counterfoil.base.logs import GATHERED_S, KEPT_MAX, TEXT_MAX, Gathered, about, start_logging, tell_fast
+from tests.logged import logged
 
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    written = io.StringIO()
-    start_logging("info", stream=written)
-    yield written
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
+    with logged() as written:
+        yield written
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:

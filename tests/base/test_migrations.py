@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +29,7 @@ from counterfoil.base.migrations.runner import (
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.problems import Busy
 from tests.base.postgres_programs import NAMES, PROGRAMS, SMALL, short_folder
+from tests.waiting import at_once
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 LAMP = Machine("lamp", "lamp", ("dark",), {("dark", "light"): "lit", ("lit", "break"): "broken"}, frozenset({"break"}))
@@ -129,11 +129,7 @@ def test_a_number_below_one_that_was_applied_is_refused(empty_url: str, folder: 
 def test_processes_that_migrate_at_once_apply_each_file_once(empty_url: str, folder: Path) -> None:
     (folder / "0001_one.sql").write_text("create table one (n integer); select pg_sleep(0.2);")
     done: list[list[str]] = []
-    threads = [threading.Thread(target=lambda: done.append(migrate(empty_url, folder=folder))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    at_once(lambda: done.append(migrate(empty_url, folder=folder)), 4, within_s=60)
     assert sorted(name for names in done for name in names) == ["0001_one.sql", "0002_two.sql"]
     assert len(done) == 4
 

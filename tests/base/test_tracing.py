@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +18,11 @@ from counterfoil.base.tracing import spans
 from counterfoil.base.tracing.opentelemetry_sdk import OtelTracer, is_wanted, provider_of, traced
 from counterfoil.base.tracing.spans import trace_id_of, use_tracer
 from tests.api.office import Office, fresh, opened
-from tests.builders import Desk, a_program, issue
-from tests.dashboard.conftest import a_desk
+from tests.builders import Desk, issue
+from tests.dashboard import quiet
 
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"  # the example of W3C Trace Context
+desk = quiet.desk_of_main
 
 
 @pytest.fixture
@@ -36,13 +36,6 @@ def exported() -> Iterator[Any]:
     use_tracer(OtelTracer(provider))
     yield kept
     use_tracer(None)
-
-
-@pytest.fixture
-def desk(server: Any, tmp_path: Path) -> Iterator[Desk]:
-    with a_desk(server, tmp_path) as made:
-        a_program(made.database)
-        yield made
 
 
 @pytest.fixture

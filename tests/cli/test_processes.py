@@ -284,15 +284,14 @@ def test_a_server_waits_for_a_database_that_is_not_there_yet(tmp_path: Path):
         assert server.stop() == 0
 
 
+def everything(folder: Path) -> Process:
+    """All in one process, with a private database in this folder."""
+    provider = {"provider_url": NOWHERE, "provider_api_key": PROVIDER_KEY, "provider_webhook_secret": SECRET}
+    return Process(folder, ["up", "--port", "0"], program=PROGRAM, data_folder=str(folder / "data"), **provider)
+
+
 def test_up_runs_everything_in_one_process_and_stops_its_database(tmp_path: Path):
-    settings = {
-        "program": PROGRAM,
-        "provider_url": NOWHERE,
-        "provider_api_key": PROVIDER_KEY,
-        "provider_webhook_secret": SECRET,
-        "data_folder": str(tmp_path / "data"),
-    }
-    process = Process(tmp_path, ["up", "--port", "0"], **settings)
+    process = everything(tmp_path)
     try:
         url = process.said("listening")["url"]
         process.said("worker started")
@@ -307,15 +306,8 @@ def test_up_runs_everything_in_one_process_and_stops_its_database(tmp_path: Path
 
 def test_a_command_that_started_the_private_database_does_not_take_it_from_the_server(tmp_path: Path):
     """`people first` and `up` typed in the same second: whichever came first, the server serves on when the command has ended."""
-    settings = {
-        "program": PROGRAM,
-        "provider_url": NOWHERE,
-        "provider_api_key": PROVIDER_KEY,
-        "provider_webhook_secret": SECRET,
-        "data_folder": str(tmp_path / "data"),
-    }
     command = PrivatePostgres(tmp_path / "data").start()
-    process = Process(tmp_path, ["up", "--port", "0"], **settings)
+    process = everything(tmp_path)
     try:
         url = process.said("listening")["url"]
         before = command.pid

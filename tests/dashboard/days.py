@@ -18,7 +18,6 @@ from counterfoil.base.money import Asset
 from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access.access import SECRET_BYTES, create_key, new_secret
-from counterfoil.operations.webhooks.inbound import receive
 from counterfoil.operations.work.worker import Loop, Worker
 from counterfoil.reconciliation.runs.run import reconcile_provider
 from counterfoil.settlement.invoices.invoices import issue_invoices
@@ -192,18 +191,17 @@ def a_parked_webhook(desk: Desk) -> None:
         '"idempotency_key":"payout-of-somebody-else","amount":"1250","fee":"0","asset":"EUR","status":"paid",'
         '"updated_at":"2026-11-20T08:00:00Z","created_at":"2026-11-20T08:00:00Z"}}'
     )
-    with desk.database.transaction() as conn:
-        receive(
-            conn,
-            make_id("whi"),
-            provider="simulator",
-            event_id="evt_foreign",
-            event_type="payout.paid",
-            body=body.encode(),
-            now=desk.clock.now,
-        )
+    desk.webhook("evt_foreign", "payout.paid", body.encode())
     for _ in range(6):
         desk.work("webhooks")
         desk.clock.advance(minutes=75)
     desk.clock.now = now()
     assert desk.rows("select state from webhook_in where event_id = 'evt_foreign'") == [("parked",)]
+
+
+def a_day_of_trouble_and_breaks(desk: Desk) -> None:
+    """A day of trouble, reconciled with three breaks; its only worker is silent."""
+    desk.spoil_the_statement()
+    a_day_of_trouble(desk)
+    reconciled(desk)
+    a_silent_worker(desk)

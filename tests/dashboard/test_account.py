@@ -13,32 +13,12 @@ from counterfoil.base.edge import entropy
 from counterfoil.operations.access import logins
 from counterfoil.operations.access.passwords import SALT_BYTES
 from counterfoil.operations.access.records import OF_CODE
-from tests.dashboard import days
-from tests.dashboard.conftest import a_desk
+from tests.dashboard import days, quiet
 from tests.people import log_in_as, past_the_guard
 
 PAGE, ACCOUNT = "/admin/reconciliation", "/account"
 PASSWORD, OTHER = "correct horse battery", "another long password"
-
-
-@pytest.fixture(scope="module")
-def desk(server, tmp_path_factory):
-    """One desk for the file: everybody in it has a name of their own."""
-    with a_desk(server, tmp_path_factory.mktemp("account")) as made:
-        days.an_empty_day(made)
-        yield made
-
-
-@pytest.fixture(scope="module")
-def served(desk):
-    with days.served(desk) as url:
-        yield url
-
-
-@pytest.fixture(autouse=True)
-def later(desk):
-    """What failed in the test before is over, and no code of it comes again."""
-    desk.clock.advance(minutes=6)
+desk, later, served = quiet.desk, quiet.later, quiet.served
 
 
 def a_person(desk, name, role="approver"):

@@ -27,7 +27,7 @@ from counterfoil.wiring import NOUNS, PAIRED
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 from tests.dashboard.screens import is_whole_on_every_screen
-from tests.dashboard.test_in_a_browser import EVIL, SCHEMES, WIDTHS, look  # noqa: F401 - a fixture
+from tests.dashboard.test_in_a_browser import EVIL, look  # noqa: F401 - a fixture
 from tests.people import log_in_as, past_the_guard
 
 PATH = "/admin/approvals"
@@ -272,10 +272,4 @@ def test_it_works_without_javascript(inbox, look):  # noqa: F811
 
 def test_it_is_whole_on_every_screen_and_every_word_can_be_read(inbox, look):  # noqa: F811
     page = look(inbox.url, inbox.checker, path=PATH)
-    is_whole_on_every_screen(page, inbox.url + PATH)
-    for scheme in SCHEMES if PICTURES else ():
-        page.emulate_media(color_scheme=scheme)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            page.goto(inbox.url + PATH)
-            page.screenshot(path=Path(PICTURES) / f"approvals-{width}-{scheme}.png", full_page=True)
+    is_whole_on_every_screen(page, inbox.url + PATH, picture="approvals")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -20,10 +18,9 @@ from counterfoil.operations.access.records import AccessEvent, record_access
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 from tests.dashboard.screens import is_whole_on_every_screen
-from tests.dashboard.test_in_a_browser import SCHEMES, WIDTHS, look  # noqa: F401 - a fixture
+from tests.dashboard.test_in_a_browser import look  # noqa: F401 - a fixture
 
 PATH = "/admin/audit"
-PICTURES = os.environ.get("COUNTERFOIL_TEST_PICTURES")
 
 
 @contextmanager
@@ -157,11 +154,4 @@ def test_more_than_a_page_goes_on_and_misses_none(office):
 def test_it_is_whole_on_every_screen_and_in_both_themes(office, look):  # noqa: F811
     _, url, _, _, auditor = office
     page = look(url, auditor, path=PATH)
-    is_whole_on_every_screen(page, url + PATH)
-    if PICTURES:
-        for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme)
-            for width in WIDTHS:
-                page.set_viewport_size({"width": width, "height": 900})
-                page.goto(url + PATH)
-                page.screenshot(path=Path(PICTURES) / f"audit-{scheme}-{width}.png", full_page=True)
+    is_whole_on_every_screen(page, url + PATH, picture="audit")

@@ -30,11 +30,7 @@ RUN = """() => axe.run(document, { resultTypes: ["violations"] }).then((found) =
 def worked(server, tmp_path_factory):
     """A day of trouble, reconciled with breaks, its only worker silent."""
     with a_desk(server, tmp_path_factory.mktemp("axe")) as desk:
-        for fault in ("line_lost", "line_doubled", "line_altered"):
-            desk.fault(fault)
-        days.a_day_of_trouble(desk)
-        days.reconciled(desk)
-        days.a_silent_worker(desk)
+        days.a_day_of_trouble_and_breaks(desk)
         with days.served(desk) as url:
             yield SimpleNamespace(desk=desk, url=url, key=days.a_key(desk.database, role="controller"))
 

@@ -83,8 +83,7 @@ def test_a_full_day_ties_from_invoice_to_payout_and_is_a_yes_once_it_was_reconci
 
 
 def test_a_break_is_a_no_with_its_kind_and_money(desk):
-    for fault in ("line_lost", "line_doubled", "line_altered"):
-        desk.fault(fault)
+    desk.spoil_the_statement()
     days.a_full_day(desk, prices=["100.00", "250.50", "3.33", "9.10"])
     days.reconciled(desk)
     found = json_view(desk)
@@ -158,16 +157,7 @@ def test_no_worker_while_work_waits_is_a_no(desk):
     days.reconciled(desk)
     days.a_silent_worker(desk)
     assert json_view(desk)["verdict"]["word"] == "Yes, but"
-    with desk.database.transaction() as conn:
-        receive(
-            conn,
-            make_id("whi"),
-            provider="simulator",
-            event_id="e",
-            event_type="t",
-            body=b"{}",
-            now=desk.clock.now - timedelta(seconds=1),
-        )
+    desk.webhook("e", "t", b"{}", at=desk.clock.now - timedelta(seconds=1))
     found = json_view(desk)["verdict"]
     assert (found["word"], found["grade"]) == ("No", "wrong")
     assert "no worker" in found["sentence"]

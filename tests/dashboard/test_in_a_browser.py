@@ -31,11 +31,7 @@ EVIL = "<img src=x onerror=\"document.title='taken'\"> & <script>document.title=
 def trouble(server, tmp_path_factory):
     """A day of trouble, reconciled with three breaks, its only worker silent; nothing of it changes."""
     with a_desk(server, tmp_path_factory.mktemp("trouble")) as desk:
-        for fault in ("line_lost", "line_doubled", "line_altered"):
-            desk.fault(fault)
-        days.a_day_of_trouble(desk)
-        days.reconciled(desk)
-        days.a_silent_worker(desk)
+        days.a_day_of_trouble_and_breaks(desk)
         desk.rows("update payout set last_error = %s where state = 'failed' returning id", EVIL)
         with days.served(desk) as url:
             yield SimpleNamespace(desk=desk, url=url, key=days.a_key(desk.database))

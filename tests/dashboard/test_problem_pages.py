@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 
 import httpx2
 import psycopg
@@ -12,21 +10,13 @@ import pytest
 
 from counterfoil.api.http.problems import add_handlers
 from counterfoil.base.ids import ALPHABET
-from tests.dashboard import days
-from tests.dashboard.conftest import a_desk
+from tests.dashboard import days, quiet
 from tests.dashboard.screens import is_whole_on_every_screen
-from tests.dashboard.test_in_a_browser import SCHEMES, WIDTHS, look  # noqa: F401 - a fixture
+from tests.dashboard.test_in_a_browser import look  # noqa: F401 - a fixture
 
-PICTURES = os.environ.get("COUNTERFOIL_TEST_PICTURES")
 PEOPLE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 UNKNOWN_ID = f"po_01{ALPHABET[:24]}"
-
-
-@pytest.fixture(scope="module")
-def desk(server, tmp_path_factory):
-    with a_desk(server, tmp_path_factory.mktemp("problems")) as made:
-        days.an_empty_day(made)
-        yield made
+desk = quiet.desk
 
 
 @pytest.fixture(scope="module")
@@ -121,12 +111,5 @@ def test_who_may_not_is_told_who_may_and_the_auditor_reads_of_it(desk, client):
 def test_they_are_whole_on_every_screen_and_in_both_themes(desk, url, look, broken):  # noqa: F811
     page = look(url, days.a_key(desk.database))
     for name, path in (("missing", "/admin/nothing-here"), ("broken", "/admin/drills")):
-        is_whole_on_every_screen(page, url + path)
-        if PICTURES:
-            for scheme in SCHEMES:
-                page.emulate_media(color_scheme=scheme)
-                for width in WIDTHS:
-                    page.set_viewport_size({"width": width, "height": 700})
-                    page.goto(url + path)
-                    page.screenshot(path=Path(PICTURES) / f"problem-{name}-{scheme}-{width}.png")
+        is_whole_on_every_screen(page, url + path, picture=f"problem-{name}")
     page.complaints.clear()  # the browser says of each that the answer was no 200

@@ -18,7 +18,7 @@ from counterfoil.wiring import JOBS, QUEUES
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 from tests.dashboard.screens import is_whole_on_every_screen
-from tests.dashboard.test_in_a_browser import EVIL, SCHEMES, WIDTHS, look  # noqa: F401 - a fixture
+from tests.dashboard.test_in_a_browser import EVIL, look  # noqa: F401 - a fixture
 from tests.dashboard.test_noun_pages import logged_in
 
 PATH = "/admin/queues"
@@ -173,10 +173,4 @@ def test_it_works_without_javascript_and_by_keyboard(shop, look):  # noqa: F811
 
 def test_it_is_whole_on_every_screen_and_every_word_can_be_read(shop, look):  # noqa: F811
     page = look(shop.url, days.a_key(shop.desk.database, role="operator"), path=PATH)
-    is_whole_on_every_screen(page, shop.url + PATH)
-    for scheme in SCHEMES if PICTURES else ():
-        page.emulate_media(color_scheme=scheme)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            page.goto(shop.url + PATH)
-            page.screenshot(path=Path(PICTURES) / f"queues-{width}-{scheme}.png", full_page=True)
+    is_whole_on_every_screen(page, shop.url + PATH, picture="queues")

@@ -25,8 +25,7 @@ EVIL = "<img src=x onerror=\"document.title='taken'\">"
 def world(server, tmp_path_factory):
     """A day whose statement lost, doubled and altered a line; a run that found it, one that failed, one that is at work."""
     with a_desk(server, tmp_path_factory.mktemp("world")) as desk:
-        for fault in ("line_lost", "line_doubled", "line_altered"):
-            desk.fault(fault)
+        desk.spoil_the_statement()
         days.a_full_day(desk, prices=days.PRICES[:12])
         days.reconciled(desk)
         today = now().date()

@@ -11,30 +11,11 @@ import pytest
 from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.operations.access import access
 from counterfoil.operations.access.records import OF_NAME_AND_ADDRESS
-from tests.dashboard import days
+from tests.dashboard import days, quiet
 from tests.dashboard.conftest import a_desk
 
 PAGE = "/admin/reconciliation"
-
-
-@pytest.fixture(scope="module")
-def desk(server, tmp_path_factory):
-    """One desk for the file: no test changes what another reads."""
-    with a_desk(server, tmp_path_factory.mktemp("sessions")) as made:
-        days.an_empty_day(made)
-        yield made
-
-
-@pytest.fixture(scope="module")
-def served(desk):
-    with days.served(desk) as url:
-        yield url
-
-
-@pytest.fixture(autouse=True)
-def later(desk):
-    """What failed in the test before is over: nobody waits for it."""
-    desk.clock.advance(minutes=6)
+desk, later, served = quiet.desk, quiet.later, quiet.served
 
 
 def a_browser(url):

@@ -71,8 +71,7 @@ from tests.reconciliation.breaks.builders import a_case, an_approval
 def full_books(server: PrivatePostgres, folder: Path) -> Iterator[Desk]:
     """Books in which everything that an invariant speaks of is there: paid, failed, returned and pending, held, reversed, broken."""
     with a_desk(server, folder) as desk:
-        for fault in ("line_lost", "line_doubled", "line_altered"):
-            desk.fault(fault)
+        desk.spoil_the_statement()
         days.a_day_of_trouble(desk)
         days.reconciled(desk, on=now() - timedelta(days=1))
         days.reconciled(desk)

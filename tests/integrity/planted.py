@@ -556,32 +556,32 @@ LOG: Final[Faults] = {
             '9000000000'::xid8 from journal limit 1""",
     },
 }
+
+
+def oldest(table: str, becomes: str) -> str:
+    """What makes of the first row of a table one that has stood still for too long."""
+    return f"update {table} set {becomes} where id = (select min(id) from {table})"
+
+
 MONITORS: Final[Faults] = {
     "INTENT_STUCK": {
-        "an intent stands still": """update intent set state = 'processing', state_at = now() - interval '20 minutes'
-            where id = (select min(id) from intent)""",
+        "an intent stands still": oldest("intent", "state = 'processing', state_at = now() - interval '20 minutes'"),
     },
     "HOLDBACK_OVERDUE": {
-        "nobody releases it": """update holdback_tranche set state = 'held', release_at = now() - interval '3 days'
-            where id = (select min(id) from holdback_tranche)""",
+        "nobody releases it": oldest("holdback_tranche", "state = 'held', release_at = now() - interval '3 days'"),
     },
     "OUTBOX_SENDING_STUCK": {
-        "a worker died while it sent": """update provider_payout set state = 'sending', state_at = now() - interval '31 minutes'
-            where id = (select min(id) from provider_payout)""",
+        "a worker died while it sent": oldest("provider_payout", "state = 'sending', state_at = now() - interval '31 minutes'"),
     },
     "PAYOUT_SENT_SILENT": {
-        "nobody knows whether it arrived": """update provider_payout set state = 'unknown', state_at = now() - interval '11 minutes'
-            where id = (select min(id) from provider_payout)""",
-        "nobody asked about it": """update provider_payout set state = 'sent', due_at = now() - interval '11 minutes'
-            where id = (select min(id) from provider_payout)""",
+        "nobody knows whether it arrived": oldest("provider_payout", "state = 'unknown', state_at = now() - interval '11 minutes'"),
+        "nobody asked about it": oldest("provider_payout", "state = 'sent', due_at = now() - interval '11 minutes'"),
     },
     "PAYOUT_PROCESSING_AGED": {
-        "a payee waits": """update payout set state = 'processing', state_at = now() - interval '25 hours'
-            where id = (select min(id) from payout)""",
+        "a payee waits": oldest("payout", "state = 'processing', state_at = now() - interval '25 hours'"),
     },
     "HELD_AGED": {
-        "a hold was forgotten": """update payout set state = 'held', state_at = now() - interval '31 days'
-            where id = (select min(id) from payout)""",
+        "a hold was forgotten": oldest("payout", "state = 'held', state_at = now() - interval '31 days'"),
     },
     "CHARGEBACK_AGED": {
         "its bank never decides": """update chargeback set opened_at = now() - interval '91 days', answer_by = null
@@ -604,8 +604,7 @@ MONITORS: Final[Faults] = {
         "it stopped half way": "update payout_batch set state = 'executing', state_at = now() - interval '2 hours'",
     },
     "WEBHOOK_IN_PARKED": {
-        "nobody sees to it": """update webhook_in set state = 'parked', state_at = now() - interval '2 hours'
-            where id = (select min(id) from webhook_in)""",
+        "nobody sees to it": oldest("webhook_in", "state = 'parked', state_at = now() - interval '2 hours'"),
     },
     "EVENT_DELIVERED": {
         "its delivery is taken out": "delete from webhook_delivery",

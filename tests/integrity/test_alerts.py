@@ -15,6 +15,7 @@ from counterfoil.operations.work.runner import Runner
 from counterfoil.reconciliation.runs.schedule import gaps, take_slot, withdraw
 from tests.integrity.conftest import CARL, Watch
 from tests.integrity.test_sentinel import MENDED, UNBALANCED
+from tests.waiting import at_once
 
 CODE = "LEDGER_UNBALANCED"
 
@@ -242,11 +243,7 @@ def test_two_who_resolve_at_once_resolve_it_once_and_the_other_is_told(watch: Wa
         except Problem as refused:
             said.append(type(refused).__name__)
 
-    threads = [threading.Thread(target=resolves) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(resolves, 2)
     assert said.count("resolved") == 1, said
     assert set(said) - {"resolved"} <= {"Busy", "TransitionRefused"}, said
     assert watch.rows("select count(*) from step where subject_id = %s and verb = 'resolve'", alert) == [(1,)]

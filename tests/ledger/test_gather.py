@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +25,7 @@ from counterfoil.ledger.problems import InsufficientFunds, UnknownProgram
 from counterfoil.ledger.reads.balances import balance
 from tests.ledger.builders import CASH, ESCROW, PAYEE, PROGRAM, a_journal, a_movement, a_program
 from tests.loops import run_in_loop
+from tests.waiting import until
 
 LANE = Lane(PROGRAM, "EUR", "test", "tester")
 
@@ -51,19 +52,11 @@ def held_up(database: Database) -> Any:
     return conn
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for it, at most ten seconds."""
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.001)
-
-
 def test_threads_that_come_together_share_a_commit(gatherer: Gatherer, database: Database):
     with ThreadPoolExecutor(40) as pool:
         with held_up(database):
             futures = [pool.submit(gatherer.post, PROGRAM, a_journal((CASH, ESCROW, 1)), timeout_s=20) for _ in range(40)]
-            until(lambda: gatherer.asked == 40)
+            assert until(lambda: gatherer.asked == 40)
         results = [future.result() for future in futures]
     assert len({result.journal_id for result in results}) == 40
     assert gatherer.commits <= 2
@@ -115,7 +108,7 @@ def test_a_program_that_waits_for_a_lock_delays_no_other_program(gatherer: Gathe
     with ThreadPoolExecutor(4) as pool:
         with held_up(database):
             stuck = [pool.submit(gatherer.post, PROGRAM, a_journal((CASH, ESCROW, 1)), timeout_s=20) for _ in range(3)]
-            until(lambda: gatherer.asked == 3)
+            assert until(lambda: gatherer.asked == 3)
             time.sleep(0.1)
             began = time.monotonic()
             assert not gatherer.post("other", a_journal((CASH, ESCROW, 1)), timeout_s=20).existed
@@ -131,7 +124,7 @@ def test_who_comes_when_the_line_is_full_is_told_at_once(database: Database):
     with ThreadPoolExecutor(8) as pool:
         with held_up(database):
             futures = [pool.submit(gatherer.post, PROGRAM, a_journal(), timeout_s=20) for _ in range(8)]
-            until(lambda: sum(future.done() for future in futures) >= 2)  # at most three were taken, three wait
+            assert until(lambda: sum(future.done() for future in futures) >= 2)  # at most three were taken, three wait
         outcomes = [future.exception() for future in futures]
     assert sum(isinstance(outcome, Busy) for outcome in outcomes) >= 2
     assert sum(outcome is None for outcome in outcomes) >= 3
@@ -144,7 +137,7 @@ def test_closing_writes_what_waits(gatherer: Gatherer, database: Database):
     with ThreadPoolExecutor(5) as pool:
         with held_up(database):
             futures = [pool.submit(gatherer.post, PROGRAM, a_journal((CASH, ESCROW, 1))) for _ in range(5)]
-            until(lambda: gatherer.asked == 5)
+            assert until(lambda: gatherer.asked == 5)
             closer = threading.Thread(target=gatherer.close)
             closer.start()
         closer.join()
@@ -213,7 +206,7 @@ def test_one_bad_request_fails_alone(gatherer: Gatherer, database: Database):
             futures = [
                 pool.submit(gatherer.post, PROGRAM, a_journal((CASH, ESCROW, 1), kind="unlucky" if n == 3 else "test")) for n in range(6)
             ]
-            until(lambda: gatherer.asked == 6)
+            assert until(lambda: gatherer.asked == 6)
         failures = [future.exception() for future in futures]
     assert [failure is not None for failure in failures] == [n == 3 for n in range(6)]
     assert minor(database) == 5

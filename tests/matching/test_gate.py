@@ -89,25 +89,21 @@ def test_a_sum_of_records_in_another_state_is_no_sum_of_a_counterparty(tmp_path)
     assert matches(outcome) == []
 
 
+def named_in_a_text(folder, ours, amount):
+    """Held against one line of this amount, whose text names both references."""
+    theirs = [row("s1", reference="t", memo="INV001 INV002", amount=amount)]
+    return run(folder, ours, theirs, rules_text(EXACT + a_pass("embedded")))
+
+
 def test_references_in_a_text_whose_records_failed_are_a_break_with_all_of_them(tmp_path):
     ours = [row("p1", reference="INV001", amount=30, status="failed"), row("p2", reference="INV002", amount=70)]
-    outcome = run(
-        tmp_path,
-        ours,
-        [row("s1", reference="t", memo="INV001 INV002", amount=100)],
-        rules_text(EXACT + a_pass("embedded")),
-    )
+    outcome = named_in_a_text(tmp_path, ours, 100)
     assert stakes(outcome) == [("STATUS_MISMATCH", "p1;p2", "s1", 100)]
 
 
 def test_references_in_a_text_whose_sum_differs_are_one_break_with_all_of_them(tmp_path):
     ours = [row("p1", reference="INV001", amount=30), row("p2", reference="INV002", amount=70)]
-    outcome = run(
-        tmp_path,
-        ours,
-        [row("s1", reference="t", memo="INV001 INV002", amount=99)],
-        rules_text(EXACT + a_pass("embedded")),
-    )
+    outcome = named_in_a_text(tmp_path, ours, 99)
     assert stakes(outcome) == [("AMOUNT_MISMATCH", "p1;p2", "s1", 1)]
 
 

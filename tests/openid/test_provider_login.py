@@ -17,13 +17,13 @@ from counterfoil.operations.access.oidc import refusals as why
 from counterfoil.operations.access.oidc.provider import LoginProvider, parse_provider
 from counterfoil.operations.access.oidc.refusals import ProviderLoginRefused
 from counterfoil.operations.access.principals import end_principal
-from tests.dashboard import days
-from tests.dashboard.conftest import a_desk
+from tests.dashboard import days, quiet
 from tests.openid.provider import CLIENT, SECRET
 from tests.people import log_in_as, past_the_guard
 
 pytest.importorskip("authlib", reason="the extra `oidc` is not installed")
 PAGE = "/admin/reconciliation"
+desk = quiet.desk
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +37,6 @@ def provider():
     finally:
         process.stdin.close()
         process.wait(10)
-
-
-@pytest.fixture(scope="module")
-def desk(server, tmp_path_factory):
-    with a_desk(server, tmp_path_factory.mktemp("openid")) as made:
-        days.an_empty_day(made)
-        yield made
 
 
 @pytest.fixture(scope="module")

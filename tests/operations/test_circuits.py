@@ -16,6 +16,7 @@ from counterfoil.operations.work.outside import run_outside
 from counterfoil.operations.work.runner import Runner, Tally, finish, put_back
 from counterfoil.operations.work.station import NotReady, OutsideQuestion, Station, Stopped
 from tests.operations.conftest import ERRANDS, NOW, do, rows
+from tests.waiting import at_once
 
 LIMITS = CircuitLimits(failures=3, rest=timedelta(seconds=30))
 CLOSED = Circuit("cir_1", "fast", "errands", "closed", NOW, 0, NOW, 0, 0, 0, None, None, None, None)
@@ -276,11 +277,7 @@ def test_two_failures_at_once_make_one_circuit_and_both_count(errands, clock):
             ready.wait(10)
             note_health(conn, "fast", "errands", Health(False, "no answer"), now=clock.now, limits=LIMITS)
 
-    threads = [threading.Thread(target=one) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
+    at_once(one, 2)
     with errands.transaction() as conn:
         [circuit] = list_circuits(conn, rows_max=10, after=None, state=None)
         assert circuit.failures == 2

@@ -30,6 +30,7 @@ from counterfoil.operations.credentials import (
 )
 from counterfoil.operations.work.worker import listen
 from tests.passwords import ASKED, FIRST, Kept, login_with_password
+from tests.waiting import at_once
 
 
 class Stopped(Exception):
@@ -184,11 +185,7 @@ def test_two_that_change_it_at_once_come_one_after_the_other_and_lock_nobody_out
         except BaseException as error:  # noqa: BLE001 - any at all would be the fault
             failed.append(error)
 
-    threads = [threading.Thread(target=changes) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(changes, 3)
     (last,) = passwords_of(kept.url)
     assert (failed, lets_in(kept, last), len(told(kept))) == ([], True, 3)
 

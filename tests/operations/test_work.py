@@ -25,6 +25,7 @@ from counterfoil.operations.work.runner import (
     run_here,
 )
 from tests.operations.conftest import ERRANDS, NOW, do, rows
+from tests.waiting import at_once
 
 LEASE = timedelta(seconds=60)
 
@@ -122,11 +123,7 @@ def test_many_workers_at_once_do_each_item_once(errands, clock):
         while run_here(Runner(errands, clock, threading.current_thread().name, rows_max=1), ERRANDS, do).handled:
             pass
 
-    threads = [threading.Thread(target=drain) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
+    at_once(drain, 6)
     assert {done for _, done in rows(errands)} == {1}
 
 

@@ -12,6 +12,7 @@ from counterfoil.base.edge import now
 from counterfoil.operations.events.events import EVENTS
 from counterfoil.operations.work.runner import Tally, wake
 from counterfoil.operations.work.worker import DOWN_AFTER, Loop, Worker, list_workers, listen
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -27,15 +28,6 @@ def start(database):
     yield make
     for worker in started:
         worker.stop()
-
-
-def until(holds, seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if holds():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def status(database):

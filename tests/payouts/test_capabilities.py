@@ -86,15 +86,20 @@ def declare(desk, **what) -> None:
     desk.provider.capabilities = desk.provider.capabilities._replace(**what)
 
 
-def test_an_attempt_older_than_the_providers_memory_of_keys_is_not_sent_again_but_asked_about(desk):
-    """The rule stands in the announcement, where a re-send would become a second order, and follows what the provider declares."""
-    declare(desk, key_memory=timedelta(minutes=3), horizon=timedelta(minutes=1))
+def sent_against(desk, fault: str) -> None:
+    """A payout is sent, and the provider has this fault once."""
     [invoice] = issue(desk.database, "100.00")
     desk.pay(invoice, 100_00)
     desk.deliver()
     desk.work("webhooks", "verify", "settle", "events", "reserve")
-    desk.fault("error_before_accepting", on="payout.create", count=1)
+    desk.fault(fault, on="payout.create", count=1)
     desk.work("outbox", "answers")
+
+
+def test_an_attempt_older_than_the_providers_memory_of_keys_is_not_sent_again_but_asked_about(desk):
+    """The rule stands in the announcement, where a re-send would become a second order, and follows what the provider declares."""
+    declare(desk, key_memory=timedelta(minutes=3), horizon=timedelta(minutes=1))
+    sent_against(desk, "error_before_accepting")
     desk.work("reconcile-pull")
     assert desk.rows("select state, attempt from provider_payout") == [("queued", 1)]
     desk.clock.advance(minutes=4)
@@ -109,12 +114,7 @@ def test_an_attempt_older_than_the_providers_memory_of_keys_is_not_sent_again_bu
 
 def test_a_provider_that_can_be_asked_by_nothing_is_not_asked_and_its_payout_waits_for_a_person(desk):
     declare(desk, looks_up_by=(), key_memory=timedelta())
-    [invoice] = issue(desk.database, "100.00")
-    desk.pay(invoice, 100_00)
-    desk.deliver()
-    desk.work("webhooks", "verify", "settle", "events", "reserve")
-    desk.fault("error_after_accepting", on="payout.create", count=1)
-    desk.work("outbox", "answers")
+    sent_against(desk, "error_after_accepting")
     for _ in range(3):
         desk.clock.advance(days=2)
         desk.work("outbox", "answers", "repair", "reconcile-pull")

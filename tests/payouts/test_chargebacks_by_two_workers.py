@@ -14,7 +14,6 @@ from counterfoil.wiring import ticks
 from tests.builders import Desk, a_destination, a_program, issue
 from tests.payouts.refunding import go
 from tests.payouts.test_escrow_chargebacks import books_are_true
-from tests.payouts.test_escrow_chargebacks import simulator as simulator
 
 PAYEES = ("payee-1", "payee-2")
 

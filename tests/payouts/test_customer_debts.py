@@ -29,7 +29,6 @@ from tests.payouts.test_escrow_chargebacks import (  # noqa: F401 - the fixtures
     funded,
     pays,
     says,
-    simulator,
     strangers,
     tried,
 )

@@ -218,13 +218,19 @@ def test_paid_late_takes_back_a_next_try_that_never_began(world):
     world.still_true()
 
 
-def test_paid_late_beside_a_next_try_under_way_is_owed_back_and_netted_when_that_one_fails(world):
+def sent_again_and_the_first_was_paid(world):
+    """A first try failed and a second is under way, when the provider says that the first was paid; the second."""
     first = failed(world)
     by(world, retry_payout)
     second = sent(world)
     world.orders[world.standing(first).key] = "paid"
     world.webhook(first, "paid")
     world.look_up(first)
+    return second
+
+
+def test_paid_late_beside_a_next_try_under_way_is_owed_back_and_netted_when_that_one_fails(world):
+    second = sent_again_and_the_first_was_paid(world)
     assert (world.payout(), world.states()) == ("processing", ["succeeded", "sent"])
     assert world.purse() == (0, OWED, OWED, OWED)
     assert world.row("select count(*) from event where name = 'payout_overpaid'") == (1,)
@@ -235,12 +241,7 @@ def test_paid_late_beside_a_next_try_under_way_is_owed_back_and_netted_when_that
 
 
 def test_paid_twice_is_owed_back_and_the_payees_next_payout_pays_it(world):
-    first = failed(world)
-    by(world, retry_payout)
-    second = sent(world)
-    world.orders[world.standing(first).key] = "paid"
-    world.webhook(first, "paid")
-    world.look_up(first)
+    second = sent_again_and_the_first_was_paid(world)
     becomes(world, second, "paid")
     assert (world.payout(), world.purse()) == ("completed", (0, 0, 2 * OWED, OWED))
     world.owe_more(150)
@@ -264,12 +265,7 @@ def test_a_second_payment_under_the_same_key_is_shown_and_takes_nothing_from_wha
 
 
 def test_a_debt_is_not_taken_from_money_that_a_court_has_frozen(world):
-    first = failed(world)
-    by(world, retry_payout)
-    second = sent(world)
-    world.orders[world.standing(first).key] = "paid"
-    world.webhook(first, "paid")
-    world.look_up(first)
+    second = sent_again_and_the_first_was_paid(world)
     becomes(world, second, "paid")
     world.owe_more(150)
     account = {"asset": "EUR", "reason": "court order", "actor": "c", "now": world.now}

@@ -30,19 +30,13 @@ from counterfoil.settlement.escrow.freezing import freeze_escrow, unfreeze_escro
 from counterfoil.settlement.escrow.moving import EscrowRefuses, refund_escrow, release_escrow, repay_escrow, rule_escrow
 from counterfoil.settlement.escrow.noun import ESCROW_NOUN
 from counterfoil.settlement.escrow.taken_back import Share, shares_of
-from counterfoil.simulator.process import spawn_simulator
 from counterfoil.wiring import INVARIANTS
 from tests.builders import Desk, a_program
 from tests.settlement.escrow.test_escrow_work import opened, row
 from tests.settlement.escrow.vault import EXPIRES, hand
+from tests.waiting import second_waits
 
 DEBT = "receivable:customer:ann"
-
-
-@pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory):
-    with spawn_simulator(tmp_path_factory.mktemp("simulator"), settle_ms=0, payout_fee=0) as found:
-        yield found
 
 
 @pytest.fixture
@@ -302,24 +296,7 @@ def test_of_a_use_and_a_chargeback_at_once_the_second_waits_and_sees_the_first(d
         "chargeback": lambda conn: apply_chargebacks(conn, [fact], provider="simulator", make_id=make_id, now=desk.clock.now),
         "use": lambda conn: fund_escrow(conn, one, hand(), provider="simulator", reference=charge),
     }
-    act, other = acts.pop(first), *acts.values()
-    refused: list[str] = []
-
-    def late() -> None:
-        try:
-            with desk.database.transaction() as conn:
-                other(conn)
-        except Problem as problem:
-            refused.append(problem.sentence())
-
-    with desk.database.transaction() as conn:
-        act(conn)
-        thread = threading.Thread(target=late)
-        thread.start()
-        while thread.is_alive() and not desk.rows("select from pg_locks where not granted"):
-            thread.join(0.02)
-        assert thread.is_alive(), "it waits for whoever was first"
-    thread.join()
+    refused = second_waits(desk.database, acts.pop(first), *acts.values())
     if first == "chargeback":
         assert ["took it back" in why for why in refused] == [True]
         assert (row(desk, one)[0], desk.balance(DEBT)) == ("pending", 0)

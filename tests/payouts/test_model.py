@@ -4,7 +4,6 @@ no money is out twice without being owed back, none is given back that is out, a
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from counterfoil.payouts.machines import PROVIDER_PAYOUT, PULLING
 from counterfoil.payouts.payouts.by_hand import cancel_payout, reissue_payout, retry_payout
 from counterfoil.payouts.payouts.matter import NotNow
 from counterfoil.payouts.provider_payouts.attempts_by_hand import cancel_attempt, quarantine_attempt, release_attempt
+from tests.lives import RolledBackLife
 from tests.payouts.world import OWED, World
 from tests.soak import examples
 
@@ -35,16 +35,13 @@ PICK = st.integers(0, 9)
 def life_in(conn: Any) -> type[RuleBasedStateMachine]:
     """A machine whose every life is lived in `conn` and rolled back."""
 
-    class OnePayout(RuleBasedStateMachine):
+    class OnePayout(RolledBackLife):
         """`heard` is every word the provider ever said of a key: webhooks bring them late, doubled and out of order.
 
         `flying` holds announced calls that nobody has answered: each lands or not, at any time before its horizon.
         """
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.stack = ExitStack()
-            self.stack.enter_context(conn.transaction(force_rollback=True))
+        books = conn
 
         @initialize()
         def begin(self) -> None:
@@ -57,7 +54,7 @@ def life_in(conn: Any) -> type[RuleBasedStateMachine]:
                 if hasattr(self, "world"):
                     self.in_the_end()
             finally:
-                self.stack.close()
+                super().teardown()
 
         # What the provider does by itself.
 

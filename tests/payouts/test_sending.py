@@ -11,7 +11,7 @@ import pytest
 
 from counterfoil.base import failpoints as points
 from counterfoil.base.edge import make_id, now
-from counterfoil.operations.webhooks.inbound import receive, requeue_webhook
+from counterfoil.operations.webhooks.inbound import requeue_webhook
 from counterfoil.operations.work.calls import HORIZON, begun, calls_of
 from counterfoil.payouts.machines import SENDING
 from counterfoil.wiring import ticks
@@ -282,16 +282,7 @@ def test_a_webhook_parked_twice_holds_no_other_up(desk):
         b'{"id":"evt_x","type":"payout.paid","data":{"id":"po_x","idempotency_key":"not-ours","amount":"1","amount_paid":null,'
         b'"fee":"0","asset":"EUR","status":"paid","failure_code":null,"updated_at":"2026-11-19T10:00:00+00:00"}}'
     )
-    with desk.database.transaction() as conn:
-        receive(
-            conn,
-            make_id("whi"),
-            provider="simulator",
-            event_id="evt_x",
-            event_type="payout.paid",
-            body=body,
-            now=desk.clock.now,
-        )
+    desk.webhook("evt_x", "payout.paid", body)
     for _ in range(3):
         for _ in range(7):
             desk.ticks["webhooks"]()

@@ -13,17 +13,10 @@ from counterfoil.payouts.provider_payouts.brakes import brake_on
 from counterfoil.payouts.provider_payouts.standings import lock_settlements
 from counterfoil.payouts.refunds.refunds import UnderDispute
 from counterfoil.settlement.invoices.invoices import cancel_invoice
-from counterfoil.simulator.process import spawn_simulator
 from tests.builders import NOW, Desk, a_destination, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid, refund
 from tests.payouts.test_disputes import decided, effect, opened
 from tests.payouts.test_escrow_chargebacks import pays, says
-
-
-@pytest.fixture(scope="module")
-def simulator(tmp_path_factory: pytest.TempPathFactory):
-    with spawn_simulator(tmp_path_factory.mktemp("simulator"), settle_ms=0, payout_fee=0) as found:
-        yield found
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from counterfoil.ledger.journals.journal import NewJournal, post_journals
 from counterfoil.operations.providers import Accepted, Answer, Found, Later, NotThere, PayoutFact, Refused, Unclear
 from counterfoil.operations.work.calls import HORIZON, NewCall, announce_call, store_answer
 from counterfoil.operations.work.runner import Runner
-from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.invariants import INVARIANTS
 from counterfoil.payouts.machines import PROVIDER_PAYOUT
 from counterfoil.payouts.payouts.reserving import reserve_due
@@ -36,6 +35,7 @@ from counterfoil.payouts.provider_payouts.outcome_rules import (
 )
 from counterfoil.payouts.provider_payouts.outcomes import apply_facts, carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
+from tests.builders import a_destination, balance_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SILENT = timedelta(minutes=10)
@@ -88,16 +88,7 @@ class World:
     # What we do.
 
     def destination(self, token: str) -> None:
-        set_destination(
-            self.conn,
-            make_id("dst"),
-            program_id=PROGRAM,
-            payee_id=PAYEE,
-            provider="simulator",
-            token=token,
-            actor="test",
-            now=self.now,
-        )
+        a_destination(self.conn, PAYEE, token, at=self.now)
 
     def reserve(self) -> None:
         self.conn.execute("update payout set due_at = %s where state = 'pending' and due_at is not null", [self.now])
@@ -184,11 +175,7 @@ class World:
         return str(self.row("select id from payout order by reissue desc limit 1")[0])
 
     def balance(self, name: str) -> int:
-        found = self.conn.execute(
-            "select case when debit_normal then debits - credits else credits - debits end from account where name = %s",
-            [name],
-        ).fetchone()
-        return int(found[0]) if found else 0
+        return balance_of(self.conn, name)
 
     def purse(self) -> tuple[int, int, int, int]:
         """Payable, in transit, out, and owed back by the payee."""

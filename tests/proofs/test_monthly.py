@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +16,11 @@ from counterfoil.proofs.monthly import month_before
 from counterfoil.proofs.packages.store import ProofStoreUnset
 from counterfoil.wiring import JOBS
 from tests.api.office import wiring_for
-from tests.builders import Desk, a_program, issue
-from tests.dashboard.conftest import a_desk
+from tests.builders import Desk, issue
+from tests.dashboard import quiet
 
 JOB = next(job for job in JOBS if job.name == "audit-export")
+desk = quiet.desk_of_main
 
 
 class Killed(Exception):
@@ -39,13 +40,6 @@ def test_the_month_before_is_that_of_utc(at: str, start: str, end: str) -> None:
     found = month_before(datetime.fromisoformat(at))
     assert [f"{one:%Y-%m-%d}" for one in found] == [start, end]
     assert {one.tzinfo for one in found} == {UTC}
-
-
-@pytest.fixture
-def desk(server: Any, tmp_path: Path) -> Iterator[Desk]:
-    with a_desk(server, tmp_path) as made:
-        a_program(made.database)
-        yield made
 
 
 @pytest.fixture

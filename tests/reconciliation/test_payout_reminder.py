@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from counterfoil.integrity.telling import WARNINGS
 from counterfoil.reconciliation.payout_reminder import waiting_payouts
 from counterfoil.wiring import JOBS
 from tests.api.office import wiring_for
-from tests.builders import PROGRAM, Desk, a_program, issue
-from tests.dashboard.conftest import a_desk
+from tests.builders import PROGRAM, Desk, issue
+from tests.dashboard import quiet
 
 JOB = next(job for job in JOBS if job.name == "payout-reminder")
-
-
-@pytest.fixture
-def desk(server: Any, tmp_path: Path) -> Iterator[Desk]:
-    with a_desk(server, tmp_path) as made:
-        a_program(made.database)
-        yield made
+desk = quiet.desk_of_main
 
 
 def context(desk: Desk, at: datetime) -> Any:

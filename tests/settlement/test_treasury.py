@@ -14,8 +14,8 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.settlement.escrow.moving import release_escrow
 from counterfoil.settlement.treasury.invariants import INVARIANTS
 from counterfoil.settlement.treasury.treasury import TreasuryHoldsLess, TreasuryMovement, move_fees, summarize
-from tests.builders import NOW, PROGRAM
-from tests.settlement.escrow.vault import EXPIRES, a_funded_escrow, a_program_for_escrow, balance, hand
+from tests.builders import NOW, PROGRAM, balance_of
+from tests.settlement.escrow.vault import EXPIRES, a_funded_escrow, a_program_for_escrow, hand
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def test_a_range_opens_with_what_was_held_and_ends_with_what_is(books: Any) -> N
     assert one[:11] == ("EUR", 3_00, 10_00, 0, 3_00, 10_00, 1_00, 2_00, 0, 1_50, 1_50)
     assert one.adds_up
     (whole,) = summarize(books, PROGRAM, start=NOW - day, end=EXPIRES)
-    assert (whole.opening, whole.held) == (0, balance(books, "fee:platform") - 5_00)
-    assert whole.validator_held == balance(books, "payable:validator")
-    assert balance(books, "cash:bank:own") == 5_00
+    assert (whole.opening, whole.held) == (0, balance_of(books, "fee:platform") - 5_00)
+    assert whole.validator_held == balance_of(books, "payable:validator")
+    assert balance_of(books, "cash:bank:own") == 5_00
     assert run_invariants(books, INVARIANTS) == []
 
 

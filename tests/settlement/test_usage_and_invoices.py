@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -21,6 +20,7 @@ from counterfoil.settlement.invoices.invoices import (
 from counterfoil.settlement.payments.payments import receive_charges
 from counterfoil.settlement.usage.usage import import_usage
 from tests.builders import PROGRAM, a_charge, a_program, issue, usage_csv
+from tests.waiting import at_once
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -95,11 +95,7 @@ def test_a_file_of_nothing_but_mistakes_records_nothing_and_names_them_all(progr
 
 def test_two_who_bring_the_same_file_at_once_double_nothing(program):
     body, results = usage_csv(*["1.00"] * 100), []
-    threads = [threading.Thread(target=lambda: results.append(bring(program, body))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    at_once(lambda: results.append(bring(program, body)), 4, within_s=30)
     assert sum(one.new for one in results) == 100 == count(program, "usage_record")
 
 
@@ -124,11 +120,7 @@ def test_one_invoice_for_each_customer_payee_and_asset_with_its_lines(program):
 def test_two_who_issue_at_once_put_no_record_on_two_invoices(program):
     bring(program, usage_csv(*["1.00"] * 200))
     results = []
-    threads = [threading.Thread(target=lambda: results.append(bill(program))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    at_once(lambda: results.append(bill(program)), 4, within_s=30)
     assert sum(len(one.invoice_ids) for one in results) == 200
     assert count(program, "invoice") == 200
 
@@ -163,11 +155,7 @@ def test_two_webhooks_of_one_charge_that_race_book_it_once(program):
         except StateMoved:
             results.append(0)
 
-    threads = [threading.Thread(target=pay) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
+    at_once(pay, 6, within_s=30)
     assert sorted(results) == [0, 0, 0, 0, 0, 1]
     assert count(program, "payment") == 1
 

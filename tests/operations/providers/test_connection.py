@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from counterfoil.operations.providers.connection import NoAnswer, NotConnected, NotSent, OneRequest
+from tests.waiting import until
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\n{}"
 
@@ -69,15 +70,6 @@ def peer():
     yield make
     for one in made:
         one.listening.close()
-
-
-def until(holds, seconds: float = 5.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if holds():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_it_is_connected_before_anything_is_sent_and_carries_one_request(peer):

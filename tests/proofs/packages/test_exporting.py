@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -30,18 +29,10 @@ from counterfoil.proofs.packages.store import stored
 from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.verify import INCOMPLETE, OK, UNKNOWN_KEYS
 from tests.builders import PROGRAM
-from tests.dashboard.conftest import a_desk
-from tests.proofs.builders import House, Verifiers, a_house, standalone, unpacked
+from tests.proofs.builders import House, Verifiers, standalone, unpacked
 
 MOVED = [("bad_debt", "platform:own_funds", 1)]
 MORE: dict[str, Any] = {"kind": "t", "asset": "EUR", "actor": "t", "now": now(), "narrative": "x" * 900}
-
-
-@pytest.fixture(scope="module")
-def house(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("exporting")
-    with a_desk(server, folder) as desk:
-        yield a_house(desk, folder / "store")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -39,15 +38,7 @@ from counterfoil.proofs.signing.signers import (
 )
 from counterfoil.proofs.verifying.reading import ProofBroken
 from counterfoil.proofs.verifying.signatures import refuse_another_request
-from tests.dashboard.conftest import a_desk
-from tests.proofs.builders import House, Person, a_house, a_person
-
-
-@pytest.fixture(scope="module")
-def house(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("signing")
-    with a_desk(server, folder) as desk:
-        yield a_house(desk, folder / "store")
+from tests.proofs.builders import House, Person, a_person
 
 
 @pytest.fixture

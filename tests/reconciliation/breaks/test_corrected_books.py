@@ -23,8 +23,7 @@ def verdict(desk):
 
 
 def test_what_is_adjusted_is_found_no_more_and_no_journal_is_a_new_break(desk):
-    for fault in ("line_lost", "line_doubled", "line_altered"):
-        desk.fault(fault)
+    desk.spoil_the_statement()
     days.a_full_day(desk, prices=days.PRICES[:6])
     days.reconciled(desk)
     assert verdict(desk) == ("not reconciled", 3)

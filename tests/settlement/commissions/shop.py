@@ -76,14 +76,6 @@ def a_refund(conn: Connection[Any], sale: str, amount: int, *, platform: int = 0
     return made
 
 
-def balance(conn: Connection[Any], name: str) -> int:
-    """On its normal side, minor units; 0 when it was never opened."""
-    row = conn.execute(
-        "select case when debit_normal then debits - credits else credits - debits end from account where name = %s", [name]
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
 def still_true(conn: Connection[Any]) -> None:
     found = run_invariants(conn, [*INVARIANTS, *TREE, *LEDGER])
     assert found == [], found

@@ -6,7 +6,6 @@ of each affiliate what it has and what it still owes. After every step the accou
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +17,9 @@ from counterfoil.base.edge import make_id
 from counterfoil.settlement.commissions.model import list_commissions
 from counterfoil.settlement.commissions.moving import mature, pay_affiliates, take_back
 from counterfoil.settlement.commissions.verifying import verify_commissions
-from tests.builders import NOW
-from tests.settlement.commissions.shop import DAYS, TERMS, a_refund, a_sale, a_shop, balance, still_true
+from tests.builders import NOW, balance_of
+from tests.lives import RolledBackLife
+from tests.settlement.commissions.shop import DAYS, TERMS, a_refund, a_sale, a_shop, still_true
 
 
 @dataclass
@@ -35,14 +35,8 @@ class Piece:
 def life_in(conn: Any) -> type[RuleBasedStateMachine]:
     """A machine whose every life is lived in `conn` and rolled back."""
 
-    class OneAffiliate(RuleBasedStateMachine):
-        def __init__(self) -> None:
-            super().__init__()
-            self.stack = ExitStack()
-            self.stack.enter_context(conn.transaction(force_rollback=True))
-
-        def teardown(self) -> None:
-            self.stack.close()
+    class OneAffiliate(RolledBackLife):
+        books = conn
 
         @initialize(bps=st.integers(1, 2000), minimum=st.integers(0, 300))
         def begin(self, bps: int, minimum: int) -> None:
@@ -121,10 +115,10 @@ def life_in(conn: Any) -> type[RuleBasedStateMachine]:
                 return
             for where in ("accrued", "payable"):
                 expected = sum(one.left for one in self.pieces if one.where == where)
-                assert balance(conn, f"{where}:affiliate:{self.affiliate}") == expected, where
-            assert balance(conn, f"payable:payee:{self.affiliate}") == self.has
+                assert balance_of(conn, f"{where}:affiliate:{self.affiliate}") == expected, where
+            assert balance_of(conn, f"payable:payee:{self.affiliate}") == self.has
             held = sum(one.left for one in self.pieces if one.where in ("accrued", "payable"))
-            assert balance(conn, "commission_expense") == held + self.has
+            assert balance_of(conn, "commission_expense") == held + self.has
 
         @rule()
         def all_is_followed_and_nothing_differs(self) -> None:

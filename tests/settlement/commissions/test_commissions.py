@@ -19,8 +19,8 @@ from counterfoil.settlement.commissions.rates import set_terms
 from counterfoil.settlement.commissions.rules import CommissionTerms
 from counterfoil.settlement.commissions.verifying import verify_commissions
 from counterfoil.settlement.settlements import payout_sources
-from tests.builders import NOW, PROGRAM
-from tests.settlement.commissions.shop import DAYS, TERMS, a_refund, a_sale, a_shop, balance, placed, still_true
+from tests.builders import NOW, PROGRAM, balance_of
+from tests.settlement.commissions.shop import DAYS, TERMS, a_refund, a_sale, a_shop, placed, still_true
 
 RIPE = NOW + 31 * DAYS
 
@@ -40,7 +40,7 @@ def test_each_level_earns_its_rate_of_the_sale_once(conn: Any) -> None:
     assert accrue(conn, [sale], make_id=make_id, now=NOW) == []
     found = of_sale(conn, sale)
     assert [(found[n].affiliate_id, found[n].amount, found[n].state) for n in (1, 2)] == [(ann, 999, "accrued"), (bob, 199, "accrued")]
-    assert (balance(conn, f"accrued:affiliate:{ann}"), balance(conn, "commission_expense")) == (999, 1198)
+    assert (balance_of(conn, f"accrued:affiliate:{ann}"), balance_of(conn, "commission_expense")) == (999, 1198)
     assert conn.execute("select count(*) from event where name = 'commission_accrued'").fetchone() == (1,)
     still_true(conn)
 
@@ -136,7 +136,7 @@ def test_a_commission_matures_after_its_days_and_not_while_its_sale_is_disputed(
         conn.execute("update commission set state = 'payable', state_at = %s where id = %s", [NOW, one.id])
     ripen(conn)
     assert {each.state for each in of_sale(conn, sale).values()} == {"payable"}
-    assert (balance(conn, f"accrued:affiliate:{ann}"), balance(conn, f"payable:affiliate:{ann}")) == (0, 999)
+    assert (balance_of(conn, f"accrued:affiliate:{ann}"), balance_of(conn, f"payable:affiliate:{ann}")) == (0, 999)
     still_true(conn)
 
 
@@ -151,7 +151,7 @@ def test_refunds_take_back_cumulatively_whatever_the_order(conn: Any) -> None:
     a_refund(conn, sale, 10)
     take_back(conn, [sale], make_id=make_id, now=NOW)
     assert {one.state for one in of_sale(conn, sale).values()} == {"reversed"}
-    assert balance(conn, f"accrued:affiliate:{ann}") == balance(conn, "commission_expense") == 0
+    assert balance_of(conn, f"accrued:affiliate:{ann}") == balance_of(conn, "commission_expense") == 0
     still_true(conn)
 
 
@@ -179,7 +179,7 @@ def test_a_commission_that_matured_was_taken_back_and_given_again_matures_again_
     take_step(conn, REFUND, refund, "charged_back", "win_back", actor="test", at=RIPE)
     take_back(conn, [sale], make_id=make_id, now=RIPE)
     ripen(conn)
-    assert (balance(conn, f"accrued:affiliate:{ann}"), balance(conn, f"payable:affiliate:{ann}")) == (0, 1000)
+    assert (balance_of(conn, f"accrued:affiliate:{ann}"), balance_of(conn, f"payable:affiliate:{ann}")) == (0, 1000)
     assert len(pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)) == 1
     still_true(conn)
 
@@ -213,7 +213,7 @@ def test_what_matured_is_paid_once_and_leaves_a_payout_to_make(conn: Any) -> Non
     assert pay_affiliates(conn, [ann], make_id=make_id, now=RIPE) == []
     (source,) = payout_sources(conn, [payment])
     assert (source.payee_id, source.invoice_id, source.gross, source.net) == (ann, payment, 1998, 1998)
-    assert (balance(conn, f"payable:affiliate:{ann}"), balance(conn, f"payable:payee:{ann}")) == (0, 1998)
+    assert (balance_of(conn, f"payable:affiliate:{ann}"), balance_of(conn, f"payable:payee:{ann}")) == (0, 1998)
     with pytest.raises(psycopg.DatabaseError, match="written once"), conn.transaction():
         conn.execute("update commission set payment_id = null, paid = null where payment_id = %s", [payment])
     still_true(conn)
@@ -243,7 +243,7 @@ def test_who_left_is_paid_what_is_left_however_little_it_is(conn: Any) -> None:
     change_activity(conn, ann, "deactivate", reason="left", actor="test", now=RIPE)
     assert conn.execute("select due_at = %s from affiliate where id = %s", [RIPE, ann]).fetchone() == (True,)
     assert len(pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)) == 1
-    assert (balance(conn, f"payable:affiliate:{ann}"), balance(conn, f"payable:payee:{ann}")) == (0, 5_00)
+    assert (balance_of(conn, f"payable:affiliate:{ann}"), balance_of(conn, f"payable:payee:{ann}")) == (0, 5_00)
     still_true(conn)
 
 
@@ -258,7 +258,7 @@ def test_what_is_given_again_after_it_was_netted_is_paid_although_nothing_else_m
     a_sale(conn, 150_00)
     ripen(conn)
     assert len(pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)) == 1
-    assert balance(conn, f"payable:payee:{ann}") == 15_00
+    assert balance_of(conn, f"payable:payee:{ann}") == 15_00
     conn.execute("update affiliate set due_at = null")
     take_step(conn, REFUND, refund, "owed", "charge_back", actor="test", at=RIPE)
     take_step(conn, REFUND, refund, "charged_back", "win_back", actor="test", at=RIPE)
@@ -266,7 +266,7 @@ def test_what_is_given_again_after_it_was_netted_is_paid_although_nothing_else_m
     assert conn.execute("select due_at = %s from affiliate where id = %s", [RIPE, ann]).fetchone() == (True,)
     (payment,) = pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)
     assert conn.execute("select earned, netted, amount from commission_payment where id = %s", [payment]).fetchone() == (0, -10_00, 10_00)
-    assert balance(conn, f"payable:payee:{ann}") == 25_00
+    assert balance_of(conn, f"payable:payee:{ann}") == 25_00
     assert pay_affiliates(conn, [ann], make_id=make_id, now=RIPE) == []
     still_true(conn)
 
@@ -278,7 +278,7 @@ def test_what_is_refunded_after_it_was_paid_is_netted_in_the_next_payment_and_ne
     pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)
     a_refund(conn, sale, 100_00)
     take_back(conn, [sale], make_id=make_id, now=RIPE)
-    assert balance(conn, f"payable:affiliate:{ann}") == 0
+    assert balance_of(conn, f"payable:affiliate:{ann}") == 0
     still_true(conn)
     a_sale(conn, 50_00)
     ripen(conn)
@@ -289,7 +289,7 @@ def test_what_is_refunded_after_it_was_paid_is_netted_in_the_next_payment_and_ne
     ripen(conn)
     (payment,) = pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)
     assert conn.execute("select earned, netted, amount from commission_payment where id = %s", [payment]).fetchone() == (1200, 1000, 200)
-    assert balance(conn, f"payable:payee:{ann}") == 1200
+    assert balance_of(conn, f"payable:payee:{ann}") == 1200
     still_true(conn)
 
 
@@ -299,9 +299,9 @@ def test_a_refund_whose_event_is_late_is_seen_before_the_commission_is_paid(conn
     ripen(conn)
     a_refund(conn, sale, 40_00)
     pay_affiliates(conn, [ann], make_id=make_id, now=RIPE)
-    assert balance(conn, f"payable:payee:{ann}") == 600
+    assert balance_of(conn, f"payable:payee:{ann}") == 600
     take_back(conn, [sale], make_id=make_id, now=RIPE)  # the event: of the other level it was not needed before
-    assert balance(conn, f"payable:payee:{ann}") == 600
+    assert balance_of(conn, f"payable:payee:{ann}") == 600
     still_true(conn)
 
 

@@ -5,7 +5,6 @@ The second opinion knows nothing of movements, journals or locks. After every st
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +18,7 @@ from counterfoil.settlement.escrow.freezing import freeze_escrow, unfreeze_escro
 from counterfoil.settlement.escrow.model import escrows_by_id
 from counterfoil.settlement.escrow.moving import expire_escrow, refund_escrow, release_escrow, repay_escrow, rule_escrow
 from tests.builders import NOW
+from tests.lives import RolledBackLife
 from tests.settlement.escrow.vault import a_program_for_escrow, an_escrow, hand, still_true
 
 AMOUNT = 101
@@ -28,14 +28,8 @@ PART = st.one_of(st.none(), st.integers(-1, AMOUNT + 1))
 def life_in(conn: Any) -> type[RuleBasedStateMachine]:
     """A machine whose every life is lived in `conn` and rolled back."""
 
-    class OneEscrow(RuleBasedStateMachine):
-        def __init__(self) -> None:
-            super().__init__()
-            self.stack = ExitStack()
-            self.stack.enter_context(conn.transaction(force_rollback=True))
-
-        def teardown(self) -> None:
-            self.stack.close()
+    class OneEscrow(RolledBackLife):
+        books = conn
 
         @initialize(platform=st.integers(0, 9000), validator=st.integers(0, 1000))
         def begin(self, platform: int, validator: int) -> None:

@@ -20,6 +20,7 @@ from tests.builders import NOW, PROGRAM, Desk, a_program
 from tests.payouts.refunding import paid, refund
 from tests.settlement.escrow.vault import EXPIRES, a_funded_escrow, hand
 from tests.simulators import spawn_simulator
+from tests.waiting import second_waits
 
 
 @pytest.fixture
@@ -191,24 +192,6 @@ def test_of_two_who_record_the_same_transfer_for_two_things_at_once_the_second_i
         "repay": lambda conn: repay_escrow(conn, one, hand(), amount=None, **transfer),
         "execute": lambda conn: execute_refund(conn, owed, actor="test", now=NOW, **transfer),
     }
-    act, other = acts.pop(first), *acts.values()
-    refused: list[str] = []
-
-    def late() -> None:
-        try:
-            with desk.database.transaction() as conn:
-                other(conn)
-        except Problem as problem:
-            refused.append(problem.sentence())
-
-    with desk.database.transaction() as conn:
-        act(conn)
-        thread = threading.Thread(target=late)
-        thread.start()
-        thread.join(0.2)
-        while thread.is_alive() and not desk.rows("select from pg_locks where locktype = 'advisory' and not granted"):
-            thread.join(0.02)
-        assert thread.is_alive(), "it waits for whoever was first"
-    thread.join()
+    refused = second_waits(desk.database, acts.pop(first), *acts.values())
     assert ["reference" in why for why in refused] == [True], "the true reason"
     desk.still_true()

@@ -27,13 +27,12 @@ from counterfoil.settlement.escrow.moving import (
 from counterfoil.settlement.escrow.noun import ESCROW_NOUN
 from counterfoil.settlement.escrow.rules import Condition
 from counterfoil.settlement.fees.fees import set_rates
-from tests.builders import NOW, PROGRAM
+from tests.builders import NOW, PROGRAM, balance_of
 from tests.settlement.escrow.vault import (
     EXPIRES,
     a_funded_escrow,
     a_program_for_escrow,
     an_escrow,
-    balance,
     hand,
     standing,
     still_true,
@@ -66,10 +65,10 @@ def refused_by_the_database(conn: Connection[Any], escrow_id: str, kind: str, am
 
 def test_a_release_pays_fees_and_owes_the_payee_the_rest(books: Connection[Any]) -> None:
     one = a_funded_escrow(books)
-    assert (standing(books, one).state, balance(books, f"escrow:{one}")) == ("active", 100_00)
+    assert (standing(books, one).state, balance_of(books, f"escrow:{one}")) == ("active", 100_00)
     assert release_escrow(books, one, hand()) == "released"
-    assert [balance(books, name) for name in ("fee:platform", "payable:validator", "payable:payee:payee-1")] == [5_00, 1_00, 94_00]
-    assert balance(books, f"escrow:{one}") == 0
+    assert [balance_of(books, name) for name in ("fee:platform", "payable:validator", "payable:payee:payee-1")] == [5_00, 1_00, 94_00]
+    assert balance_of(books, f"escrow:{one}") == 0
     still_true(books)
 
 
@@ -95,8 +94,8 @@ def test_parts_are_released_and_refunded_and_the_end_says_to_whom_it_went(books:
     with pytest.raises(InvalidInput, match="from 1 to 4999"):
         release_escrow(books, one, hand(), amount=50_00)
     assert release_escrow(books, one, hand(), amount=49_99) == "split"
-    assert balance(books, "fee:platform") == 80_00 * 5 // 100
-    assert balance(books, "refund_payable:customer:ann") == 20_00
+    assert balance_of(books, "fee:platform") == 80_00 * 5 // 100
+    assert balance_of(books, "refund_payable:customer:ann") == 20_00
     still_true(books)
 
 
@@ -105,7 +104,7 @@ def test_what_is_pending_is_refunded_whole_with_whatever_is_in_it(books: Connect
     fund_escrow(books, part, hand(), provider="bank", reference="B1", amount=1)
     assert refund_escrow(books, empty, hand(reason="called off")) == "refunded"
     assert refund_escrow(books, part, hand(reason="called off")) == "refunded"
-    assert balance(books, "refund_payable:customer:ann") == 1
+    assert balance_of(books, "refund_payable:customer:ann") == 1
     still_true(books)
 
 
@@ -121,7 +120,7 @@ def test_what_was_refunded_is_recorded_as_paid_back_once(books: Connection[Any])
     with pytest.raises(InvalidInput, match="one of bank"):
         repay_escrow(books, one, hand(), amount=None, reference="R2", provider="stripe", known=set())
     repay_escrow(books, one, hand(), amount=None, reference="R2", **given)
-    assert (balance(books, "refund_payable:customer:ann"), balance(books, "cash:bank:client")) == (0, 0)
+    assert (balance_of(books, "refund_payable:customer:ann"), balance_of(books, "cash:bank:client")) == (0, 0)
     still_true(books)
 
 
@@ -241,7 +240,7 @@ def test_a_ruling_ends_a_dispute_whatever_the_conditions_say(books: Connection[A
     with pytest.raises(InvalidInput):
         rule_escrow(books, one, hand(reason="r", actor="another"), refund=100_01)
     assert rule_escrow(books, one, hand(EXPIRES + timedelta(days=9), "r", actor="another"), refund=refund) == state
-    assert balance(books, "refund_payable:customer:ann") == refund
+    assert balance_of(books, "refund_payable:customer:ann") == refund
     still_true(books)
 
 
@@ -309,5 +308,5 @@ def test_fees_are_those_of_the_day_it_began(books: Connection[Any]) -> None:
     one = a_funded_escrow(books)
     set_rates(books, PROGRAM, platform_bps=2000, validator_bps=0, holdback_bps=0, actor="t", now=NOW)
     release_escrow(books, one, hand())
-    assert balance(books, "fee:platform") == 5_00
+    assert balance_of(books, "fee:platform") == 5_00
     still_true(books)

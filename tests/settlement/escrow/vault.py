@@ -52,13 +52,5 @@ def standing(conn: Connection[Any], escrow_id: str) -> Escrow:
     return show_escrow(conn, escrow_id)
 
 
-def balance(conn: Connection[Any], name: str) -> int:
-    """On its normal side, minor units; 0 when it was never opened."""
-    row = conn.execute(
-        "select case when debit_normal then debits - credits else credits - debits end from account where name = %s", [name]
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
 def still_true(conn: Connection[Any]) -> None:
     assert run_invariants(conn, [*INVARIANTS, *LEDGER]) == []

@@ -36,6 +36,7 @@ from counterfoil.treasury.two_phase.transactions import (
 )
 from tests.builders import NOW, PROGRAM
 from tests.treasury.purse import LATER, a_treasury, an_agent, begun, give, mandate, money_of, run, state_of, still_true, transfer
+from tests.waiting import at_once
 
 SAID: dict[str, Any] = {"actor": "test", "now": NOW}
 
@@ -254,11 +255,7 @@ def test_two_workers_at_once_lose_nothing_double_nothing_and_keep_every_budget(d
         for _ in range(60):
             move_due(runner)
 
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
+    at_once(work, 2, within_s=120)
     runner = Runner(database, lambda _: NOW, "worker:last")
     while move_due(runner).handled:
         pass
