@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,8 @@ from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.providers import ChargeFact
 from counterfoil.operations.providers.simulator import SimulatorProvider
 from counterfoil.operations.webhooks.inbound import receive
+from counterfoil.operations.work.jobs import JobContext
+from counterfoil.operations.work.runner import Runner
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.settlement.invoices.invoices import issue_invoices
@@ -112,6 +115,11 @@ def issue(database: Database, *prices: str, payee: str = "payee-1", prefix: str 
 def a_charge(charge_id: str, invoice_id: str, amount: int, *, fee: int = 0, asset: str = "EUR") -> ChargeFact:
     """What the provider says of a customer's payment."""
     return ChargeFact(charge_id, invoice_id, amount, fee, asset, NOW)
+
+
+def a_context(runner: Runner, clock: Callable[[], datetime], **more: Any) -> JobContext:
+    """What a job works with, without any provider unless more is said."""
+    return JobContext(**{"providers": {}, "make_id": make_id, "silent_after": timedelta(), "runner": runner, "clock": clock, **more})
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,6 @@ from typing import Final
 from counterfoil import metrics
 from counterfoil.base.encryption.confidential import Confidential
 from counterfoil.base.encryption.standing import every_envelope_opens
-from counterfoil.base.ids import MakeId
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import Machine, history_kept
 from counterfoil.checks import INVARIANTS_OF_PARTS, MONITORS_OF_PARTS
@@ -30,8 +29,7 @@ from counterfoil.operations.events import events
 from counterfoil.operations.events.events import EVENT, EventKind, tell_stuck
 from counterfoil.operations.metrics import queue_metrics
 from counterfoil.operations.notices import heartbeat, notices
-from counterfoil.operations.notices.channels import Channels
-from counterfoil.operations.providers import Provider, keeping_balances
+from counterfoil.operations.providers import keeping_balances
 from counterfoil.operations.verbs import Noun
 from counterfoil.operations.webhooks import event_pull
 from counterfoil.operations.webhooks import inbound as webhooks_in
@@ -42,7 +40,7 @@ from counterfoil.operations.work import forgetting, pauses
 from counterfoil.operations.work.circuit_rules import DEFAULT, CircuitLimits
 from counterfoil.operations.work.circuits import CIRCUIT, CIRCUIT_NOUN
 from counterfoil.operations.work.clocks import DatabaseClock, database_now
-from counterfoil.operations.work.jobs import Job, JobContext
+from counterfoil.operations.work.jobs import Job, JobContext, JobMeans
 from counterfoil.operations.work.runner import Queue, Runner, Tally
 from counterfoil.operations.work.worker import Loop
 from counterfoil.payouts import machines as payout_machines
@@ -280,34 +278,20 @@ RUNBOOK_NOUN: Final = runbook_noun(CHECKS, TABLES, lambda: NOUNS)
 NOUNS: Final[Sequence[Noun]] = (*_WATCHED, ALERT_NOUN, *integrity.NOUNS, RUNBOOK_NOUN, notices.NOTICE_NOUN)
 
 
-@dataclass(frozen=True)
-class Wiring:
+@dataclass(frozen=True, kw_only=True)
+class Wiring(JobMeans):
     """What the parts are connected with. `program_id`: where money is booked that names no invoice of ours. `run_folder`: where
     reconciliation runs keep their lines; None keeps none. `proof_folder`: where checkpoints and proofs lie, the same. `crons`: when which
-    scope is reconciled. `cooling`: how long nothing goes to a changed destination where no policy says it. `peers`: other servers, by
-    our names of them. `carbon`: how figures are had. `webhook_networks`: where webhooks go, too. `backups`, `wal`, `drills`,
-    `copying`."""
+    scope is reconciled."""
 
     database: Books
-    providers: Mapping[str, Provider]
     program_id: str
-    clock: Clock
-    make_id: MakeId
-    silent_after: timedelta
     lease: timedelta
     rows_max: int
     call_limit: timedelta = timedelta(seconds=10)
     circuits: CircuitLimits = DEFAULT
     database_clock: DatabaseClock = database_now
-    run_folder: Path | None = None
-    proof_folder: Path | None = None
     proof_quorum: int = 2  # so many people sign a proof
-    crons: Mapping[str, str] = field(default_factory=dict)
-    cooling: timedelta = timedelta(hours=72)
-    channels: Channels = field(default_factory=Channels)  # where people are told of alerts and incidents
-    heartbeat_url: str = ""  # who raises the alarm when nobody calls
-    health_url: str = ""  # what is asked each minute whether the server answers
-    monitors_every_s: int = 60  # how often what must hold in time is asked
     metrics_namespace: str = "counterfoil"  # what the names of metrics begin with
     runbook_folder: Path | None = None  # where the user's own runbooks lie
     peers: Mapping[str, HttpPeer] = field(default_factory=dict)
@@ -349,32 +333,13 @@ class Wiring:
     def context(self, owner: str) -> JobContext:
         """What jobs work with, in a process named `owner`."""
         return JobContext(
-            self.runner(owner),
-            self.providers,
-            self.make_id,
-            self.clock,
-            self.silent_after,
+            **{one.name: getattr(self, one.name) for one in fields(JobMeans)},
+            runner=self.runner(owner),
             followers=together(followers(self.make_id), telling_alerts.tellers(EVENT_KINDS, self.channels, self.make_id)),
             appliers=appliers(self.providers, self.program_id, self.make_id, silent_after=self.silent_after),
-            run_folder=self.run_folder,
-            proof_folder=self.proof_folder,
-            crons=self.crons,
-            cooling=self.cooling,
-            peers=self.peers,
-            carbon=self.carbon,
-            webhook_networks=self.webhook_networks,
-            database=self.database,
             checks=CHECKS,
             tables=TABLES,
-            channels=self.channels,
-            heartbeat_url=self.heartbeat_url,
-            health_url=self.health_url,
             queues=QUEUES,
-            monitors_every_s=self.monitors_every_s,
-            backups=self.backups,
-            wal=self.wal,
-            drills=self.drills,
-            copying=self.copying,
             exporter=self.exporter() if self.proof_folder else None,
         )
 

@@ -19,7 +19,7 @@ from counterfoil.backups.pruning import KeepPolicy
 from counterfoil.base.edge import make_id, now
 from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.runner import Runner
-from tests.builders import Clock
+from tests.builders import Clock, a_context
 from tests.conftest import NOW
 
 [JOB] = JOBS
@@ -27,9 +27,7 @@ from tests.conftest import NOW
 
 def context_of(own: Backups, cron: str) -> JobContext:
     runner = Runner(own.database, lambda _: own.clock(), "w", lease=timedelta(minutes=1), rows_max=10, call_limit=timedelta(seconds=1))
-    return JobContext(
-        runner, {}, make_id, own.clock, timedelta(), crons={SCHEDULE: cron} if cron else {}, database=own.database, backups=own
-    )
+    return a_context(runner, own.clock, crons={SCHEDULE: cron} if cron else {}, database=own.database, backups=own)
 
 
 def newest(own: Backups) -> Any:

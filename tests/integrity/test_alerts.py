@@ -10,9 +10,9 @@ import pytest
 from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired, TransitionRefused
 from counterfoil.integrity.alerts.limits import keep_limits
 from counterfoil.integrity.alerts.noun import FaultStands
-from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.runner import Runner
 from counterfoil.reconciliation.runs.schedule import gaps, take_slot, withdraw
+from tests.builders import a_context
 from tests.integrity.conftest import CARL, Watch
 from tests.integrity.test_sentinel import MENDED, UNBALANCED
 from tests.waiting import at_once
@@ -23,7 +23,7 @@ CODE = "LEDGER_UNBALANCED"
 def limits(watch: Watch) -> None:
     """What a worker does about time limits."""
     runner = Runner(watch.database, lambda _: watch.clock.now, "w")
-    keep_limits(JobContext(runner, {}, str, watch.clock, timedelta()), None)
+    keep_limits(a_context(runner, watch.clock), None)
 
 
 def found(watch: Watch) -> str:

@@ -17,10 +17,10 @@ from counterfoil.integrity.incidents.post_mortem import post_mortem_of
 from counterfoil.integrity.incidents.queries import list_incidents
 from counterfoil.integrity.monitors import Backlog
 from counterfoil.operations.approvals import approve_and_do
-from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.pauses import QueuePart, paused_now, propose_resume, resume, takes_two
 from counterfoil.operations.work.runner import Runner
 from counterfoil.wiring import PAIRED, QUEUE_BY_NAME
+from tests.builders import a_context
 from tests.integrity.conftest import CARL, Watch
 from tests.integrity.test_alerts import limits
 from tests.integrity.test_sentinel import MENDED, UNBALANCED
@@ -105,10 +105,10 @@ def test_an_incident_that_nobody_answers_is_told_once(watch: Watch) -> None:
     runner = Runner(watch.database, lambda _: watch.clock.now, "w")
     for minutes in (14, 2, 1):
         watch.clock.advance(minutes=minutes)
-        watch_responses(JobContext(runner, {}, str, watch.clock, timedelta()), None)
+        watch_responses(a_context(runner, watch.clock), None)
     assert watch.rows("select count(*) from event where name = 'incident_overdue' and payload ->> 'level' = 'P0'") == [(1,)]
     watch.clock.advance(days=1)
-    watch_responses(JobContext(runner, {}, str, watch.clock, timedelta()), None)
+    watch_responses(a_context(runner, watch.clock), None)
     assert watch.rows("select count(*) from event where name = 'post_mortem_overdue'") == [(1,)]
 
 

@@ -10,8 +10,9 @@ from counterfoil.base.edge import make_id
 from counterfoil.operations.providers import PulledEvent, Unclear
 from counterfoil.operations.webhooks.event_pull import pull_events
 from counterfoil.operations.webhooks.inbound import BODY_BYTES_MAX, receive
-from counterfoil.operations.work.jobs import Job, JobContext
+from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import Runner, Tally
+from tests.builders import a_context
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -73,7 +74,7 @@ def test_a_provider_whose_part_of_a_job_fails_stops_no_other(runner):
             raise ValueError("an adapter that raises")
         return Tally(handled=1)
 
-    context = JobContext(runner, {"able": Lists(), "broken": Lists(), "well": Lists()}, make_id, lambda: NOW, None)
+    context = a_context(runner, lambda: NOW, providers={"able": Lists(), "broken": Lists(), "well": Lists()})
     with pytest.raises(ValueError, match="adapter"):
         Job("a-job", None, tick, "Does it.", per_provider=True).run(context)
     assert ran == ["able", "broken", "well"]

@@ -15,7 +15,7 @@ from counterfoil.simulator.http.webhooks import Sender, body_of, signed_headers,
 from counterfoil.simulator.journal import SimulatorJournal
 from counterfoil.simulator.rules import facts as f
 from counterfoil.simulator.rules.decisions import SimulatorDecision, decide_attempt, decide_step
-from counterfoil.simulator.rules.state import Delivery, SimulatorEvent, SimulatorSettings, State, replay
+from counterfoil.simulator.rules.state import Delivery, SimulatorSettings, State, replay
 from counterfoil.simulator.stripe.views import stripe_event
 
 DELIVERIES_AT_ONCE_MAX = 32
@@ -160,7 +160,7 @@ class Simulation:
             self._in_flight.discard((delivery.event, delivery.copy))
             self._tells.set()
 
-    def _signed(self, endpoint: f.EndpointSet, event: SimulatorEvent, *, badly: bool) -> tuple[bytes, dict[str, str]]:
+    def _signed(self, endpoint: f.EndpointSet, event: f.EventEmitted, *, badly: bool) -> tuple[bytes, dict[str, str]]:
         """The webhook's bytes and headers. The receiver holds its time against the real clock, wherever ours was moved to."""
         at_s = self.clock() // 1_000_000
         if endpoint.style == "stripe":

@@ -23,6 +23,7 @@ from counterfoil.operations.webhooks_out.signing import ENTROPY_BYTES, SigningPa
 from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.runner import Runner, Tally
 from counterfoil.wiring import PAIRED
+from tests.builders import a_context
 from tests.operations.webhooks_out.partner import Partner, partner
 from tests.people import log_in_as
 
@@ -45,7 +46,7 @@ class Bureau:
     def context(self, owner: str = "worker", **more: Any) -> JobContext:
         """What the job works with."""
         runner = Runner(self.database, lambda _: self.now, owner, **more)
-        return JobContext(runner, {}, make_id, lambda: self.now, timedelta(), webhook_networks=self.networks)
+        return a_context(runner, lambda: self.now, webhook_networks=self.networks)
 
     def send(self, owner: str = "worker", **more: Any) -> Tally:
         """One whole run."""

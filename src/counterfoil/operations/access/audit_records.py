@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Final, LiteralString, NamedTuple
+from typing import Any, Final, Literal, LiteralString, NamedTuple, get_args
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from counterfoil.base.ids import valid_id
 from counterfoil.base.problems import InvalidInput, NotFound
 
-LOGIN_KINDS: Final = (
+LoginKind = Literal[
     "login",
     "logout",
     "password_changed",
@@ -20,8 +20,11 @@ LOGIN_KINDS: Final = (
     "factor_removed",
     "recovery_used",
     "session_ended",
-)
-REFUSAL_KINDS: Final = ("login_failed", "login_limited", "key_refused", "refused")
+]
+RefusalKind = Literal["login_failed", "login_limited", "key_refused", "refused"]
+Happening = Literal[LoginKind, RefusalKind]
+LOGIN_KINDS: Final[tuple[str, ...]] = get_args(LoginKind)
+REFUSAL_KINDS: Final[tuple[str, ...]] = get_args(RefusalKind)
 ABOUT: Final = ("actions", "logins", "refusals")
 
 

@@ -23,39 +23,44 @@ from counterfoil.operations.work.runner import Queue, Runner, Tally
 _log = structlog.get_logger("counterfoil.work")
 
 
-@dataclass(frozen=True)
-class JobContext:
-    """What ticks work with. `followers`, `appliers` and `checks` as `wiring` names them; `run_folder` for reconciliation; `crons`: when
-    what a schedule wants is due, by its name; `proof_folder` is where
-    checkpoints and proofs lie."""
+@dataclass(frozen=True, kw_only=True)
+class JobMeans:
+    """What an installation gives its jobs. `run_folder` for reconciliation; `proof_folder` is where checkpoints and proofs lie; `crons`:
+    when what a schedule wants is due, by its name."""
 
-    runner: Runner
     providers: Mapping[str, Provider]
     make_id: Callable[[str], str]
     clock: Callable[[], datetime]
     silent_after: timedelta
-    followers: Mapping[str, Any] = field(default_factory=dict)
-    appliers: Mapping[tuple[str, str], Any] = field(default_factory=dict)
     run_folder: Path | None = None
     proof_folder: Path | None = None
     crons: Mapping[str, str] = field(default_factory=dict)
-    cooling: timedelta = timedelta(hours=72)  # in which nothing goes to a destination that was changed
+    cooling: timedelta = timedelta(hours=72)  # in which nothing goes to a destination that was changed, where no policy says it
+    channels: Channels = field(default_factory=Channels)  # where people are told of alerts and incidents
+    heartbeat_url: str = ""  # what is called every minute, so that somebody else notices when nobody calls
+    health_url: str = ""  # what is asked each minute whether the server answers
+    monitors_every_s: int = 60  # how often what must hold in time is asked
     peers: Mapping[str, Any] = field(default_factory=dict)  # other servers, by the names we call them
     carbon: Any = None  # how carbon figures are had
     webhook_networks: Sequence[Any] = ()  # that webhooks may go to, although they are not public
     database: Any = None  # of the kind that reconciliation copies from
-    checks: Sequence[Invariant] = ()
-    channels: Channels = field(default_factory=Channels)  # where people are told
-    health_url: str = ""  # what is asked each minute whether the server answers
-    queues: Sequence[Queue] = ()
-    monitors_every_s: int = 60  # how often what must hold in time is asked
-    heartbeat_url: str = ""  # what is called every minute, so that somebody else notices when nobody calls
-    tables: Mapping[str, str] = field(default_factory=dict)  # where a thing is kept, by the prefix of its id
     backups: Any = None  # what backups are made with
     wal: Any = None  # what recovery to a second is kept with
     drills: Any = None  # what drills are run with
-    exporter: Any = None  # what proofs of periods are made with
     copying: Any = None  # what copies in a store of their own are made with
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobContext(JobMeans):
+    """What ticks work with. `followers`, `appliers` and `checks` as `wiring` names them."""
+
+    runner: Runner
+    followers: Mapping[str, Any] = field(default_factory=dict)
+    appliers: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    checks: Sequence[Invariant] = ()
+    queues: Sequence[Queue] = ()
+    tables: Mapping[str, str] = field(default_factory=dict)  # where a thing is kept, by the prefix of its id
+    exporter: Any = None  # what proofs of periods are made with
 
     def of(self, provider: str | None) -> Mapping[str, Provider]:
         """The providers of a lane: one, or all."""

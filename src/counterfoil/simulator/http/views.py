@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from counterfoil.simulator.rules.state import FaultRule, SimulatedCharge, SimulatedChargeback, SimulatedPayout, SimulatorEvent, State
+from counterfoil.simulator.rules import facts as f
+from counterfoil.simulator.rules.state import FaultRule, SimulatedCharge, SimulatedChargeback, SimulatedPayout, State
 
 ACCOUNT: Final = "acct_main"  # the client's account that charges are paid into: it has but one
 ANSWER_WITHIN_US: Final = 7 * 86_400 * 1_000_000
@@ -119,7 +120,7 @@ def rule_view(rule: FaultRule) -> dict[str, Any]:
     }
 
 
-def event_view(event: SimulatorEvent) -> dict[str, Any]:
+def event_view(event: f.EventEmitted) -> dict[str, Any]:
     """An event, as its webhook's body."""
     return event.body
 

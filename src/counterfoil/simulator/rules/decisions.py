@@ -139,36 +139,11 @@ def _accept_payout(draft: Draft, settings: SimulatorSettings, ask: PayoutAsk, ma
     steps = _steps(ask.destination, rule, settle_us)
     if rule is not None:
         draft.fire(rule, ask.key, "payout.create", payout=payout_id, asked=str(ask.amount), moved=str(moved))
-    draft.add(
-        f.PayoutAccepted(
-            payout_id,
-            ask.key,
-            mark,
-            ask.reference,
-            ask.destination,
-            ask.amount,
-            moved,
-            ask.asset,
-            settings.payout_fee,
-            steps,
-            dict(ask.told),
-        )
-    )
+    money = (ask.amount, moved, ask.asset, settings.payout_fee)
+    accepted = f.PayoutAccepted(payout_id, ask.key, mark, ask.reference, ask.destination, *money, steps, dict(ask.told))
+    draft.add(accepted)
     draft.line("payout", ask.reference, -moved, settings.payout_fee, ask.asset, payout_id)
-    return SimulatedPayout(
-        payout_id,
-        ask.key,
-        ask.reference,
-        ask.destination,
-        ask.amount,
-        moved,
-        ask.asset,
-        settings.payout_fee,
-        draft.now_us,
-        draft.now_us,
-        steps,
-        told=dict(ask.told),
-    )
+    return SimulatedPayout.of(accepted, draft.now_us)
 
 
 def _why_not(state: State, settings: SimulatorSettings, ask: PayoutAsk, moved: int) -> tuple[int, str, str] | None:

@@ -32,8 +32,8 @@ class EndpointSet:
 
 
 @dataclass(frozen=True)
-class ChargeAccepted:
-    """A customer's money came in: the balance grows by `amount` less `fee`."""
+class ChargeTold:
+    """A customer's money, however far it has come."""
 
     id: str
     key: str
@@ -45,16 +45,13 @@ class ChargeAccepted:
 
 
 @dataclass(frozen=True)
-class ChargeReserved:
-    """A customer's money was reserved on a card: nothing moves until it is captured (`ChargeAccepted` of the same id), if ever."""
+class ChargeAccepted(ChargeTold):
+    """A customer's money came in: the balance grows by `amount` less `fee`."""
 
-    id: str
-    key: str
-    fingerprint: str
-    reference: str
-    amount: int
-    asset: str
-    fee: int
+
+@dataclass(frozen=True)
+class ChargeReserved(ChargeTold):
+    """A customer's money was reserved on a card: nothing moves until it is captured (`ChargeAccepted` of the same id), if ever."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from counterfoil.simulator.rules import facts as f
@@ -67,17 +67,10 @@ class SimulatedCharge:
     reserved: bool = False
 
 
-@dataclass(slots=True)
-class SimulatedChargeback:
+@dataclass(frozen=True)
+class SimulatedChargeback(f.ChargebackOpened):
     """What a customer's bank took back of a charge. `status` is open, won or lost; `fee` is what was taken beside it and not given back."""
 
-    id: str
-    charge: str
-    reference: str
-    amount: int
-    asset: str
-    fee: int
-    reason: str
     created_us: int
     updated_us: int
     status: str = "open"
@@ -103,6 +96,12 @@ class SimulatedPayout:
     was_paid: bool = False
     told: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, fact: f.PayoutAccepted, at_us: int) -> SimulatedPayout:
+        """As it begins."""
+        money = (fact.asked, fact.moved, fact.asset, fact.fee)
+        return cls(fact.id, fact.key, fact.reference, fact.destination, *money, at_us, at_us, fact.steps, told=fact.told)
+
 
 class Remembered(NamedTuple):
     """What an idempotency key answered: an object made, or a refusal."""
@@ -111,17 +110,6 @@ class Remembered(NamedTuple):
     at_us: int
     object_id: str
     refusal: f.RequestRefused | None
-
-
-@dataclass(slots=True)
-class SimulatorEvent:
-    """Something told, or to be told, to the client."""
-
-    number: int
-    id: str
-    type: str
-    subject: str
-    body: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -177,7 +165,7 @@ class State:
         self.due: list[tuple[int, str, int]] = []
         self.lines: list[SimulatorLine] = []
         self.touched: dict[int, Touch] = {}
-        self.events: list[SimulatorEvent] = []
+        self.events: list[f.EventEmitted] = []
         self.event_numbers: dict[str, int] = {}
         self.endpoint: f.EndpointSet | None = None
         self.deliveries: dict[tuple[int, int], Delivery] = {}
@@ -263,30 +251,16 @@ class State:
 
     def _charge_back(self, fact: f.ChargebackOpened | f.ChargebackClosed, at_us: int) -> None:
         if isinstance(fact, f.ChargebackOpened):
-            facts = (fact.id, fact.charge, fact.reference, fact.amount, fact.asset, fact.fee, fact.reason)
-            self.chargebacks[fact.id] = SimulatedChargeback(*facts, created_us=at_us, updated_us=at_us)
+            self.chargebacks[fact.id] = SimulatedChargeback(**vars(fact), created_us=at_us, updated_us=at_us)
             self._line("chargeback", fact.reference, -fact.amount, fact.fee, fact.asset, at_us, fact.id)
             return
         one = self.chargebacks[fact.id]
-        one.status, one.updated_us, one.fee = fact.outcome, at_us, one.fee - fact.fee_back
+        self.chargebacks[fact.id] = replace(one, status=fact.outcome, updated_us=at_us, fee=one.fee - fact.fee_back)
         if fact.outcome == "won":
             self._line("chargeback_won", one.reference, one.amount, -fact.fee_back, one.asset, at_us, one.id)
 
     def _payout(self, fact: f.PayoutAccepted, at_us: int) -> None:
-        self.payouts[fact.id] = SimulatedPayout(
-            fact.id,
-            fact.key,
-            fact.reference,
-            fact.destination,
-            fact.asked,
-            fact.moved,
-            fact.asset,
-            fact.fee,
-            created_us=at_us,
-            updated_us=at_us,
-            steps=fact.steps,
-            told=fact.told,
-        )
+        self.payouts[fact.id] = SimulatedPayout.of(fact, at_us)
         self.payouts_by_key[fact.key].append(fact.id)
         self.remembered["payout.create", fact.key] = Remembered(fact.fingerprint, at_us, fact.id, None)
         self._line("payout", fact.reference, -fact.moved, fact.fee, fact.asset, at_us, fact.id)
@@ -317,7 +291,7 @@ class State:
 
     def _event(self, fact: f.EventEmitted) -> None:
         number = len(self.events) + 1
-        self.events.append(SimulatorEvent(number, fact.id, fact.type, fact.subject, fact.body))
+        self.events.append(fact)
         self.event_numbers[fact.id] = number
         for copy, (due_us, bad_signatures, behind) in enumerate(fact.deliveries, start=1):
             self.deliveries[number, copy] = Delivery(number, copy, due_us, bad_signatures, behind)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from counterfoil.simulator.http.views import ANSWER_WITHIN_US, line_id
 from counterfoil.simulator.rules import facts as f
-from counterfoil.simulator.rules.state import SimulatedCharge, SimulatedChargeback, SimulatedPayout, SimulatorEvent, SimulatorLine, State
+from counterfoil.simulator.rules.state import SimulatedCharge, SimulatedChargeback, SimulatedPayout, SimulatorLine, State
 
 VERSION: Final = "2026-10-28.endive"
 LINE_TYPES: Final = {
@@ -191,7 +191,7 @@ def dispute_id(chargeback_id: str) -> str:
     return "du_" + chargeback_id.removeprefix("cbk_")
 
 
-def stripe_event(state: State, event: SimulatorEvent) -> dict[str, Any]:
+def stripe_event(state: State, event: f.EventEmitted) -> dict[str, Any]:
     """An event in Stripe's words."""
     told = event.body["data"]
     if event.type.startswith("chargeback."):

@@ -15,24 +15,10 @@ from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, shows
 from counterfoil.operations.access.access import AUDIT
-from counterfoil.operations.access.audit_records import AuditFilter, AuditRecord, list_audit_records
+from counterfoil.operations.access.audit_records import AuditFilter, AuditRecord, Happening, list_audit_records
 from counterfoil.operations.access.records import AccessEvent, list_access
 
 router = routes("People")
-Happening = Literal[
-    "login",
-    "login_failed",
-    "login_limited",
-    "logout",
-    "key_refused",
-    "refused",
-    "password_changed",
-    "password_reset",
-    "factor_added",
-    "factor_removed",
-    "recovery_used",
-    "session_ended",
-]
 
 
 @shows(AccessEvent)
