@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
+from pathlib import Path
 from threading import Timer
 from typing import Annotated, Any, Final
 
@@ -46,6 +47,15 @@ TABLE: Final = Format.TABLE
 def say(text: str, *, end: str = "\n") -> None:
     """Text for a terminal or a file; what would command the terminal is taken out of it."""
     typer.echo(printable(text) + end, nl=False)
+
+
+def give_text(body: bytes, file: Path | None) -> None:
+    """A text into this file; to the terminal without one."""
+    if file is None:
+        typer.echo(body.decode(), nl=False)
+    else:
+        file.write_bytes(body)
+        say(f"{file}: {len(body)} bytes.")
 
 
 def show_rows(rows: Sequence[Json], columns: Sequence[str], output: Format, *, empty: str = "Nothing.") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -145,26 +146,16 @@ class AccountTotals:
         self.debits, self.credits, self.debits_pending, self.credits_pending, self.balance, self.held = totals
 
 
+@dataclass(slots=True, eq=False)
 class HoldState:
     """A hold while a batch is decided; `resolved` says how, if it is."""
 
-    __slots__ = ("credit", "debit", "expires_us", "minor", "posted_minor", "resolved")
-
-    def __init__(
-        self,
-        debit: str,
-        credit: str,
-        minor: int,
-        expires_us: int | None = None,
-        resolved: MovementKind | None = None,
-        posted_minor: int = 0,
-    ) -> None:
-        self.debit = debit
-        self.credit = credit
-        self.minor = minor
-        self.expires_us = expires_us
-        self.resolved = resolved
-        self.posted_minor = posted_minor
+    debit: str
+    credit: str
+    minor: int
+    expires_us: int | None = None
+    resolved: MovementKind | None = None
+    posted_minor: int = 0
 
 
 # Place in the batch, debit account, credit account, amount, balance of each after it, effective (µs), the movement's id. A plain

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Final
 
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.explain_missing import ALONE, AMBIGUOUS, DOUBLE
-from counterfoil.matching.findings.hypotheses import CUT_SHORT, SUPPORTED, FindingEvidence, Hypothesis, Test, said, went_back
+from counterfoil.matching.findings.hypotheses import CUT_SHORT, SUPPORTED, FindingEvidence, Hypothesis, Test, of_both, said, went_back
 
 FEE_PAIRS_LEAST: Final = 3  # a rate that is seen once is no rate
 FEE_BPS_MAX: Final = 2_000
@@ -37,11 +37,10 @@ def explain(case: FindingEvidence) -> list[Hypothesis]:
 # --- amounts ------------------------------------------------------------------------------------------------------------------
 
 
-def _sign(case: FindingEvidence) -> Hypothesis | None:
-    if not (case.left and case.right):
-        return None
-    holds = case.left.amount == -case.right.amount
-    return said("sign", holds, "is one amount the other's negative?", f"{case.left.amount} and {case.right.amount}", 95)
+@of_both
+def _sign(left: Record, right: Record) -> Hypothesis | None:
+    holds = left.amount == -right.amount
+    return said("sign", holds, "is one amount the other's negative?", f"{left.amount} and {right.amount}", 95)
 
 
 def _scale(case: FindingEvidence) -> Hypothesis | None:
@@ -58,13 +57,12 @@ def _scale(case: FindingEvidence) -> Hypothesis | None:
     )
 
 
-def _transposed(case: FindingEvidence) -> Hypothesis | None:
-    if not (case.left and case.right):
-        return None
-    here, there = str(abs(case.left.amount)), str(abs(case.right.amount))
+@of_both
+def _transposed(left: Record, right: Record) -> Hypothesis | None:
+    here, there = str(abs(left.amount)), str(abs(right.amount))
     apart = [at for at, (a, b) in enumerate(zip(here, there, strict=False)) if a != b]
     holds = len(here) == len(there) and len(apart) == 2 and here[apart[0]] == there[apart[1]] and here[apart[1]] == there[apart[0]]
-    off = case.right.amount - case.left.amount
+    off = right.amount - left.amount
     return said(
         "transposed digits",
         holds,
@@ -112,28 +110,26 @@ def round_half(top: int, bottom: int) -> int:
     return (2 * top + bottom) // (2 * bottom)
 
 
-def _partial(case: FindingEvidence) -> Hypothesis | None:
-    if not (case.left and case.right):
-        return None
-    holds = 0 < abs(case.right.amount) < abs(case.left.amount) and case.left.amount * case.right.amount > 0
+@of_both
+def _partial(left: Record, right: Record) -> Hypothesis | None:
+    holds = 0 < abs(right.amount) < abs(left.amount) and left.amount * right.amount > 0
     return said(
         "partial payment",
         holds,
         "is the right amount a part of the left one?",
-        f"{case.right.amount} of {case.left.amount}",
+        f"{right.amount} of {left.amount}",
         40,
     )
 
 
-def _over(case: FindingEvidence) -> Hypothesis | None:
-    if not (case.left and case.right):
-        return None
-    holds = 0 < abs(case.left.amount) < abs(case.right.amount) and case.left.amount * case.right.amount > 0
+@of_both
+def _over(left: Record, right: Record) -> Hypothesis | None:
+    holds = 0 < abs(left.amount) < abs(right.amount) and left.amount * right.amount > 0
     return said(
         "altered or overpaid",
         holds,
         "is the right amount larger than the left one?",
-        f"{case.right.amount} for {case.left.amount}",
+        f"{right.amount} for {left.amount}",
         39,
     )
 
@@ -164,56 +160,43 @@ def _slow(case: FindingEvidence) -> Hypothesis | None:
     return said("booked late", days > 1 or weekend, "is it later by days, or over a weekend?", f"{days} days", 60)
 
 
-def _not_finished(case: FindingEvidence) -> Hypothesis | None:
-    if not (case.left and case.right):
-        return None
-    here, there = (case.left.status or ""), (case.right.status or "")
-    holds = here in UNFINISHED and there in FINISHED
-    return said(
-        "missing webhook or finalise",
-        holds,
-        "is it done there and open here?",
-        f"{here or 'nothing'} here, {there or 'nothing'} there",
-        90,
-    )
+@of_both
+def _not_finished(left: Record, right: Record) -> Hypothesis | None:
+    return _behind("missing webhook or finalise", left, right, UNFINISHED, FINISHED, "is it done there and open here?", 90)
 
 
-def _sync_lag(case: FindingEvidence) -> Hypothesis | None:
-    if not (case.left and case.right):
-        return None
-    here, there = (case.left.status or ""), (case.right.status or "")
-    holds = here in FINISHED and there in UNFINISHED
-    return said(
-        "sync lag",
-        holds,
-        "is it done here and open there?",
-        f"{here or 'nothing'} here, {there or 'nothing'} there",
-        80,
-    )
+@of_both
+def _sync_lag(left: Record, right: Record) -> Hypothesis | None:
+    return _behind("sync lag", left, right, FINISHED, UNFINISHED, "is it done here and open there?", 80)
 
 
-def _currency(case: FindingEvidence) -> Hypothesis | None:
-    if not (case.left and case.right):
-        return None
-    holds = case.left.amount == case.right.amount
+def _behind(
+    name: str, left: Record, right: Record, here: Collection[str], there: Collection[str], question: str, weight: int
+) -> Hypothesis | None:
+    holds = (left.status or "") in here and (right.status or "") in there
+    return said(name, holds, question, f"{left.status or 'nothing'} here, {right.status or 'nothing'} there", weight)
+
+
+@of_both
+def _currency(left: Record, right: Record) -> Hypothesis | None:
+    holds = left.amount == right.amount
     return said(
         "wrong currency code",
         holds,
         "is the figure the same under another code?",
-        f"{case.left.asset} and {case.right.asset}",
+        f"{left.asset} and {right.asset}",
         88,
     )
 
 
-def _converted(case: FindingEvidence) -> Hypothesis | None:
-    if not (case.left and case.right):
-        return None
-    holds = case.left.amount != case.right.amount
+@of_both
+def _converted(left: Record, right: Record) -> Hypothesis | None:
+    holds = left.amount != right.amount
     return said(
         "converted",
         holds,
         "is the figure another one under another code?",
-        f"{case.left.amount} and {case.right.amount}",
+        f"{left.amount} and {right.amount}",
         60,
     )
 

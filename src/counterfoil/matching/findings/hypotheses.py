@@ -77,6 +77,11 @@ class FindingEvidence(NamedTuple):
 Test = Callable[[FindingEvidence], Hypothesis | None]
 
 
+def of_both(test: Callable[[Record, Record], Hypothesis | None]) -> Test:
+    """A test of a case that has both records; of another it says nothing."""
+    return lambda case: test(case.left, case.right) if case.left and case.right else None
+
+
 def said(cause: str, holds: bool, test: str, finding: str, weight: int) -> Hypothesis:
     """A cause, supported where its test holds, excluded where not."""
     return Hypothesis(cause, SUPPORTED if holds else EXCLUDED, test, finding, weight)

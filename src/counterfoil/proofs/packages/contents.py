@@ -78,17 +78,11 @@ def accounts_opened(conn: Connection[Any], size: int) -> dict[str, Any]:
            order by b.program_id collate "C", b.asset collate "C", a.name collate "C" """,
         [size],
     ).fetchall()
-    return {
-        "size": size,
-        "accounts": [
-            {
-                **_named(program, asset, name, debit_normal),
-                "no_overdraft": no_overdraft,
-                "opened_at": moment(opened_at),
-            }
-            for program, asset, name, debit_normal, no_overdraft, opened_at in rows
-        ],
-    }
+    accounts = [
+        _named(program, asset, name, debit_normal) | {"no_overdraft": no_overdraft, "opened_at": moment(opened_at)}
+        for program, asset, name, debit_normal, no_overdraft, opened_at in rows
+    ]
+    return {"size": size, "accounts": accounts}
 
 
 def breaks_of(conn: Connection[Any], start: datetime, end: datetime) -> Iterator[dict[str, Any]]:

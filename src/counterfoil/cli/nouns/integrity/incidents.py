@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.output import say
+from counterfoil.cli.core.output import give_text
 from counterfoil.cli.core.verbs import noun_app
 from counterfoil.integrity.incidents.noun import INCIDENT_NOUN
 
@@ -23,8 +23,4 @@ def post_mortem(
     """The post-mortem as Markdown: what was found, who did what when, and what people wrote (`incidents write`)."""
     with asked("read") as client:
         body = client.download(f"/api/incidents/{incident_id}/post-mortem")
-    if file is None:
-        typer.echo(body.decode(), nl=False)
-    else:
-        file.write_bytes(body)
-        say(f"{file}: {len(body)} bytes.")
+    give_text(body, file)

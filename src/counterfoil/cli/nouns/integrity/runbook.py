@@ -11,7 +11,7 @@ from counterfoil.base.formats.runbook import parse_runbook
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_rows
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, give_text, patience, say, say_done, show_rows
 from counterfoil.cli.core.verbs import noun_app
 from counterfoil.wiring import CHECKS, RUNBOOK_NOUN
 
@@ -96,8 +96,4 @@ def print_(
     """A run as Markdown: each step with its answer, who gave it and when, and its evidence."""
     with asked("read") as client:
         body = client.download(f"/api/runbook-runs/{run_id}/document")
-    if file is None:
-        typer.echo(body.decode(), nl=False)
-    else:
-        file.write_bytes(body)
-        say(f"{file}: {len(body)} bytes.")
+    give_text(body, file)
