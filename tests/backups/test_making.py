@@ -32,13 +32,13 @@ from counterfoil.backups.restoring import TargetNotEmpty, find_stored, measured_
 from counterfoil.backups.store import DUMP, FILES, MANIFEST, BackupForeign, read_backup
 from counterfoil.base.edge import Database, now
 from counterfoil.base.encryption.key_file import KeyFileOpen
-from counterfoil.base.failpoints import leave, on_point
 from counterfoil.base.postgres import dumping
 from counterfoil.base.postgres.dumping import DumpFailed, PgDumpMissing, PgDumpOlder, dump_programs
 from counterfoil.base.problems import Busy, NotFound
 from counterfoil.proofs.log.checkpoints import note_keys
 from counterfoil.proofs.log.notes import NoteKey, sign_note
 from tests.backups.conftest import KEY, posted
+from tests.points import at_points
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +121,8 @@ def test_what_is_written_meanwhile_is_in_the_next(apart: Callable[..., Backups],
         if point == "backup.dumped":
             posted(own.database, f"meanwhile-{now().timestamp()}")
 
-    on_point(write)
-    try:
+    with at_points(write):
         one = own.store.get(own.make(actor="test").id)
-    finally:
-        leave(write)
     restore(one, own.keys(), empty, programs=None)
     assert differences(one.manifest, measured_at(empty))["rows"] == []
     with own.database.transaction() as conn:
@@ -244,11 +241,8 @@ def test_one_at_a_time_and_who_was_killed_is_not_waited_for(apart: Callable[...,
                 own.make(actor="second")
             seen.append(point)
 
-    on_point(again)
-    try:
+    with at_points(again):
         own.make(actor="first")
-    finally:
-        leave(again)
     assert seen
     with own.database.transaction() as conn:
         begin = making.begin_backup

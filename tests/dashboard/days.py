@@ -205,3 +205,12 @@ def a_day_of_trouble_and_breaks(desk: Desk) -> None:
     a_day_of_trouble(desk)
     reconciled(desk)
     a_silent_worker(desk)
+
+
+def two_payouts(desk: Desk) -> None:
+    """Of 100.00 and of 40.00 for two payees, which nobody has reserved yet."""
+    an_empty_day(desk)
+    for invoice_id, minor in zip(issued(desk, ["100.00", "40.00"], payees=2), (100_00, 40_00), strict=True):
+        desk.pay(invoice_id, minor)
+        desk.deliver()
+        desk.work("webhooks", "verify", "settle", "events")

@@ -39,11 +39,7 @@ def csrf_of(client: httpx2.Client) -> str:
 def office(server, tmp_path_factory):
     """Olga cancels a payout, vera is refused the same, somebody guesses a password; and the auditor looks."""
     with a_desk(server, tmp_path_factory.mktemp("audit")) as desk:
-        days.an_empty_day(desk)
-        for invoice_id in days.issued(desk, ["100.00", "40.00"], payees=2):
-            desk.pay(invoice_id, {0: 10_000, 1: 4_000}[len(desk.rows("select 1 from payment"))])
-            desk.deliver()
-            desk.work("webhooks", "verify", "settle", "events")
+        days.two_payouts(desk)
         payout = desk.rows("select id from payout order by id")[0][0]
         with days.served(desk) as url:
             for name, role in (("vera", "viewer"), ("olga", "controller")):

@@ -22,11 +22,7 @@ from tests.people import log_in_as
 def desk(server, tmp_path_factory):
     """Two payouts that nobody has reserved yet."""
     with a_desk(server, tmp_path_factory.mktemp("nouns")) as made:
-        days.an_empty_day(made)
-        for invoice_id in days.issued(made, ["100.00", "40.00"], payees=2):
-            made.pay(invoice_id, {0: 10_000, 1: 4_000}[len(made.rows("select 1 from payment"))])
-            made.deliver()
-            made.work("webhooks", "verify", "settle", "events")
+        days.two_payouts(made)
         yield made
 
 

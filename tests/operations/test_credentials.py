@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from counterfoil.base import failpoints
 from counterfoil.base.edge import Database, now, set_up
 from counterfoil.base.postgres.dumping import dumping
 from counterfoil.base.postgres.passwords import FileConnection, lines_of, passwords_of
@@ -30,6 +29,7 @@ from counterfoil.operations.credentials import (
 )
 from counterfoil.operations.work.worker import listen
 from tests.passwords import ASKED, FIRST, Kept, login_with_password
+from tests.points import at_points
 from tests.waiting import at_once
 
 
@@ -130,12 +130,8 @@ def test_stopped_at_any_step_everybody_still_connects_and_the_next_run_goes_on(k
             reached.append(at)
             raise Stopped
 
-    failpoints.on_point(hook)
-    try:
-        with pytest.raises(Stopped):
-            rotate(kept.url, actor="t", wait_s=5)
-    finally:
-        failpoints.leave(hook)
+    with at_points(hook), pytest.raises(Stopped):
+        rotate(kept.url, actor="t", wait_s=5)
     assert reached == [point]
     first, second = passwords_of(kept.url)
     altered = point == "before_password_kept_alone"
@@ -201,12 +197,8 @@ def test_two_machines_that_change_it_at_once_do_not_overwrite_each_other(kept: K
             done.append(at)
             rotate(kept.url.replace(str(kept.file), str(elsewhere)), actor="t", wait_s=0)
 
-    failpoints.on_point(other_is_faster)
-    try:
-        with pytest.raises(PasswordFileRefused):
-            rotate(kept.url, actor="t", wait_s=0)
-    finally:
-        failpoints.leave(other_is_faster)
+    with at_points(other_is_faster), pytest.raises(PasswordFileRefused):
+        rotate(kept.url, actor="t", wait_s=0)
     assert len(told(kept)) == 1
     assert lets_in(kept, lines_of(elsewhere)[2].password)
 

@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from psycopg import Cursor, errors
 
-from counterfoil.base import failpoints as points
 from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.base.encryption.key_file import new_key
 from counterfoil.base.encryption.keys import EncryptionKeys, parse_keys
@@ -43,6 +42,7 @@ from counterfoil.wiring import INVARIANTS, ticks
 from tests.base.dumps import dumped, in_clear
 from tests.builders import NOW, PROGRAM, Clock, Desk, a_program, issue
 from tests.operations.providers.how import NEEDS_BANK_FILES
+from tests.points import at_points
 from tests.simulators import spawn_simulator
 
 pytest.importorskip("sepaxml", reason=NEEDS_BANK_FILES)
@@ -519,11 +519,8 @@ def test_what_breaks_while_a_file_is_made_leaves_nothing_of_it_and_each_order_en
             broke.append(point)
             raise RuntimeError("the disk is full")
 
-    points.on_point(breaks)
-    try:
+    with at_points(breaks):
         desk.ticks["outbox"]()
-    finally:
-        points.leave(breaks)
     assert broke  # the fault happened, with the file and its orders written and not committed
     desk.work("outbox")
     assert states(desk) == ["sent"] * 3

@@ -117,6 +117,15 @@ class House:
                 )
         return state
 
+    def two_periods(self, prefix: str, price: str) -> tuple[Proof, Proof]:
+        """A proof from the beginning until now, which is signed, and one of what is done then, which is not yet."""
+        middle = now()
+        first = self.exported(self.start, middle)
+        self.sign(first.id, self.ann, self.otto)
+        self.worked(prefix, price)
+        self.reconciled()
+        return first, self.exported(middle, now())
+
     def package(self, proof_id: str) -> bytes:
         with self.desk.database.transaction() as conn:
             return b"".join(stored(conn, self.folder, proof_id).parts())

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from counterfoil.base.edge import now
-from counterfoil.base.failpoints import leave, on_point
 from counterfoil.proofs.monthly import month_before
 from counterfoil.proofs.packages.store import ProofStoreUnset
 from counterfoil.wiring import JOBS
 from tests.api.office import wiring_for
 from tests.builders import Desk, issue
 from tests.dashboard import quiet
+from tests.points import at_points
 
 JOB = next(job for job in JOBS if job.name == "audit-export")
 desk = quiet.desk_of_main
@@ -82,12 +82,8 @@ def test_a_worker_that_ends_before_it_is_recorded_leaves_the_month_to_the_next(d
             reached.append(at)
             raise Killed
 
-    on_point(hook)
-    try:
-        with pytest.raises(Killed):
-            JOB.tick(context(next_month()), None)
-    finally:
-        leave(hook)
+    with at_points(hook), pytest.raises(Killed):
+        JOB.tick(context(next_month()), None)
     assert reached
     assert JOB.tick(context(next_month()), None).handled == 1
     assert len(made(desk)[0]) == 1

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from counterfoil.base.edge import Database
-from counterfoil.base.failpoints import leave, on_point
 from counterfoil.wiring import JOBS
 from tests.api.office import wiring_for
 from tests.builders import NOW, PROGRAM
+from tests.points import at_points
 from tests.stories.superuser import by_a_superuser
 from tests.treasury.carbon.office import DAY, CarbonOffice, carbon_office
 from tests.treasury.purse import begun
@@ -86,11 +86,7 @@ def test_a_worker_that_ends_in_the_middle_leaves_the_day_to_the_next(office: Car
         if point == "treasury_daily.before_record":
             raise SystemExit(point)
 
-    on_point(end)
-    try:
-        with pytest.raises(SystemExit):
-            JOB.tick(context(office), None)
-    finally:
-        leave(end)
+    with at_points(end), pytest.raises(SystemExit):
+        JOB.tick(context(office), None)
     assert told(office) == []
     assert JOB.tick(context(office), None).handled == 1

@@ -184,10 +184,10 @@ def test_a_statement_that_cannot_be_shown_to_add_up_is_not_said_to(tmp_path: Pat
         "OFXHEADER:100\n\n<OFX><BANKMSGSRSV1><STMTTRNRS><STMTRS><CURDEF>EUR"
         "<BANKACCTFROM><ACCTID>[/1]</BANKACCTFROM></STMTRS></STMTTRNRS></BANKMSGSRSV1></OFX>"
     )
-    answer = CliRunner().invoke(app, ["check", str(tmp_path)])
-    assert (answer.exit_code, "every one adds up" in answer.output) == (0, False)
-    assert "none is shown to add up" in answer.output
-    assert "[/1]" in answer.output
+    code, output = run(str(tmp_path))
+    assert (code, "every one adds up" in output) == (0, False)
+    assert "none is shown to add up" in output
+    assert "[/1]" in output
 
 
 def test_a_statement_whose_details_contradict_its_balances_is_not_whole(tmp_path: Path) -> None:
@@ -195,8 +195,8 @@ def test_a_statement_whose_details_contradict_its_balances_is_not_whole(tmp_path
         "01,B,C,260302,0900,1,,,2/\n02,C,B,1,260301,2359,USD,/\n"
         "03,1,USD,010,10000,,,015,10000,,/\n16,115,500,,REF1,,X/\n49,20500,3/\n98,20500,1,5/\n99,20500,1,7/\n"
     )
-    answer = CliRunner().invoke(app, ["check", str(tmp_path)])
-    assert (answer.exit_code, "1 not adding up" in answer.output) == (1, True)
+    code, output = run(str(tmp_path))
+    assert (code, "1 not adding up" in output) == (1, True)
 
 
 def test_of_a_long_gap_some_days_are_listed_and_all_are_counted() -> None:

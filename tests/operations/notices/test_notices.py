@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import pytest
 
-from counterfoil.base import failpoints
 from counterfoil.base.edge import make_id
 from counterfoil.integrity.silences import silence_alerts
 from counterfoil.operations.access.access import Caller
@@ -17,6 +16,7 @@ from counterfoil.operations.notices.notices import NOTICE_NOUN, attempts_of
 from counterfoil.operations.verbs import VerbCall, say
 from counterfoil.wiring import loops, ticks
 from tests.operations.notices.conftest import teller
+from tests.points import at_points
 from tests.receiver import received
 
 
@@ -141,12 +141,8 @@ def test_a_worker_that_ends_after_its_call_tells_it_once_more_and_loses_nothing(
             ends.append(point)
             raise SystemExit
 
-    failpoints.on_point(end)
-    try:
-        with pytest.raises(SystemExit):
-            one.work("notices")
-    finally:
-        failpoints.leave(end)
+    with at_points(end), pytest.raises(SystemExit):
+        one.work("notices")
     assert ([each.state for each in one.notices()], len(receiver.heard)) == (["waiting"], 1), "told, and not written down"
     one.work("notices")
     assert len(receiver.heard) == 1, "its lease holds"

@@ -89,12 +89,7 @@ def test_an_empty_period_is_valid_and_signed(house: House, verify: Verifiers) ->
 
 
 def test_a_period_follows_the_one_before(house: House, verify: Verifiers) -> None:
-    middle = now()
-    first = house.exported(house.start, middle)
-    house.sign(first.id, house.ann, house.otto)
-    house.worked("f", "11.00")
-    house.reconciled()
-    second = house.exported(middle, now())
+    first, second = house.two_periods("f", "11.00")
     house.sign(second.id, house.ann, house.otto)
     assert second.previous_id == first.id
     code, said = verify(house.package(second.id), house.keys(), house.package(first.id))

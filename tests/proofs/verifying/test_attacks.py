@@ -49,12 +49,7 @@ def case(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case
     folder = tmp_path_factory.mktemp("attacks")
     with a_desk(server, folder) as desk:
         house = a_house(desk, folder / "store")
-        middle = now()
-        first = house.exported(house.start, middle)
-        house.sign(first.id, house.ann, house.otto)
-        house.worked("b", "20.00")
-        house.reconciled()
-        second = house.exported(middle, now())
+        first, second = house.two_periods("b", "20.00")
         assert (second.verdict, second.reconciliation) == ("complete", "reconciled"), house.package(second.id)
         house.sign(second.id, house.ann, house.otto)
         with desk.database.transaction() as conn:

@@ -11,7 +11,6 @@ import pytest
 
 from counterfoil.base.database import AppendOnly, DatabaseRefused
 from counterfoil.base.edge import Database, make_id
-from counterfoil.base.failpoints import leave, on_point
 from counterfoil.base.problems import InvalidInput
 from counterfoil.treasury.carbon import syncing
 from counterfoil.treasury.carbon.energy import NewEnergy, import_energy
@@ -19,6 +18,7 @@ from counterfoil.treasury.carbon.model import CarbonMeans, emissions_of
 from counterfoil.treasury.carbon.syncing import CarbonNotSetUp, SyncWanted, sync_carbon
 from counterfoil.treasury.carbon.verify import explain_agent
 from tests.builders import PROGRAM
+from tests.points import at_points
 from tests.treasury.carbon.fake_watttime import PERIOD
 from tests.treasury.carbon.office import DAY, HOUR, MORNING, CarbonOffice, carbon_office
 
@@ -154,15 +154,12 @@ def test_two_syncs_at_once_post_once(office: CarbonOffice) -> None:
             arrived.append(point)
             together.wait()
 
-    on_point(wait)
-    try:
+    with at_points(wait):
         threads = [threading.Thread(target=office.sync, kwargs={"forced": True}) for _ in range(2)]
         for one in threads:
             one.start()
         for one in threads:
             one.join()
-    finally:
-        leave(wait)
     assert len(arrived) == 2, "both had asked before either wrote"
     assert office.balance(emissions_of(agent)) == G_PER_MWH
     office.still_true()
