@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from counterfoil.base.edge import now
+from counterfoil.base.edge import make_id, now
 from counterfoil.base.money import Asset
 from counterfoil.dashboard.finding.lists import list_pages_of
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access.access import READ
+from counterfoil.operations.access.logins import grant_role
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
-from tests.dashboard.test_session import PAGE, csrf_of, logged_in
+from tests.dashboard.test_session import PAGE, a_browser, csrf_of, logged_in
+from tests.people import log_in_as, past_the_guard
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +54,28 @@ def test_a_login_of_one_program_sees_the_pages_with_its_program_and_nothing_of_a
         run = next(one for one in others if one.startswith("rec_"))
         assert client.get(f"/admin/reconciliation/runs/{run}").status_code == 404
         assert everyone.get(f"/admin/reconciliation/runs/{run}").status_code == 200
+
+
+def test_whoever_has_roles_in_two_programs_looks_at_one_of_them_and_acts_there_as_they_may(desk, others):
+    with past_the_guard(desk.database.url) as conn:
+        caller, token = log_in_as(conn, "iris")
+        for program, role in (("main", "viewer"), ("north", "operator")):
+            grant_role(conn, make_id("grant"), caller.principal_id, role, by="t", now=now(), program_id=program)
+    with days.served(desk) as url:
+        client = a_browser(url)
+        assert client.post("/login", data={"key": token}).status_code == 303
+        in_north = client.get("/admin/breaks?program=north")
+        assert 'href="?program=main"' in in_north.text
+        again = client.get("/admin/customers")
+        assert [one for one in others if one in again.text] == [], "the next page is of the program that was chosen"
+        invoice = next(one for one in others if one.startswith("inv_"))
+        page = client.get(f"/admin/invoices/{invoice}")
+        assert (page.status_code, "Your role does not allow this." in page.text) == (200, True), "a thing is looked at where it is"
+        csrf = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)[1]
+        refused = client.post(f"/admin/invoices/{invoice}/cancel", data={"csrf": csrf, "reason": "x"})
+        assert refused.status_code == 403
+        assert client.get("/admin/breaks?program=nowhere").status_code == 404
+        assert client.get("/admin/breaks?program=main").status_code == 200
 
 
 def test_lists_files_and_the_search_hold_nothing_of_another_program(desk, others):

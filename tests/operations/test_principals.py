@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from counterfoil.base.money import Asset
 from counterfoil.base.problems import InvalidInput
+from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access import access, logins, principals
 from counterfoil.operations.access.access import ROLES
 
@@ -125,6 +127,64 @@ def test_the_last_administrator_stays(conn, mira):
     noah = logins.add_person(conn, "prn_noah", RANDOM, name="noah", by="t", now=NOW)
     logins.grant_role(conn, "grant_2", noah.principal.id, "administrator", by="t", now=NOW)
     logins.revoke_role(conn, mira.principal.id, "administrator", by="t", now=NOW)
+
+
+@pytest.fixture
+def two_programs(conn):
+    for name in ("north", "south"):
+        open_program(conn, name, name=name, assets=[Asset("EUR", 2)], now=NOW)
+
+
+def test_roles_conflict_where_they_meet(conn, mira, two_programs):
+    """Operator in one program and approver in another is nobody's own check; in the same program, or in all, it is."""
+    grant = lambda role, program: logins.grant_role(  # noqa: E731
+        conn, f"grant_{role}_{program}", mira.principal.id, role, by="t", now=NOW, program_id=program
+    )
+    grant("operator", "north")
+    grant("approver", "south")
+    for role, program in (("approver", "north"), ("approver", None), ("operator", "south"), ("operator", None), ("administrator", None)):
+        with pytest.raises(access.RoleConflict):
+            grant(role, program)
+        with pytest.raises(psycopg.Error, match="conflicts"), conn.transaction():
+            conn.execute(
+                """insert into role_grant (id, principal_id, role, granted_by, granted_at, program_id)
+                   values ('g', 'prn_mira', %s, 't', %s, %s)""",
+                [role, NOW, program],
+            )
+    key = {"name": "hers", "by": "t", "now": NOW, "principal_id": mira.principal.id}
+    secret = access.new_secret(bytes(25), live=True)
+    with pytest.raises(access.RoleConflict):
+        access.create_key(conn, "key_1", secret, role="controller", program_id="south", **key)
+    access.create_key(conn, "key_1", secret, role="controller", program_id="north", **key)
+    assert logins.grants_of(conn, mira.principal.id) == [("operator", "north"), ("approver", "south")]
+    assert logins.roles_of(conn, mira.principal.id) == []
+
+
+def test_a_person_of_one_program_has_no_role_in_another(conn, two_programs):
+    nora = logins.add_person(conn, "prn_nora", RANDOM, name="nora", by="t", now=NOW, program_id="north").principal.id
+    with pytest.raises(InvalidInput, match="north"):
+        logins.grant_role(conn, "grant_1", nora, "viewer", by="t", now=NOW, program_id="south")
+    with pytest.raises(psycopg.Error, match="is of the program north"), conn.transaction():
+        conn.execute(
+            """insert into role_grant (id, principal_id, role, granted_by, granted_at, program_id)
+               values ('g', %s, 'viewer', 't', %s, 'south')""",
+            [nora, NOW],
+        )
+
+
+def test_whoever_administers_one_program_is_not_the_last_administrator_of_all(conn, mira, two_programs):
+    noah = logins.add_person(conn, "prn_noah", RANDOM, name="noah", by="t", now=NOW).principal.id
+    logins.grant_role(conn, "grant_1", mira.principal.id, "administrator", by="t", now=NOW)
+    logins.grant_role(conn, "grant_2", noah, "administrator", by="t", now=NOW, program_id="north")
+    with pytest.raises(psycopg.Error, match="nobody would administer"), conn.transaction():
+        logins.revoke_role(conn, mira.principal.id, "administrator", by="t", now=NOW)
+    logins.revoke_role(conn, noah, "administrator", by="t", now=NOW, program_id="north")
+
+
+def test_a_role_of_a_program_is_written_once(conn, mira, two_programs):
+    logins.grant_role(conn, "grant_1", mira.principal.id, "viewer", by="t", now=NOW, program_id="north")
+    with pytest.raises(psycopg.Error, match="permission denied"), conn.transaction():
+        conn.execute("update role_grant set program_id = null")
 
 
 def test_a_one_time_secret_chooses_a_password_and_nothing_else(conn, mira):

@@ -31,6 +31,7 @@ from counterfoil.operations.access.scopes import area_of
 from counterfoil.wiring import TABLES, Wiring
 
 KEY_HEADER: Final = "Idempotency-Key"
+ADMITTED: Final = "counterfoil.admitted"  # in a request's scope: who asks
 WITHIN: Final = "counterfoil.within"  # in a request's scope: it is about the program of its caller
 DRY_RUN_HEADER: Final = "Dry-Run"
 
@@ -275,8 +276,9 @@ def services_of(request: Request) -> Services:
     return found
 
 
-def may(permission: str, *, key: bool = False) -> Any:
-    """The dependency of a route: a caller who holds `permission`, and, with `key`, an Idempotency-Key."""
+def may(permission: str, *, key: bool = False, own: bool = False) -> Any:
+    """The dependency of a route: a caller who holds `permission`, and, with `key`, an Idempotency-Key. `own`: it is about the caller alone,
+    so whoever is of one program may ask it, too."""
 
     async def call(request: Request) -> ApiCall:
         made = await call_of(request, permission)
@@ -286,6 +288,7 @@ def may(permission: str, *, key: bool = False) -> Any:
 
     call.needs = permission  # type: ignore[attr-defined]
     call.needs_key = key  # type: ignore[attr-defined]
+    call.own = own  # type: ignore[attr-defined]
     return Depends(call)
 
 
@@ -293,7 +296,7 @@ async def call_of(request: Request, permission: str) -> ApiCall:
     """The call that a request makes. Raises NotAuthenticated and its kin, NotAllowed, TooManyRequests, InvalidInput."""
     services = services_of(request)
     caller = await admitted(request, permission)
-    if caller.program_id is not None and WITHIN not in request.scope:
+    if (caller.program_id is not None or caller.programs) and WITHIN not in request.scope:
         raise WholeInstallation(program=caller.program_id)  # nobody looked: better refused than shown
     return ApiCall(
         services,
@@ -310,7 +313,7 @@ async def call_of(request: Request, permission: str) -> ApiCall:
 
 async def admitted(request: Request, permission: str) -> Caller:
     """Who asks, by the headers alone, if they may. Who may not is recorded. Raises NotAuthenticated and its kin, NotAllowed."""
-    known: Caller | None = request.scope.get("counterfoil.admitted")
+    known: Caller | None = request.scope.get(ADMITTED)
     services = services_of(request)
     if known is None:
         await services.keys.take_turn(f"address:{clean(address_in(request))}", services.keys.limits.of_address)
@@ -325,7 +328,7 @@ async def admitted(request: Request, permission: str) -> Caller:
         raise
     if known is None:
         await services.keys.take_turn(caller.scope, services.keys.limits.of_key)
-    request.scope["counterfoil.admitted"] = caller
+    request.scope[ADMITTED] = caller
     return caller
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, LiteralString, NamedTuple
+from typing import Any, ClassVar, Final, LiteralString, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import Request, params
 from fastapi.concurrency import run_in_threadpool
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
+from psycopg import Connection
 
 from counterfoil.api.http.calls import WITHIN, WholeInstallation, services_of
 from counterfoil.base.edge import Database
-from counterfoil.base.problems import NotFound
-from counterfoil.operations.access.access import Caller
+from counterfoil.base.problems import NotFound, Problem
+from counterfoil.operations.access.access import Caller, permissions_of
 
 PROGRAM: Final = "programId"
 # Of which program a thing is, by the name of its id in an address.
@@ -54,6 +55,12 @@ BY_PREFIX: Final[Mapping[str, str]] = {
 }
 
 
+class ProgramNeeded(Problem, kind="invalid"):
+    """You have roles in several programs: say which of them this is about."""
+
+    todo: ClassVar[str] = "Name one of the programs that are told, in the field that is named."
+
+
 class RouteScope(NamedTuple):
     """By what a route tells which program it is about."""
 
@@ -61,6 +68,7 @@ class RouteScope(NamedTuple):
     in_path: bool
     in_query: bool
     in_body: bool
+    own: bool = False  # about the caller alone
 
     @property
     def any(self) -> bool:
@@ -76,7 +84,55 @@ def scope_of(route: APIRoute) -> RouteScope:
     bodies = [one.field_info.annotation for one in route.dependant.body_params]
     said = json.dumps((route.openapi_extra or {}).get("requestBody", {}))
     in_body = any("program_id" in getattr(one, "model_fields", {}) for one in bodies) or f'"{PROGRAM}"' in said
-    return RouteScope(tuple(one for one in in_path if one in OWNERS or one == "id"), "program_id" in in_path, in_query, in_body)
+    own = any(getattr(one.call, "own", False) for one in route.dependant.dependencies)
+    return RouteScope(tuple(one for one in in_path if one in OWNERS or one == "id"), "program_id" in in_path, in_query, in_body, own)
+
+
+async def in_one_program(request: Request, scope: RouteScope, caller: Caller, needs: str) -> Caller:
+    """Somebody who has roles in single programs, as whoever they are in the program that the request is about.
+
+    Where it names none, their roles of all programs count, or the only program in which they may. Raises ProgramNeeded.
+    """
+    if scope.own:
+        return caller
+    named = await _named(request, scope)
+    if named is not None and named in caller.programs:
+        return caller.within(named)
+    if needs in permissions_of(caller.role) or (named is not None and caller.role):
+        return caller.within(None)
+    fits = [one for one in sorted(caller.programs) if needs in caller.within(one).permissions]
+    if named is None and len(fits) > 1 and (scope.in_query or scope.in_body):
+        raise ProgramNeeded(field=PROGRAM, programs=fits)
+    return caller.within(fits[0])  # where another program is named, it is not there
+
+
+async def _named(request: Request, scope: RouteScope) -> str | None:
+    """The program that a request is about, as it says itself or as the thing says that it is about."""
+    if scope.in_path:
+        return str(request.path_params["program_id"])
+    if scope.in_query and (given := request.query_params.get(PROGRAM)) is not None:
+        return given
+    if scope.in_body and (told := _told_in(await request.body())):
+        return str(told[0])
+    if scope.ids:
+        asked = {name: str(request.path_params[name]) for name in scope.ids}
+        return await run_in_threadpool(_owner_of, services_of(request).database, asked)
+    return None
+
+
+def _owner_of(database: Database, asked: Mapping[str, str]) -> str | None:
+    with database.transaction(read_only=True) as conn:
+        return owner_of(conn, asked)
+
+
+def owner_of(conn: Connection[Any], asked: Mapping[str, str]) -> str | None:
+    """The program of the first of these things, each by the name of its id in an address, that is of one."""
+    for name, value in asked.items():
+        known = BY_PREFIX.get(value.partition("_")[0], "") if name == "id" else name
+        row = conn.execute(OWNERS[known], [value]).fetchone() if known in OWNERS else None
+        if row is not None and row[0] is not None:
+            return str(row[0])
+    return None
 
 
 async def keep_within(request: Request, scope: RouteScope, caller: Caller) -> None:
@@ -85,6 +141,9 @@ async def keep_within(request: Request, scope: RouteScope, caller: Caller) -> No
     Raises WholeInstallation, NotFound.
     """
     own = caller.program_id
+    if scope.own:
+        request.scope[WITHIN] = True
+        return
     if own is None:
         return
     if not scope.any:
@@ -113,14 +172,20 @@ def _in_query(request: Request, own: str) -> None:
 
 
 def _in_body(body: bytes, own: str) -> None:
-    try:
-        told = json.loads(body)
-    except ValueError:
+    given = _told_in(body)
+    if given is None:
         return  # the route refuses it
-    names = (PROGRAM, "program_id")
-    given = [told[name] for name in names if name in told] if isinstance(told, dict) else []
     if not given or any(one != own for one in given):
         raise NotFound(what="program", id=str(given[0] if given else "")[:64])
+
+
+def _told_in(body: bytes) -> list[Any] | None:
+    """The programs that a body names; None for what is no JSON."""
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return [told[name] for name in (PROGRAM, "program_id") if name in told] if isinstance(told, dict) else []
 
 
 def _of_ids(database: Database, asked: Mapping[str, Any], own: str) -> None:

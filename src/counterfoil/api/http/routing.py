@@ -12,9 +12,9 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from counterfoil.api.http.calls import admitted
+from counterfoil.api.http.calls import ADMITTED, admitted
 from counterfoil.api.http.problems import answer_of
-from counterfoil.api.http.program_scope import keep_within, scope_of
+from counterfoil.api.http.program_scope import in_one_program, keep_within, scope_of
 from counterfoil.base.problems import InvalidInput
 from counterfoil.base.text import refuse_unclean
 from counterfoil.operations.access.access import AUDIT, READ
@@ -54,6 +54,9 @@ class StrictRoute(APIRoute):
             needs = declared or getattr(self.endpoint, "needs", None)  # set after the route was made
             if needs is not None:
                 caller = await admitted(request, needs)  # before a byte of the body is read
+                if caller.programs:
+                    request.scope[ADMITTED] = await in_one_program(request, scope, caller, needs)
+                    caller = await admitted(request, needs)
                 await keep_within(request, scope, caller)
             for name, value in request.query_params.multi_items():
                 if name not in known:

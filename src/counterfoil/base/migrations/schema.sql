@@ -1512,6 +1512,7 @@ role_grant: granted_at timestamp with time zone not null
 role_grant: revoked_by text
 role_grant: revoked_at timestamp with time zone
 role_grant: written_by xid8
+role_grant: program_id text
 run_finding: run_id text not null
 run_finding: number integer not null
 run_finding: identity text not null
@@ -2691,6 +2692,7 @@ role_conflict: role_conflict_pkey PRIMARY KEY (role, other)
 role_grant: role_grant_is_revoked_by_somebody CHECK (((revoked_by IS NULL) = (revoked_at IS NULL)))
 role_grant: role_grant_pkey PRIMARY KEY (id)
 role_grant: role_grant_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
+role_grant: role_grant_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 run_finding: run_finding_number CHECK ((number > 0))
 run_finding: run_finding_pkey PRIMARY KEY (run_id, number)
 run_finding: run_finding_run_id_fkey FOREIGN KEY (run_id) REFERENCES reconciliation_run(id)
@@ -3054,7 +3056,7 @@ refund: CREATE INDEX refund_of_invoice ON public.refund USING btree (invoice_id)
 refund: CREATE INDEX refund_of_settlement ON public.refund USING btree (settlement_id) WHERE (settlement_id IS NOT NULL)
 request_turn: CREATE INDEX request_turn_by_second ON public.request_turn USING btree (second)
 reversal: CREATE INDEX reversal_by_journal ON public.reversal USING btree (reversed_by)
-role_grant: CREATE UNIQUE INDEX role_is_granted_once ON public.role_grant USING btree (principal_id, role) WHERE (revoked_at IS NULL)
+role_grant: CREATE UNIQUE INDEX role_is_granted_once ON public.role_grant USING btree (principal_id, role, COALESCE(program_id, ''::text)) WHERE (revoked_at IS NULL)
 run_finding: CREATE INDEX run_finding_again ON public.run_finding USING btree (identity)
 runbook_run: CREATE INDEX runbook_run_by_name ON public.runbook_run USING btree (runbook, id DESC)
 runbook_run: CREATE INDEX runbook_run_by_state ON public.runbook_run USING btree (state, id)
@@ -3598,7 +3600,8 @@ role_grant: CREATE TRIGGER note_transaction BEFORE INSERT ON public.role_grant F
 role_grant: CREATE TRIGGER role_grant_once_revoked_at BEFORE UPDATE OF revoked_at ON public.role_grant FOR EACH ROW WHEN (((old.revoked_at IS NOT NULL) AND (new.revoked_at IS DISTINCT FROM old.revoked_at))) EXECUTE FUNCTION refuse_another_value('revoked_at')
 role_grant: CREATE TRIGGER role_grant_once_revoked_by BEFORE UPDATE OF revoked_by ON public.role_grant FOR EACH ROW WHEN (((old.revoked_by IS NOT NULL) AND (new.revoked_by IS DISTINCT FROM old.revoked_by))) EXECUTE FUNCTION refuse_another_value('revoked_by')
 role_grant: CREATE TRIGGER roles_do_not_conflict BEFORE INSERT ON public.role_grant FOR EACH ROW EXECUTE FUNCTION roles_do_not_conflict()
-role_grant: CREATE CONSTRAINT TRIGGER two_people_principal_grant AFTER INSERT ON public.role_grant DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('principal', 'grant', 'n.principal_id', 'p ->> ''role'' = n.role', 'false') -- always
+role_grant: CREATE CONSTRAINT TRIGGER two_people_principal_grant AFTER INSERT ON public.role_grant DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('principal', 'grant', 'n.principal_id', '
+    p ->> ''role'' = n.role and p ->> ''programId'' is not distinct from n.program_id and (a.program_id is null or a.program_id = n.program_id)', 'false') -- always
 run_finding: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.run_finding FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 run_finding: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.run_finding FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 run_finding: CREATE TRIGGER is_sealed AFTER INSERT ON public.run_finding REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_run_finding() -- always
@@ -4089,9 +4092,11 @@ a_person_approves(): CREATE OR REPLACE FUNCTION public.a_person_approves()
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
-    needed constant text := coalesce((select a.role from approving_role a join approval_proposal p using (machine)
-                                      where p.id = new.proposal_id), 'approver');
+    needed text;
+    about  text;
 begin
+    select coalesce((select a.role from approving_role a where a.machine = p.machine), 'approver'), p.program_id into needed, about
+    from approval_proposal p where p.id = new.proposal_id;
     perform pg_advisory_xact_lock(4271036, hashtext(new.proposal_id));  -- of a yes and a no at once the later sees the earlier
     if new.decision = 'approved' and not exists (
         select from session s join principal p on p.id = s.principal_id
@@ -4100,7 +4105,8 @@ begin
         raise 'an approval needs the login of a person' using errcode = 'CF361';
     end if;
     if new.decision = 'approved' and not exists (
-        select from role_grant g where g.principal_id = new.checker_id and g.role = needed and g.revoked_at is null) then
+        select from role_grant g where g.principal_id = new.checker_id and g.role = needed and g.revoked_at is null
+                                   and (g.program_id is null or g.program_id = about)) then
         raise 'whoever approves this holds the role %', needed using errcode = 'CF363';
     end if;
     if exists (select from approval_decision d where d.proposal_id = new.proposal_id and d.decision <> 'approved')
@@ -4123,7 +4129,8 @@ begin
           and p.disabled_at is null and new.at >= s.created_at and new.at < s.expires_at) then
         raise 'an approval needs the login of a person' using errcode = 'CF361';
     end if;
-    if not exists (select from role_grant g where g.principal_id = new.principal_id and g.role = 'approver' and g.revoked_at is null) then
+    if not exists (select from role_grant g where g.principal_id = new.principal_id and g.role = 'approver' and g.revoked_at is null
+                     and (g.program_id is null or g.program_id = (select b.program_id from payout_batch b where b.id = new.batch_id))) then
         raise 'whoever approves a batch holds the role approver' using errcode = 'CF383';
     end if;
     if exists (select from payout_batch_maker m where m.batch_id = new.batch_id and m.principal_id = new.principal_id) then
@@ -4308,7 +4315,8 @@ begin
     end if;
     perform pg_advisory_xact_lock(4271035);
     if not exists (select from role_grant g join principal p on p.id = g.principal_id
-                   where g.role = 'administrator' and g.revoked_at is null and p.disabled_at is null and p.program_id is null)
+                   where g.role = 'administrator' and g.revoked_at is null and g.program_id is null
+                     and p.disabled_at is null and p.program_id is null)
        and not exists (select from api_key k join principal p on p.id = k.principal_id
                        where k.role = 'administrator' and k.revoked_at is null and p.disabled_at is null and k.program_id is null
                          and k.scopes is null) then
@@ -5885,6 +5893,13 @@ program_lock(text): CREATE OR REPLACE FUNCTION public.program_lock(program_id te
  SET search_path TO 'public', 'pg_temp'
 RETURN hashtextextended(program_id, (4271002)::bigint)
 
+program_roles_of(text): CREATE OR REPLACE FUNCTION public.program_roles_of(who text)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT COALESCE(jsonb_object_agg(of_one.program_id, of_one.roles), '{}'::jsonb) AS "coalesce" FROM (SELECT g.program_id, string_agg(g.role, '+'::text ORDER BY g.role) AS roles FROM role_grant g WHERE ((g.principal_id = program_roles_of.who) AND (g.revoked_at IS NULL) AND (g.program_id IS NOT NULL)) GROUP BY g.program_id) of_one)
+
 program_version(text): CREATE OR REPLACE FUNCTION public.program_version(program_id text)
  RETURNS regclass
  LANGUAGE sql
@@ -6095,14 +6110,26 @@ roles_do_not_conflict(): CREATE OR REPLACE FUNCTION public.roles_do_not_conflict
  LANGUAGE plpgsql
  SET search_path TO 'public', 'pg_temp'
 AS $function$
+declare
+    own constant text := (select p.program_id from principal p where p.id = new.principal_id for update);  -- two grants at once see each other
 begin
-    perform 1 from principal where id = new.principal_id for update;  -- two grants at once see each other
+    if own <> new.program_id then
+        raise '% is of the program %', new.principal_id, own using errcode = 'CF001';
+    end if;
     if exists (select from role_grant g join role_conflict c on c.role = g.role and c.other = new.role
-               where g.principal_id = new.principal_id and g.revoked_at is null) then
+               where g.principal_id = new.principal_id and g.revoked_at is null
+                 and (g.program_id is null or new.program_id is null or g.program_id = new.program_id)) then
         raise 'role % conflicts with one that % holds', new.role, new.principal_id using errcode = 'CF351';
     end if;
     return new;
 end $function$
+
+roles_of(text): CREATE OR REPLACE FUNCTION public.roles_of(who text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT COALESCE(string_agg(g.role, '+'::text ORDER BY g.role), ''::text) AS "coalesce" FROM role_grant g WHERE ((g.principal_id = roles_of.who) AND (g.revoked_at IS NULL) AND (g.program_id IS NULL)))
 
 ruled_by_another(): CREATE OR REPLACE FUNCTION public.ruled_by_another()
  RETURNS trigger
@@ -7506,7 +7533,7 @@ seal_role_grant(): CREATE OR REPLACE FUNCTION public.seal_role_grant()
  SET bytea_output TO 'hex'
 AS $function$
         begin
-            insert into seal (relation, row_id, sha256) select 'role_grant', n.id::text, sha256(convert_to(row(n.id, n.principal_id, n.role, n.granted_by, n.granted_at)::text, 'UTF8')) from  new_row n;
+            insert into seal (relation, row_id, sha256) select 'role_grant', n.id::text, sha256(convert_to(row(n.id, n.principal_id, n.role, n.granted_by, n.granted_at, n.program_id)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -9367,10 +9394,14 @@ postings_between(bigint,bigint,bigint,integer): counterfoil_app: execute
 postings_between(bigint,bigint,bigint,integer): counterfoil_auditor: execute
 program_lock(text): counterfoil_app: execute
 program_lock(text): counterfoil_auditor: execute
+program_roles_of(text): counterfoil_app: execute
+program_roles_of(text): counterfoil_auditor: execute
 program_version(text): counterfoil_app: execute
 program_version(text): counterfoil_auditor: execute
 receipt_used(text): counterfoil_app: execute
 reference_paid(text,text): counterfoil_app: execute
+roles_of(text): counterfoil_app: execute
+roles_of(text): counterfoil_auditor: execute
 seal_expressions(text[],text[]): counterfoil_app: execute
 seal_expressions(text[],text[]): counterfoil_auditor: execute
 sealed_columns(regclass,text[],text[]): counterfoil_app: execute
@@ -9713,6 +9744,7 @@ role_grant.granted_at: app: select, insert
 role_grant.granted_by: app: select, insert
 role_grant.id: app: select, insert
 role_grant.principal_id: app: select, insert
+role_grant.program_id: app: select, insert
 role_grant.role: app: select, insert
 role_grant.written_by: app: select, insert
 runbook_run.alert_id: app: select, insert

@@ -120,7 +120,9 @@ def shown(
     _note_refusal(served, request, refused)
     ask, answer, assets = answered(served, page, request, session, refused=refused, typed=typed)
     body = served.renderer.page(page, ask, answer, assets, session, address_of(request))
-    return finish(Response(body, status_of(refused) if refused else 200, media_type="text/html"))
+    response = Response(body, status_of(refused) if refused else 200, media_type="text/html")
+    served.door.keep_program(request, response, session)
+    return finish(response)
 
 
 def guarded(served: Served, request: Request, act: Callable[[], Response]) -> Response:

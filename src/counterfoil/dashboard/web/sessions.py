@@ -5,12 +5,13 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fastapi import Request
 from fastapi.responses import Response
 
 from counterfoil.api.http.doorman import Doorman, address_in, agent_in
+from counterfoil.api.http.program_scope import owner_of
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import NotAllowed, NotAuthenticated
 from counterfoil.operations.access.access import (
@@ -21,6 +22,7 @@ from counterfoil.operations.access.access import (
     authenticate,
     close_session,
     open_session,
+    permissions_of,
     require,
     session_caller,
 )
@@ -34,6 +36,7 @@ KEY_LENGTH_MAX: Final = 200
 COOKIE: Final = "counterfoil_session"
 COOKIE_HTTPS: Final = "__Host-counterfoil_session"
 BY_ITSELF: Final = "counterfoil-refresh"  # a page that refreshes itself says so: nobody uses it by that
+PROGRAM_COOKIE: Final = "counterfoil_program"  # which of their programs somebody looked at last; it opens nothing
 KNOWN: Final = "counterfoil.session"
 USED_REMEMBERED_MAX: Final = 10_000
 
@@ -55,6 +58,7 @@ class Session(NamedTuple):
 
     caller: Caller
     csrf: str | None
+    programs: tuple[str, ...] = ()  # between which they choose
 
 
 class Sessions:
@@ -166,9 +170,29 @@ class Sessions:
                 self._note_use(token)
         else:
             raise NotLoggedIn()
+        if session.caller.programs:
+            session = session._replace(
+                caller=self._in_one_program(request, session.caller), programs=tuple(sorted(session.caller.programs))
+            )
         request.scope[KNOWN] = session
         require(session.caller, READ, ALL_PAGES)
         return session
+
+    def _in_one_program(self, request: Request, caller: Caller) -> Caller:
+        """Somebody who has roles in single programs, as whoever they are in the one that they look at.
+
+        The page names it, or the thing on it, or the page that they looked at before; else their roles of all programs count, or the first.
+        """
+        asked = {name: str(value) for name, value in request.path_params.items()}
+        named = request.query_params.get("program")
+        if named is None and asked:
+            with self._database.transaction(read_only=True) as conn:
+                named = owner_of(conn, asked)
+        if named is None:
+            named = request.cookies.get(PROGRAM_COOKIE)
+        if named not in caller.programs and READ not in permissions_of(caller.role):
+            named = min(caller.programs)
+        return caller.within(named)
 
     def known(self, request: Request) -> Session | None:
         """Who looks, as `who` found it for this very request; None where nobody was asked for, or the answer did not come."""
@@ -194,6 +218,13 @@ class Sessions:
         self._used[kept] = now
         with self._database.transaction() as conn:
             note_use(conn, token, now=now)
+
+    def keep_program(self, request: Request, response: Response, session: Session) -> None:
+        """Whoever has roles in several programs goes on looking at the one that they chose."""
+        chosen = request.query_params.get("program")
+        if chosen is not None and session.programs:
+            how: dict[str, Any] = {"path": "/admin", "secure": self._https, "httponly": True, "samesite": "strict"}
+            response.set_cookie(PROGRAM_COOKIE, chosen if chosen in session.programs else "", **how)
 
     def keep(self, response: Response, token: str) -> None:
         """The browser has this session's token from now on."""

@@ -102,7 +102,8 @@ class KeyMistyped(NotAuthenticated):
 class Caller(NamedTuple):
     """Whoever stands behind a request: the actor in steps and journals, the roles that decide, and the principal that acts.
 
-    `role` holds several with a plus between, as `operator+viewer`. `session_id` is a person's own login, without which nothing is
+    `role` holds several with a plus between, as `operator+viewer`; `programs` those that are of one program, by program, until it is known
+    which program a request is about (`within`). `session_id` is a person's own login, without which nothing is
     approved; None for a key, also when it opened a page. `program_id`: this program alone is there for this caller.
     """
 
@@ -114,6 +115,7 @@ class Caller(NamedTuple):
     program_id: str | None = None
     is_person: bool = False  # who acts, by login or by a key of theirs
     with_factor: bool = False  # a second factor was given just now
+    programs: Mapping[str, str] = {}
     scopes: frozenset[str] | None = None  # of a key that is narrower than its role: `payouts:read`; None: all that the role allows
 
     @property
@@ -128,8 +130,15 @@ class Caller(NamedTuple):
 
     @property
     def permissions(self) -> frozenset[str]:
-        """What the roles allow together, wherever."""
-        return permissions_of(self.role)
+        """What the roles allow together; of roles of programs, what they allow in any."""
+        return permissions_of("+".join((self.role, *self.programs.values()))) if self.programs else permissions_of(self.role)
+
+    def within(self, program_id: str | None) -> Caller:
+        """With the roles that they hold in this program, and its things alone; without a program, with their roles of all programs."""
+        if program_id is None or program_id not in self.programs:
+            return self._replace(programs={})
+        roles = {one for one in (*self.role.split("+"), *self.programs[program_id].split("+")) if one}
+        return self._replace(role="+".join(sorted(roles)), program_id=program_id, programs={})
 
     def may(self, permission: str, area: str) -> bool:
         """Do the roles allow it, and the scopes, of things of this kind? `area`: as in a scope, `payouts`; of pages `pages`."""
@@ -219,7 +228,7 @@ def create_key(
         owner = create_principal(conn, f"prn_{key_id.partition('_')[2]}", kind="service", name=name, by=by, now=now, program_id=program_id)
     else:
         owner = find_principal(conn, principal_id)
-        _refuse_key(conn, owner, role)
+        _refuse_key(conn, owner, role, owner.program_id or program_id)
     program_id = owner.program_id or program_id
     row = conn.execute(
         """insert into api_key (id, name, role, principal_id, program_id, hint, created_by, created_at, expires_at, secret_hash, skeleton,
@@ -233,15 +242,16 @@ def create_key(
     return ApiKey(key_id, name, role, owner.id, program_id, secret[-4:], by, now, expires_at, None, None, kept)
 
 
-def _refuse_key(conn: Connection[Any], owner: Principal, role: str) -> None:
+def _refuse_key(conn: Connection[Any], owner: Principal, role: str, program_id: str | None) -> None:
     """A key of somebody whose other keys and roles it must not be held with, or who was ended."""
     if owner.disabled_at is not None:
         raise PrincipalEnded(id=owner.id, name=owner.name)
     conn.execute("select 1 from principal where id = %s for update", [owner.id])
     held = conn.execute(
-        """select role from role_grant where principal_id = %(id)s and revoked_at is null
-           union select role from api_key where principal_id = %(id)s and revoked_at is null""",
-        {"id": owner.id},
+        """select role from (select role, program_id from role_grant where principal_id = %(id)s and revoked_at is null
+                             union select role, program_id from api_key where principal_id = %(id)s and revoked_at is null) held
+           where program_id is null or %(program)s::text is null or program_id = %(program)s""",
+        {"id": owner.id, "program": program_id},
     ).fetchall()
     refuse_conflicts(role, [row[0] for row in held])
 
@@ -341,10 +351,10 @@ def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple
     """Who this session belongs to, and its CSRF token. Raises SessionOver when it ended, or its key or its person did."""
     row = conn.execute(
         """select coalesce(k.id, ''), case p.kind when 'person' then p.name else coalesce(k.name, p.name) end,
-                  coalesce(k.role, (select string_agg(g.role, '+' order by g.role) from role_grant g
-                                    where g.principal_id = p.id and g.revoked_at is null), ''),
-                  p.id, case when k.id is null then s.id end, coalesce(k.program_id, p.program_id), p.kind = 'person', s.csrf,
-                  k.scopes
+                  coalesce(k.role, roles_of(p.id)), p.id, case when k.id is null then s.id end,
+                  coalesce(k.program_id, p.program_id), p.kind = 'person',
+                  s.csrf,
+                  k.scopes, case when k.id is null then program_roles_of(p.id) else '{}' end
            from session s join principal p on p.id = s.principal_id left join api_key k on k.id = s.api_key_id
            where s.secret_hash = %(hash)s and s.expires_at > %(now)s and p.disabled_at is null
              and (s.idle_s is null or s.seen_at > %(now)s - s.idle_s * interval '1 second')
@@ -353,7 +363,7 @@ def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple
     ).fetchone()
     if row is None:
         raise SessionOver()
-    return Caller(*row[:7])._replace(scopes=_scopes_in(row[8])), row[7] or ""
+    return Caller(*row[:7])._replace(programs=row[9], scopes=_scopes_in(row[8])), row[7] or ""
 
 
 def _scopes_in(kept: list[str] | None) -> frozenset[str] | None:

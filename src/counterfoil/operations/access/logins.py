@@ -48,6 +48,7 @@ class KeptPassword(NamedTuple):
     hash: str
     expires_at: datetime | None
     role: str
+    programs: dict[str, str]
     has_factor: bool
 
 
@@ -58,6 +59,13 @@ class PersonKnown(NamedTuple):
     kept: str
     once: bool
     has_factor: bool
+
+
+class RoleHeld(NamedTuple):
+    """A role, in one program; None: in all that the person sees."""
+
+    role: str
+    program_id: str | None
 
 
 class Invited(NamedTuple):
@@ -121,8 +129,7 @@ def find_password(conn: Connection[Any], name: str) -> KeptPassword | None:
     with conn.cursor(row_factory=class_row(KeptPassword)) as cur:
         return cur.execute(
             """select p.id, p.name, p.program_id, w.hash, w.expires_at,
-                      coalesce((select string_agg(g.role, '+' order by g.role) from role_grant g
-                                where g.principal_id = p.id and g.revoked_at is null), '') as role,
+                      roles_of(p.id) as role, program_roles_of(p.id) as programs,
                       exists (select from second_factor f where f.principal_id = p.id and f.confirmed_at is not null
                                                             and f.ended_at is null) as has_factor
                from principal p join password w on w.principal_id = p.id
@@ -138,7 +145,7 @@ def judge_password(kept: KeptPassword | None, password: str, *, now: datetime) -
     """
     if not fits(password, kept.hash if kept else None) or kept is None or (kept.expires_at is not None and kept.expires_at <= now):
         raise LoginRefused()
-    caller = Caller("", kept.name, kept.role, kept.id, None, kept.program_id, is_person=True)
+    caller = Caller("", kept.name, kept.role, kept.id, None, kept.program_id, is_person=True, programs=kept.programs)
     return PersonKnown(caller, kept.hash, kept.expires_at is not None, kept.has_factor)
 
 
@@ -215,8 +222,13 @@ def new_login_token(entropy: bytes) -> str:
     return LOGIN_PREFIX + new_secret(entropy, live=True).rpartition("_")[2]
 
 
-def grant_role(conn: Connection[Any], grant_id: str, principal_id: str, role: str, *, by: str, now: datetime) -> None:
-    """Give a person a role. The same again changes nothing. Raises InvalidInput, NotFound, PrincipalEnded, RoleConflict."""
+def grant_role(
+    conn: Connection[Any], grant_id: str, principal_id: str, role: str, *, by: str, now: datetime, program_id: str | None = None
+) -> None:
+    """Give a person a role, in one program or in all that they see. The same again changes nothing.
+
+    Raises InvalidInput, NotFound, PrincipalEnded, RoleConflict.
+    """
     if role not in ROLES:
         raise InvalidInput("role", f"one of {', '.join(ROLES)}", got=role[:40])
     owner = find_principal(conn, principal_id)
@@ -224,32 +236,44 @@ def grant_role(conn: Connection[Any], grant_id: str, principal_id: str, role: st
         raise PrincipalEnded(id=owner.id, name=owner.name)
     if owner.kind != "person":
         raise InvalidInput("principalId", "a person; the role of a service stands on its key", got=owner.kind)
+    if owner.program_id is not None and program_id not in (None, owner.program_id):
+        raise InvalidInput("programId", f"{owner.program_id}: this person is of that program", got=program_id)
     conn.execute("select 1 from principal where id = %s for update", [principal_id])
-    held = roles_of(conn, principal_id)
-    keys = conn.execute("select role from api_key where principal_id = %s and revoked_at is null", [principal_id]).fetchall()
-    refuse_conflicts(role, [*held, *(row[0] for row in keys)])
-    if role not in held:
+    held = grants_of(conn, principal_id)
+    keys = conn.execute("select role, program_id from api_key where principal_id = %s and revoked_at is null", [principal_id]).fetchall()
+    met = [*held, *(RoleHeld(*row) for row in keys)]
+    refuse_conflicts(role, [one.role for one in met if None in (one.program_id, program_id) or one.program_id == program_id])
+    if RoleHeld(role, program_id) not in held:
         conn.execute(
-            "insert into role_grant (id, principal_id, role, granted_by, granted_at) values (%s, %s, %s, %s, %s)",
-            [grant_id, principal_id, role, by, now],
+            "insert into role_grant (id, principal_id, role, granted_by, granted_at, program_id) values (%s, %s, %s, %s, %s, %s)",
+            [grant_id, principal_id, role, by, now, program_id],
         )
 
 
-def revoke_role(conn: Connection[Any], principal_id: str, role: str, *, by: str, now: datetime) -> None:
-    """Take a role away. Raises NotFound, LastAdministrator."""
+def revoke_role(conn: Connection[Any], principal_id: str, role: str, *, by: str, now: datetime, program_id: str | None = None) -> None:
+    """Take a role away, that of one program or that of all. Raises NotFound, LastAdministrator."""
     done = conn.execute(
         """update role_grant set revoked_by = %s, revoked_at = %s
-           where principal_id = %s and role = %s and revoked_at is null""",
-        [by, now, principal_id, role],
+           where principal_id = %s and role = %s and program_id is not distinct from %s and revoked_at is null""",
+        [by, now, principal_id, role, program_id],
     )
     if done.rowcount == 0:
-        raise NotFound(what="role of this principal", id=principal_id, role=role[:40])
+        raise NotFound(what="role of this principal", id=principal_id, role=role[:40], program=program_id)
+
+
+def grants_of(conn: Connection[Any], principal_id: str) -> list[RoleHeld]:
+    """The roles that a person holds now, those of all programs first."""
+    rows = conn.execute(
+        """select role, program_id from role_grant where principal_id = %s and revoked_at is null
+           order by program_id is not null, program_id, role""",
+        [principal_id],
+    )
+    return [RoleHeld(*row) for row in rows.fetchall()]
 
 
 def roles_of(conn: Connection[Any], principal_id: str) -> list[str]:
-    """The roles that a person holds now."""
-    rows = conn.execute("select role from role_grant where principal_id = %s and revoked_at is null order by role", [principal_id])
-    return [row[0] for row in rows.fetchall()]
+    """The roles that a person holds now in all programs."""
+    return [one.role for one in grants_of(conn, principal_id) if one.program_id is None]
 
 
 def is_administered(conn: Connection[Any]) -> bool:

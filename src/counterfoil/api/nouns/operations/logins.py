@@ -64,6 +64,7 @@ class LoggedIn(ViewModel):
     name: str
     roles: list[str]
     program_id: str | None
+    program_roles: dict[str, list[str]] = Field(description="Roles in single programs, by program.")
     token: str
     expires_at: datetime
 
@@ -99,7 +100,7 @@ def create(body: LoginRequest, request: Request) -> Response:
 
 
 @router.post("/logins/confirm", response_model=LoggedIn, operation_id="login_confirm", summary="Give the second factor again")
-def confirm(body: CodeRequest, request: Request, call: Annotated[ApiCall, may(READ)]) -> Response:
+def confirm(body: CodeRequest, request: Request, call: Annotated[ApiCall, may(READ, own=True)]) -> Response:
     """The same login under a new token, in which a second factor is fresh enough to approve; the old token opens nothing any more."""
     services = call.services
     if call.caller.session_id is None:
@@ -123,7 +124,7 @@ def confirm(body: CodeRequest, request: Request, call: Annotated[ApiCall, may(RE
 
 
 @router.get("/logins", response_model=SessionList, operation_id="login_list", summary="List one's own sessions")
-def sessions(call: Annotated[ApiCall, may(READ)]) -> Response:
+def sessions(call: Annotated[ApiCall, may(READ, own=True)]) -> Response:
     """Those of whoever asks that open something now, of pages and of the command line."""
     with call.reading() as conn:
         found = open_sessions(conn, call.caller.principal_id, now=call.now)
@@ -131,7 +132,7 @@ def sessions(call: Annotated[ApiCall, may(READ)]) -> Response:
 
 
 @router.post("/logins/end", response_model=LoginEnded, operation_id="login_end", summary="Log out")
-def end(request: Request, call: Annotated[ApiCall, may(READ)]) -> Response:
+def end(request: Request, call: Annotated[ApiCall, may(READ, own=True)]) -> Response:
     """The login that this request came with ends now."""
 
     def act(conn: Connection[Any]) -> Done:
@@ -148,7 +149,7 @@ def end(request: Request, call: Annotated[ApiCall, may(READ)]) -> Response:
 
 
 @router.post("/logins/{session_id}/end", response_model=LoginEnded, operation_id="login_revoke", summary="End one of one's own sessions")
-def revoke(session_id: SessionId, request: Request, call: Annotated[ApiCall, may(READ)]) -> Response:
+def revoke(session_id: SessionId, request: Request, call: Annotated[ApiCall, may(READ, own=True)]) -> Response:
     """It opens nothing from now on: at once in this process, within two seconds in every other."""
 
     def act(conn: Connection[Any]) -> Done:
@@ -163,7 +164,8 @@ def revoke(session_id: SessionId, request: Request, call: Annotated[ApiCall, may
 
 def _logged_in(caller: Caller, token: str, ends: datetime) -> LoggedIn:
     roles = [one for one in caller.role.split("+") if one]
-    return LoggedIn(name=caller.name, roles=roles, program_id=caller.program_id, token=token, expires_at=ends)
+    of_programs = {program: held.split("+") for program, held in sorted(caller.programs.items())}
+    return LoggedIn(name=caller.name, roles=roles, program_id=caller.program_id, program_roles=of_programs, token=token, expires_at=ends)
 
 
 def _plain(given: SecretStr | None) -> str | None:

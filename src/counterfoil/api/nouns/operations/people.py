@@ -19,6 +19,7 @@ from counterfoil.api.nouns.operations.logins import SessionList, SessionView
 from counterfoil.base.edge import entropy
 from counterfoil.operations.access import logins
 from counterfoil.operations.access.access import ADMINISTER, AUDIT, SECRET_BYTES
+from counterfoil.operations.access.logins import RoleHeld
 from counterfoil.operations.access.oidc.attempts import LoginSubject, link_subject, subjects_of, unlink_subject
 from counterfoil.operations.access.principals import NAME_MAX, Principal, end_principal, find_principal, list_principals
 from counterfoil.operations.access.sessions import end_other_sessions, open_sessions
@@ -40,16 +41,25 @@ class RoleRequest(Because):
     """A role of a person."""
 
     role: Role
+    program_id: ProgramId | None = Field(None, description="In this program only; in every one that they see, if absent.")
+
+
+@shows(RoleHeld)
+class RoleHeldView(ViewModel):
+    """A role in one program."""
+
+    program_id: str
 
 
 class PrincipalView(ViewModel):
-    """A person or a service; `roles` are a person's, a service's stand on its keys."""
+    """A person or a service; roles are a person's, a service's stand on its keys."""
 
     id: str
     kind: Literal["person", "service"]
     name: str
     program_id: str | None
-    roles: list[str]
+    roles: list[str] = Field(description="In every program that they see.")
+    program_roles: list[RoleHeldView] = Field(description="In single programs.")
     created_by: str
     created_at: datetime
     disabled_at: datetime | None
@@ -119,7 +129,9 @@ class PersonRow(NamedTuple):
 
 
 def _fields(conn: Connection[Any], one: Principal) -> dict[str, Any]:
-    return {**one._asdict(), "roles": logins.roles_of(conn, one.id)}
+    held = logins.grants_of(conn, one.id)
+    of_one = [RoleHeldView.of(each) for each in held if each.program_id is not None]
+    return {**one._asdict(), "roles": [each.role for each in held if each.program_id is None], "program_roles": of_one}
 
 
 @router.get("/people", response_model=Paged[PrincipalView], operation_id="person_list", summary="List people and services")
@@ -158,10 +170,11 @@ def grant(principal_id: PrincipalId, body: RoleRequest, call: Annotated[ApiCall,
     """Takes two administrators. Never roles that nobody holds together, such as operator and approver."""
 
     def act(conn: Connection[Any]) -> Done:
-        logins.grant_role(conn, call.make_id("grant"), principal_id, body.role, by=call.actor, now=call.now)
+        grant_id = call.make_id("grant")
+        logins.grant_role(conn, grant_id, principal_id, body.role, by=call.actor, now=call.now, program_id=body.program_id)
         return Done(principal_id, _changed(conn, principal_id))
 
-    said = ProposedVerb("principal", "grant", principal_id, {"role": body.role})
+    said = ProposedVerb("principal", "grant", principal_id, {"role": body.role, "programId": body.program_id}, body.program_id)
     done = call.by_two("person.grant", act, said, asked=body, reason=body.reason)
     call.services.keys.forget()
     return done
@@ -174,7 +187,7 @@ def revoke(principal_id: PrincipalId, body: RoleRequest, call: Annotated[ApiCall
     """It ends at once. The last administrator stays."""
 
     def act(conn: Connection[Any]) -> Done:
-        logins.revoke_role(conn, principal_id, body.role, by=call.actor, now=call.now)
+        logins.revoke_role(conn, principal_id, body.role, by=call.actor, now=call.now, program_id=body.program_id)
         return Done(principal_id, _changed(conn, principal_id))
 
     return _changing(call, "person.revoke", act, body)

@@ -43,7 +43,8 @@ def login(
         typer.echo(done["token"])
         return
     path = keep_login(url, done["token"], os.environ)
-    roles = ", ".join(done["roles"]) or "no role"
+    of_programs = [f"{', '.join(held)} in {program}" for program, held in done["programRoles"].items()]
+    roles = ", ".join([*done["roles"], *of_programs]) or "no role"
     typer.echo(f"{done['name']} ({roles}) is logged in at {url} until {done['expiresAt']}. Kept in {path}.")
 
 

@@ -18,6 +18,7 @@ ID = "prn_"
 LOGIN_COLUMNS = ("id", "address", "agent", "keyName", "createdAt", "seenAt", "expiresAt", "factorUntil")
 app = command_group("Who may act, and in which roles.")
 PrincipalId = Annotated[str, typer.Argument(metavar="WHO", help="The person or service: their name, or their id, prn_….")]
+InProgram = Annotated[str | None, typer.Option("--program", help="In this program only; in every one that they see, if absent.")]
 Role = Annotated[str, typer.Option("--role", help="viewer, operator, approver, controller, auditor or administrator.")]
 
 
@@ -26,7 +27,7 @@ def list_(output: Output = TABLE) -> None:
     """Every person and service, newest first."""
     with asked("audit") as client:
         rows = list(client.every("/api/people"))
-    show_rows(rows, ("id", "kind", "name", "roles", "programId", "createdBy", "createdAt", "disabledAt"), output)
+    show_rows(rows, ("id", "kind", "name", "roles", "programRoles", "programId", "createdBy", "createdAt", "disabledAt"), output)
 
 
 @app.command("add")
@@ -47,15 +48,19 @@ def add(
 
 
 @app.command("grant")
-def grant(principal_id: PrincipalId, role: Role, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
+def grant(
+    principal_id: PrincipalId, role: Role, reason: Reason, program: InProgram = None, dry_run: DryRun = False, output: Output = TABLE
+) -> None:
     """Give a person a role. Roles that nobody holds together are refused."""
-    _say(principal_id, "roles", {"role": role, "reason": reason}, dry_run, output)
+    _say(principal_id, "roles", _role(role, reason, program), dry_run, output)
 
 
 @app.command("revoke")
-def revoke(principal_id: PrincipalId, role: Role, reason: Reason, dry_run: DryRun = False, output: Output = TABLE) -> None:
+def revoke(
+    principal_id: PrincipalId, role: Role, reason: Reason, program: InProgram = None, dry_run: DryRun = False, output: Output = TABLE
+) -> None:
     """Take a role away. The last administrator stays."""
-    _say(principal_id, "roles/revoke", {"role": role, "reason": reason}, dry_run, output)
+    _say(principal_id, "roles/revoke", _role(role, reason, program), dry_run, output)
 
 
 @app.command("end")
@@ -138,13 +143,18 @@ app.command("first")(first)
 app.command("rescue")(rescue)
 
 
+def _role(role: str, reason: str, program: str | None) -> dict[str, str]:
+    return {"role": role, "reason": reason, **({"programId": program} if program else {})}
+
+
 def _say(principal_id: str, verb: str, body: dict[str, str], dry_run: bool, output: Output) -> None:
     with asked("administer") as client:
         done = client.post(f"/api/people/{_id_of(client, principal_id)}/{verb}", body, dry_run=dry_run)
     if waits(done, output):
         return
+    held = [*done["roles"], *(f"{one['role']} in {one['programId']}" for one in done["programRoles"])]
     ended = ", ended" if done["disabledAt"] else ""
-    say_done(done, output, f"{done['name']}: {', '.join(done['roles']) or 'no role'}{ended}.")
+    say_done(done, output, f"{done['name']}: {', '.join(held) or 'no role'}{ended}.")
 
 
 def _id_of(client: Client, who: str) -> str:

@@ -95,9 +95,7 @@ def finish_attempt(conn: Connection[Any], state: str, browser: str, *, now: date
 def person_of_subject(conn: Connection[Any], issuer: str, subject: str) -> Caller:
     """Who this is here, as an administrator said. Raises SubjectUnknown, PrincipalEnded."""
     row = conn.execute(
-        """select p.id, p.name, p.program_id, p.disabled_at,
-                  coalesce((select string_agg(g.role, '+' order by g.role) from role_grant g
-                            where g.principal_id = p.id and g.revoked_at is null), '')
+        """select p.id, p.name, p.program_id, p.disabled_at, roles_of(p.id), program_roles_of(p.id)
            from login_subject s join principal p on p.id = s.principal_id
            where s.issuer = %s and s.subject = %s and s.ended_at is null""",
         [issuer, subject],
@@ -106,7 +104,7 @@ def person_of_subject(conn: Connection[Any], issuer: str, subject: str) -> Calle
         raise SubjectUnknown(issuer=issuer, subject=subject)
     if row[3] is not None:
         raise PrincipalEnded(id=row[0], name=row[1])
-    return Caller("", row[1], row[4], row[0], None, row[2], is_person=True)
+    return Caller("", row[1], row[4], row[0], None, row[2], is_person=True, programs=row[5])
 
 
 def link_subject(

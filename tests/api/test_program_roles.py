@@ -1,0 +1,152 @@
+"""Somebody who has one role in one program and another in the next: in each they may what their role there allows, and nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from counterfoil.base.edge import make_id, now
+from counterfoil.operations.access import access, logins
+from tests.api.office import PROGRAM, Office, fresh, opened
+from tests.api.test_roles import ENDS, OTHER, ask, fill, other_program
+from tests.api.walk import marks_of, walk
+from tests.conftest import a_database
+from tests.people import log_in_as
+
+HELD = {PROGRAM: "operator", OTHER: "viewer"}
+
+
+def some_people(conn: psycopg.Connection, keys: dict[str, str]) -> None:
+    """iris has a role in each of two programs; vito operates in this one and approves in the other; gita reads all and operates here."""
+    other_program(conn, keys)
+    for name, everywhere, of_programs in (
+        ("iris", [], HELD),
+        ("vito", [], {PROGRAM: "operator", OTHER: "approver"}),
+        ("gita", ["viewer"], {PROGRAM: "operator"}),
+    ):
+        caller, keys[name] = log_in_as(conn, name, *everywhere)
+        for program, role in of_programs.items():
+            logins.grant_role(conn, make_id("grant"), caller.principal_id, role, by="t", now=now(), program_id=program)
+
+
+@pytest.fixture(scope="module")
+def office(server) -> Iterator[Office]:
+    with a_database(server) as database, opened(database, before=some_people) as found:
+        fill(found)
+        yield found
+
+
+def test_in_each_program_the_role_that_they_have_there_counts_on_every_route(office: Office):
+    wrong, seen = [], Counter()
+    marks = {PROGRAM: marks_of(office, PROGRAM), OTHER: marks_of(office, OTHER)}
+    with office.http("iris") as client:
+        for about, other in ((PROGRAM, OTHER), (OTHER, PROGRAM)):
+            held = access.ROLES[HELD[about]]
+            for one in walk(office, about):
+                if one.needs is None or one.route == ENDS:
+                    continue
+                answer = ask(client, one)
+                told = answer.json() if "json" in answer.headers["content-type"] else {}
+                refused = (answer.status_code, told.get("type")) == (403, "/problems/NotAllowed")
+                asked = (one.path, *one.params.values())
+                leaked = [mark for mark in marks[other] if mark in answer.text and not any(mark.strip('"') in said for said in asked)]
+                names_it = "programId" in one.params or f"/{about}/" in one.path or f"'programId': '{about}'" in str(one.body)
+                if (
+                    (answer.status_code in (401, 500) and told.get("type") != "/problems/CodeRefused")  # a wrong code of who is in
+                    or (answer.status_code < 300 and (one.needs not in held or (leaked and not one.route.startswith("/api/logins"))))
+                    or (names_it and refused != (one.needs not in held))
+                ):
+                    wrong.append((about, one.method, one.route, one.needs, answer.status_code, leaked, answer.text[:200]))
+                seen[about, answer.status_code] += 1
+    assert wrong == []
+    assert seen[PROGRAM, 200] > 40
+    assert seen[OTHER, 200] > 20
+    assert seen[OTHER, 403] > 50
+
+
+def test_what_is_done_is_done_with_the_role_of_that_program_and_recorded_so(office: Office):
+    invoice = office.invoice()
+    done = office.ask("POST", f"/api/invoices/{invoice['id']}/cancel", role="iris", key=fresh(), json={"reason": "x"})
+    assert done.status_code == 200, done.text
+    (action,) = office.ask("GET", f"/api/invoices/{invoice['id']}", role="iris").json()["actions"]
+    assert (action["actor"], action["role"]) == ("person:iris", "operator")
+    issue = office.ask("POST", "/api/invoices/issue", role="iris", key=fresh(), json={"programId": OTHER})
+    assert (issue.status_code, issue.json()["role"], issue.json()["needs"]) == (403, "viewer", "operate")
+
+
+def test_where_a_request_names_no_program_it_is_said_which_there_are(office: Office):
+    asked = office.ask("GET", "/api/invoices", role="iris")
+    assert (asked.status_code, asked.json()["type"], asked.json()["programs"]) == (422, "/problems/ProgramNeeded", [PROGRAM, OTHER])
+    assert office.ask("GET", "/api/invoices", role="iris", params={"programId": OTHER}).json()["data"] == []
+    assert office.ask("GET", "/api/invoices", role="iris", params={"programId": PROGRAM}).json()["data"]
+    assert office.ask("GET", "/api/invoices", role="iris", params={"programId": "nowhere"}).status_code == 404
+    assert office.ask("GET", "/api/programs", role="iris").json()["type"] == "/problems/WholeInstallation"
+
+
+def test_a_role_of_all_programs_and_one_of_a_program_add_up_there_and_nowhere_else(office: Office):
+    assert office.ask("GET", "/api/programs", role="gita").status_code == 200
+    assert {one["id"] for one in office.ask("GET", "/api/programs", role="gita").json()["data"]} == {PROGRAM, OTHER}
+    invoice = office.invoice()
+    cancel = {"key": fresh(), "json": {"reason": "x"}}
+    assert office.ask("POST", f"/api/invoices/{invoice['id']}/cancel", role="gita", **cancel).status_code == 200
+    refused = office.ask("POST", "/api/invoices/issue", role="gita", key=fresh(), json={"programId": OTHER})
+    assert (refused.status_code, refused.json()["role"]) == (403, "viewer")
+
+
+def test_whoever_approves_in_one_program_approves_nothing_of_another(office: Office):
+    limit = {"programId": PROGRAM, "asset": "EUR", "minor": "5", "reason": "r"}
+    proposed = office.ask("POST", "/api/breaks/limits", role="administrator", key=fresh(), json=limit)
+    assert proposed.status_code == 202, proposed.text
+    refused = office.approve(proposed.json(), checker="vito")
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/NotAllowed")
+    other = office.ask("POST", "/api/breaks/limits", role="administrator", key=fresh(), json={**limit, "programId": OTHER})
+    approved = office.approve(other.json(), checker="vito")
+    assert (approved.status_code, approved.json().get("state")) == (200, "approved"), approved.text
+
+
+def test_the_database_says_the_same_of_who_approves_where(office: Office):
+    limit = {"programId": PROGRAM, "asset": "JPY", "minor": "5", "reason": "r"}
+    proposed = office.ask("POST", "/api/breaks/limits", role="administrator", key=fresh(), json=limit).json()
+    with psycopg.connect(office.database.url) as conn:
+        (session, person) = conn.execute(
+            "select s.id, p.id from session s join principal p on p.id = s.principal_id where p.name = 'vito'"
+        ).fetchone()
+        with pytest.raises(psycopg.Error, match="holds the role approver"):
+            conn.execute(
+                """insert into approval_decision (proposal_id, maker_id, payload_sha256, expires_at, decision, checker, checker_id,
+                                                  session_id, at, reason)
+                   select id, maker_id, payload_sha256, expires_at, 'approved', 'person:vito', %s, %s, %s, 'x'
+                   from approval_proposal where id = %s""",
+                [person, session, now(), proposed["proposalId"]],
+            )
+
+
+def test_one_may_always_see_and_end_ones_own_logins(office: Office):
+    assert office.ask("GET", "/api/logins", role="iris").json()["data"][0]["keyName"] is None
+    assert office.ask("GET", "/api/logins", role="other viewer").status_code == 200
+
+
+def test_a_role_of_a_program_is_granted_and_revoked_by_two_administrators(office: Office):
+    added = office.ask("POST", "/api/people", role="administrator", key=fresh(), json={"name": "olaf", "reason": "x"}).json()
+    path = f"/api/people/{added['id']}/roles"
+    granted = office.by_two(
+        path, {"role": "operator", "programId": OTHER, "reason": "x"}, role="administrator", checker="second administrator"
+    )
+    assert (granted.json()["roles"], granted.json()["programRoles"]) == ([], [{"role": "operator", "programId": OTHER}])
+    both = office.by_two(
+        path, {"role": "approver", "programId": PROGRAM, "reason": "x"}, role="administrator", checker="second administrator"
+    )
+    assert len(both.json()["programRoles"]) == 2
+    refused = office.ask("POST", path, role="administrator", key=fresh(), json={"role": "approver", "programId": OTHER, "reason": "x"})
+    assert refused.json()["type"] == "/problems/RoleConflict"
+    everywhere = office.ask("POST", path, role="administrator", key=fresh(), json={"role": "controller", "reason": "x"})
+    assert everywhere.json()["type"] == "/problems/RoleConflict"
+    ended = office.ask(
+        "POST", f"{path}/revoke", role="administrator", key=fresh(), json={"role": "operator", "programId": OTHER, "reason": "x"}
+    )
+    assert ended.json()["programRoles"] == [{"role": "approver", "programId": PROGRAM}]
+    again = office.ask("POST", f"{path}/revoke", role="administrator", key=fresh(), json={"role": "approver", "reason": "x"})
+    assert again.status_code == 404, "that of one program is not that of all"
