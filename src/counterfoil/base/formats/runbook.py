@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from counterfoil.base.formats.toml_text import parse_toml
 from counterfoil.base.problems import InvalidInput
 
 Kind = Literal["checklist", "playbook"]
@@ -120,7 +121,7 @@ def parse_runbook(text: str, *, file: str, checks: Collection[str] = ()) -> Runb
     if len(text.encode()) > FILE_MAX:
         raise InvalidInput("file", f"at most {FILE_MAX} bytes", file=file)
     try:
-        told = tomllib.loads(text)
+        told = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         at = _AT_LINE.search(str(error))
         said = _AT_LINE.sub("", str(error)).strip()

@@ -23,6 +23,7 @@ from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from counterfoil.base.formats.toml_text import parse_toml
 from counterfoil.base.money import Asset, asset_code, parse_major
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.accounts.accounts import NewAccount
@@ -77,7 +78,7 @@ class ImportMap:
 def load_map(text: str) -> ImportMap:
     """Read a map. Raises InvalidInput naming what is missing, unknown or of the wrong kind."""
     try:
-        given = tomllib.loads(text)
+        given = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput("map", "TOML", detail=str(error)) from error
     for name in [*given, *_NEEDED]:
@@ -87,6 +88,8 @@ def load_map(text: str) -> ImportMap:
             raise InvalidInput(f"map.{name}", "there must be one")
     for name, table in given.items():
         entries = table if name in _LISTS else [table]
+        if not isinstance(entries, list):
+            raise InvalidInput(f"map.{name}", f"tables, each under [[{name}]]")
         for entry in entries:
             _refuse_other_keys(name, entry)
     _refuse_values(given)

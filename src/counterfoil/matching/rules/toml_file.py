@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from counterfoil.base.formats.canonical import canonical_json
+from counterfoil.base.formats.toml_text import parse_toml
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.rules.model import Pass, RuleSet
 
@@ -33,7 +34,7 @@ def load_rules(source: Path | str) -> RuleSet:
     """A rule set from a TOML file (a Path) or text (a str). Raises InvalidInput with field, limit and line."""
     name, text = (str(source), _text_of(source)) if isinstance(source, Path) else ("rules", source)
     try:
-        given = tomllib.loads(text, parse_float=Decimal)
+        given = parse_toml(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         found = _AT_LINE.search(str(error))
         line, column = (int(found[1]), int(found[2])) if found else (None, None)
