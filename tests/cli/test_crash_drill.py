@@ -32,6 +32,19 @@ def test_one_of_many_stops_and_the_others_pass(drill: Path):
     assert list(drill.iterdir()) == []
 
 
+def test_a_point_of_one_provider_stops_nobody_who_is_there_for_another(drill: Path):
+    (drill / ARMED).write_text("send.after_call:stripe")
+    failpoints.reached("send.after_call", "simulator")
+    failpoints.reached("send.after_call", None)
+    assert not (drill / REACHED).exists()
+    with ThreadPoolExecutor(1) as pool:
+        passing = pool.submit(failpoints.reached, "send.after_call", "stripe")
+        assert within(20, (drill / REACHED).exists)
+        (drill / REACHED).unlink()
+        passing.result(20)
+    assert list(drill.iterdir()) == []
+
+
 def test_who_saw_it_armed_and_comes_late_passes(drill: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(crash_drill, "_armed", lambda folder: "send.before_call")
     failpoints.reached("send.before_call")

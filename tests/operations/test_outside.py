@@ -84,7 +84,7 @@ def test_a_worker_that_lost_its_claim_before_the_call_does_not_call(errands, clo
     calls = []
     station = Calls(calls.append)
 
-    def steal(point):
+    def steal(point, *about):
         if point == "errands.after_claim":
             with errands.transaction() as conn:
                 conn.execute("update errand set fence = fence + 1 where id = 'e1'")
@@ -98,7 +98,7 @@ def test_a_worker_that_lost_its_claim_before_the_call_does_not_call(errands, clo
 def test_a_worker_whose_lease_has_run_out_does_not_call_though_nobody_took_its_rows(errands, clock, monkeypatch):
     calls = []
 
-    def sleep(point):
+    def sleep(point, *about):
         if point == "errands.after_claim":
             clock.now += LEASE
 
@@ -207,7 +207,7 @@ def test_an_announcement_that_is_refused_keeps_what_it_wrote_and_calls_nobody(er
 def test_a_pause_between_the_claim_and_the_call_stops_the_call(errands, clock, monkeypatch):
     calls = []
 
-    def pause(point):
+    def pause(point, *about):
         if point == "errands.after_claim":
             with errands.transaction() as conn:
                 conn.execute(

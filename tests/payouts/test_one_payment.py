@@ -302,7 +302,7 @@ def test_a_worker_lost_before_its_call_costs_nothing_and_one_lost_during_it_leav
         """The process is gone: nothing after this line runs."""
 
     def die_at(point):
-        def reached(here):
+        def reached(here, *about):
             if here == point:
                 raise Lost
 

@@ -194,7 +194,7 @@ def test_a_paused_outbox_sends_nothing_also_when_a_person_runs_it_by_name(desk, 
     else:
         monkeypatch.setattr(
             "counterfoil.operations.work.outside.reached",
-            lambda point: pause() if "after_claim" in point else None,
+            lambda point, *about: pause() if "after_claim" in point else None,
         )
     for _ in range(8):  # longer than any ladder: a pause is nobody's failed attempt
         desk.ticks["outbox"]()

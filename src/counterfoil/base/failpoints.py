@@ -13,10 +13,13 @@ Hook = Callable[[str], None]
 _hooks: list[Hook] = []
 
 
-def reached(point: str) -> None:
-    """Say that this process is at `point`; free when no drill runs."""
+def reached(point: str, *about: str | None) -> None:
+    """Say that this process is at `point`; free when no drill runs. `about`: what it is about, such as a provider: `point:provider` is a
+    point of its own then, beside `point`."""
     for hook in _hooks:
         hook(point)
+        for one in sorted({each for each in about if each}):
+            hook(f"{point}:{one}")
 
 
 def on_point(hook: Hook) -> None:

@@ -20,6 +20,7 @@ from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
 from counterfoil.api.http.schemas import Proposed, WriteResult
 from counterfoil.audit.actions import ActionOrigin, record_action
 from counterfoil.base.edge import Database
+from counterfoil.base.failpoints import reached
 from counterfoil.base.idempotency import Answer, begin, once
 from counterfoil.base.problems import InvalidInput, NotAllowed, NotAuthenticated, Problem
 from counterfoil.base.tracing.spans import followed_by, is_traced, span_of
@@ -147,6 +148,8 @@ class ApiCall:
                 request, *same = [{"method": self.method, "path": self.path, "body": payload, "secret": one} for one in secret or ("",)]
                 scope = f"{self.caller.scope}:{verb}"
                 answer = once(conn, scope, self.key, request, lambda: work(conn), now=self.now, same=same)
+            reached(f"api.{verb}.before_commit")
+        reached(f"api.{verb}.after_commit")
         return self._told(answer, told_once)
 
     def write_outside(self, verb: str, act: Callable[[], Done], *, asked: BaseModel | dict[str, Any]) -> Response:

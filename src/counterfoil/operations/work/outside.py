@@ -67,7 +67,7 @@ def run_outside(runner: Runner, station: Station[Item, Outcome], *, lane: str | 
     claimed, tally = _claim(runner, station, lane)
     if not claimed:
         return tally
-    reached(f"{station.queue.name}.after_claim")
+    reached(f"{station.queue.name}.after_claim", lane)
     followed = _followed(runner, station.queue, claimed)
     with ThreadPoolExecutor(max_workers=runner.callers_max, thread_name_prefix=station.queue.name) as callers:
         running = {callers.submit(_carry, runner, station, one, item, followed.get(one.id)): one for one, item in claimed}
@@ -144,19 +144,19 @@ def _carried(runner: Runner, station: Station[Item, Outcome], one: Claim, item: 
 
 
 def _call(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, follows: str | None) -> _Done:
-    name, line = station.queue.name, station.connect(item)
+    name, line, about = station.queue.name, station.connect(item), station.provider(item)
     try:
-        reached(f"{name}.connected")
+        reached(f"{name}.connected", about)
         announced = _announce(runner, station, one, item)
         if announced is None:
             return _Done(one, item, lost=True)
         one = announced
-        reached(f"{name}.before_call")
-        with span_of(f"call {name}", follows, **{"counterfoil.provider": station.provider(item) or ""}):
+        reached(f"{name}.before_call", about)
+        with span_of(f"call {name}", follows, **{"counterfoil.provider": about or ""}):
             outcome = line.call()
-        reached(f"{name}.after_call")
+        reached(f"{name}.after_call", about)
         _store(runner, station, one, item, outcome)
-        reached(f"{name}.after_store")
+        reached(f"{name}.after_store", about)
         return _Done(one, item, outcome, called=True)
     finally:
         line.close()
@@ -188,7 +188,7 @@ def _announce(runner: Runner, station: Station[Item, Outcome], one: Claim, item:
         except Stopped as error:  # what it wrote stands
             stopped = error
             _leave(conn, station, one, item, now)
-        reached(f"{station.queue.name}.announcing")
+        reached(f"{station.queue.name}.announcing", station.provider(item))
     if stopped is not None:
         raise stopped
     return one
@@ -325,7 +325,7 @@ def _record_alone(runner: Runner, station: Station[Item, Outcome], one: _Done) -
 
 
 def _record_set(runner: Runner, station: Station[Item, Outcome], called: Sequence[_Done]) -> Tally:
-    queue = station.queue
+    queue, about = station.queue, {station.provider(one.item) for one in called}
     with runner.begin() as (conn, now):
         ours = still_ours(conn, queue, [one.one for one in called])
         done = [(one.one, one.outcome) for one in called if one.one.id in ours]
@@ -337,8 +337,8 @@ def _record_set(runner: Runner, station: Station[Item, Outcome], called: Sequenc
                 station.late(conn, one.one, one.item, one.outcome, now)
         if not _keeps(station):
             _note_all(conn, runner, station, called, now)
-        reached(f"{queue.name}.before_commit")
-    reached(f"{queue.name}.after_commit")
+        reached(f"{queue.name}.before_commit", *about)
+    reached(f"{queue.name}.after_commit", *about)
     return Tally(handled=len(done), stale=len(called) - len(done))
 
 

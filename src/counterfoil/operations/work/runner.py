@@ -320,7 +320,7 @@ def run_here(
         with runner.begin() as (conn, now):
             claims = claim(conn, queue, runner, now=now, lane=lane, only=only)
             if claims:
-                _work_and_finish(conn, queue, work, claims, now)
+                _work_and_finish(conn, queue, work, claims, now, lane)
         return Tally(handled=len(claims))
     except DatabaseAway:
         raise
@@ -331,12 +331,14 @@ def run_here(
     return _run_singly(runner, queue, work, claims, park)
 
 
-def _work_and_finish(conn: Connection[Any], queue: Queue, work: Work, claims: Sequence[Claim], now: datetime) -> None:
+def _work_and_finish(
+    conn: Connection[Any], queue: Queue, work: Work, claims: Sequence[Claim], now: datetime, lane: str | None = None
+) -> None:
     finish(conn, queue, [one.id for one in claims])  # first: the work may set a new due_at of its own
     with spans_over(conn, queue.name, queue.table, [one.id for one in claims]):
-        reached(f"{queue.name}.before_work")
+        reached(f"{queue.name}.before_work", lane)
         work(conn, claims, now)
-        reached(f"{queue.name}.before_commit")
+        reached(f"{queue.name}.before_commit", lane)
 
 
 def _run_singly(runner: Runner, queue: Queue, work: Work, claims: Sequence[Claim], park: Park | None) -> Tally:

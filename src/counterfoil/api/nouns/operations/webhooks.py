@@ -58,8 +58,8 @@ def _take(services: Services, provider: str, body: bytes, headers: dict[str, str
         )
         if new and known.tells.get(event_type) == "pull":
             wake(conn)  # the job that pulls events sleeps for minutes otherwise
-        reached("webhook_in.before_commit")
-    reached("webhook_in.after_commit")
+        reached("webhook_in.before_commit", event_type)
+    reached("webhook_in.after_commit", event_type)
     return new
 
 
