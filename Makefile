@@ -87,7 +87,7 @@ bench: .venv/.dev  ## Run the benchmarks; the last line of each is JSON
 jepsen: .venv/.dev  ## Move money between two servers under FAULTS faults; nothing is half applied
 	@$(BIN)/python -m tests.jepsen.run --faults $(FAULTS)
 
-chaos: .venv/.dev  ## Kill or freeze a process at every point of a payment, CYCLES times
+chaos: .venv/.dev  ## Kill or freeze a process at every point of every path and provider, CYCLES times
 	@$(BIN)/python -m tests.chaos.run --cycles $(CYCLES)
 
 cuts: .venv/.dev  ## Cut connections to the database at CUTS commits; nothing is lost, doubled or untrue

@@ -133,8 +133,8 @@ class World:
         self._destinations = dict(destinations or {})
         self._workers = workers
         self.folder = folder
-        self._settings = dict(settings or {})
-        self._simulator_settings: dict[str, Any] = dict(simulator or {})
+        self.settings = dict(settings or {})  # as they are when it starts
+        self.simulator_settings: dict[str, Any] = dict(simulator or {})
         self._port = port or free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.keys: dict[str, str] = {}
@@ -193,7 +193,7 @@ class World:
             webhook_url=f"{self.url}/webhooks/simulator",
             webhook_secret=secret,
             api_key=f"sk_sim_{entropy(16).hex()}",
-            **self._simulator_settings,
+            **self.simulator_settings,
         )
 
     def stop(self) -> None:
@@ -287,7 +287,7 @@ class World:
             "COUNTERFOIL_PROVIDER_WEBHOOK_SECRET": webhook_secret,
             "COUNTERFOIL_ENCRYPTION_KEYS": self.encryption_keys,
         }
-        return {**given, **self._settings}
+        return {**given, **self.settings}
 
 
 def free_port() -> int:

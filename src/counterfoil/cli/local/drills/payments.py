@@ -11,18 +11,20 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import httpx2
 import psycopg
 
 from counterfoil.base.invariant import run_invariants
+from counterfoil.base.machine import listed
 from counterfoil.cli.local.crash_drill import ARMED, REACHED
-from counterfoil.cli.local.drills.windows import Window
+from counterfoil.cli.local.drills.windows import SIMULATOR, OrdersThere, Window
 from counterfoil.cli.local.local_stack import ASSET, PROGRAM, World
+from counterfoil.simulator.rules.oracle import MovedPayout, Oracle
 from counterfoil.wiring import INVARIANTS
 
 INVOICES_PER_CYCLE: Final = 3
@@ -59,8 +61,22 @@ class Verdict(NamedTuple):
         return f"lost {len(self.lost)}, doubled {len(self.doubled)}, differences {len(self.differences)}"
 
 
+class SimulatorOrders(NamedTuple):
+    """What a simulator's journal says of our orders."""
+
+    oracle: Oracle
+    provider: str = SIMULATOR
+
+    def by_key(self) -> Mapping[str, list[MovedPayout]]:
+        """Each of our keys with its payouts."""
+        return self.oracle.by_key()
+
+
 class Practice:
     """An installation, customers who pay, and a hand that kills."""
+
+    paid_in: ClassVar[tuple[str, ...]] = ("paid",)  # the states of an invoice that its customer has paid
+    ended_in: ClassVar[tuple[str, ...]] = ("completed",)  # and of a payout of which nothing is to come
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         """Nothing starts before `running`. `settings` go over those of every process."""
@@ -112,17 +128,39 @@ class Practice:
         very payout that was being looked up. Everything is as after any other cycle, and the window is to be tried again.
         """
         self.supervise()
+        self.before(window)
         (self.drill / ARMED).write_text(window.point)
         for fault in window.faults:
-            self.ok(self.simulator.post("/v1/faults", json=fault))
+            self.ok(self.faulty(window).post("/v1/faults", json=fault))
         with ThreadPoolExecutor(1) as beside:  # the evidence is looked at the moment that the point is reached
-            traffic = beside.submit(self.traffic)
-            pid = self.await_reached(window)
+            caused = beside.submit(self.cause, window)
+            pid = self.await_reached(window, caused)
             landed = self.seen(window)
             landed = self.strike(window, pid) and landed
-            traffic.result(TRAFFIC_S)
+            caused.result(TRAFFIC_S)
+        self.afterwards(window)
         (self.kills if landed else self.misses)[window.name] += 1
         return landed
+
+    def before(self, window: Window) -> None:
+        """What comes before the point is armed: nothing, where a customer pays."""
+
+    def cause(self, window: Window) -> None:  # noqa: ARG002
+        """What has a process come by there."""
+        self.traffic()
+
+    def faulty(self, window: Window) -> httpx2.Client:  # noqa: ARG002
+        """The simulator that is told of the faults of a window."""
+        return self.simulator
+
+    def afterwards(self, window: Window) -> None:
+        """What is done when the fault is over: nothing, where a customer pays."""
+
+    def orders_at(self, provider: str) -> OrdersThere:
+        """What this provider has now. Raises KillMissed where it is none of ours."""
+        if provider != SIMULATOR:
+            raise KillMissed(f"there is no {provider} here")
+        return SimulatorOrders(self.world.simulator.oracle())
 
     def strike(self, window: Window, pid: int) -> bool:
         """Deal the fault to whoever stands there; whether it landed."""
@@ -133,7 +171,7 @@ class Practice:
     def seen(self, window: Window) -> bool:
         """Is the evidence there, in the books and in the provider's journal?"""
         with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:
-            return within(lambda: window.evidence(conn, self.world.simulator.oracle()), 5)
+            return within(lambda: window.evidence(conn, self.orders_at(window.provider)), 5)
 
     def deal(self, window: Window, pid: int) -> None:
         """Kill, and start again. Raises KillMissed."""
@@ -156,23 +194,25 @@ class Practice:
         if window.victim == "server":
             self.world.await_server()
 
-    def await_reached(self, window: Window) -> int:
-        """The process that stands at the point. Raises KillMissed."""
+    def await_reached(self, window: Window, caused: Future[None]) -> int:
+        """The process that stands at the point. Raises KillMissed, and at once what `caused` came to grief by."""
         reached = self.drill / REACHED
-        if not within(reached.exists, self.reach_s):
+        if not within(lambda: reached.exists() or _went_wrong(caused), self.reach_s):
             raise KillMissed(f"{window.name}: nobody came by within {self.reach_s} s")
+        if not reached.exists():
+            caused.result()
         told = json.loads(reached.read_text())
         if told["point"] != window.point:
             raise KillMissed(f"{window.name}: {told['point']} was reached")
         return int(told["pid"])
 
-    def traffic(self, payee: str = "payee-1") -> None:
-        """Usage, invoices, and customers who pay them."""
+    def traffic(self, payee: str = "payee-1", asset: str = ASSET.code) -> list[str]:
+        """Usage, invoices, and customers who pay them; the ids of the invoices."""
         first = self.invoices
         self.invoices += INVOICES_PER_CYCLE
         lines = ["record_id,customer_id,payee_id,asset,quantity,unit_price,occurred_at,description"]
         lines += [
-            f"u-{number},c-{number},{payee},EUR,1,{100 + number}.37,2026-01-05T10:00:00Z,crash test"
+            f"u-{number},c-{number},{payee},{asset},1,{100 + number}.37,2026-01-05T10:00:00Z,crash test"
             for number in range(first, self.invoices)
         ]
         body = "\n".join(lines) + "\n"
@@ -183,13 +223,23 @@ class Practice:
             content=body.encode(),
             headers={"Content-Type": "text/csv"},
         )
-        issued = self.ask("POST", "/api/invoices/issue", f"issue-{first}", json={"programId": PROGRAM})
+        provider, there = self.paid_through(payee)
+        issued = self.ask("POST", "/api/invoices/issue", f"issue-{first}", json={"programId": PROGRAM, "provider": provider})
         for invoice_id in issued["invoiceIds"]:
             total = self.ask("GET", f"/api/invoices/{invoice_id}", None)["total"]
-            body_ = {"reference": invoice_id, "amount": total, "asset": ASSET.code, "fee": "30"}
-            self.ok(self.simulator.post("/v1/charges", json=body_, headers={"Idempotency-Key": f"pay-{invoice_id}"}))
+            charge = {"reference": invoice_id, "amount": total, "asset": asset, "fee": "30"}
+            self.ok(there.post("/v1/charges", json=charge, headers={"Idempotency-Key": f"pay-{invoice_id}"}))
+        return list(issued["invoiceIds"])
+
+    def paid_through(self, payee: str) -> tuple[str, httpx2.Client]:  # noqa: ARG002
+        """The provider at which the customers of this payee pay."""
+        return SIMULATOR, self.simulator
 
     def ask(self, method: str, path: str, key: str | None, **more: Any) -> Any:
+        """What was answered, as JSON; see `answer_to`."""
+        return self.ok(self.answer_to(method, path, key, **more))
+
+    def answer_to(self, method: str, path: str, key: str | None, **more: Any) -> httpx2.Response:
         """Ask until answered: the server or the database may be dead at this moment; the key makes asking again harmless."""
         headers = {**more.pop("headers", {}), **({"Idempotency-Key": key} if key else {})}
         end = time.monotonic() + PATIENCE_S
@@ -197,7 +247,7 @@ class Practice:
             try:
                 response = self.api.request(method, path, headers=headers, **more)
                 if response.status_code < 500 and response.status_code != 409:
-                    return self.ok(response)
+                    return response
             except httpx2.HTTPError as error:
                 if time.monotonic() > end:
                     raise KillMissed(f"{method} {path}: {error!r}") from error
@@ -224,16 +274,18 @@ class Practice:
     def verdict(self) -> Verdict:
         """Wait until nothing is under way, then hold the provider's journal against our books."""
         with psycopg.connect(self.world.postgres.url, autocommit=True) as conn:
-            waiting = """select (select count(*) from invoice where state <> 'paid')
+            waiting = f"""select (select count(*) from invoice where state not in {listed(self.paid_in)})
                 + (select count(*) from intent where state <> 'completed')
-                + (select count(*) from payout where state <> 'completed')
+                + (select count(*) from payout where state not in {listed(self.ended_in)})
                 + (select count(*) from webhook_in where state = 'received') + (select count(*) from event where state = 'due')"""
             drained = within(lambda: self._hurried(conn, waiting), DRAIN_S)
             oracle = self.world.simulator.oracle()
-            ours = conn.execute("select idempotency_key, amount, fee from provider_payout where state = 'succeeded'").fetchall()
+            ours = conn.execute(
+                "select idempotency_key, amount, fee from provider_payout where state = 'succeeded' and provider = 'simulator'"
+            ).fetchall()
             paid: dict[str, int] = dict(conn.execute("select reference, sum(amount) from payment group by 1").fetchall())
-            clearing = conn.execute("select coalesce(sum(debits - credits), 0) from account where name = 'clearing:simulator'").fetchone()
-            rows = conn.execute("select id, state, last_error from payout where state <> 'completed'").fetchall()
+            clearing = held_in(conn, "clearing:simulator")
+            rows = conn.execute(f"select id, state, last_error from payout where state not in {listed(self.ended_in)}").fetchall()
             payout_of: dict[str, str] = dict(conn.execute("select idempotency_key, payout_id from provider_payout").fetchall())
         with self.world.database.transaction(read_only=True) as opened:  # with the keys: one of them opens what is encrypted
             findings = run_invariants(opened, INVARIANTS)
@@ -251,10 +303,24 @@ class Practice:
         differences += [
             f"{name}: charged {charged[name]}, booked {paid[name]}" for name in charged.keys() & paid.keys() if charged[name] != paid[name]
         ]
-        if clearing is None or clearing[0] != oracle.balances[ASSET.code]:
-            differences.append(f"clearing {clearing}, the provider holds {oracle.balances[ASSET.code]}")
+        if clearing != {asset: minor for asset, minor in oracle.balances.items() if minor}:
+            differences.append(f"clearing {dict(clearing)}, the provider holds {dict(oracle.balances)}")
         differences += [f"{one.code}: {one.count} {one.shown[:3]}" for one in findings]
         return Verdict(lost, doubled, differences)
+
+
+def held_in(conn: Any, account: str) -> Counter[str]:
+    """What an account holds of each asset that it has anything of, in minor units."""
+    rows = conn.execute(
+        """select b.asset, sum(a.debits - a.credits)::bigint from account a join book b on b.id = a.book_id
+           where a.name = %s group by 1 having sum(a.debits - a.credits) <> 0""",
+        [account],
+    ).fetchall()
+    return Counter(dict(rows))
+
+
+def _went_wrong(caused: Future[None]) -> bool:
+    return caused.done() and caused.exception() is not None
 
 
 def within(holds: Callable[[], bool], seconds: float) -> bool:

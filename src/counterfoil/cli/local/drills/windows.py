@@ -6,21 +6,34 @@ and in the provider's journal, and only then it is killed: so no cycle can pass 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, LiteralString, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final, LiteralString, NamedTuple, Protocol
 
 from psycopg import Connection
 
-from counterfoil.simulator.rules.oracle import Oracle
+SIMULATOR: Final = "simulator"
 
-Evidence = Callable[[Connection[Any], Oracle], bool]
+
+class OrdersThere(Protocol):
+    """What a provider has of our orders, from its own books."""
+
+    @property
+    def provider(self) -> str:
+        """Whose they are."""
+
+    def by_key(self) -> Mapping[str, Any]:
+        """The orders of each of our keys."""
+
+
+Evidence = Callable[[Connection[Any], OrdersThere], bool]
 
 
 class Window(NamedTuple):
     """A point to strike at: whose process, how, and what must be visible from outside while it waits there.
 
     `how`: kill (SIGKILL), or stop (SIGSTOP past its lease, while the others go on, an operator tries again, and then SIGCONT). `faults`
-    of the provider are asked for first; `deed` is done while the process stands there.
+    of the provider are asked for first; `deed` is done while the process stands there. `path`: what is done, where it is more than that
+    a customer pays.
     """
 
     victim: str  # worker, server or database
@@ -30,6 +43,8 @@ class Window(NamedTuple):
     how: str = "kill"
     faults: tuple[dict[str, Any], ...] = ()
     deed: str = ""  # close: a month-end, the books are closed up to this moment
+    path: str = ""
+    provider: str = SIMULATOR
 
     @property
     def plain(self) -> bool:
@@ -41,19 +56,20 @@ class Window(NamedTuple):
         """As it is counted."""
         name = self.point if self.victim != "database" else f"database at {self.point}"
         more = [word for word in (self.how if self.how != "kill" else "", self.deed) if word]
-        return " ".join([name, *[f"({word})" for word in more], *(["(slow)"] if "hold_ms" in str(self.faults) else [])])
+        told = " ".join([name, *[f"({word})" for word in more], *(["(slow)"] if "hold_ms" in str(self.faults) else [])])
+        return f"{self.path}: {told}" if self.path else told
 
 
 def _found(conn: Connection[Any], query: LiteralString) -> bool:
     return bool(conn.execute(query).fetchall())
 
 
-def in_transaction(conn: Connection[Any], _: Oracle) -> bool:
+def in_transaction(conn: Connection[Any], _: OrdersThere) -> bool:
     """A transaction of the application is open and waits: what it wrote is not committed."""
     return _found(conn, "select 1 from pg_stat_activity where state = 'idle in transaction' and datname = current_database()")
 
 
-def claimed(conn: Connection[Any], _: Oracle) -> bool:
+def claimed(conn: Connection[Any], _: OrdersThere) -> bool:
     """A row is leased."""
     return _found(
         conn,
@@ -62,42 +78,45 @@ def claimed(conn: Connection[Any], _: Oracle) -> bool:
     )
 
 
-def claimed_to_send(conn: Connection[Any], _: Oracle) -> bool:
+def claimed_to_send(conn: Connection[Any], orders: OrdersThere) -> bool:
     """A provider payout is being sent, and its call has not begun."""
-    return _found(conn, "select 1 from provider_payout where state = 'sending' and request_sent_at is null")
+    query = "select 1 from provider_payout where state = 'sending' and request_sent_at is null and provider = %s"
+    return bool(conn.execute(query, [orders.provider]).fetchall())
 
 
-def announced_not_sent(conn: Connection[Any], oracle: Oracle) -> bool:
+def announced_not_sent(conn: Connection[Any], orders: OrdersThere) -> bool:
     """A call is announced, and the provider has not heard of it."""
-    keys = _sending_keys(conn)
-    return bool(keys) and any(key not in oracle.by_key() for key in keys)
+    keys = _sending_keys(conn, orders.provider)
+    return bool(keys) and any(key not in orders.by_key() for key in keys)
 
 
-def landed_not_recorded(conn: Connection[Any], oracle: Oracle) -> bool:
+def landed_not_recorded(conn: Connection[Any], orders: OrdersThere) -> bool:
     """The provider has the payout in its journal, and our books do not know what became of it."""
-    return any(key in oracle.by_key() for key in _sending_keys(conn))
+    return any(key in orders.by_key() for key in _sending_keys(conn, orders.provider))
 
 
-def recorded(conn: Connection[Any], oracle: Oracle) -> bool:
+def recorded(conn: Connection[Any], orders: OrdersThere) -> bool:
     """What the provider has is in our books."""
-    rows = conn.execute("select idempotency_key from provider_payout where state in ('sent', 'succeeded')").fetchall()
-    return any(key in oracle.by_key() for (key,) in rows)
+    query = "select idempotency_key from provider_payout where state in ('sent', 'succeeded') and provider = %s"
+    rows = conn.execute(query, [orders.provider]).fetchall()
+    return any(key in orders.by_key() for (key,) in rows)
 
 
-def webhook_stored(conn: Connection[Any], _: Oracle) -> bool:
+def webhook_stored(conn: Connection[Any], _: OrdersThere) -> bool:
     """A webhook is stored; its sender has had no answer yet."""
     return _found(conn, "select 1 from webhook_in where received_at > now() - interval '20 seconds'")
 
 
-def _sending_keys(conn: Connection[Any]) -> list[str]:
-    rows = conn.execute("select idempotency_key from provider_payout where state = 'sending' and request_sent_at is not null").fetchall()
+def _sending_keys(conn: Connection[Any], provider: str) -> list[str]:
+    query = "select idempotency_key from provider_payout where state = 'sending' and request_sent_at is not null and provider = %s"
+    rows = conn.execute(query, [provider]).fetchall()
     return [row[0] for row in rows]
 
 
-def announced_and_silent(conn: Connection[Any], oracle: Oracle) -> bool:
+def announced_and_silent(conn: Connection[Any], orders: OrdersThere) -> bool:
     """A call is announced, nothing came back, and the provider has not heard of its key."""
-    rows = conn.execute("select key from call_standing where kind is null").fetchall()
-    return any(key not in oracle.by_key() for (key,) in rows)
+    rows = conn.execute("select key from call_standing where kind is null and provider = %s", [orders.provider]).fetchall()
+    return any(key not in orders.by_key() for (key,) in rows)
 
 
 # The answer never comes, and the provider takes its time over it: nobody else may wait for it.
