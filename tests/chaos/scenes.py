@@ -4,13 +4,14 @@ it ends.
 
 from __future__ import annotations
 
-from counterfoil.cli.local.drills.payments import INVOICES_PER_CYCLE
+from counterfoil.cli.local.drills.payments import INVOICES_PER_CYCLE, within
 from counterfoil.cli.local.drills.windows import SIMULATOR, Window
 from counterfoil.cli.local.local_stack import PROGRAM
 from tests.chaos.paths import RETURNED
 from tests.chaos.people import People, Repaid
 
 MINOR = 100
+ALONE_S = 3
 _ATTEMPTS = (
     "select pp.id, p.id from provider_payout pp join payout p on p.id = pp.payout_id where p.invoice_id = any(%s) and pp.state = any(%s)"
 )
@@ -18,7 +19,8 @@ _PAYOUTS = "select id from payout where invoice_id = any(%s) and state = any(%s)
 _CAME_BACK = """select p.id from payout p where p.state = 'returned' and not exists (
     select from payout n where n.settlement_id = p.settlement_id and n.reissue > p.reissue) order by 1"""
 _IN_HAND = """select p.invoice_id, pp.id from provider_payout pp join payout p on p.id = pp.payout_id
-    where pp.state = 'sending' and pp.provider = %s and p.payee_id = %s and (pp.request_sent_at is not null) = %s order by pp.id"""
+    where pp.state = 'sending' and pp.lease_owner like %s and pp.provider = %s and p.asset = 'EUR'
+          and (pp.request_sent_at is not null) = %s order by pp.id"""
 
 
 class Scene:
@@ -46,10 +48,16 @@ class Scene:
     def is_at(self, *words: str) -> bool:
         return any(word in self.window.point for word in words)
 
-    def in_hand(self) -> str | None:
-        """The attempt that a process stands there with, and `invoice` is its own; None when it stands there with somebody else's."""
+    def in_hand(self, pid: int) -> str | None:
+        """The attempt that this process stands there with, and `invoice` is its own. What it had beside goes on, and is soon recorded."""
         called = not self.is_at("after_claim", "connected")
-        found = self.people.rows(_IN_HAND, SIMULATOR, self.payee, called)
+        found: list[tuple[str, str]] = []
+
+        def alone() -> bool:
+            found[:] = self.people.rows(_IN_HAND, f"%:{pid}", SIMULATOR, called)
+            return len(found) <= 1 or not called
+
+        within(alone, ALONE_S)
         self.invoice, attempt = found[0] if found else ("", None)
         return attempt
 
@@ -142,7 +150,7 @@ class RefundScene(Scene):
     def deed(self, pid: int) -> bool:
         if not self.window.deed:
             return True
-        if (attempt := self.in_hand()) is None:
+        if (attempt := self.in_hand(pid)) is None:
             return False
         self._open()
         [(state,)] = self.people.rows("select state from provider_payout where id = %s", attempt)
@@ -235,7 +243,7 @@ class DisputeScene(Scene):
         """What was never called is taken back and held, its fence raised; a call that has begun is left."""
         if not self.window.deed:
             return True
-        if (attempt := self.in_hand()) is None:
+        if (attempt := self.in_hand(pid)) is None:
             return False
         self._open()
         query = "select pp.state, p.state from provider_payout pp join payout p on p.id = pp.payout_id where pp.id = %s"
