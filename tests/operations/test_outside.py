@@ -162,6 +162,35 @@ def test_an_item_at_which_a_step_fails_is_put_back_alone(errands, clock, step):
     assert rows(errands, "attempt, last_error, lease_owner")[2] == (1, "ValueError: a bad errand", None)
 
 
+def test_what_is_announced_and_comes_back_at_the_same_moment_shares_a_transaction(errands, clock, monkeypatch):
+    all_there = threading.Barrier(5)
+    together, points, sets = threading.Barrier(5), [], []
+
+    class Sets(Calls):
+        def announce_all(self, conn, items, now):
+            sets.append(len(items))
+            return super().announce_all(conn, items, now)
+
+        def store_all(self, conn, came, now):
+            sets.append(-len(came))
+            super().store_all(conn, came, now)
+
+    def reached(point, *about):
+        if point == "errands.connected":
+            all_there.wait(10)
+        elif point == "errands.announcing":
+            points.append(point)
+            time.sleep(0.2)
+
+    monkeypatch.setattr("counterfoil.operations.work.outside.reached", reached)
+    station = Sets(lambda item: str(together.wait(10)))
+    assert run_outside(Runner(errands, clock, "a"), station) == Tally(handled=5)
+    announced, stored = [one for one in sets if one > 0], [-one for one in sets if one < 0]
+    assert (sum(announced), sum(stored), len(points)) == (5, 5, len(announced))
+    assert len(announced) <= 3  # one alone, and those that came meanwhile
+    assert sorted(station.stored) == ["e1", "e2", "e3", "e4", "e5"]
+
+
 def test_an_item_that_fails_for_good_is_parked_alone_and_the_others_never_wait_for_it(errands, clock):
     parked = []
 

@@ -20,15 +20,13 @@ from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import NewJournal, post_journals
 from counterfoil.ledger.periods import close_period
 from counterfoil.operations.providers import Accepted, PayoutFact, Unclear
-from counterfoil.operations.work.pauses import QueuePart, pause, resume
-from counterfoil.operations.work.runner import is_paused
+from counterfoil.operations.work.pauses import QueuePart, is_paused, pause, resume
 from counterfoil.payouts.machines import RESERVING, SENDING
 from counterfoil.payouts.payouts.by_hand import cancel_payout, reissue_payout, retry_payout
 from counterfoil.payouts.payouts.matter import NotNow
 from counterfoil.payouts.provider_payouts.attempts_by_hand import cancel_attempt
-from counterfoil.payouts.provider_payouts.brakes import brake_on
 from counterfoil.payouts.provider_payouts.unreserving import unreserve
-from tests.payouts.world import OWED, PAYEE, PROGRAM, World
+from tests.payouts.world import OWED, PAYEE, PROGRAM, World, brake_on
 from tests.shared_data import shared
 
 STATE = {

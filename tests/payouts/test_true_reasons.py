@@ -9,7 +9,6 @@ import pytest
 from counterfoil.base.edge import Database, make_id
 from counterfoil.payouts.disputes.standing import Contest, contests_of
 from counterfoil.payouts.payouts.missing import NothingToPayOut, execute_payout
-from counterfoil.payouts.provider_payouts.brakes import brake_on
 from counterfoil.payouts.provider_payouts.standings import lock_settlements
 from counterfoil.payouts.refunds.refunds import UnderDispute
 from counterfoil.settlement.invoices.invoices import cancel_invoice
@@ -17,6 +16,7 @@ from tests.builders import NOW, Desk, a_destination, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid, refund
 from tests.payouts.test_disputes import decided, effect, opened
 from tests.payouts.test_escrow_chargebacks import pays, says
+from tests.payouts.world import brake_on
 
 
 @pytest.fixture

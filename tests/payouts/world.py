@@ -26,6 +26,7 @@ from counterfoil.payouts.invariants import INVARIANTS
 from counterfoil.payouts.machines import PROVIDER_PAYOUT
 from counterfoil.payouts.payouts.reserving import reserve_due
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
+from counterfoil.payouts.provider_payouts.brakes import brakes_on
 from counterfoil.payouts.provider_payouts.outcome_rules import (
     LockedProviderPayout,
     OutcomeDecision,
@@ -54,6 +55,11 @@ class _Same:
     def transaction(self, **_: Any) -> Iterator[Connection[Any]]:
         with self._conn.transaction():
             yield self._conn
+
+
+def brake_on(conn, one):
+    """What holds one attempt back."""
+    return brakes_on(conn, [one]).get(one.id)
 
 
 class World:

@@ -16,8 +16,7 @@ from counterfoil.payouts.destinations.by_hand import DestinationRefuses, end_qua
 from counterfoil.payouts.destinations.destinations import AccountQuarantined, list_destinations, set_destination, shown_destination
 from counterfoil.payouts.destinations.machine import DESTINATION
 from counterfoil.payouts.destinations.noun import DESTINATION_NOUN, PAIRED
-from counterfoil.payouts.provider_payouts.brakes import brake_on
-from tests.payouts.world import OWED, PROGRAM, World
+from tests.payouts.world import OWED, PROGRAM, World, brake_on
 from tests.people import log_in_as
 
 

@@ -72,33 +72,54 @@ class Begun(NamedTuple):
     last_at: datetime | None = None  # when the last of them was announced
 
 
-def announce_call(conn: Connection[Any], new: NewCall, *, now: datetime, horizon: timedelta = HORIZON) -> int:
-    """Write down that a call begins, in the transaction that checked lease, fence and brakes. Returns its number, from 1.
+def announce_calls(conn: Connection[Any], calls: Sequence[NewCall], *, now: datetime, horizons: Mapping[str, timedelta]) -> None:
+    """Write down that calls begin, in the transaction that checked lease, fence and brakes; `horizons` by provider.
 
-    From this commit on nobody may conclude from silence that nothing was sent. The row of the subject is locked by the caller.
+    From this commit on nobody may conclude from silence that nothing was sent. The subjects' rows are locked by the caller, so that each
+    call has a number of its own, from 1.
     """
-    check(horizon > timedelta(), "a call can land for a while", horizon=horizon)
-    row = conn.execute(
+    check(all(horizons[one.provider] > timedelta() for one in calls), "a call can land for a while", horizons=str(horizons))
+    if not calls:
+        return
+    conn.execute(
         """insert into call (id, subject_id, number, provider, key, payload_sha256, worker, fence, announced_at, horizon_at)
-           select %(id)s, %(subject_id)s, coalesce(max(number), 0) + 1, %(provider)s, %(key)s, %(payload_sha256)s, %(worker)s,
-                  %(fence)s, %(now)s, %(horizon)s
-           from call where subject_id = %(subject_id)s returning number""",
-        new._asdict() | {"now": now, "horizon": now + horizon},
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
+           select c.id, c.subject_id, coalesce((select max(number) from call where subject_id = c.subject_id), 0) + 1, c.provider, c.key,
+                  c.payload_sha256, c.worker, c.fence, %s, c.horizon_at
+           from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::bigint[], %s::timestamptz[])
+             as c (id, subject_id, provider, key, payload_sha256, worker, fence, horizon_at)""",
+        [now, *(list(column) for column in zip(*[(*one, now + horizons[one.provider]) for one in calls], strict=True))],
+    )
 
 
-def store_answer(conn: Connection[Any], call_id: str, *, kind: str, answer: Mapping[str, Any], now: datetime, due_at: datetime) -> None:
+def announce_call(conn: Connection[Any], new: NewCall, *, now: datetime, horizon: timedelta = HORIZON) -> None:
+    """`announce_calls`, of one."""
+    announce_calls(conn, [new], now=now, horizons={new.provider: horizon})
+
+
+class CallAnswer(NamedTuple):
+    """What came back of a call."""
+
+    call_id: str
+    kind: str
+    answer: Mapping[str, Any]
+
+
+def store_answers(conn: Connection[Any], answers: Sequence[CallAnswer], *, now: datetime, due_at: datetime) -> None:
     """Keep what came back, before anything is made of it; it is applied by whoever is first, from `due_at` on by anybody.
 
     A definite answer closes its call, also when it comes so late that it may move nothing.
     """
-    check(kind in KINDS, "an answer is of a known kind", kind=kind)
+    check(all(one.kind in KINDS for one in answers), "an answer is of a known kind", kinds=str([one.kind for one in answers]))
     conn.execute(
-        "insert into call_answer (id, kind, answer, answered_at, due_at) values (%s, %s, %s, %s, %s)",
-        [call_id, kind, Jsonb(answer), now, due_at],
+        """insert into call_answer (id, kind, answer, answered_at, due_at)
+           select a.*, %s, %s from unnest(%s::text[], %s::text[], %s::jsonb[]) as a (id, kind, answer)""",
+        [now, due_at, [one.call_id for one in answers], [one.kind for one in answers], [Jsonb(one.answer) for one in answers]],
     )
+
+
+def store_answer(conn: Connection[Any], call_id: str, *, kind: str, answer: Mapping[str, Any], now: datetime, due_at: datetime) -> None:
+    """`store_answers`, of one."""
+    store_answers(conn, [CallAnswer(call_id, kind, answer)], now=now, due_at=due_at)
 
 
 def mark_applied(conn: Connection[Any], call_ids: Sequence[str], *, now: datetime) -> None:

@@ -8,7 +8,8 @@ A tick claims no more than can surely end within a lease, and then each item goe
     call         no transaction is open; the very connection that was opened before
     store        what came back is kept, before anything is made of it
 
-What has come back is recorded, all that is there in one transaction; an item that cannot be recorded is recorded alone, and put
+Items that are announced, or come back, at the same moment share a transaction (`together`); when it fails, each has its own. What has come
+back is recorded, all that is there in one transaction; an item that cannot be recorded is recorded alone, and put
 aside alone. Meanwhile the leases of those that wait are renewed.
 """
 
@@ -18,7 +19,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple
 
 import psycopg
 import structlog
@@ -28,8 +29,10 @@ from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import Busy, DatabaseAway
 from counterfoil.base.tracing.spans import followed_by, is_traced, span_of, spans_of
 from counterfoil.operations.mishaps import note_mishap
+from counterfoil.operations.together import Together
 from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.circuits import is_probing, leave_probe, note_health, pass_gate
+from counterfoil.operations.work.pauses import Held, held_among
 from counterfoil.operations.work.runner import (
     ERROR_TEXT_MAX,
     LEASE_MARGIN,
@@ -38,7 +41,6 @@ from counterfoil.operations.work.runner import (
     Runner,
     Tally,
     claim,
-    is_held,
     renew,
     set_aside,
     still_ours,
@@ -47,6 +49,7 @@ from counterfoil.operations.work.station import OUTAGE_ATTEMPT_MAX, Item, NotRea
 
 STORE_TRIES: Final = (0.1, 0.3, 1.0, 3.0, 5.0)
 RENEWALS_PER_LEASE: Final = 3
+COMPANY_S: Final = 0.005
 _log = structlog.get_logger("counterfoil.work")
 
 
@@ -70,7 +73,8 @@ def run_outside(runner: Runner, station: Station[Item, Outcome], *, lane: str | 
     reached(f"{station.queue.name}.after_claim", lane)
     followed = _followed(runner, station.queue, claimed)
     with ThreadPoolExecutor(max_workers=runner.callers_max, thread_name_prefix=station.queue.name) as callers:
-        running = {callers.submit(_carry, runner, station, one, item, followed.get(one.id)): one for one, item in claimed}
+        way = _Way(runner, station)
+        running = {callers.submit(way.carry, one, item, followed.get(one.id)): one for one, item in claimed}
         try:
             done = tally.plus(_collect(runner, station, running))
             if done.stale:
@@ -124,42 +128,69 @@ def _claim_singly(runner: Runner, station: Station[Item, Outcome], claims: Seque
     return claimed, Tally(failed=failed)
 
 
-def _carry(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, follows: str | None) -> _Done:
-    """One item's way to the other side and back. Runs in a thread of its own; raises nothing, for that would end the others' way."""
-    about: dict[str, str | int] = {"counterfoil.subject": one.id, "counterfoil.attempt": one.attempt}
-    with span_of(station.queue.name, follows, **about):
-        return _carried(runner, station, one, item, follows)._replace(follows=follows)
+class _Way(Generic[Item, Outcome]):
+    """The way of a tick's items to the other side and back; what several of them write at the same moment is one transaction."""
 
+    def __init__(self, runner: Runner, station: Station[Item, Outcome]) -> None:
+        self._runner, self._station = runner, station
+        self._announced: Together[tuple[Claim, Item], Claim | None] = Together(lambda given: _announce(runner, station, given))
+        self._stored: Together[tuple[Claim, Item, Outcome], None] = Together(self._store_set)
 
-def _carried(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, follows: str | None) -> _Done:
-    try:
-        return _call(runner, station, one, item, follows)
-    except Stopped:
-        return _Done(one, item)
-    except NotReady as error:
-        return _give_back(runner, station, one, item, error)
-    except Exception as error:  # noqa: BLE001 - one item must not stop the others
-        _log.exception("item failed", queue=station.queue.name, subject_id=one.id)
-        return _Done(one, item, error=f"{type(error).__name__}: {error}")
+    def carry(self, one: Claim, item: Item, follows: str | None) -> _Done:
+        """One item's way. Runs in a thread of its own; raises nothing, for that would end the others' way."""
+        about: dict[str, str | int] = {"counterfoil.subject": one.id, "counterfoil.attempt": one.attempt}
+        with span_of(self._station.queue.name, follows, **about):
+            return self._carried(one, item, follows)._replace(follows=follows)
 
+    def _carried(self, one: Claim, item: Item, follows: str | None) -> _Done:
+        try:
+            return self._call(one, item, follows)
+        except Stopped:
+            return _Done(one, item)
+        except NotReady as error:
+            return _give_back(self._runner, self._station, one, item, error)
+        except Exception as error:  # noqa: BLE001 - one item must not stop the others
+            _log.exception("item failed", queue=self._station.queue.name, subject_id=one.id)
+            return _Done(one, item, error=f"{type(error).__name__}: {error}")
 
-def _call(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, follows: str | None) -> _Done:
-    name, line, about = station.queue.name, station.connect(item), station.provider(item)
-    try:
-        reached(f"{name}.connected", about)
-        announced = _announce(runner, station, one, item)
-        if announced is None:
-            return _Done(one, item, lost=True)
-        one = announced
-        reached(f"{name}.before_call", about)
-        with span_of(f"call {name}", follows, **{"counterfoil.provider": about or ""}):
-            outcome = line.call()
-        reached(f"{name}.after_call", about)
-        _store(runner, station, one, item, outcome)
-        reached(f"{name}.after_store", about)
-        return _Done(one, item, outcome, called=True)
-    finally:
-        line.close()
+    def _call(self, one: Claim, item: Item, follows: str | None) -> _Done:
+        station = self._station
+        name, line, about = station.queue.name, station.connect(item), station.provider(item)
+        try:
+            reached(f"{name}.connected", about)
+            announced = self._announced((one, item))
+            if announced is None:
+                return _Done(one, item, lost=True)
+            one = announced
+            reached(f"{name}.before_call", about)
+            with span_of(f"call {name}", follows, **{"counterfoil.provider": about or ""}):
+                outcome = line.call()
+            reached(f"{name}.after_call", about)
+            self._store(one, item, outcome)
+            reached(f"{name}.after_store", about)
+            return _Done(one, item, outcome, called=True)
+        finally:
+            line.close()
+
+    def _store(self, one: Claim, item: Item, outcome: Outcome) -> None:
+        """Keep the answer, also through a short absence of the database: it is the only copy. And what it tells of the other side."""
+        health = self._station.health(outcome)
+        if not self._station.keeps and (health is None or health.works):
+            return  # it can be asked again; that the other side works is noted when it is recorded, that it does not, at once
+        for rest_s in (*STORE_TRIES, None):
+            try:
+                self._stored((one, item, outcome))
+                return
+            except (Busy, psycopg.OperationalError):
+                if rest_s is None:
+                    raise
+                time.sleep(rest_s)
+
+    def _store_set(self, came: Sequence[tuple[Claim, Item, Outcome]]) -> Sequence[None]:
+        with self._runner.begin() as (conn, now):
+            self._station.store_all(conn, came, now)
+            _note_each(conn, self._runner, self._station, [(item, outcome) for _, item, outcome in came], now)
+        return [None] * len(came)
 
 
 def _give_back(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, error: NotReady) -> _Done:
@@ -167,41 +198,49 @@ def _give_back(runner: Runner, station: Station[Item, Outcome], one: Claim, item
         with runner.begin() as (conn, now):
             if still_ours(conn, station.queue, [one]):
                 station.not_ready(conn, one, error, now)
-            if error.down:
-                _note(conn, runner, station, item, Health(False, str(error)), now)
+            provider = station.provider(item)
+            if error.down and provider is not None:
+                note_health(conn, provider, station.queue.name, Health(False, str(error)), now=now, limits=runner.circuits)
     except Exception as problem:  # noqa: BLE001 - its lease runs out, and it is taken up again
         _log.warning("item could not be given back", queue=station.queue.name, error=str(problem)[:ERROR_TEXT_MAX])
     return _Done(one, item)
 
 
-def _announce(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item) -> Claim | None:
-    """The last check before the call. None when the claim is not ours any more; raises Stopped when something holds it back."""
-    stopped: Stopped | None = None
+def _announce(runner: Runner, station: Station[Item, Outcome], given: Sequence[tuple[Claim, Item]]) -> Sequence[Claim | Exception | None]:
+    """The last check before calls. None for a claim that is not ours any more; Stopped for what something holds back."""
+    said: dict[str, Claim | Exception] = {}
     with runner.database.transaction() as conn:
         now = runner.clock(conn)
         # Lease and fence, by the database's clock: who slept too long has lost them, and must not call.
-        if not renew(conn, station.queue, [one], runner, now=now):
-            return None
-        try:
-            one = _pass(conn, runner, station, one, item, now)
-            station.announce(conn, one, item, now)
-        except Stopped as error:  # what it wrote stands
-            stopped = error
-            _leave(conn, station, one, item, now)
-        reached(f"{station.queue.name}.announcing", station.provider(item))
-    if stopped is not None:
-        raise stopped
-    return one
+        ours = renew(conn, station.queue, [one for one, _ in given], runner, now=now)
+        mine = [(one, item) for one, item in given if one.id in ours]
+        held = held_among(conn, station.queue, {one.id: station.provider(item) for one, item in mine})
+        free = []
+        for one, item in mine:
+            try:
+                passed = _pass(conn, runner, station, one, item, held[one.id], now)
+            except Stopped as error:  # what it wrote stands
+                said[one.id] = error
+            else:
+                said[one.id] = passed
+                free.append((passed, item))
+        said |= station.announce_all(conn, free, now) if free else {}
+        for one, item in mine:
+            if isinstance(said[one.id], Stopped) and held[one.id].broken:
+                _leave(conn, station, one, item, now)
+        reached(f"{station.queue.name}.announcing", *{station.provider(item) for _, item in given})
+    return [said.get(one.id) for one, _ in given]
 
 
-def _pass(conn: Connection[Any], runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, now: datetime) -> Claim:
+def _pass(
+    conn: Connection[Any], runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, held: Held, now: datetime
+) -> Claim:
     """Whatever the call is about: is its queue paused, or its provider not working? Holds the item back then, and raises Stopped."""
     provider = station.provider(item)
-    paused, broken = is_held(conn, station.queue, one.id, provider)
-    if paused:
+    if held.paused:
         station.hold(conn, one, item, now, why="paused", again=timedelta())
         raise Stopped("paused")
-    if provider is None or not broken:
+    if provider is None or not held.broken:
         return one
     probe_for = max(runner.circuits.rest, 2 * runner.call_limit + LEASE_MARGIN)
     said, again = pass_gate(conn, provider, station.queue.name, one.id, now=now, limits=runner.circuits, probe_for=probe_for)
@@ -227,47 +266,15 @@ def _leave(conn: Connection[Any], station: Station[Item, Outcome], one: Claim, i
         leave_probe(conn, provider, station.queue.name, one.id, now=now)
 
 
-def _keeps(station: Station[Item, Outcome]) -> bool:
-    """Does it keep what comes back, before anything is made of it?"""
-    return type(station).store is not Station.store
-
-
-def _note(
-    conn: Connection[Any],
-    runner: Runner,
-    station: Station[Item, Outcome],
-    item: Item,
-    health: Health | None,
-    now: datetime,
-) -> None:
-    provider = station.provider(item)
-    if provider is not None and health is not None:
-        note_health(conn, provider, station.queue.name, health, now=now, limits=runner.circuits)
-
-
-def _store(runner: Runner, station: Station[Item, Outcome], one: Claim, item: Item, outcome: Outcome) -> None:
-    """Keep the answer, also through a short absence of the database: it is the only copy. And what it tells of the other side."""
-    health = station.health(outcome)
-    if not _keeps(station) and (health is None or health.works):
-        return  # what it asked can be asked again; that the other side works is noted when it is recorded, that it does not, at once
-    for rest_s in (*STORE_TRIES, None):
-        try:
-            with runner.begin() as (conn, now):
-                station.store(conn, one, item, outcome, now)
-                _note(conn, runner, station, item, health, now)
-            return
-        except (Busy, psycopg.OperationalError):
-            if rest_s is None:
-                raise
-            time.sleep(rest_s)
-
-
 def _collect(runner: Runner, station: Station[Item, Outcome], running: dict[Future[_Done], Claim]) -> Tally:
     tally, waiting = Tally(), set(running)
     every_s = runner.lease.total_seconds() / RENEWALS_PER_LEASE
     renewed_s = time.monotonic()
     while waiting:
         ready, waiting = wait(waiting, timeout=max(0.0, renewed_s + every_s - time.monotonic()), return_when=FIRST_COMPLETED)
+        if ready and waiting:  # what comes back with it is recorded with it
+            more, waiting = wait(waiting, timeout=COMPANY_S)
+            ready |= more
         tally = tally.plus(_record(runner, station, [future.result() for future in ready]))
         if waiting and time.monotonic() >= renewed_s + every_s:
             _renew(runner, station.queue, [running[one] for one in waiting])
@@ -302,12 +309,14 @@ def _record(runner: Runner, station: Station[Item, Outcome], ready: Sequence[_Do
     return tally
 
 
-def _note_all(conn: Connection[Any], runner: Runner, station: Station[Item, Outcome], called: Sequence[_Done], now: datetime) -> None:
-    """That the other side works, of all of these at once; a failure was noted as soon as it was seen, so that fewer run into it."""
+def _note_each(
+    conn: Connection[Any], runner: Runner, station: Station[Item, Outcome], came: Sequence[tuple[Item, Outcome]], now: datetime
+) -> None:
+    """What each of these tells of the other side; one question where all of them worked, as they mostly do."""
     told: dict[str, list[Health]] = {}
-    for one in called:
-        provider, health = station.provider(one.item), station.health(one.outcome)
-        if provider is not None and health is not None and health.works:
+    for item, outcome in came:
+        provider, health = station.provider(item), station.health(outcome)
+        if provider is not None and health is not None:
             told.setdefault(provider, []).append(health)
     for provider, each in sorted(told.items()):
         note_health(conn, provider, station.queue.name, *each, now=now, limits=runner.circuits)
@@ -335,8 +344,9 @@ def _record_set(runner: Runner, station: Station[Item, Outcome], called: Sequenc
         for one in called:
             if one.one.id not in ours:
                 station.late(conn, one.one, one.item, one.outcome, now)
-        if not _keeps(station):
-            _note_all(conn, runner, station, called, now)
+        if not station.keeps:  # a failure was noted as soon as it was seen, so that fewer run into it
+            worked = [(one.item, one.outcome) for one in called if (health := station.health(one.outcome)) is not None and health.works]
+            _note_each(conn, runner, station, worked, now)
         reached(f"{queue.name}.before_commit", *about)
     reached(f"{queue.name}.after_commit", *about)
     return Tally(handled=len(done), stale=len(called) - len(done))

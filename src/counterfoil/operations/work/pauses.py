@@ -17,7 +17,7 @@ from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.approvals import Paired, Proposal, propose
 from counterfoil.operations.events.events import NewEvent, declare, emit
-from counterfoil.operations.work.runner import Queue, wake
+from counterfoil.operations.work.runner import Queue, paused_row, wake
 
 MACHINE: Final = "queue"
 PAUSES_MAX: Final = 500
@@ -140,6 +140,32 @@ def resume_or_propose(
     if takes_two(conn, queue, part):
         return propose_resume(conn, proposal_id, part, reason=reason, by=by, now=now)
     return resume(conn, queue, part, reason=reason, actor=by.actor, now=now)
+
+
+class Held(NamedTuple):
+    """What holds a row back: a pause of its queue, for its provider or program; or its provider's circuit, when that is not closed."""
+
+    paused: bool
+    broken: bool
+
+
+def is_paused(conn: Connection[Any], queue: Queue, subject_id: str) -> bool:
+    """Is this row stopped by a pause of its queue, for its provider or its program?"""
+    return held_among(conn, queue, {subject_id: None})[subject_id].paused
+
+
+def held_among(conn: Connection[Any], queue: Queue, providers: Mapping[str, str | None]) -> dict[str, Held]:
+    """What holds each of these rows back, by id with the provider whose circuit counts. One question, before calls outside."""
+    rows = conn.execute(
+        sql.SQL("""select w.id, {paused}, exists (select from circuit c where c.queue = %(queue)s and c.provider = g.provider
+                                                  and c.state <> 'closed')
+                   from unnest(%(ids)s::text[], %(providers)s::text[]) as g (id, provider) join {table} w on w.id = g.id""").format(
+            paused=paused_row(queue), table=sql.Identifier(queue.table)
+        ),
+        {"queue": queue.name, "ids": list(providers), "providers": list(providers.values())},
+    ).fetchall()
+    known = {row[0]: Held(bool(row[1]), bool(row[2])) for row in rows}
+    return {one: known.get(one, Held(False, False)) for one in providers}
 
 
 def paused_of(conn: Connection[Any], queue: Queue, subject_ids: Sequence[str]) -> dict[str, str]:

@@ -177,7 +177,7 @@ def due_rows(queue: Queue, *, lane: sql.Composable = _LANE) -> sql.Composed:
                  and (%(only)s::text[] is null or w.id = any(%(only)s))
                  and not {paused} and not {broken}
               order by w.due_at, w.id limit %(rows_max)s""").format(
-        table=sql.Identifier(queue.table), lane=_column(queue.lane), given=lane, paused=_paused(queue), broken=_broken(queue)
+        table=sql.Identifier(queue.table), lane=_column(queue.lane), given=lane, paused=paused_row(queue), broken=_broken(queue)
     )
 
 
@@ -185,7 +185,7 @@ def _column(name: LiteralString | None) -> sql.Composable:
     return sql.SQL("w.") + sql.Identifier(name) if name else sql.Literal("")
 
 
-def _paused(queue: Queue) -> sql.Composable:
+def paused_row(queue: Queue) -> sql.Composable:
     """Is the row `w` of this queue stopped by a switch? Asked in claims, and again before each call."""
     return sql.SQL("""exists (select from queue_paused p where p.queue = %(queue)s
                               and p.provider in ('', {provider}) and p.program_id in ('', {program}))""").format(
@@ -199,22 +199,6 @@ def _broken(queue: Queue) -> sql.Composable:
         return sql.SQL("false")
     return sql.SQL("""exists (select from circuit c where c.queue = %(queue)s and c.provider = {provider}
                               and c.state <> 'closed' and c.probe_at > %(now)s)""").format(provider=_column(queue.lane))
-
-
-def is_paused(conn: Connection[Any], queue: Queue, subject_id: str) -> bool:
-    """Is this row stopped by a pause of its queue, for its provider or its program?"""
-    return is_held(conn, queue, subject_id, None)[0]
-
-
-def is_held(conn: Connection[Any], queue: Queue, subject_id: str, provider: str | None) -> tuple[bool, bool]:
-    """Is this row stopped by a pause, and is the circuit of `provider` anything but closed? One question, before each call outside."""
-    row = conn.execute(
-        sql.SQL("""select {paused}, exists (select from circuit c where c.queue = %(queue)s and c.provider = %(provider)s
-                                            and c.state <> 'closed')
-                   from {table} w where w.id = %(id)s""").format(paused=_paused(queue), table=sql.Identifier(queue.table)),
-        {"queue": queue.name, "id": subject_id, "provider": provider},
-    ).fetchone()
-    return (bool(row[0]), bool(row[1])) if row is not None else (False, False)
 
 
 def still_ours(conn: Connection[Any], queue: Queue, claims: Sequence[Claim]) -> set[str]:

@@ -78,6 +78,16 @@ class Station(ABC, Generic[Item, Outcome]):
         From its commit on, a crash means that we do not know. For a question nothing is to be announced.
         """
 
+    def announce_all(self, conn: Connection[Any], items: Sequence[tuple[Claim, Item]], now: datetime) -> dict[str, Stopped]:
+        """`announce`, of those that come at the same moment; by id why those stopped that did. What it raises is asked for one by one."""
+        stopped: dict[str, Stopped] = {}
+        for one, item in items:
+            try:
+                self.announce(conn, one, item, now)
+            except Stopped as error:  # what it wrote stands
+                stopped[one.id] = error
+        return stopped
+
     def provider(self, item: Item) -> str | None:  # noqa: ARG002
         """Whom its call goes to, by whose circuit it is held back; None: by none."""
         return None
@@ -96,6 +106,16 @@ class Station(ABC, Generic[Item, Outcome]):
 
     def store(self, conn: Connection[Any], one: Claim, item: Item, outcome: Outcome, now: datetime) -> None:
         """Keep what came back; also of a claim that is not ours any more."""
+
+    def store_all(self, conn: Connection[Any], came: Sequence[tuple[Claim, Item, Outcome]], now: datetime) -> None:
+        """`store`, of those that come back at the same moment. What it raises is asked for one by one."""
+        for one, item, outcome in came:
+            self.store(conn, one, item, outcome, now)
+
+    @property
+    def keeps(self) -> bool:
+        """Does it keep what comes back, before anything is made of it?"""
+        return type(self).store is not Station.store or type(self).store_all is not Station.store_all
 
     @abstractmethod
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:

@@ -17,7 +17,8 @@ from counterfoil.operations.providers.chain.node import NodeSaid, NodeSilent
 from counterfoil.operations.providers.chain.notebook import WrittenOrder, open_orders, orders_by_key, write_transaction
 from counterfoil.operations.providers.chain.sightings import Sighting
 from counterfoil.operations.work.jobs import Job, JobContext
-from counterfoil.operations.work.runner import Runner, Tally, is_paused
+from counterfoil.operations.work.pauses import is_paused
+from counterfoil.operations.work.runner import Runner, Tally
 from counterfoil.payouts.chain_orders.recording import KeptSighting, last_sightings, record
 from counterfoil.payouts.machines import GIVEN_BACK, SENDING
 

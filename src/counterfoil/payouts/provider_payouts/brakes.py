@@ -24,13 +24,9 @@ class Brake(NamedTuple):
     changed: bool = False
 
 
-def brake_on(conn: Connection[Any], one: LockedProviderPayout) -> Brake | None:
-    """What holds this provider payout back, the worst first; None when nothing does. It and its settlement are locked."""
-    return brakes_on(conn, [one]).get(one.id)
-
-
 def brakes_on(conn: Connection[Any], wanted: Sequence[LockedProviderPayout]) -> dict[str, Brake]:
-    """What holds each of these provider payouts back that something holds, in a fixed number of queries however many they are.
+    """What holds each of these provider payouts back that something holds, the worst first, in a fixed number of queries however many they
+    are. They and their settlements are locked.
 
     A pause of the queue is the runner's to look at, a quarantine a state of its own.
     """

@@ -30,7 +30,17 @@ from counterfoil.operations.providers import (
     health_of,
     told_of,
 )
-from counterfoil.operations.work.calls import ANSWERS, Call, NewCall, announce_call, calls_by_id, calls_of, mark_applied, store_answer
+from counterfoil.operations.work.calls import (
+    ANSWERS,
+    Call,
+    CallAnswer,
+    NewCall,
+    announce_calls,
+    calls_by_id,
+    calls_of,
+    mark_applied,
+    store_answers,
+)
 from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.outside import run_outside
@@ -39,7 +49,7 @@ from counterfoil.operations.work.station import OUTAGE_ATTEMPT_MAX, Channel, Not
 from counterfoil.payouts.destinations.masking import masked_answer
 from counterfoil.payouts.machines import PROVIDER_PAYOUT, REPAIRING, SEND_JOB, SENDING
 from counterfoil.payouts.payment_files.filing import file_due
-from counterfoil.payouts.provider_payouts.brakes import Brake, brake_on
+from counterfoil.payouts.provider_payouts.brakes import Brake, brakes_on
 from counterfoil.payouts.provider_payouts.orders import orders_to_send
 from counterfoil.payouts.provider_payouts.outcome_rules import (
     LockedProviderPayout,
@@ -126,28 +136,47 @@ class Sending(Station[SendRequest, Answer]):
         self._writing[item.call_id] = found
         return _SendLine(found, item.order, lambda: self._writing.pop(item.call_id, None))
 
-    def announce(self, conn: Connection[Any], one: Claim, item: SendRequest, now: datetime) -> None:
-        """Everything that may hold the order back, then the call's row. From this commit on, silence proves nothing."""
-        [standing] = lock_by_id(conn, [one.id], now=now)
-        brake = brake_on(conn, standing)
+    def announce_all(self, conn: Connection[Any], items: Sequence[tuple[Claim, SendRequest]], now: datetime) -> dict[str, Stopped]:
+        """Everything that may hold the orders back, then the calls' rows. From this commit on, silence proves nothing."""
+        standings = {each.id: each for each in lock_by_id(conn, [one.id for one, _ in items], now=now)}
+        brakes = brakes_on(conn, list(standings.values()))
+        stopped = {one.id: why for one, item in items if (why := self._why_not(conn, one, item, standings[one.id], brakes, now))}
+        going = [(one, item) for one, item in items if one.id not in stopped]
+        calls = [
+            NewCall(item.call_id, one.id, item.provider, item.order.key, item.payload_sha256, self._runner.owner, one.fence)
+            for one, item in going
+        ]
+        announce_calls(conn, calls, now=now, horizons={name: capabilities_of(one).horizon for name, one in self._providers.items()})
+        conn.execute(
+            "update provider_payout set request_sent_at = %s, due_at = %s where id = any(%s)",
+            [now, now + self._runner.lease, [one.id for one, _ in going]],
+        )
+        return {one: Stopped(why) for one, why in stopped.items()}
+
+    def _why_not(
+        self,
+        conn: Connection[Any],
+        one: Claim,
+        item: SendRequest,
+        standing: LockedProviderPayout,
+        brakes: Mapping[str, Brake],
+        now: datetime,
+    ) -> str | None:
+        """Why an order does not go, once what becomes of it is written; None when it goes, and is written down where orders are."""
+        brake = brakes.get(one.id)
         if brake is not None:
             self._hold_back(conn, one, standing, brake, now)
-            raise Stopped(brake.why)
+            return brake.why
         doubt = self._too_late(standing, now)
         if doubt is not None:
             carry_out(conn, [OutcomeDecision(standing, ("lose",), again=timedelta(), error=doubt)], cause="sending", now=now)
-            raise Stopped(doubt)
+            return doubt
         writing = self._writing.get(item.call_id)
         unwritten = writing.write(conn, item.order, now=now) if writing is not None else None
         if unwritten is not None:
             self._back(conn, one, why=unwritten.error, again=timedelta(seconds=unwritten.after_s), now=now)
-            raise Stopped(unwritten.error)
-        new = NewCall(item.call_id, one.id, item.provider, item.order.key, item.payload_sha256, self._runner.owner, one.fence)
-        announce_call(conn, new, now=now, horizon=capabilities_of(self._providers[item.provider]).horizon)
-        conn.execute(
-            "update provider_payout set request_sent_at = %s, due_at = %s where id = %s",
-            [now, now + self._runner.lease, one.id],
-        )
+            return unwritten.error
+        return None
 
     def _hold_back(self, conn: Connection[Any], one: Claim, standing: LockedProviderPayout, brake: Brake, now: datetime) -> None:
         """What never called and was set aside for what is no longer so, is set aside anew; all else waits in the queue."""
@@ -195,10 +224,11 @@ class Sending(Station[SendRequest, Answer]):
         attempt = max(one.attempt, min(one.attempt + 1, OUTAGE_ATTEMPT_MAX))
         conn.execute("update provider_payout set attempt = %s where id = %s", [attempt, one.id])
 
-    def store(self, conn: Connection[Any], one: Claim, item: SendRequest, outcome: Answer, now: datetime) -> None:  # noqa: ARG002
-        """Keep what the provider answered, whoever the row belongs to by now."""
-        kind, told = told_of(outcome)
-        store_answer(conn, item.call_id, kind=kind, answer=masked_answer(told, item.order.destination), now=now, due_at=now + APPLY_AFTER)
+    def store_all(self, conn: Connection[Any], came: Sequence[tuple[Claim, SendRequest, Answer]], now: datetime) -> None:
+        """Keep what the provider answered, whoever the rows belong to by now."""
+        told = [(item, *told_of(outcome)) for _, item, outcome in came]
+        answers = [CallAnswer(item.call_id, kind, masked_answer(said, item.order.destination)) for item, kind, said in told]
+        store_answers(conn, answers, now=now, due_at=now + APPLY_AFTER)
 
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Answer]], now: datetime) -> None:
         """Apply what was stored, for rows that are still ours."""
