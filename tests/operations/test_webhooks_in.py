@@ -104,6 +104,26 @@ def test_the_same_id_with_another_body_is_told_as_critical(conn):
     assert [(event.name, event.level) for event in list_events(conn, rows_max=10)] == [("webhook_conflict", "critical")]
 
 
+def test_those_that_come_at_once_are_stored_by_set_and_each_has_its_own_answer(conn):
+    receive(conn)
+    came = [
+        webhooks_in.NewWebhook(make_id("whi"), provider, event_id, "charge.succeeded", body, NOW)
+        for provider, event_id, body in (
+            ("sim", "evt_3", BODY),
+            ("sim", "evt_1", BODY),  # known before
+            ("other", "evt_1", BODY),  # another provider's
+            ("sim", "evt_2", BODY),
+            ("sim", "evt_2", b"{}"),  # the same id twice at once, with another body
+        )
+    ]
+    assert webhooks_in.receive_all(conn, came) == [True, False, True, True, False]
+    rows = conn.execute("select provider, event_id, duplicates, conflicts from webhook_in order by 1, 2").fetchall()
+    assert rows == [("other", "evt_1", 0, 0), ("sim", "evt_1", 1, 0), ("sim", "evt_2", 1, 1), ("sim", "evt_3", 0, 0)]
+    actors = conn.execute("select actor, count(*) from step where machine = 'webhook_in' group by actor order by actor").fetchall()
+    assert actors == [("provider:other", 1), ("provider:sim", 3)]
+    assert [one.name for one in list_events(conn, rows_max=9)] == ["webhook_conflict"]
+
+
 def test_a_duplicate_of_a_webhook_whose_key_is_not_here_is_counted_and_does_not_fail(conn):
     receive(conn)
     carry(conn, EncryptionKeys(parse_keys(new_key(entropy)), entropy))

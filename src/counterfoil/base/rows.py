@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, LiteralString, TypeVar
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.abc import Params
 from psycopg.rows import class_row
 
@@ -23,6 +23,22 @@ def row_by_id(conn: Connection[Any], kind: type[Row], what: str, query: str, id:
     if row is None:
         raise NotFound(what=what, id=str(id))
     return row
+
+
+def insert_rows(
+    conn: Connection[Any], table: LiteralString, columns: Mapping[LiteralString, LiteralString], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Insert rows in one statement, however many: `columns` are the names with their types, in the order of each row's values."""
+    if not rows:
+        return
+    conn.execute(
+        sql.SQL("insert into {table} ({names}) select * from unnest({values})").format(
+            table=sql.Identifier(table),
+            names=sql.SQL(", ").join(sql.Identifier(name) for name in columns),
+            values=sql.SQL(", ").join(sql.SQL("%s::") + sql.SQL(kind) + sql.SQL("[]") for kind in columns.values()),
+        ),
+        [list(column) for column in zip(*rows, strict=True)],
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import Machine, Move, listed, record_birth, take_steps
-from counterfoil.base.rows import Records
+from counterfoil.base.rows import Records, insert_rows
 from counterfoil.operations.events.events import declare
 
 HOLDBACK: Final = Machine(
@@ -61,14 +61,10 @@ def keep_back(conn: Connection[Any], tranches: Sequence[NewTranche], *, actor: s
     """Write tranches down, in the transaction of their settlements."""
     if not tranches:
         return
-    rows = [(*one[:-1], now + timedelta(days=one.days), now, now, now + timedelta(days=one.days)) for one in tranches]
-    with conn.cursor() as cur:
-        cur.executemany(
-            """insert into holdback_tranche (id, program_id, settlement_id, payee_id, asset, amount, release_at, created_at, state_at,
-                                             due_at, number, state)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1, 'held')""",
-            rows,
-        )
+    rows = [(*one[:-1], 1, "held", now, now, *[now + timedelta(days=one.days)] * 2) for one in tranches]
+    texts, moments = ("id", "program_id", "settlement_id", "payee_id", "asset"), ("created_at", "state_at", "release_at", "due_at")
+    columns = dict.fromkeys(texts, "text") | {"amount": "bigint", "number": "int", "state": "text"}
+    insert_rows(conn, "holdback_tranche", columns | dict.fromkeys(moments, "timestamptz"), rows)
     record_birth(conn, HOLDBACK, [one.id for one in tranches], "held", actor=actor, at=now)
 
 

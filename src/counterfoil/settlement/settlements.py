@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.problems import NotFound, check
+from counterfoil.base.rows import insert_rows
 from counterfoil.base.tracing.spans import followed_as
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import SETTLEMENT
@@ -291,13 +292,15 @@ def settlement_lines(one: Settlement) -> list[tuple[str, str, int]]:
 
 
 def _record(conn: Connection[Any], settled: Sequence[Settlement]) -> None:
-    with conn.cursor() as cur:
-        cur.executemany(
-            """insert into settlement (id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee,
-                                       holdback, net, rate_version, at)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-            settled,
-        )
+    minor, text = "bigint", "text"
+    insert_rows(
+        conn,
+        "settlement",
+        dict.fromkeys(("id", "program_id", "invoice_id", "payee_id", "asset"), text)
+        | dict.fromkeys(("gross", "platform_fee", "validator_fee", "holdback", "net"), minor)
+        | {"rate_version": "int", "at": "timestamptz"},
+        settled,
+    )
 
 
 _COLUMNS: Final = ", ".join(Settlement._fields)

@@ -37,6 +37,7 @@ from counterfoil.api.nouns.operations import (
     status,
     webhooks,
 )
+from counterfoil.api.nouns.operations.webhooks import store_webhooks
 from counterfoil.api.nouns.payouts import bank_files, batches, customers, debts, destinations, disputes, payees, payouts, refunds
 from counterfoil.api.nouns.proofs import proofs, signers, trails
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
@@ -49,6 +50,7 @@ from counterfoil.base.edge import Database
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations.access.access import DEFAULT_RULES, SessionRules
 from counterfoil.operations.access.turns import NO_LIMITS, TurnLimits
+from counterfoil.operations.together import Together
 from counterfoil.operations.verbs import Noun
 from counterfoil.wiring import NOUNS, Wiring
 
@@ -151,7 +153,8 @@ def make_app(
     )
     keys = KeyRing(database, wiring.clock, turn_limits)
     doorman = Doorman(database, wiring.clock, wiring.make_id)
-    app.state.services = Services(wiring, database, keys, doorman, gatherer, __version__, owner, stuck_after, session_rules)
+    webhooks = Together(partial(store_webhooks, database))
+    app.state.services = Services(wiring, database, keys, doorman, gatherer, __version__, owner, stuck_after, webhooks, session_rules)
     add_handlers(app)
     for router in (*ROUTERS, *(noun_routes(one) for one in nouns)):
         # As they are, in one flat list: the nested routers of FastAPI cost more than half of a small request.

@@ -29,6 +29,8 @@ from counterfoil.operations import approvals
 from counterfoil.operations.access.access import DEFAULT_RULES, Caller, KeyRefused, SessionRules, refuse_misspelt, require
 from counterfoil.operations.access.records import clean
 from counterfoil.operations.access.scopes import area_of
+from counterfoil.operations.together import Together
+from counterfoil.operations.webhooks.inbound import NewWebhook
 from counterfoil.wiring import TABLES, Wiring
 
 KEY_HEADER: Final = "Idempotency-Key"
@@ -53,6 +55,7 @@ class Services:
     version: str
     owner: str  # how this process names its leases
     stuck_after: timedelta
+    webhooks: Together[tuple[NewWebhook, bool], bool]  # stores those that come at the same moment
     session_rules: SessionRules = DEFAULT_RULES
 
 

@@ -111,6 +111,18 @@ def verify_standard(body: bytes, headers: Mapping[str, str], secret: SigningSecr
     return event_id
 
 
+class NewWebhook(NamedTuple):
+    """A verified webhook that came. `pulled`: we asked for it; then its being known already is how it should be, and is not counted."""
+
+    id: str
+    provider: str
+    event_id: str
+    event_type: str
+    body: bytes
+    received_at: datetime
+    pulled: bool = False
+
+
 def receive(
     conn: Connection[Any],
     webhook_id: str,
@@ -122,30 +134,51 @@ def receive(
     now: datetime,
     pulled: bool = False,
 ) -> bool:
-    """Store a verified webhook once. False for a duplicate, which is counted; the same id with another body is an event.
+    """`receive_all`, of one."""
+    return receive_all(conn, [NewWebhook(webhook_id, provider, event_id, event_type, body, now, pulled)])[0]
 
-    `pulled`: we asked for it. Then its being known already is how it should be, and is not counted.
-    """
-    stored = conn.execute(
+
+def receive_all(conn: Connection[Any], came: Sequence[NewWebhook]) -> list[bool]:
+    """Store verified webhooks once each, by set. False for a duplicate, which is counted; the same id with another body is an event."""
+    new = sorted(came, key=lambda one: (one.provider, one.event_id))  # who store the same ones at once wait, and never block each other
+    moments = [one.received_at for one in new]
+    rows = conn.execute(
         """insert into webhook_in (id, provider, event_id, event_type, envelope, received_at, state, state_at, due_at)
-           values (%s, %s, %s, %s, %s, %s, 'received', %s, %s)
-           on conflict on constraint webhook_in_is_received_once do nothing""",
-        [webhook_id, provider, event_id, event_type, encrypt(conn, CONFIDENTIAL, [webhook_id], [body]), now, now, now],
-    ).rowcount
-    if stored:
-        record_birth(conn, WEBHOOK_IN, [webhook_id], "received", actor=f"provider:{provider}", at=now)
+           select w.id, w.provider, w.event_id, w.event_type, w.envelope, w.at, 'received', w.at, w.at
+           from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[], %s::timestamptz[])
+             as w (id, provider, event_id, event_type, envelope, at)
+           on conflict on constraint webhook_in_is_received_once do nothing returning id, provider""",
+        [
+            [one.id for one in new],
+            [one.provider for one in new],
+            [one.event_id for one in new],
+            [one.event_type for one in new],
+            [encrypt(conn, CONFIDENTIAL, [one.id], [one.body]) for one in new],
+            moments,
+        ],
+    ).fetchall()
+    for provider in sorted({row[1] for row in rows}):
+        ids = [row[0] for row in rows if row[1] == provider]
+        record_birth(conn, WEBHOOK_IN, ids, "received", actor=f"provider:{provider}", at=max(moments))
+    if rows:
         wake(conn, WEBHOOKS_IN)
-        return True
-    differs = _differs(conn, provider, event_id, body)
+    stored = {row[0] for row in rows}
+    for one in came:
+        if one.id not in stored:
+            _came_again(conn, one)
+    return [one.id in stored for one in came]
+
+
+def _came_again(conn: Connection[Any], one: NewWebhook) -> None:
+    differs = _differs(conn, one.provider, one.event_id, one.body)
     row = conn.execute(
         """update webhook_in set duplicates = duplicates + %s, conflicts = conflicts + %s::int
            where provider = %s and event_id = %s returning id, conflicts""",
-        [0 if pulled else 1, differs, provider, event_id],
+        [0 if one.pulled else 1, differs, one.provider, one.event_id],
     ).fetchone()
     if row is not None and differs:
-        told = NewEvent("webhook_conflict", "", row[0], {"eventId": event_id}, once=str(row[1]))
-        emit(conn, [told], at=now)
-    return False
+        told = NewEvent("webhook_conflict", "", row[0], {"eventId": one.event_id}, once=str(row[1]))
+        emit(conn, [told], at=one.received_at)
 
 
 def _differs(conn: Connection[Any], provider: str, event_id: str, body: bytes) -> bool:

@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.problems import InvalidInput
+from counterfoil.base.rows import insert_rows
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import PAYMENT
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
@@ -146,13 +147,9 @@ def _record(
         )
         for payment_id, one in zip(ids, receipts, strict=True)
     ]
-    with conn.cursor() as cur:
-        cur.executemany(
-            """insert into payment (id, program_id, provider, charge_id, invoice_id, reference, asset, amount, applied, fee,
-                                    account, occurred_at, recorded_at)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-            rows,
-        )
+    texts = ("id", "program_id", "provider", "charge_id", "invoice_id", "reference", "asset")
+    columns = dict.fromkeys(texts, "text") | dict.fromkeys(("amount", "applied", "fee"), "bigint")
+    insert_rows(conn, "payment", columns | {"account": "text", "occurred_at": "timestamptz", "recorded_at": "timestamptz"}, rows)
     _owe_excess(conn, [(one, receipt) for one, receipt in zip(ids, receipts, strict=True) if receipt.excess], after, make_id, now)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -13,9 +14,10 @@ from pydantic import Field
 from counterfoil.api.http.calls import Services, services_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import ViewModel, answer
+from counterfoil.base.edge import Database
 from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, Problem
-from counterfoil.operations.webhooks.inbound import count_rejection, receive
+from counterfoil.operations.webhooks.inbound import NewWebhook, count_rejection, receive_all
 from counterfoil.operations.work.runner import wake
 
 router = routes("Webhooks in", prefix="/webhooks")
@@ -46,21 +48,20 @@ def _take(services: Services, provider: str, body: bytes, headers: dict[str, str
     except (NotAuthenticated, InvalidInput) as refusal:
         _count(services, provider, refusal, now)
         raise
-    with services.database.transaction() as conn:
-        new = receive(
-            conn,
-            services.wiring.make_id("whi"),
-            provider=provider,
-            event_id=event_id,
-            event_type=event_type,
-            body=body,
-            now=now,
-        )
-        if new and known.tells.get(event_type) == "pull":
+    new = NewWebhook(services.wiring.make_id("whi"), provider, event_id, event_type, body, now)
+    return services.webhooks((new, known.tells.get(event_type) == "pull"))
+
+
+def store_webhooks(database: Database, came: Sequence[tuple[NewWebhook, bool]]) -> list[bool]:
+    """Store these, each with whether it tells that there is something to pull, in one transaction: was each new?"""
+    kinds = {one.event_type for one, _ in came}
+    with database.transaction() as conn:
+        stored = receive_all(conn, [one for one, _ in came])
+        if any(new and pulls for new, (_, pulls) in zip(stored, came, strict=True)):
             wake(conn)  # the job that pulls events sleeps for minutes otherwise
-        reached("webhook_in.before_commit", event_type)
-    reached("webhook_in.after_commit", event_type)
-    return new
+        reached("webhook_in.before_commit", *kinds)
+    reached("webhook_in.after_commit", *kinds)
+    return stored
 
 
 def _count(services: Services, provider: str, refusal: Problem, now: datetime) -> None:
