@@ -8,7 +8,7 @@ import pytest
 
 from counterfoil.base.edge import make_id, now
 from counterfoil.operations.work.circuit_rules import CircuitLimits, Health
-from counterfoil.operations.work.circuits import is_probing, note_health
+from counterfoil.operations.work.circuits import note_health, open_circuits
 from counterfoil.operations.work.clocks import database_now
 from counterfoil.treasury.two_phase.transactions import NewParticipant, NewTransaction, begin_transaction
 from counterfoil.wiring import JOBS, QUEUES
@@ -159,7 +159,7 @@ def test_a_provider_that_does_not_work_is_seen_and_tried_at_once_when_a_person_s
         assert say(office, f"{path}/probe", "viewer").status_code == 403
         assert say(office, f"{path}/probe").json()["state"] == "half_open"
         with office.database.transaction() as conn:
-            assert is_probing(conn, "simulator", "send", now=database_now(conn))
+            assert [each.probe_at <= database_now(conn) for each in open_circuits(conn)] == [True]
         assert [step["verb"] for step in office.ask("GET", path).json()["steps"]] == ["create", "trip", "probe"]
         assert say(office, f"{path}/probe").status_code == 409
     finally:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg import sql
 
 from counterfoil.base.problems import Busy
 from counterfoil.operations.work.clocks import database_now
@@ -20,6 +21,7 @@ from counterfoil.operations.work.runner import (
     Tally,
     claim,
     delay_before,
+    due_rows,
     finish,
     put_back,
     run_here,
@@ -232,3 +234,12 @@ def test_a_tick_asks_for_the_time_once_and_by_the_clock_that_it_was_given(databa
         assert began == conn.begun_at, "it comes with the limits of the transaction, and is not asked for again"
     with Runner(database, lambda _: NOW, "test").begin() as (_, began):
         assert began == NOW
+
+
+def test_rows_that_are_named_are_found_by_their_ids_and_not_each_compared_with_each_name(errands):
+    named = {"now": NOW, "states": ["due"], "queue": "errands", "lane": None, "rows_max": 5, "only": ["e2", "e4"]}
+    with errands.transaction() as conn:
+        conn.execute("set local enable_seqscan = off")
+        plan = [row[0] for row in conn.execute(sql.SQL("explain ") + due_rows(ERRANDS, only=True), named).fetchall()]
+        assert [row[0] for row in conn.execute(due_rows(ERRANDS, only=True), named).fetchall()] == ["e2", "e4"]
+    assert any("Index Cond: (id = ANY" in line for line in plan), plan

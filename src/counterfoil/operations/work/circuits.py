@@ -86,12 +86,6 @@ def leave_probe(conn: Connection[Any], provider: str, queue: str, subject_id: st
     )
 
 
-def is_probing(conn: Connection[Any], provider: str, queue: str, *, now: datetime) -> bool:
-    """Is one call due that tries whether the provider works? Then no more than one item is to be taken up."""
-    found = CIRCUITS.read(conn, "where provider = %s and queue = %s and state <> 'closed' and probe_at <= %s", [provider, queue, now])
-    return bool(found)
-
-
 def note_health(conn: Connection[Any], provider: str, queue: str, *told: Health, now: datetime, limits: CircuitLimits) -> None:
     """What calls told of their provider. Opens or closes the circuit, and tells so; calls that worked as always write nothing."""
     if all(health.works for health in told):

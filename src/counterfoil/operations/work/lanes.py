@@ -73,13 +73,13 @@ def _lanes_due(runner: Runner, queue: Queue) -> list[str]:
             select (select n.{lane} from {table} n where n.due_at is not null and n.{lane} > known.lane order by n.{lane} limit 1)
             from known where known.lane is not null)
         select lane from known where lane is not null and exists ({due})""")
-    with runner.database.transaction() as conn:
+    with runner.begin() as (conn, now):
         rows = conn.execute(
             query.format(
                 lane=sql.Identifier(queue.lane),
                 table=sql.Identifier(queue.table),
                 due=due_rows(queue, lane=sql.Identifier("known", "lane")),
             ),
-            {"now": runner.clock(conn), "states": list(queue.states), "queue": queue.name, "only": None, "rows_max": 1},
+            {"now": now, "states": list(queue.states), "queue": queue.name, "rows_max": 1},
         ).fetchall()
     return [row[0] for row in rows]

@@ -31,7 +31,7 @@ from counterfoil.base.tracing.spans import followed_by, is_traced, span_of, span
 from counterfoil.operations.mishaps import note_mishap
 from counterfoil.operations.together import Together
 from counterfoil.operations.work.circuit_rules import Health
-from counterfoil.operations.work.circuits import is_probing, leave_probe, note_health, pass_gate
+from counterfoil.operations.work.circuits import leave_probe, note_health, pass_gate
 from counterfoil.operations.work.pauses import Held, held_among
 from counterfoil.operations.work.runner import (
     ERROR_TEXT_MAX,
@@ -98,8 +98,7 @@ def _claim(runner: Runner, station: Station[Item, Outcome], lane: str | None) ->
     claims: list[Claim] = []
     try:
         with runner.begin() as (conn, now):
-            tries = lane is not None and is_probing(conn, lane, station.queue.name, now=now)
-            claims = claim(conn, station.queue, runner, now=now, lane=lane, rows_max=1 if tries else runner.calls_max)
+            claims = claim(conn, station.queue, runner, now=now, lane=lane, rows_max=runner.calls_max)
             items = station.prepare(conn, claims, now) if claims else {}
             return [(one, items[one.id]) for one in claims], Tally()
     except DatabaseAway:
@@ -209,8 +208,7 @@ def _give_back(runner: Runner, station: Station[Item, Outcome], one: Claim, item
 def _announce(runner: Runner, station: Station[Item, Outcome], given: Sequence[tuple[Claim, Item]]) -> Sequence[Claim | Exception | None]:
     """The last check before calls. None for a claim that is not ours any more; Stopped for what something holds back."""
     said: dict[str, Claim | Exception] = {}
-    with runner.database.transaction() as conn:
-        now = runner.clock(conn)
+    with runner.begin() as (conn, now):
         # Lease and fence, by the database's clock: who slept too long has lost them, and must not call.
         ours = renew(conn, station.queue, [one for one, _ in given], runner, now=now)
         mine = [(one, item) for one, item in given if one.id in ours]

@@ -33,15 +33,14 @@ def run_in_parts(runner: Runner, queue: Queue, parts: Parts, work: Work, *, park
 
     What another worker took meanwhile is not in it.
     """
-    with runner.database.transaction() as conn:
+    with runner.begin() as (conn, now):
         rows = conn.execute(
             due_rows(queue),
             {
-                "now": runner.clock(conn),
+                "now": now,
                 "states": list(queue.states),
                 "queue": queue.name,
                 "lane": None,
-                "only": None,
                 "rows_max": runner.rows_max,
             },
         ).fetchall()

@@ -66,6 +66,8 @@ def open_conflicts(conn: Connection[Any], decisions: Sequence[OutcomeDecision], 
 
 def settle_conflicts(conn: Connection[Any], attempt_ids: Sequence[str], *, actor: str, now: datetime) -> None:
     """The provider's present word ends every open conflict of these attempts; what waited for them is due."""
+    if not attempt_ids:
+        return
     rows = conn.execute(
         """select id, provider_payout_id from provider_conflict where provider_payout_id = any(%s) and state = 'open'
            order by id for update""",
