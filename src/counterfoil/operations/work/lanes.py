@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 from psycopg import sql
 
-from counterfoil.operations.work.runner import Queue, Runner, Tally, due_rows
+from counterfoil.operations.work.runner import Queue, Runner, Tally, asked_of, due_rows
 
 LANES_MAX: Final = 64  # at a time; the next one begins when one of them ends
 WAIT_S: Final = 0.5
@@ -80,6 +80,6 @@ def _lanes_due(runner: Runner, queue: Queue) -> list[str]:
                 table=sql.Identifier(queue.table),
                 due=due_rows(queue, lane=sql.Identifier("known", "lane")),
             ),
-            {"now": now, "states": list(queue.states), "queue": queue.name, "rows_max": 1},
+            asked_of(queue, now=now, rows_max=1),
         ).fetchall()
     return [row[0] for row in rows]

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
 
-from counterfoil.operations.work.runner import Park, Queue, Runner, Tally, Work, due_rows, run_here
+from counterfoil.operations.work.runner import Park, Queue, Runner, Tally, Work, asked_of, due_rows, run_here
 
 Parts = Callable[[Connection[Any], Sequence[str]], Sequence[Sequence[str]]]
 
@@ -29,23 +30,21 @@ def run_one_by_one(runner: Runner, queue: Queue, work: Work, *, park: Park | Non
 
 
 def run_in_parts(runner: Runner, queue: Queue, parts: Parts, work: Work, *, park: Park | None = None) -> Tally:
-    """One tick of up to `rows_max` items: `parts` says which of the due ones go together, and each part is a transaction.
+    """One tick of up to `rows_max` items: `parts` says which of the due ones go together, and each part is a transaction; the first one's
+    begins with the look at what is due.
 
     What another worker took meanwhile is not in it.
     """
-    with runner.begin() as (conn, now):
-        rows = conn.execute(
-            due_rows(queue),
-            {
-                "now": now,
-                "states": list(queue.states),
-                "queue": queue.name,
-                "lane": None,
-                "rows_max": runner.rows_max,
-            },
-        ).fetchall()
-        found = parts(conn, [row[0] for row in rows]) if rows else []
-    done = Tally()
-    for part in found:
+    rest: list[Sequence[str]] = []
+
+    def first(conn: Connection[Any], now: datetime) -> Sequence[str]:
+        asked = asked_of(queue, now=now, rows_max=runner.rows_max)
+        ids = [row[0] for row in conn.execute(due_rows(queue), asked).fetchall()]
+        found = parts(conn, ids) if ids else []
+        rest.extend(found[1:])
+        return found[0] if found else ()
+
+    done = run_here(runner, queue, work, park=park, choose=first)
+    for part in rest:
         done = done.plus(run_here(runner, queue, work, park=park, only=part))
     return done

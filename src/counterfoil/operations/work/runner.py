@@ -150,22 +150,19 @@ def claim(
     )
     rows = conn.execute(
         found,
-        {
-            "owner": runner.owner,
-            "until": now + runner.lease,
-            "now": now,
-            "states": list(queue.states),
-            "queue": queue.name,
-            "lane": lane,
-            "only": list(only) if only is not None else None,
-            "rows_max": runner.rows_max if rows_max is None else rows_max,
-        },
+        asked_of(queue, now=now, lane=lane, rows_max=runner.rows_max if rows_max is None else rows_max)
+        | {"owner": runner.owner, "until": now + runner.lease, "only": list(only or ())},
     ).fetchall()
     note_mishap(conn, "lease_rescued", queue.name, sum(rescued for *_, rescued in rows), worker=runner.owner, now=now)
     return sorted(Claim(*row[:3]) for row in rows)
 
 
 _LANE: Final = sql.SQL("%(lane)s::text")
+
+
+def asked_of(queue: Queue, *, now: datetime, rows_max: int, lane: str | None = None) -> dict[str, Any]:
+    """What `due_rows` asks with."""
+    return {"now": now, "states": list(queue.states), "queue": queue.name, "lane": lane, "rows_max": rows_max}
 
 
 def due_rows(queue: Queue, *, lane: sql.Composable = _LANE, only: bool = False) -> sql.Composed:
@@ -302,19 +299,28 @@ def give_back(conn: Connection[Any], queue: Queue, one: Claim, *, due_at: dateti
 
 Work = Callable[[Connection[Any], Sequence[Claim], datetime], None]
 Park = Callable[[Connection[Any], Claim, str, datetime], None]
+Choose = Callable[[Connection[Any], datetime], Sequence[str]]
 
 
 def run_here(
-    runner: Runner, queue: Queue, work: Work, *, park: Park | None = None, lane: str | None = None, only: Sequence[str] | None = None
+    runner: Runner,
+    queue: Queue,
+    work: Work,
+    *,
+    park: Park | None = None,
+    lane: str | None = None,
+    only: Sequence[str] | None = None,
+    choose: Choose | None = None,
 ) -> Tally:
-    """One tick of work that needs nothing but the database: claim, do and finish all in one transaction.
+    """One tick of work that needs nothing but the database: claim, do and finish all in one transaction; `choose` says `only` in it.
 
     When the set fails, its items are done one at a time: the one that is at fault is put back or parked, and holds nobody up.
     """
     claims: list[Claim] = []
     try:
         with runner.begin() as (conn, now):
-            claims = claim(conn, queue, runner, now=now, lane=lane, only=only)
+            only = only if choose is None else choose(conn, now)
+            claims = claim(conn, queue, runner, now=now, lane=lane, only=only) if only is None or only else []
             if claims:
                 _work_and_finish(conn, queue, work, claims, now, lane)
         return Tally(handled=len(claims))
