@@ -3,8 +3,9 @@
 A real installation (PostgreSQL with fsync on, server, one worker, the simulator as provider) in rounds, each as a day of many payments:
 customers pay while the worker stands (`charges`), the worker settles while sending is paused (`settle`: the charge is looked up at the
 provider, invoice settled, money set aside, payout queued), then sending is resumed until every payout is final at the provider and in
-the books (`pay`). Round after round the history grows, so that a rate which sinks with it is seen. Then payments come one by one at
-100 a second, and the time of each from its webhook to its settlement is told. At the end all invariants are asked.
+the books (`pay`). Then payments come one by one at 100 a second, and the time of each from its webhook to its settlement is told, and
+what a payout asks of PostgreSQL, kind by kind. All invariants are asked. At last the history is made long (`payout_history`), and another
+round tells whether the rate sinks with it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -23,7 +26,7 @@ from typing import Any, Final
 import httpx2
 import psycopg
 
-from benchmarks import harness
+from benchmarks import harness, payout_history
 from counterfoil.base.edge import now
 from counterfoil.cli.local.local_stack import ASSET, PROGRAM, World
 from counterfoil.client.client import Client
@@ -33,6 +36,10 @@ CALLERS: Final = 48
 PER_S: Final = 100  # payments one by one
 WAIT_S: Final = 1_800
 TICKS: Final = (100, 500, 2_000)  # rows that one tick takes on
+KINDS_MAX: Final = 15  # of statements that are told
+HISTORY_FIRST: Final = 10_000
+ROUND: Final = 2_000
+GROW_S_MAX: Final = 480
 HEADER: Final = "record_id,customer_id,payee_id,asset,quantity,unit_price,occurred_at,description"
 
 
@@ -179,15 +186,15 @@ def _processors(office: Office) -> dict[str, float]:
     return found
 
 
-def statements_of_a_payout(office: Office, invoices: int) -> float:
-    """Statements that the server and the worker send to PostgreSQL, from the payment to its payout's end, by PostgreSQL's own log."""
+def statements_of_a_payout(office: Office, invoices: int) -> Counter[str]:
+    """What the server and the worker ask of PostgreSQL, from payments to their payouts' end, by PostgreSQL's own log: how often each."""
     log = next(office.world.folder.rglob("postgres.log"))
-    before = log.stat().st_size
     office.conn.execute("alter system set log_statement = 'all'")
     office.conn.execute("select pg_reload_conf()")
     time.sleep(1)
     history = office.count("select count(*) from payout where state = 'completed'")
     totals = office.issue(invoices)
+    before = log.stat().st_size
     office.pay(totals)
     done = history + len(totals)
     while office.count("select count(*) from payout where state = 'completed'") < done:
@@ -196,8 +203,21 @@ def statements_of_a_payout(office: Office, invoices: int) -> float:
     office.conn.execute("select pg_reload_conf()")
     with log.open("rb") as read:
         read.seek(before)
-        lines = sum(1 for line in read if b"LOG:  execute" in line or b"LOG:  statement" in line)
-    return lines / len(totals)
+        text = read.read().decode(errors="replace")
+    found = re.findall(r"^\S+ \S+ \S+ \[\d+\] LOG:  (?:execute [^:]*|statement): ((?:.|\n(?=\s))*)", text, re.MULTILINE)
+    return Counter(_kind(one) for one in found if "from payout where state = 'completed'" not in one)
+
+
+def _kind(statement: str) -> str:
+    """A statement in short: what is claimed, which table takes steps, else how it begins."""
+    words = " ".join(statement.split())
+    for name, pattern in (
+        ("claim of", r'^with due as \(select w.id from "(\w+)"'),
+        ("steps of", r'^with asked as .*update "(\w+)" t set state'),
+    ):
+        if match := re.match(pattern, words):
+            return f"{name} {match[1]}"
+    return words[:90]
 
 
 def latency(office: Office, seconds: int) -> dict[str, float]:
@@ -238,44 +258,73 @@ COLUMNS: Final = (
 def main() -> None:
     """Measure, print the tables, and one JSON object as the last line."""
     made = argparse.ArgumentParser(prog="python -m benchmarks.payouts", description=(__doc__ or "").partition("\n")[0])
-    made.add_argument("--quick", action="store_true", help="small rounds, one size of tick")
-    made.add_argument("--history", type=int, default=100_000, help="payouts at which the last round is measured (%(default)s)")
+    made.add_argument("--quick", action="store_true", help="small rounds, one size of tick, no long history")
+    made.add_argument("--history", type=int, default=1_000_000, help="payouts at which the last round is measured (%(default)s)")
     options = made.parse_args()
-    size, rounds = (1_000, 2) if options.quick else (10_000, max(2, options.history // 10_000 + 1))
-    figures: dict[str, Any] = {}
     if not options.quick:
         by_tick = []
         for rows_max in TICKS:
             with an_office(rows_max) as office:
-                found = round_of(office, 3_000)
+                found = round_of(office, 1_000)
                 by_tick.append([f"{rows_max:,}", found["settlements_per_s"], found["payouts_per_s"]])
         print("\nBy the rows that one tick takes on\n")
         harness.table(["rows", "settlements/s", "payouts/s"], by_tick)
     with an_office(500) as office:
         print(f"\n{harness.machine(office.world.postgres)}\n")
-        found_all = [round_of(office, size) for _ in range(rounds)]
-        harness.table([name.replace("_per_s", "/s") for name in COLUMNS], [[float(one[name]) for name in COLUMNS] for one in found_all])
-        slow = latency(office, 5 if options.quick else 30)
-        print(
-            f"\nPayments at {PER_S} a second, charged at the provider to settled: "
-            + ", ".join(f"{name} {took:,.0f}" for name, took in slow.items())
-        )
-        statements = statements_of_a_payout(office, 200)
-        print(f"Statements of a payout, from its payment on: {statements:.2f}")
-        broken = [one["code"] for one in office.operator.invariants()["data"] if not one["holds"]]
-        print(f"Invariants broken: {broken or 'none'}")
-        first, last = found_all[0], found_all[-1]
-        figures = {
-            "settlements_per_s": round(last["settlements_per_s"]),
-            "payouts_per_s": round(last["payouts_per_s"]),
-            "intent_p95_ms": round(slow["p95_ms"]),
-            "intent_p99_ms": round(slow["p99_ms"]),
-            "history": round(last["history"]),
-            "rate_at_history_ratio": round(last["payouts_per_s"] / first["payouts_per_s"], 2),
-            "statements_per_payout": round(statements, 2),
-            "invariants_broken": len(broken),
-        }
+        figures = _quick(office) if options.quick else _whole(office, options.history)
     harness.last_line(figures)
+
+
+def _quick(office: Office) -> dict[str, Any]:
+    rounds = [round_of(office, 1_000) for _ in range(2)]
+    _show(rounds)
+    return _figures(rounds[-1]) | _one_by_one(office, 5)
+
+
+def _whole(office: Office, history: int) -> dict[str, Any]:
+    """A round on a history of 10,000 payouts, and one on a long one, which are copied from those before (see `payout_history`)."""
+    rounds = [round_of(office, ROUND)]
+    told = _one_by_one(office, 20)
+    for length in (HISTORY_FIRST, history):
+        begun = time.perf_counter()
+        office.world.worker.stop()
+        reached = payout_history.grow(office.world.postgres.url, length, seconds_max=GROW_S_MAX)
+        print(f"\n{reached:,} payouts of history, made in {time.perf_counter() - begun:.0f} s")
+        rounds.append(round_of(office, ROUND))
+    print()
+    _show(rounds)
+    ratio = round(rounds[-1]["payouts_per_s"] / rounds[1]["payouts_per_s"], 2)
+    settled = round(rounds[-1]["settlements_per_s"] / rounds[1]["settlements_per_s"], 2)
+    name = "rate_at_1e6_ratio" if rounds[-1]["history"] >= 1_000_000 else "rate_at_history_ratio"  # cut short by its time
+    return _figures(rounds[1]) | told | {"history": round(rounds[-1]["history"]), name: ratio, f"settlement_{name}": settled}
+
+
+def _show(rounds: list[dict[str, float]]) -> None:
+    harness.table([name.replace("_per_s", "/s") for name in COLUMNS], [[float(one[name]) for name in COLUMNS] for one in rounds])
+
+
+def _figures(one: dict[str, float]) -> dict[str, Any]:
+    return {"settlements_per_s": round(one["settlements_per_s"]), "payouts_per_s": round(one["payouts_per_s"])}
+
+
+def _one_by_one(office: Office, seconds: int) -> dict[str, Any]:
+    """Payments at 100 a second, the statements of a payout, and the invariants, told and as figures."""
+    slow = latency(office, seconds)
+    told = ", ".join(f"{name} {took:,.0f}" for name, took in slow.items())
+    print(f"\nPayments at {PER_S} a second, charged at the provider to settled: {told}")
+    payouts = 200
+    kinds = statements_of_a_payout(office, payouts)
+    statements = sum(kinds.values()) / payouts
+    print(f"\nStatements of a payout, from its payment on: {statements:.2f}\n")
+    harness.table(["times", "statement"], [[f"{times / payouts:.2f}", kind] for kind, times in kinds.most_common(KINDS_MAX)])
+    broken = [one["code"] for one in office.operator.invariants()["data"] if not one["holds"]]
+    print(f"Invariants broken: {broken or 'none'}")
+    return {
+        "intent_p95_ms": round(slow["p95_ms"]),
+        "intent_p99_ms": round(slow["p99_ms"]),
+        "statements_per_payout": round(statements, 2),
+        "invariants_broken": len(broken),
+    }
 
 
 if __name__ == "__main__":
