@@ -25,6 +25,8 @@ def default_settings() -> dict[str, str]:
         # the log of a large batch goes to the disk while the batch is still being written, so that its commit has less to wait for
         "wal_writer_delay": "10ms",
         "wal_writer_flush_after": "256kB",
+        # A plan that a connection keeps is made anew once its tables are analysed; one from when they were empty reads all of them.
+        "autovacuum_naptime": "5s",
         "random_page_cost": "1.1",
         "jit": "off",  # our statements are short; compiling them costs more than it saves
         "max_connections": "100",

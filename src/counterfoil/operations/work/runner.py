@@ -184,9 +184,8 @@ def due_rows(queue: Queue, *, lane: sql.Composable = _LANE, only: bool = False) 
         broken=_broken(queue),
         rows=sql.SQL("%(rows_max)s")
         if queue.lane is None
-        else sql.SQL("""(select case when exists (
-            select from circuit c where c.queue = %(queue)s and c.provider = {given} and c.state <> 'closed' and c.probe_at <= %(now)s
-            ) then 1 else %(rows_max)s end)""").format(given=lane),
+        else sql.SQL("""(select case when exists (select from circuit c where c.queue = %(queue)s and c.provider = {given}
+            and c.state <> 'closed' and c.probe_at <= %(now)s) then 1 else %(rows_max)s end)""").format(given=lane),
     )
 
 
