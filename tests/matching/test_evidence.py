@@ -78,6 +78,14 @@ def test_strangers_of_a_shop_with_few_prices_are_never_linked(tmp_path, seed, pr
     assert not linked(reconcile_files(left, right, load_rules(rules), out=tmp_path / "out"))
 
 
+@pytest.mark.parametrize(("rows", "seed"), [(1_000, 2), (300, 102)])
+def test_a_pair_that_lies_a_little_above_every_decoy_is_not_confirmed(tmp_path, rows, seed):
+    """Here one to five strangers score higher than the highest of the decoys: so far chance comes by itself."""
+    left, right = shop_world(rows, seed=seed).write(tmp_path)
+    rules, _ = guess_rules(left, right)
+    assert not linked(reconcile_files(left, right, load_rules(rules), out=tmp_path / "out"))
+
+
 def test_partners_are_not_swapped_where_the_same_words_stand_over_two_amounts(tmp_path):
     ours = [
         row(f"p{n}{half}", reference="", memo=f"Rent {place}", amount=n * 777 + extra)

@@ -62,12 +62,19 @@ def floors(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeetings, prio
         fake = one_in * max(sum(many for at, many in by_chance.items() if at >= step) for by_chance in seen)
         # both sides of a chance pair lack their partner
         free = max(1 - got / max(chance.left, 1), 0.01) * max(1 - got / max(chance.right, 1), 0.01)
-        doubt = fake + (BESIDE * one_in if step * HALF < FLOOR else 0)
+        doubt = (fake or one_in * max(_beyond(by_chance, step) for by_chance in seen)) + (BESIDE * one_in if step * HALF < FLOOR else 0)
         if fake * free * UNSURE_SUGGESTED <= got:
             suggest = step * HALF
         if 2 * doubt * free * 1000 <= plan.false_per_mille * got:
             confirm, expected = step * HALF, 2 * fake * free
     return Floors(confirm, suggest, round(expected))
+
+
+def _beyond(by_chance: dict[int, int], step: int) -> float:
+    """How many chance pairs to expect above the highest decoy: not none, since the next one could have come higher still, half as likely
+    with each bit. Without it a few pairs of a world in which nothing belongs together were confirmed, each a little higher than any decoy.
+    """
+    return 2.0 ** ((max(by_chance, default=step) - step) / 2)
 
 
 def _kinds_of_decoys(machine: DuckEngine, plan: EvidencePlan) -> tuple[str, ...]:
