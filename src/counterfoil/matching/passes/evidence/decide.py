@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 from counterfoil.matching.engines.engine import DuckEngine
@@ -28,9 +29,11 @@ BESIDE: Final = 3  # none seen in n may still be up to three in n
 
 
 class Floors(NamedTuple):
-    """From which score pairs are confirmed and suggested, in thousandths of a bit, and how many of the confirmed may be chance."""
+    """From which score pairs are confirmed, called ambiguous where several are as good, and suggested, in thousandths of a bit;
+    and how many of the confirmed may be chance."""
 
     confirm: int
+    ambiguous: int
     suggest: int
     expected_false: int
 
@@ -53,28 +56,32 @@ def floors(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeetings, prio
         seen.append(_histogram(machine, rows, lead, mutual=False))
         machine.drop("decoy_rec", "decoy_candidate", "decoy")
     real = _histogram(machine, "select l, r, s from scored where not bare", lead, mutual=True)
-    confirm = suggest = FLOOR_MAX * HALF
+    confirm = ambiguous = suggest = FLOOR_MAX * HALF
     if not seen:
-        return Floors(confirm, suggest, 0)
+        return Floors(confirm, ambiguous, suggest, 0)
     expected = 0.0
     for step in range(FLOOR_MAX - 1, -1, -1):  # the last that holds is the lowest
         got = sum(many for at, many in real.items() if at >= step)
         fake = one_in * max(sum(many for at, many in by_chance.items() if at >= step) for by_chance in seen)
         # both sides of a chance pair lack their partner
         free = max(1 - got / max(chance.left, 1), 0.01) * max(1 - got / max(chance.right, 1), 0.01)
-        doubt = (fake or one_in * max(_beyond(by_chance, step) for by_chance in seen)) + (BESIDE * one_in if step * HALF < FLOOR else 0)
+        few = BESIDE * one_in if step * HALF < FLOOR else 0
+        beyond = one_in * max(_beyond(by_chance, step) for by_chance in seen)
         if fake * free * UNSURE_SUGGESTED <= got:
             suggest = step * HALF
-        if 2 * doubt * free * 1000 <= plan.false_per_mille * got:
+        allowed = plan.false_per_mille * got / (2 * free * 1000)
+        if fake + few <= allowed:
+            ambiguous = step * HALF
+        if (fake or beyond) + few <= allowed:
             confirm, expected = step * HALF, 2 * fake * free
-    return Floors(confirm, suggest, round(expected))
+    return Floors(confirm, ambiguous, suggest, round(expected))
 
 
 def _beyond(by_chance: dict[int, int], step: int) -> float:
     """How many chance pairs to expect above the highest decoy: not none, since the next one could have come higher still, half as likely
     with each bit. Without it a few pairs of a world in which nothing belongs together were confirmed, each a little higher than any decoy.
     """
-    return 2.0 ** ((max(by_chance, default=step) - step) / 2)
+    return math.pow(2, (max(by_chance, default=step) - step) / 2)
 
 
 def _kinds_of_decoys(machine: DuckEngine, plan: EvidencePlan) -> tuple[str, ...]:
@@ -152,7 +159,7 @@ def decide(machine: DuckEngine, plan: EvidencePlan, floor: Floors) -> None:
         if not int(machine.rows("select count(*) from won")[0][0]):
             break
         machine.table("live", "select v.* from live v anti join won a on a.l = v.l anti join won b on b.r = v.r")
-    machine.table("unsure", f"select l, r from live where s >= {floor.confirm} and not bare")
+    machine.table("unsure", f"select l, r from live where s >= {floor.ambiguous} and not bare")
     _win(machine, floor.suggest, LEAD_TO_SUGGEST, "")
     machine.table("proposed", "select * from won")
     machine.drop("live", "won", "scored")
