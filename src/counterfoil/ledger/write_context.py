@@ -23,6 +23,8 @@ from counterfoil.ledger.journals.batch_types import BEGINNING_US, AccountTotals,
 from counterfoil.ledger.problems import UnknownProgram
 
 EFFECTIVE_AHEAD_MAX_US = 366 * 86_400_000_000
+# Whoever is silent for so long with a program's lock is frozen: the database ends its transaction, and the program's others go on.
+SILENT_MAX_MS = 20_000
 
 
 class Ground(NamedTuple):
@@ -60,8 +62,9 @@ def enter(conn: Connection[Any], program_id: str, *, alone: bool, postings: int 
 
 def _ask_to_enter(cursor: Cursor[Any], program_id: str, *, alone: bool, postings: int = 0) -> Cursor[Any]:
     return cursor.execute(
-        "select clock_ms, closed_until_us, version, incarnation, assets, books, segment, segment_seq from enter_program(%s, %s, %s)",
-        [program_id, alone, postings],
+        """select clock_ms, closed_until_us, version, incarnation, assets, books, segment, segment_seq
+           from set_config('idle_in_transaction_session_timeout', %s, true), enter_program(%s, %s, %s)""",
+        [str(SILENT_MAX_MS), program_id, alone, postings],
     )
 
 
