@@ -15,20 +15,20 @@ from psycopg import Connection
 from pydantic import BaseModel
 
 from counterfoil.api.http.doorman import Doorman, KeyRing, address_in, digest_of, origin_in
-from counterfoil.api.http.kept_key import KeptKey
+from counterfoil.api.http.kept_key import WantedOnce, once_outside
 from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
 from counterfoil.api.http.schemas import Proposed, WriteResult
 from counterfoil.audit.actions import ActionOrigin, record_action
 from counterfoil.base.edge import Database
 from counterfoil.base.failpoints import reached
-from counterfoil.base.idempotency import Answer, begin, once
+from counterfoil.base.idempotency import Answer, once
 from counterfoil.base.problems import InvalidInput, NotAllowed, NotAuthenticated, Problem
 from counterfoil.base.tracing.spans import followed_by, is_traced, span_of
 from counterfoil.ledger.group_commit import Gatherer
-from counterfoil.operations import approvals
 from counterfoil.operations.access.access import DEFAULT_RULES, Caller, KeyRefused, SessionRules, refuse_misspelt, require
 from counterfoil.operations.access.records import clean
 from counterfoil.operations.access.scopes import area_of
+from counterfoil.operations.by_two import ProposedVerb, done_or_proposed
 from counterfoil.operations.together import Together
 from counterfoil.operations.webhooks.inbound import NewWebhook
 from counterfoil.wiring import TABLES, Wiring
@@ -67,16 +67,6 @@ class Done(NamedTuple):
     status: int = 200
     told_once: dict[str, str] | None = None
     new: bool = True  # False: the ledger had it already, so nobody did anything now
-
-
-class ProposedVerb(NamedTuple):
-    """What two people agree on: the verb of a noun, of which thing, and exactly what."""
-
-    machine: str
-    verb: str
-    subject_id: str
-    payload: dict[str, Any]
-    program_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,30 +151,26 @@ class ApiCall:
         The key is taken before anything is done: the same request again is told what came of the first, or that it is under way.
         """
         payload = asked.model_dump(mode="json") if isinstance(asked, BaseModel) else asked
-        scope = f"{self.caller.scope}:{verb}"
-        request = {"method": self.method, "path": self.path, "body": payload, "secret": ""}
-        kept = None
-        if self.key is not None and not self.dry_run:
-            with self.services.database.transaction() as conn:
-                begun = begin(conn, scope, self.key, request, holder=self.make_id("work"), now=self.now)
-            if isinstance(begun, Answer):
-                return self._told(begun, {})
-            kept = KeptKey(self.services.database, begun, self.services.wiring.clock)
-        try:
+        said: list[Done] = []
+
+        def work() -> dict[str, Any]:
             done = act()
-            shown = {"status": done.status, "body": done.shown.model_dump(mode="json", by_alias=True)}
-            answer = Answer(shown, None, replayed=False)
-        except BaseException as error:
-            if kept is not None:
-                self._not_done(kept, error)
-            raise
-        if kept is not None:
-            kept.stop()
-        with self.services.database.transaction(commit=not self.dry_run) as conn:
-            self._record(conn, verb, done.subject_id, None, payload)
-            if kept is not None:
-                kept.finish(conn, answer)
-        return self._told(answer, done.told_once or {})
+            said.append(done)
+            return {"status": done.status, "body": done.shown.model_dump(mode="json", by_alias=True)}
+
+        def record(conn: Connection[Any]) -> None:
+            self._record(conn, verb, said[0].subject_id, None, payload)
+
+        database = self.services.database
+        if self.key is not None and not self.dry_run:
+            request = {"method": self.method, "path": self.path, "body": payload, "secret": ""}
+            wanted = WantedOnce(f"{self.caller.scope}:{verb}", self.key, request, self.make_id("work"))
+            answer = once_outside(database, self.services.wiring.clock, wanted, work, record)
+        else:
+            answer = Answer(work(), None, replayed=False)
+            with database.transaction(commit=not self.dry_run) as conn:
+                record(conn)
+        return self._told(answer, (said[0].told_once or {}) if said else {})
 
     def _trace(self, conn: Connection[Any], verb: str, subject_id: str) -> None:
         """Where somebody traces: that it was asked, in the trace of the payment that it is about, linked to this request's own."""
@@ -195,15 +181,6 @@ class ApiCall:
         asked = {"counterfoil.subject": subject_id, "counterfoil.request_id": self.request_id}
         with span_of(f"asked {verb}", followed.get(subject_id), **asked, **{"counterfoil.dry_run": str(self.dry_run).lower()}):
             pass
-
-    def _not_done(self, kept: KeptKey, error: BaseException) -> None:
-        """A refusal is remembered as an answer is; whatever else went wrong may be tried again."""
-        kept.stop()
-        with self.services.database.transaction() as conn:
-            if isinstance(error, Problem) and error.kind != "busy":
-                kept.finish(conn, Answer(None, error, replayed=False))
-            else:
-                kept.give_up(conn)
 
     def _told(self, answer: Answer, told_once: dict[str, str]) -> Response:
         """The answer over the wire. After the end of the transaction, so that a refusal is remembered under its key, too."""
@@ -227,31 +204,21 @@ class ApiCall:
         """
 
         def both(conn: Connection[Any]) -> Done:
-            machine, said_verb, subject_id, payload, program_id = said
-            by = self.caller
-            one = approvals.approved_of(conn, machine, subject_id, said_verb, payload, now=self.now, maker_id=by.principal_id)
-            if one is not None:
-                done = act(conn)
-                approvals.use(conn, one, now=self.now, result_id=done.subject_id)
-                return done
-            with conn.transaction(force_rollback=True):
-                act(conn)  # nobody approves what cannot be done
-            made = approvals.propose(
-                conn,
-                self.make_id("prop"),
-                machine=machine,
-                subject_id=subject_id,
-                verb=said_verb,
-                payload=payload,
-                reason=reason,
-                by=by,
-                now=self.now,
-                program_id=program_id,
+            done: list[Done] = []
+
+            def acted() -> str:
+                done.append(act(conn))
+                return done[-1].subject_id
+
+            made = done_or_proposed(
+                conn, said, acted, proposal_id=lambda: self.make_id("prop"), reason=reason, by=self.caller, now=self.now
             )
+            if made is None:
+                return done[-1]
             shown = Proposed(
                 proposal_id=made.id,
-                machine=machine,
-                verb=said_verb,
+                machine=said.machine,
+                verb=said.verb,
                 payload_sha256=made.payload_sha256,
                 expires_at=made.expires_at,
                 state="proposed",

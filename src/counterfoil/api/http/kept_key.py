@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from psycopg import Connection
 
 from counterfoil.base.edge import Database
-from counterfoil.base.idempotency import BEGUN_FOR, Answer, BegunWork, finish, give_up, renew
+from counterfoil.base.idempotency import BEGUN_FOR, Answer, BegunWork, begin, finish, give_up, renew
+from counterfoil.base.problems import Problem
 
 RENEWED_EVERY_S: Final = BEGUN_FOR.total_seconds() / 3
 _log = structlog.get_logger("counterfoil.api")
@@ -56,3 +57,47 @@ class KeptKey:
             if not kept:
                 _log.warning("key taken over by another", key=self._begun.key)
                 return
+
+
+class WantedOnce(NamedTuple):
+    """A key and the request that it stands for; `holder`: a fresh id of this attempt."""
+
+    scope: str
+    key: str
+    request: Mapping[str, Any]
+    holder: str
+
+
+def once_outside(
+    database: Database,
+    clock: Callable[[], datetime],
+    wanted: WantedOnce,
+    act: Callable[[], Any],
+    record: Callable[[Connection[Any]], None],
+) -> Answer:
+    """Do once what has transactions of its own and cannot be rolled back: a tick, a reconciliation.
+
+    The key is taken before anything is done: the same request again is told what came of the first, or that it is under way. `record`
+    writes into the action log, in the transaction in which the answer is remembered. Raises what `begin` and `act` raise.
+    """
+    with database.transaction() as conn:
+        begun = begin(conn, wanted.scope, wanted.key, wanted.request, holder=wanted.holder, now=clock())
+    if isinstance(begun, Answer):
+        return begun
+    kept = KeptKey(database, begun, clock)
+    try:
+        answer = Answer(act(), None, replayed=False)
+    except BaseException as error:
+        kept.stop()
+        with database.transaction() as conn:
+            # A refusal is remembered as an answer is; whatever else went wrong may be tried again.
+            if isinstance(error, Problem) and error.kind != "busy":
+                kept.finish(conn, Answer(None, error, replayed=False))
+            else:
+                kept.give_up(conn)
+        raise
+    kept.stop()
+    with database.transaction() as conn:
+        record(conn)
+        kept.finish(conn, answer)
+    return answer

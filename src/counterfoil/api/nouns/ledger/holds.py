@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import AccountName, Amount, AssetCode, Instant, Key, Kind, Minor, Narrative, ProgramId, Reason
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, RequestModel, ViewModel, WriteResult, answer
@@ -18,6 +18,7 @@ from counterfoil.api.nouns.ledger.accounts import ProgramParameter
 from counterfoil.api.nouns.ledger.journals import JournalPosted, journal_posted
 from counterfoil.ledger.holds import Hold, get_hold, post_hold, take_hold, void_hold
 from counterfoil.operations.access.access import POST_JOURNAL, READ
+from counterfoil.operations.by_two import ProposedVerb
 
 router = routes("Holds")
 

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import AssetCode, Instant, Key, Kind, Minor, ProgramId, Reason
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
@@ -21,6 +21,7 @@ from counterfoil.ledger.journals.key_spaces import REVERSAL, word_of
 from counterfoil.ledger.problems import KeyReserved
 from counterfoil.ledger.reads.listing import ShownJournal, ShownLine, list_journals, show_journal
 from counterfoil.operations.access.access import POST_JOURNAL, READ
+from counterfoil.operations.by_two import ProposedVerb
 
 router = routes("Journals")
 LINES_MAX = 8_192

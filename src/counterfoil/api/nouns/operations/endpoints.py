@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Clean, ProgramId, Reason, id_in_path
 from counterfoil.api.http.history import SHOWN_MAX, WithVerbs, history
 from counterfoil.api.http.lists import Listing, PageWanted
@@ -20,6 +20,7 @@ from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput
 from counterfoil.base.text import EMAIL_MAX
 from counterfoil.operations.access.access import ADMINISTER, READ
+from counterfoil.operations.by_two import ProposedVerb
 from counterfoil.operations.events.events import event_kinds
 from counterfoil.operations.webhooks_out.addresses import URL_MAX
 from counterfoil.operations.webhooks_out.endpoints import ABOUT_MAX, NAMES_MAX, OVERLAP_DAYS_MAX, create_endpoint, rotate_secret

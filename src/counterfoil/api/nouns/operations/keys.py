@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Clean, Instant, ProgramId, id_in_path
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes, scopes_of
@@ -29,6 +29,7 @@ from counterfoil.operations.access.access import (
 )
 from counterfoil.operations.access.principals import NAME_MAX, find_principal, valid_name
 from counterfoil.operations.access.scopes import SCOPE, SCOPES_MAX
+from counterfoil.operations.by_two import ProposedVerb
 
 router = routes("Keys")
 Role = Literal["viewer", "operator", "approver", "controller", "auditor", "administrator"]

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Clean, ProgramId, id_in_path
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
@@ -23,6 +23,7 @@ from counterfoil.operations.access.logins import RoleHeld
 from counterfoil.operations.access.oidc.attempts import LoginSubject, link_subject, subjects_of, unlink_subject
 from counterfoil.operations.access.principals import NAME_MAX, Principal, end_principal, find_principal, list_principals
 from counterfoil.operations.access.sessions import end_other_sessions, open_sessions
+from counterfoil.operations.by_two import ProposedVerb
 
 router = routes("People")
 PrincipalId = Annotated[str, id_in_path("prn")]

@@ -9,12 +9,13 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Amount, AssetCode, Clean, Instant, Minor, ProgramFilter, ProgramId
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, Because, Paged, RequestModel, ViewModel, WriteResult, answer
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, OPERATE, READ
+from counterfoil.operations.by_two import ProposedVerb
 from counterfoil.payouts.batches.gathering import Wanted, gather_batch
 from counterfoil.payouts.batches.machine import LINES_MAX
 from counterfoil.payouts.batches.policies import APPROVERS_MAX, COOLING_HOURS, HOURS_MAX, TIERS_MAX, Tier, policies_of, set_policy

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Amount, Minor, Reason, Reference, Text
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit
 from counterfoil.api.http.routing import routes
@@ -19,6 +19,7 @@ from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.by_two import ProposedVerb
 from counterfoil.payouts.payouts.payable import Purse
 from counterfoil.payouts.refunds.customer_debts import Said, pay_debt, write_off_customer
 from counterfoil.payouts.refunds.debts import Debt, debts_of, write_off_debt

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Clean, ProgramFilter, ProgramId, id_in_path
 from counterfoil.api.http.history import WithVerbs, history
 from counterfoil.api.http.lists import Listing, PageWanted
@@ -22,6 +22,7 @@ from counterfoil.base.encryption.keys import required
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, READ
+from counterfoil.operations.by_two import ProposedVerb
 from counterfoil.operations.providers import capabilities_of
 from counterfoil.payouts.destinations.destinations import (
     TOKEN_MAX,

@@ -9,12 +9,13 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Instant, id_in_body, id_in_path
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, Because, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.problems import Problem
 from counterfoil.operations.access.access import ADMINISTER, READ
+from counterfoil.operations.by_two import ProposedVerb
 from counterfoil.proofs.log.checkpoints import LogNotBegun, keys_of_log, origin_of, seed_of
 from counterfoil.proofs.log.notes import NoteKey, open_note, sign_note
 from counterfoil.proofs.signing.signers import Signer, add_signer, quorum_can_be_met, revoke_signer, signers_health, trusted_keys

@@ -10,7 +10,7 @@ from fastapi import Query
 from fastapi.responses import Response
 from psycopg import Connection
 
-from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import ProgramFilter, id_in_path
 from counterfoil.api.http.history import history
 from counterfoil.api.http.lists import Listing, PageWanted
@@ -35,6 +35,7 @@ from counterfoil.api.nouns.reconciliation.break_schemas import (
 from counterfoil.base.money import parse_minor
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import ADMINISTER, READ
+from counterfoil.operations.by_two import ProposedVerb
 from counterfoil.operations.verbs import BulkLine, VerbCall, say_of_many
 from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.limits import set_write_off_limit, write_off_limit

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.calls import ApiCall, Done, ProposedVerb, may
+from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Amount, AssetCode, Instant, Minor, ProgramId, Reference
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.routing import routes
@@ -19,6 +19,7 @@ from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import POST_JOURNAL, READ
+from counterfoil.operations.by_two import ProposedVerb
 from counterfoil.settlement.treasury.treasury import TreasuryMovement, TreasurySummary, list_movements, move_fees, summarize
 
 router = routes("Treasury")
