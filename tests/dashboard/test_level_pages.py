@@ -50,6 +50,8 @@ def test_a_bar_is_as_high_as_its_value_and_what_was_not_measured_is_no_bar_of_no
     ]
     assert (made.top, made.empty) == ("10 s", False)
     assert chart("t", "s", ["a"], [None], "s").empty
+    limited = chart("t", "s", ["a"], [1.0], "%", limit=5.0)
+    assert (limited.bars[0].height, limited.line, limited.top) == (HEIGHT // 5, 0, "1 %"), "the line is on the picture"
 
 
 def test_the_page_says_what_was_kept_and_what_nobody_measured(measured) -> None:
@@ -63,6 +65,11 @@ def test_the_page_says_what_was_kept_and_what_nobody_measured(measured) -> None:
     assert "90 at the most" in page.text
     assert "How long intents took" in page.text
     assert "Nothing was measured in these 28 days." in page.text
+    kept = {one["title"]: one for one in told["kept"]}
+    assert set(kept) == {"availability", "intents", "ledger", "payouts"}
+    of_day = [one["value"] for one in kept["availability"]["bars"] if one["value"] is not None]
+    assert of_day in (["10 %"], ["0 %", "10 %"], ["10 %", "100 %"]), "three of thirty minutes, however midnight cuts them"
+    assert kept["intents"]["empty"]
 
 
 def test_it_is_whole_on_every_screen_and_every_word_can_be_read(measured, look) -> None:  # noqa: F811

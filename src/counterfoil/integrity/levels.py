@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -142,6 +142,26 @@ OBJECTIVES: Final = (
 def service_levels(conn: Connection[Any], *, now: datetime) -> list[Level]:
     """Every objective over the last 30 days, and how fast its budget is used up now."""
     return [_level(conn, one, now) for one in OBJECTIVES]
+
+
+class LevelDay(NamedTuple):
+    """A day (UTC) of an objective: the good ones, and all that were counted; today until now."""
+
+    day: date
+    good: int
+    counted: int
+
+    @property
+    def bad_share(self) -> float | None:
+        """The share that was not kept; None where nothing was counted."""
+        return (self.counted - self.good) / self.counted if self.counted else None
+
+
+def levels_by_day(conn: Connection[Any], *, days: int, now: datetime) -> dict[str, list[LevelDay]]:
+    """Every objective by its name, each of the last `days` days by itself, the oldest first, as it is known now."""
+    first = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
+    starts = [first + timedelta(days=number) for number in range(days)]
+    return {one.name: [LevelDay(at.date(), *one.count(conn, at, min(at + timedelta(days=1), now))) for at in starts] for one in OBJECTIVES}
 
 
 def _level(conn: Connection[Any], one: Objective, now: datetime) -> Level:

@@ -17,6 +17,7 @@ from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 from counterfoil.reconciliation.breaks.queries import (
     Filter,
+    aged_over,
     ages_of,
     flow_of,
     groups_of,
@@ -300,3 +301,23 @@ def test_the_flow_counts_what_came_and_went_each_day(conn):
         (DAY + timedelta(days=1), 0, 1, 1, 2),
         (DAY + timedelta(days=2), 0, 0, 0, 0),
     ]
+
+
+def test_breaks_are_counted_as_they_were_at_the_end_of_each_day(conn):
+    an_open_program(conn)
+    opened = NOW - timedelta(days=10)
+    a_run(conn, [a_break(), a_break()], at=opened)
+    case = the_cases(conn)[0]
+    work.investigate_break(conn, case.id, actor=MIRA, now=opened)
+    work.accept_break(conn, case.id, actor=MIRA, now=NOW - timedelta(days=2), reason=WHY)
+    found = aged_over(conn, days=12, now=NOW)
+    assert [(NOW.date() - one.day).days for one in found] == list(range(11, -1, -1))
+    assert [(one.live, one.old, one.oldest_days) for one in found] == [
+        (0, 0, None),
+        *((2, 0, age) for age in range(7)),
+        (2, 2, 7),
+        (1, 1, 8),
+        (1, 1, 9),
+        (1, 1, 10),
+    ]
+    assert {one.live for one in aged_over(conn, Filter(program_id="other"), days=3, now=NOW)} == {0}

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from counterfoil.dashboard.web.sections import Grade, SectionContext
-from counterfoil.integrity.levels import Level, service_levels
+from counterfoil.integrity.levels import OBJECTIVES, Level, levels_by_day, service_levels
 from counterfoil.integrity.trends import DAYS, Trends, trends
+from counterfoil.reconciliation.breaks.queries import OLD_AFTER, Filter, aged_over
 
 WIDTH: Final = 960  # of a drawing, in its own units
 HEIGHT: Final = 160
@@ -28,7 +29,7 @@ class Bar(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A chart: `says` is what it shows, in words, `top` its highest value; without any value it is empty."""
+    """A chart: `says` is what it shows, in words, `top` its highest value; without any value it is empty. `line`: where its limit is."""
 
     title: str
     says: str
@@ -37,6 +38,7 @@ class Chart(NamedTuple):
     top: str
     bars: tuple[Bar, ...]
     empty: bool
+    line: int | None = None
 
 
 class LevelRow(NamedTuple):
@@ -56,6 +58,7 @@ class LevelsAnswer(NamedTuple):
     charts: tuple[Chart, ...] | None
     queues: tuple[Chart, ...] | None
     queues_more: int
+    kept: tuple[Chart, ...] | None
     days: int
     measured_at: datetime
 
@@ -64,12 +67,18 @@ def levels_answer(ask: SectionContext) -> LevelsAnswer:
     """Measured now."""
     now = ask.clock()
     if ask.only:
-        return LevelsAnswer(None, None, None, 0, DAYS, now)
+        return LevelsAnswer(None, None, None, 0, None, DAYS, now)
     levels = tuple(_row(one) for one in service_levels(ask.conn, now=now))
     found = trends(ask.conn, days=DAYS, now=now)
     queues = _queues(found)
     return LevelsAnswer(
-        levels, (_processing(found), _payouts(found)), tuple(queues[:QUEUES_MAX]), max(0, len(queues) - QUEUES_MAX), DAYS, now
+        levels,
+        (_processing(found), _payouts(found), _breaks(ask, now)),
+        tuple(queues[:QUEUES_MAX]),
+        max(0, len(queues) - QUEUES_MAX),
+        _kept(ask, now),
+        DAYS,
+        now,
     )
 
 
@@ -85,9 +94,10 @@ def _row(one: Level) -> LevelRow:
     return LevelRow(one, grade, kept, budget, burn or "nothing happened")
 
 
-def chart(title: str, says: str, labels: Sequence[str], values: Sequence[float | None], unit: str) -> Chart:
-    """Bars side by side, each as high as its value; where there is none a gap with its own mark."""
-    top = max((value for value in values if value is not None), default=0)
+def chart(title: str, says: str, labels: Sequence[str], values: Sequence[float | None], unit: str, *, limit: float | None = None) -> Chart:
+    """Bars side by side, each as high as its value; where there is none a gap with its own mark. A `limit` is drawn as a line."""
+    highest = max((value for value in values if value is not None), default=0)
+    top = max(highest, limit or 0)
     width = WIDTH // max(1, len(values))
     bars = []
     for place, (label, value) in enumerate(zip(labels, values, strict=True)):
@@ -95,7 +105,10 @@ def chart(title: str, says: str, labels: Sequence[str], values: Sequence[float |
         told = None if value is None else f"{value:g} {unit}".strip()
         bars.append(Bar(place * width, HEIGHT - high, max(1, width - 3), high, label, told))
     empty = all(value is None for value in values)
-    return Chart(title, says, labels[0] if labels else "", labels[-1] if labels else "", f"{top:g} {unit}".strip(), tuple(bars), empty)
+    line = HEIGHT - round(HEIGHT * limit / top) if limit and top else None
+    return Chart(
+        title, says, labels[0] if labels else "", labels[-1] if labels else "", f"{highest:g} {unit}".strip(), tuple(bars), empty, line
+    )
 
 
 def _processing(found: Trends) -> Chart:
@@ -108,6 +121,26 @@ def _payouts(found: Trends) -> Chart:
     labels, values = [str(one.day) for one in found.payouts], [one.p95_h for one in found.payouts]
     says = "95 % of the payouts of batches approved on each day were executed within so many hours."
     return chart("How late payouts went out", says, labels, values, "h")
+
+
+def _breaks(ask: SectionContext, now: datetime) -> Chart:
+    found = aged_over(ask.conn, Filter(program_id=ask.program_id), days=DAYS, now=now)
+    says = f"Breaks that were open at the end of each day for over {OLD_AFTER.days} days, whatever became of them since."
+    return chart("How many old breaks were open", says, [str(one.day) for one in found], [one.old for one in found], "breaks")
+
+
+def _kept(ask: SectionContext, now: datetime) -> tuple[Chart, ...]:
+    """Of each objective what was not kept, by day: 99.9 of 100 and 95 of 100 look alike, what is left of them does not."""
+    by_day = levels_by_day(ask.conn, days=DAYS, now=now)
+    charts = []
+    for one in OBJECTIVES:
+        found = by_day[one.name]
+        budget = round(100 * one.budget, 3)
+        may = f"the line is at the {budget:g} % that may be" if budget else "none may be"
+        shares = [None if day.bad_share is None else round(100 * day.bad_share, 3) for day in found]
+        says = f"{one.says} What of each day was not kept, in per cent: {may}."
+        charts.append(chart(one.name, says, [str(day.day) for day in found], shares, "%", limit=budget or None))
+    return tuple(charts)
 
 
 def _queues(found: Trends) -> list[Chart]:

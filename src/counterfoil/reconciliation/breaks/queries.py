@@ -72,6 +72,9 @@ class AgeBand(NamedTuple):
     at_stake: Money
 
 
+OLD_AFTER: Final = timedelta(days=7)  # a break that is live for longer is old
+
+
 class FlowDay(NamedTuple):
     """What came and went on a day (UTC), by how it went."""
 
@@ -96,6 +99,16 @@ class Flow(NamedTuple):
     opened: int
     closed: int
     peak: int
+
+
+class AgedDay(NamedTuple):
+    """The end of a day (UTC): how many breaks were live then, how many of them for over 7 days, and how old the oldest was, in whole days
+    (None where none was live)."""
+
+    day: date
+    live: int
+    old: int
+    oldest_days: int | None
 
 
 class Totals(NamedTuple):
@@ -199,6 +212,27 @@ def flow_over(conn: Connection[Any], by: Filter = Filter(), *, first: date, last
     days = tuple(flow_of(conn, by, first=first, last=last))
     peak = max((max(one.opened, one.closed) for one in days), default=0)
     return Flow(days, sum(one.opened for one in days), sum(one.closed for one in days), peak)
+
+
+def aged_over(conn: Connection[Any], by: Filter = Filter(), *, days: int, now: datetime) -> list[AgedDay]:
+    """How many breaks were live at the end of each of the last `days` days, today until now, and how old the oldest of them was then."""
+    with conn.cursor(row_factory=class_row(AgedDay)) as cur:
+        return cur.execute(
+            f"""with ends as (select d::date as day, least((d + interval '1 day') at time zone 'UTC', %(now)s) as ends_at
+                              from generate_series((%(now)s at time zone 'UTC')::date - %(days)s + 1,
+                                                   (%(now)s at time zone 'UTC')::date, interval '1 day') d),
+                     steps as (select b.opened_at, s.to_state, s.at, lead(s.at) over (partition by s.subject_id order by s.step) as until
+                               from step s join (select * from break where {_WHERE}) b on b.id = s.subject_id where s.machine = 'break'),
+                     spans as (select opened_at, at, until from steps
+                               where to_state = any(%(live)s) and (until is null or until >= (select min(ends_at) from ends)))
+                select e.day, count(s.at)::integer as live,
+                       count(s.at) filter (where s.opened_at <= e.ends_at - %(old)s)::integer as old,
+                       floor(extract(epoch from max(e.ends_at - s.opened_at)) / 86400)::integer as oldest_days
+                from ends e
+                left join spans s on s.at < e.ends_at and (s.until is null or s.until >= e.ends_at)
+                group by e.day order by e.day""",
+            {**_given(by), "now": now, "days": days, "old": OLD_AFTER, "live": list(BREAK.open)},
+        ).fetchall()
 
 
 def totals_of(conn: Connection[Any], by: Filter = Filter(), *, now: datetime) -> Totals:
