@@ -128,9 +128,9 @@ BY_HAND = (
 
 
 @contextmanager
-def working(desk: Desk, worker_id: str = "house:4711") -> Iterator[Worker]:
-    """A worker that beats."""
-    jobs = [Loop(name, tick, 0.2) for name, tick in desk.ticks.items() if name not in BY_HAND]
+def working(desk: Desk, worker_id: str = "house:4711", *, idle: bool = False) -> Iterator[Worker]:
+    """A worker that beats; an idle one beats alone, and the test does the work."""
+    jobs = [Loop(name, tick, 0.2) for name, tick in desk.ticks.items() if name not in BY_HAND and not idle]
     worker = Worker(worker_id, jobs, desk.database, now, host="house", pid=4711, version="0.1.0")
     worker.start()
     end = time.monotonic() + BEATS_WITHIN_S

@@ -46,6 +46,7 @@ OF_THINGS = {
     "payees": "select payee_id from payout order by id limit 1",
     "customers": "select customer_id from invoice order by id limit 1",
     "breaks": "select id from break order by id limit 1",
+    "people": "select id from principal order by id limit 1",
 }
 
 

@@ -10,11 +10,13 @@ import pytest
 
 from counterfoil.cli.core import commands as tree
 from counterfoil.dashboard.pages import action_required
+from counterfoil.wiring import NOUNS
 
 TEMPLATES = Path(action_required.__file__).parents[1] / "templates"
 TOLD = sorted(
     {one.strip() for path in TEMPLATES.rglob("*.html") for one in re.findall(r"counterfoil (?:[a-z-]+)[^<{\"]*", path.read_text())}
     | set(re.findall(r"counterfoil [a-z-]+ [^\"'\n]*", Path(action_required.__file__).read_text()))
+    | {one.command for noun in NOUNS for one in noun.elsewhere}
 )
 
 

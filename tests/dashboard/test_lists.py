@@ -6,13 +6,15 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 import openpyxl
+import psycopg
 import pytest
 
-from counterfoil.dashboard.finding.lists import list_pages_of
+from counterfoil.dashboard.finding.lists import list_pages_of, things
 from counterfoil.dashboard.finding.rail import BESIDE, GROUPS, rail_of
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.wiring import NOUNS
@@ -76,6 +78,39 @@ def test_every_noun_has_a_list_in_every_state_and_as_a_file(client, noun) -> Non
     for suffix in ("csv", "xlsx"):
         file = client.get(f"/admin/{noun.plural}.{suffix}")
         assert (file.status_code, file.headers["content-disposition"]) == (200, f'attachment; filename="{noun.plural}.{suffix}"')
+
+
+@pytest.mark.parametrize("noun", [one for one in LISTED if one.views], ids=lambda noun: noun.plural)
+def test_a_saved_view_is_a_list_and_a_file_by_its_address(client, noun) -> None:
+    path = f"/admin/{noun.plural}"
+    for view in noun.views:
+        page = client.get(path, params={"view": view.name})
+        assert (page.status_code, f"None is {view.words}." in page.text) == (200, True)
+        assert client.get(f"{path}.csv", params={"view": view.name}).status_code == 200
+    assert client.get(path, params={"view": "nonsense"}).status_code == 422
+    assert client.get(path, params={"view": noun.views[0].name, "state": next(iter(noun.machine.states()))}).status_code == 422
+
+
+def test_what_is_stuck_held_for_long_or_lacks_a_payout_is_in_its_view(desk) -> None:
+    nouns = {one.plural: one for one in LISTED}
+
+    def seen(conn, plural: str, name: str) -> list[str]:
+        view = next(one for one in nouns[plural].views if one.name == name)
+        return [row.id for row in things(conn, nouns[plural], rows_max=9, after=None, state=None, view=view, now=desk.clock.now)]
+
+    with psycopg.connect(desk.database.url) as conn:
+        conn.execute("set local session_replication_role = replica")  # as they will stand: no rule looks on
+        rows = conn.execute("select id, invoice_id from payout where state = 'pending' order by id limit 4").fetchall()
+        stand = (("processing", 11), ("processing", 9), ("held", 31 * 24 * 60), ("held", 60))
+        for (payout_id, _), (state, minutes) in zip(rows, stand, strict=True):
+            at = desk.clock.now - timedelta(minutes=minutes)
+            conn.execute("update payout set state = %s, state_at = %s where id = %s", [state, at, payout_id])
+        assert seen(conn, "payouts", "stuck") == [rows[0][0]]
+        assert seen(conn, "payouts", "held") == [rows[2][0]]
+        assert seen(conn, "invoices", "no-payout") == []
+        conn.execute("update payout set invoice_id = 'inv_none' where id = %s", [rows[1][0]])
+        assert seen(conn, "invoices", "no-payout") == [rows[1][1]]
+        conn.rollback()
 
 
 def test_a_list_goes_on_page_by_page_without_a_row_twice_or_left_out(desk, client) -> None:

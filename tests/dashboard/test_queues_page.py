@@ -118,11 +118,18 @@ def test_a_queue_that_sends_money_is_resumed_by_two(shop):
 def test_a_job_is_run_once_by_who_may(shop):
     with logged_in(shop.desk, shop.url, "operator") as client:
         said = form_of(client.get(PATH).text, act="run", job="settle")
-        assert "cannot be undone" in client.post(PATH, data=said).text
+        looked = client.post(PATH, data=said).text
+        assert "cannot be undone" in looked
         assert actions(shop) == []
-        assert "settle ran once: 0 handled, 0 failed." in client.post(PATH, data={**said, "confirm": "yes"}).text
+        confirmed = {**said, "confirm": "yes", "key": re.search(r'name="key" value="([^"]+)"', looked)[1]}
+        assert client.post(PATH, data={**said, "confirm": "yes"}).status_code == 422, "what was not previewed has no key"
+        assert "settle ran once: 0 handled, 0 failed." in client.post(PATH, data=confirmed).text
         assert actions(shop) == [("job.run", "settle", None)]
-        assert client.post(PATH, data={**said, "job": "make money", "confirm": "yes"}).status_code == 404
+        again = client.post(PATH, data=confirmed).text
+        assert "settle ran once: 0 handled, 0 failed. This form was sent before: nothing was run a second time." in again
+        assert actions(shop) == [("job.run", "settle", None)]
+        assert client.post(PATH, data={**confirmed, "job": "reserve"}).status_code == 422, "the key is of another form"
+        assert client.post(PATH, data={**confirmed, "job": "make money"}).status_code == 404
         assert client.post(PATH, data={**said, "act": "burn"}).status_code == 422
         assert client.post(PATH, data=form_of(client.get(PATH).text, act="pause", queue="nothing")).status_code == 422
         assert client.post(PATH, data={**said, "csrf": "guess"}).status_code == 403

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from counterfoil.dashboard.finding.lists import list_pages_of
+from counterfoil.dashboard.settings.act_forms import ACTS
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
@@ -26,7 +27,8 @@ FORMS: Final = {
     "/password": ("name", "once", "new", "again"),
     "/admin/breaks": ("verb", "reason", "owner", "row", "duplicate_of"),
     "/admin/approvals": ("proposal", "verb", "sha256", "reason"),
-    "/admin/queues": ("act", "queue", "provider", "program_id", "job", "reason"),
+    "/admin/queues": ("act", "queue", "provider", "program_id", "job", "reason", "key"),
+    "/admin/reconciliation/runs": ("program_id", "run_source", "first_on", "last_on", "confirm", "key"),
     "/admin/drills": ("name",),
     "/account/password": ("password", "code", "new", "again"),
 }
@@ -67,9 +69,15 @@ def test_no_form_fails_by_what_is_typed_into_it(client: httpx2.Client) -> None:
     csrf = re.search(r'name="csrf" value="([0-9a-f]{64})"', client.get(PAGES[0].path).text)[1]
     forms = dict(FORMS)
     for noun in NOUNS:
+        if noun.begin:
+            forms[f"/admin/{noun.plural}"] = ("confirm", "key", *(one.name for one in noun.begin.takes))
         for verb in noun.verbs:
             path = f"/admin/{noun.plural}/{noun.prefix}_{FAKE}/{verb.word}"
             forms[path] = ("reason", "asset", "expected_state", "confirm", *(one.name for one in verb.takes))
+    for path, acts in ACTS.items():
+        for act in acts:
+            fields = ("reason", "confirm", "key", *(one.name for one in act.takes))
+            forms[f"{path.format(id=f'prn_{FAKE}')}/{act.name}"] = fields
     for path, fields in forms.items():
         for field in itertools.islice(itertools.cycle(fields), max(OF_A_FORM, len(fields))):
             name = next(names)

@@ -66,6 +66,10 @@ SAID: Final = {
     "BATCHES_SHOWN_MAX": ("dashboard/templates/approvals.html", "the newest are shown"),
     "DECIDED_SHOWN_MAX": ("dashboard/templates/approvals.html", "there are more"),
     "FACTS_SHOWN_MAX": ("dashboard/templates/approvals.html", "fields are shown"),
+    "PEOPLE_SHOWN_MAX": ("dashboard/templates/people.html", "of more"),
+    "KEYS_LISTED_MAX": ("dashboard/templates/keys.html", "of more"),
+    "KEYS_SHOWN_MAX": ("dashboard/templates/person.html", "of more"),
+    "PROGRAMS_SHOWN_MAX": ("dashboard/templates/limits.html", "more programs are not looked at here"),
     "ALERTS_MAX": ("integrity/incidents/post_mortem.py", "more are not listed"),
 }
 UNCUT: Final = {  # cap: why no work is cut short by it

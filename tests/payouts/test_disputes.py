@@ -84,7 +84,11 @@ def test_a_ruling_for_the_customer_gives_everything_back_once(desk: Desk):
 def test_a_ruling_in_part_cuts_the_payout_as_the_specification_says(desk: Desk, policy: str, left: tuple[int, ...]):
     invoice = paid(desk, "100.01")
     desk.work(*SETTLED)
-    decided(desk, opened(desk, invoice), "partial", amount=33_33, policy=policy)
+    dispute = opened(desk, invoice)
+    decided(desk, dispute, "partial", amount=33_33, policy=policy)
+    with desk.database.transaction() as conn:
+        told = disputes.split_of(conn, disputes.show_dispute(conn, dispute))
+    assert told == (33_33, *left), "what is said before it has effect is what is booked then"
     effect(desk)
     names = ("fee:platform", "payable:validator", "holdback:payee:payee-1")
     assert (*(desk.balance(name) for name in names), *desk.rows("select amount from provider_payout")[0]) == left

@@ -75,10 +75,10 @@ def parse_major(given: str, asset: Asset, field: str) -> int:
     return -minor if sign else minor
 
 
-def format_major(minor: int, scale: int) -> str:
-    """`-1234567` at scale 2 → `-12,345.67`: for people; machines get minor units."""
+def format_major(minor: int, scale: int, *, grouped: bool = True) -> str:
+    """`-1234567` at scale 2 → `-12,345.67`, or `-12345.67` when it is not grouped: for people; machines get minor units."""
     sign, digits = ("-" if minor < 0 else ""), str(abs(minor)).rjust(scale + 1, "0")
-    whole = f"{int(digits[: len(digits) - scale]):,}"
+    whole = f"{int(digits[: len(digits) - scale]):{',' if grouped else ''}}"
     return f"{sign}{whole}.{digits[-scale:]}" if scale else f"{sign}{whole}"
 
 

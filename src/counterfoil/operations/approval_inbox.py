@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -42,6 +43,25 @@ def decided_proposals(
         since=since,
         now=now,
         program=program_id,
+        rows=rows_max,
+    )
+
+
+def approved_proposals(
+    conn: Connection[Any], verbs: Sequence[tuple[str, str]], *, subject_id: str | None, now: datetime, rows_max: int
+) -> list[Proposal]:
+    """Those of these machines and verbs that were approved and are not done yet, the one that expires first before the others; with
+    `subject_id` those of that thing."""
+    return _select(
+        conn,
+        """where d.decision = 'approved' and u.proposal_id is null and p.expires_at >= %(now)s
+             and (p.machine, p.verb) in (select * from unnest(%(machines)s::text[], %(verbs)s::text[]))
+             and (%(subject)s::text is null or p.subject_id = %(subject)s)
+           order by p.expires_at, p.id limit %(rows)s""",
+        machines=[one[0] for one in verbs],
+        verbs=[one[1] for one in verbs],
+        subject=subject_id,
+        now=now,
         rows=rows_max,
     )
 

@@ -19,6 +19,7 @@ from counterfoil.base.machine import Approval, ApprovalNeeded, Machine, StateMov
 from counterfoil.base.problems import InvalidInput, InvariantBroken, NotFound, Problem, check
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller, require
+from counterfoil.operations.noun_pages import Elsewhere, SavedView
 from counterfoil.operations.providers import Provider
 
 TEXT_MAX: Final = 2_000
@@ -61,6 +62,10 @@ AMOUNTS: Final = frozenset(
         "base_amount",
         "taken_back",
         "escrowed",
+        "to_pay",
+        "in_treasury",
+        "promised_to_others",
+        "left_over",
     }
 )  # fields of a row that are money, beside its asset
 LINES_MAX: Final = 100
@@ -231,6 +236,19 @@ class Part(NamedTuple):
         return found[:PART_ROWS_MAX], len(found) > PART_ROWS_MAX
 
 
+@dataclass(frozen=True)
+class Begin:
+    """How a new one is made on the page of the list. `do` gets a call without a subject and says what it made; `action`: its name in the
+    action log, which is that of its route. `takes`: of `program_id` and `asset` those that there are are offered."""
+
+    action: str
+    permission: str
+    label: str
+    effect: str
+    do: Do
+    takes: tuple[Field, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Noun:
     """A kind of thing with its verbs. `prefix` of its ids; `show`: what a page and `allowed` start from, raises NotFound;
@@ -238,7 +256,9 @@ class Noun:
     first, by id) and `row` (their type) the list and the thing itself are served too; without, the noun has routes of its own.
     `parts` are shown with the thing, in its full answer, at the command line and on its page;
     `columns`: the fields of a row in the list at the command line, all of them if empty;
-    `listed`: the same as `rows`, of a noun that has a list of its own over HTTP: its page is made of it."""
+    `listed`: the same as `rows`, of a noun that has a list of its own over HTTP: its page is made of it;
+    `elsewhere`: what its page cannot do, with the command that does; `begin`: how a new one is made on the page of the list;
+    `views`: ready filters of the list."""
 
     name: str
     plural: str
@@ -253,6 +273,9 @@ class Noun:
     parts: tuple[Part, ...] = ()
     columns: tuple[str, ...] = ()
     listed: Rows | None = None
+    elsewhere: tuple[Elsewhere, ...] = ()
+    begin: Begin | None = None
+    views: tuple[SavedView, ...] = ()
 
     @property
     def area(self) -> str:

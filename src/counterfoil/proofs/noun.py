@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.operations.access.access import AUDIT
+from counterfoil.operations.noun_pages import Elsewhere
 from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.proofs.proofs import PROOF, Proof, ProofFile, ProofSigner, files_of, list_proofs, reissue, show_proof, signers_of
 from counterfoil.proofs.stores.copies import PLACES
@@ -37,4 +38,12 @@ PROOF_NOUN: Final = Noun(
     help="Proofs of periods: made, signed by several people, verified by anybody.",
     parts=(Part("signers", ProofSigner, of_all(signers_of)), Part("files", ProofFile, of_all(files_of)), PLACES),
     columns=("id", "from_at", "to_at", "entries", "verdict", "reconciliation", "state"),
+    elsewhere=(
+        Elsewhere("Fetch the package, and verify it before you sign.", "counterfoil proof download {id} --out {id}.zip", "waiting"),
+        Elsewhere(
+            "Sign it with your own key, at your own machine: the key never comes here.",
+            "counterfoil proof sign {id} --key KEY.pem --package {id}.zip",
+            "waiting",
+        ),
+    ),
 )

@@ -99,6 +99,17 @@ class ProofSigner(NamedTuple):
     at: datetime | None
 
 
+class UnsignedProof(NamedTuple):
+    """A proof that waits: since when, and how many of the quorum have signed the request that counts."""
+
+    id: str
+    from_at: datetime
+    to_at: datetime
+    requested_at: datetime
+    quorum: int
+    signed: int
+
+
 class Request(NamedTuple):
     """What is asked to be signed."""
 
@@ -193,6 +204,22 @@ def sign_proof(conn: Connection[Any], proof_id: str, *, number: int, signer_id: 
     if len(signatures_of(conn, request)) < request.quorum:
         return proof.state
     return take_step(conn, PROOF, proof_id, proof.state, "complete", actor=by.actor, at=now)
+
+
+def unsigned_proofs(conn: Connection[Any], *, rows_max: int) -> tuple[int, list[UnsignedProof]]:
+    """How many proofs wait for signatures, and those that have waited longest."""
+    row = conn.execute("select count(*) from proof where state = 'waiting'").fetchone()
+    with conn.cursor(row_factory=class_row(UnsignedProof)) as cur:
+        rows = cur.execute(
+            """select p.id, p.from_at, p.to_at, r.requested_at, r.quorum,
+                      (select count(*) from proof_signature s where (s.proof_id, s.number) = (p.id, r.number))::integer as signed
+               from proof p
+               cross join lateral (select number, quorum, requested_at from proof_request
+                                   where proof_id = p.id order by number desc limit 1) r
+               where p.state = 'waiting' order by r.requested_at, p.id limit %s""",
+            [rows_max],
+        ).fetchall()
+    return (row[0] if row else 0), rows
 
 
 def _refuse_signer(conn: Connection[Any], signer: Signer, by: Caller, request: Request, now: datetime) -> None:

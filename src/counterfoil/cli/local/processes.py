@@ -55,6 +55,7 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         fresh=timedelta(minutes=settings.second_factor_fresh_minutes),
         demands_factor=settings.second_factor_demanded,
     )
+    turn_limits = TurnLimits(settings.key_requests_max, settings.address_requests_max)
     app = make_app(
         installation.wiring,
         owner=installation.owner,
@@ -63,7 +64,7 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         import_bytes_max=settings.import_bytes_max,
         trusted=networks(settings.trusted_proxies),
         https=settings.dashboard_https,
-        turn_limits=TurnLimits(settings.key_requests_max, settings.address_requests_max),
+        turn_limits=turn_limits,
         session_rules=session_rules,
     )
     add_dashboard(
@@ -76,6 +77,7 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         session_rules=session_rules,
         login_provider=parse_provider(settings.login_provider.get_secret_value()) if settings.login_provider else None,
         public_url=settings.public_url,
+        turn_limits=turn_limits,
     )
     config = uvicorn.Config(
         app,

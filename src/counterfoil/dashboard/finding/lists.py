@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from counterfoil.base.edge import keep_to_program
 from counterfoil.base.ids import valid_id
@@ -15,7 +15,9 @@ from counterfoil.base.problems import InvalidInput, check
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import refuse_whole
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.operations.verbs import AMOUNTS, Noun
+from counterfoil.ledger.reads.books import known_assets, known_programs
+from counterfoil.operations.noun_pages import SavedView
+from counterfoil.operations.verbs import AMOUNTS, Begin, Field, Noun
 
 THINGS_SHOWN_MAX: Final = 20
 EXPORTED_MAX: Final = 10_000
@@ -31,6 +33,24 @@ class ListedThing(NamedTuple):
     cells: tuple[Any, ...]
 
 
+class ViewOffer(NamedTuple):
+    """A ready filter: its name in the address and its words."""
+
+    name: str
+    words: str
+
+
+class BeginOffer(NamedTuple):
+    """The form that makes a new one; `programs` and `assets`: those that there are."""
+
+    label: str
+    effect: str
+    permission: str
+    takes: tuple[Field, ...]
+    programs: tuple[str, ...]
+    assets: tuple[str, ...]
+
+
 class ListAnswer(NamedTuple):
     """What a list shows. `after`: the id that the next page begins behind; None on the last."""
 
@@ -41,9 +61,13 @@ class ListAnswer(NamedTuple):
     rows: tuple[ListedThing, ...]
     states: tuple[str, ...]
     state: str | None
+    views: tuple[ViewOffer, ...]
+    view: ViewOffer | None
     is_first: bool
     fields_left_out: int  # of each row: its own page and the files have them
     after: str | None
+    begin: BeginOffer | None
+    area: str  # as in a scope
     measured_at: datetime
 
 
@@ -59,7 +83,8 @@ def list_page(noun: Noun) -> DashboardPage:
     def answer(ask: SectionContext) -> ListAnswer:
         _kept(ask, noun)
         state, after = state_of(noun, ask.params.get("state")), after_of(noun, ask.params.get("after"))
-        found = things(ask.conn, noun, rows_max=THINGS_SHOWN_MAX + 1, after=after, state=state)
+        view = view_of(noun, ask.params.get("view"), state)
+        found = things(ask.conn, noun, rows_max=THINGS_SHOWN_MAX + 1, after=after, state=state, view=view, now=ask.clock())
         shown = found[:THINGS_SHOWN_MAX]
         columns = columns_of(noun, shown)
         return ListAnswer(
@@ -70,13 +95,25 @@ def list_page(noun: Noun) -> DashboardPage:
             tuple(ListedThing(row.id, row.state, tuple(_cell(row, name) for name in columns)) for row in shown),
             tuple(noun.machine.states()),
             state,
+            tuple(ViewOffer(one.name, one.words) for one in noun.views),
+            ViewOffer(view.name, view.words) if view else None,
             after is None,
             len(columns_of(noun, shown, most=FIELDS_MAX)) - len(columns),
             shown[-1].id if len(found) > THINGS_SHOWN_MAX else None,
+            _begin(ask, noun.begin) if noun.begin else None,
+            noun.area,
             ask.clock(),
         )
 
-    return DashboardPage(f"/admin/{noun.plural}", words_of(noun), answer, "list.html", words_of(noun), ("state", "after"))
+    return DashboardPage(f"/admin/{noun.plural}", words_of(noun), answer, "list.html", words_of(noun), ("state", "view", "after"))
+
+
+def _begin(ask: SectionContext, one: Begin) -> BeginOffer:
+    first = ask.program_id or ask.extra.wiring.program_id  # what is most likely meant stands first
+    programs = sorted(known_programs(ask.conn), key=lambda program: (program != first, program)) if ask.program_id is None else [first]
+    kept = [row[0] for row in ask.conn.execute("select asset from book where program_id = %s order by asset", [first]).fetchall()]
+    assets = sorted(known_assets(ask.conn), key=lambda asset: (asset not in kept, asset))
+    return BeginOffer(one.label, one.effect, one.permission, one.takes, tuple(programs), tuple(assets))
 
 
 def words_of(noun: Noun) -> str:
@@ -88,8 +125,9 @@ def exported(ask: SectionContext, noun: Noun) -> Iterator[tuple[Any, ...]]:
     """The whole list as rows of a file, the names of its columns first; a last one says where it was cut. Amounts are `Money`."""
     _kept(ask, noun)
     state, after, count = state_of(noun, ask.params.get("state")), None, 0
+    view, now = view_of(noun, ask.params.get("view"), state), ask.clock()
     columns: tuple[str, ...] = ()
-    while found := things(ask.conn, noun, rows_max=1_000, after=after, state=state):
+    while found := things(ask.conn, noun, rows_max=1_000, after=after, state=state, view=view, now=now):
         if not columns:
             columns = columns_of(noun, found, most=FIELDS_MAX)
             yield columns
@@ -104,12 +142,40 @@ def exported(ask: SectionContext, noun: Noun) -> Iterator[tuple[Any, ...]]:
         yield noun.columns or ("id", "state")
 
 
-def things(conn: Connection[Any], noun: Noun, *, rows_max: int, after: str | None, state: str | None) -> Sequence[Any]:
-    """Rows of a noun, newest first."""
+def things(
+    conn: Connection[Any],
+    noun: Noun,
+    *,
+    rows_max: int,
+    after: str | None,
+    state: str | None,
+    view: SavedView | None = None,
+    now: datetime | None = None,
+) -> Sequence[Any]:
+    """Rows of a noun, newest first; of a `view` those that it leaves at `now`."""
+    if view is not None:
+        query = sql.SQL(
+            "select t.id from {} t where {} and (%(after)s::text is null or t.id < %(after)s) order by t.id desc limit %(rows)s"
+        )
+        chosen = query.format(sql.Identifier(noun.machine.table), sql.SQL(view.where))
+        ids = conn.execute(chosen, {"after": after, "rows": rows_max, "now": now}).fetchall()
+        return [noun.show(conn, row[0]) for row in ids]
     rows = noun.rows or noun.listed
     check(rows is not None, "a noun with a page of its list has rows", noun=noun.name)
     assert rows is not None
     return rows(conn, rows_max=rows_max, after=after, state=state)
+
+
+def view_of(noun: Noun, given: str | None, state: str | None) -> SavedView | None:
+    """The ready filter that is asked for. Raises InvalidInput, which names them."""
+    if not given:
+        return None
+    if state is not None:
+        raise InvalidInput("view", "a view or a state, not both", got=given[:40])
+    found = next((one for one in noun.views if one.name == given), None)
+    if found is None:
+        raise InvalidInput("view", f"one of {', '.join(one.name for one in noun.views)}" if noun.views else "nothing", got=given[:40])
+    return found
 
 
 def columns_of(noun: Noun, rows: Sequence[Any], *, most: int = COLUMNS_MAX) -> tuple[str, ...]:

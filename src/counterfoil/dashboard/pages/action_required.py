@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
+from counterfoil.dashboard.web.format import span
 from counterfoil.dashboard.web.sections import Grade, SectionAnswer, SectionContext
 from counterfoil.dashboard.work.approvals import label_of
 from counterfoil.operations.approval_inbox import count_waiting, waiting_proposals
@@ -15,8 +16,11 @@ from counterfoil.payouts.batches.batches import batches_waiting
 from counterfoil.payouts.batches.machine import SERVICE_LEVEL
 from counterfoil.payouts.providers_in_use import providers_not_set
 from counterfoil.payouts.queries import Need, payouts_in_need
+from counterfoil.proofs.proofs import unsigned_proofs
 from counterfoil.reconciliation.client_money import unsigned_client_money
 from counterfoil.settlement.queries import intents_in_need
+from counterfoil.treasury.two_phase.model import late_transactions
+from counterfoil.treasury.verification.rules import PENDING_MAX
 
 SHOWN_MAX: Final = 20  # of one kind; the rest is listed by a command
 
@@ -102,12 +106,23 @@ _PAYOUTS: Final[tuple[tuple[Need, str, str, str, str], ...]] = (  # need, title,
 )
 _URGENCY: Final[dict[str, Grade]] = {"provider": "unknown", "conflict": "wrong", "in_doubt": "unknown"}
 _OUT_OF_TRIES: Final = 'counterfoil payouts reissue {id} --reason "…"'
+_NO_BATCH: Final = "counterfoil batches gather --asset {asset} --program {program}"
 _NO_DESTINATION: Final = "counterfoil destinations set {payee} --program {program}"  # it asks for the account, unseen
 
 
 def action_required(ask: SectionContext) -> SectionAnswer:
     """All that waits for a person, of whatever day."""
-    found = [_providers(ask), *_payout_kinds(ask), _intents(ask), _approvals(ask), _batches(ask), _statements(ask), *_parked(ask)]
+    found = [
+        _providers(ask),
+        *_payout_kinds(ask),
+        _transactions(ask),
+        _intents(ask),
+        _approvals(ask),
+        _batches(ask),
+        _statements(ask),
+        *([] if ask.only else [_proofs(ask)]),  # proofs are of the whole installation
+        *_parked(ask),
+    ]
     kinds = tuple(kind for kind in found if kind.rows)
     total = sum(kind.total for kind in kinds)
     if not total:
@@ -195,6 +210,45 @@ def _statements(ask: SectionContext) -> ActionKind:
     return ActionKind("client_money", "Client money to be signed", meaning, total, shown, "counterfoil client-money list")
 
 
+def _transactions(ask: SectionContext) -> ActionKind:
+    """Transactions between agents that are neither committed nor aborted for too long: what their participants promised is held."""
+    total, rows = late_transactions(ask.conn, before=ask.clock() - PENDING_MAX, rows_max=SHOWN_MAX, program_id=ask.program_id)
+    shown = tuple(
+        InNeed(
+            one.id,
+            one.reference,
+            Money(one.amounts[0], one.assets[0]) if len(one.assets) == 1 else None,
+            one.created_at,
+            one.last_error or f"{one.state}, between {', '.join(one.agents)}",
+            None,
+            f"counterfoil transactions inspect --txn-id {one.id}",
+        )
+        for one in rows
+    )
+    meaning = f"Neither committed nor aborted after {span(PENDING_MAX)}: what was promised is held. Its page says what is safe."
+    every = "counterfoil transactions list --state pending --age '>5m'"
+    return ActionKind("transaction", "Transactions that do not go on", meaning, total, shown, every)
+
+
+def _proofs(ask: SectionContext) -> ActionKind:
+    """Proofs of periods that too few people have signed yet."""
+    total, rows = unsigned_proofs(ask.conn, rows_max=SHOWN_MAX)
+    shown = tuple(
+        InNeed(
+            one.id,
+            f"{one.from_at:%Y-%m-%d %H:%M} to {one.to_at:%Y-%m-%d %H:%M} UTC",
+            None,
+            one.requested_at,
+            f"signed by {one.signed} of {one.quorum} people",
+            None,
+            f"counterfoil proof sign {one.id} --key KEY.pem",
+        )
+        for one in rows
+    )
+    meaning = "A proof counts once enough people have signed it, each with their own key. Its page says who is missing."
+    return ActionKind("proof", "Proofs that wait for signatures", meaning, total, shown, "counterfoil proof list --state waiting")
+
+
 def _payout_kinds(ask: SectionContext) -> list[ActionKind]:
     kinds = []
     for need, title, meaning, one, every in _PAYOUTS:
@@ -208,7 +262,9 @@ def _payout_kinds(ask: SectionContext) -> list[ActionKind]:
                 command = _OUT_OF_TRIES
             elif need == "waiting" and "destination" in (row.why or ""):
                 command = _NO_DESTINATION
-            command = command.format(id=row.id, payee=row.payee_id, program=row.program_id)
+            elif need == "waiting" and "approved batch" in (row.why or ""):
+                command = _NO_BATCH
+            command = command.format(id=row.id, payee=row.payee_id, program=row.program_id, asset=row.amount.asset)
             shown.append(InNeed(row.id, row.payee_id, row.amount, row.since, row.why, row.told, command))
         kinds.append(ActionKind(need, title, meaning, rows[0].total if rows else 0, tuple(shown), every))
     return kinds

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from counterfoil.base.money import Money
 from counterfoil.dashboard.pages.provider_balances import OLD_AFTER, BreaksOfKind, never_reconciled
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, measure
+from counterfoil.ledger.reads.books import known_programs
 from counterfoil.matching.findings.recorded import RunReport, Sum
 from counterfoil.reconciliation.breaks.queries import Filter, count_breaks, list_breaks
 from counterfoil.reconciliation.breaks.work import Break
@@ -41,9 +42,12 @@ class RunLine(NamedTuple):
 
 
 class RunsAnswer(NamedTuple):
-    """What the page of runs shows."""
+    """What the page of runs shows; `sources` and `programs`: what may be reconciled now; `program`: the one that is offered first."""
 
     readings: dict[str, SectionReading]
+    sources: tuple[str, ...]
+    programs: tuple[str, ...]
+    program: str
 
 
 class FootingPart(NamedTuple):
@@ -130,7 +134,9 @@ class RunAnswer(NamedTuple):
 
 def runs_answer(ask: SectionContext) -> RunsAnswer:
     """The last run of each program and source, and all runs, newest first."""
-    return RunsAnswer(measure(ask, RUNS))
+    programs = tuple(known_programs(ask.conn))
+    wiring = ask.extra.wiring
+    return RunsAnswer(measure(ask, RUNS), tuple(wiring.pairings()), programs, ask.program_id or wiring.program_id)
 
 
 def run_answer(ask: SectionContext) -> RunAnswer:

@@ -18,6 +18,9 @@ from counterfoil.dashboard.pages.runs import run_answer, runs_answer
 from counterfoil.dashboard.pages.today import day_answer
 from counterfoil.dashboard.pages.treasury import agents_answer, carbon_answer, transactions_answer
 from counterfoil.dashboard.pages.webhooks import webhooks_answer
+from counterfoil.dashboard.settings.keys import keys_answer
+from counterfoil.dashboard.settings.limits import limits_answer
+from counterfoil.dashboard.settings.people import people_answer, person_answer
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.work.approvals import approvals_answer
 from counterfoil.dashboard.work.queues import queues_answer
@@ -85,6 +88,10 @@ PAGES: Final = (
     DashboardPage("/admin/levels", "Is what was promised kept, and are we getting slower?", levels_answer, "levels.html", "Levels"),
     DashboardPage("/admin/drills", "Would it work on the worst day?", drills_answer, "drills.html", "Drills"),
     AUDIT_PAGE,
+    DashboardPage("/admin/people", "Who may act here, and how do they log in?", people_answer, "people.html", "People", ("after",), AUDIT),
+    DashboardPage("/admin/people/{id}", "What may they do, and where are they logged in?", person_answer, "person.html", "", (), AUDIT),
+    DashboardPage("/admin/keys", "Which keys open something, and until when?", keys_answer, "keys.html", "Keys", ("after",), AUDIT),
+    DashboardPage("/admin/limits", "What is limited, and how far?", limits_answer, "limits.html", "Limits"),
     DashboardPage("/admin/notices", "Who was told, and did it reach them?", notices_answer, "notices.html", "Notices", ("state", "after")),
     DashboardPage("/admin/silences", "What is nobody told of, and until when?", silences_answer, "silences.html", "", ("state", "after")),
     DashboardPage(

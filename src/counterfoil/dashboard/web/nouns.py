@@ -28,6 +28,7 @@ from counterfoil.dashboard.web.serving import Served, finish, guarded, refuse_un
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import require
+from counterfoil.operations.noun_pages import Elsewhere
 from counterfoil.operations.verbs import (
     AMOUNTS,
     LINES_MAX,
@@ -43,7 +44,7 @@ from counterfoil.operations.verbs import (
 )
 
 HIDDEN: Final = ("csrf", "expected_state", "confirm")
-RECEIPT: Final = ("done", "made")
+RECEIPT: Final = ("done", "made", "begun")
 LINE: Final = ("debit", "credit", "amount")  # with the number of the line behind it, from 0
 DAY_LENGTH: Final = len("2026-11-20")
 NOON: Final = time(12, tzinfo=UTC)
@@ -91,6 +92,7 @@ class NounAnswer(NamedTuple):
     parts: tuple[NounPart, ...]
     steps: tuple[Step, ...]
     steps_cut: bool  # there are more
+    elsewhere: tuple[Elsewhere, ...]
     measured_at: datetime
 
 
@@ -114,6 +116,7 @@ def noun_page(noun: Noun) -> DashboardPage:
             tuple(_part(one, *one.read(ask.conn, subject_id)) for one in noun.parts),
             tuple(steps[:PART_ROWS_MAX]),
             len(steps) > PART_ROWS_MAX,
+            tuple(one._replace(command=one.command.format(id=subject_id)) for one in noun.elsewhere if one.state == row.state),
             now,
         )
 
@@ -197,7 +200,7 @@ def _say(
         raise ReasonRequired(verb=verb.name, field="reason", limit="at least one word")
     with served.database.transaction(commit=commit, program_id=session.caller.program_id) as conn:
         asset = filled.get("asset") or getattr(noun.show(conn, subject_id), "asset", None)
-        taken = {one.name: _taken(one, filled, known_assets(conn).get(asset or "")) for one in verb.takes}
+        taken = {one.name: field_given(one, filled, known_assets(conn).get(asset or "")) for one in verb.takes}
         saying = VerbCall(
             conn,
             subject_id,
@@ -227,7 +230,8 @@ def _say(
     return said if isinstance(said, VerbResult) else VerbResult("waits for a second person", said.id)
 
 
-def _taken(one: Field, filled: Mapping[str, str], asset: Asset | None) -> Any:
+def field_given(one: Field, filled: Mapping[str, str], asset: Asset | None) -> Any:
+    """What a form says of a field, amounts in minor units of `asset`. Raises InvalidInput."""
     if one.kind != "lines":
         return _value(one, filled.get(one.name, "").strip(), asset)
     rows = [[filled.get(f"{part}{number}", "").strip() for part in LINE] for number in range(LINES_MAX)]

@@ -20,6 +20,7 @@ from counterfoil.dashboard.finding.lists import list_pages_of
 from counterfoil.dashboard.finding.rail import rail_of
 from counterfoil.dashboard.finding.search import search_page
 from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
+from counterfoil.dashboard.settings.act_forms import add_setting_forms
 from counterfoil.dashboard.web.account import add_account
 from counterfoil.dashboard.web.api_pages import add_api_pages
 from counterfoil.dashboard.web.drill_form import add_drill_form
@@ -32,10 +33,13 @@ from counterfoil.dashboard.web.rendering import ASSETS, Renderer
 from counterfoil.dashboard.web.serving import Served, add_problem_pages, answered, finish, guarded, guarded_json, ours, shown
 from counterfoil.dashboard.web.sessions import FormNotOurs, SessionEnded, Sessions, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.dashboard.work.approval_forms import add_approval_forms
+from counterfoil.dashboard.work.begin_forms import add_begin_form
 from counterfoil.dashboard.work.queue_forms import add_queue_forms
+from counterfoil.dashboard.work.reconcile_form import add_reconcile_form
 from counterfoil.operations.access.access import DEFAULT_RULES, SessionRules
 from counterfoil.operations.access.logins import PasswordNeeded
 from counterfoil.operations.access.oidc.provider import LoginProvider, OpenIdClient, callback
+from counterfoil.operations.access.turns import NO_LIMITS, TurnLimits
 from counterfoil.operations.verbs import Noun
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import INVARIANTS, NOUNS, QUEUES, Wiring
@@ -55,6 +59,7 @@ def add_dashboard(
     session_rules: SessionRules = DEFAULT_RULES,
     login_provider: LoginProvider | None = None,
     public_url: str | None = None,
+    turn_limits: TurnLimits = NO_LIMITS,
     nouns: Sequence[Noun] = NOUNS,
 ) -> None:
     """Add the dashboard to `app`; see the package for what each argument means. Nothing is asked before somebody looks."""
@@ -71,6 +76,7 @@ def add_dashboard(
         stuck_minutes=stuck_minutes,
         entropy=entropy,
         login_provider=OpenIdClient(login_provider, callback(public_url or ""), wiring.clock) if login_provider else None,
+        turn_limits=turn_limits,
     )
     router = APIRouter(include_in_schema=False)
     add_exports(router, served, AUDIT_PAGE, audit_export)
@@ -80,6 +86,8 @@ def add_dashboard(
     add_drill_form(router, served)
     add_approval_forms(router, served)
     add_queue_forms(router, served)
+    add_reconcile_form(router, served)
+    add_setting_forms(router, served)
     for noun, page in pages_of(nouns):
         if page not in PAGES:
             _add_page(router, served, page)
@@ -87,6 +95,7 @@ def add_dashboard(
     _add_page(router, served, search_page(nouns))
     for noun, page in list_pages_of(nouns):
         add_noun_exports(router, served, noun, page)
+        add_begin_form(router, served, noun, page)
         _add_page(router, served, page)
     add_api_pages(router, served)
     _add_door(router, served)

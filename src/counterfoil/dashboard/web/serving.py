@@ -25,11 +25,13 @@ from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.rendering import PageProblem, Renderer, WayOn
 from counterfoil.dashboard.web.sections import SectionContext, parse_day
 from counterfoil.dashboard.web.sessions import Session, SessionEnded, Sessions
+from counterfoil.dashboard.work.brakes import brakes_told
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import require
 from counterfoil.operations.access.oidc.provider import OpenIdClient
 from counterfoil.operations.access.records import clean
 from counterfoil.operations.access.scopes import ALL_PAGES
+from counterfoil.operations.access.turns import TurnLimits
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import Wiring
 
@@ -64,6 +66,7 @@ class Served:
     stuck_minutes: int
     entropy: Callable[[int], bytes]
     login_provider: OpenIdClient | None
+    turn_limits: TurnLimits
 
 
 def answered(
@@ -103,6 +106,7 @@ def answered(
             refused,
             typed or {},
             only,
+            brakes_told(conn, only=only),
         )
         return ask, page.answer(ask), known_assets(conn)
 

@@ -80,7 +80,7 @@ class Sessions:
         self._entropy = entropy
         self._make_id = make_id
         self._https = https
-        self._rules = rules
+        self.rules = rules
         self._used: dict[bytes, datetime] = {}
         self.doorman = Doorman(database, clock, make_id)
 
@@ -101,7 +101,7 @@ class Sessions:
         Raises NotAuthenticated, NotAllowed, TooManyAttempts, FormNotOurs.
         """
         refuse_other_sites(request)
-        rules = self._rules
+        rules = self.rules
         if name.strip():
             salt = self._entropy(SALT_BYTES)
             caller = self.doorman.person(request, name.strip(), secret, code=code, new_password=None, salt=salt)
@@ -128,7 +128,7 @@ class Sessions:
                 token,
                 csrf,
                 now=now,
-                rules=rules or self._rules,
+                rules=rules or self.rules,
                 address=address_in(request),
                 agent=agent_in(request),
             )
@@ -147,7 +147,7 @@ class Sessions:
                 token,
                 csrf,
                 now=self._clock(),
-                rules=self._rules,
+                rules=self.rules,
                 address=address_in(request),
                 agent=agent_in(request),
             )
@@ -231,7 +231,7 @@ class Sessions:
         response.set_cookie(
             self.cookie,
             token,
-            max_age=int(self._rules.life.total_seconds()),
+            max_age=int(self.rules.life.total_seconds()),
             path="/",
             secure=self._https,
             httponly=True,

@@ -17,6 +17,7 @@ from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, NotF
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.dashboard.web.serving import Served, finish, guarded, refuse_unclean_form, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
+from counterfoil.dashboard.work.form_keys import once_of_form
 from counterfoil.operations.access.access import OPERATE, require
 from counterfoil.operations.approvals import Proposal
 from counterfoil.operations.work.pauses import Pause, QueuePart, known_part, pause, resume_or_propose, takes_two
@@ -39,6 +40,7 @@ class SwitchFilled(NamedTuple):
     job: str
     reason: str
     confirm: str
+    key: str
 
     @property
     def confirmed(self) -> bool:
@@ -65,8 +67,9 @@ def add_queue_forms(router: APIRouter, served: Served) -> None:
         job: Text = "",
         reason: Text = "",
         confirm: Text = "",
+        key: Text = "",
     ) -> Response:
-        filled = SwitchFilled(act, queue, provider.strip(), program_id.strip(), job, reason.strip(), confirm)
+        filled = SwitchFilled(act, queue, provider.strip(), program_id.strip(), job, reason.strip(), confirm, key)
         return guarded(served, request, lambda: _acted(served, request, csrf, filled))
 
 
@@ -139,12 +142,20 @@ def _run(served: Served, request: Request, session: Session, filled: SwitchFille
         raise NotFound(what="job", id=filled.job[:40])
     if not filled.confirmed:
         money = " It may send money." if found.queue and found.queue.money else ""
-        return {"preview": f"{found.says}\nIt is done once now, as a worker would do it, and cannot be undone.{money}"}
-    tally = ticks(served.wiring, served.wiring.make_id("work"))[found.name]()
-    with served.database.transaction() as conn:
+        told = f"{found.says}\nIt is done once now, as a worker would do it, and cannot be undone.{money}"
+        return {"preview": told, "key": served.wiring.make_id("key")}
+
+    def run() -> str:
+        tally = ticks(served.wiring, served.wiring.make_id("work"))[found.name]()
+        stale = f", {tally.stale:,} late writes refused" if tally.stale else ""
+        return f"{found.name} ran once: {tally.handled:,} handled, {tally.failed:,} failed{stale}."
+
+    def record(conn: Connection[Any]) -> None:
         _record(conn, served, request, session, "job.run", found.name, None, {"job": found.name})
-    stale = f", {tally.stale:,} late writes refused" if tally.stale else ""
-    return {"receipt": f"{found.name} ran once: {tally.handled:,} handled, {tally.failed:,} failed{stale}."}
+
+    answer = once_of_form(served, session, "job.run", filled.key, {"job": found.name}, run, record)
+    before = " This form was sent before: nothing was run a second time." if answer.replayed else ""
+    return {"receipt": f"{answer.get()}{before}"}
 
 
 def _record(

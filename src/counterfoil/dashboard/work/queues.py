@@ -12,6 +12,7 @@ from counterfoil.integrity.standing import WorkersStanding, workers_standing
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.operations.approvals import find_proposal
 from counterfoil.operations.work.circuits import open_circuits
+from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.pauses import Pause, history_of_pauses, paused_now
 from counterfoil.operations.work.queries import QueueDepth, SilentPeer, queue_depths
 from counterfoil.operations.work.worker import WorkerStatus, list_workers
@@ -86,9 +87,11 @@ class QueueRow(NamedTuple):
 
 
 class JobRow(NamedTuple):
-    """A job, and how it last went on any worker; of one with several lanes the newest run, and the error of any lane whose last failed."""
+    """A job, and how it last went on any worker; of one with several lanes the newest run, and the error of any lane whose last failed.
+    `part`: of which part of the product it is, under which it stands."""
 
     name: str
+    part: str
     says: str
     money: bool
     last_at: datetime | None
@@ -227,7 +230,7 @@ def _jobs(ask: SectionContext) -> SectionAnswer:
     for worker in workers:
         for loop, note in worker.jobs.items():
             notes.setdefault(loop.partition(":")[0], []).append(note | {"stopped": worker.stopped_at is not None})
-    rows = tuple(_job(one.name, one.says, bool(one.queue and one.queue.money), notes.get(one.name, [])) for one in JOBS)
+    rows = tuple(_job(one, notes.get(one.name, [])) for one in JOBS)
     rows = tuple(sorted(rows, key=lambda one: one.error is None))  # what fails is read first
     failing = [one.name for one in rows if one.grade == "attention"]
     if rows and not any(one.health(ask.clock()) in ("healthy", "failing") for one in workers):
@@ -240,13 +243,14 @@ def _jobs(ask: SectionContext) -> SectionAnswer:
     return SectionAnswer(f"All {len(rows)} went well last", "right", rows)
 
 
-def _job(name: str, says: str, money: bool, notes: list[dict[str, Any]]) -> JobRow:
+def _job(one: Job, notes: list[dict[str, Any]]) -> JobRow:
+    told = (one.name, one.part, one.says, bool(one.queue and one.queue.money))
     if not notes:
-        return JobRow(name, says, money, None, None, 0, None, "unknown")
-    newest = max(notes, key=lambda one: str(one["last_at"]))
-    error = next((str(one["last_error"]) for one in notes if one["last_error"] and not one["stopped"]), None)
-    at, handled = datetime.fromisoformat(newest["last_at"]), sum(int(one["handled"]) for one in notes)
-    return JobRow(name, says, money, at, int(newest["last_ms"]), handled, error, "attention" if error else "right")
+        return JobRow(*told, None, None, 0, None, "unknown")
+    newest = max(notes, key=lambda note: str(note["last_at"]))
+    error = next((str(note["last_error"]) for note in notes if note["last_error"] and not note["stopped"]), None)
+    at, handled = datetime.fromisoformat(newest["last_at"]), sum(int(note["handled"]) for note in notes)
+    return JobRow(*told, at, int(newest["last_ms"]), handled, error, "attention" if error else "right")
 
 
 def _schedules(ask: SectionContext) -> SectionAnswer:

@@ -296,14 +296,15 @@ def revoke_key(conn: Connection[Any], key_id: str, *, now: datetime) -> None:
         raise NotFound(what="API key", id=key_id)
 
 
-def list_keys(conn: Connection[Any], *, rows_max: int, after: str | None = None) -> list[ApiKey]:
-    """Keys, the newest first, behind `after`."""
+def list_keys(conn: Connection[Any], *, rows_max: int, after: str | None = None, principal_id: str | None = None) -> list[ApiKey]:
+    """Keys, the newest first, behind `after`; with `principal_id` those of that person or service."""
     with conn.cursor(row_factory=class_row(ApiKey)) as cur:
         return cur.execute(
             """select id, name, role, principal_id, program_id, hint, created_by, created_at, expires_at, revoked_at, last_used_at,
                       scopes
-               from api_key where %(after)s::text is null or id < %(after)s order by id desc limit %(rows)s""",
-            {"after": after, "rows": rows_max},
+               from api_key where (%(after)s::text is null or id < %(after)s) and (%(owner)s::text is null or principal_id = %(owner)s)
+               order by id desc limit %(rows)s""",
+            {"after": after, "rows": rows_max, "owner": principal_id},
         ).fetchall()
 
 

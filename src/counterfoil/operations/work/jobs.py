@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import update_wrapper
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,12 +74,12 @@ NOT_SET_UP = ""  # the lane of peers that are not, or no longer, set up here
 
 def of_runner(due: Callable[[Runner], Tally]) -> Tick:
     """The tick of what takes the runner alone."""
-    return lambda context, _: due(context.runner)
+    return update_wrapper(lambda context, _: due(context.runner), due)  # it is of the part that it was written in
 
 
 def of_runner_and_ids(due: Callable[[Runner, Callable[[str], str]], Tally]) -> Tick:
     """The tick of what takes the runner, and makes ids."""
-    return lambda context, _: due(context.runner, context.make_id)
+    return update_wrapper(lambda context, _: due(context.runner, context.make_id), due)
 
 
 class Job(NamedTuple):
@@ -104,6 +105,11 @@ class Job(NamedTuple):
         if self.every is None:
             return poll_s
         return self.every(context) if callable(self.every) else self.every
+
+    @property
+    def part(self) -> str:
+        """Of which part of the product it is: where its tick is written."""
+        return self.tick.__module__.split(".")[1]
 
     def lanes(self, context: JobContext) -> Sequence[str | None]:
         """The lanes that it is parted into, none of which waits for another; None is the only one."""

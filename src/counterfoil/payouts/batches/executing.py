@@ -16,12 +16,24 @@ from counterfoil.base.machine import listed, take_step
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.batches import gate
-from counterfoil.payouts.batches.batches import LockedBatch, lock_batch
+from counterfoil.payouts.batches.batches import LockedBatch, lock_batch, standing_batch
 from counterfoil.payouts.batches.facts import Treasury, lock_treasury, promised, scales, treasuries_of
 from counterfoil.payouts.batches.gathering import free_payouts
 from counterfoil.payouts.batches.machine import APPROVAL_LIFE, BATCHES, PAYOUT_BATCH, BatchAltered, BatchNotNow
 from counterfoil.payouts.batches.policies import policies_of
 from counterfoil.payouts.machines import PAYOUT, RESERVING, UNDER_WAY
+
+
+class BatchCover(NamedTuple):
+    """Of a batch at a provider, in minor units: what is still to be paid, what the treasury holds, what other batches that were begun take
+    of it, and what is then left; less than nothing left: it is not covered."""
+
+    provider: str
+    asset: str
+    to_pay: int
+    in_treasury: int
+    promised_to_others: int
+    left_over: int
 
 
 def execute_batch(conn: Connection[Any], batch_id: str, *, by: Caller, now: datetime) -> str:
@@ -60,11 +72,7 @@ def why_not_execute(conn: Connection[Any], one: LockedBatch, now: datetime) -> s
 
 def cover_lacking(conn: Connection[Any], one: LockedBatch) -> str | None:
     """Why the treasury does not cover what this batch still has to pay, beside what others promised; None when it does."""
-    rows = conn.execute(
-        """select l.provider, l.asset, sum(l.amount)::bigint from payout_batch_line l join payout p on p.id = l.payout_id
-           where l.batch_id = %s and l.live and l.removed_at is null and p.state = 'pending' group by 1, 2 order by 1, 2""",
-        [one.id],
-    ).fetchall()
+    rows = _still_to_pay(conn, one.id)
     held, others = treasuries_of(conn, one.program_id), promised(conn, one.program_id, but=one.id)
     for provider, asset, amount in rows:
         known = held.get((provider, asset)) or Treasury(provider, asset, 0, scales(conn).get(asset, 0))
@@ -72,6 +80,26 @@ def cover_lacking(conn: Connection[Any], one: LockedBatch) -> str | None:
         if short is not None:
             return short
     return None
+
+
+def cover_of(conn: Connection[Any], batch_id: str) -> list[BatchCover]:
+    """What the treasury holds beside what a batch still has to pay, by provider and asset."""
+    one = standing_batch(conn, batch_id)
+    held, others = treasuries_of(conn, one.program_id), promised(conn, one.program_id, but=batch_id)
+    found = []
+    for provider, asset, amount in _still_to_pay(conn, batch_id):
+        known, beside = held.get((provider, asset)), others.get((provider, asset), 0)
+        free = known.free if known else 0
+        found.append(BatchCover(provider, asset, amount, free, beside, free - beside - amount))
+    return found
+
+
+def _still_to_pay(conn: Connection[Any], batch_id: str) -> list[tuple[str, str, int]]:
+    return conn.execute(
+        """select l.provider, l.asset, sum(l.amount)::bigint from payout_batch_line l join payout p on p.id = l.payout_id
+           where l.batch_id = %s and l.live and l.removed_at is null and p.state = 'pending' group by 1, 2 order by 1, 2""",
+        [batch_id],
+    ).fetchall()
 
 
 def stop_batch(conn: Connection[Any], batch_id: str, *, reason: str, by: Caller, now: datetime) -> str:

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import APPROVE, OPERATE
-from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
+from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.payouts.batches import deciding, executing, gathering
 from counterfoil.payouts.batches.batches import (
     BatchApproval,
@@ -76,6 +77,15 @@ def _close(one: VerbCall) -> VerbResult:
 
 def _cancel(one: VerbCall) -> VerbResult:
     return VerbResult(deciding.cancel_batch(one.conn, one.subject_id, **_because(one)))
+
+
+def _gather(one: VerbCall) -> VerbResult:
+    show_program(one.conn, one.taken["program_id"])
+    wanted = gathering.Wanted(**{name: value for name, value in one.taken.items() if value is not None})
+    made = gathering.gather_batch(one.conn, wanted, by=one.by, make_id=one.make_id, now=one.now)
+    left = f" {made.skipped_total:,} payouts that fit are left out; the first: {made.skipped[0].why}." if made.skipped else ""
+    lines = "1 payout" if made.lines == 1 else f"{made.lines:,} payouts"
+    return VerbResult("draft", made.batch_id, f"A draft of {lines}.{left} Nothing is paid before people approve it.")
 
 
 def _refusals(conn: Connection[Any], batch_id: str, now: datetime) -> Mapping[str, str | None]:
@@ -174,5 +184,24 @@ BATCH_NOUN: Final = Noun(
     rows=list_batches,
     help="Payouts that people approve together.",
     columns=("id", "program_id", "asset", "amount", "state", "lines", "lines_paid", "approvals", "approvers", "execute_by", "late"),
-    parts=(Part("payouts", BatchLine, lines_of), Part("approved_by", BatchApproval, approvals_of)),
+    parts=(
+        Part("cover", executing.BatchCover, of_all(executing.cover_of)),
+        Part("payouts", BatchLine, lines_of),
+        Part("approved_by", BatchApproval, approvals_of),
+    ),
+    begin=Begin(
+        "batch.gather",
+        OPERATE,
+        "Gather a payout batch",
+        "A draft of every pending payout that fits and may be paid, each at what is owed now.",
+        do=_gather,
+        takes=(
+            Field("program_id", "Of this program."),
+            Field("asset", "In this asset."),
+            Field("provider", "Only through this provider; all, if empty.", required=False),
+            Field("created_before", "Only what was owed before this moment; all, if empty.", "moment", required=False),
+            Field("amount_least", "Only of so much or more.", "amount", required=False),
+            Field("amount_most", "Only of so much or less.", "amount", required=False),
+        ),
+    ),
 )

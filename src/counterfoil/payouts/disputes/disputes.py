@@ -28,6 +28,7 @@ from counterfoil.payouts.disputes.rules import (
     APPEAL_WITHIN,
     DECIDE_WITHIN,
     LEVEL_MAX,
+    Ruling,
     refund_of,
     ruled,
 )
@@ -178,6 +179,17 @@ def resolve(
         at=now,
     )
     return state
+
+
+def split_of(conn: Connection[Any], one: Dispute) -> Ruling | None:
+    """What the ruling of a decided dispute leaves of the settlement, to be booked once it can no longer be appealed; None while nothing is
+    settled: then the rest is settled as if it were the whole."""
+    settlement = settlement_of(conn, one.invoice_id)
+    if settlement is None or one.refund is None:
+        return None
+    gone = settlement.gross - refundable(conn, lock_invoice(conn, one.invoice_id))
+    rates = rates_of(conn, one.program_id, settlement.rate_version, one.asset)
+    return ruled(settlement.gross, gone + one.refund, rates, "retain_fees" if one.retain_fees else "proportional")
 
 
 def _parties(conn: Connection[Any], dispute_id: str) -> set[str]:

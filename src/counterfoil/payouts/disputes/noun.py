@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
+from psycopg import Connection
+
+from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput
+from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import APPROVE, OPERATE
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes import disputes
@@ -37,19 +41,35 @@ def _resolve(one: VerbCall) -> VerbResult:
     ratio = one.taken.get("ratio_bps")
     if ratio and not (ratio.isascii() and ratio.isdigit() and len(ratio) <= 5):
         raise InvalidInput("ratio_bps", "from 0 to 10000 hundredths of a percent", got=ratio[:40])
-    return VerbResult(
-        disputes.resolve(
-            one.conn,
-            one.subject_id,
-            outcome=one.taken["outcome"],
-            amount=one.taken.get("refund"),
-            ratio_bps=int(ratio) if ratio else None,
-            policy=one.taken.get("policy") or POLICIES[0],
-            reason=one.reason,
-            by=one.by,
-            now=one.now,
-        )
+    state = disputes.resolve(
+        one.conn,
+        one.subject_id,
+        outcome=one.taken["outcome"],
+        amount=one.taken.get("refund"),
+        ratio_bps=int(ratio) if ratio else None,
+        policy=one.taken.get("policy") or POLICIES[0],
+        reason=one.reason,
+        by=one.by,
+        now=one.now,
     )
+    return VerbResult(state, told=_split(one.conn, one.subject_id))
+
+
+def _split(conn: Connection[Any], dispute_id: str) -> str:
+    """Who gets what by the ruling, in a sentence."""
+    one = show_dispute(conn, dispute_id)
+    scale = known_assets(conn)[one.asset].scale
+
+    def amount(minor: int) -> str:
+        return f"{format_major(minor, scale)} {one.asset}"
+
+    until = f"Nothing moves before {one.appeal_until:%Y-%m-%d %H:%M} UTC." if one.appeal_until else ""
+    back = f"The customer gets back {amount(one.refund or 0)} of {amount(one.amount)}."
+    split = disputes.split_of(conn, one)
+    if split is None:
+        return f"{back} {until}"
+    fees = f"{amount(split.platform_fee)} platform fee, {amount(split.validator_fee)} validator fee"
+    return f"{back} Of the rest {amount(split.net)} are the payee's, {fees}, {amount(split.holdback)} are held back. {until}"
 
 
 VERBS: Final = (
@@ -85,6 +105,7 @@ VERBS: Final = (
         "Say who gets the money. Nothing moves for 7 days, in which it may be appealed once. Who opened it, "
         "gave evidence or decided it before does not decide it.",
         do=_resolve,
+        done="{id} is {state}. {told}",
         takes=(
             Field("outcome", "Who wins.", "choice", choices=OUTCOMES),
             Field("refund", "What the customer gets back, with the outcome partial.", "amount", required=False, example="33.33"),

@@ -9,6 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
+from counterfoil.operations.noun_pages import SavedView
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.invoices.crediting import CreditNote, credit_invoice, credit_notes_of
@@ -92,6 +93,13 @@ INVOICE_NOUN: Final = Noun(
     help="What customers owe for what they used.",
     columns=("id", "state", "customer_id", "payee_id", "asset", "total", "paid", "credited", "written_off", "issued_at", "due_on"),
     listed=list_invoices,
+    views=(
+        SavedView(
+            "no-payout",
+            "paid, without a payout",
+            "t.state = 'paid' and not exists (select from payout p where p.invoice_id = t.id)",
+        ),
+    ),
 )
 INTENT_VERBS: Final = (
     Verb(

@@ -11,6 +11,7 @@ from psycopg import Connection
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.approvals import Proposal
+from counterfoil.operations.noun_pages import SavedView
 from counterfoil.operations.verbs import Field, Noun, Propose, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.disputes import apply_ruling
 from counterfoil.payouts.machines import PAYOUT
@@ -281,4 +282,8 @@ PAYOUT_NOUN: Final = Noun(
     help="What payees are paid, each of one settlement.",
     columns=("id", "state", "payee_id", "asset", "amount", "created_at", "state_at", "last_error", "invoice_id"),
     listed=list_payouts,
+    views=(
+        SavedView("stuck", "stuck over 10 min", "t.state = 'processing' and t.state_at < %(now)s - interval '10 minutes'"),
+        SavedView("held", "held over 30 d", "t.state = 'held' and t.state_at < %(now)s - interval '30 days'"),
+    ),
 )

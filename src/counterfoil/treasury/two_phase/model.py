@@ -211,22 +211,26 @@ def peers_waited_for(conn: Connection[Any], transaction_id: str) -> list[PeerWai
         ).fetchall()
 
 
+_LINES: Final = """
+    select t.id, t.program_id, t.reference, t.state, t.created_at, w.agents, m.assets, m.amounts,
+           d.approval is not null as forced, t.last_error
+    from two_phase t
+    left join two_phase_decision d on d.transaction_id = t.id
+    cross join lateral (select array_agg(who order by number) as agents
+                        from (select coalesce(agent_id, peer || '/' || coalesce(peer_agent, 'clearing')) as who,
+                                     min(number) as number
+                              from two_phase_participant where transaction_id = t.id group by 1) each_agent) w
+    cross join lateral (select array_agg(asset order by asset) as assets, array_agg(amount order by asset) as amounts
+                        from (select asset, sum(amount)::bigint as amount from two_phase_participant
+                              where transaction_id = t.id and side = 'debit' group by asset) each_asset) m"""
+
+
 def list_transactions(conn: Connection[Any], wanted: WantedTransactions, *, rows_max: int, after: str | None) -> list[TransactionLine]:
     """Transactions, newest first."""
     with conn.cursor(row_factory=class_row(TransactionLine)) as cur:
         return cur.execute(
-            """select t.id, t.program_id, t.reference, t.state, t.created_at, w.agents, m.assets, m.amounts,
-                      d.approval is not null as forced, t.last_error
-               from two_phase t
-               left join two_phase_decision d on d.transaction_id = t.id
-               cross join lateral (select array_agg(who order by number) as agents
-                                   from (select coalesce(agent_id, peer || '/' || coalesce(peer_agent, 'clearing')) as who,
-                                                min(number) as number
-                                         from two_phase_participant where transaction_id = t.id group by 1) each_agent) w
-               cross join lateral (select array_agg(asset order by asset) as assets, array_agg(amount order by asset) as amounts
-                                   from (select asset, sum(amount)::bigint as amount from two_phase_participant
-                                         where transaction_id = t.id and side = 'debit' group by asset) each_asset) m
-               where (%(after)s::text is null or t.id < %(after)s) and (%(states)s::text[] is null or t.state = any(%(states)s))
+            _LINES
+            + """ where (%(after)s::text is null or t.id < %(after)s) and (%(states)s::text[] is null or t.state = any(%(states)s))
                      and (%(program)s::text is null or t.program_id = %(program)s)
                      and (%(begun_before)s::timestamptz is null or t.created_at < %(begun_before)s)
                      and (%(begun_after)s::timestamptz is null or t.created_at > %(begun_after)s)
@@ -243,3 +247,15 @@ def list_transactions(conn: Connection[Any], wanted: WantedTransactions, *, rows
                 "rows": rows_max,
             },
         ).fetchall()
+
+
+def late_transactions(
+    conn: Connection[Any], *, before: datetime, rows_max: int, program_id: str | None
+) -> tuple[int, list[TransactionLine]]:
+    """How many transactions begun before this moment are neither committed nor aborted, and the oldest of them."""
+    which = " where t.state = any(%(states)s) and t.created_at < %(before)s and (%(program)s::text is null or t.program_id = %(program)s)"
+    given = {"states": list(TRANSACTION.open), "before": before, "program": program_id, "rows": rows_max}
+    row = conn.execute(f"select count(*) from two_phase t{which}", given).fetchone()
+    with conn.cursor(row_factory=class_row(TransactionLine)) as cur:
+        rows = cur.execute(f"{_LINES}{which} order by t.created_at, t.id limit %(rows)s", given).fetchall()
+    return (row[0] if row else 0), rows

@@ -1,0 +1,1 @@
+"""The settings of an installation: its people, its keys, and what is limited."""

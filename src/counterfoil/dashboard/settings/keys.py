@@ -1,0 +1,65 @@
+"""The page of API keys: what each may do, until when, and when it was last used; never a secret."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from counterfoil.base.ids import valid_id
+from counterfoil.dashboard.settings.acts import MAKE_KEY, REVOKE_KEY
+from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer
+from counterfoil.dashboard.web.sections import Grade, SectionContext
+from counterfoil.ledger.reads.books import known_programs
+from counterfoil.operations.access.access import ApiKey, list_keys
+from counterfoil.operations.access.turns import TurnLimits
+
+KEYS_LISTED_MAX: Final = 50
+SOON: Final = timedelta(days=14)  # a key that ends within it is marked
+IDLE: Final = timedelta(days=90)  # and one that nobody used for so long
+
+
+class KeyRow(NamedTuple):
+    """A key, and how it stands in a word."""
+
+    key: ApiKey
+    word: str
+    grade: Grade
+
+
+class KeysAnswer(NamedTuple):
+    """What the page shows; `rows` is None for who sees one program only. `turns`: requests that are let in each second."""
+
+    rows: tuple[KeyRow, ...] | None
+    is_first: bool
+    after: str | None
+    make: ActOffer
+    revoke: ActOffer
+    approved: tuple[ApprovedAct, ...]
+    programs: tuple[str, ...]
+    turns: TurnLimits
+    measured_at: datetime
+
+
+def keys_answer(ask: SectionContext) -> KeysAnswer:
+    """Keys, the newest first."""
+    now, limits = ask.clock(), ask.extra.turn_limits
+    offers = (offer(MAKE_KEY), offer(REVOKE_KEY))
+    if ask.only:
+        return KeysAnswer(None, True, None, *offers, (), (), limits, now)
+    after = valid_id(ask.params["after"], "key", "after") if ask.params.get("after") else None
+    found = list_keys(ask.conn, rows_max=KEYS_LISTED_MAX + 1, after=after)
+    shown = tuple(_row(one, now) for one in found[:KEYS_LISTED_MAX])
+    more = shown[-1].key.id if len(found) > KEYS_LISTED_MAX else None
+    return KeysAnswer(shown, after is None, more, *offers, approved_acts(ask, (MAKE_KEY,)), tuple(known_programs(ask.conn)), limits, now)
+
+
+def _row(one: ApiKey, now: datetime) -> KeyRow:
+    if one.revoked_at is not None:
+        return KeyRow(one, "revoked", "plain")
+    if one.expires_at is not None and one.expires_at <= now:
+        return KeyRow(one, "expired", "plain")
+    if one.expires_at is not None and one.expires_at - now < SOON:
+        return KeyRow(one, "ends soon", "attention")
+    if (one.last_used_at or one.created_at) < now - IDLE:
+        return KeyRow(one, "not used for long", "attention")
+    return KeyRow(one, "opens", "right")

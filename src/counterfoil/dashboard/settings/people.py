@@ -1,0 +1,159 @@
+"""The pages of people and services: who may act here, how they log in, and where they are logged in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.base.ids import valid_id
+from counterfoil.base.problems import NotFound
+from counterfoil.dashboard.settings.acts import ADD_PERSON, PERSON_ACTS, SettingAct
+from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer, refuse_one_program
+from counterfoil.dashboard.web.sections import Grade, SectionContext
+from counterfoil.ledger.reads.books import known_programs
+from counterfoil.operations.access.access import ApiKey, list_keys
+from counterfoil.operations.access.oidc.attempts import LoginSubject, subjects_of
+from counterfoil.operations.access.sessions import OpenSession, open_sessions
+
+PEOPLE_SHOWN_MAX: Final = 50
+KEYS_SHOWN_MAX: Final = 50
+SUBJECTS_SHOWN_MAX: Final = 20
+
+
+class PersonShown(NamedTuple):
+    """A person or a service. `roles`: a person's own, of a service those of its keys; `last_login_at`: when their newest login began;
+    `key_used_at`: when a key of theirs was last used; `once_until`: they have a one-time secret and no password yet."""
+
+    id: str
+    kind: str
+    name: str
+    program_id: str | None
+    created_by: str
+    created_at: datetime
+    disabled_at: datetime | None
+    roles: list[str]
+    has_password: bool
+    once_until: datetime | None
+    has_factor: bool
+    codes_left: int
+    last_login_at: datetime | None
+    key_used_at: datetime | None
+    keys: int
+    sessions: int
+
+    @property
+    def grade(self) -> Grade:
+        """A person who may do something and logs in without a second factor needs a look."""
+        if self.disabled_at is not None or not self.roles:
+            return "plain"
+        if self.kind == "person" and not self.has_factor:
+            return "attention" if self.has_password else "plain"
+        return "right"
+
+
+class PeopleAnswer(NamedTuple):
+    """What the list shows; `rows` is None for who sees one program only. `after`: the id that the next page begins behind."""
+
+    rows: tuple[PersonShown, ...] | None
+    without_factor: int
+    is_first: bool
+    after: str | None
+    add: ActOffer | None
+    programs: tuple[str, ...]
+    measured_at: datetime
+
+
+class PersonAnswer(NamedTuple):
+    """What the page of one of them shows. `approved`: what another administrator approved, and whoever looks may do now."""
+
+    row: PersonShown
+    sessions: tuple[OpenSession, ...]
+    subjects: tuple[LoginSubject, ...]
+    keys: tuple[ApiKey, ...]
+    keys_cut: bool
+    offers: tuple[ActOffer, ...]
+    approved: tuple[ApprovedAct, ...]
+    programs: tuple[str, ...]
+    measured_at: datetime
+
+
+_SELECT: Final = """
+    select p.id, p.kind, p.name, p.program_id, p.created_by, p.created_at, p.disabled_at,
+           case p.kind when 'person' then r.roles else k.roles end as roles,
+           w.principal_id is not null and w.expires_at is null as has_password, w.expires_at as once_until,
+           f.id is not null as has_factor,
+           (select count(*) from recovery_code c where c.factor_id = f.id and c.used_at is null)::integer as codes_left,
+           s.last_login_at, k.used_at as key_used_at, k.keys, s.sessions
+    from principal p
+    left join password w on w.principal_id = p.id
+    left join second_factor f on f.principal_id = p.id and f.confirmed_at is not null and f.ended_at is null
+    cross join lateral (select coalesce(array_agg(role || coalesce(' in ' || program_id, '')
+                                                  order by program_id is not null, program_id, role), '{}') as roles
+                        from role_grant where principal_id = p.id and revoked_at is null) r
+    cross join lateral (select coalesce(array_agg(distinct role order by role) filter (where live), '{}') as roles,
+                               max(last_used_at) as used_at, count(*) filter (where live)::integer as keys
+                        from (select role, last_used_at,
+                                     revoked_at is null and (expires_at is null or expires_at > %(now)s) as live
+                              from api_key where principal_id = p.id) each_key) k
+    cross join lateral (select max(created_at) filter (where api_key_id is null) as last_login_at,
+                               count(*) filter (where expires_at > %(now)s and (idle_s is null or seen_at > %(now)s - idle_s * second)
+                                               )::integer as sessions
+                        from session, (values (interval '1 second')) as unit (second) where principal_id = p.id) s"""
+
+
+def people_answer(ask: SectionContext) -> PeopleAnswer:
+    """People and services, the newest first."""
+    now = ask.clock()
+    if ask.only:
+        return PeopleAnswer(None, 0, True, None, None, (), now)
+    after = valid_id(ask.params["after"], "prn", "after") if ask.params.get("after") else None
+    ending = "where %(after)s::text is null or p.id < %(after)s order by p.id desc limit %(rows)s"
+    found = _rows(ask.conn, ending, now=now, after=after, rows=PEOPLE_SHOWN_MAX + 1)
+    shown = found[:PEOPLE_SHOWN_MAX]
+    bare = sum(one.grade == "attention" for one in shown)
+    more = shown[-1].id if len(found) > PEOPLE_SHOWN_MAX else None
+    return PeopleAnswer(tuple(shown), bare, after is None, more, offer(ADD_PERSON), tuple(known_programs(ask.conn)), now)
+
+
+def person_answer(ask: SectionContext) -> PersonAnswer:
+    """One of them. Raises NotFound, WholeInstallation."""
+    now, principal_id = ask.clock(), valid_id(ask.params["id"], "prn", "id")
+    refuse_one_program(ask)
+    row = _row(ask.conn, principal_id, now=now)
+    keys = list_keys(ask.conn, rows_max=KEYS_SHOWN_MAX + 1, principal_id=principal_id)
+    offers = tuple(offer(one, _why_not(one, row)) for one in PERSON_ACTS)
+    return PersonAnswer(
+        row,
+        tuple(open_sessions(ask.conn, principal_id, now=now)),
+        tuple(subjects_of(ask.conn, principal_id, rows_max=SUBJECTS_SHOWN_MAX)),
+        tuple(keys[:KEYS_SHOWN_MAX]),
+        len(keys) > KEYS_SHOWN_MAX,
+        offers,
+        approved_acts(ask, PERSON_ACTS, subject_id=principal_id),
+        (row.program_id,) if row.program_id else tuple(known_programs(ask.conn)),
+        now,
+    )
+
+
+def _row(conn: Connection[Any], principal_id: str, *, now: datetime) -> PersonShown:
+    found = _rows(conn, "where p.id = %(id)s", now=now, id=principal_id)
+    if not found:
+        raise NotFound(what="principal", id=principal_id)
+    return found[0]
+
+
+def _rows(conn: Connection[Any], ending: str, **given: Any) -> list[PersonShown]:
+    with conn.cursor(row_factory=class_row(PersonShown)) as cur:
+        return cur.execute(f"{_SELECT} {ending}".encode(), given).fetchall()
+
+
+def _why_not(act: SettingAct, row: PersonShown) -> str | None:
+    """Why it cannot be done with them now; None where it can."""
+    if row.disabled_at is not None:
+        return "it has ended"
+    if row.kind == "service" and not act.of_service:
+        return "a service has keys, and no login"
+    return "they hold none" if act.name == "revoke-role" and not row.roles else None
