@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import watttime
 
 from counterfoil.treasury.carbon.rules import IntensityPoint
 from counterfoil.treasury.carbon.watttime import CarbonSourceAway, CarbonSourceMisread, CarbonSourceRefuses, WattTime
@@ -46,6 +47,28 @@ def test_history_comes_to_the_last_digit_and_without_the_inclusive_end(source: S
     assert len(told.points) == 12
     assert told.points[1] == IntensityPoint(START + PERIOD, PERIOD, Decimal("870.123456789012345678"))
     assert told.model == "2026-03-01"
+
+
+def test_the_client_that_watttime_publishes_is_told_the_same_by_the_same_server(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Login, history, forecast and region: so the server of these tests speaks as the real one does, and we read it as its maker does."""
+    fake, client, _ = source
+    fake.values |= {START: "0", START + PERIOD: "870.5", START + HOUR: "999"}
+    monkeypatch.setattr(watttime.api.WattTimeBase, "url_base", str(client._http.base_url).rstrip("/"))
+    for name, value in (("WATTTIME_USER", USER), ("WATTTIME_PASSWORD", PASSWORD)):
+        monkeypatch.setenv(name, value)
+
+    def of(told: dict[str, Any]) -> list[tuple[datetime, Decimal]]:
+        return [(datetime.fromisoformat(one["point_time"]), Decimal(str(one["value"]))) for one in told["data"]]
+
+    ours = client.historical("DE", START, START + HOUR)
+    [history] = watttime.WattTimeHistorical().get_historical_jsons(START, START + HOUR, "DE")
+    assert [(one.at, one.value) for one in ours.points] == of(history)[:-1], "its end is inclusive, ours is not"
+    assert (len(ours.points), of(history)[-1], ours.model) == (12, (START + HOUR, Decimal(999)), history["meta"]["model"]["date"])
+    forecast = watttime.WattTimeForecast().get_forecast_json("DE", horizon_hours=2)
+    assert [(one.at, one.value) for one in client.forecast("DE", hours=2).points] == of(forecast)
+    place = watttime.WattTimeHistorical().region_from_loc("37.7749", "-122.4194")
+    assert client.region("37.7749", "-122.4194") == (place["region"], place["region_full_name"])
+    assert fake.logins == 4  # ours once, and each of theirs
 
 
 def test_one_login_serves_until_its_token_is_old_and_a_token_that_ended_early_is_renewed(source: Source) -> None:
