@@ -130,8 +130,8 @@ async def _all(url: str, key: str, clients: int, seconds: float) -> Result:
     return Result(clients, len(took) / elapsed, p50, p99, worst, len(took))
 
 
-def _load(url: str, key: str, clients: int, seconds: float) -> Result:
-    """The clients, in a process of their own."""
+def load(url: str, key: str, clients: int, seconds: float) -> Result:
+    """What so many clients are answered, in a process of their own, each asking for one movement after the other."""
     command = [
         sys.executable,
         "-m",
@@ -192,9 +192,9 @@ def main() -> int:
     seconds, rounds = (4.0, 1) if options.quick else (10.0, 3)
     with private_server() as postgres, server(postgres) as (url, key):
         print(machine(postgres))
-        _load(url, key, WANTED_CLIENTS, 1.0)  # warm
+        load(url, key, WANTED_CLIENTS, 1.0)  # warm
         before = _count(postgres)
-        results = [_load(url, key, clients, seconds) for _ in range(rounds) for clients in CLIENTS]
+        results = [load(url, key, clients, seconds) for _ in range(rounds) for clients in CLIENTS]
         posted, answered = _count(postgres) - before, sum(one.posts for one in results)
     if posted != answered:
         raise SystemExit(f"{answered} were answered and {posted} are in the books")

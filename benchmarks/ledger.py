@@ -4,7 +4,7 @@
 take turns within one run, so that both meet the same noise; the median batch counts, and its spread is told.
 
 With `--peer tigerbeetle --peer-binary PROGRAM --peer-client FOLDER` the same movements also run, in turns with the ledger, through a
-TigerBeetle that lies on this machine, by its own Python client.
+TigerBeetle that lies on this machine, by its own Python client. With `--old FOLDER` an older checkout is measured in turns with this one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import harness, ledger_load, ledger_peer
+from benchmarks import harness, ledger_load, ledger_peer, ledger_turns
 from benchmarks.ledger_load import Twin, Writer, batch_of
 from counterfoil.base import edge
 from counterfoil.base.edge import Database
@@ -168,7 +168,8 @@ def grow(url: str, names: list[str], until: int) -> None:
 def main() -> None:
     """Measure, print a table, and one JSON object last."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under 40 seconds, without growth")
+    parser.add_argument("--quick", action="store_true", help="about two minutes, without growth")
+    parser.add_argument("--old", type=Path, help="an older checkout, with its environment in .venv, to measure in turns with this one")
     parser.add_argument("--peer", choices=["tigerbeetle"], help="measure this beside the ledger")
     parser.add_argument("--peer-binary", type=Path, help="the peer's server, a program on this machine")
     parser.add_argument("--peer-client", type=Path, help="the folder that holds the peer's Python package")
@@ -222,6 +223,10 @@ def main() -> None:
         print(f"one writer {one:,.0f}/s, two writers on one program {two:,.0f}/s together")
         spent = {name[5:]: value for name, value in full.items() if name.startswith("step_")}
         print("µs per movement at 8,192: " + ", ".join(f"{name} {value:.2f}" for name, value in spent.items()))
+    size = ledger_turns.QUICKLY if quick else ledger_turns.FULLY
+    figures |= ledger_turns.of_this(size)
+    if options.old:
+        figures |= ledger_turns.against(options.old, size)
     harness.last_line(figures)
 
 

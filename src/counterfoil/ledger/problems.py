@@ -45,6 +45,10 @@ class InsufficientFunds(Problem):
     carries = ("account", "minor", "line")
 
 
+class RetiredNeverMoves(Problem):
+    """What is retired never moves: nothing is taken out of this account, by whatever journal or hold."""
+
+
 class AccountFrozen(Problem):
     """The account is frozen: nothing may lower it."""
 
@@ -170,6 +174,7 @@ name_refusals(
     constraints={
         "account_is_not_overdrawn": InsufficientFunds,
         "account_closes_empty": AccountNotEmpty,
+        "account_keeps_what_is_retired": RetiredNeverMoves,
         "account_is_opened_once": AccountDiffers,
         "posting_stays_in_its_book": AssetMismatch,
         "hold_stays_in_its_book": AssetMismatch,

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from counterfoil.base.edge import Database, make_id
 from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.ledger.holds import take_hold
 from counterfoil.ledger.journals.journal import post, reverse
+from counterfoil.ledger.problems import RetiredNeverMoves
 from counterfoil.treasury.carbon.credits import NewCredit, buy_credits, list_credits, list_retirements, retire_credits, show_credit
 from counterfoil.treasury.carbon.model import HELD, retired_for
 from tests.builders import NOW, PROGRAM
@@ -101,8 +103,10 @@ def test_nobody_posts_or_reverses_what_was_retired(office: CarbonOffice) -> None
     credit = buy(office)
     made = retire(office, credit, 10, 20)
     out = retired_for(None)
-    with pytest.raises(Problem), office.database.transaction() as conn:
+    with pytest.raises(RetiredNeverMoves), office.database.transaction() as conn:
         post(conn, PROGRAM, key="back", kind="test", lines=[(out, HELD, TONNE)], asset="CO2E", actor="test", now=NOW)
+    with pytest.raises(RetiredNeverMoves), office.database.transaction() as conn:
+        take_hold(conn, PROGRAM, key="hold", debit=out, credit=HELD, minor=TONNE, asset="CO2E", actor="test", now=NOW)
     with office.database.transaction(read_only=True) as conn:
         [(journal,)] = conn.execute("select id from journal where source_id = %s", [made.id]).fetchall()
     with pytest.raises(Problem), office.database.transaction() as conn:

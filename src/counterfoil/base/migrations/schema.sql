@@ -1902,7 +1902,7 @@ write_off_limit: actor text not null
 write_off_limit: at timestamp with time zone not null
 
 -- storage
-account: with fillfactor=45
+account: with fillfactor=45, autovacuum_vacuum_scale_factor=100, autovacuum_analyze_scale_factor=100
 bank_line_counted: with security_invoker=true
 call_standing: with security_invoker=true
 customer_account: with security_invoker=true
@@ -1910,6 +1910,7 @@ customer_entry: with security_invoker=true
 fee_version: with security_invoker=true
 ledger_entries: with security_invoker=true
 payout_source: with security_invoker=true
+posting: with autovacuum_analyze_scale_factor=1
 queue_paused: with security_invoker=true
 sale: with security_invoker=true
 
@@ -1924,6 +1925,7 @@ CASE
     ELSE ((credits - debits) - debits_pending)
 END >= 0)))
 account: account_is_opened_once UNIQUE (book_id, name)
+account: account_keeps_what_is_retired CHECK ((((debits = 0) AND (debits_pending = 0)) OR (name !~~ 'carbon:retired:%'::text)))
 account: account_lies_in_its_book CHECK (((id >> 40) = book_id))
 account: account_name_is_short CHECK (((length(name) >= 1) AND (length(name) <= 200)))
 account: account_pkey PRIMARY KEY (id)
@@ -3111,7 +3113,6 @@ account: CREATE TRIGGER accounts_were_opened AFTER INSERT ON public.account REFE
 account: CREATE TRIGGER is_append_only BEFORE DELETE ON public.account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account: CREATE TRIGGER is_sealed AFTER INSERT ON public.account REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_account() -- always
-account: CREATE TRIGGER retired_never_moves BEFORE UPDATE OF debits, debits_pending ON public.account FOR EACH ROW WHEN ((((new.debits > old.debits) OR (new.debits_pending > old.debits_pending)) AND (new.name ~~ 'carbon:retired:%'::text))) EXECUTE FUNCTION retired_never_moves() -- always
 account_flag: CREATE TRIGGER account_flag_was_set AFTER INSERT ON public.account_flag FOR EACH ROW EXECUTE FUNCTION account_flag_was_set() -- always
 account_flag: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 account_flag: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.account_flag FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -6094,15 +6095,6 @@ begin
         raise exception 'payout %: another attempt is alive or paid', new.payout_id using errcode = 'CF002';
     end if;
     return new;
-end $function$
-
-retired_never_moves(): CREATE OR REPLACE FUNCTION public.retired_never_moves()
- RETURNS trigger
- LANGUAGE plpgsql
- SET search_path TO 'public', 'pg_temp'
-AS $function$
-begin
-    raise 'account %: what is retired never moves', new.name using errcode = 'CF002';
 end $function$
 
 roles_do_not_conflict(): CREATE OR REPLACE FUNCTION public.roles_do_not_conflict()
