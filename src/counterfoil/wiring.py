@@ -23,7 +23,8 @@ from counterfoil.integrity.monitors import monitors
 from counterfoil.ledger import expiring
 from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
 from counterfoil.operations import declared as operations
-from counterfoil.operations.access import paired, second_factor
+from counterfoil.operations.access import acts as access_acts
+from counterfoil.operations.access import second_factor
 from counterfoil.operations.approvals import Paired, by_verb
 from counterfoil.operations.events import events
 from counterfoil.operations.events.events import EVENT, EventKind, tell_stuck
@@ -46,6 +47,7 @@ from counterfoil.operations.work.worker import Loop
 from counterfoil.payouts import machines as payout_machines
 from counterfoil.payouts.batches import machine as batch_machine
 from counterfoil.payouts.batches import tending
+from counterfoil.payouts.batches.acts import PAIRED as POLICY_PAIRED
 from counterfoil.payouts.batches.noun import BATCH_NOUN
 from counterfoil.payouts.chain_orders import tending as tending_chain
 from counterfoil.payouts.chargebacks import machine as chargeback_machine
@@ -204,7 +206,7 @@ PAIRED: Final = by_verb(
     *BREAK_PAIRED,
     *PERIOD_PAIRED,
     *pauses.paired(QUEUE_BY_NAME),
-    *paired.PAIRED,
+    *access_acts.PAIRED,
     *ESCROW_PAIRED,
     *AGENT_PAIRED,
     *TRANSACTION_PAIRED,
@@ -215,7 +217,7 @@ PAIRED: Final = by_verb(
     Paired("destination", "set", label="Set where a payee is paid"),
     *DESTINATION_PAIRED,
     Paired("write_off_limit", "set", label="Set how much may be written off"),
-    Paired("payout_policy", "set", label="Set which payouts need people"),
+    *POLICY_PAIRED,
     Paired("receivable", "write_off", label="Write off what a payee owes"),
     Paired("customer_receivable", "write_off", label="Write off what a customer owes"),
     Paired("customer_receivable", "pay", label="Record a debt as paid"),

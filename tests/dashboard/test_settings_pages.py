@@ -131,7 +131,7 @@ def test_a_role_is_granted_once_a_second_administrator_approved_it(office, perso
     assert given == {"role": "operator", "program_id": "main"}
     assert "nils is operator from now on, in main only" in sent(mira, page, "grant", **given)
     assert mira.get(f"{page}.json").json()["row"]["roles"] == ["operator in main"]
-    sent(mira, page, "revoke-role", role="operator", program_id="main")
+    sent(mira, page, "revoke", role="operator", program_id="main")
     assert mira.get(f"{page}.json").json()["row"]["roles"] == []
 
 
@@ -153,16 +153,16 @@ def test_the_last_administrators_conflicts_and_those_who_may_not_are_refused(off
 def test_a_key_is_made_by_two_its_secret_is_told_once_and_it_is_revoked(office, person):
     page, mira = "/admin/keys", person("mira")
     given = {"name": "ledger export", "role": "viewer", "live": "no", "expires_at": "2030-01-01T00:00", "scopes": "pages:read"}
-    proposed = sent(mira, page, "make", **given)
+    proposed = sent(mira, page, "create", **given)
     assert 'id="secret"' not in proposed
     approved(person("karl"), proposed)
-    again = fields_of_approved(mira, page, "make")
+    again = fields_of_approved(mira, page, "create")
     assert again == {**given, "expires_at": "2030-01-01T00:00:00Z", "principal_id": "", "program_id": "", "scopes": "pages:read"}
-    done = sent(mira, page, "make", **again)
+    done = sent(mira, page, "create", **again)
     secret = re.search(r'id="secret">(cf_test_[^<]+)<', done)[1]
     assert httpx2.get(f"{office.url}/admin/keys", headers={"Authorization": f"Bearer {secret}"}).status_code == 403, "it opens, and may not"
     csrf = re.search(r'name="csrf" value="([^"]+)"', mira.get(page).text)[1]
-    assert mira.post(f"{page}/make", data={"csrf": csrf, **given, "scopes": "nothing:read"}).status_code == 422
+    assert mira.post(f"{page}/create", data={"csrf": csrf, **given, "scopes": "nothing:read"}).status_code == 422
     [key] = [one["key"] for one in mira.get(f"{page}.json").json()["rows"] if one["key"]["name"] == "ledger export"]
     assert key["scopes"] == ["pages:read"]
     sent(mira, page, "revoke", key_id=key["id"])
@@ -172,7 +172,7 @@ def test_a_key_is_made_by_two_its_secret_is_told_once_and_it_is_revoked(office, 
 
 def test_a_payout_policy_is_set_by_two(office, person):
     page, mira = "/admin/limits", person("mira")
-    given = {"program_id": "main", "asset": "EUR", "by_rule": "10000.00", "tiers": "0.00=1 50000.00=2", "cooling_hours": "72"}
+    given = {"program_id": "main", "asset": "EUR", "by_rule_max": "10000.00", "tiers": "0.00=1 50000.00=2", "cooling_hours": "72"}
     approved(person("vera"), sent(mira, page, "policy", **given))
     assert fields_of_approved(mira, page, "policy") == given
     sent(mira, page, "policy", **given)

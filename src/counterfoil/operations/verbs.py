@@ -24,50 +24,13 @@ from counterfoil.operations.providers import Provider
 
 TEXT_MAX: Final = 2_000
 MANY_MAX: Final = 500
+# Fields of a row that are money, beside its asset.
 AMOUNTS: Final = frozenset(
-    {
-        "amount",
-        "minor",
-        "total",
-        "paid",
-        "escrow",
-        "platform_fee",
-        "validator_fee",
-        "own_holdback",
-        "payable",
-        "holdback",
-        "receivable",
-        "credited",
-        "against_due",
-        "written_off",
-        "charged_back",
-        "remaining",
-        "funded",
-        "released",
-        "refunded",
-        "repaid",
-        "net",
-        "fee",
-        "fee_back",
-        "beyond",
-        "excess",
-        "balance",
-        "held",
-        "available",
-        "per_transaction",
-        "per_hour",
-        "per_day",
-        "per_week",
-        "per_month",
-        "base_amount",
-        "taken_back",
-        "escrowed",
-        "to_pay",
-        "in_treasury",
-        "promised_to_others",
-        "left_over",
-    }
-)  # fields of a row that are money, beside its asset
+    """amount minor total paid escrow platform_fee validator_fee own_holdback payable holdback receivable credited against_due
+    written_off charged_back remaining funded released refunded repaid net fee fee_back beyond excess balance held available
+    per_transaction per_hour per_day per_week per_month base_amount taken_back escrowed to_pay in_treasury promised_to_others
+    left_over""".split()  # noqa: SIM905 - as a list it is forty lines
+)
 LINES_MAX: Final = 100
 PART_ROWS_MAX: Final = 1_000
 
@@ -116,19 +79,31 @@ class VerbResult(NamedTuple):
     told: str = ""
 
 
+FieldKind = Literal["text", "choice", "moment", "amount", "lines", "flag", "number", "words", "id", "program", "asset", "tiers"]
+
+
 class Field(NamedTuple):
-    """One thing that a verb takes beside its reason. A `moment` is an instant with its zone; an `amount` is in minor units; `lines` are
-    movements of a journal, each a debit, a credit and an amount. `bare`: at the command line it stands without its name; `short`: its
-    name there."""
+    """One thing that a verb or an act takes beside its reason. A `moment` is an instant with its zone; an `amount` is in minor units, from
+    1 or from `least`; `lines` are movements of a journal, each a debit, a credit and an amount; `words` are several texts; an `id` begins
+    with `prefix`; `tiers` are pairs: beyond which
+    amount how many people approve. `most`: of a number, or how many words or tiers.
+    `default`: what is meant where nothing is said. `bare`: at the command line it stands without its name; `short`: its name there, of a
+    `flag` that of the option that takes it from its default."""
 
     name: str
     help: str
-    kind: Literal["text", "choice", "moment", "amount", "lines"] = "text"
+    kind: FieldKind = "text"
     required: bool = True
     choices: tuple[str, ...] = ()
     example: str = ""
     bare: bool = False
     short: str = ""
+    default: Any = None
+    least: int | None = None
+    most: int | None = None
+    length_max: int = TEXT_MAX  # characters of a text, or of each word
+    pattern: str = ""
+    prefix: str = ""
 
 
 class VerbLine(NamedTuple):

@@ -193,7 +193,7 @@ class ApiCall:
         self,
         verb: str,
         act: Callable[[Connection[Any]], Done],
-        said: ProposedVerb,
+        said: ProposedVerb | Callable[[Connection[Any]], ProposedVerb],
         *,
         asked: BaseModel | dict[str, Any],
         reason: str,
@@ -210,15 +210,16 @@ class ApiCall:
                 done.append(act(conn))
                 return done[-1].subject_id
 
+            agreed = said if isinstance(said, ProposedVerb) else said(conn)
             made = done_or_proposed(
-                conn, said, acted, proposal_id=lambda: self.make_id("prop"), reason=reason, by=self.caller, now=self.now
+                conn, agreed, acted, proposal_id=lambda: self.make_id("prop"), reason=reason, by=self.caller, now=self.now
             )
             if made is None:
                 return done[-1]
             shown = Proposed(
                 proposal_id=made.id,
-                machine=said.machine,
-                verb=said.verb,
+                machine=agreed.machine,
+                verb=agreed.verb,
                 payload_sha256=made.payload_sha256,
                 expires_at=made.expires_at,
                 state="proposed",

@@ -15,6 +15,7 @@ from counterfoil.base.text import CLEAN, is_clean
 
 PROBLEM_IN: Final = "limit_broken"  # the pydantic error that carries an InvalidInput of ours
 _AMOUNT: Final = {"type": "string", "format": "minor-units", "pattern": "^[1-9][0-9]{0,18}$", "examples": ["1250"]}
+_FROM_ZERO: Final = {"type": "string", "format": "minor-units", "pattern": "^[0-9]{1,19}$", "examples": ["1000000"]}
 _DIFFERENCE: Final = {"type": "string", "format": "minor-units", "pattern": "^-?[0-9]{1,19}$", "examples": ["-1250"]}
 _ID: Final = "[0-9A-HJKMNP-TV-Z]{26}"
 
@@ -22,6 +23,13 @@ _ID: Final = "[0-9A-HJKMNP-TV-Z]{26}"
 def _amount(given: Any) -> int:
     try:
         return parse_minor(given, "amount", most=MINOR_MAX)
+    except InvalidInput as problem:
+        raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": problem.facts["limit"]}) from None
+
+
+def _amount_or_nothing(given: Any) -> int:
+    try:
+        return parse_minor(given, "amount", least=0, most=MINOR_MAX)
     except InvalidInput as problem:
         raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": problem.facts["limit"]}) from None
 
@@ -39,6 +47,7 @@ def _instant(given: datetime) -> datetime:
 
 
 Amount = Annotated[int, BeforeValidator(_amount), WithJsonSchema(_AMOUNT)]
+AmountFromZero = Annotated[int, BeforeValidator(_amount_or_nothing), WithJsonSchema(_FROM_ZERO)]
 Minor = Annotated[int, PlainSerializer(str, return_type=str), WithJsonSchema(_DIFFERENCE)]
 Clean = Annotated[str, AfterValidator(_clean)]
 Reason = Annotated[
@@ -69,6 +78,11 @@ FileName = Annotated[str, Query(alias="fileName", min_length=1, max_length=200)]
 def id_in_path(prefix: str) -> Any:
     """The path parameter that holds an id of that prefix; anything else is refused before a query runs."""
     return Path(pattern=f"^{prefix}_{_ID}$", examples=[f"{prefix}_01KA0000000000000000000000"])
+
+
+def id_of(prefix: str) -> Any:
+    """The type of an id of that prefix."""
+    return Annotated[str, StringConstraints(pattern=f"^{prefix}_{_ID}$"), Field(examples=[f"{prefix}_01KA0000000000000000000000"])]
 
 
 def id_in_body(prefix: str, default: Any = ..., **more: Any) -> Any:

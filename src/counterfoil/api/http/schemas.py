@@ -16,13 +16,14 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from counterfoil.api.http.fields import PROBLEM_IN, AccountName, Amount, Minor, Reason
+from counterfoil.api.http.fields import PROBLEM_IN, AccountName, Amount, AmountFromZero, Minor, Reason
 from counterfoil.api.http.names import camel
 from counterfoil.audit.actions import Action
 from counterfoil.base.machine import Step
 from counterfoil.base.problems import check
 from counterfoil.base.text import CLEAN, is_clean
 from counterfoil.operations.verbs import AMOUNTS
+from counterfoil.payouts.batches.policies import APPROVERS_MAX
 
 
 class RequestModel(BaseModel):
@@ -119,6 +120,13 @@ class LineRequest(RequestModel):
     debit: AccountName
     credit: AccountName
     amount: Amount
+
+
+class TierRequest(RequestModel):
+    """More than `above` minor units takes the approval of so many people."""
+
+    above: AmountFromZero
+    approvers: int = Field(ge=1, le=APPROVERS_MAX)
 
 
 @shows(Step)

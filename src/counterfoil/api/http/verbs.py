@@ -11,7 +11,7 @@ from psycopg import Connection
 from pydantic import BaseModel, Field, StringConstraints, create_model
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import Amount, Instant, Reason, Text, id_in_path
+from counterfoil.api.http.fields import Amount, AmountFromZero, AssetCode, Instant, ProgramId, Reason, Text, id_in_path, id_of
 from counterfoil.api.http.history import CUT, history
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.names import camel
@@ -22,6 +22,7 @@ from counterfoil.api.http.schemas import (
     Paged,
     RequestModel,
     StepView,
+    TierRequest,
     ViewModel,
     WriteResult,
     answer,
@@ -158,7 +159,7 @@ def _route(noun: verbs.Noun, verb: verbs.Verb) -> Callable[..., Response]:
 
     def route(id: str, body: Any, call: ApiCall) -> Response:  # noqa: A002 - the name in the address
         reason = str(getattr(body, "reason", None) or "")
-        taken = {one.name: _taken(getattr(body, one.name)) for one in verb.takes}
+        taken = {one.name: taken_of(getattr(body, one.name)) for one in verb.takes}
 
         def act(conn: Connection[Any]) -> Done:
             saying = verbs.VerbCall(
@@ -190,31 +191,52 @@ def _route(noun: verbs.Noun, verb: verbs.Verb) -> Callable[..., Response]:
     return route
 
 
-def _taken(given: Any) -> Any:
-    """A value as a verb takes it: lines as movements, all else as it is."""
-    if isinstance(given, list):
-        return tuple(verbs.VerbLine(one.debit, one.credit, one.amount) for one in given)
-    return given
+def taken_of(given: Any) -> Any:
+    """A value as a verb or an act takes it: lines as movements, tiers as pairs, a list of nothing as nothing, all else as it is."""
+    if not isinstance(given, list):
+        return given
+    return tuple(_part_taken(one) for one in given) or None
+
+
+def _part_taken(one: Any) -> Any:
+    if isinstance(one, LineRequest):
+        return verbs.VerbLine(one.debit, one.credit, one.amount)
+    return (one.above, one.approvers) if isinstance(one, TierRequest) else one
 
 
 def body_of(noun: verbs.Noun, verb: verbs.Verb) -> type[BaseModel]:
     """The body of a verb's request: its fields, its reason, the state in which the thing was seen."""
-    fields: dict[str, Any] = {one.name: _field(one) for one in verb.takes}
+    fields: dict[str, Any] = {one.name: field_in_body(one) for one in verb.takes}
     if verb.reason:
         fields["reason"] = (Reason, Field(description="Why. Kept in the action log."))
     name = camel(f"{noun.name}_{verb.name}_asked")
     return create_model(name[0].upper() + name[1:], __base__=_Said, __doc__=verb.effect, **fields)
 
 
-def _field(one: verbs.Field) -> tuple[Any, Any]:
-    kind: Any = {
-        "text": Annotated[Text, StringConstraints(max_length=verbs.TEXT_MAX)],
+def field_in_body(one: verbs.Field) -> tuple[Any, Any]:
+    """A field as it stands in a request's body: its type with its limits, and what is said of it."""
+    examples = [one.example] if one.example and one.kind in ("text", "choice") else None
+    if one.default is not None:
+        return _kind(one), Field(one.default, description=one.help)
+    if one.required:
+        return _kind(one), Field(description=one.help, examples=examples)
+    return _kind(one) | None, Field(None, description=one.help, examples=examples)
+
+
+def _kind(one: verbs.Field) -> Any:
+    text = StringConstraints(max_length=one.length_max, pattern=one.pattern or None)
+    kinds: dict[str, Any] = {
+        "text": Annotated[Text, text],
         "choice": Literal[one.choices or ("",)],
         "moment": Instant,
-        "amount": Amount,
+        "amount": Amount if one.least is None else AmountFromZero,
         "lines": Annotated[list[LineRequest], Field(min_length=1, max_length=verbs.LINES_MAX)],
-    }[one.kind]
-    examples = [one.example] if one.example else None
-    if one.required:
-        return kind, Field(description=one.help, examples=examples)
-    return kind | None, Field(None, description=one.help, examples=examples)
+        "flag": bool,
+        "number": Annotated[int, Field(ge=one.least, le=one.most)],
+        "words": Annotated[list[Annotated[str, text]], Field(min_length=1, max_length=one.most, examples=[one.example.split()])],
+        "id": id_of(one.prefix),
+        "program": ProgramId,
+        "asset": AssetCode,
+        "tiers": Annotated[list[TierRequest], Field(max_length=one.most)],
+    }
+    return kinds[one.kind]

@@ -34,7 +34,9 @@ PARTS: Final = (
     ("steps", ("step", "at", "fromState", "verb", "toState", "actor", "reason")),
     ("actions", ("at", "actor", "verb", "reason")),
 )
-MONEY: Final = ("amount", "lines")
+MONEY: Final = ("amount", "lines", "tiers")
+SEVERAL: Final = ("words", "tiers")
+METAVARS: Final = {"tiers": "ABOVE=PEOPLE"}
 LINE_HELP: Final = "One movement, such as provider_fee,clearing:simulator,12.00; repeat it."
 FILE_HELP: Final = 'JSON: {"lines": [{"debit", "credit", "amount"}]}; - reads standard input.'
 
@@ -157,7 +159,7 @@ def _parameters(noun: Noun, verb: Verb) -> list[inspect.Parameter]:
 def _options(one: Field) -> Sequence[inspect.Parameter]:
     """The flags of one field; of lines `--line`, as often as there are, or a file."""
     if one.kind != "lines":
-        return [_option(one)]
+        return [option_of(one)]
     named = {
         "lines": Annotated[list[str] | None, typer.Option("--line", metavar="DEBIT,CREDIT,AMOUNT", help=LINE_HELP)],
         "file": Annotated[Path | None, typer.Option("--file", help=FILE_HELP)],
@@ -166,11 +168,26 @@ def _options(one: Field) -> Sequence[inspect.Parameter]:
     return [inspect.Parameter(name, plain, annotation=kind, default=None) for name, kind in named.items()]
 
 
-def _option(one: Field) -> inspect.Parameter:
-    kind: Any = StrEnum(one.name, {word: word for word in one.choices}) if one.choices else str
+def option_of(one: Field) -> inspect.Parameter:
+    """A field as an option, or as an argument where it stands without its name."""
     flag = f"--{(one.short or one.name).replace('_', '-')}"
-    option = typer.Argument(metavar=one.name.upper(), help=one.help) if one.bare else typer.Option(flag, help=one.help)
-    wanted: Any = kind if one.required else kind | None
-    annotation = Annotated[wanted, option]
-    default = inspect.Parameter.empty if one.required else None
-    return inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+    if one.bare:
+        option: Any = typer.Argument(metavar=(one.short or one.name).upper(), help=one.help)
+    elif one.kind == "number":
+        option = typer.Option(flag, help=one.help, min=one.least, max=one.most)
+    else:
+        option = typer.Option(flag, help=one.help, metavar=METAVARS.get(one.kind))
+    given = one.required or one.default is not None
+    kind = _kind(one)
+    wanted: Any = kind if given and one.kind not in SEVERAL else kind | None
+    default = one.default if one.default is not None else inspect.Parameter.empty if one.required else None
+    if one.kind == "flag":
+        default = False
+    return inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[wanted, option], default=default)
+
+
+def _kind(one: Field) -> Any:
+    if one.choices:
+        return StrEnum(one.name, {word: word for word in one.choices})
+    plain: dict[str, Any] = {"flag": bool, "number": int, **dict.fromkeys(SEVERAL, list[str])}
+    return plain.get(one.kind, str)

@@ -3,7 +3,7 @@ log. What takes two people is proposed here, decided among the approvals, and th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -11,25 +11,29 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from psycopg import Connection
 
+from counterfoil.api.derived.acts import agreed, written
 from counterfoil.api.http.calls import WholeInstallation
 from counterfoil.api.http.doorman import origin_in
 from counterfoil.api.http.problems import request_id_of
 from counterfoil.api.http.routing import scopes_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.idempotency import once
-from counterfoil.base.problems import Busy, NotAuthenticated, Problem, ReasonRequired
-from counterfoil.dashboard.settings.acts import ADD_PERSON, MAKE_KEY, PERSON_ACTS, REVOKE_KEY, SET_POLICY, ActCall, ActDone, SettingAct
+from counterfoil.base.problems import Busy, NotAuthenticated, NotFound, Problem, ReasonRequired
+from counterfoil.dashboard.web.fields import field_given
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
-from counterfoil.dashboard.web.nouns import field_given
 from counterfoil.dashboard.web.serving import Served, guarded, refuse_unclean_form, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
-from counterfoil.operations.access.access import ADMINISTER, require
+from counterfoil.ledger.reads.books import known_assets
+from counterfoil.operations.access.access import require
+from counterfoil.operations.access.acts import ADD_PERSON, KEY_ACTS, PERSON_ACTS
+from counterfoil.operations.acts import Act, ActCall, ActDone
 from counterfoil.operations.by_two import done_or_proposed
+from counterfoil.payouts.batches.acts import SET_POLICY
 
-ACTS: Final[Mapping[str, tuple[SettingAct, ...]]] = {
+ACTS: Final[Mapping[str, Sequence[Act]]] = {
     "/admin/people": (ADD_PERSON,),
     "/admin/people/{id}": PERSON_ACTS,
-    "/admin/keys": (MAKE_KEY, REVOKE_KEY),
+    "/admin/keys": KEY_ACTS,
     "/admin/limits": (SET_POLICY,),
 }
 AGAIN: Final = "This form was sent before, and nothing was done a second time. What is told once was told then."
@@ -43,14 +47,14 @@ def add_setting_forms(router: APIRouter, served: Served) -> None:
             _add_form(router, served, pages[path], act)
 
 
-def _add_form(router: APIRouter, served: Served, page: DashboardPage, act: SettingAct) -> None:
+def _add_form(router: APIRouter, served: Served, page: DashboardPage, act: Act) -> None:
     @router.post(f"{page.path}/{act.name}")
     async def form(request: Request) -> Response:
         filled = {name: str(value) for name, value in (await request.form()).items()}
         return await run_in_threadpool(guarded, served, request, lambda: _asked(served, request, page, act, filled))
 
 
-def _asked(served: Served, request: Request, page: DashboardPage, act: SettingAct, filled: Mapping[str, str]) -> Response:
+def _asked(served: Served, request: Request, page: DashboardPage, act: Act, filled: Mapping[str, str]) -> Response:
     refuse_other_sites(request)
     session = served.door.who(request)
     refuse_wrong_csrf(session, filled.get("csrf", ""))
@@ -58,9 +62,8 @@ def _asked(served: Served, request: Request, page: DashboardPage, act: SettingAc
     typed = {one.name: filled.get(one.name, "") for one in act.takes} | {"reason": filled.get("reason", ""), "act": act.name}
     try:
         refuse_unclean_form(filled)
-        require(session.caller, ADMINISTER, act.area)
-        if session.caller.program_id is not None:
-            raise WholeInstallation(program=session.caller.program_id)
+        require(session.caller, act.permission, act.area)
+        _refuse_program(act, session.caller.program_id, filled)
         if confirmed and not typed["reason"].strip():
             raise ReasonRequired(verb=act.name, field="reason", limit="at least one word")
         told = _done(served, request, session, act, filled, commit=confirmed)
@@ -73,9 +76,15 @@ def _asked(served: Served, request: Request, page: DashboardPage, act: SettingAc
     return shown(served, page, request, session, typed=typed | {"preview": told["receipt"], "key": served.wiring.make_id("key")})
 
 
-def _done(
-    served: Served, request: Request, session: Session, act: SettingAct, filled: Mapping[str, str], *, commit: bool
-) -> dict[str, str]:
+def _refuse_program(act: Act, only: str | None, filled: Mapping[str, str]) -> None:
+    """Whoever sees one program does what is of it, and nothing of the whole installation. Raises WholeInstallation, NotFound."""
+    if only is not None and act.whole:
+        raise WholeInstallation(program=only)
+    if only is not None and filled.get("program_id", only) != only:
+        raise NotFound(what="program", id=filled["program_id"][:64])
+
+
+def _done(served: Served, request: Request, session: Session, act: Act, filled: Mapping[str, str], *, commit: bool) -> dict[str, str]:
     """What came of it, as the page says it; without `commit` it is done and rolled back. A secret is told to this answer alone."""
     caller, now = session.caller, served.wiring.clock()
     asked = {one.name: filled.get(one.name, "").strip() for one in act.takes}
@@ -84,7 +93,8 @@ def _done(
     known = scopes_of(request.app.routes)
 
     def work(conn: Connection[Any]) -> dict[str, str]:
-        taken = {one.name: field_given(one, asked, None) for one in act.takes}
+        asset = known_assets(conn).get(asked.get("asset", ""))
+        taken = {one.name: field_given(one, asked, asset) for one in act.takes}
         call = ActCall(conn, subject_id, caller, now, served.wiring.make_id, served.entropy, reason or "looked at", taken, known)
         about, told = _said(act, call, secrets)
         record_action(
@@ -98,15 +108,17 @@ def _done(
             request_id=request_id_of(request),
             origin=origin_in(request, caller),
             at=now,
-            payload=asked,
+            payload=written(act, taken) | {"reason": reason},
         )
         return told
 
-    with served.database.transaction(commit=commit) as conn:
+    with served.database.transaction(commit=commit, program_id=caller.program_id) as conn:
         if not commit:
             return work(conn)
         scope = f"{caller.scope}:{act.action}:form"
         answer = once(conn, scope, filled.get("key", ""), {"subject": subject_id, **asked}, lambda: work(conn), now=now)
+    if (services := getattr(request.app.state, "services", None)) is not None:  # pages may be served without the API
+        services.keys.forget()
     told: dict[str, str] = answer.get()
     if answer.replayed:
         return told | {"again": AGAIN}
@@ -115,19 +127,19 @@ def _done(
     return told | ({"secret": secrets[-1]} if secrets and "proposal" not in told else {})
 
 
-def _said(act: SettingAct, call: ActCall, secrets: list[str]) -> tuple[str, dict[str, str]]:
+def _said(act: Act, call: ActCall, secrets: list[str]) -> tuple[str, dict[str, str]]:
     """Do it, or propose it: which thing it is about, and what is said of it."""
     done: list[ActDone] = []
 
     def acted() -> str:
-        done.append(act.do(call))
+        done.append(act.do(act.settled(call)))
         secrets.extend(filter(None, [done[-1].secret]))
         return done[-1].subject_id
 
     if act.two is None:
         return acted(), {"receipt": done[-1].told}
     made = done_or_proposed(
-        call.conn, act.two(call), acted, proposal_id=lambda: call.make_id("prop"), reason=call.reason, by=call.by, now=call.now
+        call.conn, agreed(act, call), acted, proposal_id=lambda: call.make_id("prop"), reason=call.reason, by=call.by, now=call.now
     )
     if made is None:
         return done[-1].subject_id, {"receipt": done[-1].told}

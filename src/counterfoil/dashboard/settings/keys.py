@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from counterfoil.base.ids import valid_id
-from counterfoil.dashboard.settings.acts import MAKE_KEY, REVOKE_KEY
 from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.operations.access.access import ApiKey, list_keys
+from counterfoil.operations.access.acts import CREATE_KEY, REVOKE_KEY
 from counterfoil.operations.access.turns import TurnLimits
 
 KEYS_LISTED_MAX: Final = 50
@@ -43,14 +43,14 @@ class KeysAnswer(NamedTuple):
 def keys_answer(ask: SectionContext) -> KeysAnswer:
     """Keys, the newest first."""
     now, limits = ask.clock(), ask.extra.turn_limits
-    offers = (offer(MAKE_KEY), offer(REVOKE_KEY))
+    offers = (offer(CREATE_KEY), offer(REVOKE_KEY))
     if ask.only:
         return KeysAnswer(None, True, None, *offers, (), (), limits, now)
     after = valid_id(ask.params["after"], "key", "after") if ask.params.get("after") else None
     found = list_keys(ask.conn, rows_max=KEYS_LISTED_MAX + 1, after=after)
     shown = tuple(_row(one, now) for one in found[:KEYS_LISTED_MAX])
     more = shown[-1].key.id if len(found) > KEYS_LISTED_MAX else None
-    return KeysAnswer(shown, after is None, more, *offers, approved_acts(ask, (MAKE_KEY,)), tuple(known_programs(ask.conn)), limits, now)
+    return KeysAnswer(shown, after is None, more, *offers, approved_acts(ask, (CREATE_KEY,)), tuple(known_programs(ask.conn)), limits, now)
 
 
 def _row(one: ApiKey, now: datetime) -> KeyRow:

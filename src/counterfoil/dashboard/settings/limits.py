@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
-from counterfoil.dashboard.settings.acts import SET_POLICY
 from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.ledger.reads.books import known_assets, known_programs
 from counterfoil.operations.access.access import SessionRules
 from counterfoil.operations.access.turns import TurnLimits
+from counterfoil.payouts.batches.acts import SET_POLICY
 from counterfoil.payouts.batches.policies import policies_of
 
 PROGRAMS_SHOWN_MAX: Final = 100
@@ -77,7 +77,7 @@ def limits_answer(ask: SectionContext) -> LimitsAnswer:
         ask.extra.door.rules,
         ask.extra.turn_limits,
         offer(SET_POLICY),
-        approved_acts(ask, (SET_POLICY,)) if ask.only is None else (),
+        approved_acts(ask, (SET_POLICY,)),
         tuple(programs),
         tuple(known_assets(ask.conn)),
         ask.clock(),

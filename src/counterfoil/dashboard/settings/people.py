@@ -10,13 +10,14 @@ from psycopg.rows import class_row
 
 from counterfoil.base.ids import valid_id
 from counterfoil.base.problems import NotFound
-from counterfoil.dashboard.settings.acts import ADD_PERSON, PERSON_ACTS, SettingAct
 from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer, refuse_one_program
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.operations.access.access import ApiKey, list_keys
+from counterfoil.operations.access.acts import ADD_PERSON, END_PRINCIPAL, PERSON_ACTS, REVOKE_ROLE
 from counterfoil.operations.access.oidc.attempts import LoginSubject, subjects_of
 from counterfoil.operations.access.sessions import OpenSession, open_sessions
+from counterfoil.operations.acts import Act
 
 PEOPLE_SHOWN_MAX: Final = 50
 KEYS_SHOWN_MAX: Final = 50
@@ -150,10 +151,10 @@ def _rows(conn: Connection[Any], ending: str, **given: Any) -> list[PersonShown]
         return cur.execute(f"{_SELECT} {ending}".encode(), given).fetchall()
 
 
-def _why_not(act: SettingAct, row: PersonShown) -> str | None:
+def _why_not(act: Act, row: PersonShown) -> str | None:
     """Why it cannot be done with them now; None where it can."""
     if row.disabled_at is not None:
         return "it has ended"
-    if row.kind == "service" and not act.of_service:
+    if row.kind == "service" and act is not END_PRINCIPAL:
         return "a service has keys, and no login"
-    return "they hold none" if act.name == "revoke-role" and not row.roles else None
+    return "they hold none" if act is REVOKE_ROLE and not row.roles else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from markupsafe import Markup, escape
 
@@ -23,14 +23,7 @@ BREAK_WORDS: Final = {
 }
 
 
-class Act(NamedTuple):
-    """How a verb is offered: the button's words, and what happens to the money."""
-
-    label: str
-    meaning: str
-
-
-ACTS: Final = {verb.name: Act(verb.label, verb.effect) for verb in BREAK_NOUN.verbs}
+ACTS: Final = {verb.name: verb for verb in BREAK_NOUN.verbs}
 MANY: Final = tuple(verb.name for verb in BREAK_NOUN.verbs if verb.many)
 
 _ID: Final = re.compile(r"[a-z]{2,5}_[0-9A-HJKMNP-TV-Z]{26}")

@@ -7,7 +7,7 @@ proposed here and decided among the approvals.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter, Request
@@ -20,8 +20,9 @@ from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.ids import valid_id
 from counterfoil.base.machine import Step, history_of
-from counterfoil.base.money import Asset, Money, parse_major
-from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, Problem, ReasonRequired
+from counterfoil.base.money import Money
+from counterfoil.base.problems import Busy, NotAuthenticated, Problem, ReasonRequired
+from counterfoil.dashboard.web.fields import field_given
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.web.serving import Served, finish, guarded, refuse_unclean_form, shown
@@ -31,23 +32,18 @@ from counterfoil.operations.access.access import require
 from counterfoil.operations.noun_pages import Elsewhere
 from counterfoil.operations.verbs import (
     AMOUNTS,
-    LINES_MAX,
     PART_ROWS_MAX,
     Field,
     Noun,
     Part,
     Verb,
     VerbCall,
-    VerbLine,
     VerbResult,
     say,
 )
 
 HIDDEN: Final = ("csrf", "expected_state", "confirm")
 RECEIPT: Final = ("done", "made", "begun")
-LINE: Final = ("debit", "credit", "amount")  # with the number of the line behind it, from 0
-DAY_LENGTH: Final = len("2026-11-20")
-NOON: Final = time(12, tzinfo=UTC)
 
 
 class NounFact(NamedTuple):
@@ -228,38 +224,6 @@ def _say(
             payload={name: filled[name] for name in sorted(set(filled) - set(HIDDEN))},
         )
     return said if isinstance(said, VerbResult) else VerbResult("waits for a second person", said.id)
-
-
-def field_given(one: Field, filled: Mapping[str, str], asset: Asset | None) -> Any:
-    """What a form says of a field, amounts in minor units of `asset`. Raises InvalidInput."""
-    if one.kind != "lines":
-        return _value(one, filled.get(one.name, "").strip(), asset)
-    rows = [[filled.get(f"{part}{number}", "").strip() for part in LINE] for number in range(LINES_MAX)]
-    if asset is None:
-        raise InvalidInput(one.name, "movements of a thing that has an asset")
-    return tuple(VerbLine(row[0], row[1], parse_major(row[2], asset, "amount")) for row in rows if any(row))
-
-
-def _value(one: Field, given: str, asset: Asset | None) -> Any:
-    if not given:
-        if one.required:
-            raise InvalidInput(one.name, "something")
-        return None
-    if one.kind == "choice" and given not in one.choices:
-        raise InvalidInput(one.name, f"one of {', '.join(one.choices)}", got=given[:40])
-    if one.kind == "amount":
-        if asset is None:
-            raise InvalidInput(one.name, "an amount of a thing that has an asset")
-        return parse_major(given, asset, one.name)
-    if one.kind == "moment":
-        try:
-            found = datetime.fromisoformat(given)
-        except ValueError:
-            raise InvalidInput(one.name, "a day such as 2026-11-20, or a moment such as 2026-11-20T12:00", got=given[:40]) from None
-        if len(given) == DAY_LENGTH:
-            return datetime.combine(found, NOON)  # the same day wherever it is read
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-    return given
 
 
 def _facts(row: Any) -> tuple[NounFact, ...]:

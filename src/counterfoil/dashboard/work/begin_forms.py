@@ -16,8 +16,8 @@ from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.idempotency import once
 from counterfoil.base.problems import Busy, NotAuthenticated, NotFound, Problem
+from counterfoil.dashboard.web.fields import field_given
 from counterfoil.dashboard.web.navigation import DashboardPage
-from counterfoil.dashboard.web.nouns import field_given
 from counterfoil.dashboard.web.serving import Served, finish, guarded, refuse_unclean_form, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.ledger.reads.books import known_assets

@@ -289,11 +289,13 @@ def authenticate(conn: Connection[Any], secret: str, *, now: datetime) -> Caller
     return Caller(row[0], row[1], row[2], row[3], None, row[4], row[6], scopes=_scopes_in(row[7]))
 
 
-def revoke_key(conn: Connection[Any], key_id: str, *, now: datetime) -> None:
-    """End a key now; sessions that were opened with it end too."""
-    done = conn.execute("update api_key set revoked_at = coalesce(revoked_at, %s) where id = %s", [now, key_id])
-    if done.rowcount == 0:
+def revoke_key(conn: Connection[Any], key_id: str, *, now: datetime) -> str:
+    """End a key now; sessions that were opened with it end too. Returns its name. Raises NotFound."""
+    ended = "update api_key set revoked_at = coalesce(revoked_at, %s) where id = %s returning name"
+    row = conn.execute(ended, [now, key_id]).fetchone()
+    if row is None:
         raise NotFound(what="API key", id=key_id)
+    return str(row[0])
 
 
 def list_keys(conn: Connection[Any], *, rows_max: int, after: str | None = None, principal_id: str | None = None) -> list[ApiKey]:

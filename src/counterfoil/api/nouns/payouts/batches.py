@@ -9,19 +9,20 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
+from counterfoil.api.derived.acts import ActTold, add_act
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Amount, AssetCode, Clean, Instant, Minor, ProgramFilter, ProgramId
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Because, Paged, RequestModel, ViewModel, WriteResult, answer
+from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer
 from counterfoil.ledger.reads.listing import show_program
-from counterfoil.operations.access.access import ADMINISTER, OPERATE, READ
-from counterfoil.operations.by_two import ProposedVerb
+from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.acts import ActCall, ActDone
+from counterfoil.payouts.batches.acts import SET_POLICY
 from counterfoil.payouts.batches.gathering import Wanted, gather_batch
 from counterfoil.payouts.batches.machine import LINES_MAX
-from counterfoil.payouts.batches.policies import APPROVERS_MAX, COOLING_HOURS, HOURS_MAX, TIERS_MAX, Tier, policies_of, set_policy
+from counterfoil.payouts.batches.policies import policies_of
 
 router = routes("Batches")
-_MINOR = "^[0-9]{1,19}$"
 
 
 class BatchRequest(RequestModel):
@@ -53,36 +54,6 @@ class BatchGathered(WriteResult):
     lines: int
     skipped: list[SkippedView]
     skipped_total: int
-
-
-class TierShape(RequestModel):
-    """A batch of more than `above` minor units takes so many people."""
-
-    above: str = Field(pattern=_MINOR, description="Minor units.", examples=["1000000"])
-    approvers: int = Field(ge=1, le=APPROVERS_MAX)
-
-
-class PolicyRequest(Because):
-    """What of a program's payouts in an asset takes people."""
-
-    program_id: ProgramId
-    asset: AssetCode
-    by_rule_max: str = Field(
-        pattern=_MINOR,
-        description="What is paid by rule, in minor units: in batches within 24 hours, and to one payee outside of them. 0: nothing.",
-        examples=["1000000"],
-    )
-    tiers: list[TierShape] = Field(
-        default_factory=list,
-        max_length=TIERS_MAX,
-        description="How many people approve; one, where no tier is reached.",
-    )
-    cooling_hours: int = Field(
-        COOLING_HOURS,
-        ge=0,
-        le=HOURS_MAX,
-        description="For how long a destination is new, and a changed one is not paid.",
-    )
 
 
 class TierView(ViewModel):
@@ -158,32 +129,8 @@ def policies(
     return answer(Paged[PolicyView](data=rows, next_cursor=None))
 
 
-@router.post(
-    "/payout-policies", response_model=PolicySet, responses=BY_TWO, operation_id="payout_policy_set", summary="Set a payout policy"
-)
-def set_one(body: PolicyRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> Response:
-    """Takes two people. The newest counts; payouts that wait are judged by it at once."""
-    tiers = [Tier(int(one.above), one.approvers) for one in body.tiers]
+def _policy_set(one: ActCall, _: ActDone) -> PolicySet:
+    return PolicySet(program_id=one.taken["program_id"], asset=one.taken["asset"])
 
-    def act(conn: Connection[Any]) -> Done:
-        show_program(conn, body.program_id)
-        set_policy(
-            conn,
-            body.program_id,
-            body.asset,
-            by_rule_max=int(body.by_rule_max),
-            tiers=tiers,
-            cooling_hours=body.cooling_hours,
-            reason=body.reason,
-            actor=call.actor,
-            now=call.now,
-        )
-        return Done(body.program_id, PolicySet(program_id=body.program_id, asset=body.asset))
 
-    payload = {
-        "byRuleMax": body.by_rule_max,
-        "coolingHours": body.cooling_hours,
-        "tiers": [{"above": str(one.above), "approvers": one.approvers} for one in tiers],
-    }
-    said = ProposedVerb("payout_policy", "set", f"{body.program_id}:{body.asset}", payload, body.program_id)
-    return call.by_two("payout_policy.set", act, said, asked=body, reason=body.reason)
+add_act(router, SET_POLICY, ActTold(PolicySet, _policy_set))

@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+from counterfoil.cli.core.acts import add_act
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.money import major, to_minor
-from counterfoil.cli.core.output import TABLE, DryRun, Output, say_done, show_rows, waits
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Json, Output, say_done, show_rows
 from counterfoil.cli.core.verbs import noun_app
+from counterfoil.payouts.batches.acts import SET_POLICY
 from counterfoil.payouts.batches.noun import BATCH_NOUN
 
 app = noun_app(BATCH_NOUN)
@@ -46,53 +48,27 @@ def gather(
         show_rows(done["skipped"], ("payoutId", "why"), output)
 
 
-@app.command("policy")
-def policy(
-    asset: Annotated[str | None, typer.Argument(help="Of which asset; absent: show all.")] = None,
-    by_rule: Annotated[str | None, typer.Option("--by-rule", help="Up to what is paid by rule, such as 10000.00; 0 for nothing.")] = None,
-    tier: Annotated[
-        list[str] | None,
-        typer.Option("--tier", metavar="ABOVE=PEOPLE", help="Above this, so many people, such as 50000.00=2; repeat it."),
-    ] = None,
-    cooling_hours: Annotated[int, typer.Option("--cooling-hours", help="For how long a destination is new.", min=0, max=8_760)] = 72,
-    program: Program = "main",
-    reason: Annotated[str | None, typer.Option("--reason", help="Why. Kept in the action log.")] = None,
-    dry_run: DryRun = False,
-    output: Output = TABLE,
-) -> None:
-    """Show what takes people, or set it: what is paid by rule, and how many people approve a batch. Setting it takes two people."""
-    if by_rule is None or asset is None:
+def _tier_said(one: Json, asset: str) -> str:
+    return f"above {major(one['above'], asset)}: {one['approvers']}"
+
+
+def _policies(given: Json) -> bool:
+    """Without an amount, what holds is shown."""
+    if given["by_rule_max"] is None or given["asset"] is None:
+        output = given["output"]
         with asked("read") as client:
-            rows = client.get("/api/payout-policies", programId=program)["data"]
-        shown = [
-            one | {"tiers": ", ".join(f"above {major(t['above'], one['asset'])}: {t['approvers']}" for t in one["tiers"])} for one in rows
-        ]
+            rows = client.get("/api/payout-policies", programId=given["program_id"])["data"]
+        shown = [one | {"tiers": ", ".join(_tier_said(each, one["asset"]) for each in one["tiers"])} for one in rows]
         columns = ("asset", "byRuleMax", "tiers", "coolingHours", "version", "actor", "at", "reason")
-        show_rows(
-            rows if output.value == "json" else shown,
-            columns,
-            output,
-            empty="No policy: every payout is paid when it is due.",
-        )
-        return
-    if reason is None:
+        show_rows(rows if output is Format.JSON else shown, columns, output, empty="No policy: every payout is paid when it is due.")
+        return True
+    if given["reason"] is None:
         raise typer.BadParameter("a reason is needed", param_hint="--reason")
-    with asked("administer") as client:
-        body = {
-            "programId": program,
-            "asset": asset,
-            "byRuleMax": to_minor(by_rule, asset, "by_rule"),
-            "coolingHours": cooling_hours,
-            "tiers": [_tier(one, asset) for one in tier or ()],
-            "reason": reason,
-        }
-        done = client.post("/api/payout-policies", body, dry_run=dry_run)
-    if not waits(done, output):
-        say_done(done, output, f"Payouts in {asset} follow the new policy.")
+    return False
 
 
-def _tier(given: str, asset: str) -> dict[str, Any]:
-    above, _, people = given.partition("=")
-    if not people.isdigit():
-        raise typer.BadParameter("a tier is ABOVE=PEOPLE, such as 50000.00=2", param_hint="--tier")
-    return {"above": to_minor(above, asset, "tier"), "approvers": int(people)}
+def _policy_set(done: Json, output: Format) -> None:
+    say_done(done, output, f"Payouts in {done['asset']} follow the new policy.")
+
+
+add_act(app, SET_POLICY, _policy_set, instead=_policies)

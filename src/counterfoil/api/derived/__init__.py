@@ -1,0 +1,1 @@
+"""Routes that follow from a declaration."""
