@@ -219,6 +219,7 @@ def test_a_file_with_a_bad_row_is_refused_whole_by_line_and_column(
             {"field": "amount", "line": 1, "column": "balance", "got": "1"},
         ),
         ("a.ndjson", b'{"id": \n', {"field": "file", "line": 1}),
+        ("a.ndjson", b"[" * 9_000 + b"\n", {"field": "file", "line": 1}),
         ("a.parquet", b"PAR1", {"field": "file"}),
         ("a.what", b"", {"field": "map.file.format"}),
     ],

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeVar
 
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import ValidationError
 
 from counterfoil.api.http.schemas import RequestModel
+from counterfoil.base.problems import InvalidInput
 
 Body = TypeVar("Body", bound=RequestModel)
 BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
@@ -21,6 +23,17 @@ def parsed(shape: type[Body], body: bytes) -> Body:
     except ValidationError as error:
         found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False)]
         raise RequestValidationError(found) from None
+
+
+def signed_headers(request: Request) -> dict[str, str]:
+    """The headers of a signed message. Raises InvalidInput for a part of the signature that comes twice: which of the two was meant
+    is nothing that two servers in a row need to agree on."""
+    found: dict[str, str] = {}
+    for name, value in request.headers.items():
+        if name in found and (name.startswith("webhook-") or name.endswith("-signature")):
+            raise InvalidInput(name, "once")
+        found[name] = value
+    return found
 
 
 def body_of(shape: type[RequestModel]) -> dict[str, Any]:

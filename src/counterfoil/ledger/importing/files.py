@@ -94,6 +94,8 @@ def _ndjson(path: Path, mapped: ImportMap) -> Iterator[Row]:
                 found = json.loads(text, parse_float=_Number, parse_int=_Number)  # a number stays as it is written
             except json.JSONDecodeError as error:
                 raise InvalidInput("file", "one JSON object in each line", line=line, column=error.colno, detail=error.msg) from error
+            except RecursionError:
+                raise InvalidInput("file", "one JSON object in each line", line=line, detail="deeper than anything that is read") from None
             if not isinstance(found, dict):
                 raise InvalidInput("file", "one JSON object in each line", line=line)
             _refuse_missing(found, mapped, path, line=line)

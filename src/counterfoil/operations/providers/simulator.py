@@ -40,7 +40,7 @@ STATUSES: Final = ("pending", "paid", "failed", "returned")
 CHARGED_BACK: Final = get_args(ChargebackStatus)
 Fact = TypeVar("Fact", ChargeFact, PayoutFact, ChargebackFact)
 MISREAD_MAX: Final = 200  # characters of what was wrong with it
-MISREAD: Final = (ValueError, KeyError, TypeError, InvalidInput)  # an answer that is not as the provider documents it
+MISREAD: Final = (ValueError, KeyError, TypeError, RecursionError, InvalidInput)  # an answer that is not as the provider documents it
 DOUBTFUL: Final = frozenset({408, 409, 422})  # an earlier request under the same key may have been carried out
 EVENTS_MAX: Final = 500
 OURS: Final = frozenset({401, 403, 404})  # our credentials or address are wrong: nothing was done, and it can be mended
@@ -211,7 +211,7 @@ def _told(response: httpx2.Response) -> str:
     try:
         told = response.json()["error"]
         return f"{response.status_code} {told['code']}: {told['message']}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return f"status {response.status_code}"
 
 
@@ -286,7 +286,7 @@ def _understood(read: Callable[[dict[str, Any]], Fact], body: bytes) -> Fact:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         event = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput("body", "JSON") from error
     if not isinstance(event, dict):
         raise InvalidInput("body", "a JSON object")

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -105,10 +105,15 @@ def verify_standard(body: bytes, headers: Mapping[str, str], secret: SigningSecr
     if not any([hmac.compare_digest(ours.encode(), each.encode()) for each in given]):  # noqa: C419 - compare them all
         raise SignatureRefused(event_id=event_id)
     # After the signature: only who knows the secret learns that our clocks differ.
-    age = abs(now - datetime.fromtimestamp(int(stamp), UTC))
-    if age > AGE_MAX:
-        raise TooOld(event_id=event_id, age_seconds=int(age.total_seconds()), limit="300 seconds")
+    refuse_other_times(int(stamp), now, event_id=event_id)
     return event_id
+
+
+def refuse_other_times(stamp: int, now: datetime, **facts: str) -> None:
+    """Raise TooOld where it was signed at another time than about now. `stamp`: seconds since 1970, also of a year that no calendar has."""
+    age_s = abs(now.timestamp() - stamp)
+    if age_s > AGE_MAX.total_seconds():
+        raise TooOld(age_seconds=int(age_s), limit="300 seconds", **facts)
 
 
 class NewWebhook(NamedTuple):
@@ -223,7 +228,7 @@ def _meant(body: bytes) -> bytes:
         if isinstance(said, dict):
             said = {name: value for name, value in said.items() if name not in DELIVERY_COUNTS}
         return canonical_json(said, ascii_only=True).encode()
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
 
 

@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import Field
 
+from counterfoil.api.http.bodies import signed_headers
 from counterfoil.api.http.calls import Services, services_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import ViewModel, answer
@@ -34,17 +35,16 @@ class WebhookTaken(ViewModel):
 async def webhook(request: Request, provider: Annotated[str, Path(pattern="^[a-z][a-z0-9_-]{0,39}$")]) -> Response:
     """Answers 200 once it is stored durably, also when it came before. 401 when the signature does not hold."""
     services, body = services_of(request), await request.body()
-    headers = dict(request.headers.items())
-    new = await run_in_threadpool(_take, services, provider, body, headers, services.wiring.clock())
+    new = await run_in_threadpool(_take, services, provider, body, request, services.wiring.clock())
     return answer(WebhookTaken(duplicate=not new))
 
 
-def _take(services: Services, provider: str, body: bytes, headers: dict[str, str], now: datetime) -> bool:
+def _take(services: Services, provider: str, body: bytes, request: Request, now: datetime) -> bool:
     known = services.wiring.providers.get(provider)
     if known is None:
         raise NotFound(what="provider", id=provider)
     try:
-        event_id, event_type = known.verify(body, headers, now=now)
+        event_id, event_type = known.verify(body, signed_headers(request), now=now)
     except (NotAuthenticated, InvalidInput) as refusal:
         _count(services, provider, refusal, now)
         raise

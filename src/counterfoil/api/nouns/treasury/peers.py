@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import Field
 
+from counterfoil.api.http.bodies import signed_headers
 from counterfoil.api.http.calls import Services, services_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import ViewModel
@@ -57,7 +58,7 @@ async def ask_batch(request: Request, peer: PeerName) -> Response:
     """As asked one by one: each message has its own key and its own answer, and one that is refused or fails spoils no other. The same
     batch again, or some of its messages in another, is answered as before."""
     services, body = services_of(request), await request.body()
-    headers = dict(request.headers.items())
+    headers = signed_headers(request)
     return await run_in_threadpool(_batch_answered, services, peer, body, headers, services.wiring.clock())
 
 
@@ -66,7 +67,7 @@ async def ask(request: Request, peer: PeerName, message: Message) -> Response:
     """Another server's coordinator has our agents promise, apply or release their part. The same question again is answered as before; the
     same transaction with another content is refused."""
     services, body = services_of(request), await request.body()
-    headers = dict(request.headers.items())
+    headers = signed_headers(request)
     return await run_in_threadpool(_answered, services, peer, message, body, headers, services.wiring.clock())
 
 
