@@ -249,6 +249,6 @@ def refuse_other_sites(request: Request) -> None:
 
 
 def refuse_wrong_csrf(session: Session, given: str) -> None:
-    """Raise FormNotOurs unless the form carries the session's own token."""
-    if session.csrf is None or not hmac.compare_digest(session.csrf.encode(), given.encode()):
+    """Raise FormNotOurs unless the form carries the session's own token; a login of the command line has none, and sends no forms."""
+    if not session.csrf or not hmac.compare_digest(session.csrf.encode(), given.encode()):
         raise FormNotOurs(field="csrf")
