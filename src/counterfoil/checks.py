@@ -35,6 +35,7 @@ from counterfoil.settlement.invariants import MONITORS as SETTLEMENT_MONITORS
 from counterfoil.settlement.treasury.invariants import INVARIANTS as TREASURY_INVARIANTS
 from counterfoil.treasury.agents.invariants import INVARIANTS as AGENT_INVARIANTS
 from counterfoil.treasury.carbon.invariants import INVARIANTS as CARBON_INVARIANTS
+from counterfoil.treasury.carbon.invariants import MONITORS as CARBON_MONITORS
 from counterfoil.treasury.two_phase.invariants import INVARIANTS as TWO_PHASE_INVARIANTS
 
 INVARIANTS_OF_PARTS: Final[Sequence[Invariant]] = (
@@ -70,4 +71,5 @@ MONITORS_OF_PARTS: Final[Sequence[Invariant]] = (
     *OPERATIONS_MONITORS,
     *WEBHOOK_OUT_MONITORS,
     *PROOF_MONITORS,
+    *CARBON_MONITORS,
 )

@@ -52,6 +52,7 @@ READ, AUDIT, OPERATE, POST, CLOSE, ADMINISTER = (
 ENERGY = {"reference": "m", "agentId": f"agent_{ID}", "region": "DE", "wattHours": 1} | {
     name: f"2026-01-01T0{hour}:00:00Z" for hour, name in enumerate(("startsAt", "endsAt"))
 }
+BILL = {"programId": PROGRAM, "reference": "b", "firstDay": "2026-01-01", "lastDay": "2026-01-01", "lines": []}
 CREDIT = {"programId": PROGRAM, "registry": "r", "series": "s", "firstSerial": 1, "lastSerial": 2, "vintage": 2025} | {
     "reference": "o",
     **BECAUSE,
@@ -277,6 +278,9 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", f"/api/agents/agent_{ID}/verify", None, READ),
     ("GET", f"/api/agents/agent_{ID}/explain", None, READ),
     ("POST", "/api/carbon/energy", {"programId": PROGRAM, "records": [ENERGY]}, OPERATE),
+    ("POST", "/api/carbon/bills", BILL, OPERATE),
+    ("GET", "/api/carbon/bills", None, READ),
+    ("GET", f"/api/carbon/bills/cbill_{ID}", None, READ),
     ("POST", "/api/carbon/syncs", {}, OPERATE),
     ("GET", "/api/carbon/syncs", None, READ),
     ("GET", "/api/carbon/verify?date=2026-01-01", None, READ),

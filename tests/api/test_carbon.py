@@ -101,3 +101,24 @@ def test_credits_are_bought_retired_and_never_move_again(carbon_server: Office) 
     assert send(office, "retirements", retire, role="controller")[1]["field"] == "first_serial"
     assert office.ask("GET", "/api/carbon/credits").json()["data"][0]["retired"] == 10
     assert office.ask("GET", "/api/carbon/retirements").json()["data"][0]["lastSerial"] == 20
+
+
+def test_a_bill_is_held_against_the_books_day_by_day(carbon_server: Office) -> None:
+    office = carbon_server
+    day = (datetime.now(UTC) - timedelta(days=9)).date()
+    lines = [{"region": "DE", "day": str(day), "wattHours": 1_000_000, "grams": 362_874}]
+    given = {"programId": PROGRAM, "reference": fresh("bill"), "firstDay": str(day), "lastDay": str(day), "lines": lines}
+    status, bill = send(office, "bills", given)
+    assert (status, bill["source"], bill["grams"], bill["lines"]) == (201, "watttime", "362874", 1)
+    assert send(office, "bills", given)[1]["id"] == bill["id"], "the same again is the bill that is known"
+    assert send(office, "bills", given | {"lines": []})[1]["field"] == "reference"
+    assert send(office, "bills", given | {"lines": [lines[0] | {"grams": 10**16}]})[0] == 422
+    found = office.ask("GET", f"/api/carbon/bills/{bill['id']}").json()
+    assert (found["verdict"], found["compared"], found["agree"], found["billed"]) == ("BREAK", 1, 0, "362874")
+    assert found["days"][0]["why"].endswith("counts 1000000 Wh, and no energy of that day was recorded here")
+    [listed] = [one for one in office.ask("GET", "/api/carbon/bills").json()["data"] if one["id"] == bill["id"]]
+    assert (listed["verdict"], listed["difference"]) == ("BREAK", "-362874")
+    verified = office.ask("GET", f"/api/carbon/verify?date={day}").json()
+    assert (verified["verdict"], verified["billing"], verified["billDays"][0]["billed"]) == ("BREAK", "BREAK", "362874")
+    missing = office.ask("GET", "/api/carbon/bills/cbill_01KA0000000000000000000000")
+    assert (missing.status_code, missing.json()["what"]) == (404, "carbon bill")

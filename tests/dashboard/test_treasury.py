@@ -45,7 +45,7 @@ def test_agents_transactions_and_carbon_are_listed_with_what_needs_a_look(desk: 
     for said in ("task 7", "40.00", "12m", "0 of 2", "1 pending for more than five minutes, of 2"):
         assert said in transactions.text.replace("<wbr>", ""), said
     assert [row["id"] for row in late["rows"]] == [one]
-    for said in ("SYNC_LAG", "No source is set up", "never asked"):
+    for said in ("SYNC_LAG", "No source is set up", "never asked", "No bill of the source was imported"):
         assert said in carbon.text.replace("<wbr>", ""), said
     assert told["found"]["verdict"] == "NOTHING", "an empty day is not green"
     assert "No such agent" in frozen.text

@@ -53,8 +53,9 @@ from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.settlement.treasury.treasury import TreasuryMovement, move_fees
 from counterfoil.treasury.agents.agents import NewMandate, create_agent, freeze_agent, grant_mandate
 from counterfoil.treasury.agents.model import account_name
+from counterfoil.treasury.carbon.billing import NewBill, import_bill
 from counterfoil.treasury.carbon.credits import NewCredit, buy_credits, retire_credits
-from counterfoil.treasury.carbon.model import EMITTED, emissions_of, open_unit
+from counterfoil.treasury.carbon.model import EMITTED, CarbonMeans, emissions_of, open_unit
 from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
 from counterfoil.treasury.two_phase.transactions import NewParticipant, NewTransaction, advance, begin_transaction
 from counterfoil.wiring import CHECKS, TABLES
@@ -281,6 +282,8 @@ def _carbon(conn: Connection[Any], agent: str) -> None:
         space=CARBON_EMIT,
     )
     post_all(conn, [ProgramJournal(PROGRAM, journal)], now=at)
+    ago = at.date() - timedelta(days=10)
+    import_bill(conn, CarbonMeans(), make_id("cbill"), PROGRAM, NewBill("watttime", "b-1", ago, ago, []), actor="t", now=at)
     lot = NewCredit("Verra", "VCS-1", 1, 10, 1_000_000, 2025, "order")
     credit = buy_credits(conn, make_id("credit"), PROGRAM, lot, reason="r", actor="t", now=at).id
     given: dict[str, Any] = {"agent_id": agent, "reason": "r", "actor": "t", "now": at}

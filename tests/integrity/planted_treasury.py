@@ -20,6 +20,11 @@ AGENTS: Final[dict[str, dict[str, str]]] = {
         "a retirement is made larger": "update carbon_retirement set grams = grams + 1",
         "a credit is taken out": "delete from carbon_credit",
     },
+    "CARBON_BILLED": {
+        "the source bills what is not in the books": """insert into carbon_bill_line (bill_id, program_id, region, day, watt_hours, grams)
+            select id, program_id, 'FR', first_day, 1, 1 from carbon_bill""",
+        "grams of a day are not on its bill": "update carbon_posting set day = (select first_day from carbon_bill)",
+    },
     "CARBON_FIGURES": {
         "a figure is made larger": "update carbon_posting set total = total + 1",
     },

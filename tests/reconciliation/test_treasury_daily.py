@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from counterfoil.base.edge import Database
+from counterfoil.base.edge import Database, make_id
+from counterfoil.treasury.carbon.billing import BillLine, NewBill, import_bill
 from counterfoil.wiring import JOBS
 from tests.api.office import wiring_for
 from tests.builders import NOW, PROGRAM
@@ -75,6 +76,16 @@ def test_a_day_whose_window_is_over_is_a_break_that_it_finds_and_names(office: C
     assert (by["treasury_differs"]["carbon"], by["treasury_differs"]["carbon_days"]) == ("BREAK", {DAY.isoformat(): "BREAK"})
     office.now = NOW + timedelta(days=11)
     assert JOB.run(context(office)).failed == 0, "long after its window: the source is no longer asked, either"
+
+
+def test_a_bill_of_the_source_is_looked_at_for_ever_also_of_a_program_without_agents(office: CarbonOffice) -> None:
+    with office.database.transaction() as conn:
+        long_ago = DAY - timedelta(days=200)
+        new = NewBill("watttime", "2026-01", long_ago, long_ago + timedelta(days=9), [BillLine("DE", long_ago, 5, 5)])
+        import_bill(conn, office.means, make_id("cbill"), PROGRAM, new, actor="test", now=office.now)
+    assert JOB.run(context(office)).failed == 1
+    by = dict(told(office))
+    assert (by["treasury_differs"]["bills"], by["treasury_differs"]["carbon"]) == ({"watttime 2026-01": "BREAK"}, "NOTHING")
 
 
 def test_a_worker_that_ends_in_the_middle_leaves_the_day_to_the_next(office: CarbonOffice) -> None:

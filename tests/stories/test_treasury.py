@@ -49,7 +49,8 @@ def the_daily_checks_are_asked_by_hand(desk: Desk, terminal: Terminal, known: di
     assert (code, told((code, said))["handled"]) == (0, 3), said
     assert terminal.ask("/api/admin/ops/run/treasury-daily", {}, role="operator")["failed"] == 0
     events = terminal.rows("/api/events?name=treasury_checked")
-    assert events[0]["payload"] == {"agents": 3, "differ": 0, "pending": 0, "carbon": "NOTHING", "carbon_days": {}}
+    nothing = {"carbon": "NOTHING", "carbon_days": {}, "bills": {}, "bills_differ": 0}
+    assert events[0]["payload"] == {"agents": 3, "differ": 0, "pending": 0} | nothing
 
 
 def an_agent_is_reconciled_by_hand(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:
@@ -147,6 +148,7 @@ def carbon_is_synced_and_verified(desk: Desk, terminal: Terminal, known: dict[st
     code, said = terminal("carbon", "verify", "--date", str(day))
     assert (code, "AGREES" in said) == (0, True), said
     assert terminal.ask(f"/api/carbon/verify?date={day}")["lines"][0]["ledger"] == "362874"
+    a_bill_of_the_source_is_held_against_the_books(terminal, str(day))
     code, said = terminal("carbon", "verify", "--date", str(day - timedelta(days=7)))
     assert (code, "nothing was compared" in " ".join(said.split())) == (1, True), "an empty day is not green"
     words = ("--registry", "Verra", "--series", "VCS-191-2025", "--first", "1", "--last", "100", "--vintage", "2025")
@@ -156,6 +158,26 @@ def carbon_is_synced_and_verified(desk: Desk, terminal: Terminal, known: dict[st
     code, said = terminal("carbon", "retire", *serials)
     assert (code != 0, "not retired" in said) == (True, True)
     assert terminal.ask("/api/carbon/credits")["data"][0]["retired"] == 2
+
+
+def a_bill_of_the_source_is_held_against_the_books(terminal: Terminal, day: str) -> None:
+    """T8: what the source billed of that day; a bill that counts more is lag at first, and taken back it agrees."""
+    file = terminal.folder / "bill.csv"
+    file.write_text(f"region,day,watt_hours,grams\nDE,{day},2000000,725748\n")
+    period = ("--from", day, "--to", day)
+    for _ in range(2):
+        code, said = terminal("carbon", "import-bill", str(file), "--reference", "bill 1", *period)
+        assert (code, "AGREES. bill 1" in said) == (0, True), said
+    file.write_text(f"region,day,watt_hours,grams\nDE,{day},1,100\n")
+    code, said = terminal("carbon", "import-bill", str(file), "--reference", "bill 2", *period)
+    assert (code, "SYNC_LAG" in said) == (1, True), said
+    code, said = terminal("carbon", "verify", "--date", day)
+    assert (code, "SYNC_LAG. DE: bill 1 and bill 2 together count 2000001 Wh" in " ".join(said.split())) == (1, True), said
+    file.write_text(f"region,day,watt_hours,grams\nDE,{day},-1,-100\n")
+    assert terminal("carbon", "import-bill", str(file), "--reference", "bill 3", *period)[0] == 0
+    bills = terminal.ask("/api/carbon/bills")["data"]
+    assert [(one["reference"], one["verdict"]) for one in bills] == [(f"bill {number}", "AGREES") for number in (3, 2, 1)]
+    assert terminal("carbon", "check-bill", bills[0]["id"])[0] == 0
 
 
 def the_month_is_reported(desk: Desk, terminal: Terminal, known: dict[str, str]) -> None:

@@ -45,7 +45,7 @@ from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
 from counterfoil.api.nouns.reports import monthly
 from counterfoil.api.nouns.settlement import affiliates, escrows, fees, intents, invoices, settlements, treasury, usage
-from counterfoil.api.nouns.treasury import agents, carbon, peers, transactions
+from counterfoil.api.nouns.treasury import agents, carbon, carbon_bills, peers, transactions
 from counterfoil.base.edge import Database
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations.access.access import DEFAULT_RULES, SessionRules
@@ -86,6 +86,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     agents.router,
     transactions.router,
     carbon.router,
+    carbon_bills.router,
     monthly.router,
     affiliates.router,
     affiliates.commissions,

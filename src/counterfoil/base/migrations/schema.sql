@@ -378,6 +378,25 @@ call_standing: answer jsonb
 call_standing: answered_at timestamp with time zone
 call_standing: applied_at timestamp with time zone
 call_standing: closed_at timestamp with time zone
+carbon_bill: id text not null
+carbon_bill: program_id text not null
+carbon_bill: source text not null
+carbon_bill: reference text not null
+carbon_bill: first_day date not null
+carbon_bill: last_day date not null
+carbon_bill: lines integer not null
+carbon_bill: watt_hours bigint not null
+carbon_bill: grams bigint not null
+carbon_bill: digest text not null
+carbon_bill: final_at timestamp with time zone not null
+carbon_bill: actor text not null
+carbon_bill: at timestamp with time zone not null
+carbon_bill_line: bill_id text not null
+carbon_bill_line: program_id text not null
+carbon_bill_line: region text not null
+carbon_bill_line: day date not null
+carbon_bill_line: watt_hours bigint not null
+carbon_bill_line: grams bigint not null
 carbon_credit: id text not null
 carbon_credit: program_id text not null
 carbon_credit: registry text not null
@@ -2081,6 +2100,18 @@ call_answer: call_answer_id_fkey FOREIGN KEY (id) REFERENCES call(id)
 call_answer: call_answer_kind CHECK ((kind = ANY (ARRAY['accepted'::text, 'later'::text, 'refused'::text, 'unclear'::text])))
 call_answer: call_answer_pkey PRIMARY KEY (id)
 call_answer: call_answer_state CHECK ((state = ANY (ARRAY['stored'::text, 'applied'::text])))
+carbon_bill: carbon_bill_counts_once UNIQUE (program_id, source, reference)
+carbon_bill: carbon_bill_period CHECK (((last_day >= first_day) AND (last_day <= (first_day + 366))))
+carbon_bill: carbon_bill_pkey PRIMARY KEY (id)
+carbon_bill: carbon_bill_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+carbon_bill: carbon_bill_reference CHECK (((length(reference) >= 1) AND (length(reference) <= 100)))
+carbon_bill: carbon_bill_source CHECK (((length(source) >= 1) AND (length(source) <= 60)))
+carbon_bill_line: carbon_bill_line_bill_id_fkey FOREIGN KEY (bill_id) REFERENCES carbon_bill(id) DEFERRABLE INITIALLY DEFERRED
+carbon_bill_line: carbon_bill_line_energy CHECK (((watt_hours >= '-1000000000000000'::bigint) AND (watt_hours <= '1000000000000000'::bigint)))
+carbon_bill_line: carbon_bill_line_grams CHECK (((grams >= '-1000000000000000'::bigint) AND (grams <= '1000000000000000'::bigint)))
+carbon_bill_line: carbon_bill_line_pkey PRIMARY KEY (bill_id, region, day)
+carbon_bill_line: carbon_bill_line_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+carbon_bill_line: carbon_bill_line_region CHECK ((region ~ '^[A-Z0-9_]{2,40}$'::text))
 carbon_credit: carbon_credit_first CHECK ((first_serial > 0))
 carbon_credit: carbon_credit_grams CHECK (((grams_each >= 1) AND (grams_each <= '1000000000000'::bigint)))
 carbon_credit: carbon_credit_pkey PRIMARY KEY (id)
@@ -2931,6 +2962,8 @@ break: CREATE INDEX break_waits ON public.break USING btree (due_on) WHERE (stat
 call: CREATE INDEX call_by_time ON public.call USING btree (provider, announced_at)
 call: CREATE INDEX call_of_key ON public.call USING btree (provider, key)
 call_answer: CREATE INDEX call_answer_due ON public.call_answer USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+carbon_bill: CREATE INDEX carbon_bill_of_days ON public.carbon_bill USING btree (program_id, first_day, last_day)
+carbon_bill_line: CREATE INDEX carbon_bill_line_of_day ON public.carbon_bill_line USING btree (program_id, day, region)
 carbon_credit: CREATE INDEX carbon_credit_of_series ON public.carbon_credit USING btree (registry, series, first_serial)
 carbon_energy: CREATE INDEX carbon_energy_of_agent ON public.carbon_energy USING btree (agent_id, day)
 carbon_energy: CREATE INDEX carbon_energy_of_day ON public.carbon_energy USING btree (day, region, agent_id)
@@ -3219,6 +3252,14 @@ call: CREATE TRIGGER is_sealed AFTER INSERT ON public.call REFERENCING NEW TABLE
 call_answer: CREATE TRIGGER call_answer_is_not_truncated BEFORE TRUNCATE ON public.call_answer FOR EACH STATEMENT EXECUTE FUNCTION call_answer_keeps_its_word() -- always
 call_answer: CREATE TRIGGER call_answer_keeps_its_word BEFORE DELETE OR UPDATE ON public.call_answer FOR EACH ROW EXECUTE FUNCTION call_answer_keeps_its_word() -- always
 call_answer: CREATE TRIGGER is_sealed AFTER INSERT ON public.call_answer REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_call_answer() -- always
+carbon_bill: CREATE TRIGGER carbon_bill_is_over_its_lines BEFORE INSERT ON public.carbon_bill FOR EACH ROW EXECUTE FUNCTION carbon_bill_is_over_its_lines()
+carbon_bill: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.carbon_bill FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_bill: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.carbon_bill FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_bill: CREATE TRIGGER is_sealed AFTER INSERT ON public.carbon_bill REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_carbon_bill() -- always
+carbon_bill_line: CREATE TRIGGER carbon_bill_is_over_its_lines BEFORE INSERT ON public.carbon_bill_line FOR EACH ROW EXECUTE FUNCTION carbon_bill_is_over_its_lines()
+carbon_bill_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.carbon_bill_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_bill_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.carbon_bill_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+carbon_bill_line: CREATE TRIGGER is_sealed AFTER INSERT ON public.carbon_bill_line REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_carbon_bill_line() -- always
 carbon_credit: CREATE TRIGGER carbon_credit_is_bought_once BEFORE INSERT ON public.carbon_credit FOR EACH ROW EXECUTE FUNCTION carbon_credit_is_bought_once()
 carbon_credit: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.carbon_credit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 carbon_credit: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.carbon_credit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -3753,6 +3794,10 @@ break_remark: everybody using true
 break_remark: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (break_id IN ( SELECT break.id
    FROM break))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (break_id IN ( SELECT break.id
    FROM break)))
+carbon_bill: everybody using true
+carbon_bill: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+carbon_bill_line: everybody using true
+carbon_bill_line: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 carbon_credit: everybody using true
 carbon_credit: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 carbon_energy: everybody using true
@@ -4445,6 +4490,26 @@ begin
         when 'array' then (select '[' || coalesce(string_agg(canonical_json(value), ',' order by place), '') || ']'
                            from jsonb_array_elements(given) with ordinality as one (value, place))
         else given::text end;
+end $function$
+
+carbon_bill_is_over_its_lines(): CREATE OR REPLACE FUNCTION public.carbon_bill_is_over_its_lines()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if tg_table_name = 'carbon_bill_line' then
+        if exists (select from carbon_bill where id = new.bill_id) then
+            raise 'bill %: no line is added to it', new.bill_id using errcode = 'CF002';
+        end if;
+    elsif (new.lines, new.watt_hours, new.grams) is distinct from
+              (select (count(*)::integer, coalesce(sum(l.watt_hours), 0)::bigint, coalesce(sum(l.grams), 0)::bigint)
+               from carbon_bill_line l where l.bill_id = new.id)
+          or exists (select from carbon_bill_line l where l.bill_id = new.id
+                     and (l.program_id <> new.program_id or l.day not between new.first_day and new.last_day)) then
+        raise 'bill %: its lines are not those that it names', new.reference using errcode = 'CF002';
+    end if;
+    return new;
 end $function$
 
 carbon_credit_is_bought_once(): CREATE OR REPLACE FUNCTION public.carbon_credit_is_bought_once()
@@ -6570,6 +6635,34 @@ AS $function$
             return null;
         end $function$
 
+seal_carbon_bill(): CREATE OR REPLACE FUNCTION public.seal_carbon_bill()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'carbon_bill', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.source, n.reference, n.first_day, n.last_day, n.lines, n.watt_hours, n.grams, n.digest, n.final_at, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_carbon_bill_line(): CREATE OR REPLACE FUNCTION public.seal_carbon_bill_line()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'carbon_bill_line', row(n.bill_id, n.region, n.day)::text, sha256(convert_to(row(n.bill_id, n.program_id, n.region, n.day, n.watt_hours, n.grams)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_carbon_credit(): CREATE OR REPLACE FUNCTION public.seal_carbon_credit()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -8346,6 +8439,12 @@ call_answer: owner: counterfoil_owner
 call_standing: counterfoil_app: select
 call_standing: counterfoil_auditor: select
 call_standing: owner: counterfoil_owner
+carbon_bill: counterfoil_app: insert, select
+carbon_bill: counterfoil_auditor: select
+carbon_bill: owner: counterfoil_owner
+carbon_bill_line: counterfoil_app: insert, select
+carbon_bill_line: counterfoil_auditor: select
+carbon_bill_line: owner: counterfoil_owner
 carbon_credit: counterfoil_app: insert, select
 carbon_credit: counterfoil_auditor: select
 carbon_credit: owner: counterfoil_owner

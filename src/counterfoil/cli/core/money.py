@@ -25,6 +25,7 @@ FIELDS: Final = frozenset(
         "balance",
         "baseAmount",
         "beyond",
+        "billed",
         "byRuleMax",
         "cachedCredits",
         "cachedDebits",

@@ -12,6 +12,7 @@ from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.treasury.agents.model import AGENT, accounts_of_agent, list_agents
+from counterfoil.treasury.carbon.billing import CheckedBill, list_bills
 from counterfoil.treasury.carbon.credits import list_credits
 from counterfoil.treasury.carbon.model import CarbonCredit, CarbonSync
 from counterfoil.treasury.carbon.syncing import list_syncs
@@ -88,10 +89,11 @@ class TransactionsAnswer(NamedTuple):
 
 
 class CarbonAnswer(NamedTuple):
-    """What the page of carbon shows: a day, the last times the source was asked, and the credits."""
+    """What the page of carbon shows: a day, the source's bills, the last times that it was asked, and the credits."""
 
     source: str | None
     found: CarbonDay
+    bills: tuple[CheckedBill, ...]
     syncs: tuple[CarbonSync, ...]
     credits: tuple[CarbonCredit, ...]
     measured_at: datetime
@@ -186,6 +188,7 @@ def carbon_answer(ask: SectionContext) -> CarbonAnswer:
     return CarbonAnswer(
         means.source.name if means.source else None,
         found,
+        tuple(list_bills(ask.conn, means, now=now, rows_max=CARBON_SHOWN_MAX, program_id=ask.program_id)),
         tuple(list_syncs(ask.conn, rows_max=CARBON_SHOWN_MAX)),
         tuple(list_credits(ask.conn, rows_max=CARBON_SHOWN_MAX, program_id=ask.program_id)),
         now,

@@ -52,3 +52,25 @@ def heard_of(conn: Connection[Any], region: str, day: date) -> datetime | None:
     """When the source was last heard of a day, or None."""
     row = conn.execute("select max(at) from carbon_fetch where (region, day) = (%s, %s)", [region, day]).fetchone()
     return row[0] if row else None
+
+
+def booked_of(
+    conn: Connection[Any], first: date, last: date, *, program_id: str | None = None, agent_id: str | None = None
+) -> dict[date, dict[AgentDay, int]]:
+    """Grams in the books by day: from their postings, not from what the sync noted."""
+    rows = conn.execute(
+        """select c.day, c.program_id, c.agent_id, c.region,
+                  sum(case when a.id = p.credit then p.amount when a.id = p.debit then -p.amount else 0 end)::bigint
+           from carbon_posting c
+           left join journal j on j.source_type = 'carbon_posting' and j.source_id = c.id
+           left join posting p on p.journal_id = j.id
+           left join account a on a.id in (p.debit, p.credit) and a.name = 'carbon:agent:' || c.agent_id
+           where c.day between %(first)s and %(last)s and (%(program)s::text is null or c.program_id = %(program)s)
+                 and (%(agent)s::text is null or c.agent_id = %(agent)s)
+           group by 1, 2, 3, 4""",
+        {"first": first, "last": last, "program": program_id, "agent": agent_id},
+    ).fetchall()
+    booked: defaultdict[date, dict[AgentDay, int]] = defaultdict(dict)
+    for day, *key, grams in rows:
+        booked[day][AgentDay(*key)] = grams
+    return booked

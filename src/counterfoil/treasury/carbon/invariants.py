@@ -57,3 +57,27 @@ INVARIANTS: Final = (
         "P5",
     ),
 )
+MONITORS: Final = (
+    Invariant(
+        "CARBON_BILLED",
+        "Do the grams of every region and day that the source billed, and may no longer change, agree with its bills?",
+        """with over as (
+               select b.program_id, d::date as day, min(b.reference) as reference
+               from carbon_bill b, generate_series(b.first_day, b.last_day, '1 day') d group by 1, 2 having max(b.final_at) <= %(now)s
+           ), billed as (
+               select l.program_id, l.region, l.day, sum(l.grams) as grams from carbon_bill_line l join over using (program_id, day)
+               group by 1, 2, 3
+           ), booked as (
+               select c.program_id, c.region, c.day, sum(c.grams) as grams from carbon_posting c join over using (program_id, day)
+               group by 1, 2, 3
+           )
+           select o.reference, program_id, f.region, day, f.billed, f.booked from (
+               select program_id, region, day, coalesce(d.grams, 0) as billed, coalesce(k.grams, 0) as booked
+               from billed d full join booked k using (program_id, region, day)) f join over o using (program_id, day)
+           where f.billed <> f.booked""",
+        "warning",
+        "The source bills other emissions than are booked.",
+        "P9",
+        monitor=True,
+    ),
+)

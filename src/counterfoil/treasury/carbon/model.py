@@ -21,6 +21,7 @@ HOUSE: Final = "house"
 LOOKED_AFTER: Final = timedelta(days=7)  # for so long after the window a day is still asked for, once a day, and looked at
 EVENT_KINDS: Final = declare(
     info={
+        "carbon_billed": "A bill of the source of carbon figures came.",
         "carbon_credits_bought": "Carbon credits were bought.",
         "carbon_credits_retired": "Carbon credits were retired; they never move again.",
     },

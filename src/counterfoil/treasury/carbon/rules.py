@@ -12,6 +12,8 @@ GRAMS_IN_A_POUND: Final = Fraction(45_359_237, 100_000)  # by definition: the in
 WATT_HOURS_IN_A_MWH: Final = 1_000_000
 DAY: Final = timedelta(days=1)
 Verdict = Literal["AGREES", "SYNC_LAG", "BREAK"]
+DayVerdict = Literal["AGREES", "SYNC_LAG", "BREAK", "NOTHING"]  # NOTHING: nothing was there to compare, which is not green
+WORST_FIRST: Final[tuple[DayVerdict, ...]] = ("BREAK", "SYNC_LAG", "AGREES", "NOTHING")
 
 
 class IntensityPoint(NamedTuple):
@@ -89,3 +91,58 @@ def judge(difference: int, uncovered: int, *, day: date, window: timedelta, now:
     if not difference and not uncovered:
         return "AGREES"
     return "SYNC_LAG" if now < window_ends(day, window) else "BREAK"
+
+
+class BilledFigure(NamedTuple):
+    """A day of a region: Wh and grams that the source billed, and that were recorded and booked here. `bills`: references of those that
+    name the day; `covering`: of those that speak of it, with a line or without."""
+
+    billed_wh: int = 0
+    recorded_wh: int = 0
+    billed: int = 0
+    ledger: int = 0
+    bills: tuple[str, ...] = ()
+    covering: tuple[str, ...] = ()
+
+    @property
+    def agrees(self) -> bool:
+        """Both are the same: grams that agree by chance of other energy do not."""
+        return (self.billed_wh, self.billed) == (self.recorded_wh, self.ledger)
+
+
+class BillCause(NamedTuple):
+    """Why a bill and the books differ, and the one safe thing to do. `forced`: posting the source's figures of the day may mend it."""
+
+    why: str
+    next_step: str
+    forced: bool = False
+
+
+def bill_cause(one: BilledFigure) -> BillCause:
+    """From the figures alone, the plainest first. Pure."""
+    if one.agrees:
+        return BillCause("energy and grams are compared, and the same", "Nothing to do.")
+    named = " and ".join(one.bills)
+    if not one.recorded_wh and not one.ledger:
+        return BillCause(
+            f"{named} counts {one.billed_wh} Wh, and no energy of that day was recorded here",
+            "Record the energy if it was used (carbon import-energy); if not, ask the source to take it back.",
+        )
+    if not one.bills:
+        return BillCause(
+            f"{' and '.join(one.covering)} speaks of that day and does not name it; {one.recorded_wh} Wh were recorded here",
+            "Ask the source why it was not billed; a bill that adds it is imported under a reference of its own.",
+        )
+    if one.billed_wh != one.recorded_wh:
+        twice = len(one.bills) > 1
+        return BillCause(
+            f"{named} {'together count' if twice else 'counts'} {one.billed_wh} Wh, and {one.recorded_wh} Wh were recorded here",
+            "Ask the source whether the day is billed twice."
+            if twice
+            else "Compare the meters with the source's; what is missing here is recorded (carbon import-energy).",
+        )
+    return BillCause(
+        "the energy is the same, and the bill counts other grams than were booked",
+        "See what the source says now (carbon verify --date …); if it says what it billed, have it posted with a reason.",
+        forced=True,
+    )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.treasury.carbon.figures import AgentDay, figures_of, heard_of
+from counterfoil.treasury.carbon.billing import BilledDay, billed_days, billing_verdict
+from counterfoil.treasury.carbon.figures import AgentDay, booked_of, figures_of, heard_of
 from counterfoil.treasury.carbon.model import LOOKED_AFTER, CarbonMeans
-from counterfoil.treasury.carbon.rules import EmittedFigure, Verdict, bounds_of, judge, window_ends
+from counterfoil.treasury.carbon.rules import WORST_FIRST, DayVerdict, EmittedFigure, Verdict, bounds_of, judge, window_ends
 from counterfoil.treasury.verification.rules import AgentFinding
-
-DayVerdict = Literal["AGREES", "SYNC_LAG", "BREAK", "NOTHING"]
-WORST_FIRST: Final[tuple[DayVerdict, ...]] = ("BREAK", "SYNC_LAG", "AGREES", "NOTHING")
 
 
 class CarbonLine(NamedTuple):
@@ -36,8 +34,9 @@ class CarbonLine(NamedTuple):
 
 
 class CarbonDay(NamedTuple):
-    """A day. `verdict`: the worst of its lines, NOTHING where no energy was used; `final`: the source's time for changes is over, and
-    it was heard since. `break_at`: when what differs becomes a break."""
+    """A day. `verdict`: the worst of its lines and of what was billed of it, NOTHING where no energy was used; `final`: the source's time
+    for changes is over, and it was heard since. `break_at`: when what differs becomes a break. `billing`: of the source's bills alone,
+    NOTHING where none speaks of the day; that says nothing of the lines."""
 
     day: date
     verdict: DayVerdict
@@ -45,6 +44,8 @@ class CarbonDay(NamedTuple):
     break_at: datetime
     lines: list[CarbonLine]
     next_step: str
+    billing: DayVerdict
+    bill_days: list[BilledDay]
 
 
 def verify_day(conn: Connection[Any], means: CarbonMeans, day: date, *, now: datetime, program_id: str | None = None) -> CarbonDay:
@@ -52,12 +53,19 @@ def verify_day(conn: Connection[Any], means: CarbonMeans, day: date, *, now: dat
     if bounds_of(day)[0] > now:
         raise InvalidInput("date", "today or a day that is past", got=day.isoformat())
     lines = lines_of(conn, means, day, now=now, program_id=program_id)
-    found = {line.verdict for line in lines}
-    verdict: DayVerdict = min(found, key=WORST_FIRST.index, default="NOTHING")
+    billed = billed_days(conn, means, day, day, now=now, program_id=program_id)
+    by_figures: DayVerdict = min({one.verdict for one in lines}, key=WORST_FIRST.index, default="NOTHING")
+    billing = billing_verdict(billed)
+    verdict = min(by_figures, billing, key=WORST_FIRST.index)
     break_at = window_ends(day, means.window)
     heard = [line.heard_at for line in lines]
     final = bool(heard) and all(at is not None and at >= break_at for at in heard)
-    return CarbonDay(day, verdict, final, break_at, lines, _next_step(verdict, final, break_at, day))
+    worst = next((one for one in billed if one.verdict == verdict != by_figures), None)
+    if worst is not None:  # the bill is the worse of the two
+        step = f"{worst.region}: {worst.why}. {worst.next_step}" + (f" {worst.command}" if worst.command else "")
+    else:
+        step = _next_step(verdict, final, break_at, day)
+    return CarbonDay(day, verdict, final, break_at, lines, step, billing, billed)
 
 
 def lines_of(
@@ -71,7 +79,7 @@ def lines_of(
 ) -> list[CarbonLine]:
     """Of every agent and region with energy or grams on that day."""
     figures = figures_of(conn, day, program_id=program_id, agent_id=agent_id)
-    booked = _booked(conn, day, program_id, agent_id)
+    booked = booked_of(conn, day, day, program_id=program_id, agent_id=agent_id).get(day, {})
     heard = {region: heard_of(conn, region, day) for region in {one.region for one in (*figures, *booked)}}
     return [
         _line(key, figures.get(key, EmittedFigure(0, 0, 0)), booked.get(key, 0), heard[key.region], means, day, now)
@@ -100,23 +108,6 @@ def _why(difference: int, uncovered: int, heard: datetime | None, means: CarbonM
     if difference:
         return "the source says something else than what was posted"
     return "all of it is compared, and the same"
-
-
-def _booked(conn: Connection[Any], day: date, program_id: str | None, agent_id: str | None) -> dict[AgentDay, int]:
-    """From the postings of the books, not from what the sync noted."""
-    rows = conn.execute(
-        """select c.program_id, c.agent_id, c.region,
-                  sum(case when a.id = p.credit then p.amount when a.id = p.debit then -p.amount else 0 end)::bigint
-           from carbon_posting c
-           left join journal j on j.source_type = 'carbon_posting' and j.source_id = c.id
-           left join posting p on p.journal_id = j.id
-           left join account a on a.id in (p.debit, p.credit) and a.name = 'carbon:agent:' || c.agent_id
-           where c.day = %(day)s and (%(program)s::text is null or c.program_id = %(program)s)
-                 and (%(agent)s::text is null or c.agent_id = %(agent)s)
-           group by 1, 2, 3""",
-        {"day": day, "program": program_id, "agent": agent_id},
-    ).fetchall()
-    return {AgentDay(*row[:3]): row[3] for row in rows}
 
 
 def _next_step(verdict: DayVerdict, final: bool, break_at: datetime, day: date) -> str:

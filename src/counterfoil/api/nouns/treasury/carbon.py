@@ -16,6 +16,7 @@ from counterfoil.api.http.fields import Clean, Instant, Minor, OneProgram, Progr
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, Paged, RequestModel, ViewModel, WriteResult, answer, shows
+from counterfoil.api.nouns.treasury.carbon_bills import BilledDayView
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, POST_JOURNAL, READ
 from counterfoil.treasury.carbon.credits import NewCredit, buy_credits, list_credits, list_retirements, retire_credits
@@ -102,10 +103,12 @@ class CarbonLineView(ViewModel):
 class CarbonDayView(ViewModel):
     """Whether a day's grams are what the source says."""
 
-    verdict: str = Field(description="AGREES, SYNC_LAG, BREAK, or NOTHING where no energy was recorded.")
+    verdict: str = Field(description="The worst of figures and bills: BREAK, SYNC_LAG, AGREES; NOTHING where no energy was recorded.")
     final: bool = Field(description="The source's time for changes is over, and it was heard since.")
     break_at: datetime = Field(description="From then on what differs is a break.")
     lines: list[CarbonLineView]
+    billing: str = Field(description="AGREES, SYNC_LAG or BREAK against the source's bills; NOTHING where none speaks of the day.")
+    bill_days: list[BilledDayView] = Field(description="What the bills say of the day.")
 
 
 @shows(GridRegion)

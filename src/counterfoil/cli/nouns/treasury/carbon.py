@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -20,7 +21,11 @@ LINES: Final = ("agentId", "region", "wattHours", "uncovered", "source", "ledger
 CREDITS: Final = ("id", "registry", "series", "firstSerial", "lastSerial", "gramsEach", "vintage", "retired", "reference")
 RETIREMENTS: Final = ("id", "creditId", "firstSerial", "lastSerial", "agentId", "grams", "reason", "at")
 SYNCS: Final = ("startedAt", "actor", "forced", "days", "failed", "points", "posted", "breaks", "error")
+BILL_COLUMNS: Final = ("region", "day", "watt_hours", "grams")
+BILLS: Final = ("id", "source", "reference", "firstDay", "lastDay", "grams", "compared", "agree", "difference", "verdict")
+BILLED: Final = ("region", "day", "billedWh", "recordedWh", "billed", "ledger", "difference", "verdict", "why", "nextStep")
 PART: Final = 5_000
+DIGITS_MAX: Final = 18
 Program = Annotated[str, typer.Option("--program", help="In which program.")]
 OfProgram = Annotated[str | None, typer.Option("--program", help="Only of this program.")]
 First = Annotated[int, typer.Option("--first", min=1, help="The first serial.")]
@@ -36,11 +41,7 @@ def import_energy(
 ) -> None:
     """Record the energy that agents used, from a file. The same file again changes nothing; a line that is wrong is named, and of its part
     of 5,000 lines nothing is recorded."""
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        rows = csv.DictReader(stream)
-        if set(rows.fieldnames or ()) != set(COLUMNS):
-            raise typer.BadParameter(f"its columns are {', '.join(COLUMNS)}", param_hint="FILE")
-        records = [_record(row, number) for number, row in enumerate(rows, 2)]
+    records = [_record(row, number) for number, row in _rows(file, COLUMNS)]
     done: dict[str, Any] = {"records": 0, "new": 0, "dryRun": dry_run}
     with asked("operate") as client:
         for at in range(0, len(records), PART):
@@ -49,12 +50,95 @@ def import_energy(
     say_done(done, output, f"{file.name}: {done['new']:,} of {done['records']:,} are new.")
 
 
-def _record(row: dict[str, Any], line: int) -> dict[str, Any]:
-    watt_hours = (row["watt_hours"] or "").strip()
-    if not (watt_hours.isascii() and watt_hours.isdigit()):
-        raise typer.BadParameter(f"line {line}: watt_hours is a whole number", param_hint="FILE")
+def _rows(file: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file with these columns, and on which line each ends."""
+    with file.open(newline="", encoding="utf-8-sig") as stream:
+        rows = csv.DictReader(stream)
+        if sorted(rows.fieldnames or ()) != sorted(columns):
+            raise typer.BadParameter(f"its columns are {', '.join(columns)}", param_hint="FILE")
+        found = [(rows.line_num, row) for row in rows]
+    for line, row in found:
+        if None in row or None in row.values():
+            raise typer.BadParameter(f"line {line}: it has {len(columns)} columns", param_hint="FILE")
+    return found
+
+
+def _whole(row: dict[str, str], line: int, column: str, *, below: bool = False) -> int:
+    """A whole number of a column; `below`: also one below nothing."""
+    text = row[column].strip()
+    digits = text.removeprefix("-") if below else text
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX):
+        raise typer.BadParameter(f"line {line}: {column} is a whole number of at most {DIGITS_MAX} digits", param_hint="FILE")
+    return int(text)
+
+
+def _record(row: dict[str, str], line: int) -> dict[str, Any]:
     given = {"agentId": "agent_id", "startsAt": "starts_at", "endsAt": "ends_at", "reference": "reference", "region": "region"}
-    return {name: row[column] for name, column in given.items()} | {"wattHours": int(watt_hours)}
+    return {name: row[column] for name, column in given.items()} | {"wattHours": _whole(row, line, "watt_hours")}
+
+
+@app.command("import-bill")
+def import_bill(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help=f"CSV with the columns {', '.join(BILL_COLUMNS)}.")],
+    reference: Annotated[str, typer.Option("--reference", help="The bill's own number; each counts once.")],
+    first: Annotated[str, typer.Option("--from", help="The first day that it speaks of, such as 2025-12-01 (UTC).")],
+    last: Annotated[str, typer.Option("--to", help="The last day, included.")],
+    source: Annotated[str, typer.Option("--source", help="Who sent it.")] = "watttime",
+    program: Program = "main",
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Import a bill of the source of carbon figures, and hold it against the books; nothing of it is posted. The same bill again changes
+    nothing. Ends with 1 unless all of it agrees."""
+    lines = [
+        {
+            "region": row["region"].strip(),
+            "day": row["day"].strip(),
+            "wattHours": _whole(row, line, "watt_hours", below=True),
+            "grams": _whole(row, line, "grams", below=True),
+        }
+        for line, row in _rows(file, BILL_COLUMNS)
+    ]
+    body = {"programId": program, "source": source, "reference": reference, "firstDay": first, "lastDay": last, "lines": lines}
+    with asked("operate") as client:
+        done = client.post("/api/carbon/bills", body, dry_run=dry_run)
+        if dry_run:
+            say_done(done, output, f"{reference} would be imported with {done['lines']:,} lines.")
+            return
+        found = client.get(f"/api/carbon/bills/{done['id']}")
+    _show_bill(found, output)
+
+
+@app.command("check-bill")
+def check_bill(bill: Annotated[str, typer.Argument(metavar="ID", help="The bill's id, cbill_….")], output: Output = TABLE) -> None:
+    """Hold a bill of the source against the books, by region and day. Ends with 1 unless all of it agrees."""
+    with asked("read") as client:
+        _show_bill(client.get(f"/api/carbon/bills/{bill}"), output)
+
+
+def _show_bill(found: dict[str, Any], output: Format) -> None:
+    if output is Format.JSON:
+        show_one(found, output)
+    else:
+        show_rows(found["days"], BILLED, output, empty="No day differs.")
+        if output is Format.TABLE:
+            said = f"{found['reference']} ({found['id']}): {found['agree']:,} of {found['compared']:,} days of regions agree."
+            say(f"{found['verdict']}. {said if found['compared'] else 'Nothing was billed or used, so nothing was compared.'}")
+            for one in {day["command"] for day in found["days"] if day["command"]}:
+                say(f"Once the source is found to be right: {one}")
+    if found["verdict"] != "AGREES":
+        raise typer.Exit(NOT_GREEN)
+
+
+add_list(
+    app,
+    "/api/carbon/bills",
+    BILLS,
+    "Bills of the source of carbon figures, newest first, each held against the books.",
+    "No bill was imported.",
+    OF_PROGRAM,
+    word="bills",
+)
 
 
 @app.command("sync")
@@ -83,7 +167,7 @@ def verify(
     program: OfProgram = None,
     output: Output = TABLE,
 ) -> None:
-    """Hold the grams in the books against the source's figures. Ends with 1 unless all of the day is compared and the same."""
+    """Hold the grams in the books against the source's figures and bills. Ends with 1 unless all of the day is compared and the same."""
     with asked("read") as client:
         found = client.get("/api/carbon/verify", date=date, programId=program)
     if output is Format.JSON:
@@ -92,6 +176,8 @@ def verify(
         show_rows(found["lines"], LINES, output, empty=f"No energy was recorded for {date}.")
         if output is Format.TABLE:
             say(f"{found['verdict']}. {found['nextStep']}")
+            billed = f"{found['billing']}, {len(found['billDays'])} regions" if found["billDays"] else "none speaks of this day"
+            say(f"Bills: {billed}.")
     if found["verdict"] != "AGREES":
         raise typer.Exit(NOT_GREEN)
 
