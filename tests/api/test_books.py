@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from counterfoil.base.edge import now
@@ -200,6 +202,43 @@ def test_many_movements_are_posted_with_a_result_for_each(books: Office):
     assert (first["posted"], first["refused"], first["existed"]) == (2, 2, False)
     assert again == {**first, "existed": True}
     assert balance(books, "payable:payee:bolt")["balance"] == "700"
+
+
+def test_bulks_of_one_moment_share_a_commit_and_each_has_its_entry_in_the_action_log(books: Office):
+    bodies = [
+        {
+            "programId": PROGRAM,
+            "asset": "EUR",
+            "key": fresh(),
+            "movements": [{"id": str(uuid.uuid4()), "debit": "payable:payee:bolt", "credit": "fee:platform", "amount": "1"}],
+        }
+        for _ in range(12)
+    ]
+    with psycopg.connect(books.database.url) as conn, ThreadPoolExecutor(12) as pool:
+        conn.execute("select pg_advisory_xact_lock(program_lock(%s))", [PROGRAM])
+        waiting = [pool.submit(post, books, "/api/movements/bulk", body) for body in bodies]
+        time.sleep(1)
+        conn.commit()
+        done = [one.result().json() for one in waiting]
+    assert [one["posted"] for one in done] == [1] * 12
+    with psycopg.connect(books.database.url) as conn:
+        rows = conn.execute(
+            """select count(distinct j.written_by), count(distinct j.id), count(a.id)
+               from journal j left join action a on a.subject_id = j.key and a.verb = 'movements.post'
+               where j.key = any(%s)""",
+            [[body["key"] for body in bodies]],
+        ).fetchone()
+    assert rows is not None
+    assert rows[0] <= 3, "those that waited went together"
+    assert rows[1:] == (12, 12)
+
+
+def test_a_dry_run_of_many_movements_moves_nothing_and_takes_no_key(books: Office):
+    moves = [{"id": str(uuid.uuid4()), "debit": "payable:payee:bolt", "credit": "fee:platform", "amount": "1"}]
+    body = {"programId": PROGRAM, "asset": "EUR", "key": fresh(), "movements": moves}
+    dry = post(books, "/api/movements/bulk?dryRun=true", body).json()
+    assert (dry["dryRun"], dry["posted"], balance(books, "payable:payee:bolt")["balance"]) == (True, 1, "1000")
+    assert post(books, "/api/movements/bulk", body).json()["existed"] is False
 
 
 def movement(**change: Any) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -20,11 +21,12 @@ from counterfoil.base.edge import Database
 from counterfoil.base.edge import now as clock
 from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import Busy, InvalidInput, InvariantBroken, KeyReused, Problem
-from counterfoil.ledger.bulk_stream import BulkStream
+from counterfoil.ledger.bulk_stream import BulkStream, BulkStreams
 from counterfoil.ledger.group_commit import OutcomeUnknown
 from counterfoil.ledger.invariants import INVARIANTS
 from counterfoil.ledger.journals.batch_types import Movement, MovementOutcome
 from counterfoil.ledger.journals.bulk import Bulk, BulkPosted, post_bulks, post_many, prepare
+from counterfoil.ledger.journals.memory import Memory
 from counterfoil.ledger.reads.balances import balances, journal_by_key, journal_lines
 from tests.ledger.builders import CASH, ESCROW, FEES, NOW, PAYEE, PROGRAM, a_hold, a_movement, a_program, an_id
 from tests.ledger.test_gather import Unlucky, held_up
@@ -197,6 +199,100 @@ def test_who_sends_more_than_may_wait_waits_and_is_told_when_there_is_no_room(da
         stream.send(a_bulk("d"), [a_movement()])
     with database.transaction() as conn:
         assert journal_by_key(conn, PROGRAM, "a") is None, "it went away while it waited"
+
+
+def noted(conn: Connection[Any], posted: BulkPosted) -> None:
+    conn.execute("insert into note values (%s)", [posted.journal_id])
+
+
+@pytest.fixture
+def notes(database: Database, stream: BulkStream) -> Callable[[], set[Any]]:
+    """A table of what senders write with their bulks; tells what is in it."""
+    with psycopg.connect(database.url) as conn:
+        conn.execute("create table note (journal uuid primary key)")
+        conn.execute("grant all on note to public")
+
+    def found() -> set[Any]:
+        with psycopg.connect(database.url) as conn:
+            return {row[0] for row in conn.execute("select journal from note limit 100")}
+
+    return found
+
+
+def test_what_a_sender_writes_with_its_bulk_stands_exactly_when_the_bulk_does(
+    stream: BulkStream, notes: Callable[[], set[Any]], database: Database
+):
+    def broken(conn: Connection[Any], posted: BulkPosted) -> None:
+        noted(conn, posted)
+        raise InvalidInput("log", "another text")
+
+    with held_up(database):
+        good = stream.send(a_bulk("a"), [a_movement(minor=1)], record=noted)
+        wrong = stream.send(a_bulk("b"), [a_movement(minor=1)], record=broken)
+        also_good = stream.send(a_bulk("c"), [a_movement(minor=1)], record=noted)
+        refused = stream.send(a_bulk("d", narrative="x" * 3_000), [a_movement(minor=1)], record=noted)
+    assert isinstance(wrong.exception(20), InvalidInput)
+    assert isinstance(refused.exception(20), Problem)
+    assert notes() == {good.result(20).journal_id, also_good.result(20).journal_id}
+    assert standing(database)[ESCROW] == 2
+    assert stream.send(a_bulk("b"), [a_movement(minor=1)]).result(20).existed is False
+
+
+def test_the_database_keeps_a_bulk_to_its_program_where_its_sender_is_kept(stream: BulkStream, database: Database):
+    seen: list[Any] = []
+
+    def look(conn: Connection[Any], _: BulkPosted) -> None:
+        seen.append(conn.execute("select current_user::text, array(select id from program order by id)").fetchone())
+
+    with database.transaction() as conn:
+        a_program(conn, "other")
+    with held_up(database):
+        answers = [stream.send(a_bulk(f"b{n}"), [a_movement(minor=1)], record=look, kept=n % 2 == 1) for n in range(3)]
+    assert [answer.result(20).outcomes for answer in answers] == [[MovementOutcome.POSTED]] * 3
+    assert stream.commits == 3, "they do not share a transaction"
+    assert [(who == "counterfoil_program", len(programs)) for who, programs in seen] == [(False, 2), (True, 1), (False, 2)]
+
+
+def test_each_program_has_a_stream_of_its_own_and_only_so_many_are_kept(database: Database):
+    programs = [f"p{n}" for n in range(4)]
+    with database.transaction() as conn:
+        for name in programs:
+            a_program(conn, name)
+    streams = BulkStreams(database, clock=clock, streams_max=2)
+
+    def send(number: int) -> BulkPosted:
+        return streams.send(programs[number % 4], a_bulk(f"b{number}"), [a_movement(minor=1)]).result(30)
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(send, range(40)))
+    assert [one.outcomes for one in done] == [[MovementOutcome.POSTED]] * 40
+    assert len({one.journal_id for one in done}) == 40
+    waiting = streams.send(programs[0], a_bulk("last"), [a_movement(minor=1)])
+    streams.close()
+    assert waiting.result(0).existed is False, "what waits is written first"
+    with pytest.raises(Busy):
+        streams.send(programs[0], a_bulk("later"), [a_movement(minor=1)])
+    with database.transaction() as conn:
+        assert run_invariants(conn, INVARIANTS) == []
+
+
+def test_two_writers_share_a_line_and_nothing_is_read_again(stream: BulkStream, database: Database, monkeypatch: pytest.MonkeyPatch):
+    memories: list[Memory] = []
+
+    def remembered() -> Memory:
+        memories.append(Memory())
+        return memories[-1]
+
+    monkeypatch.setattr("counterfoil.ledger.bulk_stream.Memory", remembered)
+
+    def write(name: str) -> int:
+        bulks = [stream.send(a_bulk(f"{name}-{n}"), [a_movement(minor=1) for _ in range(20)]).result(30) for n in range(15)]
+        return sum(one.outcomes.count(MovementOutcome.POSTED) for one in bulks)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(write, "ab")) == [300, 300]
+    assert sum(memory.readings for memory in memories) == 1, "only the first of all batches reads totals"
+    assert standing(database)[ESCROW] == 600
 
 
 def test_bulks_that_do_not_join_are_not_written_together(conn: Connection[Any]):

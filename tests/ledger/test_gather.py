@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -16,15 +17,17 @@ import pytest
 from counterfoil.base.edge import Database, make_id
 from counterfoil.base.edge import now as clock
 from counterfoil.base.invariant import run_invariants
-from counterfoil.base.problems import Busy, InvariantBroken, KeyReused
+from counterfoil.base.problems import Busy, InvariantBroken, KeyReused, Problem
 from counterfoil.ledger.group_commit import Gatherer, Lane, OutcomeUnknown
 from counterfoil.ledger.invariants import INVARIANTS
 from counterfoil.ledger.journals.batch_types import MovementOutcome
-from counterfoil.ledger.journals.journal import Posted
+from counterfoil.ledger.journals.journal import Posted, post
+from counterfoil.ledger.journals.memory import Memory
 from counterfoil.ledger.problems import InsufficientFunds, UnknownProgram
 from counterfoil.ledger.reads.balances import balance
-from tests.ledger.builders import CASH, ESCROW, PAYEE, PROGRAM, a_journal, a_movement, a_program
+from tests.ledger.builders import CASH, ESCROW, FEES, PAYEE, PROGRAM, a_journal, a_movement, a_program
 from tests.loops import run_in_loop
+from tests.soak import examples
 from tests.waiting import until
 
 LANE = Lane(PROGRAM, "EUR", "test", "tester")
@@ -151,8 +154,8 @@ class Unlucky:
         self.database, self.after_commit, self.error, self.happened = database, after_commit, error, 0
 
     @contextmanager
-    def transaction(self) -> Iterator[Any]:
-        with self.database.transaction() as conn:
+    def transaction(self, **given: Any) -> Iterator[Any]:
+        with self.database.transaction(**given) as conn:
             yield conn
             if not self.after_commit:
                 self.happened += 1
@@ -210,3 +213,89 @@ def test_one_bad_request_fails_alone(gatherer: Gatherer, database: Database):
         failures = [future.exception() for future in futures]
     assert [failure is not None for failure in failures] == [n == 3 for n in range(6)]
     assert minor(database) == 5
+
+
+def slow_commits(database: Database, body: str) -> None:
+    """At the end of each transaction that posts movements, `body` runs while the program's lock is still held."""
+    with database.transaction() as conn:
+        conn.execute("set local role none")
+        conn.execute(
+            f"""create function at_the_end() returns trigger language plpgsql as $$ begin {body} return null; end $$;
+            create constraint trigger zz_at_the_end after insert on journal deferrable initially deferred
+                for each row execute function at_the_end()"""
+        )
+
+
+def queue_at_the_lock(database: Database) -> int:
+    """How many wait for a program's lock."""
+    with psycopg.connect(database.url) as conn:
+        row = conn.execute("select count(*) from pg_locks where locktype = 'advisory' and not granted").fetchone()
+    return int(row[0]) if row else 0
+
+
+def memories_of(gatherer: Gatherer) -> list[Memory]:
+    return list(gatherer._memories.values())
+
+
+def test_the_next_batch_queues_at_the_lock_while_one_is_committed_and_reads_nothing_again(gatherer: Gatherer, database: Database):
+    gatherer.move(LANE, a_movement(minor=1), timeout_s=20)
+    slow_commits(database, "perform pg_sleep(1);")
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(gatherer.move, LANE, a_movement(minor=1), timeout_s=20)
+        assert until(lambda: gatherer.commits == 1 and gatherer.asked == 2)
+        rest = [pool.submit(gatherer.move, LANE, a_movement(minor=1), timeout_s=20) for _ in range(4)]
+        assert until(lambda: queue_at_the_lock(database) == 1)
+        assert not first.done(), "it queues while the first is still being committed"
+        assert [one.result() for one in (first, *rest)] == [MovementOutcome.POSTED] * 5
+    assert sum(memory.readings for memory in memories_of(gatherer)) == 1
+    assert minor(database) == 6
+
+
+def test_what_queued_behind_a_batch_that_failed_decides_by_what_stands(gatherer: Gatherer, database: Database):
+    """The first would have given the account what the next spends: that must not be counted on."""
+    gatherer.move(LANE, a_movement(minor=1), timeout_s=20)
+    slow_commits(database, "perform pg_sleep(1); if new.kind = 'unlucky' then raise 'no luck' using errcode = 'CF111'; end if;")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(gatherer.move, LANE._replace(kind="unlucky"), a_movement(minor=100), timeout_s=20)
+        assert until(lambda: gatherer.asked == 2)
+        time.sleep(0.2)
+        after = pool.submit(gatherer.move, LANE, a_movement(ESCROW, PAYEE, minor=50), timeout_s=20)
+        assert until(lambda: queue_at_the_lock(database) == 1)
+        assert isinstance(first.exception(), Problem)
+        assert after.result() is MovementOutcome.DEBIT_INSUFFICIENT
+    assert minor(database) == 1
+
+
+def test_callers_of_all_kinds_at_once_are_each_answered_as_it_is(database: Database):
+    """Many callers, some of whom ask for too much, beside another writer on the same program: nothing is lost, no limit is passed."""
+    with database.transaction() as conn:
+        a_program(conn)
+    gatherer = Gatherer(database, clock=clock, make_key=lambda: make_id("gth")).start()
+    end = time.monotonic() + examples(3)
+    posted: list[int] = []
+
+    async def caller(number: int) -> None:
+        chance = random.Random(number)
+        while time.monotonic() < end:
+            debit, credit = chance.choice([(CASH, ESCROW), (ESCROW, PAYEE), (ESCROW, PAYEE), (PAYEE, CASH)])
+            lane = LANE._replace(kind=chance.choice(["test", "test", "test", "other"]))
+            one = a_movement(debit, credit, chance.randint(1, 20))
+            if await gatherer.move_soon(lane, one) is MovementOutcome.POSTED:
+                posted.append(one.minor * (debit == CASH) - one.minor * (debit == ESCROW))
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*[caller(number) for number in range(64)])
+
+    def beside() -> None:
+        while time.monotonic() < end:
+            with database.transaction() as conn:
+                post(conn, PROGRAM, key=make_id("k"), kind="test", lines=[(CASH, FEES, 1)], asset="EUR", actor="test", now=clock())
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(beside)
+        run_in_loop(all_of_them())
+        other.result()
+    gatherer.close()
+    assert minor(database) == sum(posted), "what was answered is what stands"
+    assert minor(database, PAYEE) >= 0

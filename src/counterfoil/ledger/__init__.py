@@ -30,6 +30,7 @@ Bulk (`ledger.journals.bulk`)
 Bulks sent ahead (`ledger.bulk_stream`)
     BulkStream(database, program_id, *, clock).start(); .send(bulk, movements) -> Future[BulkPosted]; .close()
         what waits is written together in one commit of the stream's own; each has its own answer after it
+    BulkStreams(database, *, clock): a stream for each program; .send(program_id, bulk, movements, record=None) -> Future[BulkPosted]
 
 Holds (`ledger.holds`)
     take_hold(conn, program_id, *, key, debit, credit, minor, asset, actor, now, expires_at=None, narrative=None, source=None) -> Hold

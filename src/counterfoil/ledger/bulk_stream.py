@@ -8,11 +8,13 @@ is given up for it. What a bulk asks of Python is done by whoever sends it, whil
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
 
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import Busy, Problem
@@ -23,11 +25,27 @@ from counterfoil.ledger.journals.memory import Memory
 
 TOGETHER_MAX: Final = 32_768  # movements in one commit, of several bulks
 WAITING_MAX: Final = 131_072  # movements that wait; who sends more waits too
+STREAMS_MAX: Final = 16  # programs whose bulks one process keeps a writer and totals for
+
+
+class StreamClosed(Busy):
+    """This stream writes no more."""
+
+
+Record = Callable[[Connection[Any], BulkPosted], None]
 
 
 class _WaitingBulk(NamedTuple):
     prepared: PreparedBulk
     answer: Future[BulkPosted]
+    record: Record | None
+    kept: bool  # to its program, by the database
+
+    def written(self, conn: Connection[Any], result: BulkPosted | Problem) -> BulkPosted | Problem:
+        """Its answer, after what its sender writes with it."""
+        if self.record is not None and isinstance(result, BulkPosted):
+            self.record(conn, result)
+        return result
 
 
 class BulkStream:
@@ -72,18 +90,29 @@ class BulkStream:
             self._changed.notify_all()
         self._thread.join()
 
-    def send(self, bulk: Bulk, movements: Sequence[Movement], *, timeout_s: float | None = None) -> Future[BulkPosted]:
+    def send(
+        self,
+        bulk: Bulk,
+        movements: Sequence[Movement],
+        *,
+        record: Record | None = None,
+        kept: bool = False,
+        timeout_s: float | None = None,
+    ) -> Future[BulkPosted]:
         """Put a bulk in line, and wait only while too much waits; its answer comes after its commit.
+
+        `record` is called with its answer in the transaction that writes it, by the stream's thread: what it writes stands exactly when the
+        bulk does, and when it fails the bulk fails. `kept`: the database shows that transaction the stream's program alone.
 
         The answer raises what `post_many` raises, Busy, OutcomeUnknown. Raises InvalidInput; Busy when it is closing, or when there
         is no room within `timeout_s` seconds.
         """
-        one = _WaitingBulk(prepare(bulk, movements), Future())
+        one = _WaitingBulk(prepare(bulk, movements), Future(), record, kept)
         with self._changed:
             if not self._changed.wait_for(self._has_room, timeout_s):
                 raise Busy(what="the ledger's writer", limit=f"{self._waiting_max} movements waiting")
             if self._closing:
-                raise Busy(what="the ledger's writer", detail="it is closing")
+                raise StreamClosed(what="the ledger's writer", detail="it is closing")
             self._waiting.append(one)
             self._count += len(movements)
             self._changed.notify_all()
@@ -96,7 +125,7 @@ class BulkStream:
 
     def _run(self) -> None:
         while group := self._take():
-            for one, result in zip(group, self._write([each.prepared for each in group]), strict=True):
+            for one, result in zip(group, self._write(group), strict=True):
                 if isinstance(result, BaseException):
                     one.answer.set_exception(result)
                 else:
@@ -119,22 +148,81 @@ class BulkStream:
                 if group or (not self._waiting and self._closing):
                     return group
 
-    def _write(self, bulks: Sequence[PreparedBulk]) -> list[BulkPosted | Exception]:
+    def _write(self, group: Sequence[_WaitingBulk]) -> list[BulkPosted | Exception]:
         """An answer each: a result, or an exception to raise."""
         written = False
         try:
-            with self._database.transaction() as conn:
+            with self._database.transaction(program_id=self._program_id if group[0].kept else None) as conn:
+                bulks = [one.prepared for one in group]
                 memory = self._memories.setdefault(bulks[0].shared.asset, Memory())
                 results = post_bulks(conn, self._program_id, bulks, now=self._clock(), memory=memory)
+                results = [one.written(conn, result) for one, result in zip(group, results, strict=True)]
                 written = True
             self.commits += 1
         except Exception as error:  # noqa: BLE001  # whatever it is, every sender must hear of it, and the thread must live
             if written:
-                return [OutcomeUnknown(detail=str(error)[:200]) for _ in bulks]
-            if len(bulks) == 1 or not isinstance(error, Problem) or isinstance(error, Busy):
-                return [error for _ in bulks]
-            return [answer for one in bulks for answer in self._write([one])]
+                return [OutcomeUnknown(detail=str(error)[:200]) for _ in group]
+            if len(group) == 1 or not isinstance(error, Problem) or isinstance(error, Busy):
+                return [error for _ in group]
+            return [answer for one in group for answer in self._write([one])]
         return list(results)
+
+
+class BulkStreams:
+    """The streams of one process, one for each program that bulks are sent to. `close` it: what waits is written first.
+
+    It keeps those of `streams_max` programs; the one that was used longest ago is closed for another.
+    """
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime], streams_max: int = STREAMS_MAX) -> None:
+        """`clock` says now."""
+        self._database = database
+        self._clock = clock
+        self._streams_max = streams_max
+        self._streams: OrderedDict[str, BulkStream] = OrderedDict()
+        self._lock = threading.Lock()
+        self._closing = False
+
+    def send(
+        self,
+        program_id: str,
+        bulk: Bulk,
+        movements: Sequence[Movement],
+        *,
+        record: Record | None = None,
+        kept: bool = False,
+        timeout_s: float | None = None,
+    ) -> Future[BulkPosted]:
+        """`BulkStream.send`, on the program's own stream."""
+        while True:
+            stream = self._stream_of(program_id)
+            try:
+                return stream.send(bulk, movements, record=record, kept=kept, timeout_s=timeout_s)
+            except StreamClosed:
+                if self._closing:
+                    raise
+
+    def close(self) -> None:
+        """Write what waits, then end. Bulks that come later get Busy."""
+        with self._lock:
+            self._closing = True
+            streams = list(self._streams.values())
+        for stream in streams:
+            stream.close()
+
+    def _stream_of(self, program_id: str) -> BulkStream:
+        with self._lock:
+            stream, oldest = self._streams.pop(program_id, None), None
+            if stream is None:
+                if self._closing:
+                    raise StreamClosed(what="the ledger's writer", detail="it is closing")
+                stream = BulkStream(self._database, program_id, clock=self._clock).start()
+            self._streams[program_id] = stream
+            if len(self._streams) > self._streams_max:
+                _, oldest = self._streams.popitem(last=False)
+        if oldest is not None:
+            oldest.close()
+        return stream
 
 
 def _goes_with(group: Sequence[_WaitingBulk], one: _WaitingBulk, count: int, together_max: int) -> bool:
@@ -142,4 +230,4 @@ def _goes_with(group: Sequence[_WaitingBulk], one: _WaitingBulk, count: int, tog
         return True
     new, size = one.prepared, count + len(one.prepared.movements)
     keys = {each.prepared.shared.key for each in group}
-    return size <= together_max and new.shared.key not in keys and group[0].prepared.joins(new)
+    return size <= together_max and new.shared.key not in keys and group[0].kept == one.kept and group[0].prepared.joins(new)

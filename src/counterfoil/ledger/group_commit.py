@@ -1,8 +1,10 @@
 """Group commit: requests of concurrent callers are gathered into one batch and one commit, and each gets its own answer.
 
 While one batch of a program is being committed, its next ones wait in line and go together: nobody waits longer than a commit for
-company, and 256 callers cost one flush to disk instead of 256. A program that waits for a lock keeps one writer busy, and the other
-programs go on with the others. Callers are threads (`post`, `move`) or coroutines (`post_soon`, `move_soon`).
+company, and 256 callers cost one flush to disk instead of 256. When half of all callers wait, they are the next batch: it queues at the
+program's lock in the database, and is let in at the moment in which the one before has ended there, so the server never waits for what
+Python does between two batches. A program that waits for a lock keeps one writer busy, and the other programs go on with the others.
+Callers are threads (`post`, `move`) or coroutines (`post_soon`, `move_soon`).
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -64,6 +68,40 @@ class _WaitingMovement(NamedTuple):
     loop: asyncio.AbstractEventLoop | None
 
 
+class _Begun:
+    """A batch that a thread has taken. `inside`: it has the program's lock, and nothing more to ask for it."""
+
+    def __init__(self, requests: list[_WaitingMovement]) -> None:
+        self.requests = requests
+        self.inside = False
+
+
+class _Line:
+    """A program's requests that wait, and its batches under way: one that is inside, and one that queues behind it, at most."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[_WaitingMovement] = deque()
+        self.begun: list[_Begun] = []
+        self.callers = 0  # about how many there are: so many waited or were being written at once of late
+        self.called = False  # a thread was woken for what waits
+
+    def is_ready(self) -> bool:
+        """Whether what waits becomes a batch now: at once if none is under way; to queue at the lock, when half of all callers wait."""
+        if not self.begun:
+            return bool(self.waiting)
+        return len(self.begun) == 1 and self.begun[0].inside and 2 * len(self.waiting) >= self.callers > 0
+
+    def count(self) -> None:
+        """See how many callers there are."""
+        self.callers = max(self.callers, sum(len(one.requests) for one in self.begun) + len(self.waiting))
+
+    def end(self, batch: _Begun) -> None:
+        """It has been answered. Callers that went away are forgotten little by little."""
+        self.callers -= self.callers // 8
+        self.begun.remove(batch)
+        self.count()
+
+
 class Gatherer:
     """Threads that write for many callers, one program each at a time. `start` it, `close` it: what waits is written first.
 
@@ -91,9 +129,8 @@ class Gatherer:
         self._make_key = make_key
         self._record = record
         self._waiting_max = waiting_max
-        self._waiting: dict[str, deque[_WaitingMovement]] = {}  # by program, the one that has waited longest first
-        self._count = 0
-        self._writing: set[str] = set()
+        self._lines: dict[str, _Line] = {}  # by program, the one that was written longest ago first
+        self._count = 0  # requests that wait
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         self._closing = False
@@ -155,62 +192,79 @@ class Gatherer:
                 raise Busy(what="the ledger's writer", detail="it is closing")
             if self._count >= self._waiting_max:
                 raise Busy(what="the ledger's writer", limit=f"{self._waiting_max} requests waiting")
-            program = request.lane.program_id
-            if program not in self._waiting and program not in self._writing:
-                self._wake.notify()
-            self._waiting.setdefault(program, deque()).append(request)
+            line = self._lines.get(request.lane.program_id)
+            if line is None:
+                line = self._lines[request.lane.program_id] = _Line()
+            line.waiting.append(request)
+            line.count()
             self._count += 1
             self.asked += 1
+            self._call_for(line)
+
+    def _call_for(self, line: _Line) -> None:
+        """Wake a thread for what waits, if it is to be written now."""
+        if not line.called and line.is_ready():
+            line.called = True
+            self._wake.notify()
 
     # The threads.
 
     def _run(self) -> None:
         while (batch := self._take()) is not None:
             lanes: dict[Lane, list[_WaitingMovement]] = {}
-            for request in batch:
+            for request in batch.requests:
                 lanes.setdefault(request.lane, []).append(request)
+            *_, last = lanes
             for lane, requests in lanes.items():
-                _answer(requests, self._write(lane, requests))
-            self._leave(batch[0].lane.program_id)
+                # The next batch may queue at the lock as soon as the last of these has it: so batches come in their order.
+                inside = partial(self._is_inside, batch) if lane == last else _nobody_waits
+                _answer(requests, self._write(lane, requests, inside))
+            self._leave(batch)
 
-    def _leave(self, program: str) -> None:
-        """Let the next batch of this program be written, by whichever thread is free."""
+    def _is_inside(self, batch: _Begun) -> None:
+        """This batch has the program's lock."""
         with self._lock:
-            self._writing.discard(program)
-            if program in self._waiting:
-                self._waiting[program] = self._waiting.pop(program)  # behind the others
-                self._wake.notify()
-            elif self._closing:
+            batch.inside = True
+            self._call_for(self._lines[batch.requests[0].lane.program_id])
+
+    def _leave(self, batch: _Begun) -> None:
+        """Let the next batch of this program be written, by whichever thread is free."""
+        program = batch.requests[0].lane.program_id
+        with self._lock:
+            line = self._lines.pop(program)
+            line.end(batch)
+            if line.waiting or line.begun:
+                self._lines[program] = line  # behind the others
+                self._call_for(line)
+            if self._closing and not self._count:
                 self._wake.notify_all()
 
-    def _take(self) -> list[_WaitingMovement] | None:
-        """The next batch of a program that nobody is writing; None when it is time to end."""
+    def _take(self) -> _Begun | None:
+        """The next batch of a program whose turn it is; None when it is time to end."""
         with self._lock:
-            while (program := next((name for name in self._waiting if name not in self._writing), None)) is None:
-                if self._closing and not self._waiting:
+            while (line := next((one for one in self._lines.values() if one.is_ready()), None)) is None:
+                if self._closing and not self._count:
                     return None
                 self._wake.wait()
-            line = self._waiting[program]
             lines = 0
-            batch: list[_WaitingMovement] = []
-            while line and len(batch) < BATCH_MAX:
-                item = line[0].item
+            requests: list[_WaitingMovement] = []
+            while line.waiting and len(requests) < BATCH_MAX:
+                item = line.waiting[0].item
                 lines += len(item.lines) if isinstance(item, NewJournal) else 1
-                if batch and lines > LINES_MAX:
+                if requests and lines > LINES_MAX:
                     break
-                batch.append(line.popleft())
-            if not line:
-                del self._waiting[program]
-            self._count -= len(batch)
-            self._writing.add(program)
+                requests.append(line.waiting.popleft())
+            self._count -= len(requests)
+            line.begun.append(batch := _Begun(requests))
+            line.called = False
             return batch
 
-    def _write(self, lane: Lane, requests: Sequence[_WaitingMovement]) -> list[Any]:
-        """An answer each: a result, or an exception to raise."""
+    def _write(self, lane: Lane, requests: Sequence[_WaitingMovement], inside: Callable[[], None]) -> list[Any]:
+        """An answer each: a result, or an exception to raise. `inside` is called when the program's lock is had."""
         written = False
         try:
-            with self._database.transaction() as conn:
-                results = self._write_in(conn, lane, requests)
+            with ExitStack() as until_ended, self._database.transaction() as conn:
+                results = self._write_in(conn, lane, requests, inside, until_ended)
                 written = True
             with self._lock:
                 self.commits += 1
@@ -219,10 +273,13 @@ class Gatherer:
                 return [OutcomeUnknown(detail=str(error)[:200])] * len(requests)
             if len(requests) == 1 or not isinstance(error, Problem) or isinstance(error, Busy):
                 return [error] * len(requests)
-            return [answer for request in requests for answer in self._write(lane, [request])]
+            return [answer for request in requests for answer in self._write(lane, [request], _nobody_waits)]
         return results
 
-    def _write_in(self, conn: Connection[Any], lane: Lane, requests: Sequence[_WaitingMovement]) -> list[Any]:
+    def _write_in(
+        self, conn: Connection[Any], lane: Lane, requests: Sequence[_WaitingMovement], inside: Callable[[], None], until_ended: ExitStack
+    ) -> list[Any]:
+        """In this transaction. What is entered into `until_ended` is left when it has ended, and hears how."""
         now, items = self._clock(), [request.item for request in requests]
         if not lane.asset:
             results = post_journals(conn, lane.program_id, items, now=now)
@@ -230,11 +287,22 @@ class Gatherer:
                 answered = zip(items, results, [request.note for request in requests], strict=True)
                 self._record(conn, [Answered(*one) for one in answered])
             return list(results)
-        if len(self._memories) > BOOKS_REMEMBERED_MAX:
-            self._memories.clear()
-        memory = self._memories.setdefault((lane.program_id, lane.asset), Memory())
+        with self._lock:
+            if len(self._memories) > BOOKS_REMEMBERED_MAX:
+                self._memories.clear()
+            memory = self._memories.setdefault((lane.program_id, lane.asset), Memory())
+
+        def entered() -> None:
+            # The batch before this one has ended in the database, since its lock is ours now; its thread says in a moment how.
+            until_ended.enter_context(memory.turn())
+            inside()
+
         bulk = Bulk(self._make_key(), lane.kind, lane.asset, lane.actor)
-        return list(post_many(conn, lane.program_id, bulk, items, now=now, memory=memory).outcomes)
+        return list(post_many(conn, lane.program_id, bulk, items, now=now, memory=memory, entered=entered).outcomes)
+
+
+def _nobody_waits() -> None:
+    """For a batch behind which none may queue."""
 
 
 def _answer(requests: Sequence[_WaitingMovement], answers: Sequence[Any]) -> None:

@@ -47,6 +47,7 @@ from counterfoil.api.nouns.reports import monthly
 from counterfoil.api.nouns.settlement import affiliates, escrows, fees, intents, invoices, settlements, treasury, usage
 from counterfoil.api.nouns.treasury import agents, carbon, carbon_bills, peers, transactions
 from counterfoil.base.edge import Database
+from counterfoil.ledger.bulk_stream import BulkStreams
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations.access.access import DEFAULT_RULES, SessionRules
 from counterfoil.operations.access.turns import NO_LIMITS, TurnLimits
@@ -136,15 +137,18 @@ def make_app(
     """The API over `wiring`, whose database must be `base.edge.Database`.
 
     `owner` names the leases of jobs that are run by request. `trusted` proxies name the address of whoever asks; `https`: clients reach us
-    by nothing else. The writer that gathers movements runs while the application does, and writes what waits before it ends.
+    by nothing else. The writers of movements and bulks run while the application does, and write what waits before they end.
     """
     database = _database_of(wiring)
-    # A connection of its own: however many slow reads there are, the ledger's writer never waits for one of theirs.
-    writing = Database(database.url, role=database.role, connections_max=1, prepares=database.prepares, keys=database.keys)
+    # Connections of their own: however many slow reads and bulks there are, a writer never waits for one of theirs.
+    writing, writing_bulks = (
+        Database(database.url, role=database.role, connections_max=2, prepares=database.prepares, keys=database.keys) for _ in range(2)
+    )
     gatherer = Gatherer(writing, clock=wiring.clock, make_key=lambda: wiring.make_id("mov"))
+    bulks = BulkStreams(writing_bulks, clock=wiring.clock)
 
     app = Api(
-        lifespan=partial(_gathering, writing, gatherer),
+        lifespan=partial(_writing, (writing, writing_bulks), (gatherer, bulks)),
         title="counterfoil",
         version=__version__,
         openapi_url="/api/openapi.json",
@@ -155,7 +159,9 @@ def make_app(
     keys = KeyRing(database, wiring.clock, turn_limits)
     doorman = Doorman(database, wiring.clock, wiring.make_id)
     webhooks = Together(partial(store_webhooks, database))
-    app.state.services = Services(wiring, database, keys, doorman, gatherer, __version__, owner, stuck_after, webhooks, session_rules)
+    app.state.services = Services(
+        wiring, database, keys, doorman, gatherer, bulks, __version__, owner, stuck_after, webhooks, session_rules
+    )
     add_handlers(app)
     for router in (*ROUTERS, *(noun_routes(one) for one in nouns)):
         # As they are, in one flat list: the nested routers of FastAPI cost more than half of a small request.
@@ -175,15 +181,18 @@ def make_app(
 
 
 @asynccontextmanager
-async def _gathering(writing: Database, gatherer: Gatherer, _: FastAPI) -> AsyncIterator[None]:
-    """The writer runs while the application does."""
-    writing.open()
-    gatherer.start()
+async def _writing(databases: Sequence[Database], writers: tuple[Gatherer, BulkStreams], _: FastAPI) -> AsyncIterator[None]:
+    """The ledger's writers run while the application does."""
+    for database in databases:
+        database.open()
+    writers[0].start()
     try:
         yield
     finally:
-        await run_in_threadpool(gatherer.close)
-        writing.close()
+        for writer in writers:
+            await run_in_threadpool(writer.close)
+        for database in databases:
+            database.close()
 
 
 def _database_of(wiring: Wiring) -> Database:

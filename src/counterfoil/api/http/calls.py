@@ -24,6 +24,7 @@ from counterfoil.base.failpoints import reached
 from counterfoil.base.idempotency import Answer, once
 from counterfoil.base.problems import InvalidInput, NotAllowed, NotAuthenticated, Problem
 from counterfoil.base.tracing.spans import followed_by, is_traced, span_of
+from counterfoil.ledger.bulk_stream import BulkStreams
 from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations.access.access import DEFAULT_RULES, Caller, KeyRefused, SessionRules, refuse_misspelt, require
 from counterfoil.operations.access.records import clean
@@ -52,6 +53,7 @@ class Services:
     keys: KeyRing
     doorman: Doorman
     gatherer: Gatherer
+    bulks: BulkStreams
     version: str
     owner: str  # how this process names its leases
     stuck_after: timedelta
@@ -144,6 +146,25 @@ class ApiCall:
             reached(f"api.{verb}.before_commit")
         reached(f"api.{verb}.after_commit")
         return self._told(answer, told_once)
+
+    def write_together(
+        self, verb: str, act: Callable[[Callable[[Connection[Any], str], None]], Done], *, asked: dict[str, Any]
+    ) -> Response:
+        """As `write`, of what is written in one transaction with what others asked for, and remembers its key by itself.
+
+        `act` is given what writes the entry in the action log, about whatever it names, and calls it in that transaction. No dry run.
+        """
+
+        def record(conn: Connection[Any], subject_id: str) -> None:
+            self._record(conn, verb, subject_id, None, asked)
+            self._trace(conn, verb, subject_id)
+            reached(f"api.{verb}.before_commit")
+
+        done = act(record)
+        reached(f"api.{verb}.after_commit")
+        return self._told(
+            Answer({"status": done.status, "body": done.shown.model_dump(mode="json", by_alias=True)}, None, replayed=False), {}
+        )
 
     def write_outside(self, verb: str, act: Callable[[], Done], *, asked: BaseModel | dict[str, Any]) -> Response:
         """As `write`, of what has transactions of its own and cannot be rolled back: a tick, a reconciliation.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -77,6 +77,7 @@ class PreparedBulk(NamedTuple):
     shared: Bulk
     movements: Sequence[Movement]
     ids: list[bytes]
+    names: set[str]  # of the accounts that the movements name
     request_hash: bytes
     plain: bool  # transfers alone
 
@@ -89,7 +90,8 @@ def prepare(bulk: Bulk, movements: Sequence[Movement]) -> PreparedBulk:
     """What can be done for a bulk ahead of its turn. Raises InvalidInput."""
     ids = _checked(bulk, movements)
     plain = all(movement.kind is MovementKind.TRANSFER for movement in movements)
-    return PreparedBulk(bulk, movements, ids, _request_hash(bulk, ids, movements), plain)
+    names = {name for movement in movements for name in movement[1:3]}
+    return PreparedBulk(bulk, movements, ids, names, _request_hash(bulk, ids, movements), plain)
 
 
 def post_many(
@@ -100,20 +102,28 @@ def post_many(
     *,
     now: datetime,
     memory: Memory | None = None,
+    entered: Callable[[], None] | None = None,
 ) -> BulkPosted:
     """Post movements under one header: each has its outcome; those that are linked stand or fall together.
 
-    Takes the program alone until the transaction ends. A writer of many batches gives them one `memory`. Raises UnknownProgram,
-    KeyReused, InvalidInput.
+    Takes the program alone until the transaction ends. A writer of many batches gives them one `memory`. Who begins a batch while another
+    is under way gives `entered`, which is called as soon as the program is ours, and takes its turn of the memory in it (`Memory.turn`).
+    Raises UnknownProgram, KeyReused, InvalidInput.
     """
-    (result,) = post_bulks(conn, program_id, [prepare(bulk, movements)], now=now, memory=memory)
+    (result,) = post_bulks(conn, program_id, [prepare(bulk, movements)], now=now, memory=memory, entered=entered)
     if isinstance(result, Problem):
         raise result
     return result
 
 
 def post_bulks(
-    conn: Connection[Any], program_id: str, bulks: Sequence[PreparedBulk], *, now: datetime, memory: Memory | None = None
+    conn: Connection[Any],
+    program_id: str,
+    bulks: Sequence[PreparedBulk],
+    *,
+    now: datetime,
+    memory: Memory | None = None,
+    entered: Callable[[], None] | None = None,
 ) -> list[BulkPosted | Problem]:
     """Post bulks one after the other, each under its own header; KeyReused of one is returned, and stops no other.
 
@@ -124,7 +134,11 @@ def post_bulks(
     check(all(bulks[0].joins(one) for one in bulks[1:]), "bulks that are written together join")
     memory = memory or Memory()
     last_id, count = max(max(one.ids) for one in bulks), sum(len(one.movements) for one in bulks)
-    ground, seen = enter_for_bulks(conn, program_id, [one.shared.key for one in bulks], last_id, memory.journal, postings=count)
+    asked = None if entered else memory.journal  # of who takes turns it is known that it stands
+    ground, seen = enter_for_bulks(conn, program_id, [one.shared.key for one in bulks], last_id, asked, postings=count)
+    if entered is not None:
+        entered()
+        seen = seen._replace(stands=True)
     book = ground.book(bulks[0].shared.asset)
     results: dict[str, BulkPosted | Problem] = {}
     for one in bulks:
@@ -152,8 +166,9 @@ class _Writing:
         """Decide and write them; what became of each, by its key."""
         ground, first = self.ground, self.bulks[0].shared
         ids = [id_ for one in self.bulks for id_ in one.ids]
-        holds = holds_of(self.conn, self.book, [m.hold_id for one in self.bulks for m in one.movements if m.hold_id is not None])
-        names = {name for one in self.bulks for movement in one.movements for name in movement[1:3]}
+        with_holds = [movement for one in self.bulks if not one.plain for movement in one.movements]
+        holds = holds_of(self.conn, self.book, [movement.hold_id for movement in with_holds if movement.hold_id is not None])
+        names = set[str]().union(*(one.names for one in self.bulks))
         names |= {name for hold in holds.values() for name in (hold.debit, hold.credit)}
         accounts, newest = memory.recall(self.conn, ground, first.asset, names, stands=seen.stands)
         known = known_of(self.conn, self.book, ids, newest_posted=seen.newest_posted, newest_held=seen.newest_held, kind=first.kind)

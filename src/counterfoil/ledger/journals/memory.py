@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any, Final
 from uuid import UUID
 
 from psycopg import Connection
 
+from counterfoil.base.problems import Busy
 from counterfoil.ledger.journals.batch_types import AccountTotals
 from counterfoil.ledger.write_context import Ground, accounts_of, refresh
 
 ACCOUNTS_MAX: Final = 200_000  # then it is forgotten and begun anew, so that a writer's memory stays flat
+
+TURN_SECONDS_MAX: Final = 5.0  # the other has ended in the database by then: what is waited for is that its thread goes on
 
 
 class Memory:
@@ -23,6 +28,7 @@ class Memory:
     """
 
     def __init__(self) -> None:
+        self._turn = Lock()
         self._accounts: dict[str, AccountTotals] = {}
         self._book = 0
         self._incarnation = ""  # numbers of accounts may mean others in another database
@@ -30,6 +36,23 @@ class Memory:
         self._newest = 0
         self.journal: UUID | None = None
         self.readings = 0  # how often totals had to be read again; for tests and measurements
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """For writers that begin a batch while another is under way: entered when the program is theirs, left when their transaction ended.
+
+        So `journal` stands whenever somebody has the turn: a batch that failed, or whose answer was lost, leaves nothing to remember.
+        Raises Busy.
+        """
+        if not self._turn.acquire(timeout=TURN_SECONDS_MAX):
+            raise Busy(what="the ledger's writer", limit=f"its turn within {TURN_SECONDS_MAX:.0f} s")
+        try:
+            yield
+        except BaseException:
+            self.forget()
+            raise
+        finally:
+            self._turn.release()
 
     def recall(
         self, conn: Connection[Any], ground: Ground, asset: str, names: Collection[str], *, stands: bool

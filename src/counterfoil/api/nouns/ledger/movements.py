@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -28,6 +29,7 @@ from counterfoil.operations.access.access import POST_JOURNAL
 router = routes("Movements")
 MOVEMENTS_MAX = 8_192
 BULK_KEY_LENGTH_MAX = 200
+ROOM_SECONDS_MAX = 5.0  # that a bulk waits for room in its program's line
 STANDS = (MovementOutcome.POSTED, MovementOutcome.EXISTS)
 
 
@@ -140,22 +142,36 @@ def _us(moment: datetime | None) -> int | None:
 
 @router.post("/movements/bulk", response_model=BulkView, operation_id="movement_post_many", summary="Post many movements")
 def bulk(body: BulkRequest, call: Annotated[ApiCall, may(POST_JOURNAL)]) -> Response:
-    """For services. In one commit. Each movement has its own result; one that is refused stops no other, unless they are linked."""
+    """For services. Each movement has its own result; one that is refused stops no other, unless they are linked. What several ask for in
+    one program at the same moment is written in one commit, each with its own answer after it."""
     _refuse_by_hand(call)
     shared = Bulk(body.key, body.kind, body.asset, call.actor, None, body.narrative)
     movements = [_movement(one) for one in body.movements]
 
-    def act(conn: Connection[Any]) -> Done:
-        posted = post_many(conn, body.program_id, shared, movements, now=call.now)
+    def done(posted: BulkPosted) -> Done:
         return Done(body.key, _shown(body, posted), new=not posted.existed)
+
+    def tried(conn: Connection[Any]) -> Done:
+        return done(post_many(conn, body.program_id, shared, movements, now=call.now))
+
+    def together(record: Callable[[Connection[Any], str], None]) -> Done:
+        def written(conn: Connection[Any], posted: BulkPosted) -> None:
+            if not posted.existed:
+                record(conn, body.key)
+
+        kept = call.caller.program_id is not None
+        sent = call.services.bulks.send(body.program_id, shared, movements, record=written, kept=kept, timeout_s=ROOM_SECONDS_MAX)
+        return done(sent.result())
 
     asked = {
         **body.model_dump(mode="json", exclude={"movements"}),
         "movements": len(movements),
         "sha256": hashlib.sha256(body.model_dump_json().encode()).hexdigest(),
     }
+    if call.dry_run:
+        return call.write("movements.post", tried, asked=asked, remembered=False)
     # The ledger remembers the batch by its key, refusals included: thousands of results are not stored a second time.
-    return call.write("movements.post", act, asked=asked, remembered=False)
+    return call.write_together("movements.post", together, asked=asked)
 
 
 def _movement(one: MovementRequest) -> Movement:
