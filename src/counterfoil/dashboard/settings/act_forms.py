@@ -6,25 +6,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import Response
+from fastapi import APIRouter
 from psycopg import Connection
 
 from counterfoil.api.derived.acts import agreed, written
 from counterfoil.api.http.calls import WholeInstallation
-from counterfoil.api.http.doorman import origin_in
-from counterfoil.api.http.problems import request_id_of
 from counterfoil.api.http.routing import scopes_of
-from counterfoil.audit.actions import record_action
-from counterfoil.base.idempotency import once
-from counterfoil.base.problems import Busy, NotAuthenticated, NotFound, Problem, ReasonRequired
+from counterfoil.base.problems import NotFound
+from counterfoil.dashboard.web.driver import PREVIEWED, FormCall, FormDone, PageForm, add_form
 from counterfoil.dashboard.web.fields import field_given
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
-from counterfoil.dashboard.web.serving import Served, guarded, refuse_unclean_form, shown
-from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
+from counterfoil.dashboard.web.serving import Served
 from counterfoil.ledger.reads.books import known_assets
-from counterfoil.operations.access.access import require
 from counterfoil.operations.access.acts import ADD_PERSON, KEY_ACTS, PERSON_ACTS
 from counterfoil.operations.acts import Act, ActCall, ActDone
 from counterfoil.operations.by_two import done_or_proposed
@@ -37,6 +30,7 @@ ACTS: Final[Mapping[str, Sequence[Act]]] = {
     "/admin/limits": (SET_POLICY,),
 }
 AGAIN: Final = "This form was sent before, and nothing was done a second time. What is told once was told then."
+LATER: Final = "It takes a second person, who approves it within 24 hours; then whoever proposed it does it here."
 
 
 def add_setting_forms(router: APIRouter, served: Served) -> None:
@@ -44,87 +38,52 @@ def add_setting_forms(router: APIRouter, served: Served) -> None:
     pages = {page.path: page for page in PAGES}
     for path, acts in ACTS.items():
         for act in acts:
-            _add_form(router, served, pages[path], act)
+            add_form(router, served, _form(pages[path], act))
 
 
-def _add_form(router: APIRouter, served: Served, page: DashboardPage, act: Act) -> None:
-    @router.post(f"{page.path}/{act.name}")
-    async def form(request: Request) -> Response:
-        filled = {name: str(value) for name, value in (await request.form()).items()}
-        return await run_in_threadpool(guarded, served, request, lambda: _asked(served, request, page, act, filled))
+def _form(page: DashboardPage, act: Act) -> PageForm:
+    return PageForm(
+        f"{page.path}/{act.name}",
+        page,
+        lambda call: _acted(call, act),
+        lambda _: (act.permission, act.area),
+        reasoned=True,
+        also={"act": act.name},
+        shows=(*(one.name for one in act.takes), "reason"),
+    )
 
 
-def _asked(served: Served, request: Request, page: DashboardPage, act: Act, filled: Mapping[str, str]) -> Response:
-    refuse_other_sites(request)
-    session = served.door.who(request)
-    refuse_wrong_csrf(session, filled.get("csrf", ""))
-    confirmed = filled.get("confirm") == "yes"
-    typed = {one.name: filled.get(one.name, "") for one in act.takes} | {"reason": filled.get("reason", ""), "act": act.name}
-    try:
-        refuse_unclean_form(filled)
-        require(session.caller, act.permission, act.area)
-        _refuse_program(act, session.caller.program_id, filled)
-        if confirmed and not typed["reason"].strip():
-            raise ReasonRequired(verb=act.name, field="reason", limit="at least one word")
-        told = _done(served, request, session, act, filled, commit=confirmed)
-    except (NotAuthenticated, Busy):
-        raise
-    except Problem as problem:
-        return shown(served, page, request, session, refused=problem, typed=typed)
-    if confirmed:
-        return shown(served, page, request, session, typed={"act": act.name} | told)
-    return shown(served, page, request, session, typed=typed | {"preview": told["receipt"], "key": served.wiring.make_id("key")})
-
-
-def _refuse_program(act: Act, only: str | None, filled: Mapping[str, str]) -> None:
-    """Whoever sees one program does what is of it, and nothing of the whole installation. Raises WholeInstallation, NotFound."""
+def _acted(call: FormCall, act: Act) -> FormDone:
+    """What came of it, as the page says it; a secret is told to this answer alone."""
+    only, asked = call.caller.program_id, call.of(*(one.name for one in act.takes))
     if only is not None and act.whole:
         raise WholeInstallation(program=only)
-    if only is not None and filled.get("program_id", only) != only:
-        raise NotFound(what="program", id=filled["program_id"][:64])
-
-
-def _done(served: Served, request: Request, session: Session, act: Act, filled: Mapping[str, str], *, commit: bool) -> dict[str, str]:
-    """What came of it, as the page says it; without `commit` it is done and rolled back. A secret is told to this answer alone."""
-    caller, now = session.caller, served.wiring.clock()
-    asked = {one.name: filled.get(one.name, "").strip() for one in act.takes}
-    subject_id, reason, secrets = request.path_params.get("id", ""), filled.get("reason", "").strip(), list[str]()
-
-    known = scopes_of(request.app.routes)
-
-    def work(conn: Connection[Any]) -> dict[str, str]:
-        asset = known_assets(conn).get(asked.get("asset", ""))
-        taken = {one.name: field_given(one, asked, asset) for one in act.takes}
-        call = ActCall(conn, subject_id, caller, now, served.wiring.make_id, served.entropy, reason or "looked at", taken, known)
-        about, told = _said(act, call, secrets)
-        record_action(
-            conn,
-            served.wiring.make_id("act"),
-            actor=caller.actor,
-            role=caller.role,
-            verb=act.action,
-            subject_id=about,
-            reason=reason or None,
-            request_id=request_id_of(request),
-            origin=origin_in(request, caller),
-            at=now,
-            payload=written(act, taken) | {"reason": reason},
-        )
-        return told
-
-    with served.database.transaction(commit=commit, program_id=caller.program_id) as conn:
-        if not commit:
-            return work(conn)
-        scope = f"{caller.scope}:{act.action}:form"
-        answer = once(conn, scope, filled.get("key", ""), {"subject": subject_id, **asked}, lambda: work(conn), now=now)
-    if (services := getattr(request.app.state, "services", None)) is not None:  # pages may be served without the API
-        services.keys.forget()
+    if only is not None and asked.get("program_id", only) != only:
+        raise NotFound(what="program", id=asked["program_id"][:64])
+    subject_id, secrets = call.request.path_params.get("id", ""), list[str]()
+    answer = call.done_once(act.action, {"subject": subject_id, **asked}, lambda conn: _work(conn, call, act, subject_id, asked, secrets))
     told: dict[str, str] = answer.get()
+    if not call.confirmed:
+        return FormDone({"preview": told["receipt"], "key": call.served.wiring.make_id("key")})
+    if (services := getattr(call.request.app.state, "services", None)) is not None:  # pages may be served without the API
+        services.keys.forget()
     if answer.replayed:
-        return told | {"again": AGAIN}
-    if act.happened and "proposal" not in told:
-        served.door.doorman.happened(request, act.happened, caller)
-    return told | ({"secret": secrets[-1]} if secrets and "proposal" not in told else {})
+        return FormDone(told | {"again": AGAIN}, over=True)
+    if "proposal" in told:
+        return FormDone(told, over=True)
+    if act.happened:
+        call.served.door.doorman.happened(call.request, act.happened, call.caller)
+    return FormDone(told | ({"secret": secrets[-1]} if secrets else {}), over=True)
+
+
+def _work(conn: Connection[Any], call: FormCall, act: Act, subject_id: str, asked: Mapping[str, str], secrets: list[str]) -> dict[str, str]:
+    asset = known_assets(conn).get(asked.get("asset", ""))
+    taken = {one.name: field_given(one, asked, asset) for one in act.takes}
+    wiring, known = call.served.wiring, scopes_of(call.request.app.routes)
+    one = ActCall(conn, subject_id, call.caller, call.now, wiring.make_id, call.served.entropy, call.reason or PREVIEWED, taken, known)
+    about, told = _said(act, one, secrets)
+    call.record(conn, act.action, about, written(act, taken) | {"reason": call.reason}, reason=call.reason or None)
+    return told
 
 
 def _said(act: Act, call: ActCall, secrets: list[str]) -> tuple[str, dict[str, str]]:
@@ -143,5 +102,4 @@ def _said(act: Act, call: ActCall, secrets: list[str]) -> tuple[str, dict[str, s
     )
     if made is None:
         return done[-1].subject_id, {"receipt": done[-1].told}
-    later = "It takes a second person, who approves it within 24 hours; then whoever proposed it does it here."
-    return made.id, {"receipt": later, "proposal": made.id}
+    return made.id, {"receipt": LATER, "proposal": made.id}

@@ -10,25 +10,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from fastapi import APIRouter, Request
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import RedirectResponse, Response
+from fastapi import APIRouter
 
 from counterfoil.api.http.calls import WholeInstallation
-from counterfoil.api.http.doorman import origin_in
-from counterfoil.api.http.problems import request_id_of
-from counterfoil.audit.actions import record_action
 from counterfoil.base.ids import valid_id
 from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Money
-from counterfoil.base.problems import Busy, NotAuthenticated, Problem, ReasonRequired
+from counterfoil.base.problems import ReasonRequired
+from counterfoil.dashboard.web.driver import FormCall, FormDone, PageForm, add_form
 from counterfoil.dashboard.web.fields import field_given
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.dashboard.web.serving import Served, finish, guarded, refuse_unclean_form, shown
-from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
+from counterfoil.dashboard.web.serving import Served
 from counterfoil.ledger.reads.books import known_assets
-from counterfoil.operations.access.access import require
 from counterfoil.operations.noun_pages import Elsewhere
 from counterfoil.operations.verbs import (
     AMOUNTS,
@@ -134,95 +128,52 @@ def refuse_whole(ask: SectionContext, noun: Noun) -> None:
 def add_verb_forms(router: APIRouter, served: Served, noun: Noun, page: DashboardPage) -> None:
     """The address of each verb's form."""
     for verb in noun.verbs:
-        _add_form(router, served, noun, verb, page)
+        add_form(router, served, _form(noun, verb, page))
 
 
-def _add_form(router: APIRouter, served: Served, noun: Noun, verb: Verb, page: DashboardPage) -> None:
-    @router.post(f"/admin/{noun.plural}/{{id}}/{verb.word}")
-    async def form(request: Request, id: str) -> Response:  # noqa: A002 - the name in the address
-        filled = {name: str(value) for name, value in (await request.form()).items()}
-        return await run_in_threadpool(guarded, served, request, lambda: _said(served, request, noun, verb, page, id, filled))
-
-
-def _said(
-    served: Served,
-    request: Request,
-    noun: Noun,
-    verb: Verb,
-    page: DashboardPage,
-    subject_id: str,
-    filled: Mapping[str, str],
-) -> Response:
-    refuse_other_sites(request)
-    session = served.door.who(request)
-    refuse_wrong_csrf(session, filled.get("csrf", ""))
-    valid_id(subject_id, noun.prefix, "id")
-    typed = {name: value for name, value in filled.items() if name not in HIDDEN} | {"verb": verb.name}
-    confirmed = filled.get("confirm") == "yes"
-    try:
-        refuse_unclean_form(filled)
-        require(session.caller, verb.permission, noun.area)
-        said = _say(served, request, session, noun, verb, subject_id, filled, commit=confirmed)
-    except (NotAuthenticated, Busy):
-        raise
-    except Problem as problem:
-        return shown(served, page, request, session, refused=problem, typed=typed)
-    told = f"&made={said.made}" if said.made else ""
-    if confirmed:
-        return finish(RedirectResponse(f"/admin/{noun.plural}/{subject_id}?done={verb.name}{told}#acts", 303))
-    would = verb.said(subject_id, said.state, "a new one", said.told)
-    return shown(
-        served,
+def _form(noun: Noun, verb: Verb, page: DashboardPage) -> PageForm:
+    return PageForm(
+        f"/admin/{noun.plural}/{{id}}/{verb.word}",
         page,
-        request,
-        session,
-        typed=typed | {"preview": "It waits for a second person." if verb.paired else would},
+        lambda call: _said(call, noun, verb),
+        lambda _: (verb.permission, noun.area),
+        also={"verb": verb.name},
+        hides=("expected_state",),
     )
 
 
-def _say(
-    served: Served,
-    request: Request,
-    session: Session,
-    noun: Noun,
-    verb: Verb,
-    subject_id: str,
-    filled: Mapping[str, str],
-    *,
-    commit: bool,
-) -> VerbResult:
-    now, reason = served.wiring.clock(), filled.get("reason", "").strip()
-    if verb.reason and not reason:
+def _said(call: FormCall, noun: Noun, verb: Verb) -> FormDone:
+    subject_id = valid_id(call.request.path_params["id"], noun.prefix, "id")
+    said = _say(call, noun, verb, subject_id)
+    if call.confirmed:
+        told = f"&made={said.made}" if said.made else ""
+        return FormDone(goto=f"/admin/{noun.plural}/{subject_id}?done={verb.name}{told}#acts")
+    would = verb.said(subject_id, said.state, "a new one", said.told)
+    return FormDone({"preview": "It waits for a second person." if verb.paired else would})
+
+
+def _say(call: FormCall, noun: Noun, verb: Verb, subject_id: str) -> VerbResult:
+    if verb.reason and not call.reason:
         raise ReasonRequired(verb=verb.name, field="reason", limit="at least one word")
-    with served.database.transaction(commit=commit, program_id=session.caller.program_id) as conn:
+    filled, wiring = call.filled, call.served.wiring
+    with call.served.database.transaction(commit=call.confirmed, program_id=call.caller.program_id) as conn:
         asset = filled.get("asset") or getattr(noun.show(conn, subject_id), "asset", None)
         taken = {one.name: field_given(one, filled, known_assets(conn).get(asset or "")) for one in verb.takes}
         saying = VerbCall(
             conn,
             subject_id,
-            session.caller,
-            now,
-            served.wiring.make_id,
-            reason,
+            call.caller,
+            call.now,
+            wiring.make_id,
+            call.reason,
             taken,
             None,
-            served.wiring.providers,
+            wiring.providers,
             filled.get("expected_state") or None,
         )
         said = say(noun, verb, saying)
-        record_action(
-            conn,
-            served.wiring.make_id("act"),
-            actor=session.caller.actor,
-            role=session.caller.role,
-            verb=f"{noun.name}.{verb.name}",
-            subject_id=subject_id,
-            reason=reason or None,
-            request_id=request_id_of(request),
-            origin=origin_in(request, session.caller),
-            at=now,
-            payload={name: filled[name] for name in sorted(set(filled) - set(HIDDEN))},
-        )
+        payload = {name: filled[name] for name in sorted(set(filled) - set(HIDDEN))}
+        call.record(conn, f"{noun.name}.{verb.name}", subject_id, payload, reason=call.reason or None)
     return said if isinstance(said, VerbResult) else VerbResult("waits for a second person", said.id)
 
 

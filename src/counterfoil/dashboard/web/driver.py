@@ -1,0 +1,154 @@
+"""How a form goes its way: not from another site, from somebody who is logged in, from a page of their session, with clean fields, by
+whoever may; looked at first where there is something to look at, with a reason where one is needed. Each form declares what is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse, Response
+from psycopg import Connection
+
+from counterfoil.api.http.doorman import origin_in
+from counterfoil.api.http.kept_key import WantedOnce, once_outside
+from counterfoil.api.http.problems import request_id_of
+from counterfoil.audit.actions import record_action
+from counterfoil.base.idempotency import Answer, once
+from counterfoil.base.problems import Busy, NotAuthenticated, Problem, ReasonRequired
+from counterfoil.dashboard.web.navigation import DashboardPage
+from counterfoil.dashboard.web.serving import Served, finish, guarded, refuse_unclean_form, shown
+from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
+from counterfoil.operations.access.access import Caller, require
+
+OURS: Final = ("csrf", "confirm", "key")  # what every form carries beside its fields
+PREVIEWED: Final = "a look at what would happen"  # the reason of a dry run, which is rolled back
+
+
+class FormCall(NamedTuple):
+    """A form as somebody sent it. `filled`: its fields without spaces around them; `rows`: the values of `row`, which may stand in it many
+    times; `now`: the moment of everything that it does."""
+
+    served: Served
+    request: Request
+    session: Session
+    filled: Mapping[str, str]
+    rows: Sequence[str]
+    now: datetime
+
+    @property
+    def caller(self) -> Caller:
+        """Who sent it."""
+        return self.session.caller
+
+    @property
+    def confirmed(self) -> bool:
+        """Was it looked at, and is it meant?"""
+        return self.filled.get("confirm") == "yes"
+
+    @property
+    def reason(self) -> str:
+        """Why, as it was filled in; empty where nothing was."""
+        return self.filled.get("reason", "")
+
+    def of(self, *names: str) -> dict[str, str]:
+        """These of its fields, empty where they are not there."""
+        return {name: self.filled.get(name, "") for name in names}
+
+    def record(self, conn: Connection[Any], verb: str, subject_id: str, payload: Mapping[str, Any], *, reason: str | None = None) -> None:
+        """The entry in the action log, as over HTTP."""
+        record_action(
+            conn,
+            self.served.wiring.make_id("act"),
+            actor=self.caller.actor,
+            role=self.caller.role,
+            verb=verb,
+            subject_id=subject_id,
+            reason=reason,
+            request_id=request_id_of(self.request),
+            origin=origin_in(self.request, self.caller),
+            at=self.now,
+            payload=dict(payload),
+        )
+
+    def done_once(self, verb: str, asked: Mapping[str, Any], work: Callable[[Connection[Any]], Any]) -> Answer:
+        """Do `work`, which returns JSON, once per key of the preview; what is not confirmed is done and rolled back."""
+        with self.served.database.transaction(commit=self.confirmed, program_id=self.caller.program_id) as conn:
+            if not self.confirmed:
+                return Answer(work(conn), None, replayed=False)
+            return once(conn, self._scope(verb), self.filled.get("key", ""), asked, lambda: work(conn), now=self.now)
+
+    def done_outside(
+        self, verb: str, asked: Mapping[str, Any], work: Callable[[], Any], record: Callable[[Connection[Any]], None]
+    ) -> Answer:
+        """As `done_once`, of what has transactions of its own and cannot be rolled back. Raises what `once_outside` raises."""
+        wanted = WantedOnce(self._scope(verb), self.filled.get("key", ""), asked, self.served.wiring.make_id("work"))
+        return once_outside(self.served.database, self.served.wiring.clock, wanted, work, record)
+
+    def _scope(self, verb: str) -> str:
+        return f"{self.caller.scope}:{verb}:form"
+
+
+class FormDone(NamedTuple):
+    """What comes after a form: the page at `goto`, or its own page with what is `told`; `over`: what was filled in is not shown again."""
+
+    told: Mapping[str, str] = {}
+    goto: str = ""
+    over: bool = False
+
+
+@dataclass(frozen=True)
+class PageForm:
+    """What is a form's own: where it is sent, on which page it stands, who may send it, and what it does.
+
+    `needs`: the permission and the area that it is of, of each form; None where what it does asks by itself. `reasoned`: it is not done
+    without a reason. `also`: what its page is told beside its fields; `shows`: which of them it shows again, all but those that it `hides`,
+    if empty.
+    """
+
+    path: str
+    page: DashboardPage
+    do: Callable[[FormCall], FormDone]
+    needs: Callable[[FormCall], tuple[str, str]] | None = None
+    reasoned: bool = False
+    also: Mapping[str, str] | None = None
+    shows: tuple[str, ...] = ()
+    hides: tuple[str, ...] = ()
+
+
+def add_form(router: APIRouter, served: Served, form: PageForm) -> None:
+    """The address that a form is sent to."""
+
+    @router.post(form.path)
+    async def sent(request: Request) -> Response:
+        given = await request.form()
+        filled = {name: str(value).strip() for name, value in given.items()}
+        rows = [str(one) for one in given.getlist("row")]
+        return await run_in_threadpool(guarded, served, request, lambda: _carried(served, request, form, filled, rows))
+
+
+def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[str, str], rows: Sequence[str]) -> Response:
+    refuse_other_sites(request)
+    session = served.door.who(request)
+    refuse_wrong_csrf(session, filled.get("csrf", ""))
+    call = FormCall(served, request, session, filled, rows, served.wiring.clock())
+    again = call.of(*form.shows) if form.shows else {name: value for name, value in filled.items() if name not in (*OURS, *form.hides)}
+    typed = {**again, **(form.also or {})}
+    try:
+        refuse_unclean_form({**filled, **{f"row{number}": row for number, row in enumerate(rows)}})
+        if form.needs is not None:
+            require(session.caller, *form.needs(call))
+        if form.reasoned and call.confirmed and not call.reason:
+            raise ReasonRequired(verb=filled.get("verb") or typed.get("act"), field="reason", limit="at least one word")
+        done = form.do(call)
+    except (NotAuthenticated, Busy):
+        raise
+    except Problem as problem:
+        return shown(served, form.page, request, session, refused=problem, typed=typed)
+    if done.goto:
+        return finish(RedirectResponse(done.goto, 303))
+    before = dict(form.also or {}) if done.over else typed
+    return shown(served, form.page, request, session, typed={**before, **done.told})
