@@ -15,6 +15,7 @@ from tests.api.test_roles import ENDS, OTHER, ask, fill, other_program
 from tests.api.walk import marks_of, walk
 from tests.conftest import a_database
 from tests.people import log_in_as
+from tests.reconciliation.breaks.builders import NOW, a_break, a_run
 
 HELD = {PROGRAM: "operator", OTHER: "viewer"}
 
@@ -122,6 +123,62 @@ def test_the_database_says_the_same_of_who_approves_where(office: Office):
                    from approval_proposal where id = %s""",
                 [person, session, now(), proposed["proposalId"]],
             )
+
+
+@pytest.fixture
+def two_breaks(office: Office) -> tuple[str, str]:
+    """A break of each program."""
+    with office.database.transaction() as conn:
+        for program in (PROGRAM, OTHER):
+            a_run(conn, [a_break(cause="fee netted")], at=now(), first=NOW.date(), last=now().date(), program=program)
+        found = dict(conn.execute("select distinct on (program_id) program_id, id from break order by program_id, id desc").fetchall())
+    return found[PROGRAM], found[OTHER]
+
+
+def many(office: Office, role: str, *breaks: str, verb: str = "investigate", **more: str):
+    rows = [{"id": one, "expectedState": "open"} for one in breaks]
+    return office.ask("POST", "/api/breaks/bulk", role=role, key=fresh(), json={"verb": verb, "rows": rows, "reason": "x", **more})
+
+
+def states(office: Office, *breaks: str) -> list[str]:
+    return [office.ask("GET", f"/api/breaks/{one}").json()["state"] for one in breaks]
+
+
+def test_many_breaks_are_each_decided_on_by_the_role_in_their_program(office: Office, two_breaks: tuple[str, str]):
+    main, other = two_breaks
+    refused = many(office, "iris", other)
+    assert (refused.status_code, refused.json()["role"], refused.json()["needs"]) == (403, "viewer", "operate")
+    both = many(office, "iris", main, other)
+    told = both.json()
+    assert (both.status_code, told["type"], told["role"], told["program"]) == (403, "/problems/NotAllowed", "viewer", OTHER)
+    assert states(office, main, other) == ["open", "open"], "all or nothing"
+    assert many(office, "gita", main, other).json()["program"] == OTHER, "who may look everywhere may not work everywhere"
+    assert many(office, "vito", main, other).json()["role"] == "approver", "who approves there does not operate there"
+    done = many(office, "vito", main, other, verb="assign", owner="vito")
+    assert (done.status_code, done.json()["done"]) == (200, 2), done.text
+    assert [office.ask("GET", f"/api/breaks/{one}").json()["owner"] for one in two_breaks] == ["vito", "vito"]
+    with office.database.transaction() as conn:
+        (role,) = conn.execute("select role from action where verb = 'break.bulk' and actor = 'person:vito'").fetchone()
+    assert role == f"operator in {PROGRAM}, approver in {OTHER}"
+
+
+def test_many_breaks_of_one_program_are_worked_on_with_the_role_there(office: Office, two_breaks: tuple[str, str]):
+    main, other = two_breaks
+    assert many(office, "iris", main).json()["done"] == 1
+    assert many(office, "other operator", other).json()["done"] == 1
+    assert states(office, main, other) == ["investigating", "investigating"]
+
+
+@pytest.mark.parametrize("role", ["other operator", "other viewer"])
+def test_a_break_of_another_program_is_not_there_and_nothing_is_done(office: Office, two_breaks: tuple[str, str], role: str):
+    main, other = two_breaks
+    foreign = many(office, role, other, main)
+    assert (foreign.status_code, foreign.json()["type"], foreign.json()["id"]) == (404, "/problems/NotFound", main)
+    copied = many(office, role, other, verb="mark_duplicate", duplicateOf=main)
+    assert (copied.status_code, copied.json()["id"]) == (404, main), "not as the one that it is a copy of, either"
+    unknown = many(office, role, other, "break_01KA0000000000000000000000")
+    assert unknown.status_code == 404
+    assert states(office, main, other) == ["open", "open"]
 
 
 def test_one_may_always_see_and_end_ones_own_logins(office: Office):

@@ -16,7 +16,7 @@ from psycopg import Connection, sql
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Approval, ApprovalNeeded, Machine, StateMoved
-from counterfoil.base.problems import InvalidInput, InvariantBroken, NotFound, Problem, check
+from counterfoil.base.problems import InvalidInput, InvariantBroken, NotAllowed, NotFound, Problem, check
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller, require
 from counterfoil.operations.noun_pages import Elsewhere, SavedView
@@ -293,22 +293,40 @@ def say_of_many(noun: Noun, name: str, wanted: Sequence[BulkLine], saying: VerbC
     """Say one verb of many things, at most 500: each line is done or refused by itself, in the order given.
 
     A line whose thing is no longer in the state that the caller saw is refused. Locks are taken in id order. Of `given` each verb takes
-    its own fields. Raises InvalidInput for a verb that is not said of many, no lines, too many, or a thing that is named twice, and
+    its own fields. Whoever has roles of single programs says it of each thing with their roles in its program; where they may not of one,
+    nothing is done. Raises InvalidInput for a verb that is not said of many, no lines, too many, or a thing that is named twice, and
     NotAllowed.
     """
     verb = noun.verb(name, among=[one for one in noun.verbs if one.many])
-    require(saying.by, verb.permission, noun.area)
+    if not saying.by.programs:
+        require(saying.by, verb.permission, noun.area)
     if not 0 < len(wanted) <= MANY_MAX:
         raise InvalidInput("rows", f"1 to {MANY_MAX} {noun.plural}", got=str(len(wanted)))
     if len({one.id for one in wanted}) != len(wanted):
         raise InvalidInput("rows", f"each {noun.name} once")
     locked = sql.SQL("select from {table} where id = any(%s) order by id for update")
     saying.conn.execute(locked.format(table=sql.Identifier(noun.machine.table)), [[one.id for one in wanted]])
+    who = _callers(noun, verb, saying, [one.id for one in wanted])
     each = saying._replace(taken={one.name: given.get(one.name) for one in verb.takes})
     return [
-        _line_done(noun, verb, number, each._replace(subject_id=one.id, expected=one.expected_state))
+        _line_done(noun, verb, number, each._replace(subject_id=one.id, expected=one.expected_state, by=who.get(one.id, saying.by)))
         for number, one in enumerate(wanted, start=1)
     ]
+
+
+def _callers(noun: Noun, verb: Verb, saying: VerbCall, ids: Sequence[str]) -> dict[str, Caller]:
+    """Who somebody is towards each thing, by its program. Raises NotAllowed with the first program in which they may not."""
+    if not saying.by.programs:
+        return {}
+    query = sql.SQL("select id, to_jsonb(t) ->> 'program_id' from {table} t where id = any(%s)")
+    found = dict(saying.conn.execute(query.format(table=sql.Identifier(noun.machine.table)), [list(ids)]).fetchall())
+    within = {program: saying.by.within(program) for program in sorted(set(found.values()), key=str)}
+    for program, caller in within.items():
+        try:
+            require(caller, verb.permission, noun.area)
+        except NotAllowed as refusal:
+            raise type(refusal)(**refusal.facts, program=program) from None
+    return {one: within[program] for one, program in found.items()}
 
 
 def _line_done(noun: Noun, verb: Verb, line: int, saying: VerbCall) -> LineDone:

@@ -99,6 +99,7 @@ def a_run(
     complete: bool = True,
     source: str = SOURCE,
     number: int | None = None,
+    program: str = PROGRAM,
 ) -> tuple[str, Filed]:
     """A finished run that found this, with its cases filed. `number`: it began to read when that was given (see `a_number`)."""
     run_id, began = make_id("rec"), at - timedelta(seconds=2)
@@ -109,7 +110,7 @@ def a_run(
            values (%s, %s, %s, %s, %s, 'finished', %s, 'test', %s, %s, %s, 7, %s, %s, %s)""",
         [
             run_id,
-            PROGRAM,
+            program,
             source,
             first,
             last,
@@ -128,7 +129,7 @@ def a_run(
                values (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
             [run_id, number, one.id, one.kind, one.severity, one.asset, one.at_stake, one.cause, Jsonb(detail_of(one).written())],
         )
-    filed = file_breaks(conn, run_id, PROGRAM, source, found, first=first, last=last, make_id=make_id, now=at, complete=complete)
+    filed = file_breaks(conn, run_id, program, source, found, first=first, last=last, make_id=make_id, now=at, complete=complete)
     return run_id, filed
 
 

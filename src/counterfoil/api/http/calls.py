@@ -254,7 +254,7 @@ class ApiCall:
             conn,
             self.make_id("act"),
             actor=self.actor,
-            role=self.caller.role,
+            role=self.caller.roles_told,
             verb=verb,
             subject_id=subject_id,
             reason=reason,

@@ -38,6 +38,8 @@ OWNERS: Final[Mapping[str, LiteralString]] = {
     "hold_id": """select b.program_id from hold h join account a on a.id = h.debit join book b on b.id = a.book_id
                   where h.id::text = %s""",
 }
+# The same of many things, as a body names them in its rows.
+OWNERS_OF_ROWS: Final[Mapping[str, LiteralString]] = {"break_id": "select id, program_id from break where id = any(%s)"}
 # Routes that are derived from a noun call it `id`: then its prefix says what it is of.
 BY_PREFIX: Final[Mapping[str, str]] = {
     "inv": "invoice_id",
@@ -69,11 +71,12 @@ class RouteScope(NamedTuple):
     in_query: bool
     in_body: bool
     own: bool = False  # about the caller alone
+    rows: str = ""  # what the ids are of that the body names in its rows, each of a program of its own
 
     @property
     def any(self) -> bool:
         """Can it be told at all?"""
-        return bool(self.ids) or self.in_path or self.in_query or self.in_body
+        return bool(self.ids) or self.in_path or self.in_query or self.in_body or bool(self.rows)
 
 
 def scope_of(route: APIRoute) -> RouteScope:
@@ -85,17 +88,23 @@ def scope_of(route: APIRoute) -> RouteScope:
     said = json.dumps((route.openapi_extra or {}).get("requestBody", {}))
     in_body = any("program_id" in getattr(one, "model_fields", {}) for one in bodies) or f'"{PROGRAM}"' in said
     own = any(getattr(one.call, "own", False) for one in route.dependant.dependencies)
-    return RouteScope(tuple(one for one in in_path if one in OWNERS or one == "id"), "program_id" in in_path, in_query, in_body, own)
+    rows = next((str(found) for one in bodies if (found := getattr(one, "rows_of", ""))), "")
+    ids = tuple(one for one in in_path if one in OWNERS or one == "id")
+    return RouteScope(ids, "program_id" in in_path, in_query, in_body, own, rows)
 
 
 async def in_one_program(request: Request, scope: RouteScope, caller: Caller, needs: str) -> Caller:
     """Somebody who has roles in single programs, as whoever they are in the program that the request is about.
 
-    Where it names none, their roles of all programs count, or the only program in which they may. Raises ProgramNeeded.
+    Where it names none, their roles of all programs count, or the only program in which they may. Where its rows are of several programs,
+    the caller stays who they are in each, and each row is decided on by its own. Raises ProgramNeeded.
     """
     if scope.own:
         return caller
-    named = await _named(request, scope)
+    of_rows = set((await _owners_of_rows(request, scope)).values()) if scope.rows else set()
+    if len(of_rows) > 1:
+        return caller
+    named = next(iter(of_rows)) if of_rows else await _named(request, scope)
     if named is not None and named in caller.programs:
         return caller.within(named)
     if needs in permissions_of(caller.role) or (named is not None and caller.role):
@@ -144,6 +153,10 @@ async def keep_within(request: Request, scope: RouteScope, caller: Caller) -> No
     if scope.own:
         request.scope[WITHIN] = True
         return
+    if scope.rows and (own is not None or caller.programs):
+        await _rows_are_there(request, scope, caller)
+        request.scope[WITHIN] = True
+        return
     if own is None:
         return
     if not scope.any:
@@ -159,6 +172,43 @@ async def keep_within(request: Request, scope: RouteScope, caller: Caller) -> No
         asked = {name: str(request.path_params[name]) for name in scope.ids}
         await run_in_threadpool(_of_ids, database, asked, own)
     request.scope[WITHIN] = True
+
+
+async def _rows_are_there(request: Request, scope: RouteScope, caller: Caller) -> None:
+    """All of the rows, or none: one that is of a program that the caller does not see is not there. Raises NotFound."""
+    owners = await _owners_of_rows(request, scope)
+    for one in await _ids_of_rows(request):
+        program_id = owners.get(one)
+        seen = caller.program_id in (None, program_id) and permissions_of(caller.within(program_id).role)
+        if program_id is None or not seen:
+            raise NotFound(what=scope.rows.removesuffix("_id"), id=one[:64])
+
+
+async def _owners_of_rows(request: Request, scope: RouteScope) -> dict[str, str]:
+    """The program of each thing that the rows name, of those that there are."""
+    ids = await _ids_of_rows(request)
+    if not ids:
+        return {}
+
+    def read() -> dict[str, str]:
+        with services_of(request).database.transaction(read_only=True) as conn:
+            return dict(conn.execute(OWNERS_OF_ROWS[scope.rows], [ids]).fetchall())
+
+    return await run_in_threadpool(read)
+
+
+async def _ids_of_rows(request: Request) -> list[str]:
+    """The ids in the rows of a body, and of what they are all said to be copies of; what is malformed the route refuses."""
+    try:
+        told = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(told, dict):
+        return []
+    rows = told.get("rows")
+    named = [one.get("id") for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
+    named += [told.get("duplicateOf"), told.get("duplicate_of")]
+    return [one for one in named if isinstance(one, str) and one.isprintable()]
 
 
 def _in_query(request: Request, own: str) -> None:

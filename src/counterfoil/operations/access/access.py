@@ -124,6 +124,11 @@ class Caller(NamedTuple):
         return f"person:{self.name}" if self.is_person or not self.key_id else f"key:{self.name}"
 
     @property
+    def roles_told(self) -> str:
+        """The roles as a record names them: those of programs with their program, until it is known which program something is about."""
+        return ", ".join([*filter(None, [self.role]), *(f"{role} in {program}" for program, role in sorted(self.programs.items()))])
+
+    @property
     def scope(self) -> str:
         """Whose Idempotency-Keys these are."""
         return self.key_id or self.principal_id

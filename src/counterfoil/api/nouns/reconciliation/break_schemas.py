@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, StringConstraints
 
@@ -136,6 +136,7 @@ class RowRequest(RequestModel):
 class BreaksBulk(Because):
     """One verb for many breaks."""
 
+    rows_of: ClassVar[str] = "break_id"
     verb: str = Field(max_length=40, examples=["investigate"])
     rows: list[RowRequest] = Field(min_length=1, max_length=MANY_MAX)
     owner: Owner | None = Field(None, description="For `assign`; absent: nobody.")

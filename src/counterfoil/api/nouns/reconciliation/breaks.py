@@ -145,7 +145,8 @@ def set_limit(body: LimitRequest, call: Annotated[ApiCall, may(ADMINISTER)]) -> 
 
 @router.post("/breaks/bulk", response_model=BreaksDone, operation_id="break_bulk", summary="Apply one verb to many breaks")
 def bulk(body: BreaksBulk, call: Annotated[ApiCall, may(READ)]) -> Response:
-    """Each line is done or refused by itself; one whose break is no longer in the state that you saw is refused."""
+    """Each line is done or refused by itself; one whose break is no longer in the state that you saw is refused. Whoever has roles of
+    single programs needs one in the program of each break: if they may not with one of them, or do not see it, nothing is done."""
 
     def act(conn: Connection[Any]) -> Done:
         wanted = [BulkLine(one.id, one.expected_state) for one in body.rows]
