@@ -17,6 +17,7 @@ import pytest
 from counterfoil.dashboard.finding.lists import list_pages_of, things
 from counterfoil.dashboard.finding.rail import BESIDE, GROUPS, rail_of
 from counterfoil.dashboard.web.navigation import PAGES
+from counterfoil.operations.noun_pages import SavedView
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
@@ -111,6 +112,32 @@ def test_what_is_stuck_held_for_long_or_lacks_a_payout_is_in_its_view(desk) -> N
         conn.execute("update payout set invoice_id = 'inv_none' where id = %s", [rows[1][0]])
         assert seen(conn, "invoices", "no-payout") == [rows[1][1]]
         conn.rollback()
+
+
+def test_a_saved_view_is_read_by_set_however_many_rows_it_has(desk) -> None:
+    noun = next(one for one in LISTED if one.plural == "payouts")
+    view = SavedView("all", "all of them", "t.id is not null")
+    with psycopg.connect(desk.database.url) as conn:
+        asked = Counted(conn)
+        found = things(asked, noun, rows_max=500, after=None, state=None, view=view, now=desk.clock.now)
+        newest = conn.execute("select id from payout order by id desc limit 500").fetchall()
+    assert ([(one.id,) for one in found], len(found) > 20) == (newest, True)
+    assert asked.times <= 2, "one query finds which, another reads them"
+
+
+class Counted:
+    """A connection that counts what it is asked."""
+
+    def __init__(self, conn: psycopg.Connection) -> None:
+        self._conn, self.times = conn, 0
+
+    def execute(self, *asked):
+        self.times += 1
+        return self._conn.execute(*asked)
+
+    def cursor(self, **how):
+        self.times += 1
+        return self._conn.cursor(**how)
 
 
 def test_a_list_goes_on_page_by_page_without_a_row_twice_or_left_out(desk, client) -> None:

@@ -233,7 +233,7 @@ class Noun:
     `columns`: the fields of a row in the list at the command line, all of them if empty;
     `listed`: the same as `rows`, of a noun that has a list of its own over HTTP: its page is made of it;
     `elsewhere`: what its page cannot do, with the command that does; `begin`: how a new one is made on the page of the list;
-    `views`: ready filters of the list."""
+    `views`: ready filters of the list, of which `by_id` reads the rows together, in any order."""
 
     name: str
     plural: str
@@ -251,6 +251,7 @@ class Noun:
     elsewhere: tuple[Elsewhere, ...] = ()
     begin: Begin | None = None
     views: tuple[SavedView, ...] = ()
+    by_id: Callable[[Connection[Any], Sequence[str]], Sequence[Any]] | None = None
 
     @property
     def area(self) -> str:

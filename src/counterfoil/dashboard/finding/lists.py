@@ -158,8 +158,10 @@ def things(
             "select t.id from {} t where {} and (%(after)s::text is null or t.id < %(after)s) order by t.id desc limit %(rows)s"
         )
         chosen = query.format(sql.Identifier(noun.machine.table), sql.SQL(view.where))
-        ids = conn.execute(chosen, {"after": after, "rows": rows_max, "now": now}).fetchall()
-        return [noun.show(conn, row[0]) for row in ids]
+        ids = [row[0] for row in conn.execute(chosen, {"after": after, "rows": rows_max, "now": now}).fetchall()]
+        assert noun.by_id is not None
+        found = {row.id: row for row in noun.by_id(conn, ids)}
+        return [found[one] for one in ids]
     rows = noun.rows or noun.listed
     check(rows is not None, "a noun with a page of its list has rows", noun=noun.name)
     assert rows is not None

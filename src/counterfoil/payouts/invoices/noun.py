@@ -15,7 +15,7 @@ from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.invoices.crediting import CreditNote, credit_invoice, credit_notes_of
 from counterfoil.payouts.invoices.expiring import reopen_intent, why_not_reopen
 from counterfoil.settlement.intents.intents import INTENT, MOVING, list_intents, retry_intent, show_intent
-from counterfoil.settlement.invoices.invoices import INVOICE, cancel_invoice, list_invoices, show_invoice
+from counterfoil.settlement.invoices.invoices import INVOICE, INVOICES, cancel_invoice, list_invoices, show_invoice
 from counterfoil.settlement.invoices.writing_off import propose_write_off
 
 
@@ -100,6 +100,7 @@ INVOICE_NOUN: Final = Noun(
             "t.state = 'paid' and not exists (select from payout p where p.invoice_id = t.id)",
         ),
     ),
+    by_id=INVOICES.by_id,
 )
 INTENT_VERBS: Final = (
     Verb(

@@ -18,7 +18,7 @@ from counterfoil.payouts.machines import PAYOUT
 from counterfoil.payouts.payouts import by_hand
 from counterfoil.payouts.payouts.matter import NotNow, matter_of, require
 from counterfoil.payouts.payouts.payout_rules import refusal_of
-from counterfoil.payouts.payouts.verbs import list_payouts, show_payout
+from counterfoil.payouts.payouts.verbs import list_payouts, payouts_by_id, show_payout
 from counterfoil.payouts.provider_payouts import attempts_by_hand
 from counterfoil.payouts.provider_payouts.conflicts import conflicts_of
 from counterfoil.payouts.provider_payouts.paired import propose_end_of_conflict, propose_for_attempt
@@ -286,4 +286,5 @@ PAYOUT_NOUN: Final = Noun(
         SavedView("stuck", "stuck over 10 min", "t.state = 'processing' and t.state_at < %(now)s - interval '10 minutes'"),
         SavedView("held", "held over 30 d", "t.state = 'held' and t.state_at < %(now)s - interval '30 days'"),
     ),
+    by_id=payouts_by_id,
 )
