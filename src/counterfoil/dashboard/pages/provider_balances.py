@@ -10,6 +10,7 @@ from counterfoil.base.money import Money, format_major
 from counterfoil.dashboard.web.sections import SectionAnswer, SectionContext
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.matching.findings.recorded import FindingDetail, FootingRow, RunReport
+from counterfoil.reconciliation.breaks.queries import newest_cases
 from counterfoil.reconciliation.reach import COUNTED_MAX, Since, moved_since, never_concluded
 from counterfoil.reconciliation.runs.run import Run, RunFinding, findings_of, latest_runs, newest_of_day
 from counterfoil.reconciliation.runs.standing import NOT_RECONCILED, RunState, standings
@@ -27,9 +28,10 @@ class BreaksOfKind(NamedTuple):
 
 
 class BreakSeen(NamedTuple):
-    """One break: what is at stake, the best supported cause, the one safe thing to do."""
+    """One break: what is at stake, the best supported cause, the one safe thing to do. `case_id`: the lasting break that it is of."""
 
     number: int
+    case_id: str | None
     identity: str
     kind: str
     severity: str
@@ -197,6 +199,7 @@ def _runs_of(ask: SectionContext) -> list[Run]:
 def _seen(ask: SectionContext, run: Run, stands: RunState) -> RunSeen:
     report = RunReport.read(run.report)
     listed = findings_of(ask.conn, run.id, rows_max=BREAKS_SHOWN_MAX)
+    cases = newest_cases(ask.conn, run.program_id, run.source, [one.identity for one in listed])
     paired = ask.extra.wiring.pairings().get(run.source)
     account = (paired.account if paired else None) or ""
     return RunSeen(
@@ -215,7 +218,7 @@ def _seen(ask: SectionContext, run: Run, stands: RunState) -> RunSeen:
         balances=_balances_of(report.footing),
         matched=run.matched or 0,
         kinds=tuple(BreaksOfKind(row.kind, row.breaks, Money(row.at_stake_minor, row.asset)) for row in report.kinds),
-        breaks=tuple(_break(one) for one in listed),
+        breaks=tuple(_break(one, cases.get(one.identity)) for one in listed),
         breaks_total=run.breaks or 0,
         notes=tuple(run.notes),
         stands=stands,
@@ -252,12 +255,13 @@ def _balances_of(footing: Sequence[FootingRow]) -> tuple[ProviderBalance, ...]:
     return tuple(found)
 
 
-def _break(one: RunFinding) -> BreakSeen:
+def _break(one: RunFinding, case_id: str | None) -> BreakSeen:
     detail = FindingDetail.read(one.detail)
     reference = next((record.reference for record in detail.records() if record.reference), "")
     amount = Money(one.at_stake, one.asset)
     return BreakSeen(
         one.number,
+        case_id,
         one.identity,
         one.kind,
         one.severity,

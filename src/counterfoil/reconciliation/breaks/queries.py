@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -140,6 +140,17 @@ def count_breaks(conn: Connection[Any], by: Filter = Filter()) -> int:
 def show_break(conn: Connection[Any], break_id: str) -> Break:
     """One break as it stands. Raises NotFound."""
     return row_by_id(conn, Break, "break", f"select {BREAK_COLUMNS} from break where id = %s", break_id)
+
+
+def newest_cases(conn: Connection[Any], program_id: str, source: str, identities: Sequence[str]) -> dict[str, str]:
+    """The newest break of each of these identities, by identity; one that was not filed is not in the answer."""
+    return dict(
+        conn.execute(
+            """select identity, max(id) from break
+               where program_id = %s and source = %s and identity = any(%s) group by identity""",
+            [program_id, source, list(identities)],
+        ).fetchall()
+    )
 
 
 def detail_of(conn: Connection[Any], case: Break) -> FindingDetail:
