@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.ids import valid_id
 from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Money
 from counterfoil.dashboard.pages.runs import runs_told
@@ -37,7 +38,7 @@ from counterfoil.reconciliation.breaks.queries import (
 from counterfoil.reconciliation.breaks.timeline import TimelineFact, timeline_of
 from counterfoil.reconciliation.breaks.work import Break
 
-SHOWN_MAX: Final = 100
+SHOWN_MAX: Final = 20
 FLOW_DAYS: Final = timedelta(days=29)
 RECORDS_SHOWN_MAX: Final = 20
 FIELDS: Final = (
@@ -64,10 +65,11 @@ class Grouped(NamedTuple):
 
 
 class ListedBreaks(NamedTuple):
-    """The breaks that were asked for: `total` of them, the newest shown."""
+    """The breaks that were asked for: `total` of them, one page shown. `after`: the id that the next page begins behind."""
 
     rows: tuple[Break, ...]
     total: int
+    after: str | None = None
 
 
 class BreaksAnswer(NamedTuple):
@@ -241,10 +243,14 @@ def _flow(ask: SectionContext) -> SectionAnswer:
 
 def _listed(ask: SectionContext) -> SectionAnswer:
     by = _by(ask)
-    rows, total = tuple(list_breaks(ask.conn, by, rows_max=SHOWN_MAX)), count_breaks(ask.conn, by)
+    after = valid_id(ask.params["after"], "break", "after") if ask.params.get("after") else None
+    found, total = list_breaks(ask.conn, by, rows_max=SHOWN_MAX + 1, after=after), count_breaks(ask.conn, by)
+    rows = tuple(found[:SHOWN_MAX])
     if not total:
         return SectionAnswer("No such break", value=ListedBreaks((), 0), state="empty")
-    return SectionAnswer("1 break" if total == 1 else f"{total:,} breaks", value=ListedBreaks(rows, total))
+    return SectionAnswer(
+        "1 break" if total == 1 else f"{total:,} breaks", value=ListedBreaks(rows, total, rows[-1].id if len(found) > SHOWN_MAX else None)
+    )
 
 
 def _both(ask: SectionContext) -> SectionAnswer:

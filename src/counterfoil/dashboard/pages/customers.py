@@ -10,7 +10,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.payouts.customers.statement import balances_of_customers, statement_of_customer
 
-CUSTOMERS_SHOWN_MAX: Final = 200
+CUSTOMERS_SHOWN_MAX: Final = 20
 SPAN: Final = timedelta(days=30)
 
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.drills.drills import Drill, DrillStanding, list_drills, running_drills, standings
 
-SHOWN_MAX: Final = 30
+SHOWN_MAX: Final = 20
 
 
 class DrillRow(NamedTuple):

@@ -13,7 +13,7 @@ from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.integrity.silences import SILENCE, Silence, count_silences, list_silences
 from counterfoil.operations.notices.notices import NOTICE, Notice, list_notices
 
-NOTICES_SHOWN_MAX: Final = 50
+NOTICES_SHOWN_MAX: Final = 20
 SINCE: Final = timedelta(days=30)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
+from counterfoil.base.ids import valid_id
 from counterfoil.base.money import Money
 from counterfoil.dashboard.pages.provider_balances import OLD_AFTER, BreaksOfKind, never_reconciled
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, measure
@@ -17,9 +18,9 @@ from counterfoil.reconciliation.runs.run import Run, latest_runs, list_runs, sho
 from counterfoil.reconciliation.runs.schedule import ScheduleGap, ScheduleState, gaps, schedules
 from counterfoil.reconciliation.runs.standing import ACCEPTED, NOT_RECONCILED, RECONCILED, RunState, standings
 
-RUNS_SHOWN_MAX: Final = 50
+RUNS_SHOWN_MAX: Final = 20
 RECENT: Final = timedelta(days=7)
-BREAKS_SHOWN_MAX: Final = 100
+BREAKS_SHOWN_MAX: Final = 20
 
 
 class RunLine(NamedTuple):
@@ -39,6 +40,13 @@ class RunLine(NamedTuple):
     matched: int | None
     breaks: int | None
     measured_at: datetime  # when it began to read: what was recorded later it has not seen
+
+
+class RunsListed(NamedTuple):
+    """One page of runs, the newest first. `after`: the id that the next page begins behind; None on the last."""
+
+    rows: tuple[RunLine, ...]
+    after: str | None
 
 
 class RunsAnswer(NamedTuple):
@@ -178,9 +186,13 @@ def runs_told(ask: SectionContext) -> SectionAnswer:
 
 
 def _all(ask: SectionContext) -> SectionAnswer:
-    runs = list_runs(ask.conn, rows_max=RUNS_SHOWN_MAX, source=ask.params.get("source"))
-    rows = _lines(ask, runs)
-    return SectionAnswer(f"The last {len(rows)}", value=rows) if rows else SectionAnswer("There was none", value=rows, state="empty")
+    after = valid_id(ask.params["after"], "rec", "after") if ask.params.get("after") else None
+    found = list_runs(ask.conn, rows_max=RUNS_SHOWN_MAX + 1, after=after, source=ask.params.get("source"))
+    rows = _lines(ask, found[:RUNS_SHOWN_MAX])
+    if not rows:
+        return SectionAnswer("There was none", value=RunsListed(rows, None), state="empty")
+    more = found[RUNS_SHOWN_MAX - 1].id if len(found) > RUNS_SHOWN_MAX else None
+    return SectionAnswer(f"{len(rows)} of an earlier time" if after else f"The last {len(rows)}", value=RunsListed(rows, more))
 
 
 def _gaps(ask: SectionContext) -> SectionAnswer:

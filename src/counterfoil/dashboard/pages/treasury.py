@@ -22,8 +22,8 @@ from counterfoil.treasury.two_phase.model import TRANSACTION, TransactionLine, W
 from counterfoil.treasury.verification.rules import PENDING_MAX
 from counterfoil.treasury.verification.verify import verify_agents
 
-AGENTS_SHOWN_MAX: Final = 50
-TRANSACTIONS_SHOWN_MAX: Final = 100
+AGENTS_SHOWN_MAX: Final = 20
+TRANSACTIONS_SHOWN_MAX: Final = 20
 CARBON_SHOWN_MAX: Final = 20
 PENDING: Final = "pending"
 

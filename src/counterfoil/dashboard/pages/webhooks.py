@@ -12,7 +12,7 @@ from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.operations.webhooks.counts import WebhookCounts, WebhookTrouble, webhook_counts, webhook_troubles
 from counterfoil.operations.webhooks_out.model import ENDPOINT, Endpoint, FailingGroup, failing_groups, list_endpoints
 
-ENDPOINTS_SHOWN_MAX: Final = 50
+ENDPOINTS_SHOWN_MAX: Final = 20
 FAILING_SHOWN_MAX: Final = 20
 
 

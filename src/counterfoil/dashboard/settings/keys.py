@@ -13,7 +13,7 @@ from counterfoil.operations.access.access import ApiKey, list_keys
 from counterfoil.operations.access.acts import CREATE_KEY, REVOKE_KEY
 from counterfoil.operations.access.turns import TurnLimits
 
-KEYS_LISTED_MAX: Final = 50
+KEYS_LISTED_MAX: Final = 20
 SOON: Final = timedelta(days=14)  # a key that ends within it is marked
 IDLE: Final = timedelta(days=90)  # and one that nobody used for so long
 

@@ -19,8 +19,8 @@ from counterfoil.operations.access.oidc.attempts import LoginSubject, subjects_o
 from counterfoil.operations.access.sessions import OpenSession, open_sessions
 from counterfoil.operations.acts import Act
 
-PEOPLE_SHOWN_MAX: Final = 50
-KEYS_SHOWN_MAX: Final = 50
+PEOPLE_SHOWN_MAX: Final = 20
+KEYS_SHOWN_MAX: Final = 20
 SUBJECTS_SHOWN_MAX: Final = 20
 
 

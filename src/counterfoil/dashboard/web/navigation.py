@@ -39,7 +39,7 @@ class DashboardPage(NamedTuple):
     needs: str = READ  # the permission of whoever sees it
 
 
-BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "done")  # what the list of breaks is narrowed to
+BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "done", "after")  # what the list of breaks is narrowed to
 AUDIT_PAGE: Final = DashboardPage("/admin/audit", "Who did what, and who was refused?", audit_answer, "audit.html", "Audit", WANTS, AUDIT)
 PAGES: Final = (
     DashboardPage("/admin/reconciliation", "Is today's money where it should be?", day_answer, "day.html", "Today"),
@@ -51,7 +51,7 @@ PAGES: Final = (
         runs_answer,
         "runs.html",
         "Runs",
-        ("source",),
+        ("source", "after"),
     ),
     DashboardPage("/admin/money-map", "Where does the money lie, and whose is it?", money_map_answer, "money.html", "Money map"),
     DashboardPage("/admin/coverage", "Was every day compared?", coverage_answer, "coverage.html", "Coverage", ("span",)),

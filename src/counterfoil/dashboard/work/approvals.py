@@ -19,8 +19,8 @@ from counterfoil.payouts.batches.batches import PayoutBatch, list_batches
 from counterfoil.wiring import NOUNS, PAIRED
 
 PROPOSALS_SHOWN_MAX: Final = 50
-BATCHES_SHOWN_MAX: Final = 50
-DECIDED_SHOWN_MAX: Final = 50
+BATCHES_SHOWN_MAX: Final = 20
+DECIDED_SHOWN_MAX: Final = 20
 DECIDED_WITHIN: Final = timedelta(hours=24)
 SOON: Final = timedelta(hours=3)  # what expires within it is marked
 GRADES: Final[Mapping[str, Grade]] = {"done": "right", "approved": "attention", "expired": "attention"}

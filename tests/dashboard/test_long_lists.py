@@ -1,0 +1,63 @@
+"""No list on a page is longer than 20 rows: what there is beyond is on the next page, each row once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from counterfoil.base.edge import make_id, now
+from counterfoil.operations.access.access import SECRET_BYTES, create_key, new_secret
+from counterfoil.operations.access.principals import create_principal
+from tests.dashboard import days
+from tests.dashboard.conftest import a_desk
+from tests.people import log_in_as, past_the_guard
+from tests.reconciliation.breaks.builders import a_break, a_run
+
+ROWS_MAX = 20
+MANY = 23
+PLACES = ("breaks", "reconciliation/runs", "people", "keys")
+
+
+@pytest.fixture(scope="module")
+def client(server, tmp_path_factory) -> Iterator[httpx2.Client]:
+    with a_desk(server, tmp_path_factory.mktemp("long")) as desk:
+        days.an_empty_day(desk)
+        with past_the_guard(desk.database.url) as conn:
+            for number in range(MANY):
+                a_run(conn, [a_break() for _ in range(MANY)] if number == MANY - 1 else (), at=now())
+                create_principal(conn, make_id("prn"), kind="person", name=f"helper number {number:03}", by="test", now=now())
+                secret = new_secret(SECRET_BYTES * bytes([number]), live=False)
+                create_key(conn, make_id("key"), secret, name=f"service {number:03}", role="viewer", by="test", now=now())
+            token = log_in_as(conn, "mira", "administrator")[1]
+        with days.served(desk) as url, httpx2.Client(base_url=url, headers={"Origin": url}, timeout=20, trust_env=False) as opened:
+            assert opened.post("/login", data={"key": token}).status_code == 303
+            yield opened
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_long_list_goes_on_page_by_page(client, place: str) -> None:
+    seen: list[str] = []
+    address: str | None = f"/admin/{place}"
+    while address is not None:
+        page = client.get(address).text
+        lengths = [len(re.findall("<tr", body)) for body in re.findall("<tbody>(.*?)</tbody>", page, re.S)]
+        assert max(lengths, default=0) <= ROWS_MAX, (address, lengths)
+        ids = re.findall(
+            r'href="/admin/(?:breaks|reconciliation/runs)/((?:break|rec)_\w{26})"|<tr id="(\w+)"', page[page.rindex("<tbody>") :]
+        )
+        seen += dict.fromkeys(a or b for a, b in ids)
+        found = re.search(rf'href="(/admin/{place}\?[^"]*after=[^"#]+)', page)
+        address = found[1].replace("&amp;", "&") if found else None
+    assert len(seen) == len(set(seen)) >= MANY
+
+
+def test_each_break_on_today_leads_to_its_own_page(client) -> None:
+    page = client.get("/admin/reconciliation").text
+    shown = re.findall(r'<li id="break-(.*?)</li>', page, re.S)
+    led = [re.search(r'href="/admin/breaks/(break_\w{26})"', one) for one in shown]
+    assert shown
+    assert all(led)
+    assert client.get(f"/admin/breaks/{led[0][1]}").status_code == 200
