@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from counterfoil.base.database import forgets_plans, problem_of
 from counterfoil.base.encryption.keys import EncryptionKeys, carry
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
+from counterfoil.base.postgres import lists as _lists  # noqa: F401 - lists are written quicker on every connection
 from counterfoil.base.postgres.liveness import check_alive
 from counterfoil.base.postgres.passwords import LOOK_EVERY_S, FileConnection, PasswordWatch
 from counterfoil.base.problems import Busy, DatabaseAway
