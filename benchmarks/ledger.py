@@ -10,6 +10,7 @@ TigerBeetle that lies on this machine, by its own Python client. With `--old FOL
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import time
 from concurrent.futures import Future
@@ -109,6 +110,7 @@ def sent_ahead(url: str, names: list[str], *, batches: int) -> float:
 
 def _write_alone(url: str, names: list[str], number: int, batches: int, barrier: Barrier, told: Any) -> None:
     """A writer in a process of its own."""
+    gc.freeze()
     writer = Writer(url, f"writer-{number}-{time.time_ns()}")
     todo = [batch_of(names, FULL, hot=False) for _ in range(batches)]
     barrier.wait()

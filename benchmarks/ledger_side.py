@@ -8,6 +8,7 @@ Processor times are of this process and of the server's processes, in µs for a 
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib.util
 import json
 import os
@@ -171,6 +172,8 @@ def main() -> None:
     os.dup2(2, 1)  # whatever else says something does not say it into the answers
     with harness.private_server() as server:
         side = Side(server, int(sys.argv[1]))
+        gc.collect()
+        gc.freeze()  # as every server and every command of the product does when all is loaded
         for line in sys.stdin:
             print(json.dumps(side.answer(json.loads(line))), file=out, flush=True)
 

@@ -23,6 +23,7 @@ from benchmarks.ledger_load import ACCOUNTS
 
 FULL: Final = 8_192
 CALLERS: Final = 256
+TIMED: Final = ("server_us", "client_us", "p50_ms", "p99_ms", "per_commit")
 MANY: Final = 10**6  # accounts
 MANY_QUICK: Final = 10**5
 CLIENTS: Final = (32, 128)  # over HTTP
@@ -177,10 +178,10 @@ def _show(runs: dict[str, Pairs]) -> None:
     rows = []
     for label, pairs in runs.items():
         for which, blocks in zip(("the first", "the second"), pairs, strict=True):
-            timed = [f"{middle(blocks, name):.1f}" if name in blocks[0] else "" for name in ("server_us", "client_us", "p50_ms", "p99_ms")]
+            timed = [f"{middle(blocks, name):.1f}" if name in blocks[0] else "" for name in TIMED]
             rows.append([f"{label}: {which}", middle(blocks, "per_s"), *timed])
-        rows.append([f"{label}: by pair", f"{pairs.ratio():.2f}", "", "", "", ""])
-    harness.table(["in turns, median block", "per s", "server µs", "own µs", "p50 ms", "p99 ms"], rows)
+        rows.append([f"{label}: by pair", f"{pairs.ratio():.2f}", *[""] * len(TIMED)])
+    harness.table(["in turns, median block", "per s", "server µs", "own µs", "p50 ms", "p99 ms", "a commit"], rows)
 
 
 def main() -> None:
