@@ -1,24 +1,62 @@
-"""Spark gives the same bytes as DuckDB, pass by pass."""
+"""Spark says what DuckDB says: on a standalone master with two workers in processes of their own, which read the files themselves."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
+from benchmarks.spark_cluster import standalone
+from counterfoil.matching.engines.spark import ClusterSettings, started
+from counterfoil.matching.findings.outcome import MatchingResult
+from counterfoil.matching.reading.scans import SourceUnreadable
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
-from tests.matching.builders import row, rules_text, write_csv
+from tests.matching.builders import EXACT, row, rules_text, write_csv
 from tests.matching.test_same_bytes import PASSES, SAME
 
 HOW = "Spark's tests: `make spark` installs pyspark and runs them; they need Java 17 (apt-get install openjdk-17-jre-headless)"
-pytest.importorskip("pyspark", reason=HOW)
+SparkSession = pytest.importorskip("pyspark.sql", reason=HOW).SparkSession
 if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
     pytest.skip(HOW, allow_module_level=True)
 
 NORMALISED = '[[pass]]\nkind = "key"\nname = "normalised"\nnormalise = ["case", "punctuation", "zeros"]\n[[pass]]\nkind = "reversal"'
+RULES = PASSES.replace('[[pass]]\nkind = "reversal"', NORMALISED, 1)
+# Many small jobs: a Java that compiles once and simply takes half the processor time of one that goes on compiling.
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterSettings]:
+    """A master and two workers in processes of their own; one session of the driver for all tests, with its event log and its page."""
+    folder = tmp_path_factory.mktemp("spark")
+    events = folder / "events"
+    events.mkdir()
+    with standalone(folder, java=JAVA) as master:
+        conf = {
+            "spark.executor.memory": "512m",
+            "spark.driver.extraJavaOptions": JAVA,
+            "spark.executor.extraJavaOptions": JAVA,
+            "spark.sql.shuffle.partitions": "2",
+            "spark.eventLog.enabled": "true",
+            "spark.eventLog.dir": events.as_uri(),
+            "spark.ui.enabled": "true",
+            "spark.ui.port": "0",
+        }
+        settings = ClusterSettings(master, driver_host="127.0.0.1", conf=conf, one_file=True)
+        session = started(settings, folder)
+        assert session.sparkContext.uiWebUrl
+        yield settings
+        session.stop()
+    assert any(events.iterdir()), "the event log is kept"
 
 
 def world(seed: int) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
@@ -74,14 +112,35 @@ def world(seed: int) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     return ours, [*theirs, row("sb", reference="batch", batch="K1", amount=15)]
 
 
-def test_spark_on_a_local_cluster_gives_the_same_bytes_as_duckdb(tmp_path, monkeypatch):
-    # Hundreds of small jobs: a Java that compiles once and simply takes half the processor time of one that goes on compiling.
-    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-    ours, theirs = world(3)
-    here, there = write_csv(tmp_path / "left.csv", ours), write_csv(tmp_path / "right.csv", theirs)
-    rules = load_rules(rules_text(PASSES.replace('[[pass]]\nkind = "reversal"', NORMALISED, 1)))
+def files_of(folder: Path, form: str) -> tuple[Path, Path]:
+    """The world as two files; as Parquet in two parts, with whole numbers and days as such."""
+    found = []
+    for name, rows in zip(("left", "right"), world(3), strict=True):
+        path = write_csv(folder / f"{name}.csv", rows)
+        if form == "parquet":
+            parts = folder / name
+            parts.mkdir()
+            source = f"(select * replace (amount::bigint as amount, date::date as date) from read_csv('{path}', all_varchar = true))"
+            for n, half in enumerate(("hash(id) % 2 = 0", "hash(id) % 2 = 1")):
+                duckdb.execute(f"copy (from {source} where {half}) to '{parts / f'{n}.parquet'}' (format parquet)")
+            path = parts
+        found.append(path)
+    return found[0], found[1]
+
+
+def circumstances(outcome: MatchingResult) -> Any:
+    return json.loads(outcome.paths["run.json"].read_text())
+
+
+@pytest.mark.parametrize(("form", "driver_rows_max", "where"), [("csv", 0, "the cluster"), ("parquet", 1_000_000, "the driver")])
+def test_executors_that_read_the_files_themselves_give_the_same_bytes_as_duckdb(
+    cluster: ClusterSettings, tmp_path: Path, form: str, driver_rows_max: int, where: str
+) -> None:
+    here, there = files_of(tmp_path, form)
+    rules = load_rules(rules_text(RULES))
     duck = reconcile_files(here, there, rules, out=tmp_path / "duck")
-    spark = reconcile_files(here, there, rules, out=tmp_path / "spark", engine="spark", master="local-cluster[2,1,1024]")
+    settings = replace(cluster, driver_rows_max=driver_rows_max)
+    spark = reconcile_files(here, there, rules, out=tmp_path / "spark", engine="spark", cluster=settings)
     assert {name for name, counts in duck.passes.items() if any(counts.values())} >= {
         "exact",
         "normalised",
@@ -94,3 +153,56 @@ def test_spark_on_a_local_cluster_gives_the_same_bytes_as_duckdb(tmp_path, monke
     assert {"n0", "n1", "n2", "n3", "n4", "n5"} <= {record.id for found in duck.breaks for record in found.left}
     for name in SAME:
         assert spark.paths[name].read_bytes() == duck.paths[name].read_bytes(), name
+    told = circumstances(spark)
+    assert told["passes_ran_on"] == where
+    assert {file["read_by"] for file in told["files"]} == {"executors"}
+
+
+def test_matches_go_where_the_executors_write_them_and_passes_that_find_nothing_cost_no_job(
+    cluster: ClusterSettings, tmp_path: Path
+) -> None:
+    rows = [row(f"p{n}", amount=n) for n in range(40)]
+    here, there = write_csv(tmp_path / "left.csv", rows), write_csv(tmp_path / "right.csv", [*rows[1:], row("p0", amount=7)])
+    tracker = SparkSession.getActiveSession().sparkContext.statusTracker()
+    jobs = [len(tracker.getJobIdsForGroup())]
+    for name, passes in (("one", EXACT), ("all", RULES.replace('[[pass]]\nkind = "text"\nafter_days = 3', ""))):
+        settings = replace(cluster, one_file=False, matches=(tmp_path / f"{name}-pairs").as_uri())
+        found = reconcile_files(here, there, load_rules(rules_text(passes)), out=tmp_path / name, engine="spark", cluster=settings)
+        jobs.append(len(tracker.getJobIdsForGroup()))
+        assert [(each.kind, each.left[0].id) for each in found.breaks] == [("AMOUNT_MISMATCH", "p0")]
+        assert "matches.parquet" not in found.paths
+        parts = duckdb.execute(f"select count(*) from '{tmp_path}/{name}-pairs/*.parquet'").fetchall()
+        assert parts == [(39,)]
+    assert jobs[2] - jobs[1] == jobs[1] - jobs[0], "five passes more, and not a job"
+
+
+def test_what_executors_would_read_otherwise_is_read_by_the_driver_and_a_bad_cell_has_its_line(
+    cluster: ClusterSettings, tmp_path: Path
+) -> None:
+    odd = {
+        "date": ["2026/03/02", " 2026-3-2 ", "2026-03-02T10:00:00", "20260302", "2026-03", "2026-03-02x", "2026-02-30"],
+        "amount": ["+5", "-0", " 7 ", "1e3", "4.5", "9223372036854775807", "0007", "7-"],
+        "reference": ["Re\u0301f", "a\u00a0b", " x", "y ", "\u200b", "NOTPROVIDED", "1.2E+15"],
+        "memo": ['a "quoted", word', '"', "\\", "'"],
+        "asset": ["eur", "E", "EURO ", ""],
+    }
+    rows = [row(f"o{n}", **{name: value}) for n, (name, value) in enumerate((name, value) for name in odd for value in odd[name])]
+    broken = row("p2", memo="two\nlines")
+    here, there = write_csv(tmp_path / "left.csv", [row("p1"), broken, row("p4", amount="4.5")]), write_csv(tmp_path / "right.csv", rows)
+    rules = load_rules(rules_text())
+    duck = reconcile_files(here, there, rules, out=tmp_path / "duck")
+    spark = reconcile_files(here, there, rules, out=tmp_path / "spark", engine="spark", cluster=cluster)
+    assert len(duck.rejected) > 9
+    assert ("left.csv", 5) in [(each.file, each.line) for each in duck.rejected]
+    for name in (*SAME, "rejected.csv"):
+        assert spark.paths[name].read_bytes() == duck.paths[name].read_bytes(), name
+    reads = {file["side"]: file["read_by"] for file in circumstances(spark)["files"]}
+    assert reads["right"] == "executors"
+    assert reads["left"].startswith("the driver: executors do not read lines that are broken")
+
+
+def test_a_store_that_is_not_there_is_a_source_that_cannot_be_read(cluster: ClusterSettings, tmp_path: Path) -> None:
+    here, there = "nowhere://bucket/a.parquet", "nowhere://bucket/b.parquet"
+    with pytest.raises(SourceUnreadable):
+        reconcile_files(here, there, load_rules(rules_text()), out=tmp_path, engine="spark", cluster=cluster)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".work")] == []

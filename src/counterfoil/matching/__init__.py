@@ -3,7 +3,7 @@
 What others call:
 
 - `rules.toml_file.load_rules(path | text) -> RuleSet`: a TOML rule set; errors name the line.
-- `two_files.reconcile_files(left, right, rules, *, out, engine, memory, progress) -> Outcome`: two files, no server, no database.
+- `two_files.reconcile_files(left, right, rules, *, out, engine, memory, cluster, progress) -> Outcome`: two files, no server, no database.
 - `engines.engine.DuckEngine(folder, memory=…)`, then `reading.loading.read_side(engine, paths, source, "left", folder)` or
   `read_table(engine, arrow_table, source, "left", folder)` for each side, then
   `findings.outcome.reconcile(engine, left, right, rules) -> (Matched, Outcome)`: the same engine over tables of ours.

@@ -12,13 +12,14 @@ from typing import Final
 import duckdb
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.matching.engines.engine import DuckEngine, Engine, Row, identifier, literal, memory_bytes
+from counterfoil.matching.engines.engine import DuckEngine, Row, identifier, literal, memory_bytes
+from counterfoil.matching.engines.spark import ClusterSettings
 from counterfoil.matching.findings.findings import read_breaks
 from counterfoil.matching.findings.outcome import MatchingResult, matches_of, reconcile
 from counterfoil.matching.guess.columns import paths_of
 from counterfoil.matching.output.files import canonical, write_breaks, write_rejected, write_report
 from counterfoil.matching.output.report_page import write_page
-from counterfoil.matching.output.workbook import PAIR_COLUMNS, PAIRS_SHOWN_MAX, write_workbook
+from counterfoil.matching.output.workbook import PAIR_COLUMNS, PAIRS_ORDER, PAIRS_SHOWN_MAX, write_workbook
 from counterfoil.matching.passes.pipeline import Progress
 from counterfoil.matching.reading.loading import file_digest, read_side
 from counterfoil.matching.reading.provenance import RecordPlace, places_of
@@ -40,18 +41,18 @@ PLACES_MAX: Final = 20_000
 
 
 def reconcile_files(
-    left: Path | Sequence[Path],
-    right: Path | Sequence[Path],
+    left: Path | str | Sequence[Path],
+    right: Path | str | Sequence[Path],
     rules: RuleSet,
     *,
     out: Path,
     engine: str = "duckdb",
     memory: str | None = None,
-    master: str = "local[2]",
+    cluster: ClusterSettings | None = None,
     threads: int | None = None,
     progress: Progress = lambda _: None,
 ) -> MatchingResult:
-    """Reconcile files and write the outputs into `out`.
+    """Reconcile files and write the outputs into `out`. Texts are paths or, for Spark, addresses of a store (s3a://, hdfs://).
 
     Raises InvalidInput (rules that do not fit), SourceUnreadable (a broken file), DoesNotFoot. What was half written is not left behind.
     """
@@ -61,40 +62,55 @@ def reconcile_files(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidInput("out", "a folder that can be written to", got=str(out)[:200], reason=error.strerror or "") from error
-    folder = Path(tempfile.mkdtemp(prefix=".work-", dir=out))
     most = memory_bytes(memory) if memory else None
+    if engine == "spark":
+        return _on_spark(left, right, rules, out, cluster, most, progress)
+    here, there = (Path(given) if isinstance(given, str) else given for given in (left, right))
+    folder = Path(tempfile.mkdtemp(prefix=".work-", dir=out))
     reader = DuckEngine(folder, memory=most, threads=threads)
-    machine: Engine = reader
     try:
         _check_patterns(reader, rules)
-        files = {path: file_digest(path) for path in (*paths_of(left), *paths_of(right)) if path.is_file()}
+        files = {path: file_digest(path) for path in (*paths_of(here), *paths_of(there)) if path.is_file()}
         progress("Reading the left side")
-        here = read_side(reader, paths_of(left), rules.left, "left", folder)
+        ours = read_side(reader, paths_of(here), rules.left, "left", folder)
         progress("Reading the right side")
-        there = read_side(reader, paths_of(right), rules.right, "right", folder)
-        if engine == "spark":
-            from counterfoil.matching.engines.spark import (  # an extra, loaded by those who ask for it
-                SparkEngine,
-                moved,
-            )
-
-            progress("Starting Spark")
-            machine = cluster = SparkEngine(folder, master=master, memory=most)
-            here, there = (moved(side, cluster, reader, folder) for side in (here, there))
-        matched, outcome = reconcile(machine, here, there, rules, progress=progress, is_one_off=True)
+        theirs = read_side(reader, paths_of(there), rules.right, "right", folder)
+        matched, outcome = reconcile(reader, ours, theirs, rules, progress=progress, is_one_off=True)
         progress("Writing the matches and the report")
-        machine.write(matches_of(machine, matched, here, there), folder / "matches.parquet")
-        write_breaks(read_breaks(machine, matched, outcome.context), folder / "breaks.csv")
-        _write(reader, outcome, {"left": here, "right": there}, folder, {"engine": engine, "memory": memory}, files)
+        reader.write(matches_of(reader, matched, ours, theirs), folder / "matches.parquet")
+        write_breaks(read_breaks(reader, matched, outcome.context), folder / "breaks.csv")
+        _write(reader, outcome, {"left": ours, "right": theirs}, folder, {"engine": engine, "memory": memory}, files)
         paths = {name: out / name for name in NAMES}
         for name, path in paths.items():
+            if path.is_dir():
+                shutil.rmtree(path)  # the parts of a run on Spark
             (folder / name).replace(path)
         return replace(outcome, paths=paths)
     finally:
-        if machine is not reader:
-            machine.close()
         reader.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _on_spark(
+    left: Path | str | Sequence[Path],
+    right: Path | str | Sequence[Path],
+    rules: RuleSet,
+    out: Path,
+    settings: ClusterSettings | None,
+    memory: int | None,
+    progress: Progress,
+) -> MatchingResult:
+    from counterfoil.matching.cluster_files import reconcile_on_cluster  # an extra, loaded by those who ask for it
+
+    checker = DuckEngine(out)
+    try:
+        _check_patterns(checker, rules)
+    finally:
+        checker.close()
+    sides = [[str(each) for each in ([given] if isinstance(given, Path | str) else given)] for given in (left, right)]
+    return reconcile_on_cluster(
+        sides[0], sides[1], rules, out=out, names=NAMES, settings=settings or ClusterSettings(), memory=memory, progress=progress
+    )
 
 
 def _check_patterns(engine: DuckEngine, rules: RuleSet) -> None:
@@ -143,7 +159,7 @@ def _pairs(engine: DuckEngine, matches: Path) -> tuple[list[Row], int]:
     """The pairs that the workbook lists, suggested ones first, and how many there are."""
     source = f"read_parquet({literal(str(matches))})"
     columns = ", ".join(identifier(name) for name in PAIR_COLUMNS)
-    order = 'status desc, left_id nulls last, right_id nulls last, pass, "group" nulls last, reason'
+    order = ", ".join(f"{part} desc" if way == "desc" else f"{identifier(part)} nulls last" for part, way in PAIRS_ORDER)
     rows = engine.rows(f"select {columns} from {source} order by {order} limit {PAIRS_SHOWN_MAX}")
     return rows, int(engine.rows(f"select count(*) from {source}")[0][0])
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.matching.engines.spark import ClusterSettings
 from counterfoil.matching.guess.columns import paths_of
 from counterfoil.matching.guess.page import ROLES, ColumnTold, Said, corrected, how_to_correct, page, said_of
 from counterfoil.matching.guess.rule_set import guess as guess_rule_set
@@ -45,8 +46,8 @@ def reconcile() -> None:
 
 @app.command("files")
 def files(
-    left: Annotated[Path, typer.Argument(help="Our side: a file, or a folder of files of one kind.")],
-    right: Annotated[Path, typer.Argument(help="Their side: a file, or a folder of files of one kind.")],
+    left: Annotated[str, typer.Argument(help="Our side: a file, or a folder of files of one kind; for Spark also s3a:// or hdfs://.")],
+    right: Annotated[str, typer.Argument(help="Their side: a file, or a folder of files of one kind; for Spark also s3a:// or hdfs://.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the report, the breaks and the matches.")],
     rules: Annotated[Path | None, typer.Option("--rules", help="A rule set (TOML). Without one, one is guessed.")] = None,
     guess: Annotated[bool, typer.Option("--guess", help="Propose a rule set from the two files, say why, and stop.")] = False,
@@ -58,6 +59,23 @@ def files(
     engine: Annotated[EngineName, typer.Option("--engine", help="duckdb on this machine, spark on a cluster.")] = EngineName.DUCKDB,
     memory: Annotated[str | None, typer.Option("--memory", help="Most memory to use, such as 512MB; the rest is spilled.")] = None,
     master: Annotated[str, typer.Option("--master", help="Where Spark runs: local[2], spark://host:7077, yarn …")] = "local[2]",
+    driver_host: Annotated[
+        str | None, typer.Option("--driver-host", help="The address at which Spark's executors reach this machine; found out otherwise.")
+    ] = None,
+    spark: Annotated[
+        list[str] | None,
+        typer.Option("--spark", help="One of Spark's own settings, such as spark.eventLog.enabled=true. Repeatable."),
+    ] = None,
+    one_file: Annotated[
+        bool,
+        typer.Option(
+            "--one-file", help="On Spark: matches.parquet as one sorted file, which this machine writes; a folder of parts otherwise."
+        ),
+    ] = False,
+    matches: Annotated[
+        str | None,
+        typer.Option("--matches", help="On Spark: where its executors write the matches, such as s3a://bucket/run; --out otherwise."),
+    ] = None,
 ) -> None:
     """Reconcile two files. No money moves.
 
@@ -67,17 +85,36 @@ def files(
     try:
         said = said_of(column or [])
         if guess or ask:
-            _propose(left, right, out, said, ask=ask)
+            _propose(_local(left), _local(right), out, said, ask=ask)
             raise typer.Exit(0)
         with _told(console) as progress:
             found = _rules(left, right, rules, out, console, said)
-            outcome = reconcile_files(left, right, found, out=out, engine=engine.value, memory=memory, master=master, progress=progress)
+            cluster = ClusterSettings(master, driver_host, _spark_settings(spark or []), one_file=one_file, matches=matches)
+            outcome = reconcile_files(left, right, found, out=out, engine=engine.value, memory=memory, cluster=cluster, progress=progress)
     except Problem as problem:
         sentence = Text.assemble(("Not reconciled: nothing can be concluded.", "bold red"), f" {problem.sentence()}")
         console.print(sentence, highlight=False)  # names of files and columns may look like markup, and are text
         raise typer.Exit(BROKEN) from problem
     typer.echo(summary(outcome))
     raise typer.Exit(outcome.exit_code)
+
+
+def _local(given: str) -> Path:
+    """A path of this machine. Raises InvalidInput for an address of a store: what is guessed is guessed from a file here."""
+    if "://" in given:
+        raise InvalidInput("rules", "a rule set (--rules): columns are guessed from files of this machine only", got=given[:80])
+    return Path(given)
+
+
+def _spark_settings(given: list[str]) -> dict[str, str]:
+    """Spark's own settings by name. Raises InvalidInput."""
+    found = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name.startswith("spark."):
+            raise InvalidInput("spark", "a setting of Spark, such as spark.eventLog.enabled=true", got=each[:80])
+        found[name] = value
+    return found
 
 
 def _propose(left: Path, right: Path, out: Path, said: Said, *, ask: bool) -> None:
@@ -121,13 +158,13 @@ def _write_rules(out: Path, text: str) -> None:
         raise InvalidInput("out", "a folder that can be written to", got=str(out)[:200], reason=error.strerror or "") from error
 
 
-def _rules(left: Path, right: Path, rules: Path | None, out: Path, console: Console, said: Said) -> RuleSet:
+def _rules(left: str, right: str, rules: Path | None, out: Path, console: Console, said: Said) -> RuleSet:
     """The rule set given, or one that is guessed, kept in the output folder and said to be a guess."""
     if rules is not None:
         if any(said.values()):
             raise InvalidInput("column", "a run without --rules: a rule set says itself which column is what", got="--rules")
         return load_rules(rules)
-    text, reasons, _ = guess_rule_set(left, right, said, is_proposal=False)
+    text, reasons, _ = guess_rule_set(_local(left), _local(right), said, is_proposal=False)
     _write_rules(out, text)
     told = f"No rule set given; guessed one into {out / 'rules.toml'}. Check it before you rely on the result:"
     for line in (told, *(f"  - {reason}" for reason in reasons)):

@@ -38,6 +38,7 @@ class Engine(Protocol):
 
     name: str
     all_ones: str  # what `bit_xor` gives for a fingerprint and its complement
+    is_cluster: bool  # rows lie on several machines: they are moved once, with all that a later step asks of them
 
     def table(self, name: str, sql: str) -> None:
         """Compute `sql` now and keep it as `name`; an older table of that name goes."""
@@ -48,17 +49,23 @@ class Engine(Protocol):
     def rows(self, sql: str) -> list[Row]:
         """The answer of `sql`, for answers that fit in memory."""
 
+    def count(self, name: str) -> int:
+        """How many rows a table has."""
+
     def load(self, name: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
         """Keep `rows` as the table `name`; `columns` maps names to SQL types."""
 
-    def parquet(self, name: str, paths: Sequence[Path]) -> None:
-        """A view over Parquet files, with their columns."""
-
-    def write(self, query: Ordered, path: Path) -> None:
-        """The answer as one Parquet file; the same rows give the same bytes."""
+    def hold(self, name: str, sql: str) -> None:
+        """Keep as `name` an answer that is as large as the sides."""
 
     def drop(self, *names: str) -> None:
         """Forget tables that no later step reads."""
+
+    def machine_for(self, rows: int) -> Engine:
+        """Where so many rows that are left are worked on: here, or on one machine where they fit it."""
+
+    def send(self, machine: Engine, name: str, sql: str) -> None:
+        """Compute `sql` here and keep it as the table `name` of `machine`."""
 
     def lend(self, tables: Mapping[str, str]) -> DuckEngine:
         """A DuckDB on this machine that holds these answers as tables: where a step counts in fractions, which engines may round apart."""
@@ -92,6 +99,7 @@ class DuckEngine:
 
     name = "duckdb"
     all_ones = "18446744073709551615"
+    is_cluster = False
 
     def __init__(self, folder: Path, *, memory: int | None = None, threads: int | None = None) -> None:
         """`folder` holds what is spilled and goes with the run; `memory` in bytes; None leaves both to DuckDB."""
@@ -111,6 +119,10 @@ class DuckEngine:
     def table(self, name: str, sql: str) -> None:
         """A temporary table."""
         self._run(f"create or replace temp table {name} as {sql}")
+
+    def hold(self, name: str, sql: str) -> None:
+        """A table as any other: it is spilled where it must be."""
+        self.table(name, sql)
 
     def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Execute; where the memory does not do for all threads at once, again with one. Raises MemoryTooSmall."""
@@ -139,6 +151,10 @@ class DuckEngine:
         """Fetched whole: a result is finished before the next statement begins."""
         return self._run(sql).fetchall()
 
+    def count(self, name: str) -> int:
+        """Counted by DuckDB."""
+        return int(self.rows(f"select count(*) from {name}")[0][0])
+
     def load(self, name: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
         """Through Arrow, by column."""
         import pyarrow as pa  # an Arrow import costs 0.2 s, and most runs load nothing
@@ -149,11 +165,6 @@ class DuckEngine:
         self.conn.register("loaded", table)
         self.conn.execute(f"create or replace temp table {name} as select * from loaded")
         self.conn.unregister("loaded")
-
-    def parquet(self, name: str, paths: Sequence[Path]) -> None:
-        """Only the columns that a step names are read."""
-        files = ", ".join(literal(str(path)) for path in paths)
-        self.view(name, f"select * from read_parquet([{files}], file_row_number = true, filename = true)")
 
     def write(self, query: Ordered, path: Path) -> None:
         """Rows are kept first and sorted then: a join and a sort at once do not fit into the memory that either is content with.
@@ -179,6 +190,25 @@ class DuckEngine:
         """Tables only; views cost nothing."""
         for name in names:
             self.conn.execute(f"drop table if exists {name}")
+
+    def arrow(self, name: str, table: Any) -> None:
+        """Add an Arrow table's rows to the table `name`, which is made where it is not there yet."""
+        self.conn.register("arrived", table)
+        self.conn.execute(f"create temp table if not exists {name} as select * from arrived where false")
+        self.conn.execute(f"insert into {name} select * from arrived")
+        self.conn.unregister("arrived")
+
+    def fetched(self, sql: str) -> Any:
+        """The answer as an Arrow table."""
+        return self.conn.sql(sql).to_arrow_table()
+
+    def machine_for(self, rows: int) -> Engine:  # noqa: ARG002 - there is no other
+        """This one."""
+        return self
+
+    def send(self, machine: Engine, name: str, sql: str) -> None:
+        """It stays here."""
+        machine.table(name, sql)
 
     def lend(self, tables: Mapping[str, str]) -> DuckEngine:
         """This one."""

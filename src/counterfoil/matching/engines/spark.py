@@ -1,128 +1,170 @@
-"""The same passes on Spark: the vetted SQL goes through sqlglot, tables are Parquet folders, and the answers are the same to the byte."""
+"""A Spark cluster: executors read, shuffle and write; the driver plans, and takes to itself only what few rows are left to work on."""
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import sqlglot
-from sqlglot import expressions as exp
-
 from counterfoil.base.problems import InvalidInput
-from counterfoil.matching.engines.engine import DuckEngine, Ordered, Row, literal
-from counterfoil.matching.reading.sides import COLUMNS, Side
+from counterfoil.matching.engines.dialect import in_spark
+from counterfoil.matching.engines.engine import DuckEngine, Engine, Row
+from counterfoil.matching.engines.jvm import is_empty, kept_rows
 
 LOCAL: Final = "local[2]"
-_BACK_REFERENCE: Final = re.compile(r"\\([0-9])")
+LOOPBACK: Final = "127.0.0.1"
+DRIVER_ROWS_MAX: Final = 1_000_000  # of both sides; what is more than the driver works on stays on the cluster
+SLICE_ROWS: Final = 250_000  # of what the driver takes at once
+BROADCAST_ROWS_MAX: Final = 5_000_000  # keys of 8 bytes that every executor may hold
+_KINDS: Final = {"varchar": "string", "bigint": "bigint", "integer": "int"}
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """Where Spark runs and how. `conf` are Spark's own settings by their names; they go before ours."""
+
+    master: str = LOCAL
+    driver_host: str | None = None  # the address at which executors reach the driver; Spark finds it out where it is left out
+    conf: Mapping[str, str] = field(default_factory=dict)
+    driver_rows_max: int = DRIVER_ROWS_MAX
+    one_file: bool = False  # matches.parquet as one sorted file, written by the driver, instead of a folder of parts
+    matches: str | None = None  # where the parts go instead: s3a://bucket/run, hdfs://…
 
 
 class SparkEngine:
-    """A Spark session, on this machine or a cluster. `folder` must be one that every worker reads and writes."""
+    """A Spark session. Tables are kept by the executors, in memory and on their disks; none of them is written to a shared folder."""
 
     name = "spark"
     all_ones = "-1"  # Spark's bigint is signed
+    is_cluster = True
 
-    def __init__(self, folder: Path, *, master: str = LOCAL, memory: int | None = None) -> None:
-        """Start a session. Raises InvalidInput when pyspark is not installed: it is the extra `spark`."""
+    def __init__(self, folder: Path, settings: ClusterSettings | None = None, *, memory: int | None = None) -> None:
+        """Start a session, or use the one that is there. Raises InvalidInput when pyspark is not installed: it is the extra `spark`."""
         try:
             from pyspark.sql import SparkSession  # half a gigabyte: loaded by those who ask for it
         except ImportError as error:
             raise InvalidInput("engine", "duckdb, or spark with the extra counterfoil[spark] installed", got="spark") from error
-        builder = SparkSession.builder.master(master).appName("counterfoil reconciliation")
-        settings = {
-            "spark.ui.enabled": "false",
-            "spark.sql.shuffle.partitions": "8",
-            "spark.sql.session.timeZone": "UTC",
-            "spark.sql.ansi.enabled": "true",
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.sql.warehouse.dir": str(folder / "warehouse"),
-            "spark.log.level": "ERROR",
-            **({"spark.driver.memory": f"{memory >> 20}m"} if memory else {}),
-        }
-        for name, value in settings.items():
-            builder = builder.config(name, value)
-        self.session = builder.getOrCreate()
-        self.folder = folder / "spark"
+        self.settings = settings or ClusterSettings()
+        running = SparkSession.getActiveSession()
+        self._is_ours = running is None
+        self.session = running or started(self.settings, folder, memory)
+        parts = "spark.sql.files.minPartitionNum"  # where files are split must not change when an executor comes: rows are numbered by it
+        if self.session.conf.get(parts, None) is None:
+            self.session.conf.set(parts, str(max(1, self.session.sparkContext.defaultParallelism)))
+        self.folder = folder
         self._memory = memory
-        self._kept: dict[str, Path] = {}
-        self._number = 0
+        self._machine: DuckEngine | None = None
+        self._held: dict[str, Any] = {}  # what executors keep of a table
+        self._large: list[Any] = []
+        self._counts: dict[str, int] = {}
+
+    def frame(self, sql: str) -> Any:
+        """A statement of ours as Spark's lazy answer."""
+        return self.session.sql(in_spark(sql))
 
     def table(self, name: str, sql: str) -> None:
-        """Parquet in a folder of its own: a lazy plan would compute every step again."""
-        self._keep(name, self.session.sql(in_spark(sql)))
+        """Kept by the executors and counted as it is made. What cannot hold a row costs no job."""
+        frame = self.frame(sql)
+        if is_empty(frame):
+            self._put(name, frame.limit(0), None, 0)
+            return
+        from pyspark.sql import Observation
+        from pyspark.sql import functions as f
 
-    def _keep(self, name: str, frame: Any) -> None:
-        self._number += 1
-        path = self.folder / f"{name}-{self._number}"
-        frame.write.parquet(str(path))
-        self.session.read.schema(frame.schema).parquet(str(path)).createOrReplaceTempView(name)
-        if before := self._kept.get(name):
-            shutil.rmtree(before, ignore_errors=True)
-        self._kept[name] = path
+        seen = Observation()
+        kept = frame.observe(seen, f.count(f.lit(1)).alias("rows")).localCheckpoint(eager=True)
+        rows = int(seen.get["rows"])
+        held = kept_rows(kept)
+        if rows == 0:
+            held.unpersist(False)
+            self._put(name, kept.limit(0), None, 0)  # known to be empty from here on, so what is joined with it costs no job
+        else:
+            self._put(name, kept, held, rows)
+
+    def hold(self, name: str, sql: str) -> None:
+        """Kept by the executors on their disks, in columns, as it is first read: for what is as large as the sides."""
+        from pyspark import StorageLevel
+
+        frame = self.frame(sql).persist(StorageLevel.DISK_ONLY)
+        self._put(name, frame, None, None)
+        self._large.append(frame)
+
+    def _put(self, name: str, frame: Any, held: Any, rows: int | None) -> None:
+        before = self._held.pop(name, None)
+        small = rows is not None and rows <= BROADCAST_ROWS_MAX and len(frame.columns) <= 2
+        (frame.hint("broadcast") if small else frame).createOrReplaceTempView(name)
+        self._counts.pop(name, None)
+        if rows is not None:
+            self._counts[name] = rows
+        if held is not None:
+            self._held[name] = held
+        if before is not None:
+            before.unpersist(False)
 
     def view(self, name: str, sql: str) -> None:
         """A temporary view."""
-        self.session.sql(in_spark(sql)).createOrReplaceTempView(name)
+        self.frame(sql).createOrReplaceTempView(name)
 
     def rows(self, sql: str) -> list[Row]:
         """Collected to the driver."""
-        return [tuple(row) for row in self.session.sql(in_spark(sql)).collect()]
+        return [tuple(row) for row in self.frame(sql).collect()]
+
+    def count(self, name: str) -> int:
+        """Counted when the table was made."""
+        if name not in self._counts:
+            self._counts[name] = self.session.table(name).count()
+        return self._counts[name]
 
     def load(self, name: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
         """From the driver."""
-        kinds = {"varchar": "string", "bigint": "bigint", "integer": "int"}
-        shape = ", ".join(f"{column} {kinds[kind]}" for column, kind in columns.items())
-        self._keep(name, self.session.createDataFrame(list(rows), shape))
-
-    def parquet(self, name: str, paths: Sequence[Path]) -> None:
-        """A view over Parquet files."""
-        self.session.read.parquet(*(str(path) for path in paths)).createOrReplaceTempView(name)
-
-    def write(self, query: Ordered, path: Path) -> None:
-        """One Parquet file: sorted and written by DuckDB, so that the bytes are those of the other engine."""
-        parts = self.folder / f"out-{path.stem}"
-        self.session.sql(in_spark(query.rows)).write.mode("overwrite").parquet(str(parts))
-        sorter = DuckEngine(self.folder)
-        try:
-            sorter.write(query._replace(rows=f"select * from read_parquet({literal(str(parts / '*.parquet'))})"), path)
-        finally:
-            sorter.close()
+        shape = ", ".join(f"{column} {_KINDS[kind]}" for column, kind in columns.items())
+        self._put(name, self.session.createDataFrame(list(rows), shape), None, len(rows))
 
     def drop(self, *names: str) -> None:
-        """The view and its files."""
+        """The view, and what executors keep of it."""
         for name in names:
             self.session.catalog.dropTempView(name)
-            if path := self._kept.pop(name, None):
-                shutil.rmtree(path, ignore_errors=True)
+            self._counts.pop(name, None)
+            if held := self._held.pop(name, None):
+                held.unpersist(False)
+
+    def machine_for(self, rows: int) -> Engine:
+        """The driver's own DuckDB, unless there are too many: then the passes run on the cluster."""
+        if rows > self.settings.driver_rows_max:
+            return self
+        self._machine = DuckEngine(self.folder, memory=self._memory)
+        return self._machine
+
+    def send(self, machine: Engine, name: str, sql: str) -> None:
+        """Through Arrow, a slice at a time."""
+        if isinstance(machine, DuckEngine):
+            self._to_driver(machine, name, sql)
+        else:
+            machine.table(name, sql)
+
+    def _to_driver(self, machine: DuckEngine, name: str, sql: str) -> None:
+        self.table("sent", sql)
+        rows = self.count("sent")
+        machine.drop(name)
+        sent = self.session.table("sent")
+        for number in range(slices := max(1, -(-rows // SLICE_ROWS))):
+            part = sent.where(f"pmod(xxhash64(*), {slices}) = {number}") if slices > 1 else sent
+            machine.arrow(name, part.toArrow())
+        self.drop("sent")
 
     def lend(self, tables: Mapping[str, str]) -> DuckEngine:
-        """A DuckDB beside the driver, over Parquet that the cluster writes."""
+        """A DuckDB beside the driver."""
         machine = DuckEngine(self.folder, memory=self._memory)
         for name, sql in tables.items():
-            parts = self.folder / f"lent-{name}"
-            self.session.sql(in_spark(sql)).write.mode("overwrite").parquet(str(parts))
-            machine.table(name, f"select * from read_parquet({literal(str(parts / '*.parquet'))})")
-            shutil.rmtree(parts, ignore_errors=True)
+            self._to_driver(machine, name, sql)
         return machine
 
     def take_back(self, machine: DuckEngine, *names: str) -> None:
-        """As Parquet, too."""
+        """From the driver's memory."""
         try:
             for name in names:
-                self._number += 1
-                path = self.folder / f"{name}-{self._number}"
-                path.mkdir(parents=True)
-                machine.conn.execute(f"copy {name} to {literal(str(path / 'part.parquet'))} (format parquet)")
-                self.session.read.parquet(str(path)).createOrReplaceTempView(name)
-                if before := self._kept.get(name):
-                    shutil.rmtree(before, ignore_errors=True)
-                self._kept[name] = path
+                self._put(name, self.session.createDataFrame(machine.fetched(f"select * from {name}")), None, machine.count(name))
         finally:
             machine.close()
 
@@ -135,25 +177,36 @@ class SparkEngine:
         return f"sum(cast({column} as decimal(38, 0)))"
 
     def close(self) -> None:
-        """End the session."""
-        self.session.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Let executors forget what they keep, and end the session if it is ours."""
+        if self._machine is not None:
+            self._machine.close()
+        if self._is_ours:
+            self.session.stop()
+        else:
+            for held in (*self._large, *self._held.values()):
+                held.unpersist(False)
 
 
-@lru_cache(maxsize=1_000)
-def in_spark(sql: str) -> str:
-    """DuckDB's dialect as Spark's. Back references in replacements are written `$1` there."""
-    tree = sqlglot.parse_one(sql, read="duckdb")
-    for call in tree.find_all(exp.RegexpReplace):
-        replacement = call.args.get("replacement")
-        if isinstance(replacement, exp.Literal):
-            replacement.set("this", _BACK_REFERENCE.sub(r"$\1", replacement.this))
-    return tree.sql(dialect="spark")
+def started(settings: ClusterSettings, folder: Path, memory: int | None = None) -> Any:
+    """A session. Spark's own settings as they are given go before ours; `memory` in bytes is the driver's."""
+    from pyspark.sql import SparkSession
 
-
-def moved(side: Side, engine: SparkEngine, reader: DuckEngine, folder: Path) -> Side:
-    """A side that was read, as Parquet in the common shape that every worker sees."""
-    path = folder / f"{side.key}-common.parquet"
-    reader.conn.execute(f"copy ({side.select()}) to {literal(str(path))} (format parquet)")
-    engine.parquet(f"{side.key}_common", [path])
-    return replace(side, relation=f"{side.key}_common", columns={name: name for name in COLUMNS}, good="")
+    is_local = settings.master.startswith("local")
+    host = settings.driver_host or (LOOPBACK if is_local else None)
+    ours = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.log.level": "ERROR",
+        **({"spark.driver.host": host} if host else {}),
+        **({"spark.driver.bindAddress": LOOPBACK} if host == LOOPBACK else {}),
+        **({"spark.driver.memory": f"{memory >> 20}m"} if memory else {}),
+        **({"spark.sql.shuffle.partitions": "8"} if is_local else {}),
+        **settings.conf,
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+    }
+    builder = SparkSession.builder.master(settings.master).appName("counterfoil reconciliation")
+    for name, value in ours.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()

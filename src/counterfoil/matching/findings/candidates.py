@@ -117,7 +117,7 @@ def candidate(row: tuple[Any, ...]) -> Candidate:
 
 
 def context_of(engine: Engine, matched: Matched, sides: Mapping[str, Side]) -> Context:
-    """What the tests need to know about the whole run: a few small questions, asked once."""
+    """What the tests need to know about the whole run: a few small questions, asked once. `engine` holds the sides."""
     days = {
         (key, EPOCH + timedelta(days=int(day))): int(count)
         for key, side in sides.items()
@@ -127,7 +127,7 @@ def context_of(engine: Engine, matched: Matched, sides: Mapping[str, Side]) -> C
     }
     whole = len(days) < DAYS_COUNTED_MAX
     rates: dict[int, int] = defaultdict(int)
-    for here, there, asset in engine.rows(
+    for here, there, asset in matched.machine.rows(
         f"""select l.amount, r.amount, l.asset from pair p join l_base l on l.u = p.l_u join r_base r on r.u = p.r_u
            where p.kind = 'AMOUNT_MISMATCH' and p.grp is null order by l.u limit {RATE_PAIRS_MAX}"""
     ):
@@ -135,9 +135,10 @@ def context_of(engine: Engine, matched: Matched, sides: Mapping[str, Side]) -> C
         if rate := fee_bps(blank, blank._replace(amount=int(there))):
             rates[rate] += 1
     doubled: dict[str, int] = {
-        kind: int(count) for kind, count in engine.rows("select kind, count(*) from pair where kind like 'DUPLICATE%' group by kind")
+        kind: int(count)
+        for kind, count in matched.machine.rows("select kind, count(*) from pair where kind like 'DUPLICATE%' group by kind")
     }
-    known = engine.rows(
+    known = matched.machine.rows(
         f"""select distinct l.counterparty as name from pair p join l_base l on l.u = p.l_u
            where p.status = 'confirmed' and l.counterparty is not null order by name limit {COUNTERPARTIES_MAX}"""
     )

@@ -14,9 +14,10 @@ from counterfoil.matching.findings.candidates import candidates_of, context_of
 from counterfoil.matching.findings.findings import Finding, kinds_of, list_breaks, read_breaks
 from counterfoil.matching.findings.hypotheses import Context
 from counterfoil.matching.findings.verdict import Verdict, verdict_of
+from counterfoil.matching.passes.clearing import clean_pairs
 from counterfoil.matching.passes.footing import ControlTotal, Footing, Tolerated
 from counterfoil.matching.passes.open_items import LimitReached
-from counterfoil.matching.passes.pipeline import Matched, Progress, keyed_side, match
+from counterfoil.matching.passes.pipeline import Matched, Progress, match
 from counterfoil.matching.reading.sides import Side, UnreadableRow
 from counterfoil.matching.rules.model import RuleSet
 from counterfoil.matching.rules.toml_file import rules_digest
@@ -86,16 +87,17 @@ def reconcile(
             rows=side.rows,
         )
     progress("Explaining what is left")
-    engine.table("ambiguity", matched.board.all_ambiguities())
-    rows = list_breaks(engine)
-    candidates_of(engine)
+    machine = matched.machine
+    machine.table("ambiguity", matched.board.all_ambiguities())
+    rows = list_breaks(machine)
+    candidates_of(machine)
     context = replace(context_of(engine, matched, {"left": left, "right": right}), is_one_off=is_one_off)
-    held = tuple(read_breaks(engine, matched, context, most=BREAKS_HELD_MAX))
-    kinds = tuple(kinds_of(engine))
+    held = tuple(read_breaks(machine, matched, context, most=BREAKS_HELD_MAX))
+    kinds = tuple(kinds_of(machine))
     rejected = (*left.rejected, *right.rejected)
     total = sum(count for _, _, count, _ in kinds)
     check((total == 0) == (rows == 0), "kinds count every break", kinds=total, rows=rows)
-    suggested = int(engine.rows("select count(*) from suggestion")[0][0])
+    suggested = machine.count("suggestion")
     return matched, MatchingResult(
         verdict=verdict_of(
             breaks=total,
@@ -108,7 +110,7 @@ def reconcile(
         as_of=matched.as_of,
         sources=tuple(SourceTold(s.key, s.name, s.format, s.rows, s.left_out, len(s.rejected)) for s in (left, right)),
         footing=tuple(matched.footing),
-        passes=_passes(engine, matched),
+        passes=_passes(machine, matched),
         kinds=kinds,
         tolerated=tuple(matched.tolerated),
         control=tuple(matched.control),
@@ -140,41 +142,49 @@ def _passes(engine: Engine, matched: Matched) -> dict[str, dict[str, int]]:
     return found
 
 
+REASON: Final = "coalesce(reason, case when days = 0 then 'key equal' else 'key equal, ' || cast(days as varchar) || ' days apart' end)"
+
+ORDER: Final = Ordered(
+    "",
+    'left_id nulls last, right_id nulls last, pass, "group" nulls last, to_write.reason nulls last, days nulls last',
+)  # of a file of pairs; the rows that are to be written come into it
+
+
 def matches_of(engine: Engine, matched: Matched, left: Side, right: Side) -> Ordered:
     """Every confirmed and suggested pair in one fixed order: left_id, right_id, pass, status, reason, score, group.
 
     Keys that cancelled carry the days between their records, and their reason is put into words only as it is written.
     """
-    group = "replace(p.grp, chr(31), '#')"
-    parts = [
-        f"""select l.id as left_id, r.id as right_id, p.pass as pass, p.status as status, p.reason as reason, p.score as score,
-               {group} as "group", cast(null as integer) as days
+    parts = [pairs_of(), *filter(None, [clean_of(engine, matched, left, right)])]
+    return ORDER._replace(rows=" union all ".join(parts), shown=f'left_id, right_id, pass, status, {REASON} as reason, score, "group"')
+
+
+def pairs_of() -> str:
+    """What the passes laid down or suggest, as SQL over the machine that they ran on."""
+    return """select l.id as left_id, r.id as right_id, p.pass as pass, p.status as status, p.reason as reason, p.score as score,
+               replace(p.grp, chr(31), '#') as "group", cast(null as integer) as days
             from (select * from pair where status = 'confirmed' union all select * from suggestion) p
             left join l_base l on l.u = p.l_u left join r_base r on r.u = p.r_u"""
-    ]
-    if matched.first:
-        first = matched.first
-        sides = []
-        for names, side in ((first.left, left), (first.right, right)):
-            rows = keyed_side(side, names, first, {"id": side.columns["id"], "day": side.columns["day"]})
-            clean = f"key is not null and {engine.hash('key')} not in (select k from suspect)"
-            sides.append(f"(select id, day, {engine.hash('key')} as k from {rows} n where {clean})")
-        parts.append(
-            f"""select l.id, r.id, '{first.name}', 'confirmed', cast(null as varchar), cast(100 as integer), cast(null as varchar),
-                       coalesce(r.day - l.day, 0) from {sides[0]} l join {sides[1]} r on l.k = r.k"""
-        )
-    reason = "coalesce(reason, case when days = 0 then 'key equal' else 'key equal, ' || cast(days as varchar) || ' days apart' end)"
-    return Ordered(
-        " union all ".join(parts),
-        'left_id nulls last, right_id nulls last, pass, "group" nulls last, to_write.reason nulls last, days nulls last',
-        f'left_id, right_id, pass, status, {reason} as reason, score, "group"',
-    )
+
+
+def clean_of(engine: Engine, matched: Matched, left: Side, right: Side) -> str | None:
+    """The pairs of the keys that cancelled, in the same columns, as SQL over the sides' own engine."""
+    pairs = clean_pairs(engine, matched.cleared, left, right)
+    if pairs is None or matched.first is None:
+        return None
+    return f"""select c.l_id as left_id, c.r_id as right_id, '{matched.first.name}' as pass, 'confirmed' as status,
+                      cast(null as varchar) as reason, cast(100 as integer) as score, cast(null as varchar) as "group", c.days as days
+               from ({pairs}) c"""
 
 
 __all__: Sequence[str] = (
     "BREAKS_HELD_MAX",
+    "ORDER",
+    "REASON",
     "MatchingResult",
     "SourceTold",
+    "clean_of",
     "matches_of",
+    "pairs_of",
     "reconcile",
 )

@@ -20,6 +20,7 @@ from counterfoil.matching.passes.footing import ControlTotal
 MADE: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's date of making would change its bytes
 COLUMNS: Final = ("break id", "severity", "at stake", *BREAK_COLUMNS, "action", "left at", "right at")
 PAIR_COLUMNS: Final = ("left_id", "right_id", "pass", "status", "reason", "score", "group")
+PAIRS_ORDER: Final = (("status", "desc"), ("left_id", ""), ("right_id", ""), ("pass", ""), ("group", ""), ("reason", ""))  # suggested first
 PAIRS_SHOWN_MAX: Final = 20_000  # matches.parquet has them all
 AMOUNT_COLUMNS: Final = ("at stake", "left_amount", "right_amount")
 DIGITS_MAX: Final = 15  # a spreadsheet keeps no more of a number; longer ones are written as text

@@ -90,7 +90,7 @@ def match_by_key(board: Board, step: KeyPass) -> None:
     singles = """(select lk.u as l_u, rk.u as r_u from key_count c join l_key lk on lk.key = c.key join r_key rk on rk.key = c.key
                   where c.nl = 1 and c.nr = 1)"""
     engine.table("multi", "select key from key_count where nl + nr > 2")
-    several = int(engine.rows("select count(*) from multi")[0][0])
+    several = engine.count("multi")
     if several:
         _keep_several(engine)
     board.link(step, singles, reason=KEY_EQUAL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from counterfoil.base.problems import check
@@ -14,6 +14,10 @@ ROUNDS_MAX: Final = 5_000
 NEAR_SPAN: Final = 100_000  # one step of cost outweighs every distance in days
 SUGGESTED: Final = "suggested"
 PAIR: Final = "l_u, r_u, other, grp, pass, status, kind, reason, score"
+
+
+Records = Callable[[str, str], str]
+"""Of a side (l, r) the records that meet a condition, with id, counterparty, memo and reference, as SQL."""
 
 
 class LimitReached(NamedTuple):
@@ -37,8 +41,8 @@ class LimitReached(NamedTuple):
 class Board:
     """Open records in the tables `lo` and `ro`; pairs in tables of their own, one a step."""
 
-    def __init__(self, engine: Engine, compare: Sequence[Compared], *, records: Mapping[str, str], rows: Mapping[str, int]) -> None:
-        """`records`: by side (l, r) all its records with id, counterparty, memo and reference, as SQL; `rows`: how many they are."""
+    def __init__(self, engine: Engine, compare: Sequence[Compared], *, records: Records, rows: Mapping[str, int]) -> None:
+        """`records`: of a side (l, r) all its records that meet a condition, as SQL; `rows`: how many all of them are."""
         self.engine = engine
         self.compare = compare
         self.records = records
@@ -52,8 +56,7 @@ class Board:
         self.sizes = self._sizes()
 
     def _sizes(self) -> tuple[int, int]:
-        found = self.engine.rows("select (select count(*) from lo), (select count(*) from ro)")[0]
-        return int(found[0]), int(found[1])
+        return self.engine.count("lo"), self.engine.count("ro")
 
     def link(self, step: Pass, links: str, *, reason: str, score: str = "100") -> int:
         """Lay down `links` (a relation of l_u, r_u and what the reason names, as `k`): each is confirmed by the gate or is a break.
@@ -108,7 +111,7 @@ class Board:
             return 0
         table = f"pair_{len(self.pairs)}"
         self.engine.table(table, sql)
-        found = int(self.engine.rows(f"select count(*) from {table}")[0][0])
+        found = self.engine.count(table)
         if found == 0:
             self.engine.drop(table)
             return 0
@@ -153,7 +156,7 @@ class Board:
         """Say that a limit cut `step` short: `records` (case, l_u, r_u) are what it did not look at, by the case that was too large."""
         table = f"cut_{len(self.cuts)}"
         self.engine.table(table, records)
-        cases = int(self.engine.rows(f"select count(distinct cut_case) from {table}")[0][0])
+        cases = int(self.engine.rows(f"select count(distinct cut_case) from {table}")[0][0]) if self.engine.count(table) else 0
         if cases:
             self.cuts.append((step.name, what, limit, cases))
         else:
@@ -235,7 +238,7 @@ def mutual_best(engine: Engine, candidates: str, chosen: str, *, gap: int = 0, w
                     from {candidates}) ranked
                 where l_rank = 1 and r_rank = 1 {clear} {bound}""",
         )
-        found = int(engine.rows(f"select count(*) from {part}")[0][0])
+        found = engine.count(part)
         if found == 0:
             engine.drop(part)
             break

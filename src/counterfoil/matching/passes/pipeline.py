@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.matching.engines.engine import Engine, identifier
+from counterfoil.matching.engines.engine import Engine
 from counterfoil.matching.passes import amounts, embedded, groups, texts
+from counterfoil.matching.passes.clearing import Clearing, clear, fetch, machine_of
 from counterfoil.matching.passes.footing import (
     ControlTotal,
     DoesNotFoot,
@@ -22,10 +23,9 @@ from counterfoil.matching.passes.footing import (
     undated,
     used_once,
 )
-from counterfoil.matching.passes.keys import keyed, match_by_key
-from counterfoil.matching.passes.open_items import Board, LimitReached
-from counterfoil.matching.passes.words import capitals
-from counterfoil.matching.reading.sides import COLUMNS, Profile, Side
+from counterfoil.matching.passes.keys import match_by_key
+from counterfoil.matching.passes.open_items import Board, LimitReached, Records
+from counterfoil.matching.reading.sides import Profile, Side
 from counterfoil.matching.rules.model import (
     AmountPass,
     Calendar,
@@ -42,18 +42,17 @@ from counterfoil.matching.rules.model import (
 )
 
 EPOCH: Final = date(1970, 1, 1)
-ROW: Final = 1 << 31  # added to each day number: one sum tells that two rows met and how far apart they lie, exactly below 2⁵³
 DAYS_MAX: Final = 80_000  # about two centuries of calendar
-
-CONTENT: Final = ("amount", "day", "status", "reference", "counterparty", "memo", "batch", "row")
 
 Progress = Callable[[str], None]
 
 
 @dataclass
 class Matched:
-    """What matching leaves behind: tables in the engine, and the figures. `clean` pairs are keys that cancelled in phase one."""
+    """What matching leaves behind: tables in `machine`, and the figures. `clean` pairs are keys that cancelled in phase one."""
 
+    machine: Engine
+    cleared: Clearing
     rules: RuleSet
     compare: tuple[Compared, ...]
     as_of: date | None
@@ -70,7 +69,8 @@ class Matched:
 
 
 def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: Progress = lambda _: None) -> Matched:
-    """Match two sides that are read. Leaves the tables `l_base`, `r_base` (fetched rows), `lo`, `ro` (open) and `pair`.
+    """Match two sides that `engine` has read. Leaves the tables `l_base`, `r_base` (fetched rows), `lo`, `ro` (open) and `pair`, on
+    `engine` or, where it is a cluster and little is left, on one machine: `Matched.machine` says where.
 
     Raises DoesNotFoot, and InvalidInput for rules that the sources cannot carry.
     """
@@ -78,20 +78,54 @@ def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: 
     as_of = rules.as_of or _latest(left, right)
     compare, not_checked = _comparable(left, right, rules)
     first = rules.passes[0] if isinstance(rules.passes[0], KeyPass) and not rules.passes[0].extract else None
-    _calendar(engine, rules.calendar, left.profile, right.profile)
     progress("Clearing the keys whose sides agree")
-    if first:
-        _suspects(engine, left, right, first, compare)
-    _fetch(engine, {"l": left, "r": right}, first, calendar=rules.calendar.business_days)
+    cleared = clear(engine, left, right, first, compare)
+    machine = machine_of(engine, cleared, left, right)
+    _calendar(machine, rules.calendar, left.profile, right.profile)
+    fetch(engine, machine, {"l": left, "r": right}, first, calendar=rules.calendar.business_days)
     board = Board(
-        engine,
+        machine,
         compare,
-        records={side: read.select(("id", *texts.TEXTS)) for side, read in (("l", left), ("r", right))},
+        records=_records(engine, machine, {"l": left, "r": right}),
         rows={"l": left.rows, "r": right.rows},
     )
     board.learnt += [told for source in (rules.left, rules.right) if (told := _known_fee(source))]
     suspects = board.sizes
     clean = sum(total.rows for total in totals["l"].values()) - suspects[0]
+    _work(board, rules, progress)
+    cuts = board.still_cut()
+    _leftovers(machine, rules, as_of)
+    used_once(machine)
+    footing = foot(machine, totals, dict.fromkeys("lr", first is not None))
+    bad = [row for row in footing if not row.foots()]
+    if bad:
+        raise DoesNotFoot(side=bad[0].side, asset=bad[0].asset, source=str(bad[0].source), parts=str(bad[0]))
+    tolerated, within = tolerated_of(machine, rules)
+    not_checked += [cut.sentence() for cut in cuts]
+    if "date" in compare and (unknown := undated(machine)):
+        not_checked.append(f"date was not compared where one record of a matched pair has none: {unknown:,} pairs")
+    control = control_totals(footing, within)
+    return Matched(
+        machine,
+        cleared,
+        rules,
+        compare,
+        as_of,
+        first,
+        clean,
+        suspects,
+        board,
+        footing,
+        tolerated,
+        control,
+        cuts,
+        not_checked,
+        board.learnt,
+    )
+
+
+def _work(board: Board, rules: RuleSet, progress: Progress) -> None:
+    """Pass by pass over what is open, then what waited for the end. Makes `pair` and `suggestion`."""
     for step in rules.passes:
         if not any(board.sizes):
             break
@@ -99,25 +133,25 @@ def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: 
         run_pass(board, step)
     progress("Adding everything up")
     board.finish()
-    engine.table("pair", board.all_pairs())
-    engine.table(
+    board.engine.table("pair", board.all_pairs())
+    board.engine.table(
         "suggestion",
         f"""select s.* from ({board.all_suggestions()}) s where exists (select 1 from lo o where o.u = s.l_u)
             and exists (select 1 from ro o where o.u = s.r_u)""",
     )
-    cuts = board.still_cut()
-    _leftovers(engine, rules, as_of)
-    used_once(engine)
-    footing = foot(engine, totals, dict.fromkeys("lr", first is not None))
-    bad = [row for row in footing if not row.foots()]
-    if bad:
-        raise DoesNotFoot(side=bad[0].side, asset=bad[0].asset, source=str(bad[0].source), parts=str(bad[0]))
-    tolerated, within = tolerated_of(engine, rules)
-    not_checked += [cut.sentence() for cut in cuts]
-    if "date" in compare and (unknown := undated(engine)):
-        not_checked.append(f"date was not compared where one record of a matched pair has none: {unknown:,} pairs")
-    control = control_totals(footing, within)
-    return Matched(rules, compare, as_of, first, clean, suspects, board, footing, tolerated, control, cuts, not_checked, board.learnt)
+
+
+def _records(engine: Engine, machine: Engine, sides: Mapping[str, Side]) -> Records:
+    """The records of a side that a pass asks for, whether or not they are still open: of what lies on a cluster these alone are sent."""
+
+    def records(side: str, condition: str) -> str:
+        found = f"select s.* from ({sides[side].select(('id', *texts.TEXTS))}) s where {condition}"
+        if machine is engine:
+            return found
+        engine.send(machine, f"{side}_records", found)
+        return f"select * from {side}_records"
+
+    return records
 
 
 def _known_fee(source: Source) -> str:
@@ -195,75 +229,6 @@ def _calendar(engine: Engine, calendar: Calendar, left: Profile, right: Profile)
         number += then.weekday() < 5 and then not in off
         rows.append((day, number))
     engine.load("business_day", {"day": "integer", "number": "integer"}, rows)
-
-
-def _suspects(engine: Engine, left: Side, right: Side, first: KeyPass, compare: tuple[Compared, ...]) -> None:
-    """Phase one: a key is clean when exactly two rows carry it whose fingerprints cancel, within the date window.
-
-    Fingerprints hold asset, amount and status; the right side's is complemented, so one row of each side gives all ones and two rows
-    of one side give nought. Only equal amounts are clean: a use of tolerance is a suspect, so no sum can overflow here. A collision of
-    two hashes costs work; to hide a break it would need two broken keys that collide and agree in asset, amount and status.
-    """
-    compared = ["asset", "amount", *(["status"] if "status" in compare else [])]
-    dated = "date" in compare
-    parts = []
-    for names, side, sign, flip in ((first.left, left, "-", ""), (first.right, right, "+", "~")):
-        marks = [side.columns[name] for name in compared]
-        if "counterparty" in compare:
-            marks.append(capitals(side.columns["counterparty"]))
-        carried = {"x": f"{flip}{engine.hash(*marks)}"}
-        if dated:
-            carried["d"] = f"cast({ROW} {sign} coalesce({side.columns['day']}, 0) as double)"
-        rows = keyed_side(side, names, first, carried)
-        parts.append(f"select {engine.hash('key')} as k, {', '.join(carried)} from {rows} n where key is not null")
-    pair = f"sum(d) not between {2 * ROW - first.before_days} and {2 * ROW + first.after_days}" if dated else "count(*) <> 2"
-    engine.table(
-        "suspect",
-        f"select k from ({' union all '.join(parts)}) marked group by k having bit_xor(x) <> {engine.all_ones} or {pair}",
-    )
-
-
-def keyed_side(side: Side, names: Sequence[str], step: KeyPass, carried: Mapping[str, str], *, name: str = "key") -> str:
-    """The good records of a side with the key of a pass and the columns of `carried`, as SQL."""
-    columns = [side.columns[column] for column in names]
-    return keyed(side.relation, columns, step, carried, where=side.where(), name=name)
-
-
-def _fetch(
-    engine: Engine,
-    sides: Mapping[str, Side],
-    first: KeyPass | None,
-    *,
-    calendar: bool,
-) -> None:
-    """Phase two works on the suspects alone: their rows, each with a name of its own."""
-    number = "left join business_day b on b.day = s.day" if calendar else ""
-    d = "b.number" if number else "s.day"
-    for side, read in sides.items():
-        found = read.select()
-        if first is not None:
-            names = first.left if side == "l" else first.right
-            key, row = (
-                identifier("counterfoil key"),
-                identifier("counterfoil row"),
-            )  # a table's row id is none of its columns
-            rows = keyed_side(read, names, first, {"*": "*", row: read.columns["row"]}, name=key)
-            columns = ", ".join(f"{row if name == 'row' else read.columns[name]} as {name}" for name in COLUMNS)
-            found = f"select {columns} from {rows} n where {key} is null or {engine.hash(key)} in (select k from suspect)"
-        engine.table(f"{side}_found", found)
-        doubled = engine.rows(f"select count(*) - count(distinct id) from {side}_found")[0][0]
-        order = ", ".join(f"{name} nulls first" for name in CONTENT)
-        nth = f"row_number() over (partition by id order by {order})" if doubled else "1"
-        engine.table(
-            f"{side}_base",
-            f"""select case when s.nth = 1 then s.id else s.id || chr(31) || cast(s.nth as varchar) end as u, s.*, cast({d} as integer) as d
-                from (select *, {nth} as nth from {side}_found) s {number}""",
-        )
-        engine.drop(f"{side}_found")
-        engine.table(
-            f"{side}o",
-            f"select u, id, reference, amount, asset, d, status, counterparty, memo, batch, day from {side}_base",
-        )
 
 
 def _leftovers(engine: Engine, rules: RuleSet, as_of: date | None) -> None:

@@ -54,11 +54,12 @@ def _lent(board: Board) -> dict[str, str]:
     found = {}
     for side in ("l", "r"):
         found[f"{side}_open"] = f"select u, asset, amount, d, status, counterparty, memo, reference from {side}o"
-        others = f"select {', '.join(TEXTS)} from ({board.records[side]}) s where not exists (select 1 from {side}o o where o.id = s.id)"
         rows = board.rows[side]
+        teaches = "1 = 1"
         if rows > TAUGHT_ROWS_MAX:
-            others += f" and substr(md5(coalesce(s.reference, s.id)), 1, 8) < {literal(f'{HEX * TAUGHT_ROWS_MAX // rows:08x}')}"
-        found[f"{side}_taught"] = others
+            teaches = f"substr(md5(coalesce(s.reference, s.id)), 1, 8) < {literal(f'{HEX * TAUGHT_ROWS_MAX // rows:08x}')}"
+        others = f"({board.records(side, teaches)}) s where not exists (select 1 from {side}o o where o.id = s.id)"
+        found[f"{side}_taught"] = f"select {', '.join(TEXTS)} from {others}"
     return found
 
 

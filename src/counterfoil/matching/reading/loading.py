@@ -12,10 +12,11 @@ import duckdb
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
-from counterfoil.matching.reading.column_sql import SHAPE, Debits, Layer, Shaped, column_of, scale_of, shaped
+from counterfoil.matching.reading.column_sql import SHAPE, Debits, Layer, Shaped, column_of, shaped
 from counterfoil.matching.reading.provenance import FILE_COLUMN, OURS, SideReading, lines_in, numbered, opened, place_told, raw_rows
 from counterfoil.matching.reading.scans import BLOCK, REJECTED_KEPT_MAX, TABLES, SourceUnreadable, check_formats, scan_of, types_of, written
-from counterfoil.matching.reading.sides import Profile, Side, UnreadableRow, profiled
+from counterfoil.matching.reading.sides import Side, UnreadableRow, profiled
+from counterfoil.matching.reading.telling import RAW_SHOWN_MAX, same_scale_known, why
 from counterfoil.matching.reading.totals import NO_RECORD, broken_balance, told_by_foot, wrong_total
 from counterfoil.matching.reading.where_sql import where_sql
 from counterfoil.matching.rules.model import FIELDS, Amount, Source
@@ -31,7 +32,6 @@ TABULAR: Final = {
     ".jsonl": "ndjson",
     ".json": "json",
 }
-RAW_SHOWN_MAX: Final = 300
 
 
 def read_side(engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, folder: Path) -> Side:
@@ -105,7 +105,7 @@ def _tabular(engine: DuckEngine, paths: Sequence[Path], source: Source, side: st
     rows = counted + len(rejected)
     if profile.bad > profile.no_record:
         rejected += _unreadable(engine, reading, relation, layer, kept, source)
-    _same_scale_known(profile, source, side)
+    same_scale_known(profile, source, side)
     if profile.no_record and not rejected and len(profile.totals) == 1:
         _refuse_wrong_total(engine, reading, relation, layer, kept, source)
     if feet and len(paths) == len(feet) == 1 and not rejected and len(profile.totals) == 1:
@@ -247,27 +247,12 @@ def _unreadable(engine: DuckEngine, reading: SideReading, relation: str, layer: 
         told, at = place_told(cells.get(row, {}), row)
         file, line = lines.get(row) or (told or reading.paths[0].name, at)
         text = ", ".join(f"{k}={v}" for k, v in record.items())
-        found.append(UnreadableRow(file, line, theirs, _why(column, record.get(theirs)), text[:RAW_SHOWN_MAX]))
+        found.append(UnreadableRow(file, line, theirs, why(column, record.get(theirs)), text[:RAW_SHOWN_MAX]))
     return found
 
 
 def _short(message: str) -> str:
     return " ".join(message.split())[:200]
-
-
-def _why(column: str, value: object) -> str:
-    shown = "" if value in (None, "") else f", but {str(value)[:40]!r}"
-    wanted = {"amount": "an amount in the unit of the rule set", "asset": "a currency or asset code"}.get(column, "a date")
-    return f"wanted {wanted}{shown}" if shown else f"wanted {wanted}, but nothing stands there"
-
-
-def _same_scale_known(profile: Profile, source: Source, side: str) -> None:
-    """Major units of an asset whose decimals nobody knows would be off by powers of ten."""
-    if source.amount is None or source.amount.unit == "minor" or "asset" not in source.columns:
-        return
-    unknown = [asset for asset in sorted(profile.totals) if scale_of(source, asset) is None]
-    if unknown:
-        raise InvalidInput(f"{side}.scale", "the decimals of every asset in major units", got=", ".join(unknown[:10]))
 
 
 # --- statements ---------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,6 +43,8 @@ class Profile:
     first_day: int | None = None
     last_day: int | None = None
     gives: frozenset[str] = frozenset()
+    reasons: Mapping[str, int] = field(default_factory=dict)  # bad rows by what is bad of them
+    seen: bool = False  # does any row meet the condition that was asked besides?
 
 
 @dataclass(frozen=True)
@@ -73,24 +76,25 @@ class Side:
         return f" where {' and '.join(f'({part})' for part in both)}" if both else ""
 
 
-def _profile(engine: Engine, relation: str, layer: Layer, where: str) -> str:
+def _profile(engine: Engine, relation: str, layer: Layer, where: str, seen: str) -> str:
     """By asset and by what is bad, as SQL. Rows are summed by words as they are written, so that these are normalised once, not by row."""
     written = {name: layer.plain.get(name, f"{layer.columns[name]} as _{name}") for name in ("asset", "status")}
     asset, status = (layer.columns[name] if name in layer.plain else f"_{name}" for name in written)
     bad = f"coalesce(_bad, case when {layer.bad_asset} then 'asset' end)" if "asset" in layer.plain and layer.bad_asset else "_bad"
     columns = layer.columns
     told = [f"bool_and(coalesce({raw} = {columns[name]}, true))" for name, raw in layer.plain.items()]
+    also, whether = (f", bool_or({seen}) as _seen", "bool_or(_seen)") if seen else ("", "false")
     return f"""select {asset} as asset, {bad} as bad, cast(sum(_rows) as bigint), sum(_sum), min(_first), max(_last), count({status}),
-                   sum(_counterparty), {", ".join(told) or "true"}
+                   sum(_counterparty), {whether}, {", ".join(told) or "true"}
             from (select {", ".join(written.values())}, {layer.bad_row if "asset" in layer.plain else layer.bad} as _bad,
                          count(*) as _rows, {engine.wide_sum(columns["amount"])} as _sum, min({columns["day"]}) as _first,
-                         max({columns["day"]}) as _last, count({columns["counterparty"]}) as _counterparty
+                         max({columns["day"]}) as _last, count({columns["counterparty"]}) as _counterparty{also}
                   from {relation}{where} group by 1, 2, 3) t group by 1, 2 order by 1, 2"""
 
 
-def profiled(engine: Engine, relation: str, layer: Layer, where: str = "") -> tuple[dict[str, str], Profile, str]:
+def profiled(engine: Engine, relation: str, layer: Layer, where: str = "", *, seen: str = "") -> tuple[dict[str, str], Profile, str]:
     """One scan: the columns, as they are where they need no normalising after all, the profile, and the condition of being readable."""
-    rows = engine.rows(_profile(engine, relation, layer, f" where {where}" if where else ""))
+    rows = engine.rows(_profile(engine, relation, layer, f" where {where}" if where else "", seen))
     good = [row for row in rows if row[1] is None]
     days = [int(row[at]) for row in good for at in (4, 5) if row[at] is not None]
     gives = {
@@ -102,15 +106,21 @@ def profiled(engine: Engine, relation: str, layer: Layer, where: str = "") -> tu
         )
         if filled
     }
+    reasons: Counter[str] = Counter()
+    for row in rows:
+        if row[1] is not None:
+            reasons[row[1]] += int(row[2])
     profile = Profile(
         totals={row[0]: Total(int(row[2]), int(row[3] or 0)) for row in good},
-        bad=sum(int(row[2]) for row in rows if row[1] is not None),
-        no_record=sum(int(row[2]) for row in rows if row[1] in NO_RECORD),
+        bad=reasons.total(),
+        no_record=sum(reasons[each] for each in NO_RECORD),
         first_day=min(days, default=None),
         last_day=max(days, default=None),
         gives=frozenset(gives),
+        reasons=dict(reasons),
+        seen=any(row[8] for row in rows),
     )
-    usual = {name: raw for at, (name, raw) in enumerate(layer.plain.items()) if all(row[8 + at] for row in good)}
+    usual = {name: raw for at, (name, raw) in enumerate(layer.plain.items()) if all(row[9 + at] for row in good)}
     condition = " and ".join(f"({part})" for part in (where, f"({layer.bad}) is null" if profile.bad else "") if part)
     return {**layer.columns, **usual}, profile, condition
 
