@@ -29,6 +29,11 @@ MANY: Final = tuple(verb.name for verb in BREAK_NOUN.verbs if verb.many)
 _ID: Final = re.compile(r"[a-z]{2,5}_[0-9A-HJKMNP-TV-Z]{26}")
 
 
+def in_sentence(label: str) -> str:
+    """A label within a sentence: its first letter is small, and `API` stays as it is."""
+    return label[:1].lower() + label[1:]
+
+
 def an_id(value: object) -> bool:
     """Is it the id of a record, which the search finds?"""
     return isinstance(value, str) and _ID.fullmatch(value) is not None

@@ -65,6 +65,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._jinja.filters |= {
+            "in_sentence": shown.in_sentence,
             "moment": shown.moment,
             "page_of": page_of,
             "span": shown.span,

@@ -182,7 +182,7 @@ LINK_LOGIN: Final = Act(
             length_max=ISSUER_MAX,
             pattern="^https?://",
         ),
-        Field("subject", "Who they are there: the `sub` of their tokens.", example="248289761001", length_max=ISSUER_MAX),
+        Field("subject", "Who they are there: the sub of their tokens.", example="248289761001", length_max=ISSUER_MAX),
     ),
     WHO,
     ByTwo("principal", "link", "{principal_id}"),
@@ -234,7 +234,7 @@ CREATE_KEY: Final = Act(
         Field("program_id", "It sees this program only; every one, if empty.", "program", required=False, short="program"),
         Field(
             "scopes",
-            "What of its role it may: `x-scope` of each operation, and `pages:read` for the pages; all of it, if empty.",
+            "What of its role it may: a scope of the reference of the API, or pages:read for the pages; all of it, if empty.",
             "words",
             required=False,
             example="payouts:read",
