@@ -34,13 +34,15 @@ INVOICE = {"id": "inv_x", "total": "100", "asset": "EUR"}
 class Process:
     """`counterfoil …` as a process of its own."""
 
+    begins = ("-m", "counterfoil")
+
     def __init__(self, folder: Path, arguments: list[str], **settings: str) -> None:
         self.log = folder / f"{arguments[0]}.log"
         given = {f"COUNTERFOIL_{name.upper()}": value for name, value in settings.items()}
         environment = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERFOIL_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "counterfoil", *arguments],
+                [sys.executable, *self.begins, *arguments],
                 env={**environment, **given},
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
@@ -78,7 +80,7 @@ def within(seconds: float, found: Callable[[], Any], given_up: Callable[[], bool
 
 
 @contextmanager
-def running(folder: Path, arguments: list[str], database: str, /, **settings: str) -> Iterator[Process]:
+def running(folder: Path, arguments: list[str], database: str, kind: type[Process] = Process, /, **settings: str) -> Iterator[Process]:
     defaults = {
         "database_url": as_server(database),
         "program": PROGRAM,
@@ -88,7 +90,7 @@ def running(folder: Path, arguments: list[str], database: str, /, **settings: st
         "port": "0",
         "encryption_keys": ENCRYPTION_KEY,
     }
-    process = Process(folder, arguments, **{**defaults, **settings})
+    process = kind(folder, arguments, **{**defaults, **settings})
     try:
         yield process
     finally:

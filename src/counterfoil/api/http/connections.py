@@ -1,65 +1,190 @@
-"""Connections: how long their headers may take and be, and from which address they come behind a proxy that is trusted."""
+"""Connections: how long what is no body may take and be, and answers may lie unread; and from which address they come behind a proxy
+that is trusted."""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import structlog
 from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from counterfoil.api.http.problems import MEDIA_TYPE, body_of, status_of
+from counterfoil.base.problems import Problem
 
 HEAD_BYTES_MAX: Final = 32_768
 HEAD_S: Final = 10.0
+FRAMING_OF_BODY: Final = 8  # bytes around each byte of a body that comes in the smallest parts
+LINGER_S: Final = 5.0  # a body may go on behind its answer for so long
+UNREAD_S: Final = 30.0  # an answer of which nothing was read in so long is given up
+_log = structlog.get_logger("counterfoil.http")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+class TooSlow(Problem, kind="invalid"):
+    """It did not come in the time that it has."""
+
+    todo = "Send it faster, or less of it."
+
+
+class HeadTooLong(Problem, kind="invalid"):
+    """The request line and the headers, or what stands around a body and behind it, are longer than that may be."""
+
+    todo = "Send shorter headers, or fewer of them."
+
+
 class GuardedProtocol(HttpToolsProtocol):
-    """Cuts a connection whose request line and headers are too long, or take too long to come: neither costs us more than that."""
+    """Ends connections that cost more than they ask: what is not the body of a request is too long, or its headers do not come; its body
+    goes on behind the answer; the answer is not read. Whoever can still be told is told why, and the log is in any case."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin to count."""
-        self._head, self._in_head = 0, True
-        self._timer: asyncio.TimerHandle | None = self.loop.call_later(HEAD_S, self._cut)
+        self._head = 0  # bytes of a request line and headers that are not whole yet
+        self._fields = 0  # bytes of the fields of this request: headers, and trailers behind its body
+        self._framing = 0  # bytes behind the headers that are no body
+        self._body = 0
+        self._in_head, self._cut = True, False
+        self._unread = 0  # bytes of answers that wait for their reader
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._after("head", HEAD_S, self._head_late)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes before a body."""
+        """Count what comes beside bodies."""
+        if self._cut:
+            return
         if self._in_head:
             self._head += len(data)
-            if self._head > HEAD_BYTES_MAX and b"\r\n\r\n" not in data:
-                self._cut()
-                return
-            if self._timer is None:  # the next request of a connection that is kept
-                self._timer = self.loop.call_later(HEAD_S, self._cut)
+            if "head" not in self._timers:  # the next request of a connection that is kept
+                self._after("head", HEAD_S, self._head_late)
+        else:
+            self._framing += len(data)
         super().data_received(data)
+        framing_max = HEAD_BYTES_MAX + FRAMING_OF_BODY * self._body
+        if not self._cut and (self._head > HEAD_BYTES_MAX if self._in_head else self._framing > framing_max):
+            self._refuse(HeadTooLong(field="headers", limit=f"{HEAD_BYTES_MAX} bytes"))
+
+    def on_message_begin(self) -> None:
+        """Another request."""
+        self._fields = self._framing = self._body = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Headers, and trailers, too. Raises HeadTooLong, at which the parser stops."""
+        self._fields += len(name) + len(value) + len(": \r\n")
+        if self._fields > HEAD_BYTES_MAX:
+            raise HeadTooLong(field="headers", limit=f"{HEAD_BYTES_MAX} bytes")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """They are there."""
         self._in_head, self._head = False, 0
-        self._stop_timer()
+        self._stop("head")
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of it."""
+        self._framing -= len(body)
+        self._body += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """What comes now are the headers of the next request."""
         self._in_head = True
+        self._stop("body")
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer is written, but perhaps not read; and perhaps its request still comes, of which a little more is taken: who is cut off
+        while they send may never see the answer."""
+        if not self._in_head:
+            self._after("body", LINGER_S, self._close)
+        self._watch()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """The answer waits for its reader."""
+        self._watch()
+        super().pause_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """It cannot be read any further."""
+        if self._fields > HEAD_BYTES_MAX:
+            self._refuse(HeadTooLong(field="headers", limit=f"{HEAD_BYTES_MAX} bytes"))
+        else:
+            self._cut = True
+            super().send_400_response(msg)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more to wait for."""
-        self._stop_timer()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
         super().connection_lost(exc)
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _after(self, name: str, seconds: float, act: Callable[[], None]) -> None:
+        self._stop(name)
+        self._timers[name] = self.loop.call_later(seconds, act)
 
-    def _cut(self) -> None:
-        self._stop_timer()
+    def _stop(self, name: str) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _head_late(self) -> None:
+        self._stop("head")
+        if self._head:
+            self._refuse(TooSlow(field="headers", limit=f"{HEAD_S:.0f} s"))
+        else:
+            self._close()  # nothing was asked, so there is nothing to answer
+
+    def _refuse(self, problem: Problem) -> None:
+        """Tell it, if no other answer is half written, and end the connection."""
+        self._cut = True
+        self._tell_log(problem.headline())
+        if self.cycle is None or self.cycle.response_complete:
+            body = json.dumps(body_of(problem, "")).encode()
+            head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+            self.transport.write(STATUS_LINE[status_of(problem)] + head.encode() + body)
+        self._close()
+
+    def _close(self) -> None:
+        """What is written goes out first, for as long as its reader takes some of it."""
+        self._cut = True
+        self._stop("body")
         if not self.transport.is_closing():
             self.transport.close()
+        self._watch()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing was asked for a while."""
+        self._close()
+
+    def _watch(self) -> None:
+        """Look after a while whether some of what waits was read."""
+        waits = self.transport.get_write_buffer_size()
+        if waits and "answer" not in self._timers:
+            self._unread = waits
+            self._after("answer", UNREAD_S, self._look)
+
+    def _look(self) -> None:
+        self._stop("answer")
+        waits = self.transport.get_write_buffer_size()
+        if not waits:
+            return
+        if waits < self._unread:
+            self._watch()
+            return
+        self._tell_log("The answer is not read.")
+        self._cut = True
+        self.transport.abort()
+
+    def _tell_log(self, why: str) -> None:
+        _log.warning("connection cut", why=why, address=self.client[0] if self.client else "")
 
 
 def networks(given: str) -> tuple[Network, ...]:

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from counterfoil.api.http.connections import Network, address_of
+from counterfoil.api.http.connections import Network, TooSlow, address_of
 from counterfoil.api.http.names import camel
 from counterfoil.api.http.problems import failure, response_of
 from counterfoil.base.logs import tell_fast
@@ -33,10 +33,10 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 NAME: Final = "counterfoil.http"
 
 
-class TooSlow(Problem, kind="invalid"):
-    """The body did not come in the time that it has."""
+class BodyCutShort(Problem, kind="invalid"):
+    """Whoever sent this hung up before its body was whole; nothing of it was done."""
 
-    todo = "Send the body faster, or less of it."
+    todo = "Send it again, with the same Idempotency-Key."
 
 
 class BodyLimits(NamedTuple):
@@ -174,6 +174,8 @@ def _counted(receive: Receive, most: int, seconds: float) -> Receive:
                 message = await receive()
         except TimeoutError:
             raise TooSlow(field="body", limit=f"{seconds:.0f} s") from None
+        if message["type"] == "http.disconnect":
+            raise BodyCutShort(field="body")
         had += len(message.get("body", b""))
         whole = not message.get("more_body", False)
         if had > most:

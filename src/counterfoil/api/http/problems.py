@@ -31,6 +31,8 @@ STATUS_OF: Final[Mapping[str, int]] = {
     "TooManyAttempts": 429,
     "TooManyRequests": 429,
     "TooSlow": 408,
+    "HeadTooLong": 431,
+    "BodyCutShort": 400,
     "MethodRefused": 405,
     "IdempotencyKeyMissing": 400,
     "Malformed": 400,
@@ -78,6 +80,8 @@ def response_of(problem: Problem, request_id: str) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="counterfoil"'
     if problem.kind == "busy":
         headers["Retry-After"] = str(problem.facts.get("wait_seconds", RETRY_AFTER_S))
+    if status_of(problem) == 408:
+        headers["Connection"] = "close"  # what comes late is no request of its own
     return _response(body_of(problem, request_id), headers)
 
 

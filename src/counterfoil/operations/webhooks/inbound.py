@@ -109,11 +109,11 @@ def verify_standard(body: bytes, headers: Mapping[str, str], secret: SigningSecr
     return event_id
 
 
-def refuse_other_times(stamp: int, now: datetime, **facts: str) -> None:
+def refuse_other_times(stamp: int, now: datetime, *, event_id: str | None = None) -> None:
     """Raise TooOld where it was signed at another time than about now. `stamp`: seconds since 1970, also of a year that no calendar has."""
     age_s = abs(now.timestamp() - stamp)
     if age_s > AGE_MAX.total_seconds():
-        raise TooOld(age_seconds=int(age_s), limit="300 seconds", **facts)
+        raise TooOld(event_id=event_id, age_seconds=int(age_s), limit="300 seconds")
 
 
 class NewWebhook(NamedTuple):
