@@ -152,3 +152,17 @@ def test_it_imports_issues_and_shows(office: Office):
         assert client.payout_of(invoice_id=ids[0]) is None
         assert client.alive()["status"] == "ok"
         assert client.invariants()["allHold"] is True
+
+
+@pytest.mark.parametrize("typed", ["../keys", "x/../y", "x?dryRun=false", "x#y", "a\\b", "", ".", "a\x1bb", "\ud800", "a" * 3_000])
+def test_an_id_that_leads_elsewhere_is_told_and_nobody_is_asked(typed: str):
+    with Client("http://127.0.0.1:9", "k") as client, pytest.raises(ApiProblem) as told:
+        client.get(f"/api/payouts/{typed}")
+    assert (told.value.kind, told.value.name) == ("invalid", "InvalidInput")
+
+
+@pytest.mark.parametrize("word", ["\ud800", "a" * 90_000])
+def test_a_word_that_no_address_can_hold_is_told_and_nobody_is_asked(word: str):
+    with Client("http://127.0.0.1:9", "k") as client, pytest.raises(ApiProblem) as told:
+        client.get("/api/payouts", state=word)
+    assert told.value.kind == "invalid"

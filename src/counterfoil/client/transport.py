@@ -16,6 +16,8 @@ from counterfoil.client.problems import ApiProblem, Unreachable
 Json = dict[str, Any]
 AGAIN_AFTER_S: Final = (0.1, 0.3, 1.0)  # then it is given up, within three seconds where nobody listens
 CONNECT_S: Final = 2.5  # an address that swallows packets
+PATH_MAX: Final = 2_000
+GOT_MAX: Final = 80
 AGAIN_AT: Final = frozenset({502, 503, 504})
 AWAY: Final = "DatabaseAway"  # the server has waited for its database before it says so
 IN_FLIGHT: Final = "KeyInFlight"  # the first try of the same request is still being worked on
@@ -92,9 +94,12 @@ class Transport:
         return _answer(self._response(method, path, **more))
 
     def _response(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        _refuse_other_paths(path)
         for wait in (*AGAIN_AFTER_S, None):
             try:
                 response = self._http.request(method, path, **more)
+            except (httpx2.InvalidURL, UnicodeError) as error:  # longer than any address, or half a letter
+                raise _invalid(str(error)) from error
             except httpx2.HTTPError as error:
                 if wait is None or isinstance(error, httpx2.ConnectTimeout):
                     raise Unreachable(f"{self.url} does not answer: {type(error).__name__}") from error
@@ -103,6 +108,20 @@ class Transport:
                     return response
             self._sleep(wait)
         raise AssertionError("the last try returns or raises")
+
+
+def _refuse_other_paths(path: str) -> None:
+    """An id that somebody typed is a part of a path, and leads to no other path. Raises ApiProblem."""
+    parts = path.split("/")[1:]
+    if not path.isprintable() or len(path) > PATH_MAX or set("?#\\") & set(path) or {"", ".", ".."} & set(parts):
+        raise _invalid(f"{len(path)} characters" if len(path) > PATH_MAX else path)
+
+
+def _invalid(got: str) -> ApiProblem:
+    """What no server was asked, told as a server tells it."""
+    limit = "what can stand in an address: letters that are whole, no part that leads elsewhere"
+    said = {"type": "/problems/InvalidInput", "title": "Invalid value for what is asked about.", "kind": "invalid"}
+    return ApiProblem({**said, "limit": limit, "got": "".join(one if one.isprintable() else "?" for one in got)[:GOT_MAX]}, 422)
 
 
 def _again(response: httpx2.Response) -> bool:

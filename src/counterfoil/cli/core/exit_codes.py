@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Final
 
 import typer
@@ -24,6 +25,8 @@ EXIT: Final = {
     "too_large": 9,
     "unreachable": 10,
 }
+# A file that somebody names, by a name that no file can have there.
+NO_SUCH_NAMES: Final = frozenset({errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR})
 ADVICE: Final = {
     "unauthenticated": "Log in (`counterfoil login NAME`), set COUNTERFOIL_API_KEY with COUNTERFOIL_URL, or run where `counterfoil demo` "
     "left its keys (.counterfoil/client.json).",
@@ -45,6 +48,9 @@ def tell(error: Exception) -> int | None:
         case InvariantBroken():
             typer.echo(f"A mistake of ours: {error}", err=True)
             return OURS
+        case OSError(errno=code, filename=str() as name) if code in NO_SUCH_NAMES:
+            typer.echo(printable(f"{error.strerror}: {name}"), err=True)
+            return USAGE
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import httpx2
 import typer
 
-from counterfoil.base.problems import Problem
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.verbs import noun_app
 from counterfoil.wiring import ALERT_NOUN
@@ -38,6 +38,8 @@ def export(
         return
     try:
         told = httpx2.post(f"{to.rstrip('/')}/api/v2/alerts", json=alerts, timeout=TIMEOUT_S, trust_env=False)
+    except (httpx2.InvalidURL, UnicodeError) as error:
+        raise InvalidInput("to", "an address such as http://am:9093", got=to[:200]) from error
     except httpx2.HTTPError as error:
         raise AlertmanagerRefused(address=to, detail=type(error).__name__) from error
     if not told.is_success:
