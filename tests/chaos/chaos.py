@@ -100,8 +100,11 @@ class Chaos(People):
         self.scene.afterwards()
 
     def try_cycle(self, window: Window) -> bool:
-        """As `cycle`; a walk that broke off proves nothing either, and everything is as before it."""
+        """As `cycle`; a walk that broke off proves nothing either, and everything is as before it. What the cycle before did to a provider
+        is over: its circuit is asked at once, and does not rest for minutes in which nobody comes by."""
         try:
+            with connected(self.world) as conn:
+                _no_rest(conn)
             return self.cycle(window)
         except (KillMissed, ProcessDidNotStart, httpx2.HTTPError, psycopg.Error) as error:
             print(f"      {window.name}: {error!r}"[:600], flush=True)
@@ -170,9 +173,7 @@ class Chaos(People):
                and (lease_until is null or lease_until < clock_timestamp()) and due_at > clock_timestamp()""",
             [attempts],
         )
-        conn.execute(
-            "update circuit set probe_at = clock_timestamp(), probed_by = null where state <> 'closed'"
-        )  # its rests double with each refusal: they would be longer than our patience
+        _no_rest(conn)
 
     def _retry_beside(self, conn: Any) -> bool:
         """While its sender is frozen, an attempt is given up by the other worker, and a person tries again under a new key."""
@@ -307,3 +308,8 @@ class Chaos(People):
 def _is_stopped(pid: int) -> bool:
     """Is the process frozen? By the kernel's own word."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def _no_rest(conn: Any) -> None:
+    """Open circuits are asked now: their rests double with each refusal, and would be longer than our patience."""
+    conn.execute("update circuit set probe_at = clock_timestamp(), probed_by = null where state <> 'closed'")
