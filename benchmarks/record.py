@@ -28,7 +28,7 @@ BENCHMARKS = {
     "matching": ["-m", "benchmarks.matching"],
     "postgres_to_parquet": ["-m", "benchmarks.postgres_to_parquet"],
     "matching_quality": ["-m", "benchmarks.matching_quality"],
-    "chaos": ["-m", "tests.chaos.run", "--cycles", "200"],
+    "chaos": ["-m", "tests.chaos.run", "--cycles", "1000"],
     "cuts": ["-m", "tests.chaos.cuts", "--cuts", "300"],
 }
 ALWAYS_WHOLE = ("chaos", "cuts")
@@ -50,12 +50,15 @@ def record(name: str, *, quick: bool) -> int:
     about = machine()
     command = [sys.executable, *BENCHMARKS[name], *(["--quick"] if quick and name not in ALWAYS_WHOLE else [])]
     print(f"== {name}", flush=True)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=FOLDER.parent.parent)
-    print(done.stdout, done.stderr[-2_000:] if done.returncode else "", flush=True)
-    if done.returncode == 0:
+    kept: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=FOLDER.parent.parent) as running:
+        for line in running.stdout or ():  # shown as it comes: some take an hour
+            print(line, end="", flush=True)
+            kept.append(line)
+    if running.returncode == 0:
         about["command"] = " ".join(["python", *BENCHMARKS[name], *(["--quick"] if quick and name not in ALWAYS_WHOLE else [])])
-        (FOLDER / f"{name}.txt").write_text(json.dumps(about) + "\n" + done.stdout, "utf-8")
-    return done.returncode
+        (FOLDER / f"{name}.txt").write_text(json.dumps(about) + "\n" + "".join(kept), "utf-8")
+    return running.returncode
 
 
 def main() -> int:
