@@ -18,7 +18,7 @@ from counterfoil.api.http.kept_key import WantedOnce, once_outside
 from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.idempotency import Answer, once
-from counterfoil.base.problems import Busy, NotAuthenticated, Problem, ReasonRequired
+from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, Problem, ReasonRequired
 from counterfoil.dashboard.web.navigation import DashboardPage
 from counterfoil.dashboard.web.serving import Served, finish, guarded, refuse_unclean_form, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
@@ -125,9 +125,16 @@ def add_form(router: APIRouter, served: Served, form: PageForm) -> None:
     @router.post(form.path)
     async def sent(request: Request) -> Response:
         given = await request.form()
-        filled = {name: str(value).strip() for name, value in given.items()}
-        rows = [str(one) for one in given.getlist("row")]
-        return await run_in_threadpool(guarded, served, request, lambda: _carried(served, request, form, filled, rows))
+        filled = {name: value.strip() for name, value in given.items() if isinstance(value, str)}
+        rows = [one for one in given.getlist("row") if isinstance(one, str)]
+        files = [name for name, value in given.multi_items() if not isinstance(value, str)]
+
+        def carried() -> Response:
+            if files:  # none of ours sends one
+                raise InvalidInput(files[0][:40], "text, and no file")
+            return _carried(served, request, form, filled, rows)
+
+        return await run_in_threadpool(guarded, served, request, carried)
 
 
 def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[str, str], rows: Sequence[str]) -> Response:
