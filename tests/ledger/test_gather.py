@@ -239,7 +239,7 @@ def memories_of(gatherer: Gatherer) -> list[Memory]:
 
 def test_the_next_batch_queues_at_the_lock_while_one_is_committed_and_reads_nothing_again(gatherer: Gatherer, database: Database):
     gatherer.move(LANE, a_movement(minor=1), timeout_s=20)
-    slow_commits(database, "perform pg_sleep(1);")
+    slow_commits(database, "perform pg_sleep(2);")  # long enough to be looked at on a busy machine
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(gatherer.move, LANE, a_movement(minor=1), timeout_s=20)
         assert until(lambda: gatherer.commits == 1 and gatherer.asked == 2)
