@@ -141,8 +141,9 @@ def make_app(
     """
     database = _database_of(wiring)
     # Connections of their own: however many slow reads and bulks there are, a writer never waits for one of theirs.
+    # Of bulks so many that one program whose lock somebody keeps does not hold up the others.
     writing, writing_bulks = (
-        Database(database.url, role=database.role, connections_max=2, prepares=database.prepares, keys=database.keys) for _ in range(2)
+        Database(database.url, role=database.role, connections_max=most, prepares=database.prepares, keys=database.keys) for most in (2, 4)
     )
     gatherer = Gatherer(writing, clock=wiring.clock, make_key=lambda: wiring.make_id("mov"))
     bulks = BulkStreams(writing_bulks, clock=wiring.clock)
