@@ -24,7 +24,7 @@ from counterfoil.cli.local.local_stack import PROGRAM, ProcessDidNotStart, World
 from counterfoil.operations.webhooks.inbound import receive
 from tests.chaos.others import Bank, OtherProvider, Stripe, connected
 from tests.chaos.people import People
-from tests.chaos.scenes import SCENES, Scene, bring, issue_anew, tidy
+from tests.chaos.scenes import SCENES, Scene, bring, issue_anew, tidy, try_again
 from tests.chaos.verdicts import by_people
 from tests.chaos.watch import Held, Rescues, Woken
 
@@ -272,9 +272,10 @@ class Chaos(People):
         self.ask("POST", f"/api/programs/{PROGRAM}/period/close", f"close-{self.invoices}", headers=controller, json=body)
 
     def _hurried(self, conn: Any, waiting: str) -> bool:
-        """As everywhere; and people do what is theirs: bring files to the bank, issue anew what came back."""
+        """As everywhere; and people do what is theirs: bring files to the bank, issue anew what came back, try again what failed."""
         bring(self)
         issue_anew(self)
+        try_again(self)
         return super()._hurried(conn, waiting)
 
     def verdict(self) -> Verdict:

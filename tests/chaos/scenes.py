@@ -302,6 +302,14 @@ def issue_anew(people: People) -> None:
         people.say(f"/payouts/{payout}/reissue", key=f"reissue-{payout}", reason="the account is right")
 
 
+def try_again(people: People) -> None:
+    """Whatever failed for certain is tried again: it is owed to its payee, and no machine does it."""
+    for payout, step in people.rows(
+        "select id, (select max(step) from step where subject_id = payout.id) from payout where state = 'failed'"
+    ):
+        people.say(f"/payouts/{payout}/retry", key=f"again-{payout}-{step}", reason="the provider is back")
+
+
 def tidy(people: People) -> None:
     """After a walk that broke off: nothing is paused, disputed, half approved, or owed to a customer any more."""
     for queue, provider in people.rows("select queue, provider from queue_paused order by 1, 2"):

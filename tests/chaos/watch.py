@@ -117,31 +117,34 @@ class Woken:
         refused = within(lambda: bool(conn.execute(noted, [f"%:{pid}", at]).fetchall()), NOTED_S)
         self.refused += refused
         after = _orders(orders_now(), gone)
+        ids, fences_held = [one.id for one in gone], [one.fence for one in gone]
         others = {
             row[0]
             for row in conn.execute(
-                "select subject_id from call where subject_id = any(%s) and announced_at >= %s and worker not like %s",
-                [[one.id for one in gone], at, f"%:{pid}"],
+                """select c.subject_id from call c join unnest(%s::text[], %s::bigint[]) as h (id, fence) on h.id = c.subject_id
+                   left join call_answer a on a.id = c.id where c.fence > h.fence and coalesce(a.answered_at >= %s, true)""",
+                [ids, fences_held, at],
             ).fetchall()
         }
-        alone = [one for one in gone if one.id not in others]  # what another has sent meanwhile is another's
+        alone = [one for one in gone if one.id not in others]  # what came of a later call, under way or made since, is that call's
         sent = sum(after[one.key] - before[one.key] for one in alone)
         steps = conn.execute(
-            "select subject_id, verb, cause from step where subject_id = any(%s) and at >= %s and cause = 'sending'",
+            "select subject_id, verb, from_state, at from step where subject_id = any(%s) and at >= %s and cause = 'sending'",
             [[one.id for one in alone], at],
         ).fetchall()
-        calls = conn.execute(
-            "select subject_id from call where announced_at >= %s and worker like %s and subject_id = any(%s)",
-            [at, f"%:{pid}", [one.id for one in gone]],
+        calls = conn.execute(  # under its old fence: what it claimed anew is its own
+            """select c.subject_id, c.fence from call c join unnest(%s::text[], %s::bigint[]) as h (id, fence) on h.id = c.subject_id
+               where c.announced_at >= %s and c.worker like %s and c.fence <= h.fence""",
+            [ids, fences_held, at, f"%:{pid}"],
         ).fetchall()
         self.workers += 1
         self.orders += len(gone)
         self.sent += sent + len(calls)
         self.wrote += len(steps)
         if gone and not refused:
-            self.told.append(f"worker {pid} woke up, and what it held was another's, and nobody refused it")
+            self.told.append(f"worker {pid} woke up at {at}, and what it held was another's, and nobody refused it: {gone}")
         if sent or calls or steps:
-            self.told.append(f"worker {pid} woke up: sent {sent}, called {calls}, wrote {steps}")
+            self.told.append(f"worker {pid} woke up at {at} with {gone}: sent {sent}, called {calls}, wrote {steps}")
 
 
 def _orders(there: OrdersThere, held: list[Held]) -> dict[str, int]:
