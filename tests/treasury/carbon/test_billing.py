@@ -78,7 +78,7 @@ def test_what_differs_is_lag_within_the_window_and_a_break_after_it(office: Carb
     verified = office.verify()
     assert (verified.verdict, verified.billing, [one.verdict for one in verified.lines]) == ("BREAK", "BREAK", ["AGREES"])
     assert "other grams than were booked" in verified.next_step, "it is the bill that differs, and the next step says so"
-    assert told_by_the_watch(office) == [("2026-11", PROGRAM, "DE", DAY, grams + 7, grams)]
+    assert told_by_the_watch(office) == [("watttime 2026-11", PROGRAM, "DE", DAY, grams + 7, grams)]
 
 
 def test_a_day_that_no_bill_speaks_of_was_not_compared(office: CarbonOffice) -> None:
@@ -94,8 +94,8 @@ def test_grams_that_a_bill_should_name_and_does_not_are_found(office: CarbonOffi
     office.now += LATER
     [day] = bill(office).days
     assert (day.verdict, day.billed, day.ledger, day.bills) == ("BREAK", 0, grams, ())
-    assert day.why == f"2026-11 speaks of that day and does not name it; {MWH} Wh were recorded here"
-    assert told_by_the_watch(office) == [("2026-11", PROGRAM, "DE", DAY, 0, grams)]
+    assert day.why == f"watttime 2026-11 speaks of that day and does not name it; {MWH} Wh were recorded here"
+    assert told_by_the_watch(office) == [("watttime 2026-11", PROGRAM, "DE", DAY, 0, grams)]
 
 
 def test_a_day_that_is_billed_twice_names_both_bills_and_a_line_below_nothing_takes_it_back(office: CarbonOffice) -> None:
@@ -104,8 +104,8 @@ def test_a_day_that_is_billed_twice_names_both_bills_and_a_line_below_nothing_ta
     line = BillLine("DE", DAY, MWH, grams)
     bill(office, line)
     [day] = bill(office, line, reference="2026-11b", first=DAY).days
-    assert (day.bills, day.difference) == (("2026-11", "2026-11b"), -grams)
-    assert day.why == f"2026-11 and 2026-11b together count {2 * MWH} Wh, and {MWH} Wh were recorded here"
+    assert (day.bills, day.difference) == (("watttime 2026-11", "watttime 2026-11b"), -grams)
+    assert day.why == f"watttime 2026-11 and watttime 2026-11b together count {2 * MWH} Wh, and {MWH} Wh were recorded here"
     taken_back = bill(office, line._replace(watt_hours=-MWH, grams=-grams), reference="2026-11c", first=DAY)
     assert (taken_back.verdict, taken_back.grams, taken_back.agree) == ("AGREES", -grams, 1)
     with office.database.transaction(read_only=True) as conn:

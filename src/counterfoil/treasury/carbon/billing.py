@@ -60,7 +60,8 @@ class CarbonBill(NamedTuple):
 
 
 class BilledDay(NamedTuple):
-    """A region's day that a bill speaks of. `bills`: those that name it. Wh and grams as `billed`, and as recorded and booked here."""
+    """A region's day that a bill speaks of. `bills`: source and reference of those that name it. Wh and grams as `billed`, and as recorded
+    and booked here."""
 
     program_id: str
     region: str
@@ -172,7 +173,8 @@ def billed_days(
             place = (key.program_id, day, key.region)
             found[place] = found[place]._replace(ledger=found[place].ledger + grams)
     for program, day, region, watt_hours, grams, references in conn.execute(
-        """select l.program_id, l.day, l.region, sum(l.watt_hours)::bigint, sum(l.grams)::bigint, array_agg(b.reference order by b.at, b.id)
+        """select l.program_id, l.day, l.region, sum(l.watt_hours)::bigint, sum(l.grams)::bigint,
+                  array_agg(b.source || ' ' || b.reference order by b.at, b.id)
            from carbon_bill_line l join carbon_bill b on b.id = l.bill_id
            where l.day between %(first)s and %(last)s and (%(program)s::text is null or l.program_id = %(program)s) group by 1, 2, 3""",
         given,
@@ -187,7 +189,7 @@ def billed_days(
 def _covering(conn: Connection[Any], given: dict[str, Any]) -> dict[tuple[str, date], tuple[str, ...]]:
     """The bills that speak of a program's day."""
     rows = conn.execute(
-        """select b.program_id, d.day::date, array_agg(b.reference order by b.at, b.id)
+        """select b.program_id, d.day::date, array_agg(b.source || ' ' || b.reference order by b.at, b.id)
            from carbon_bill b, generate_series(greatest(b.first_day, %(first)s::date), least(b.last_day, %(last)s::date), '1 day') d (day)
            where b.first_day <= %(last)s and b.last_day >= %(first)s and (%(program)s::text is null or b.program_id = %(program)s)
            group by 1, 2""",

@@ -62,7 +62,7 @@ MONITORS: Final = (
         "CARBON_BILLED",
         "Do the grams of every region and day that the source billed, and may no longer change, agree with its bills?",
         """with over as (
-               select b.program_id, d::date as day, min(b.reference) as reference
+               select b.program_id, d::date as day, min(b.source || ' ' || b.reference) as reference
                from carbon_bill b, generate_series(b.first_day, b.last_day, '1 day') d group by 1, 2 having max(b.final_at) <= %(now)s
            ), billed as (
                select l.program_id, l.region, l.day, sum(l.grams) as grams from carbon_bill_line l join over using (program_id, day)

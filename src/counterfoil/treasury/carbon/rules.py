@@ -94,8 +94,8 @@ def judge(difference: int, uncovered: int, *, day: date, window: timedelta, now:
 
 
 class BilledFigure(NamedTuple):
-    """A day of a region: Wh and grams that the source billed, and that were recorded and booked here. `bills`: references of those that
-    name the day; `covering`: of those that speak of it, with a line or without."""
+    """A day of a region: Wh and grams that the source billed, and that were recorded and booked here. `bills`: source and reference of
+    those that name the day; `covering`: of those that speak of it, with a line or without."""
 
     billed_wh: int = 0
     recorded_wh: int = 0

@@ -64,7 +64,7 @@ class BillImported(WriteResult):
 class BilledDayView(ViewModel):
     """A region's day that a bill speaks of."""
 
-    bills: list[str] = Field(description="References of those that name it.")
+    bills: list[str] = Field(description="Source and reference of those that name it.")
     billed: Minor = Field(description="Grams on the bills.")
     ledger: Minor = Field(description="Grams in the books.")
     difference: Minor = Field(description="ledger - billed.")
