@@ -302,7 +302,8 @@ class Chaos(People):
             yield f"{len(took_s)} orphans were taken up by another worker: {waited}"
         yield (
             f"{woken.workers} frozen workers woke up with {woken.orders} attempts that were another's by then: "
-            f"sent {woken.sent}, wrote {woken.wrote}; {woken.refused} were seen to be refused"
+            f"sent {woken.sent}, wrote {woken.wrote}; {woken.refused} were seen to be refused, "
+            f"and {woken.kept} answers to calls of before were kept"
         )
 
 

@@ -93,7 +93,7 @@ class Woken:
     """Counts what frozen workers sent and wrote once they were awake again."""
 
     def __init__(self) -> None:
-        self.workers = self.orders = self.sent = self.wrote = self.refused = 0
+        self.workers = self.orders = self.sent = self.wrote = self.refused = self.kept = 0
         self.told: list[str] = []
 
     def in_hand(self, conn: Any, pid: int, provider: str) -> list[Held]:
@@ -113,35 +113,39 @@ class Woken:
         [[at]] = conn.execute("select clock_timestamp()").fetchall()
         before = _orders(orders_now(), gone)
         wake()
-        noted = "select 1 from work_mishap where kind = 'stale_write' and queue = 'send' and worker like %s and at >= %s"
-        refused = within(lambda: bool(conn.execute(noted, [f"%:{pid}", at]).fetchall()), NOTED_S)
-        self.refused += refused
-        after = _orders(orders_now(), gone)
         ids, fences_held = [one.id for one in gone], [one.fence for one in gone]
-        others = {
-            row[0]
-            for row in conn.execute(
-                """select c.subject_id from call c join unnest(%s::text[], %s::bigint[]) as h (id, fence) on h.id = c.subject_id
-                   left join call_answer a on a.id = c.id where c.fence > h.fence and coalesce(a.answered_at >= %s, true)""",
-                [ids, fences_held, at],
-            ).fetchall()
-        }
+        of_held = "from call c join unnest(%s::text[], %s::bigint[]) as h (id, fence) on h.id = c.subject_id"
+        noted = "select 1 from work_mishap where kind = 'stale_write' and queue = 'send' and worker like %s and at >= %s"
+        answered = f"select c.subject_id, a.answered_at {of_held} join call_answer a on a.id = c.id where c.fence = h.fence"
+
+        def refused() -> bool:
+            return bool(conn.execute(noted, [f"%:{pid}", at]).fetchall())
+
+        def answers() -> dict[str, Any]:
+            """What the provider said to a call of its own is a fact: nobody refuses it, and it is applied by whoever comes by."""
+            return dict(conn.execute(answered.encode(), [ids, fences_held]).fetchall())
+
+        within(lambda: refused() or len(answers()) == len(gone), NOTED_S)
+        kept = answers()
+        self.refused += refused()
+        self.kept += sum(answered_at >= at for answered_at in kept.values())
+        after = _orders(orders_now(), gone)
+        later = f"select c.subject_id {of_held} left join call_answer a on a.id = c.id"
+        later += " where c.fence > h.fence and coalesce(a.answered_at >= %s, true)"
+        others = {row[0] for row in conn.execute(later.encode(), [ids, fences_held, at]).fetchall()}
         alone = [one for one in gone if one.id not in others]  # what came of a later call, under way or made since, is that call's
         sent = sum(after[one.key] - before[one.key] for one in alone)
         steps = conn.execute(
             "select subject_id, verb, from_state, at from step where subject_id = any(%s) and at >= %s and cause = 'sending'",
-            [[one.id for one in alone], at],
+            [[one.id for one in alone if one.id not in kept], at],
         ).fetchall()
-        calls = conn.execute(  # under its old fence: what it claimed anew is its own
-            """select c.subject_id, c.fence from call c join unnest(%s::text[], %s::bigint[]) as h (id, fence) on h.id = c.subject_id
-               where c.announced_at >= %s and c.worker like %s and c.fence <= h.fence""",
-            [ids, fences_held, at, f"%:{pid}"],
-        ).fetchall()
+        made = f"select c.subject_id, c.fence {of_held} where c.announced_at >= %s and c.worker like %s and c.fence <= h.fence"
+        calls = conn.execute(made.encode(), [ids, fences_held, at, f"%:{pid}"]).fetchall()  # what it claimed anew is its own
         self.workers += 1
         self.orders += len(gone)
         self.sent += sent + len(calls)
         self.wrote += len(steps)
-        if gone and not refused:
+        if len(kept) < len(gone) and not refused():
             self.told.append(f"worker {pid} woke up at {at}, and what it held was another's, and nobody refused it: {gone}")
         if sent or calls or steps:
             self.told.append(f"worker {pid} woke up at {at} with {gone}: sent {sent}, called {calls}, wrote {steps}")
