@@ -26,7 +26,7 @@ def line_with(text: str, words: str) -> int:
         ('kind = "key"', 'kind = "kee"', "pass.0"),
         ('name = "exact"', 'name = "Exact!"', "pass.0.name"),
         ('name = "exact"', 'name = "exact"\nafter_days = -1', "pass.0.after_days"),
-        ('id = "id"', 'identity = "id"', "left"),
+        ('id = "id"', 'identity = "id"', "left.columns.identity"),
         ('delimiter = ","', 'delimeter = ","', "left.csv.delimeter"),
     ],
 )

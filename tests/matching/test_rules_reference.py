@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from counterfoil.matching.rules.model import COMPARED, FIELDS, NORMAL, Compared, Normal
+from counterfoil.matching.rules.model import COMPARED, NORMAL, Compared, Normal
+from counterfoil.matching.rules.names import FIELDS
 from counterfoil.matching.rules.reference import rule_set_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "rule-set.md"

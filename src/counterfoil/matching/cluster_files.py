@@ -72,7 +72,7 @@ def reconcile_on_cluster(
         matched, outcome = reconcile(cluster, sides["left"].side, sides["right"].side, rules, progress=progress, is_one_off=True)
         progress("Writing the matches and the report")
         pairs = _write_matches(cluster, reader, matched, sides, folder)
-        write_breaks(read_breaks(matched.machine, matched, outcome.context), folder / "breaks.csv")
+        write_breaks(read_breaks(matched.machine, matched, outcome.context), folder / "breaks.csv", rules.key_fields)
         _write(cluster, reader, matched, outcome, sides, folder, pairs)
         made = [name for name in names if name != MATCHES or not settings.matches]
         for name in made:
@@ -103,9 +103,9 @@ def _read(cluster: SparkEngine, reader: DuckEngine, paths: Sequence[str], source
 def _moved(side: Side, cluster: SparkEngine, reader: DuckEngine, folder: Path) -> Side:
     """A side that the driver read, in the common shape, as Parquet in the output folder, which every executor must see then."""
     path = folder / f"{side.key}-common.parquet"
-    reader.conn.execute(f"copy ({side.select()}) to {literal(str(path))} (format parquet)")
+    reader.conn.execute(f"copy ({side.select((*COLUMNS, *side.own))}) to {literal(str(path))} (format parquet)")
     cluster.session.read.parquet(str(path)).createOrReplaceTempView(f"{side.key}_common")
-    return replace(side, relation=f"{side.key}_common", columns={name: name for name in COLUMNS}, good="")
+    return replace(side, relation=f"{side.key}_common", columns={name: name for name in (*COLUMNS, *side.own)}, good="")
 
 
 def _write_matches(

@@ -78,7 +78,7 @@ def reconcile_files(
         matched, outcome = reconcile(reader, ours, theirs, rules, progress=progress, is_one_off=True)
         progress("Writing the matches and the report")
         reader.write(matches_of(reader, matched, ours, theirs), folder / "matches.parquet")
-        write_breaks(read_breaks(reader, matched, outcome.context), folder / "breaks.csv")
+        write_breaks(read_breaks(reader, matched, outcome.context), folder / "breaks.csv", rules.key_fields)
         _write(reader, outcome, {"left": ours, "right": theirs}, folder, {"engine": engine, "memory": memory}, files)
         paths = {name: out / name for name in NAMES}
         for name, path in paths.items():

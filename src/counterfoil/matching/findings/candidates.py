@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
@@ -14,24 +14,28 @@ from counterfoil.matching.findings.hypotheses import TAKEN, Candidate, Context
 from counterfoil.matching.passes.pipeline import EPOCH, Matched
 from counterfoil.matching.passes.words import told
 from counterfoil.matching.reading.sides import Side
+from counterfoil.matching.rules.names import column_name
 
 EXPLAINED_MAX: Final = 20_000  # breaks with candidates looked up, the largest first; the others are classified and listed
 RATE_PAIRS_MAX: Final = 200_000  # pairs out of which a fee's rate is read
 DAYS_COUNTED_MAX: Final = 40_000
 COUNTERPARTIES_MAX: Final = 100_000  # with more of them, who is unknown is not asked
 CANDIDATES_MAX: Final = 5
+OWN_RANK: Final = 9  # of the first key field of the rule set's own, after the reference
 CANDIDATE_DAYS: Final = 31
 COMMON_AMOUNT_MAX: Final = 200  # an amount that many open records share points to none of them
 
 
-def candidates_of(engine: Engine) -> None:
+def candidates_of(engine: Engine, key_fields: Sequence[str] = ()) -> None:
     """Make the table `candidate`: for the largest breaks without a partner, who on the other side came near, and how."""
     factors = ((1, 1), (-1, 1), (100, 1), (1, 100), (10, 1), (1, 10), (1000, 1), (1, 1000))
     sides = []
+    columns = [column_name(name) for name in key_fields]
+    own = "".join(f", b.{name}" for name in columns)
     for side, other, open_table in (("l", "r", "ro"), ("r", "l", "lo")):
         engine.table(
             f"{side}_asked",
-            f"""select b.u, b.asset, b.amount, b.reference, b.d from break_list x join {side}_base b on b.u = x.{side}_u
+            f"""select b.u, b.asset, b.amount, b.reference, b.d{own} from break_list x join {side}_base b on b.u = x.{side}_u
                 where x.{other}_u is null and x.by_size <= {EXPLAINED_MAX} and x.pass = 'unmatched'""",
         )
         engine.table(
@@ -57,6 +61,7 @@ def candidates_of(engine: Engine) -> None:
             f"""select '{side}', q.u, o.u, 8, cast(0 as bigint)
                 from (select u, {told("reference")} as reference from {side}_asked) q join {other}_base o on o.reference = q.reference"""
         )
+        sides += [_of_same(engine, side, other, column, OWN_RANK + n) for n, column in enumerate(columns)]
         sides.append(f"select '{side}', {side}_u, {other}_u, -2, cast(0 as bigint) from ambiguity")
         sides.append(f"select '{side}', {side}_u, {other}_u, -1, cast(100 - score as bigint) from suggestion")
     engine.table(
@@ -68,6 +73,17 @@ def candidates_of(engine: Engine) -> None:
             where nth <= {CANDIDATES_MAX}""",
     )
     engine.drop("l_asked", "r_asked", "l_rare", "r_rare")
+
+
+def _of_same(engine: Engine, side: str, other: str, column: str, rank: int) -> str:
+    """Records that say the same in a key field of the rule set's own; what many say, such as a shop, points to none of them."""
+    engine.table(
+        f"{other}_{column}",
+        f"""select o.u, o.same from (select u, {told(column)} as same from {other}_base) o
+            join (select {column} as same from {other}_base group by {column} having count(*) <= {COMMON_AMOUNT_MAX}) c
+            on c.same = o.same""",
+    )
+    return f"""select '{side}', q.u, o.u, {rank}, cast(0 as bigint) from {side}_asked q join {other}_{column} o on o.same = q.{column}"""
 
 
 class Near(NamedTuple):
@@ -109,10 +125,11 @@ _REFUSED: Final[Mapping[int, str]] = {
 }
 
 
-def candidate(row: tuple[Any, ...]) -> Candidate:
+def candidate(row: tuple[Any, ...], key_fields: Sequence[str]) -> Candidate:
     rank, near, name, reference, amount, day, taken = row
     days = "date unknown" if near >= 9999 else "same day" if near == 0 else f"{near} day{'s' * (near != 1)} apart"
-    why = TAKEN if taken else _REFUSED[rank].format(days=days)
+    refused = f"same {key_fields[rank - OWN_RANK]}, other amount or asset" if rank >= OWN_RANK else _REFUSED[rank].format(days=days)
+    why = TAKEN if taken else refused
     return Candidate(name, reference, int(amount), EPOCH + timedelta(days=day) if day is not None else None, why)
 
 

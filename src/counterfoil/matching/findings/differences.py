@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
+from counterfoil.matching.rules.names import FIELDS
+
 TEXT_COMPARED_MAX: Final = 200  # longer texts are compared by their beginnings
 
 
@@ -28,6 +30,11 @@ class Record(NamedTuple):
     file: str = ""
     line: int | None = None
     raw: str = ""
+    key_fields: tuple[tuple[str, str], ...] = ()  # those of the rule set's own that the line gives
+
+    def told(self, name: str) -> str | None:
+        """A field by its name: one of ours, or one of the rule set's own."""
+        return getattr(self, name) if name in FIELDS else dict(self.key_fields).get(name)
 
 
 class Difference(NamedTuple):
@@ -50,8 +57,8 @@ def differences(left: Record, right: Record, compared: tuple[str, ...]) -> list[
         found.append(Difference("status", left.status or "", right.status or "", "another state"))
     if "date" in compared and left.day and right.day and left.day != right.day:
         found.append(Difference("date", left.day.isoformat(), right.day.isoformat(), days_apart((right.day - left.day).days)))
-    for name in ("reference", "counterparty"):
-        here, there = getattr(left, name), getattr(right, name)
+    for name in ("reference", "counterparty", *dict(left.key_fields)):
+        here, there = left.told(name), right.told(name)
         if here and there and here != there:
             found.append(Difference(name, here, there, text_distance(here, there)))
     return found

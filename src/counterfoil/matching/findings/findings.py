@@ -16,6 +16,7 @@ from counterfoil.matching.findings.explain import explain
 from counterfoil.matching.findings.hypotheses import Candidate, Context, FindingEvidence, Hypothesis
 from counterfoil.matching.passes.pipeline import EPOCH, Matched
 from counterfoil.matching.rules.model import Severity
+from counterfoil.matching.rules.names import column_name
 
 KINDS: Final = (
     "AMOUNT_MISMATCH",
@@ -33,7 +34,10 @@ KINDS: Final = (
 PAGE_ROWS: Final = 20_000
 CUT: Final = "the search was cut short by a limit"
 UNMATCHED: Final = f"case when x.cut then '{CUT}' else 'no pass found a partner' end"
-RECORD: Final = "u, id, reference, amount, asset, day, status, counterparty, memo, batch, booked_on, value_on, event_at, row, file"
+RECORD: Final = (
+    *("u", "id", "reference", "amount", "asset", "day", "status", "counterparty", "memo", "batch"),
+    *("booked_on", "value_on", "event_at", "row", "file"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Finding:
         return next((each.cause for each in self.hypotheses if each.verdict == "supported"), "")
 
 
-def list_breaks(engine: Engine) -> int:
+def list_breaks(engine: Engine, key_fields: Sequence[str] = ()) -> int:
     """Make the table `break_list`: every break in one fixed order, with its number from 1. Returns how many rows it has."""
     for side, other in (("l", "r"), ("r", "l")):
         engine.table(f"{side}_unsure", f"select distinct a.{side}_u as u from ambiguity a join {other}o o on o.u = a.{other}_u")
@@ -83,17 +87,18 @@ def list_breaks(engine: Engine) -> int:
                   row_number() over (order by abs(coalesce(l.amount, r.amount)) desc, b.kind, b.l_u nulls last, b.r_u nulls last) as by_size
            from break_row b left join l_base l on l.u = b.l_u left join r_base r on r.u = b.r_u""",
     )
-    engine.table("break_shown", _shown())  # joined once and in order: a page of it is then a look into a few row groups
+    # joined once and in order: a page of it is then a look into a few row groups
+    engine.table("break_shown", _shown([*RECORD, *map(column_name, key_fields)]))
     engine.drop("break_row")
     return int(engine.rows("select count(*) from break_list")[0][0])
 
 
-def _shown() -> str:
+def _shown(record: Sequence[str]) -> str:
     """Breaks with their records and the sibling of a double, by number, as SQL."""
     columns = [
         f"{sql.format(name)} as {alias}_{name}"
         for alias, sql in (("l", "l.{0}"), ("r", "r.{0}"), ("s", "coalesce(ls.{0}, rs.{0})"))
-        for name in RECORD.split(", ")
+        for name in record
     ]
     return f"""select {", ".join(f"b.{name.rstrip('_')}" for name in _Head._fields)}, {", ".join(columns)}
                from break_list b left join l_base l on l.u = b.l_u left join r_base r on r.u = b.r_u
@@ -138,13 +143,12 @@ class _Head(NamedTuple):
 
 _HEAD: Final = len(_Head._fields)
 _GRP: Final = _Head._fields.index("grp")
-_WIDTH: Final = len(RECORD.split(", "))
 
 
-def _record(side: str, values: Sequence[Any]) -> Record | None:
+def _record(side: str, values: Sequence[Any], key_fields: Sequence[str]) -> Record | None:
     if values[0] is None:
         return None
-    _, name, reference, amount, asset, day, status, counterparty, memo, batch, booked, value, event, row, file = values
+    _, name, reference, amount, asset, day, status, counterparty, memo, batch, booked, value, event, row, file = values[: len(RECORD)]
     when = EPOCH + timedelta(days=day) if day is not None else None
     return Record(
         side,
@@ -162,17 +166,20 @@ def _record(side: str, values: Sequence[Any]) -> Record | None:
         event,
         file or "",
         int(row),
+        key_fields=tuple((name, given) for name, given in zip(key_fields, values[len(RECORD) :], strict=True) if given),
     )
 
 
 def _break(rows: Sequence[tuple[Any, ...]], near: Near, matched: Matched, context: Context) -> Finding:
     head = _Head(*rows[0][:_HEAD])
-    left = _once(_record("left", row[_HEAD : _HEAD + _WIDTH]) for row in rows)
-    right = _once(_record("right", row[_HEAD + _WIDTH : _HEAD + 2 * _WIDTH]) for row in rows)
-    sibling = _record("left" if left else "right", rows[0][_HEAD + 2 * _WIDTH :])
-    key = ("l", rows[0][_HEAD]) if left else ("r", rows[0][_HEAD + _WIDTH])
+    own = matched.rules.key_fields
+    width = len(RECORD) + len(own)
+    left = _once(_record("left", row[_HEAD : _HEAD + width], own) for row in rows)
+    right = _once(_record("right", row[_HEAD + width : _HEAD + 2 * width], own) for row in rows)
+    sibling = _record("left" if left else "right", rows[0][_HEAD + 2 * width :], own)
+    key = ("l", rows[0][_HEAD]) if left else ("r", rows[0][_HEAD + width])
     fields = _fields(head.kind, head.pass_, left, right, matched)
-    candidates = tuple(candidate(row) for row in near.candidates.get(key, ())) if not (left and right) else ()
+    candidates = tuple(candidate(row, own) for row in near.candidates.get(key, ())) if not (left and right) else ()
     if sibling:
         first = Candidate(sibling.id, sibling.reference, sibling.amount, sibling.day, "the sibling that has the partner")
         candidates = (first, *candidates)

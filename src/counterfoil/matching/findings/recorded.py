@@ -230,6 +230,7 @@ class RecordRead(_Kept):
     booked_on: str | None = None
     value_on: str | None = None
     event_at: str | None = None
+    key_fields: dict[str, str] | None = None
 
     @model_serializer(mode="wrap")
     def _as_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -238,7 +239,7 @@ class RecordRead(_Kept):
 
     def told(self, name: str) -> str | None:
         """One of its fields as text; None where it does not give it."""
-        found = getattr(self, name, None)
+        found = getattr(self, name) if name in type(self).model_fields else (self.key_fields or {}).get(name)
         return None if found is None else str(found)
 
 
@@ -358,6 +359,7 @@ def detail_of(each: Finding) -> FindingDetail:
 
 def _record(record: Record) -> RecordRead:
     given = {name: value for name, value in record._asdict().items() if name in RecordRead.model_fields}
+    given["key_fields"] = dict(record.key_fields) or None
     return RecordRead(**given, date=record.day.isoformat() if record.day else None)
 
 

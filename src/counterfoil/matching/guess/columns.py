@@ -12,7 +12,8 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, identifier
 from counterfoil.matching.reading.loading import TABULAR
 from counterfoil.matching.reading.scans import TABLES, scan_of, types_of, written
-from counterfoil.matching.rules.model import FIELDS, Csv, Source
+from counterfoil.matching.rules.model import Csv, Source
+from counterfoil.matching.rules.names import FIELDS
 from counterfoil.statements.amounts import DEBIT_WORDS, Unreadable, decimal_mark_of
 from counterfoil.statements.dates import choose_format, is_iso
 from counterfoil.statements.tables import columns as roles

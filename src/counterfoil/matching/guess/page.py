@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.guess.columns import AMOUNT_ROLES, Looked
-from counterfoil.matching.rules.model import FIELDS
+from counterfoil.matching.rules.names import FIELDS
 
 NOTHING: Final = "nothing"
 ROLES: Final = (*FIELDS, *AMOUNT_ROLES, NOTHING)

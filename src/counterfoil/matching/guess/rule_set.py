@@ -16,7 +16,7 @@ from counterfoil.matching.guess.columns import NO_CURRENCY, Looked, look
 from counterfoil.matching.guess.keys import CommonKeys, observe
 from counterfoil.matching.guess.page import ColumnTold, Said, columns_told
 from counterfoil.matching.reading.scans import SourceUnreadable
-from counterfoil.matching.rules.model import FIELDS
+from counterfoil.matching.rules.names import FIELDS
 
 NAME_CHARS_MAX: Final = 80  # what a rule set takes
 TEXT_ROLES: Final = ("reference", "counterparty", "memo")

@@ -43,18 +43,25 @@ def canonical(value: Any) -> str:
     return canonical_json(value) + "\n"
 
 
-def write_breaks(breaks: Iterable[Finding], path: Path) -> int:
+def write_breaks(breaks: Iterable[Finding], path: Path, key_fields: Sequence[str] = ()) -> int:
     """breaks.csv, every break in one order; several ids of a group are joined by `;`. Returns how many."""
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = CsvWriter(file)
-        writer.row(BREAK_COLUMNS)
+        writer.row(break_columns(key_fields))
         for count, each in enumerate(breaks, 1):  # noqa: B007 - the last number is the answer
-            writer.row(break_row(each))
+            writer.row(break_row(each, key_fields))
     return count
 
 
-def break_row(each: Finding) -> list[str]:
+def break_columns(key_fields: Sequence[str]) -> list[str]:
+    """Those of every rule set, and of each key field of its own the column of both sides behind the references."""
+    own = [f"{side}_{name}" for name in key_fields for side in ("left", "right")]
+    at = BREAK_COLUMNS.index("right_ref") + 1
+    return [*BREAK_COLUMNS[:at], *own, *BREAK_COLUMNS[at:]]
+
+
+def break_row(each: Finding, key_fields: Sequence[str] = ()) -> list[str]:
     """One break as the columns of breaks.csv."""
     left, right = each.left, each.right
     return [
@@ -63,6 +70,7 @@ def break_row(each: Finding) -> list[str]:
         _joined(right, "id"),
         _joined(left, "reference"),
         _joined(right, "reference"),
+        *(_joined(side, name) for name in key_fields for side in (left, right)),
         _amount(left),
         _amount(right),
         each.asset,
@@ -84,11 +92,8 @@ def write_rejected(rejected: Sequence[UnreadableRow], path: Path) -> None:
 
 
 def _joined(records: Sequence[Record], name: str) -> str:
-    return (
-        ";".join(dict.fromkeys(getattr(record, name) or "" for record in records))
-        if name == "reference"
-        else ";".join(getattr(record, name) or "" for record in records)
-    )
+    told = [record.told(name) or "" for record in records]
+    return ";".join(told if name == "id" else dict.fromkeys(told))
 
 
 def _amount(records: Sequence[Record]) -> str:

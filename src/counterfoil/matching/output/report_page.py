@@ -186,7 +186,9 @@ def _record(record: Record, differing: set[str], outcome: MatchingResult, places
         ("id", record.id),
         ("amount", money(record.amount, record.asset, outcome.rules)),
         ("date", record.day.isoformat() if record.day else None),
-        *((name, getattr(record, name)) for name in SHOWN),
+        *((name, record.told(name)) for name in SHOWN[:1]),
+        *record.key_fields,
+        *((name, record.told(name)) for name in SHOWN[1:]),
     )
     place = places.get((record.side, record.line or 0))
     return {

@@ -12,13 +12,12 @@ import xlsxwriter
 
 from counterfoil.matching.findings.findings import Finding
 from counterfoil.matching.findings.outcome import MatchingResult
-from counterfoil.matching.output.files import BREAK_COLUMNS, break_row
+from counterfoil.matching.output.files import break_columns, break_row
 from counterfoil.matching.output.report_page import Places
 from counterfoil.matching.output.summary import KIND_WORDS, scale_of
 from counterfoil.matching.passes.footing import ControlTotal
 
 MADE: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's date of making would change its bytes
-COLUMNS: Final = ("break id", "severity", "at stake", *BREAK_COLUMNS, "action", "left at", "right at")
 PAIR_COLUMNS: Final = ("left_id", "right_id", "pass", "status", "reason", "score", "group")
 PAIRS_ORDER: Final = (("status", "desc"), ("left_id", ""), ("right_id", ""), ("pass", ""), ("group", ""), ("reason", ""))  # suggested first
 PAIRS_SHOWN_MAX: Final = 20_000  # matches.parquet has them all
@@ -155,21 +154,23 @@ def _steps_of_breaks(breaks: Iterable[Finding], asset: str) -> list[Step]:
 
 
 def _breaks(book: _Workbook, outcome: MatchingResult, places: Places) -> None:
-    sheet = book.sheet("Breaks", COLUMNS)
+    own = outcome.rules.key_fields
+    columns = ("break id", "severity", "at stake", *break_columns(own), "action", "left at", "right at")
+    sheet = book.sheet("Breaks", columns)
     for number, each in enumerate(outcome.breaks, 1):
         where = ["; ".join(_place(places, r.side, r.line) for r in side[:3]) for side in (each.left, each.right)]
-        cells = [each.id, each.severity, "", *break_row(each), each.action.sentence, *where]
+        cells = [each.id, each.severity, "", *break_row(each, own), each.action.sentence, *where]
         amounts = {
             "at stake": (each.at_stake, each.asset),
             "left_amount": (sum(r.amount for r in each.left), each.left[0].asset) if each.left else None,
             "right_amount": (sum(r.amount for r in each.right), each.right[0].asset) if each.right else None,
         }
-        for at, (name, cell) in enumerate(zip(COLUMNS, cells, strict=True)):
+        for at, (name, cell) in enumerate(zip(columns, cells, strict=True)):
             if given := amounts.get(name):
                 book.amount(sheet, number, at, *given)
             elif cell and name not in AMOUNT_COLUMNS:
                 sheet.write_string(number, at, cell[:CELL_CHARS_MAX])
-    sheet.autofilter(0, 0, max(len(outcome.breaks), 1), len(COLUMNS) - 1)
+    sheet.autofilter(0, 0, max(len(outcome.breaks), 1), len(columns) - 1)
     sheet.freeze_panes(1, 0)
 
 

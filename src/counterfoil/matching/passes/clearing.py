@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from counterfoil.matching.engines.engine import Engine, identifier
@@ -10,9 +11,10 @@ from counterfoil.matching.passes.keys import keyed
 from counterfoil.matching.passes.words import capitals
 from counterfoil.matching.reading.sides import COLUMNS, Side
 from counterfoil.matching.rules.model import Compared, KeyPass
+from counterfoil.matching.rules.names import column_name
 
 ROW: Final = 1 << 31  # added to each day number: one sum tells that two rows met and how far apart they lie, exactly below 2⁵³
-CONTENT: Final = ("amount", "day", "status", "reference", "counterparty", "memo", "batch", "row")
+CONTENT: Final = ("amount", "day", "status", "reference", "counterparty", "memo", "batch")
 RAW: Final = "raw"
 
 
@@ -71,7 +73,7 @@ def _marked(engine: Engine, side: Side, names: Sequence[str], first: KeyPass, co
 
 def keyed_side(side: Side, names: Sequence[str], step: KeyPass, carried: Mapping[str, str], *, name: str = "key") -> str:
     """The good records of a side with the key of a pass and the columns of `carried`, as SQL."""
-    columns = [side.columns[column] for column in names]
+    columns = [side.columns[column_name(column)] for column in names]
     return keyed(side.relation, columns, step, carried, where=side.where(), name=name)
 
 
@@ -101,14 +103,21 @@ def machine_of(engine: Engine, cleared: Clearing, left: Side, right: Side) -> En
     return engine.machine_for(rows)
 
 
-def fetch(engine: Engine, machine: Engine, sides: Mapping[str, Side], first: KeyPass | None, *, calendar: bool) -> None:
-    """Phase two works on the suspects alone: their rows, each with a name of its own, as `l_base`, `r_base`, `lo` and `ro` of `machine`."""
+def fetch(
+    engine: Engine, machine: Engine, sides: Mapping[str, Side], first: KeyPass | None, *, calendar: bool, own: Sequence[str] = ()
+) -> None:
+    """Phase two works on the suspects alone: their rows, each with a name of its own, as `l_base`, `r_base`, `lo` and `ro` of `machine`.
+
+    `own` are key fields that the rule set declares: each side has a column for each, empty where its file has none.
+    """
+    columns = [column_name(name) for name in own]
+    kept = "".join(f", {name}" for name in columns)
     number = "left join business_day b on b.day = s.day" if calendar else ""
     d = "b.number" if number else "s.day"
     for side, read in sides.items():
-        engine.send(machine, f"{side}_found", _found(engine, read, first, side))
+        engine.send(machine, f"{side}_found", _found(engine, read, first, side, columns))
         doubled = machine.rows(f"select count(*) - count(distinct id) from {side}_found")[0][0]
-        order = ", ".join(f"{name} nulls first" for name in CONTENT)
+        order = ", ".join(f"{name} nulls first" for name in (*CONTENT, *columns, "row"))
         nth = f"row_number() over (partition by id order by {order})" if doubled else "1"
         machine.table(
             f"{side}_base",
@@ -118,12 +127,13 @@ def fetch(engine: Engine, machine: Engine, sides: Mapping[str, Side], first: Key
         machine.drop(f"{side}_found")
         machine.table(
             f"{side}o",
-            f"select u, id, reference, amount, asset, d, status, counterparty, memo, batch, day from {side}_base",
+            f"select u, id, reference, amount, asset, d, status, counterparty, memo, batch, day{kept} from {side}_base",
         )
 
 
-def _found(engine: Engine, read: Side, first: KeyPass | None, side: str) -> str:
-    wanted = [name for name in (*COLUMNS, RAW) if name in read.columns]
+def _found(engine: Engine, read: Side, first: KeyPass | None, side: str, own: Sequence[str]) -> str:
+    read = replace(read, columns=dict.fromkeys(own, "cast(null as varchar)") | dict(read.columns))
+    wanted = [name for name in (*COLUMNS, *own, RAW) if name in read.columns]
     if first is None:
         return read.select(wanted)
     key, row = identifier("counterfoil key"), identifier("counterfoil row")  # a table's row id is none of its columns

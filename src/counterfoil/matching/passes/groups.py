@@ -11,6 +11,7 @@ from counterfoil.matching.passes.gate import BREAK, CONFIRMED, NOTHING, agrees, 
 from counterfoil.matching.passes.open_items import Board, mutual_best, pair_columns
 from counterfoil.matching.passes.words import capitals, told
 from counterfoil.matching.rules.model import GroupPass, ReversalPass, SubsetPass
+from counterfoil.matching.rules.names import column_name
 
 TARGETS_MAX: Final = 20_000
 STEPS_MAX: Final = 200_000  # of the search for one sum; a search that is cut short finds nothing, and the report says so
@@ -62,7 +63,7 @@ def match_groups(board: Board, step: GroupPass) -> None:
     for side, column in (("l", step.left), ("r", step.right)):
         engine.table(
             f"{side}_member",
-            f"""select u, asset, amount, d, key from (select u, asset, amount, d, {told(column)} as key from {side}o) o
+            f"""select u, asset, amount, d, key from (select u, asset, amount, d, {told(column_name(column))} as key from {side}o) o
                 where key is not null""",
         )
         engine.table(

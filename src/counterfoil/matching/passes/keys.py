@@ -10,6 +10,7 @@ from counterfoil.matching.passes.gate import BREAK, NOTHING, in_window, limits_o
 from counterfoil.matching.passes.open_items import Board, mutual_best, pair_columns
 from counterfoil.matching.passes.words import capitals, told
 from counterfoil.matching.rules.model import KeyPass, Normal
+from counterfoil.matching.rules.names import column_name
 
 CANDIDATES_PER_KEY_MAX: Final = 10_000  # pairs within one key; what is over it is left open, and the report says so
 KEY_EQUAL: Final = (
@@ -80,7 +81,8 @@ def match_by_key(board: Board, step: KeyPass) -> None:
     """Bring open records of equal key together: singles at once, keys with several records by the nearest first."""
     engine = board.engine
     for side, columns in (("l", step.left), ("r", step.right)):
-        engine.table(f"{side}_key", f"select u, key from {keyed(f'{side}o', columns, step, {'u': 'u'})} k where key is not null")
+        rows = keyed(f"{side}o", [column_name(name) for name in columns], step, {"u": "u"})
+        engine.table(f"{side}_key", f"select u, key from {rows} k where key is not null")
     engine.table(
         "key_count",
         """select key, sum(l) as nl, sum(r) as nr from (

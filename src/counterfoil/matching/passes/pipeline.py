@@ -82,7 +82,7 @@ def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: 
     cleared = clear(engine, left, right, first, compare)
     machine = machine_of(engine, cleared, left, right)
     _calendar(machine, rules.calendar, left.profile, right.profile)
-    fetch(engine, machine, {"l": left, "r": right}, first, calendar=rules.calendar.business_days)
+    fetch(engine, machine, {"l": left, "r": right}, first, calendar=rules.calendar.business_days, own=rules.key_fields)
     board = Board(
         machine,
         compare,

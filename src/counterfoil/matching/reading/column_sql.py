@@ -14,7 +14,8 @@ from counterfoil.matching.engines.engine import identifier, literal
 from counterfoil.matching.reading.date_sql import dates_of
 from counterfoil.matching.reading.expressions import Keep, SqlValue, keeper
 from counterfoil.matching.reading.totals import no_record_of
-from counterfoil.matching.rules.model import FIELDS, Amount, Source
+from counterfoil.matching.rules.model import Amount, Source
+from counterfoil.matching.rules.names import FIELDS, column_name, own_fields
 
 ISO_SCALE_MOST_COMMON: Final = 2
 TEXTS: Final = ("reference", "counterparty", "memo", "batch")
@@ -80,7 +81,9 @@ def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool, 
     `trims` takes blanks off texts: files written by people have them, and a billion clean rows should not pay for it. `totals`
     looks for lines under a table that are no records: its own sum, a balance, a blank line.
     """
-    known = {name: _column(source.columns[name], types, f"{side}.columns.{name}") for name in FIELDS if name in source.columns}
+    own = own_fields(source.columns)
+    named = [*(name for name in FIELDS if name in source.columns), *own]
+    known = {name: _column(source.columns[name], types, f"{side}.columns.{name}") for name in named}
     reads: dict[str, str] = {}
     texts: dict[str, str] = {name: _text(known[name], trims=trims) for name in TEXTS if name in known}
     asset, asset_bad = _asset(source, known, side)
@@ -95,7 +98,9 @@ def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool, 
         asset,
         *(part.value for part in dates.values()),
         *(texts[name] for name in TEXTS if name in texts),
+        *(_text(known[name], trims=trims) for name in own),
     ]
+    texts |= {column_name(name): _text(known[name], trims=trims) for name in own}
     texts["id"] = _id(known, understood, trims=trims)
     as_they_are = ("asset", *(() if source.status else ("status",)))
     plain = {name: known[name] for name in as_they_are if name in known and types[source.columns[name]] == "VARCHAR"}
@@ -133,7 +138,8 @@ def _whole(source: Source, columns: Mapping[str, str], dates: Mapping[str, SqlVa
     """Every column of the common shape, in its order: dates as texts beside the day that is compared, null for what is not given."""
     read = {name: part.value for name, part in dates.items()}
     found = {**columns, "day": _day(source, read), **{name: f"cast({sql} as varchar)" for name, sql in read.items()}}
-    return {name: found.get(name, "cast(null as varchar)") for name in SHAPE}
+    shape = (*SHAPE, *map(column_name, own_fields(source.columns)))
+    return {name: found.get(name, "cast(null as varchar)") for name in shape}
 
 
 def column_of(source: Source, ours: str) -> str:

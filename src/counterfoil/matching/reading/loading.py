@@ -19,7 +19,8 @@ from counterfoil.matching.reading.sides import Side, UnreadableRow, profiled
 from counterfoil.matching.reading.telling import RAW_SHOWN_MAX, same_scale_known, why
 from counterfoil.matching.reading.totals import NO_RECORD, broken_balance, told_by_foot, wrong_total
 from counterfoil.matching.reading.where_sql import where_sql
-from counterfoil.matching.rules.model import FIELDS, Amount, Source
+from counterfoil.matching.rules.model import Amount, Source
+from counterfoil.matching.rules.names import FIELDS, own_fields
 
 TABULAR: Final = {
     ".csv": "csv",
@@ -268,6 +269,9 @@ def _statement(engine: DuckEngine, paths: Sequence[Path], source: Source, side: 
     from counterfoil import statements as sources
 
     table = form in ("", *TABLES) and sources.detect(paths[0]) in TABLES
+    if table and (own := own_fields(source.columns)):
+        told = f"where the amount stands: a table with key fields of your own ({', '.join(own)[:80]}) is read by its own names"
+        raise InvalidInput(f"{side}.amount", told, got="")
     if source.where:
         raise InvalidInput(f"{side}.where", "a CSV, JSON or Parquet source: a statement is taken whole", got=form)
     options: dict[str, Any] = {"asset": source.asset, "scales": source.scale or None}

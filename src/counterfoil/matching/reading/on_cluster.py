@@ -21,6 +21,7 @@ from counterfoil.matching.reading.sides import Side, UnreadableRow, profiled
 from counterfoil.matching.reading.telling import RAW_SHOWN_MAX, same_scale_known, why
 from counterfoil.matching.reading.where_sql import where_sql
 from counterfoil.matching.rules.model import Csv, Source
+from counterfoil.matching.rules.names import KEY_FIELDS, column_name, own_fields
 
 KINDS: Final = {
     "string": "VARCHAR",
@@ -292,7 +293,8 @@ def _relation(made: Shaped, scan: ClusterScan, *, where: str) -> str:
 
 def _beyond_ascii(source: Source, types: Mapping[str, str]) -> str:
     """Has a row a text with other letters, as SQL over our columns? Texts are composed only then."""
-    texts = [ours for ours in ("id", "reference", "counterparty", "memo", "batch") if types.get(source.columns.get(ours, "")) == "VARCHAR"]
+    named = (*KEY_FIELDS, *own_fields(source.columns))
+    texts = [column_name(ours) for ours in named if types.get(source.columns.get(ours, "")) == "VARCHAR"]
     return " or ".join(f"coalesce(strlen({ours}) <> length({ours}), false)" for ours in texts) or "false"
 
 

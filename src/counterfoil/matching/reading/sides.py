@@ -12,6 +12,7 @@ from counterfoil.matching.engines.engine import Engine
 from counterfoil.matching.reading.column_sql import SHAPE, Layer
 from counterfoil.matching.reading.provenance import SideReading
 from counterfoil.matching.reading.totals import NO_RECORD
+from counterfoil.matching.rules.names import OWN_PREFIX
 
 COLUMNS: Final = (*SHAPE, "row", "file")
 
@@ -64,6 +65,11 @@ class Side:
     reading: SideReading  # how the few records that are shown are looked up again
     profile: Profile
     statements: tuple[object, ...] = ()
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The columns of key fields that the rule set declares itself."""
+        return tuple(name for name in self.columns if name.startswith(OWN_PREFIX))
 
     def select(self, names: Sequence[str] = COLUMNS, condition: str = "") -> str:
         """Some columns of every good record that meets a condition over the source's own columns, as SQL."""

@@ -22,9 +22,10 @@ def where_sql(source: Source, types: Mapping[str, str], side: str) -> str:
 
 
 def _condition(each: Where, source: Source, types: Mapping[str, str], side: str) -> str:
-    if each.column not in types:
-        raise InvalidInput(f"{side}.where", f"one of the file's columns: {', '.join(list(types)[:30])}", got=each.column[:60])
-    column, kind = identifier(each.column), types[each.column]
+    name = source.columns.get(each.field, "") if each.field else each.column
+    if name not in types:
+        raise InvalidInput(f"{side}.where", f"one of the file's columns: {', '.join(list(types)[:30])}", got=name[:60])
+    column, kind = identifier(name), types[name]
     text = f"trim(cast({column} as varchar))"
     tests = []
     if each.values:

@@ -8,22 +8,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from counterfoil.matching.rules.names import OWN_FIELDS_MAX, OwnName, names_that_are_wrong
 
 PART_LINES_MAX: Final = 8  # a subset sum longer than this is a coincidence more often than a payment
-FIELDS: Final[Mapping[str, str]] = {
-    "id": "The record's own id; reports name it by this.",
-    "reference": "What both sides call the payment: the key.",
-    "asset": "The currency or asset of the row; `asset` of the side where no column says.",
-    "booked_on": "The day of booking.",
-    "value_on": "The day from which the money counts.",
-    "event_at": "The moment at which it happened.",
-    "status": "What became of it; `[left.status]` gives the words of both sides the same meaning.",
-    "counterparty": "Who is on the other side of the payment.",
-    "memo": "The text of the payment.",
-    "batch": "The payout, deposit or settlement that the record belongs to.",
-}
-KeyField = Literal["id", "reference", "counterparty", "memo", "batch"]
+KeyField = str  # one of KEY_FIELDS, or a name of `key_fields`: `names_that_are_wrong` tells
 Compared = Literal["amount", "asset", "status", "date", "counterparty"]
 COMPARED: Final[Mapping[Compared, str]] = {
     "amount": "Amounts, or the sums of a group, within the tolerance of the pass.",
@@ -143,7 +133,10 @@ class Where(_RuleSetPart):
     out because nobody understood it; an empty cell is neither more nor less than anything.
     """
 
-    column: str = Field(description="The file's column.")
+    column: str = Field(default="", description="The file's column.")
+    field: str | None = Field(
+        default=None, description="Or a name in `[left.columns]`, such as a key field: its column.", exclude_if=lambda name: name is None
+    )
     values: tuple[str, ...] = Field(default=(), description="The row stays when the column holds one of these.")
     contains: str = Field(default="", description="The row stays when this stands within the text.")
     begins_with: str = Field(default="", description="The row stays when the text begins with this.")
@@ -156,6 +149,8 @@ class Where(_RuleSetPart):
 
     @model_validator(mode="after")
     def _says_something(self) -> Where:
+        if bool(self.column) == bool(self.field):
+            raise ValueError("say of what: `column` (the file's name) or `field` (a name in `columns`)")
         limits = (self.at_least, self.more_than, self.at_most, self.less_than)
         if not (self.values or self.contains or self.begins_with) and self.empty is None and all(each is None for each in limits):
             raise ValueError(
@@ -186,13 +181,6 @@ class Source(_RuleSetPart):
         le=366,
         description="A record of this side may take this long to show on the other; later it is missing.",
     )
-
-    @model_validator(mode="after")
-    def _known_columns(self) -> Source:
-        unknown = sorted(set(self.columns) - set(FIELDS))
-        if unknown:
-            raise ValueError(f"columns knows {', '.join(FIELDS)}; not {', '.join(unknown)}")
-        return self
 
 
 class Calendar(_RuleSetPart):
@@ -352,6 +340,13 @@ class RuleSet(_RuleSetPart):
         default=("amount", "asset", "status", "date"),
         description="What must agree in a match, see below. Left out: what both sides have a column for.",
     )
+    key_fields: tuple[OwnName, ...] = Field(
+        default=(),
+        max_length=OWN_FIELDS_MAX,
+        description="Names of your own for further columns that tell records apart, such as `invoice`: small letters, digits and "
+        "underscores. `[left.columns]` and `[right.columns]` say which columns they are; passes and `where` take them, reports show them.",
+        exclude_if=lambda names: not names,
+    )
     left: Source = Source(name="left")
     right: Source = Source(name="right")
     calendar: Calendar = Calendar()
@@ -363,4 +358,10 @@ class RuleSet(_RuleSetPart):
         names = [step.name for step in self.passes]
         if len(set(names)) != len(names):
             raise ValueError("every pass has a name of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> RuleSet:
+        if wrong := names_that_are_wrong(self):
+            raise ValidationError.from_exception_data("RuleSet", wrong)
         return self

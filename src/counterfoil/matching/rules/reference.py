@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from counterfoil.matching.rules.model import COMPARED, FIELDS, NORMAL, Amount, Calendar, Csv, Dates, Pass, RuleSet, Severity, Source, Where
+from counterfoil.matching.rules.model import COMPARED, NORMAL, Amount, Calendar, Csv, Dates, Pass, RuleSet, Severity, Source, Where
+from counterfoil.matching.rules.names import FIELDS
 
 TABLES: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("The file itself", RuleSet),
@@ -23,7 +24,13 @@ TABLES: Final[tuple[tuple[str, type[BaseModel]], ...]] = (
     ("`[severity]`", Severity),
 )
 _COLUMNS: Final = """What stands before the `=` in `[left.columns]`. Of a pass, `left` and `right` take `id`, `reference`, `counterparty`,
-`memo` and `batch`, any number of them."""
+`memo`, `batch` and every name of `key_fields`, any number of them.
+
+`key_fields = ["invoice", "terminal"]` at the top of the file declares names of your own; `invoice = "Invoice No"` in `[left.columns]` and
+in `[right.columns]` says which columns they are. A pass of the kind key or group takes them as it takes the reference, alone or together
+(`left = ["invoice", "terminal"]`), `[[left.where]]` by `field = "terminal"`, and reports show them: `left_invoice` and `right_invoice` in
+`breaks.csv` and the workbook, what differs in them among the differences, and who says the same in them among the candidates. They are
+texts; a side whose columns have no such name cannot be asked for it."""
 WORDS: Final[tuple[tuple[str, str, Mapping[Any, str]], ...]] = (
     ("Names of columns", _COLUMNS, FIELDS),
     ("Values of `compare`", "What must agree before a match is confirmed; what differs is a break.", COMPARED),

@@ -17,6 +17,7 @@ from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.formats.toml_text import parse_toml
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.rules.model import Pass, RuleSet
+from counterfoil.matching.rules.names import OWN_NAME
 
 _TABLE: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\"'-]+)\s*\]\]?")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_\"'-]+(?:\s*\.\s*[A-Za-z0-9_\"'-]+)*)\s*=")
@@ -24,6 +25,7 @@ _AT_LINE: Final = re.compile(r"\(at line (\d+), column (\d+)\)")
 
 FORMS: Final = {
     r"^[a-z][a-z0-9-]{0,39}$": "small letters, digits and hyphens, beginning with a letter, at most 40",
+    OWN_NAME: "small letters, digits and underscores, beginning with a letter, at most 40",
     r"^[A-Z][A-Z0-9]{1,11}$": "a code in capitals, such as EUR",
 }
 
