@@ -7,7 +7,6 @@ import itertools
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,13 +26,13 @@ from counterfoil.base.postgres.logins import make_logins
 from counterfoil.base.problems import Problem
 from tests.api.recorder import RECORD, listen, not_as_the_examples_say
 from tests.left_out import closing_line
+from tests.leftovers import own_folder
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TEMPLATE = "template_migrated"
 # Processes that a test starts take it from the environment, as an operator's do.
 ENCRYPTION_KEY = os.environ.setdefault("COUNTERFOIL_ENCRYPTION_KEYS", "kJ2vN8sQ4xR7tY1wZ5bC9dF3gH6jL0mPqU2aE8iO4uM=")
 KEYS = EncryptionKeys(parse_keys(ENCRYPTION_KEY), entropy)
-MEMORY_FREE_MIN = 4 << 30
 DEPTH = sys.getrecursionlimit()
 FOLDER_KEY = "counterfoil_folder"
 _numbers = itertools.count(1)
@@ -57,12 +56,6 @@ TEST_SETTINGS = {
 def start_server(folder: Path) -> PrivatePostgres:
     """The run's server, with programs from COUNTERFOIL_TEST_POSTGRES_BIN if that is set."""
     return PrivatePostgres(folder, settings=TEST_SETTINGS, binaries=os.environ.get("COUNTERFOIL_TEST_POSTGRES_BIN")).start()
-
-
-def fast_folder() -> str | None:
-    """Memory where there is enough: a copy of the template takes 15 ms there and 100 to 300 ms on disk."""
-    memory = "/dev/shm"
-    return memory if os.path.isdir(memory) and shutil.disk_usage(memory).free > MEMORY_FREE_MIN else None
 
 
 def migrate_template(server: PrivatePostgres) -> None:
@@ -101,7 +94,7 @@ class Server:
         if self.running is None and self.given:
             self.running = start_server(Path(self.given))
         elif self.running is None:
-            self.folder = Path(tempfile.mkdtemp(prefix="counterfoil-tests-", dir=fast_folder()))
+            self.folder = own_folder("tests")
             self.running = start_server(self.folder)
             migrate_template(self.running)
         return self.running

@@ -24,19 +24,16 @@ from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.base.postgres.logins import make_logins
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from tests.backups.conftest import KEY
-from tests.conftest import KEYS, fast_folder
+from tests.conftest import KEYS
+from tests.leftovers import own_folder
 
 SETTINGS = {"fsync": "off", "shared_buffers": "64MB", "max_wal_size": "512MB", "min_wal_size": "32MB"}
 
 
 @pytest.fixture(scope="package")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePostgres]:
+def own_server() -> Iterator[PrivatePostgres]:
     """A server as the product runs it, but for what makes it slow."""
-    folder = tmp_path_factory.mktemp("own")
-    if (memory := fast_folder()) is not None:
-        import tempfile
-
-        folder = Path(tempfile.mkdtemp(prefix="counterfoil-own-", dir=memory))
+    folder = own_folder("own")
     try:
         with PrivatePostgres(folder, settings=SETTINGS, binaries=os.environ.get("COUNTERFOIL_TEST_POSTGRES_BIN")) as server:
             migrate(server.url)
