@@ -11,13 +11,14 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from psycopg import Connection, IsolationLevel, errors
+from psycopg import Connection, Cursor, IsolationLevel, errors
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from counterfoil.base.database import forgets_plans, problem_of
 from counterfoil.base.encryption.keys import EncryptionKeys, carry
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.postgres import lists as _lists  # noqa: F401 - lists are written quicker on every connection
+from counterfoil.base.postgres.ahead import heard_out, speaking_ahead
 from counterfoil.base.postgres.liveness import check_alive
 from counterfoil.base.postgres.passwords import LOOK_EVERY_S, FileConnection, PasswordWatch
 from counterfoil.base.problems import Busy, DatabaseAway
@@ -125,7 +126,7 @@ class Database:
 
     @contextmanager
     def transaction(
-        self, *, commit: bool = True, read_only: bool = False, snapshot: bool = False, program_id: str | None = None
+        self, *, commit: bool = True, read_only: bool = False, snapshot: bool = False, program_id: str | None = None, ahead: bool = False
     ) -> Iterator[Connection[Any]]:
         """One transaction, committed when the block ends and rolled back when it raises or `commit` is False (a dry run).
 
@@ -135,14 +136,17 @@ class Database:
 
         With `program_id` the database shows that program alone and takes rows of no other, whatever is asked.
 
+        `ahead`: what is said goes together, and is waited for where the block does so (`hear`, in `base/postgres/ahead.py`).
+
         Raises Problem for what the database refused and we understand, Busy when it cannot be reached or a lock is not had.
         Nothing relies on a session: PgBouncer in transaction mode works (see the setting `database_prepares`).
         """
         try:
             with ExitStack() as held:
-                conn = self._begun(held, IsolationLevel.REPEATABLE_READ if read_only or snapshot else None, commit=commit)
+                conn = self._begun(held, IsolationLevel.REPEATABLE_READ if read_only or snapshot else None, commit=commit, ahead=ahead)
                 try:
-                    conn.begun_at = set_up(conn, self.role, read_only=read_only)
+                    settings = say_settings(conn, self.role, read_only=read_only)
+                    conn.begun_at = None if ahead else _moment(settings)
                     if program_id is not None:
                         keep_to_program(conn, program_id)
                     yield conn
@@ -158,7 +162,7 @@ class Database:
                 raise
             raise found from error
 
-    def _begun(self, held: ExitStack, isolation: IsolationLevel | None, *, commit: bool) -> FileConnection:
+    def _begun(self, held: ExitStack, isolation: IsolationLevel | None, *, commit: bool, ahead: bool) -> FileConnection:
         """A connection whose transaction has begun; `held` ends both. Where a connection turns out to be gone with the first word that is
         said on it, another one is taken: nothing was done yet."""
         for last in (*([False] * self._pool.max_size), True):
@@ -166,8 +170,11 @@ class Database:
                 conn = trying.enter_context(self._pool.connection())
                 # Said with BEGIN: after the first query it is too late, and a statement of its own would be a round trip.
                 conn.isolation_level = isolation
+                said = trying.enter_context(speaking_ahead(conn)) if ahead else None
                 try:
                     trying.enter_context(conn.transaction(force_rollback=not commit))
+                    if said is not None:
+                        trying.enter_context(heard_out(said))
                 except errors.OperationalError:
                     if last or not conn.broken:
                         raise
@@ -182,15 +189,24 @@ def set_up(conn: Connection[Any], role: str | None, *, read_only: bool = False) 
 
     Returns the moment by the database's clock, which comes with it without a trip of its own.
     """
+    return _moment(say_settings(conn, role, read_only=read_only))
+
+
+def say_settings(conn: Connection[Any], role: str | None, *, read_only: bool) -> Cursor[Any]:
+    """`set_up`, where nothing is waited for."""
     if role is not None and not re.fullmatch(r"[a-z_]{1,63}", role):
         raise ValueError(f"not a role's name: {role}")
-    row = conn.execute(
+    return conn.execute(
         """select clock_timestamp(), set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),
                   set_config('idle_in_transaction_session_timeout', '60000', true), set_config('timezone', 'UTC', true),
                   set_config('search_path', 'public, pg_temp', true), set_config('role', %s, true),
                   set_config('transaction_read_only', %s, true)""",
         [str(LOCK_TIMEOUT_MS), str(STATEMENT_TIMEOUT_MS), role or "none", "on" if read_only else "off"],
-    ).fetchone()
+    )
+
+
+def _moment(settings: Cursor[Any]) -> datetime:
+    row = settings.fetchone()
     assert row is not None
     moment: datetime = row[0]
     return moment.astimezone(UTC)  # what is read with it is in the login's zone yet

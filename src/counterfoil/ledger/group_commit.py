@@ -32,6 +32,7 @@ WAITING_MAX: Final = 16_384
 BATCH_MAX: Final = JOURNALS_MAX
 BOOKS_REMEMBERED_MAX: Final = 64
 WRITERS: Final = 4  # connections that it uses at most
+AHEAD_MAX: Final = 512  # movements that are written ahead: beyond, a COPY saves more than its trips cost
 
 
 class OutcomeUnknown(Problem, kind="busy"):
@@ -82,6 +83,7 @@ class _Line:
     def __init__(self) -> None:
         self.waiting: deque[_WaitingMovement] = deque()
         self.begun: list[_Begun] = []
+        self.under_way = 0  # requests of those
         self.callers = 0  # about how many there are: so many waited or were being written at once of late
         self.called = False  # a thread was woken for what waits
 
@@ -93,12 +95,21 @@ class _Line:
 
     def count(self) -> None:
         """See how many callers there are."""
-        self.callers = max(self.callers, sum(len(one.requests) for one in self.begun) + len(self.waiting))
+        there = self.under_way + len(self.waiting)
+        if there > self.callers:
+            self.callers = there
+
+    def begin(self, batch: _Begun) -> None:
+        """It was taken out of those that wait."""
+        self.begun.append(batch)
+        self.under_way += len(batch.requests)
+        self.called = False
 
     def end(self, batch: _Begun) -> None:
         """It has been answered. Callers that went away are forgotten little by little."""
         self.callers -= self.callers // 8
         self.begun.remove(batch)
+        self.under_way -= len(batch.requests)
         self.count()
 
 
@@ -255,15 +266,15 @@ class Gatherer:
                     break
                 requests.append(line.waiting.popleft())
             self._count -= len(requests)
-            line.begun.append(batch := _Begun(requests))
-            line.called = False
+            line.begin(batch := _Begun(requests))
             return batch
 
     def _write(self, lane: Lane, requests: Sequence[_WaitingMovement], inside: Callable[[], None]) -> list[Any]:
         """An answer each: a result, or an exception to raise. `inside` is called when the program's lock is had."""
         written = False
         try:
-            with ExitStack() as until_ended, self._database.transaction() as conn:
+            ahead = bool(lane.asset) and len(requests) <= AHEAD_MAX
+            with ExitStack() as until_ended, self._database.transaction(ahead=ahead) as conn:
                 results = self._write_in(conn, lane, requests, inside, until_ended)
                 written = True
             with self._lock:

@@ -11,12 +11,14 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection, Cursor
 
+from counterfoil.base.postgres.ahead import hear, heard, speaks_ahead
 from counterfoil.base.problems import check
 from counterfoil.ledger.clock import allocate
 from counterfoil.ledger.journals.batch_types import BEGINNING_US, AccountTotals, HoldState, Movement, MovementKind
@@ -110,7 +112,7 @@ def accounts_of(conn: Connection[Any], ground: Ground, asset: str, names: Collec
             cursor.execute(query, [ground.books[asset], list(names)])
         else:
             _ask_to_lock(cursor, ground.program_id, asset, names)
-        return {row[0]: AccountTotals(*row[1:]) for row in cursor}
+        return {row[0]: AccountTotals(*row[1:]) for row in heard(cursor)}
 
 
 def refresh(conn: Connection[Any], ground: Ground, accounts: Collection[AccountTotals]) -> int:
@@ -121,14 +123,15 @@ def refresh(conn: Connection[Any], ground: Ground, accounts: Collection[AccountT
     check(ground.alone, "totals are read without locks only by who is alone in the program")
     by_number = {account.id: account for account in accounts}
     with conn.cursor(binary=True) as cursor:
-        row = cursor.execute(
+        cursor.execute(
             """select max(last_seq), string_agg(int8send(id), ''), string_agg(int8send(debits), ''), string_agg(int8send(credits), ''),
                       string_agg(int8send(debits_pending), ''), string_agg(int8send(credits_pending), ''),
                       string_agg(int8send((frozen::int + closed::int * 2 + no_overdraft::int * 4)::bigint), '')
                from account join unnest(%b::bigint[]) as asked (id) using (id)""",
             [list(by_number)],
             prepare=False,  # a plan for these: most of a book is read in one go
-        ).fetchone()
+        )
+        row = heard(cursor).fetchone()
     newest, *packed = row or (0,)
     columns = [_unpack(column or b"") for column in packed]
     check(len(columns[0]) == len(by_number), "an account that is there stays there")
@@ -158,7 +161,7 @@ def enter_for_bulks(
 ) -> tuple[Ground, Seen]:
     """All that bulks ask before they read accounts, in one round trip."""
     entering, known, newest = conn.cursor(binary=True), conn.cursor(binary=True), conn.cursor(binary=True)
-    with conn.pipeline():
+    with nullcontext() if speaks_ahead(conn) else conn.pipeline():
         _ask_to_enter(entering, program_id, alone=True, postings=postings)
         known.execute(
             "select key, id, request_hash, recorded_at from journal where program_id = %s and key = any(%s)", [program_id, list(keys)]
@@ -169,6 +172,7 @@ def enter_for_bulks(
                       exists (select from journal where id = %(journal)s)""",
             {"last": UUID(bytes=last_id), "journal": journal},
         )
+    hear(conn)
     ground = ground_of(entering, program_id, alone=True)
     return ground, Seen({row[0]: row[1:] for row in known}, *(newest.fetchone() or (None, None, False)))
 
@@ -194,7 +198,7 @@ def known_of(
 
 
 def _known_postings(conn: Connection[Any], book: int, ids: str, kind: str | None) -> dict[bytes, Movement]:
-    rows = conn.execute(
+    asked = conn.execute(
         """select p.movement, d.name, c.name, p.amount,
                   (extract(epoch from coalesce(l.occurred_at, p.effective_at)) * 1000000)::bigint,
                   r.hold_id, d.book_id = %s and j.kind = coalesce(%s, j.kind)
@@ -206,7 +210,8 @@ def _known_postings(conn: Connection[Any], book: int, ids: str, kind: str | None
            left join hold_resolution r on r.journal_id = p.journal_id and r.line = p.line
            where p.movement = any(%s::uuid[])""",
         [book, kind, ids],
-    ).fetchall()
+    )
+    rows = heard(asked).fetchall()
     found = {}
     for id_, debit, credit, minor, effective_us, hold_id, ours in rows:
         was = MovementKind.TRANSFER if hold_id is None else MovementKind.POST_HOLD
@@ -216,12 +221,13 @@ def _known_postings(conn: Connection[Any], book: int, ids: str, kind: str | None
 
 
 def _known_holds(conn: Connection[Any], book: int, ids: str) -> dict[bytes, Movement]:
-    rows = conn.execute(
+    asked = conn.execute(
         """select h.id, d.name, c.name, h.amount, (extract(epoch from h.expires_at) * 1000000)::bigint, d.book_id = %s
            from hold h join account d on d.id = h.debit join account c on c.id = h.credit
            where h.id = any(%s::uuid[])""",
         [book, ids],
-    ).fetchall()
+    )
+    rows = heard(asked).fetchall()
     return {
         id_.bytes: Movement(id_.bytes, debit if ours else "", credit, minor, MovementKind.HOLD, expires_us=expires_us)
         for id_, debit, credit, minor, expires_us, ours in rows
@@ -239,7 +245,7 @@ def holds_of(conn: Connection[Any], book: int, ids: Sequence[bytes]) -> dict[byt
     """The holds of this book with these ids, with how they were resolved, if they were."""
     if not ids:
         return {}
-    rows = conn.execute(
+    asked = conn.execute(
         """select h.id, d.name, c.name, h.amount, (extract(epoch from h.expires_at) * 1000000)::bigint, r.verb, r.amount
            from hold h
            join account d on d.id = h.debit
@@ -247,7 +253,8 @@ def holds_of(conn: Connection[Any], book: int, ids: Sequence[bytes]) -> dict[byt
            left join hold_resolution r on r.hold_id = h.id
            where h.id = any(%s::uuid[]) and d.book_id = %s""",
         ["{" + ",".join([id_.hex() for id_ in ids]) + "}", book],
-    ).fetchall()
+    )
+    rows = heard(asked).fetchall()
     return {
         id_.bytes: HoldState(debit, credit, minor, expires_us, MovementKind(verb) if verb else None, posted or 0)
         for id_, debit, credit, minor, expires_us, verb, posted in rows

@@ -15,8 +15,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
-from psycopg import Connection, OperationalError
+from psycopg import OperationalError
 from psycopg.conninfo import conninfo_to_dict
+
+from counterfoil.base.postgres.ahead import SpeakingConnection
 
 LOOK_EVERY_S: Final = 1.0
 OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -112,8 +114,9 @@ def passwords_of(url: str) -> list[str]:
     return list(dict.fromkeys(line.password for line in lines_of(file) if line.suits(login)))
 
 
-class FileConnection(Connection[Any]):
-    """A connection whose password is looked up when it is made. `begun_at`: when its transaction began, by the database's clock."""
+class FileConnection(SpeakingConnection):
+    """A connection whose password is looked up when it is made. `begun_at`: when its transaction began, by the database's clock; not
+    known of one that speaks ahead."""
 
     begun_at: datetime | None = None
 

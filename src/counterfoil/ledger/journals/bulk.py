@@ -16,6 +16,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from counterfoil.base.postgres.ahead import hear, speaks_ahead
 from counterfoil.base.problems import InvalidInput, KeyReused, Problem, check
 from counterfoil.ledger.clock import SEQ_BITS, from_us, recorded_at, to_us
 from counterfoil.ledger.journals.batch import Batch, same_request
@@ -30,6 +31,7 @@ from counterfoil.ledger.journals.write import (
     Lines,
     PostingPlace,
     copy_postings,
+    insert_bulk,
     insert_headers,
     insert_holds,
     insert_late,
@@ -132,6 +134,7 @@ def post_bulks(
     """
     check(len({one.shared.key for one in bulks}) == len(bulks), "bulks that are written together have different keys")
     check(all(bulks[0].joins(one) for one in bulks[1:]), "bulks that are written together join")
+    check(len(bulks) == 1 or not speaks_ahead(conn), "a transaction that speaks ahead writes one bulk")
     memory = memory or Memory()
     last_id, count = max(max(one.ids) for one in bulks), sum(len(one.movements) for one in bulks)
     asked = None if entered else memory.journal  # of who takes turns it is known that it stands
@@ -175,15 +178,19 @@ class _Writing:
         batch = Batch(accounts, self.terms(first), known=known, holds=holds, ids_differ=len(set(ids)) == self.count)
         seq = ground.seq(newest, self.count)
         headers = [_header(ground.program_id, self.book, one, self.at(one.shared), seq, nth) for nth, one in enumerate(self.bulks)]
-        insert_headers(self.conn, ground.program_id, headers, recorded_at=recorded_at(seq))
         place = PostingPlace(seq, ground.segment)
-        if len(self.bulks) > 1 or (self.bulks[0].plain and self.count >= COPY_ROWS_MIN):
-            outcomes = self.stream(batch, headers, place)
+        if speaks_ahead(self.conn) and self.bulks[0].plain:
+            outcomes = [self.at_once(batch, headers[0], place)]
         else:
-            outcomes = [self.whole(batch, headers[0], place)]
+            insert_headers(self.conn, ground.program_id, headers, recorded_at=recorded_at(seq))
+            if len(self.bulks) > 1 or (self.bulks[0].plain and self.count >= COPY_ROWS_MIN):
+                outcomes = self.stream(batch, headers, place)
+            else:
+                outcomes = [self.whole(batch, headers[0], place)]
         for header, one, came in zip(headers, self.bulks, outcomes, strict=True):
             if not one.plain or came.count(MovementOutcome.POSTED) < len(came):
                 _remember_unposted(self.conn, header.id, one.movements, came)
+        hear(self.conn)
         memory.keep(version=ground.version + self.statements, newest=seq + self.count, journal=headers[-1].id)
         return {header.key: BulkPosted(came, header.id, recorded_at(seq)) for header, came in zip(headers, outcomes, strict=True)}
 
@@ -214,6 +221,16 @@ class _Writing:
         copy_postings(self.conn, parts(), place)
         self.statements = int(any(MovementOutcome.POSTED in came for came in outcomes))
         insert_late(self.conn, late)
+        return outcomes
+
+    def at_once(self, batch: Batch, header: Header, place: PostingPlace) -> list[MovementOutcome]:
+        """Transfers of one bulk, with their header, in one statement."""
+        outcomes = batch.take(self.bulks[0].movements)
+        insert_bulk(
+            self.conn, self.ground.program_id, header, Lines(header.id, batch.drain()), recorded_at=recorded_at(place.seq), place=place
+        )
+        self.statements = int(MovementOutcome.POSTED in outcomes)
+        insert_late(self.conn, [(header.id, row, -1) for row in batch.drain_late()])
         return outcomes
 
     def whole(self, batch: Batch, header: Header, place: PostingPlace) -> list[MovementOutcome]:

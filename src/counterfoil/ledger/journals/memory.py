@@ -68,7 +68,7 @@ class Memory:
             self.readings += 1
             self._accounts = {name: account for name in names if (account := self._accounts.get(name)) is not None}
             self._newest = refresh(conn, ground, self._accounts.values()) if self._accounts else 0
-        missing = set(names) - self._accounts.keys()
+        missing = [name for name in names if name not in self._accounts]
         if missing:
             fresh = accounts_of(conn, ground, asset, missing)
             self._newest = max(self._newest, max((account.last_seq for account in fresh.values()), default=0))
