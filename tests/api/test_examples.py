@@ -54,6 +54,35 @@ def test_what_is_asked_and_answered_in_an_example_conforms_to_the_document(docum
     assert checked > 150
 
 
+def test_links_lead_from_the_ids_of_answers_to_what_takes_them(document):
+    known, seen, wrong = operations(document), 0, []
+    for name, one in known.items():
+        for link in (found for answer in one["responses"].values() for found in answer.get("links", {}).values()):
+            target = known[link["operationId"]]
+            takes = {given["name"]: given["schema"] for given in target["parameters"] if given["in"] == "path"}
+            assert set(link["parameters"]) == set(takes), (name, link)
+            for parameter, where in link["parameters"].items():
+                value = at((example_of(name) or {}).get("answer"), where.partition("#/")[2])
+                seen += value is not None
+                if value is not None and not jsonschema_rs.Draft202012Validator(takes[parameter]).is_valid(value):
+                    wrong.append((name, link["operationId"], where, value))
+    assert wrong == []
+    assert seen > 300
+    paid = known["payout_show"]["responses"]["200"]["links"]
+    assert paid["invoice_show"] == {"operationId": "invoice_show", "parameters": {"invoice_id": "$response.body#/invoiceId"}}
+    assert "payout_cancel" in paid
+
+
+def at(answer: Any, pointer: str) -> Any:
+    """What stands there; None if nothing does."""
+    for part in pointer.split("/") if pointer else ():
+        if isinstance(answer, list):
+            answer = answer[int(part)] if int(part) < len(answer) else None
+        else:
+            answer = answer.get(part) if isinstance(answer, dict) else None
+    return answer if pointer else None
+
+
 def test_the_document_carries_them(document):
     issue = operations(document)["invoice_issue"]
     assert issue["requestBody"]["content"]["application/json"]["example"] == examples()["invoice_issue"]["body"]

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from counterfoil.api.document.examples import add_example
+from counterfoil.api.document.links import add_links
 from counterfoil.api.http.problems import MEDIA_TYPE
 from counterfoil.api.http.routing import needs_of, scope_named
 
@@ -22,6 +23,7 @@ The back office of a platform that holds other people's money: usage, invoices, 
 * **Dry runs**: `?dryRun=true` or the header `Dry-Run: true` does everything and rolls it back; the answer says `"dryRun": true`.
 * **Errors** are `application/problem+json` (RFC 9457) with a stable `type`, the field and the limit.
 * **Lists** come in pages: pass `nextCursor` as `cursor`.
+* **Links** of an answer name the requests that may follow it, and which of its ids each takes.
 """
 # Every tag with what it holds, in the groups in which they are shown.
 GROUPS: Final[dict[str, dict[str, str]]] = {
@@ -153,6 +155,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for method, operation in operations.items():
             _describe(path, method, operation, keyed=operation["operationId"] in keyed)
             add_example(operation)
+    add_links(made)
     for route in app.routes:
         if isinstance(route, APIRoute) and route.include_in_schema and (needs := needs_of(route)) is not None:
             for method in route.methods or ():

@@ -142,6 +142,13 @@ class ActionView(ViewModel):
 
 
 BY_TWO: dict[int | str, dict[str, Any]] = {202: {"model": Proposed, "description": "Proposed; it waits for a second person"}}
+
+
+def found_again(model: type[ViewModel]) -> dict[int | str, dict[str, Any]]:
+    """The other answer of a call that makes something: it was there before."""
+    return {200: {"model": model, "description": "It was there before: nothing was made"}}
+
+
 Item = TypeVar("Item", bound=ViewModel)
 
 

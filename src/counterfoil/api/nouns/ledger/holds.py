@@ -13,7 +13,7 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import AccountName, Amount, AssetCode, Instant, Key, Kind, Minor, Narrative, ProgramId, Reason
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, RequestModel, ViewModel, WriteResult, answer
+from counterfoil.api.http.schemas import BY_TWO, RequestModel, ViewModel, WriteResult, answer, found_again
 from counterfoil.api.nouns.ledger.accounts import ProgramParameter
 from counterfoil.api.nouns.ledger.journals import JournalPosted, journal_posted
 from counterfoil.ledger.holds import Hold, get_hold, post_hold, take_hold, void_hold
@@ -114,7 +114,7 @@ def hold(hold_id: UUID, call: Annotated[ApiCall, may(READ)], program_id: Program
     "/holds/{hold_id}/post",
     status_code=201,
     response_model=JournalPosted,
-    responses=BY_TWO,
+    responses=BY_TWO | found_again(JournalPosted),
     operation_id="hold_post",
     summary="Post a hold",
 )

@@ -15,7 +15,7 @@ from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import AssetCode, Instant, Key, Kind, Minor, ProgramId, Reason
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, LineRequest, Paged, RequestModel, ViewModel, WriteResult, answer, shows
+from counterfoil.api.http.schemas import BY_TWO, LineRequest, Paged, RequestModel, ViewModel, WriteResult, answer, found_again, shows
 from counterfoil.ledger.journals.journal import NewPosting, Posted, post, reverse
 from counterfoil.ledger.journals.key_spaces import REVERSAL, word_of
 from counterfoil.ledger.problems import KeyReserved
@@ -87,7 +87,7 @@ class ReversalRequest(RequestModel):
     "/finance/journal",
     status_code=201,
     response_model=JournalPosted,
-    responses=BY_TWO,
+    responses=BY_TWO | found_again(JournalPosted),
     operation_id="journal_post",
     summary="Post a journal",
 )
@@ -153,7 +153,7 @@ def journal(journal_id: UUID, call: Annotated[ApiCall, may(READ)]) -> Response:
     "/journals/{journal_id}/reverse",
     status_code=201,
     response_model=JournalPosted,
-    responses=BY_TWO,
+    responses=BY_TWO | found_again(JournalPosted),
     operation_id="journal_reverse",
     summary="Reverse a journal",
 )

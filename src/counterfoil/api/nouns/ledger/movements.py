@@ -18,7 +18,7 @@ from counterfoil.api.http.bodies import body_of, parsed
 from counterfoil.api.http.calls import ApiCall, Done, call_of, may
 from counterfoil.api.http.fields import AccountName, Amount, AssetCode, Instant, Key, Kind, Narrative, ProgramId
 from counterfoil.api.http.routing import direct, routes
-from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer
+from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer, found_again
 from counterfoil.ledger.clock import to_us
 from counterfoil.ledger.group_commit import Lane
 from counterfoil.ledger.journals.batch_types import Movement, MovementOutcome
@@ -97,6 +97,7 @@ class BulkView(WriteResult):
     "/movements",
     status_code=201,
     response_model=OneView,
+    responses=found_again(OneView),
     operation_id="movement_post",
     summary="Post a movement",
     openapi_extra=body_of(SingleMovementRequest),

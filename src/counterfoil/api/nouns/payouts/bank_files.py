@@ -17,7 +17,7 @@ from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import FileName, Minor, OneProgram, ProgramId, id_in_path
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Because, Paged, ViewModel, WriteResult, answer, shows
+from counterfoil.api.http.schemas import Because, Paged, ViewModel, WriteResult, answer, found_again, shows
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.providers import FileProvider, sepa
@@ -171,6 +171,7 @@ def cancel(file_id: FileId, body: Because, call: Annotated[ApiCall, may(OPERATE)
 @router.post(
     "/bank-files/reports",
     response_model=BankReportTaken,
+    responses=found_again(BankReportTaken),
     status_code=201,
     operation_id="bank_report_import",
     summary="Import a report of the bank",

@@ -16,7 +16,7 @@ from counterfoil.api.http.fields import Minor, ProgramFilter, Reason, id_in_body
 from counterfoil.api.http.history import CUT, SHOWN_MAX, WithHistory, cut_lists, history
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Paged, RequestModel, StepView, ViewModel, WriteResult, answer, shows
+from counterfoil.api.http.schemas import Paged, RequestModel, StepView, ViewModel, WriteResult, answer, found_again, shows
 from counterfoil.api.nouns.ledger.journals import JournalView
 from counterfoil.api.nouns.settlement.settlements import SettlementView
 from counterfoil.base.machine import history_of
@@ -129,6 +129,7 @@ class PayoutExecuted(WriteResult):
 @router.post(
     "/payouts/execute",
     response_model=PayoutExecuted,
+    responses=found_again(PayoutExecuted),
     status_code=201,
     operation_id="payout_execute",
     summary="Make the payout that an invoice is missing",

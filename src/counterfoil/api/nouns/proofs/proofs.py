@@ -16,7 +16,7 @@ from counterfoil.api.http.bodies import file_answer
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Clean, Instant, id_in_body, id_in_path
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer, shows
+from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer, found_again, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import AUDIT, READ
 from counterfoil.proofs.packages.exporting import export_proof
@@ -75,7 +75,7 @@ class ProofSigned(WriteResult):
     "/proofs",
     status_code=201,
     response_model=ProofMade,
-    responses={200: {"model": ProofMade, "description": "It was made before: the same facts are the same proof"}},
+    responses=found_again(ProofMade),
     operation_id="proof_export",
     summary="Make the proof of a period",
 )

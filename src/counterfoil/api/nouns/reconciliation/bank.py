@@ -20,7 +20,7 @@ from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import FileName, Minor, OneProgram, ProgramId, Reason, id_in_path
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, shows
+from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, found_again, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import CLOSE_PERIOD, OPERATE, READ
 from counterfoil.reconciliation.bank_statements import BankFile, cash_account, import_bank_file, list_bank_files
@@ -107,6 +107,7 @@ class SignRequest(RequestModel):
 @router.post(
     "/reconciliation/statements",
     response_model=BankFileImported,
+    responses=found_again(BankFileImported),
     status_code=201,
     operation_id="bank_statement_import",
     summary="Import a bank statement",

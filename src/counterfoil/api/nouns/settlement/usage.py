@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import FileName
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import ViewModel, WriteResult, shows
+from counterfoil.api.http.schemas import ViewModel, WriteResult, found_again, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.settlement.usage.rules import COLUMNS, UsageMistake
@@ -90,7 +90,13 @@ class UsageImported(WriteResult):
 
 
 @router.post(
-    "/usage", status_code=201, response_model=UsageImported, operation_id="usage_import", summary="Import usage", openapi_extra=USAGE_BODY
+    "/usage",
+    status_code=201,
+    response_model=UsageImported,
+    responses=found_again(UsageImported),
+    operation_id="usage_import",
+    summary="Import usage",
+    openapi_extra=USAGE_BODY,
 )
 async def usage(
     request: Request,
