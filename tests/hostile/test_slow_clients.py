@@ -195,3 +195,32 @@ def test_who_hangs_up_in_the_middle_of_a_body_is_no_mistake_of_ours(server: tupl
     assert lines, process.log.read_text()
     assert {one["status"] for one in lines} <= {400, 401}
     assert [one for one in process.lines() if one.get("level") == "error"] == []
+
+
+PIPELINED: Final = 150_000
+PIPELINED_BYTES_MAX: Final = 16 << 20
+SMALL: Final = b"GET /nowhere HTTP/1.1\r\n\r\n"
+
+
+def test_requests_that_are_sent_without_waiting_for_answers_are_held_in_no_number(server: tuple[Process, str, str]) -> None:
+    """Whoever sends a hundred thousand and reads nothing holds a few of them; whoever reads gets each answer, in order."""
+    process, url, key = server
+    host, port = url.removeprefix("http://").split(":")
+    call(url, key)
+    memory = memory_bytes(process)
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        one.connect((host, int(port)))
+        one.settimeout(1.0)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            one.sendall(SMALL * PIPELINED)
+        assert {status for status, _ in call(url, key)} == {200}
+        assert memory_bytes(process) - memory < PIPELINED_BYTES_MAX
+    asked = b"GET /healthz HTTP/1.1\r\n\r\n" + SMALL * 2
+    posted = HEAD + b"Content-Length: 20000\r\n\r\n" + b"[" * 20_000
+    ends = b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=60) as one:
+        threading.Thread(target=one.sendall, args=(asked * 100 + posted + ends,), daemon=True).start()
+        got = b"".join(iter(lambda: one.recv(65_536), b""))
+    statuses = re.findall(rb"HTTP/1\.1 (\d+)", got)
+    assert statuses == [b"200", b"404", b"404"] * 100 + [b"422", b"404"]

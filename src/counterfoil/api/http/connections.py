@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 from starlette.types import Scope
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from counterfoil.api.http.problems import MEDIA_TYPE, body_of, status_of
@@ -20,6 +21,9 @@ HEAD_BYTES_MAX: Final = 32_768
 HEAD_S: Final = 10.0
 FRAMING_OF_BODY: Final = 8  # bytes around each byte of a body that comes in the smallest parts
 LINGER_S: Final = 5.0  # a body may go on behind its answer for so long
+WAITING_MAX: Final = 8  # requests behind one that is not answered yet; what comes after them is not looked at
+PART_BYTES: Final = 2_048  # so much is looked at at once where requests begin, so that no more of them than fit in it are too many
+BODY_PART_BYTES: Final = 16_384  # and so much inside a body
 UNREAD_S: Final = 30.0  # an answer of which nothing was read in so long is given up
 _log = structlog.get_logger("counterfoil.http")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -37,9 +41,22 @@ class HeadTooLong(Problem, kind="invalid"):
     todo = "Send shorter headers, or fewer of them."
 
 
+class Flow(FlowControl):
+    """Nothing more is read while something that was read is not looked at yet, whoever asks for more."""
+
+    held = False
+
+    def resume_reading(self) -> None:
+        """Unless it is held."""
+        if not self.held:
+            super().resume_reading()
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """Ends connections that cost more than they ask: what is not the body of a request is too long, or its headers do not come; its body
-    goes on behind the answer; the answer is not read. Whoever can still be told is told why, and the log is in any case."""
+    goes on behind the answer; the answer is not read. Whoever can still be told is told why, and the log is in any case.
+
+    Requests that are sent without waiting for answers wait where they cost nothing: in the sender's own buffers, but for a few."""
 
     def connection_made(self, transport: Any) -> None:
         """Begin to count."""
@@ -49,11 +66,37 @@ class GuardedProtocol(HttpToolsProtocol):
         self._body = 0
         self._in_head, self._cut = True, False
         self._unread = 0  # bytes of answers that wait for their reader
+        self._rest = b""  # read, and not looked at yet
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._after("head", HEAD_S, self._head_late)
         super().connection_made(transport)
+        self.flow = self._flow = Flow(transport)
 
     def data_received(self, data: bytes) -> None:
+        """Look at it, part by part, as long as not too many requests wait."""
+        if self._rest:
+            self._rest += data  # it was on its way
+        elif len(data) <= PART_BYTES and len(self.pipeline) < WAITING_MAX:
+            self._look_at(data)
+        else:
+            self._look_at_parts(data)
+
+    def _look_at_parts(self, data: bytes) -> None:
+        at = 0
+        while at < len(data) and len(self.pipeline) < WAITING_MAX and not self._cut:
+            part = data[at : at + (PART_BYTES if self._in_head else BODY_PART_BYTES)]
+            at += len(part)
+            self._look_at(part)
+        was_held = self._flow.held
+        self._rest = b"" if self._cut else data[at:]
+        self._flow.held = bool(self._rest)
+        if self._rest:
+            self._stop("head")  # they came in time; it is we who wait
+            self._flow.pause_reading()
+        elif was_held and not self.pipeline:
+            self._flow.resume_reading()
+
+    def _look_at(self, data: bytes) -> None:
         """Count what comes beside bodies."""
         if self._cut:
             return
@@ -105,6 +148,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._after("body", LINGER_S, self._close)
         self._watch()
         super().on_response_complete()
+        if self._rest and not self.transport.is_closing():
+            self._look_at_parts(self._rest)
 
     def pause_writing(self) -> None:
         """The answer waits for its reader."""
@@ -124,6 +169,7 @@ class GuardedProtocol(HttpToolsProtocol):
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._rest = b""
         super().connection_lost(exc)
 
     def _after(self, name: str, seconds: float, act: Callable[[], None]) -> None:
