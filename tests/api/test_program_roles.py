@@ -10,6 +10,7 @@ import pytest
 
 from counterfoil.base.edge import make_id, now
 from counterfoil.operations.access import access, logins
+from counterfoil.reconciliation.breaks import sheet
 from tests.api.office import PROGRAM, Office, fresh, opened
 from tests.api.test_roles import ENDS, OTHER, ask, fill, other_program
 from tests.api.walk import marks_of, walk
@@ -17,6 +18,7 @@ from tests.conftest import a_database
 from tests.people import log_in_as
 from tests.reconciliation.breaks.builders import NOW, a_break, a_run
 
+REFUSED = "Invalid value for action. (field action, limit one that your role and your key allow, got investigate)"
 HELD = {PROGRAM: "operator", OTHER: "viewer"}
 
 
@@ -179,6 +181,38 @@ def test_a_break_of_another_program_is_not_there_and_nothing_is_done(office: Off
     unknown = many(office, role, other, "break_01KA0000000000000000000000")
     assert unknown.status_code == 404
     assert states(office, main, other) == ["open", "open"]
+
+
+def carried_in(office: Office, role: str, *breaks: str, action: str = "investigate", form: str = "csv"):
+    rows = [dict.fromkeys(sheet.COLUMNS, "") | {"id": one, "expected_state": "open", "action": action, "reason": "x"} for one in breaks]
+    cells = [[row[name] for name in sheet.COLUMNS] for row in rows]
+    body = sheet.as_csv(cells) if form == "csv" else sheet.as_xlsx(cells)
+    return office.ask("POST", "/api/breaks/import", role=role, key=fresh(), content=body)
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx"])
+def test_a_spreadsheet_of_breaks_of_one_program_is_carried_out_with_the_role_there(office: Office, two_breaks: tuple[str, str], form: str):
+    main, other = two_breaks
+    for role, one in (("iris", main), ("other operator", other)):
+        done = carried_in(office, role, one, form=form)
+        assert (done.status_code, done.json().get("done")) == (200, 1), done.text
+    assert states(office, main, other) == ["investigating", "investigating"]
+
+
+def test_each_line_of_a_spreadsheet_is_decided_on_by_the_role_in_its_program(office: Office, two_breaks: tuple[str, str]):
+    main, other = two_breaks
+    refused = carried_in(office, "iris", other)
+    assert (refused.status_code, refused.json()["role"], refused.json()["needs"]) == (403, "viewer", "operate")
+    for role in ("iris", "vito", "gita"):
+        both = carried_in(office, role, main, other)
+        assert both.status_code == 409, both.text
+        assert both.json()["lines"] == [f"line 3: {REFUSED}"], role
+    foreign = carried_in(office, "other operator", other, main)
+    assert (foreign.status_code, foreign.json()["type"], foreign.json()["id"]) == (404, "/problems/NotFound", main)
+    assert states(office, main, other) == ["open", "open"], "all or nothing"
+    mine, theirs = carried_in(office, "vito", main, other, action="accept").json()["lines"]
+    assert mine == f"line 2: {REFUSED.replace('investigate', 'accept')}"
+    assert "This step is not allowed from the present state" in theirs, "there vito approves, and so may accept"
 
 
 def test_one_may_always_see_and_end_ones_own_logins(office: Office):

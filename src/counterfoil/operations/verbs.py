@@ -18,7 +18,7 @@ from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Approval, ApprovalNeeded, Machine, StateMoved
 from counterfoil.base.problems import InvalidInput, InvariantBroken, NotAllowed, NotFound, Problem, check
 from counterfoil.operations import approvals
-from counterfoil.operations.access.access import Caller, require
+from counterfoil.operations.access.access import READ, Caller, require
 from counterfoil.operations.noun_pages import Elsewhere, SavedView
 from counterfoil.operations.providers import Provider
 
@@ -307,7 +307,7 @@ def say_of_many(noun: Noun, name: str, wanted: Sequence[BulkLine], saying: VerbC
         raise InvalidInput("rows", f"each {noun.name} once")
     locked = sql.SQL("select from {table} where id = any(%s) order by id for update")
     saying.conn.execute(locked.format(table=sql.Identifier(noun.machine.table)), [[one.id for one in wanted]])
-    who = _callers(noun, verb, saying, [one.id for one in wanted])
+    who = callers_of(noun, saying, [one.id for one in wanted], needs=verb.permission)
     each = saying._replace(taken={one.name: given.get(one.name) for one in verb.takes})
     return [
         _line_done(noun, verb, number, each._replace(subject_id=one.id, expected=one.expected_state, by=who.get(one.id, saying.by)))
@@ -315,8 +315,11 @@ def say_of_many(noun: Noun, name: str, wanted: Sequence[BulkLine], saying: VerbC
     ]
 
 
-def _callers(noun: Noun, verb: Verb, saying: VerbCall, ids: Sequence[str]) -> dict[str, Caller]:
-    """Who somebody is towards each thing, by its program. Raises NotAllowed with the first program in which they may not."""
+def callers_of(noun: Noun, saying: VerbCall, ids: Sequence[str], *, needs: str = READ) -> dict[str, Caller]:
+    """Who somebody with roles of single programs is towards each thing, by its program; empty where they are the same towards all.
+
+    Raises NotAllowed with the first program in which they may not what it `needs`.
+    """
     if not saying.by.programs:
         return {}
     query = sql.SQL("select id, to_jsonb(t) ->> 'program_id' from {table} t where id = any(%s)")
@@ -324,7 +327,7 @@ def _callers(noun: Noun, verb: Verb, saying: VerbCall, ids: Sequence[str]) -> di
     within = {program: saying.by.within(program) for program in sorted(set(found.values()), key=str)}
     for program, caller in within.items():
         try:
-            require(caller, verb.permission, noun.area)
+            require(caller, needs, noun.area)
         except NotAllowed as refusal:
             raise type(refusal)(**refusal.facts, program=program) from None
     return {one: within[program] for one, program in found.items()}

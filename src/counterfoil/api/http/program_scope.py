@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final, LiteralString, NamedTuple
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, ClassVar, Final, LiteralString, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Request, params
@@ -19,6 +19,9 @@ from counterfoil.base.problems import NotFound, Problem
 from counterfoil.operations.access.access import Caller, permissions_of
 
 PROGRAM: Final = "programId"
+ROWS: Final = "counterfoil.rows"  # in a request's scope: the ids that its body names, once they are read
+Reader = Callable[[bytes], Iterable[str]]
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Coroutine[Any, Any, Any]])
 # Of which program a thing is, by the name of its id in an address.
 OWNERS: Final[Mapping[str, LiteralString]] = {
     "invoice_id": "select program_id from invoice where id = %s",
@@ -72,11 +75,22 @@ class RouteScope(NamedTuple):
     in_body: bool
     own: bool = False  # about the caller alone
     rows: str = ""  # what the ids are of that the body names in its rows, each of a program of its own
+    ids_in: Reader | None = None  # reads them out of a body that is a file
 
     @property
     def any(self) -> bool:
         """Can it be told at all?"""
         return bool(self.ids) or self.in_path or self.in_query or self.in_body or bool(self.rows)
+
+
+def rows_of(what: str, read: Reader) -> Callable[[Endpoint], Endpoint]:
+    """An endpoint whose body is a file with rows, each about a thing of a program of its own; `read`: the ids of those things."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        endpoint.rows_of = (what, read)  # type: ignore[attr-defined]
+        return endpoint
+
+    return mark
 
 
 def scope_of(route: APIRoute) -> RouteScope:
@@ -88,9 +102,10 @@ def scope_of(route: APIRoute) -> RouteScope:
     said = json.dumps((route.openapi_extra or {}).get("requestBody", {}))
     in_body = any("program_id" in getattr(one, "model_fields", {}) for one in bodies) or f'"{PROGRAM}"' in said
     own = any(getattr(one.call, "own", False) for one in route.dependant.dependencies)
-    rows = next((str(found) for one in bodies if (found := getattr(one, "rows_of", ""))), "")
+    rows, ids_in = getattr(route.endpoint, "rows_of", ("", None))
+    rows = rows or next((str(found) for one in bodies if (found := getattr(one, "rows_of", ""))), "")
     ids = tuple(one for one in in_path if one in OWNERS or one == "id")
-    return RouteScope(ids, "program_id" in in_path, in_query, in_body, own, rows)
+    return RouteScope(ids, "program_id" in in_path, in_query, in_body, own, rows, ids_in)
 
 
 async def in_one_program(request: Request, scope: RouteScope, caller: Caller, needs: str) -> Caller:
@@ -177,7 +192,7 @@ async def keep_within(request: Request, scope: RouteScope, caller: Caller) -> No
 async def _rows_are_there(request: Request, scope: RouteScope, caller: Caller) -> None:
     """All of the rows, or none: one that is of a program that the caller does not see is not there. Raises NotFound."""
     owners = await _owners_of_rows(request, scope)
-    for one in await _ids_of_rows(request):
+    for one in await _ids_of_rows(request, scope):
         program_id = owners.get(one)
         seen = caller.program_id in (None, program_id) and permissions_of(caller.within(program_id).role)
         if program_id is None or not seen:
@@ -186,7 +201,7 @@ async def _rows_are_there(request: Request, scope: RouteScope, caller: Caller) -
 
 async def _owners_of_rows(request: Request, scope: RouteScope) -> dict[str, str]:
     """The program of each thing that the rows name, of those that there are."""
-    ids = await _ids_of_rows(request)
+    ids = await _ids_of_rows(request, scope)
     if not ids:
         return {}
 
@@ -197,10 +212,25 @@ async def _owners_of_rows(request: Request, scope: RouteScope) -> dict[str, str]
     return await run_in_threadpool(read)
 
 
-async def _ids_of_rows(request: Request) -> list[str]:
-    """The ids in the rows of a body, and of what they are all said to be copies of; what is malformed the route refuses."""
+async def _ids_of_rows(request: Request, scope: RouteScope) -> list[str]:
+    """The ids in the rows of a body; what is malformed the route refuses."""
+    if ROWS not in request.scope:
+        request.scope[ROWS] = await run_in_threadpool(_ids_in, await request.body(), scope.ids_in or _ids_in_json)
+    found: list[str] = request.scope[ROWS]
+    return found
+
+
+def _ids_in(body: bytes, read: Reader) -> list[str]:
     try:
-        told = json.loads(await request.body())
+        return [one for one in read(body) if one.isprintable()]
+    except Problem:
+        return []
+
+
+def _ids_in_json(body: bytes) -> list[str]:
+    """With what they are all said to be copies of."""
+    try:
+        told = json.loads(body)
     except (ValueError, RecursionError):
         return []
     if not isinstance(told, dict):
@@ -208,7 +238,7 @@ async def _ids_of_rows(request: Request) -> list[str]:
     rows = told.get("rows")
     named = [one.get("id") for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
     named += [told.get("duplicateOf"), told.get("duplicate_of")]
-    return [one for one in named if isinstance(one, str) and one.isprintable()]
+    return [one for one in named if isinstance(one, str)]
 
 
 def _in_query(request: Request, own: str) -> None:

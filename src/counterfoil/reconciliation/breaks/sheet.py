@@ -14,7 +14,7 @@ from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput, Problem, TooLarge
 from counterfoil.base.text import refuse_unclean
-from counterfoil.operations.verbs import VerbCall, VerbResult, say
+from counterfoil.operations.verbs import VerbCall, VerbResult, callers_of, say
 from counterfoil.reconciliation.breaks.noun import ACTIONS, BREAK_NOUN
 from counterfoil.reconciliation.breaks.work import Break
 from counterfoil.statements.tables.opening import BAD_BOOK, open_workbook
@@ -147,6 +147,11 @@ def read_sheet(body: bytes) -> tuple[int, list[SheetLine]]:
     return sum(any(cell.strip() for cell in row) for row in rows[1:]), found
 
 
+def ids_in(body: bytes) -> list[str]:
+    """The breaks with which something is to be done. Raises what `read_sheet` raises."""
+    return [one.id for one in read_sheet(body)[1]]
+
+
 def carry_out(saying: VerbCall, rows: int, lines: Sequence[SheetLine]) -> SheetDone:
     """Do what the lines ask for, all of it or nothing; in each line the owner first, then the action, then the comment. Only what is
     unassigned by its action gets its new owner after it.
@@ -156,6 +161,7 @@ def carry_out(saying: VerbCall, rows: int, lines: Sequence[SheetLine]) -> SheetD
     conn = saying.conn
     ids = [one.id for one in lines]
     conn.execute("select 1 from break where id = any(%s) order by id for update", [ids])
+    who = callers_of(BREAK_NOUN, saying, ids)
     refused, states, seen = [], [], set[str]()
     with conn.transaction():
         for line in lines:
@@ -163,7 +169,7 @@ def carry_out(saying: VerbCall, rows: int, lines: Sequence[SheetLine]) -> SheetD
                 with conn.transaction():
                     if line.id in seen:
                         raise InvalidInput("id", "each break in one line")
-                    states.append((line.id, _do(saying, line)))
+                    states.append((line.id, _do(saying._replace(by=who.get(line.id, saying.by)), line)))
             except Problem as problem:
                 refused.append(f"line {line.line}: {problem.sentence()}")
             seen.add(line.id)

@@ -12,6 +12,7 @@ from psycopg import Connection
 
 from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, Done, may
+from counterfoil.api.http.program_scope import rows_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import answer
 from counterfoil.api.nouns.reconciliation.break_schemas import SheetCarriedOut, SheetView
@@ -66,8 +67,10 @@ def export(
     summary="Import a spreadsheet of decided breaks",
     openapi_extra=BODY,
 )
+@rows_of("break_id", sheet.ids_in)
 async def carry_in(request: Request, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
-    """CSV or XLSX. When a break is no longer in its `expected_state`, nothing is done, and every such line is named."""
+    """CSV or XLSX. When a break is no longer in its `expected_state`, nothing is done, and every such line is named. Whoever has
+    roles of single programs needs one in the program of each break; to whom a break is not shown, it is not there, and nothing is done."""
     body = await request.body()
     asked = {"sha256": hashlib.sha256(body).hexdigest()}
 
