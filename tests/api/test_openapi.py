@@ -120,7 +120,7 @@ def _try(office: Office, operation) -> int:
         nonlocal tried
         case = data.draw(operation.as_strategy())
         case.headers = {**(case.headers or {}), "Authorization": f"Bearer {office.keys[role]}"}
-        response = case.call(base_url=office.url)
+        response = case.call(base_url=office.url, timeout=60)
         case.validate_response(response, checks=CHECKS)
         tried += 1
 

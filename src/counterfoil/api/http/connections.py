@@ -41,7 +41,7 @@ class HeadTooLong(Problem, kind="invalid"):
     todo = "Send shorter headers, or fewer of them."
 
 
-class Flow(FlowControl):
+class HeldFlow(FlowControl):
     """Nothing more is read while something that was read is not looked at yet, whoever asks for more."""
 
     held = False
@@ -70,7 +70,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._after("head", HEAD_S, self._head_late)
         super().connection_made(transport)
-        self.flow = self._flow = Flow(transport)
+        self.flow = self._flow = HeldFlow(transport)
 
     def data_received(self, data: bytes) -> None:
         """Look at it, part by part, as long as not too many requests wait."""
