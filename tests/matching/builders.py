@@ -7,6 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
@@ -82,3 +86,27 @@ def told(outcome: MatchingResult) -> list[tuple[str, str, str]]:
 def read_csv(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def parquet_parts(folder: Path) -> tuple[list[Path], Path, dict[str, str]]:
+    """A left side of three files with several row groups each, a right side of one, and where each record that differs stands.
+
+    In every file the same rows differ: by their place in the file alone they cannot be told apart. One row of each cannot be read.
+    """
+    parts, right, places = [], [], {}
+    for name in ("2026 [1].parquet", "2026-02.parquet", "ä 3%20.parquet"):
+        rows = [row(f"{name[:6]}-{n}", amount=n) for n in range(1, 12)]
+        right += [{**each, "amount": "77"} if n in (4, 9) else each for n, each in enumerate(rows) if n != 6]
+        places |= {rows[n]["id"]: f"{name}:{n + 1}" for n in (4, 9)}
+        rows[6] = {**rows[6], "amount": "4.5"}
+        parts.append(folder / name)
+        pq.write_table(pa.Table.from_pylist(rows), parts[-1], row_group_size=3)
+    there = folder / "right.parquet"
+    pq.write_table(pa.Table.from_pylist(right), there, row_group_size=5)
+    return parts, there, places
+
+
+def places_told(outcome: MatchingResult) -> dict[str, str]:
+    """The place of the left record of each break, by its id, as the workbook tells it."""
+    head, *rows = openpyxl.load_workbook(outcome.paths["breaks.xlsx"])["Breaks"].iter_rows(values_only=True)
+    return {str(row[head.index("left_id")]): str(row[head.index("left at")]) for row in rows if row[head.index("left_id")]}

@@ -12,9 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.matching.engines.engine import DuckEngine, Row, identifier, literal
 from counterfoil.matching.engines.spark import ClusterSettings, SparkEngine
-from counterfoil.matching.findings.findings import read_breaks
 from counterfoil.matching.findings.outcome import ORDER, REASON, MatchingResult, clean_of, pairs_of, reconcile
-from counterfoil.matching.output.files import canonical, write_breaks, write_rejected, write_report
+from counterfoil.matching.output.files import canonical, write_every_break, write_rejected, write_report
 from counterfoil.matching.output.report_page import write_page
 from counterfoil.matching.output.workbook import PAIRS_ORDER, PAIRS_SHOWN_MAX, write_workbook
 from counterfoil.matching.passes.clearing import RAW
@@ -25,11 +24,12 @@ from counterfoil.matching.reading.on_cluster import (
     NotForExecutors,
     files_seen,
     lines_of,
+    name_told,
     read_on_cluster,
     record_of,
     source_is_text,
 )
-from counterfoil.matching.reading.provenance import RAW_CHARS_MAX, RecordPlace, places_of
+from counterfoil.matching.reading.provenance import RAW_CHARS_MAX, RecordPlace, line_of_row, places_of
 from counterfoil.matching.reading.scans import SourceUnreadable
 from counterfoil.matching.reading.sides import COLUMNS, Side
 from counterfoil.matching.rules.model import RuleSet
@@ -72,7 +72,7 @@ def reconcile_on_cluster(
         matched, outcome = reconcile(cluster, sides["left"].side, sides["right"].side, rules, progress=progress, is_one_off=True)
         progress("Writing the matches and the report")
         pairs = _write_matches(cluster, reader, matched, sides, folder)
-        write_breaks(read_breaks(matched.machine, matched, outcome.context), folder / "breaks.csv", rules.key_fields)
+        write_every_break(matched.machine, matched, outcome.context, folder / "breaks.csv")
         _write(cluster, reader, matched, outcome, sides, folder, pairs)
         made = [name for name in names if name != MATCHES or not settings.matches]
         for name in made:
@@ -208,12 +208,8 @@ def _places(
     paths = [file.path for file in read.files]
     lines = lines_of(cluster, paths, [int(at) for at, _, _ in rows]) if source_is_text(paths) else {}
     return [
-        ((key, int(at)), RecordPlace(_name(file), lines.get(int(at), int(at) + 1), _as_text(raw)[:RAW_CHARS_MAX])) for at, file, raw in rows
+        ((key, at), RecordPlace(name_told(file), lines.get(at) or line_of_row(at), _as_text(raw)[:RAW_CHARS_MAX])) for at, file, raw in rows
     ]
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def _as_text(raw: str | None) -> str:

@@ -14,10 +14,9 @@ import duckdb
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, Row, identifier, literal, memory_bytes
 from counterfoil.matching.engines.spark import ClusterSettings
-from counterfoil.matching.findings.findings import read_breaks
 from counterfoil.matching.findings.outcome import MatchingResult, matches_of, reconcile
 from counterfoil.matching.guess.columns import paths_of
-from counterfoil.matching.output.files import canonical, write_breaks, write_rejected, write_report
+from counterfoil.matching.output.files import canonical, write_every_break, write_rejected, write_report
 from counterfoil.matching.output.report_page import write_page
 from counterfoil.matching.output.workbook import PAIR_COLUMNS, PAIRS_ORDER, PAIRS_SHOWN_MAX, write_workbook
 from counterfoil.matching.passes.pipeline import Progress
@@ -78,7 +77,7 @@ def reconcile_files(
         matched, outcome = reconcile(reader, ours, theirs, rules, progress=progress, is_one_off=True)
         progress("Writing the matches and the report")
         reader.write(matches_of(reader, matched, ours, theirs), folder / "matches.parquet")
-        write_breaks(read_breaks(reader, matched, outcome.context), folder / "breaks.csv", rules.key_fields)
+        write_every_break(reader, matched, outcome.context, folder / "breaks.csv")
         _write(reader, outcome, {"left": ours, "right": theirs}, folder, {"engine": engine, "memory": memory}, files)
         paths = {name: out / name for name in NAMES}
         for name, path in paths.items():

@@ -15,6 +15,11 @@ def stored(session: Any, path: str) -> tuple[Any, Any]:
     return where.getFileSystem(session._jsparkSession.sessionState().newHadoopConf()), where
 
 
+def as_told(session: Any, path: str) -> str:
+    """A path in the form in which rows tell their file: blanks and other marks are encoded there."""
+    return str(session._jvm.org.apache.spark.paths.SparkPath.fromPathString(path).urlEncoded())
+
+
 def head_of(session: Any, path: str) -> bytes:
     """The first 64 KiB of a file."""
     store, where = stored(session, path)

@@ -108,24 +108,32 @@ def _shown(record: Sequence[str]) -> str:
 
 def read_breaks(engine: Engine, matched: Matched, context: Context, *, most: int | None = None) -> Iterator[Finding]:
     """Every break in its order, read a page at a time; a group of several records is one break."""
+    return (found for _, found in numbered_breaks(engine, matched, context, most=most))
+
+
+def numbered_breaks(
+    engine: Engine, matched: Matched, context: Context, *, most: int | None = None, unless: str = ""
+) -> Iterator[tuple[int, Finding]]:
+    """The same with the number of the first row of each, without rows that meet a condition."""
+    kept = f" and not ({unless})" if unless else ""
     last = int(engine.rows("select coalesce(max(n), 0) from break_list")[0][0])
     waiting: list[tuple[Any, ...]] = []
     count = 0
     near = near_of(engine)
     for first in range(1, last + 1, PAGE_ROWS):
-        rows = engine.rows(f"select * from break_shown where n between {first} and {first + PAGE_ROWS - 1} order by n")
+        rows = engine.rows(f"select * from break_shown where n between {first} and {first + PAGE_ROWS - 1}{kept} order by n")
         for row in rows:
             if waiting and (row[_GRP] is None or row[_GRP] != waiting[0][_GRP]):
-                yield _break(waiting, near, matched, context)
+                yield waiting[0][0], _break(waiting, near, matched, context)
                 waiting, count = [], count + 1
                 if most is not None and count >= most:
                     return
             waiting.append(row)
         if waiting and waiting[0][_GRP] is None:
-            yield _break(waiting, near, matched, context)
+            yield waiting[0][0], _break(waiting, near, matched, context)
             waiting, count = [], count + 1
     if waiting and (most is None or count < most):
-        yield _break(waiting, near, matched, context)
+        yield waiting[0][0], _break(waiting, near, matched, context)
 
 
 class _Head(NamedTuple):
@@ -289,5 +297,6 @@ __all__ = [
     "finding_identity",
     "kinds_of",
     "list_breaks",
+    "numbered_breaks",
     "read_breaks",
 ]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.formats.csv_text import CsvWriter
+from counterfoil.matching.engines.engine import DuckEngine, Engine
 from counterfoil.matching.findings.differences import Record
-from counterfoil.matching.findings.findings import Finding
+from counterfoil.matching.findings.findings import Finding, numbered_breaks, read_breaks
+from counterfoil.matching.findings.hypotheses import Context
 from counterfoil.matching.findings.outcome import MatchingResult
+from counterfoil.matching.findings.plain_breaks import is_plain, plain_lines
 from counterfoil.matching.findings.recorded import detail_of, report_of
+from counterfoil.matching.passes.pipeline import Matched
 from counterfoil.matching.reading.sides import UnreadableRow
 
 BREAK_COLUMNS: Final = (
@@ -51,6 +57,25 @@ def write_breaks(breaks: Iterable[Finding], path: Path, key_fields: Sequence[str
         writer.row(break_columns(key_fields))
         for count, each in enumerate(breaks, 1):  # noqa: B007 - the last number is the answer
             writer.row(break_row(each, key_fields))
+    return count
+
+
+def write_every_break(engine: Engine, matched: Matched, context: Context, path: Path) -> int:
+    """breaks.csv out of the engine's tables: the same bytes, where most lines need nothing but what the engine holds."""
+    own = matched.rules.key_fields
+    if not isinstance(engine, DuckEngine):
+        return write_breaks(read_breaks(engine, matched, context), path, own)
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = CsvWriter(file)
+        writer.row(break_columns(own))
+        told: Iterator[tuple[int, str | Finding]] = numbered_breaks(engine, matched, context, unless=is_plain(matched))
+        plain: Iterator[tuple[int, str | Finding]] = plain_lines(engine, matched)
+        for count, (_, each) in enumerate(merge(plain, told, key=itemgetter(0)), 1):  # noqa: B007 - the answer
+            if isinstance(each, str):
+                file.write(each)
+            else:
+                writer.row(break_row(each, own))
     return count
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.findings import Finding
@@ -29,9 +30,15 @@ def shown_breaks(outcome: MatchingResult) -> list[Finding]:
 
 def write_page(outcome: MatchingResult, places: Places, path: Path) -> None:
     """Write report.html; what files say is escaped, whatever it holds."""
+    path.write_text(_template().render(**_page(outcome, places)), "utf-8")
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    """Compiled once, not by every run."""
     loader = PackageLoader("counterfoil.matching.output", "templates")
     pages = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    path.write_text(pages.get_template("report.html.j2").render(**_page(outcome, places)), "utf-8")
+    return pages.get_template("report.html.j2")
 
 
 def _page(outcome: MatchingResult, places: Places) -> dict[str, Any]:

@@ -13,7 +13,17 @@ import duckdb
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
 from counterfoil.matching.reading.column_sql import SHAPE, Debits, Layer, Shaped, column_of, shaped
-from counterfoil.matching.reading.provenance import FILE_COLUMN, OURS, SideReading, lines_in, numbered, opened, place_told, raw_rows
+from counterfoil.matching.reading.provenance import (
+    FILE_COLUMN,
+    OURS,
+    SideReading,
+    lines_in,
+    numbered,
+    opened,
+    place_told,
+    raw_rows,
+    row_in_files,
+)
 from counterfoil.matching.reading.scans import BLOCK, REJECTED_KEPT_MAX, TABLES, SourceUnreadable, check_formats, scan_of, types_of, written
 from counterfoil.matching.reading.sides import Side, UnreadableRow, profiled
 from counterfoil.matching.reading.telling import RAW_SHOWN_MAX, same_scale_known, why
@@ -83,6 +93,8 @@ def _tabular(engine: DuckEngine, paths: Sequence[Path], source: Source, side: st
     scan = scan_of(engine, paths, source, form, side, folder)
     in_place = form in ("parquet", "table", "xlsx")
     reading = SideReading(scan, tuple(paths), "parquet" if in_place else form, source.csv)
+    if in_place:  # workbooks and statements come as one table
+        reading = reading._replace(row=row_in_files(paths if form == "parquet" else ()))
     types = types_of(engine, scan)
     where = where_sql(source, types, side)
     relation, layer = _understood(engine, reading, source, types, where, side, form)
@@ -195,7 +207,7 @@ def _place(reading: SideReading, row: int) -> tuple[str, int]:
 def _source(engine: DuckEngine, reading: SideReading, found: Shaped, where: str, side: str) -> tuple[str, Layer]:
     """The file itself where it is Parquet, else a copy of our columns in the file's order: text is parsed once, and read three times."""
     if reading.format == "parquet":
-        columns = {**found.raw.columns, "row": "file_row_number", "file": identifier(FILE_COLUMN)}
+        columns = {**found.raw.columns, "row": reading.row, "file": identifier(FILE_COLUMN)}
         return found.over(reading.scan), found.raw._replace(columns=columns)
     scan, row = (f"{numbered(reading)} where {where}", "row_at, ") if where else (reading.scan, "")
     engine.conn.execute("set preserve_insertion_order = true")

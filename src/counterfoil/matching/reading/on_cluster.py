@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
 from counterfoil.matching.engines.engine import identifier, literal
-from counterfoil.matching.engines.jvm import head_of, stored
+from counterfoil.matching.engines.jvm import as_told, head_of, stored
 from counterfoil.matching.engines.spark import SparkEngine
 from counterfoil.matching.passes.clearing import RAW
 from counterfoil.matching.reading.column_sql import Layer, Shaped, column_of, shaped
-from counterfoil.matching.reading.provenance import FILE_COLUMN, SideReading
+from counterfoil.matching.reading.provenance import FILE_COLUMN, FILE_ROWS, SideReading, line_of_row
 from counterfoil.matching.reading.scans import REJECTED_KEPT_MAX, SourceUnreadable, written
 from counterfoil.matching.reading.sides import Side, UnreadableRow, profiled
 from counterfoil.matching.reading.telling import RAW_SHOWN_MAX, same_scale_known, why
@@ -32,6 +34,7 @@ KINDS: Final = {
     "date": "DATE",
     "timestamp_ntz": "TIMESTAMP",
 }
+PATTERN: Final = re.compile(r"([\\\[\]{}*?])")
 WHOLE: Final = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT")
 ROW_COLUMN: Final = "counterfoil row number"
 RAW_COLUMN: Final = "counterfoil raw"
@@ -64,20 +67,25 @@ class ClusterScan(NamedTuple):
 
 
 def files_seen(cluster: SparkEngine, paths: Sequence[str]) -> list[FileSeen]:
-    """The files behind paths, folders and patterns. Raises SourceUnreadable where there is none."""
-    found = []
+    """The files behind paths, folders and patterns; what is there by its name is no pattern. Raises SourceUnreadable where one is not."""
+    found = list[FileSeen]()
     for path in paths:
         try:
             store, where = stored(cluster.session, path)
-            listed = list(store.globStatus(where) or ())
+            listed = [store.getFileStatus(where)] if store.exists(where) else list(store.globStatus(where) or ())
             inner = [one for each in listed for one in (store.listStatus(each.getPath()) if each.isDirectory() else [each])]
         except Exception as error:  # a store that cannot be reached, asked in Java
             raise SourceUnreadable(file=path, reason=_java_reason(error)) from error
         seen = [one for one in inner if one.isFile() and not one.getPath().getName().startswith((".", "_"))]
+        if not seen:
+            raise SourceUnreadable(reason="no such file", file=path[:300])
         found += [FileSeen(one.getPath().toString(), int(one.getLen()), int(one.getModificationTime())) for one in seen]
-    if not found:
-        raise SourceUnreadable(reason="no such file", file=", ".join(paths)[:300])
-    return sorted(found)
+    return sorted(set(found))
+
+
+def by_name(paths: Sequence[str]) -> list[str]:
+    """Paths that Spark takes for names: `a[1].parquet` is that file, and no pattern, since patterns were listed before."""
+    return [PATTERN.sub(r"\\\1", path) for path in paths]
 
 
 def read_on_cluster(cluster: SparkEngine, files: Sequence[FileSeen], source: Source, side: str, folder: Path) -> Side:
@@ -113,17 +121,30 @@ def _name(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
 
 
+def name_told(file: str) -> str:
+    """The name of a file as a row tells it: blanks and other marks are encoded there."""
+    return unquote(_name(file))
+
+
 def _parquet(cluster: SparkEngine, paths: Sequence[str], side: str) -> ClusterScan:
-    frame = cluster.session.read.parquet(*paths)
+    frame = cluster.session.read.parquet(*by_name(paths))
     types = {name: _kind(kind) for name, kind in frame.dtypes}
     frame.selectExpr(
         *(_ticked(name) for name in types),
-        f"_metadata.row_index as {_ticked(ROW_COLUMN)}",
+        f"{_row_in_files(cluster, paths)} as {_ticked(ROW_COLUMN)}",
         f"_metadata.file_path as {_ticked(FILE_COLUMN)}",
         f"to_json(struct(*)) as {_ticked(RAW_COLUMN)}",
         f"cast(null as string) as {_ticked(STATE_COLUMN)}",
     ).createOrReplaceTempView(f"{side}_scan")
     return ClusterScan(f"{side}_scan", types, Csv(), "parquet")
+
+
+def _row_in_files(cluster: SparkEngine, paths: Sequence[str]) -> str:
+    """The number of a row of Parquet files, as Spark's SQL: the same as where DuckDB reads them."""
+    if len(paths) < 2:
+        return "_metadata.row_index"
+    names = ", ".join(_text(as_told(cluster.session, path)) for path in paths)
+    return f"(array_position(array({names}), _metadata.file_path) - 1) * {FILE_ROWS} + _metadata.row_index"
 
 
 def _kind(kind: str) -> str:
@@ -155,7 +176,7 @@ def _csv(cluster: SparkEngine, paths: Sequence[str], source: Source, side: str, 
         "maxCharsPerColumn": "-1",
     }
     shape = ", ".join(f"{_ticked(name)} string" for name in (*names, CORRUPT))
-    lines = cluster.session.read.text(list(paths)).selectExpr(
+    lines = cluster.session.read.text(by_name(paths)).selectExpr(
         "value", f"_metadata.file_path as {_ticked(FILE_COLUMN)}", f"monotonically_increasing_id() as {_ticked(ROW_COLUMN)}"
     )
     from pyspark.sql import functions as f
@@ -310,7 +331,11 @@ def _rejected(cluster: SparkEngine, relation: str, source: Source, paths: Sequen
         record = record_of(raw)
         theirs = column_of(source, column)
         text = ", ".join(f"{name}={value}" for name, value in record.items())
-        found.append(UnreadableRow(_name(file), lines.get(row, row + 1), theirs, why(column, record.get(theirs)), text[:RAW_SHOWN_MAX]))
+        found.append(
+            UnreadableRow(
+                name_told(file), lines.get(row) or line_of_row(row), theirs, why(column, record.get(theirs)), text[:RAW_SHOWN_MAX]
+            )
+        )
     return sorted(found, key=lambda each: (each.file, each.line, each.column))
 
 
@@ -329,7 +354,7 @@ def lines_of(cluster: SparkEngine, paths: Sequence[str], rows: Sequence[int]) ->
     if not rows:
         return {}
     blocks = (
-        cluster.session.read.text(list(paths))
+        cluster.session.read.text(by_name(paths))
         .selectExpr("_metadata.file_path as file", "_metadata.file_block_start as at", "monotonically_increasing_id() as number")
         .groupBy("file", "at")
         .agg({"number": "min", "*": "count"})

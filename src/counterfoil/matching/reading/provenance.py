@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, cast
 
-from counterfoil.matching.engines.engine import DuckEngine, Row, identifier
+from counterfoil.matching.engines.engine import DuckEngine, Row, identifier, literal
 from counterfoil.matching.rules.model import Csv
 
 SECOND_READING_BYTES_MAX: Final = 512 << 20  # larger files are not read a second time for the sake of line numbers
@@ -20,6 +20,9 @@ FILE_COLUMN: Final = "counterfoil file"
 WORKBOOK_COLUMN: Final = "counterfoil workbook"
 LINE_COLUMN: Final = "counterfoil line"
 OURS: Final = ("file_row_number", "row_at", FILE_COLUMN, WORKBOOK_COLUMN, LINE_COLUMN)
+
+
+FILE_ROWS: Final = 1 << 40  # rows are numbered within their file, and each file begins at a multiple of this: a number is one place
 
 
 class RecordPlace(NamedTuple):
@@ -38,6 +41,7 @@ class SideReading(NamedTuple):
     format: str
     csv: Csv
     broken: tuple[tuple[int, int], ...] = ()
+    row: str = "row_number() over () - 1"  # the number of a record, as SQL over the scan
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -46,7 +50,7 @@ def opened(path: Path) -> IO[bytes]:
 
 
 def places_of(engine: DuckEngine, reading: SideReading, rows: Sequence[int]) -> dict[int, RecordPlace]:
-    """File, line and raw record of some rows (numbered from 0 in the order of the files). Empty for files too large to read twice."""
+    """File, line and raw record of some rows, by their numbers. Empty for files too large to read twice."""
     large = sum(path.stat().st_size for path in reading.paths if path.is_file()) > SECOND_READING_BYTES_MAX
     if not rows or (large and reading.format != "parquet"):
         return {}
@@ -67,7 +71,20 @@ def places_of(engine: DuckEngine, reading: SideReading, rows: Sequence[int]) -> 
 def place_told(record: Mapping[str, Any], row: int) -> tuple[str, int]:
     """File and line by what reading noted beside the record; the place in the file stands in for a line where there are none."""
     file = record.get(WORKBOOK_COLUMN) or Path(str(record.get(FILE_COLUMN) or "")).name
-    return str(file), int(record.get(LINE_COLUMN) or row + 1)
+    return str(file), int(record.get(LINE_COLUMN) or line_of_row(row))
+
+
+def line_of_row(row: int) -> int:
+    """The 1-based place in its file of a row that is numbered by file."""
+    return row % FILE_ROWS + 1
+
+
+def row_in_files(paths: Sequence[Path]) -> str:
+    """The number of a row of Parquet files, as SQL over their scan."""
+    if len(paths) < 2:
+        return "file_row_number"
+    names = ", ".join(literal(str(path)) for path in paths)
+    return f"(list_position([{names}], {identifier(FILE_COLUMN)}) - 1) * {FILE_ROWS} + file_row_number"
 
 
 def raw_rows(engine: DuckEngine, reading: SideReading, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -98,9 +115,8 @@ def _shown(name: str, kind: str) -> str:
 
 
 def numbered(reading: SideReading) -> str:
-    """The scan with `row_at`, the number of each record from 0 in the order of the files."""
-    number = "file_row_number" if reading.format in ("parquet", "table", "xlsx") else "row_number() over () - 1"
-    return f"(select *, {number} as row_at from {reading.scan})"
+    """The scan with `row_at`, the number of each record."""
+    return f"(select *, {reading.row} as row_at from {reading.scan})"
 
 
 def lines_in(reading: SideReading, rows: Sequence[int]) -> dict[int, tuple[str, int]]:
