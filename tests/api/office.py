@@ -32,6 +32,7 @@ from counterfoil.operations.providers.simulator import SimulatorProvider
 from counterfoil.settlement.fees.fees import set_rates
 from counterfoil.wiring import Wiring
 from tests.people import log_in_as
+from tests.quick_server import QuickServer
 
 PROGRAM = "main"
 SECRET = f"whsec_{base64.b64encode(hashlib.sha256(b'tests').digest()).decode()}"  # long and mixed, or it is none
@@ -171,7 +172,7 @@ def seed(database: Database, before: Before | None = None) -> tuple[dict[str, st
 @contextmanager
 def served(app: Any) -> Iterator[str]:
     """The app on a socket of its own, in a thread; gives its address."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
+    server = QuickServer(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

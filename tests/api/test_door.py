@@ -18,6 +18,7 @@ from counterfoil.api.http.connections import GuardedProtocol, address_of, networ
 from counterfoil.operations.access.access import new_secret
 from counterfoil.operations.access.turns import TurnLimits
 from tests.api.office import PROGRAM, Office, fresh, served, wiring_for
+from tests.quick_server import QuickServer
 
 HEAD = "POST /api/movements/bulk HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
@@ -196,7 +197,7 @@ def test_only_a_trusted_proxy_says_from_where_somebody_comes(peer: str, forwarde
 def guarded(office: Office, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     monkeypatch.setattr(connections, "HEAD_S", 0.5)
     app = make_app(office.wiring, owner="t", log_requests=False)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, http=GuardedProtocol))
+    server = QuickServer(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, http=GuardedProtocol))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -25,6 +25,7 @@ from counterfoil.settlement.usage.rules import COLUMNS
 from counterfoil.settlement.usage.usage import import_usage
 from tests.builders import PROGRAM, Desk, a_program
 from tests.people import log_in_as, past_the_guard
+from tests.quick_server import QuickServer
 
 PRICES = [f"{17 + 311 * number % 2900}.{number * 37 % 100:02}" for number in range(1, 61)]
 
@@ -48,7 +49,7 @@ def served(desk: Desk, *, also: Callable[[FastAPI], None] = lambda _: None, **mo
     also(app)
     add_dashboard(app, desk.wiring, version="0.1.0", **more)
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    server = QuickServer(uvicorn.Config(app, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started:

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from counterfoil.operations.authorities import authorities
+
 ANSWER_BYTES_MAX: Final = 1 << 20
 _CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine is suspended
 
@@ -53,9 +55,12 @@ class OneRequest:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise NotConnected(f"not an address: {parts.scheme}://{parts.hostname}")
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._path = parts.path.rstrip("/")
-        self._http = kind(parts.hostname, parts.port, timeout=limit_s)
+        self._http = (
+            http.client.HTTPSConnection(parts.hostname, parts.port, timeout=limit_s, context=authorities())
+            if parts.scheme == "https"
+            else http.client.HTTPConnection(parts.hostname, parts.port, timeout=limit_s)
+        )
         # The one place at which an address can be looked at after the name was looked up: the host stays in `Host` and in TLS.
         self._http._create_connection = dial  # type: ignore[attr-defined] # noqa: SLF001 - of the standard library, since 2.7
         try:

@@ -12,6 +12,7 @@ import httpx2
 from counterfoil.base.money import parse_minor
 from counterfoil.base.problems import InvalidInput
 from counterfoil.base.secret import SigningSecret
+from counterfoil.operations.authorities import authorities_of_questions
 from counterfoil.operations.providers import (
     Accepted,
     Answer,
@@ -75,6 +76,7 @@ class SimulatorProvider:
             timeout=timeout_s,
             follow_redirects=False,
             trust_env=False,
+            verify=authorities_of_questions(),
         )
 
     def close(self) -> None:

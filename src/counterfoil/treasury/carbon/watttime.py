@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import httpx2
 
 from counterfoil.base.problems import Problem
+from counterfoil.operations.authorities import authorities_of_questions
 from counterfoil.treasury.carbon.rules import IntensityPoint
 
 URL: Final = "https://api.watttime.org"
@@ -84,7 +85,7 @@ class WattTime:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`sleep` and `monotonic`: how it waits between requests and tries."""
-        self._http = httpx2.Client(base_url=url, timeout=timeout_s, trust_env=False)
+        self._http = httpx2.Client(base_url=url, timeout=timeout_s, trust_env=False, verify=authorities_of_questions())
         self._login = httpx2.BasicAuth(username, password)
         self._sleep, self._monotonic = sleep, monotonic
         self._lock = threading.Lock()

@@ -15,6 +15,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.oidc import refusals as why
 from counterfoil.operations.access.oidc.refusals import ProviderAway, ProviderDenied, ProviderLoginRefused
 from counterfoil.operations.access.oidc.tokens import Expected, KeyUnknown, subject_of
+from counterfoil.operations.authorities import authorities_of_questions
 
 TIMEOUT_S: Final = 5
 ANSWER_BYTES_MAX: Final = 262_144
@@ -154,7 +155,7 @@ class OpenIdClient:
     def _ask(self, method: str, url: str, **more: Any) -> tuple[int, dict[str, Any]]:
         try:
             with (
-                httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False) as client,
+                httpx2.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False, verify=authorities_of_questions()) as client,
                 client.stream(method, url, headers={"Accept": "application/json"}, **more) as answer,
             ):
                 body = b""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import httpx2
 
+from counterfoil.operations.authorities import authorities_of_questions
 from counterfoil.operations.providers.connection import NoAnswer, NotConnected, NotSent, OneRequest
 
 _QUANTITY: Final = re.compile(r"0x(0|[1-9a-f][0-9a-f]*)")
@@ -32,7 +33,7 @@ class NodeClient:
         """`timeout_s`: how long to wait for an answer."""
         self._url, self._timeout_s = url, timeout_s
         self._numbers = itertools.count(1)
-        self._http = httpx2.Client(timeout=timeout_s, follow_redirects=False, trust_env=False)
+        self._http = httpx2.Client(timeout=timeout_s, follow_redirects=False, trust_env=False, verify=authorities_of_questions())
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import http.client
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
+
+from counterfoil.operations.authorities import authorities
 
 Fault = Literal["lose_request", "lose_answer", "garble", "hold", "error_before", "error_after", "rate_limit"]
 HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "host", "date", "server"})
@@ -114,8 +115,7 @@ class FaultProxy:
     def _ask(self, one: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
         upstream: http.client.HTTPConnection
         if self._tls:
-            context = ssl.create_default_context()
-            upstream = http.client.HTTPSConnection(self._host, self._port, timeout=UPSTREAM_S, context=context)
+            upstream = http.client.HTTPSConnection(self._host, self._port, timeout=UPSTREAM_S, context=authorities())
         else:
             upstream = http.client.HTTPConnection(self._host, self._port, timeout=UPSTREAM_S)
         try:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx2
 import stripe
 
+from counterfoil.operations.authorities import authorities_of_questions
 from counterfoil.operations.providers.connection import NoAnswer, OneRequest
 
 ANSWER_BYTES_MAX = 32 << 20
@@ -47,7 +48,7 @@ class OverPool(stripe.HTTPClient):
     def __init__(self, *, timeout_s: float) -> None:
         """`timeout_s`: how long to wait for an answer."""
         super().__init__()
-        self._http = httpx2.Client(timeout=timeout_s, follow_redirects=False, trust_env=False)
+        self._http = httpx2.Client(timeout=timeout_s, follow_redirects=False, trust_env=False, verify=authorities_of_questions())
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **_: Any
