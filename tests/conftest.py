@@ -30,6 +30,7 @@ from tests.leftovers import own_folder
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 TEMPLATE = "template_migrated"
+EMPTY = "template0"
 # Processes that a test starts take it from the environment, as an operator's do.
 ENCRYPTION_KEY = os.environ.setdefault("COUNTERFOIL_ENCRYPTION_KEYS", "kJ2vN8sQ4xR7tY1wZ5bC9dF3gH6jL0mPqU2aE8iO4uM=")
 KEYS = EncryptionKeys(parse_keys(ENCRYPTION_KEY), entropy)
@@ -77,7 +78,7 @@ def as_server(url: str) -> str:
 def copy_template(conn: Connection[Any], name: str, *, template: str = TEMPLATE) -> None:
     """A database of that name like the migrated one; rights on a database are the one thing that is not copied with it."""
     conn.execute(sql.SQL("create database {} template {} strategy file_copy").format(sql.Identifier(name), sql.Identifier(template)))
-    if template == TEMPLATE:
+    if template != EMPTY:
         conn.execute(sql.SQL("revoke temporary on database {} from public").format(sql.Identifier(name)))
 
 
@@ -160,13 +161,14 @@ def server() -> PrivatePostgres:
 
 @pytest.fixture
 def make_database_url(server: PrivatePostgres) -> Iterator[Callable[..., str]]:
-    """Make fresh databases, dropped after the test: `make_database_url()` is migrated, `make_database_url(empty=True)` is not."""
+    """Make fresh databases, dropped after the test: `make_database_url()` is migrated, `make_database_url(empty=True)` is not, and one is
+    `like` another that nobody is connected to."""
     made: list[str] = []
 
-    def make(*, empty: bool = False) -> str:
+    def make(*, empty: bool = False, like: str = TEMPLATE) -> str:
         name = f"test_{os.getpid()}_{next(_numbers)}"
         with psycopg.connect(server.url, autocommit=True) as conn:
-            copy_template(conn, name, template="template0" if empty else TEMPLATE)
+            copy_template(conn, name, template=EMPTY if empty else like)
         made.append(name)
         return server.url_of(name)
 

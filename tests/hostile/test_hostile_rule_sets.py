@@ -21,6 +21,7 @@ from tests.hostile.values import VALUES
 from tests.ledger.test_imports import MAP
 from tests.matching.builders import row, rules_text, write_csv
 from tests.runbooks.test_format import GOOD as RUNBOOK
+from tests.soak import examples
 
 DEEP: Final = 50  # deeper ones stand in TEXTS
 SECRET: Final = "a-secret-that-no-output-holds"
@@ -124,7 +125,7 @@ def hostile_texts(rules: str, outside: Path) -> Iterator[tuple[str, str]]:
     plain = tomllib.loads(rules)
     places = itertools.cycle([place for place in places_of(plain) if place])
     for name, value in injections(outside).items():
-        for place in itertools.islice(places, 4):
+        for place in itertools.islice(places, examples(2)):
             made = put(plain, place, value)
             yield name, "\n".join(f"{toml(key)} = {toml(one)}" for key, one in made.items())
             if isinstance(value, str) and isinstance(place[-1], str):  # as the name of a key, too

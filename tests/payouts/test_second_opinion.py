@@ -22,6 +22,7 @@ from counterfoil.payouts.payouts.matter import NotNow
 from counterfoil.payouts.provider_payouts.attempts_by_hand import cancel_attempt, quarantine_attempt, release_attempt
 from tests.payouts.world import OWED, World
 from tests.shared_data import shared
+from tests.soak import examples
 
 PAYOUT = {
     "p": "pending",
@@ -46,7 +47,7 @@ ATTEMPT = {
 }
 WORD = {"p": "pending", "P": "paid", "f": "failed", "r": "returned"}
 ST, NC, OPN, PROV, CONF = 0, 1, 2, 6, 9
-WALKS, STEPS = 25, 40
+WALKS, STEPS = examples(14), 40
 CONFIGS = [
     {"idem": True, "look": True, "attempts": 2, "calls": 2, "workers": 2, "feats": ""},
     {"idem": True, "look": True, "attempts": 2, "calls": 2, "workers": 1, "feats": "q"},

@@ -174,6 +174,8 @@ def test_a_log_with_a_gap_reaches_to_the_gap_and_no_further(
         return
     last = datetime.fromisoformat(str(told.facts["nearest_before"]))
     assert early <= last < late
+    if harm not in ("gap", "altered"):
+        return  # the second that is told is the same, whatever the harm: it is gone to where something is lacking, and where it is wrong
     with gone_to(archive, last, tmp_path / "nearest") as server:
         assert f"{run}-early" in keys_of(server.url)
 
