@@ -35,7 +35,9 @@ def test_a_payout_that_the_bank_refused_is_seen_looked_at_tried_again_and_today_
     page = look(morning.url, morning.key)
     assert page.locator("#verdict-word").inner_text() == "Yes, but"
     page.get_by_role("link", name="1 thing waits for a person").click()
-    page.locator("#action_required-failed").get_by_role("link", name="payee-1").click()
+    cause = page.locator("#action_required .cause", has_text="payee-1: bank not available")
+    assert cause.locator(".sum").inner_text().endswith("723.04 EUR")
+    cause.get_by_role("link", name="Try again").click()
     assert page.get_by_role("heading", level=1).inner_text() == "Payout: failed"
     assert "the provider says failed: bank_not_available" in page.locator("main").inner_text()
     form = page.locator("form", has=page.get_by_role("button", name="Preview: retry"))
@@ -55,7 +57,7 @@ def test_a_payout_that_the_bank_refused_is_seen_looked_at_tried_again_and_today_
     assert page.get_by_role("heading", level=1).inner_text() == "Payout: completed"
     assert "“the bank is back”" in page.locator("main").inner_text()
     assert today(page, morning.url).startswith("Not verified since"), "money moved since the statement was held against the books"
-    assert "2 movements, 723.29 EUR since then unverified" in page.locator(".because").inner_text()
+    assert "2 movements, 723.29 EUR since then unverified" in page.locator("#verdict .because").inner_text()
     days.reconciled(morning.desk)
     assert today(page, morning.url) == "Yes"
     assert "Nothing waits for a person" in page.locator("#action_required").inner_text()

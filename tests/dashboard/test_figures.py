@@ -314,7 +314,7 @@ def test_a_provider_that_does_not_work_is_named_among_the_queues(desk):
         headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
         found = httpx2.get(f"{url}/admin/reconciliation.json", headers=headers).json()["readings"]["queues"]
         assert (found["grade"], found["said"]) == ("attention", "0 due: simulator does not work, its calls wait")
-        assert "circuit open: simulator" in httpx2.get(f"{url}/admin/reconciliation", headers=headers).text
+        assert "circuit open: simulator" in httpx2.get(f"{url}/admin/day", headers=headers).text
         page = httpx2.get(f"{url}/admin/circuits/{circuit.id}", headers=headers)
         assert (page.status_code, "no answer" in page.text) == (200, True)
 
@@ -332,7 +332,7 @@ def test_a_peer_that_does_not_answer_is_named_among_the_queues(desk):
         found = httpx2.get(f"{url}/admin/reconciliation.json", headers=headers).json()["readings"]["queues"]
         assert found["grade"] == "attention"
         assert found["said"].endswith(" due: south does not answer, its transactions wait")
-        assert "south does not answer: 1 wait" in httpx2.get(f"{url}/admin/reconciliation", headers=headers).text
+        assert "south does not answer: 1 wait" in httpx2.get(f"{url}/admin/day", headers=headers).text
 
 
 @pytest.mark.parametrize(("seconds", "pace"), [(4.999, "fast"), (5, "degraded"), (15, "degraded"), (15.001, "slow")])

@@ -21,6 +21,7 @@ from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 
 PAGE = "/admin/reconciliation"
+DAY = "/admin/day"
 WIDTHS = (1280, 390, 1920)
 SCHEMES = ("light", "dark")
 PICTURES = os.environ.get("COUNTERFOIL_TEST_PICTURES")  # a folder to leave screenshots in
@@ -42,8 +43,8 @@ def look(browser):
     """Open a page in a fresh profile: `look(url, key)`; every complaint of the console fails the test."""
     complaints, contexts = [], []
 
-    def opened(url, key, *, width=1280, scheme="light", path=PAGE, **more):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **more)
+    def opened(url, key, *, width=1280, height=900, scheme="light", path=PAGE, **more):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, **more)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
@@ -78,8 +79,8 @@ def shown(page, key):
 
 
 def test_the_page_shows_the_figures_of_its_json_view(trouble, look):
-    page = look(trouble.url, trouble.key)
-    view = page.evaluate("path => fetch(path).then(answer => answer.json())", f"{PAGE}.json")
+    page = look(trouble.url, trouble.key, path=DAY)
+    view = page.evaluate("path => fetch(path).then(answer => answer.json())", f"{DAY}.json")
     told = {key: minors(reading["value"]) for key, reading in view["readings"].items()}
     told["books"].subtract(minors([book for book in view["readings"]["books"]["value"] if not book["lines"]]))  # "Empty"
     for key in ("invoices", "payments", "settlements", "books", "action_required"):
@@ -94,7 +95,7 @@ def test_the_page_shows_the_figures_of_its_json_view(trouble, look):
 
 
 def test_every_reason_leads_to_its_section_and_every_section_says_when_and_from_what(trouble, look):
-    page = look(trouble.url, trouble.key)
+    page = look(trouble.url, trouble.key, path=DAY)
     reasons = page.locator(".because a")
     assert reasons.count() >= 4
     for address in reasons.evaluate_all("all => all.map(one => one.getAttribute('href'))"):
@@ -104,7 +105,7 @@ def test_every_reason_leads_to_its_section_and_every_section_says_when_and_from_
 
 
 def test_links_inside_the_page_lead_somewhere(trouble, look):
-    page = look(trouble.url, trouble.key)
+    page = look(trouble.url, trouble.key, path=DAY)
     addresses = set(page.locator("a[href^='#']").evaluate_all("all => all.map(one => one.getAttribute('href'))"))
     assert {"#action_required-failed", "#action_required-in_doubt", "#provider"} <= addresses
     assert [one for one in addresses if page.locator(one.replace("#", "[id='") + "']").count() != 1] == []
@@ -112,7 +113,7 @@ def test_links_inside_the_page_lead_somewhere(trouble, look):
 
 def test_what_a_provider_says_is_text_and_never_markup(trouble, look):
     page = look(trouble.url, trouble.key)
-    assert EVIL in page.locator("#action_required-failed").inner_text()
+    assert EVIL in page.locator("#action_required").inner_text()
     assert page.locator("main img").count() == 0
     assert page.title() == "No · Is today's money where it should be?"
 
@@ -132,11 +133,37 @@ def test_the_page_keeps_to_its_own_policy(trouble, look):
     page.complaints.clear()
 
 
+def test_today_fits_one_screen_and_says_what_to_do_by_cause(trouble, look):
+    """At 1280 x 800 on a day of trouble: nobody scrolls to learn what is wrong, and what to do first."""
+    page = look(trouble.url, trouble.key, height=800)
+    assert page.evaluate("document.documentElement.scrollHeight") <= 800
+    view = page.evaluate("path => fetch(path).then(answer => answer.json())", f"{PAGE}.json")
+    causes, kinds = view["causes"], view["readings"]["action_required"]["value"]["kinds"]
+    assert len(causes) > len(kinds) > 5  # some kinds have several causes
+    assert sum(one["number"] for one in causes if one["kind"] != "alert") == sum(kind["total"] for kind in kinds)
+    told = sum((minors(kind["rows"]) for kind in kinds if kind["key"] != "conflict"), Counter())
+    summed = [minors(one["sums"]) for one in causes if one["kind"] != "conflict"]
+    assert sum(int(minor) * n for minor, n in told.items()) == sum(int(minor) * n for one in summed for minor, n in one.items())
+    lines = page.locator("#action_required .cause")
+    assert lines.count() == len(causes)
+    for line in lines.all():
+        assert line.locator("a.go").count() == 1  # one way on, beside what opens
+        assert line.locator("summary a, summary button").count() == 0
+    addresses = set(lines.locator("a.go").evaluate_all("all => all.map(one => one.getAttribute('href').split('#')[0])"))
+    headers = {"Authorization": f"Bearer {trouble.key}"}
+    assert {httpx2.get(trouble.url + one, headers=headers).status_code for one in addresses} == {200}
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.locator("#action_required .others > summary").click()
+    assert page.locator("#action_required .others .cause").first.is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("path", [PAGE, "/login"])
+@pytest.mark.parametrize("path", [PAGE, DAY, "/login"])
 def test_nothing_scrolls_sideways(trouble, look, width, path):
     for scheme in SCHEMES:
-        page = look(trouble.url, trouble.key if path == PAGE else None, width=width, scheme=scheme, path=path)
+        page = look(trouble.url, trouble.key if path != "/login" else None, width=width, scheme=scheme, path=path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         if PICTURES:
             page.screenshot(path=Path(PICTURES) / f"{path.rpartition('/')[2]}-{width}-{scheme}.png", full_page=True)
@@ -166,16 +193,17 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("path", [PAGE, "/login?ended=session"])
+@pytest.mark.parametrize("path", [PAGE, DAY, "/login?ended=session"])
 def test_every_word_stands_out_from_its_ground(trouble, look, scheme, path):
-    page = look(trouble.url, trouble.key if path == PAGE else None, scheme=scheme, path=path)
+    page = look(trouble.url, trouble.key if "login" not in path else None, scheme=scheme, path=path)
     found = page.evaluate(CONTRAST)
     assert len(found) > 5
     assert [one for one in found if one[0] < 4.5] == []
 
 
-def test_a_reader_of_screens_finds_landmarks_headings_names_and_captions(trouble, look):
-    page = look(trouble.url, trouble.key)
+@pytest.mark.parametrize("path", [PAGE, DAY])
+def test_a_reader_of_screens_finds_landmarks_headings_names_and_captions(trouble, look, path):
+    page = look(trouble.url, trouble.key, path=path)
     assert page.locator("html").get_attribute("lang") == "en"
     for role in ("banner", "main", "contentinfo"):
         assert page.get_by_role(role).count() == 1
@@ -240,7 +268,7 @@ def test_a_session_is_opened_and_ended_by_hand(trouble, look):
 
 
 def test_choosing_another_day_shows_that_day(trouble, look):
-    page = look(trouble.url, trouble.key)
+    page = look(trouble.url, trouble.key, path=DAY)
     page.get_by_role("link", name="The day before").click()
     page.wait_for_url("**day=*")
     yesterday = (now() - timedelta(days=1)).date()
@@ -257,7 +285,7 @@ def quiet(desk):
 
 
 def test_figures_refresh_in_place_and_what_was_open_stays_open(quiet, look):
-    page = look(quiet.url, quiet.key)
+    page = look(quiet.url, quiet.key, path=DAY)
     page.evaluate("window.stayed = true")
     page.locator("#integrity_checks-holding summary").click()
     days.issued(quiet.desk, ["10.00", "20.00"])
@@ -267,10 +295,28 @@ def test_figures_refresh_in_place_and_what_was_open_stays_open(quiet, look):
     assert shown(page, "invoices")["3000"] == 1
 
 
+def test_a_cause_that_is_open_stays_open_while_the_screen_refreshes(quiet, look):
+    page = look(quiet.url, quiet.key)
+    first, second = ({"event_type": "t", "body": b"{}", "now": quiet.desk.clock.now} for _ in range(2))
+    with quiet.desk.database.transaction() as conn:
+        receive(conn, make_id("whi"), provider="p", event_id="e1", **first)
+        conn.execute("update webhook_in set state = 'parked', last_error = 'not ours'")
+    page.locator(".cause", has_text="not ours").locator("summary").click(timeout=10_000)
+    with quiet.desk.database.transaction() as conn:
+        receive(conn, make_id("whi"), provider="p", event_id="e2", **second)
+        conn.execute("update webhook_in set state = 'parked', last_error = 'not ours'")
+    page.locator("#action_required header", has_text="2 things wait").wait_for(timeout=10_000)
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    assert page.locator(".cause[data-changed] .next").count() == 1  # somebody is at it: it is left alone, and marked
+    page.evaluate("document.activeElement.blur()")
+    page.locator(".cause .next >> nth=1").wait_for(timeout=10_000)
+    assert page.locator(".cause details").get_attribute("open") is not None
+
+
 def test_a_refresh_leaves_alone_what_somebody_works_in_and_marks_it(quiet, look):
     page = look(quiet.url, quiet.key)
     page.get_by_label("Day", exact=True).focus()
-    page.locator("#workers h2").evaluate("one => getSelection().selectAllChildren(one)")
+    page.locator("#morning h2").evaluate("one => getSelection().selectAllChildren(one)")
     page.locator("#gauges a").nth(4).focus()
     tile = page.locator("#gauges li").nth(4)
     before = tile.inner_text()
@@ -278,11 +324,11 @@ def test_a_refresh_leaves_alone_what_somebody_works_in_and_marks_it(quiet, look)
         due = quiet.desk.clock.now - timedelta(seconds=1)
         for number in range(120):
             receive(conn, make_id("whi"), provider="p", event_id=f"e{number}", event_type="t", body=b"{}", now=due)
-    page.locator("#queues", has_text="slow").wait_for(timeout=10_000)  # the rest of the page goes on
-    assert page.evaluate("document.activeElement.getAttribute('href')") == "#queues"
+    page.locator("#verdict", has_text="slow").wait_for(timeout=10_000)  # the rest of the page goes on
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "/admin/queues#queues"
     assert tile.inner_text().startswith(before)
     assert tile.get_attribute("data-changed") is not None
-    assert page.evaluate("getSelection().toString()") == "Workers"
+    assert page.evaluate("getSelection().toString()") == "Morning checklist"
     page.locator("#main h1").evaluate("one => { document.activeElement.blur(); getSelection().removeAllRanges() }")
     page.locator("#gauges li:not([data-changed])", has_text="slow").wait_for(timeout=10_000)
 
@@ -337,13 +383,13 @@ def test_when_the_database_goes_away_the_figures_are_called_old_until_it_is_back
     assert page.locator("#refreshed").inner_text().startswith("Measured ")
     assert not page.title().startswith("Not known · Not known")
     assert page.locator("#verdict-word").inner_text() in page.title()
-    assert page.locator("#books.right").count() == 1
+    assert page.locator("#gauge-books.right").count() == 1
     assert all("503" in one for one in page.complaints)
     page.complaints.clear()
 
 
 def test_asking_again_asks_and_comes_back_to_the_answers(quiet, look):
-    page = look(quiet.url, quiet.key)
+    page = look(quiet.url, quiet.key, path=DAY)
     page.get_by_role("button", name="Pause").click()
     before = page.locator("#integrity_checks .ask time").get_attribute("datetime")
     quiet.desk.clock.advance(seconds=30)

@@ -54,8 +54,8 @@ def test_a_long_list_goes_on_page_by_page(client, place: str) -> None:
     assert len(seen) == len(set(seen)) >= MANY
 
 
-def test_each_break_on_today_leads_to_its_own_page(client) -> None:
-    page = client.get("/admin/reconciliation").text
+def test_each_break_of_the_day_leads_to_its_own_page(client) -> None:
+    page = client.get("/admin/day").text
     shown = re.findall(r'<li id="break-(.*?)</li>', page, re.S)
     led = [re.search(r'href="/admin/breaks/(break_\w{26})"', one) for one in shown]
     assert shown

@@ -9,7 +9,7 @@ import pytest
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.dashboard.pages.provider_balances import ProviderBalances
-from counterfoil.dashboard.pages.today import verdict_of
+from counterfoil.dashboard.today.day import verdict_of
 from counterfoil.dashboard.web.sections import SectionReading, parse_day
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

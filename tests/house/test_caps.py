@@ -70,6 +70,9 @@ SAID: Final = {
     "KEYS_LISTED_MAX": ("dashboard/templates/keys.html", "of more"),
     "KEYS_SHOWN_MAX": ("dashboard/templates/person.html", "of more"),
     "PROGRAMS_SHOWN_MAX": ("dashboard/templates/limits.html", "more programs are not looked at here"),
+    "CAUSES_SHOWN_MAX": ("dashboard/templates/today/causes.html", "other causes"),
+    "OLDEST_SHOWN_MAX": ("dashboard/templates/today/causes.html", "oldest of"),
+    "APPROVALS_SHOWN_MAX": ("dashboard/templates/today/approvals.html", "more</a>"),
     "ALERTS_MAX": ("integrity/incidents/post_mortem.py", "more are not listed"),
 }
 UNCUT: Final = {  # cap: why no work is cut short by it

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.money import Money
-from counterfoil.payouts.machines import PAYOUT
+from counterfoil.payouts.machines import PAYOUT, RESERVED
 from counterfoil.payouts.payouts.payout_rules import TRIES_MAX
 from counterfoil.payouts.payouts.verbs import STATES
 
@@ -71,6 +71,41 @@ def payouts_by_state(conn: Connection[Any], *, start: datetime, end: datetime, p
         },
     ).fetchall()
     return [PayoutsInState(row[0], row[2], row[3], Money(row[4], row[1]), row[5], Money(row[6], row[1]), row[7]) for row in rows]
+
+
+class FlightOfAge(NamedTuple):
+    """Payouts of one asset that have been under way for so long: `age` is the place in `IN_FLIGHT_AGES`."""
+
+    age: int
+    number: int
+    amount: Money
+
+
+# How long a payout is under way: in words, from how many seconds on, and whether it is late.
+IN_FLIGHT_AGES: Final = (
+    ("under 10 min", 0, False),
+    ("10 min to 1 h", 600, False),
+    ("1 to 24 h", 3_600, False),
+    ("over 24 h", 86_400, True),
+)
+
+
+def payouts_in_flight(conn: Connection[Any], *, now: datetime, program_id: str | None = None) -> list[FlightOfAge]:
+    """Payouts whose money is set aside for an attempt that has not ended, by the age of that attempt and by asset."""
+    rows = conn.execute(
+        f"""select width_bucket(extract(epoch from %(now)s - coalesce(pp.created_at, p.state_at)), %(from)s::numeric[]) as age,
+                   count(*), sum(p.amount)::bigint, p.asset
+            from payout p {_LAST_TRY} where p.state = any(%(states)s) and {_OF_PROGRAM}
+            group by age, p.asset order by age, p.asset limit %(rows_max)s""",
+        {
+            "now": now,
+            "from": [one[1] for one in IN_FLIGHT_AGES[1:]],
+            "states": list(RESERVED),
+            "program": program_id,
+            "rows_max": GROUPS_MAX,
+        },
+    ).fetchall()
+    return [FlightOfAge(row[0], row[1], Money(row[2], row[3])) for row in rows]
 
 
 def payouts_in_need(

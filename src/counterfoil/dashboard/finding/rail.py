@@ -11,7 +11,7 @@ from counterfoil.operations.verbs import Noun
 
 # In the order of the rail. A test holds this against the pages and the nouns: each stands here once.
 GROUPS: Final = (
-    ("", ("reconciliation", "approvals")),
+    ("", ("reconciliation", "day", "approvals")),
     ("Money", ("money-map", "customers", "invoices", "intents", "overpayments", "escrows", "holdbacks", "affiliates", "commissions")),
     ("Payouts", ("payouts", "batches", "destinations", "refunds", "disputes", "chargebacks")),
     ("Reconciliation", ("breaks", "reconciliation/runs", "coverage")),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Final, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
 
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.integrity.levels import OBJECTIVES, Level, levels_by_day, service_levels
 from counterfoil.integrity.trends import DAYS, Trends, trends
 from counterfoil.reconciliation.breaks.queries import OLD_AFTER, Filter, aged_over
 
+COUNTED_EVERY: Final = timedelta(minutes=5)  # for Today; this page counts each time
 WIDTH: Final = 960  # of a drawing, in its own units
 HEIGHT: Final = 160
 BAR_MIN: Final = 2  # what is there is seen
@@ -61,6 +65,24 @@ class LevelsAnswer(NamedTuple):
     kept: tuple[Chart, ...] | None
     days: int
     measured_at: datetime
+
+
+class KeptLevels:
+    """The service levels of a while ago: they are counted over 30 days, which nobody does again for each look at Today."""
+
+    def __init__(self) -> None:
+        """Nothing is counted before `latest`."""
+        self._lock = threading.Lock()
+        self._last: tuple[datetime, tuple[Level, ...]] | None = None
+
+    def latest(self, conn: Connection[Any], now: datetime) -> tuple[datetime, tuple[Level, ...]]:
+        """When they were counted, and what was found; counted anew after five minutes, by one; others read what is there."""
+        last = self._last
+        if last is not None and (timedelta(0) <= now - last[0] < COUNTED_EVERY or self._lock.locked()):
+            return last
+        with self._lock:
+            self._last = found = (now, tuple(service_levels(conn, now=now)))
+        return found
 
 
 def levels_answer(ask: SectionContext) -> LevelsAnswer:

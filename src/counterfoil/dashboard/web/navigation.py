@@ -15,12 +15,13 @@ from counterfoil.dashboard.pages.levels import levels_answer
 from counterfoil.dashboard.pages.notices import notices_answer, silences_answer
 from counterfoil.dashboard.pages.payees import payee_answer
 from counterfoil.dashboard.pages.runs import run_answer, runs_answer
-from counterfoil.dashboard.pages.today import day_answer
 from counterfoil.dashboard.pages.treasury import agents_answer, carbon_answer, transactions_answer
 from counterfoil.dashboard.pages.webhooks import webhooks_answer
 from counterfoil.dashboard.settings.keys import keys_answer
 from counterfoil.dashboard.settings.limits import limits_answer
 from counterfoil.dashboard.settings.people import people_answer, person_answer
+from counterfoil.dashboard.today.day import day_answer
+from counterfoil.dashboard.today.screen import today_answer
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.work.approvals import approvals_answer
 from counterfoil.dashboard.work.queues import queues_answer
@@ -42,7 +43,8 @@ class DashboardPage(NamedTuple):
 BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "done", "after")  # what the list of breaks is narrowed to
 AUDIT_PAGE: Final = DashboardPage("/admin/audit", "Who did what, and who was refused?", audit_answer, "audit.html", "Audit", WANTS, AUDIT)
 PAGES: Final = (
-    DashboardPage("/admin/reconciliation", "Is today's money where it should be?", day_answer, "day.html", "Today"),
+    DashboardPage("/admin/reconciliation", "Is today's money where it should be?", today_answer, "today.html", "Today"),
+    DashboardPage("/admin/day", "What moved on the day, and does it agree?", day_answer, "day.html", "The day"),
     DashboardPage("/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY),
     DashboardPage("/admin/approvals", "What waits for a second person?", approvals_answer, "approvals.html", "Approvals", ("done",)),
     DashboardPage(

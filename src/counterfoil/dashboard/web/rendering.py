@@ -20,7 +20,9 @@ from counterfoil.dashboard.web.sessions import Session
 from counterfoil.dashboard.work.payloads import page_of
 from counterfoil.operations.verbs import AMOUNTS
 
-STYLES: Final = ("frame.css", "answer.css", "sheets.css", "lists.css", "breaks.css", "maps.css", "work.css", "screens.css")  # in this order
+STYLES: Final = tuple(  # in this order
+    f"{name}.css" for name in ("frame", "answer", "sheets", "lists", "breaks", "maps", "work", "today", "screens")
+)
 ASSETS: Final = {
     **dict.fromkeys(STYLES, "text/css"),
     "refresh.js": "text/javascript",

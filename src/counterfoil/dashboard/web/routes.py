@@ -20,6 +20,7 @@ from counterfoil.dashboard.finding.lists import list_pages_of
 from counterfoil.dashboard.finding.rail import rail_of
 from counterfoil.dashboard.finding.search import search_page
 from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
+from counterfoil.dashboard.pages.levels import KeptLevels
 from counterfoil.dashboard.settings.act_forms import add_setting_forms
 from counterfoil.dashboard.web.account import add_account
 from counterfoil.dashboard.web.api_pages import add_api_pages
@@ -72,6 +73,7 @@ def add_dashboard(
         renderer=Renderer(version=version, refresh_s=refresh_s, rail=rail_of(nouns)),
         door=Sessions(database, wiring.clock, entropy, wiring.make_id, https=https, rules=session_rules),
         integrity_checks=IntegrityChecks(database, invariants, wiring.clock),
+        levels=KeptLevels(),
         queues=queues,
         stuck_minutes=stuck_minutes,
         entropy=entropy,

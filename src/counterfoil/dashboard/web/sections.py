@@ -70,6 +70,7 @@ class SectionContext:
     refused: Problem | None = None  # why a form of this page was not carried out just now
     typed: Mapping[str, str] = field(default_factory=dict)  # and what stood in it
     only: str | None = None  # who looks sees this program only; the database shows no other to them
+    caller: Any = None  # who looks (`operations.access.access.Caller`)
     brakes: Any = None  # what is paused, for the top of the page (`work.brakes.BrakesTold`)
 
 

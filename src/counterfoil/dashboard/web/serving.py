@@ -21,6 +21,7 @@ from counterfoil.base.money import Asset
 from counterfoil.base.problems import Busy, InvalidInput, NotAllowed, NotAuthenticated, NotFound, Problem
 from counterfoil.base.text import refuse_unclean
 from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
+from counterfoil.dashboard.pages.levels import KeptLevels
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.rendering import PageProblem, Renderer, WayOn
 from counterfoil.dashboard.web.sections import SectionContext, parse_day
@@ -62,6 +63,7 @@ class Served:
     renderer: Renderer
     door: Sessions
     integrity_checks: IntegrityChecks
+    levels: KeptLevels
     queues: Sequence[Queue]
     stuck_minutes: int
     entropy: Callable[[int], bytes]
@@ -106,6 +108,7 @@ def answered(
             refused,
             typed or {},
             only,
+            session.caller,
             brakes_told(conn, only=only),
         )
         return ask, page.answer(ask), known_assets(conn)

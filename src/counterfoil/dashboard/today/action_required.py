@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
-from counterfoil.dashboard.web.format import span
-from counterfoil.dashboard.web.sections import Grade, SectionAnswer, SectionContext
+from counterfoil.dashboard.web.format import break_words, span
+from counterfoil.dashboard.web.sections import Grade, SectionAnswer, SectionContext, SectionReading
 from counterfoil.dashboard.work.approvals import label_of
 from counterfoil.operations.approval_inbox import count_waiting, waiting_proposals
 from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
@@ -17,16 +17,19 @@ from counterfoil.payouts.batches.machine import SERVICE_LEVEL
 from counterfoil.payouts.providers_in_use import providers_not_set
 from counterfoil.payouts.queries import Need, payouts_in_need
 from counterfoil.proofs.proofs import unsigned_proofs
+from counterfoil.reconciliation.breaks.queries import Filter, count_breaks, list_breaks
 from counterfoil.reconciliation.client_money import unsigned_client_money
 from counterfoil.settlement.queries import intents_in_need
 from counterfoil.treasury.two_phase.model import late_transactions
 from counterfoil.treasury.verification.rules import PENDING_MAX
 
 SHOWN_MAX: Final = 20  # of one kind; the rest is listed by a command
+READ_MAX: Final = 500  # of one kind are read, and grouped by their cause; how many there are beyond is counted
 
 
 class InNeed(NamedTuple):
-    """One thing: what it is, whose, how much, since when, why, and the command that moves it on. `told`: what a provider says of it."""
+    """One thing: what it is, whose, how much, since when, why, and the command that moves it on. `told`: what a provider says of it;
+    `due`: until when somebody has to see to it, where that is set."""
 
     id: str
     whose: str
@@ -35,10 +38,11 @@ class InNeed(NamedTuple):
     why: str | None
     told: Money | None
     command: str
+    due: datetime | None = None
 
 
 class ActionKind(NamedTuple):
-    """All things of one kind: `total` of them, the oldest shown; `command` lists them all."""
+    """All things of one kind: `total` of them, the oldest first; `command` lists them all."""
 
     key: str
     title: str
@@ -111,10 +115,11 @@ _NO_DESTINATION: Final = "counterfoil destinations set {payee} --program {progra
 
 
 def action_required(ask: SectionContext) -> SectionAnswer:
-    """All that waits for a person, of whatever day."""
+    """All that waits for a person, of whatever day; of each kind as many as are read."""
     found = [
         _providers(ask),
         *_payout_kinds(ask),
+        _breaks(ask),
         _transactions(ask),
         _intents(ask),
         _approvals(ask),
@@ -129,6 +134,14 @@ def action_required(ask: SectionContext) -> SectionAnswer:
         return SectionAnswer("Nothing waits for a person", "right", Needs((), 0), "empty")
     said = "1 thing waits for a person" if total == 1 else f"{total} things wait for a person"
     return SectionAnswer(said, _URGENCY.get(kinds[0].key, "attention"), Needs(kinds, total))
+
+
+def shown_of(reading: SectionReading) -> SectionReading:
+    """With no more of each kind than a page shows."""
+    if not isinstance(reading.value, Needs):
+        return reading
+    kinds = tuple(kind._replace(rows=kind.rows[:SHOWN_MAX]) for kind in reading.value.kinds)
+    return reading._replace(value=reading.value._replace(kinds=kinds))
 
 
 def _providers(ask: SectionContext) -> ActionKind:
@@ -153,7 +166,7 @@ def _providers(ask: SectionContext) -> ActionKind:
 def _approvals(ask: SectionContext) -> ActionKind:
     """Proposals that a second person decides, the one that expires first before the others."""
     now = ask.clock()
-    rows = waiting_proposals(ask.conn, now=now, rows_max=SHOWN_MAX, program_id=ask.program_id)
+    rows = waiting_proposals(ask.conn, now=now, rows_max=READ_MAX, program_id=ask.program_id)
     command = 'counterfoil approvals approve {id} --sha256 {sha256} --reason "…"'
     shown = tuple(
         InNeed(
@@ -164,6 +177,7 @@ def _approvals(ask: SectionContext) -> ActionKind:
             f"{row.subject_id}, proposed by {row.maker}: {row.reason}",
             None,
             command.format(id=row.id, sha256=row.payload_sha256),
+            row.expires_at,
         )
         for row in rows
     )
@@ -174,7 +188,7 @@ def _approvals(ask: SectionContext) -> ActionKind:
 
 def _batches(ask: SectionContext) -> ActionKind:
     """Payout batches that are frozen: nothing of them is sent before people have approved them."""
-    total, rows = batches_waiting(ask.conn, rows_max=SHOWN_MAX, program_id=ask.program_id)
+    total, rows = batches_waiting(ask.conn, rows_max=READ_MAX, program_id=ask.program_id)
     shown = tuple(
         InNeed(
             one.id,
@@ -184,6 +198,7 @@ def _batches(ask: SectionContext) -> ActionKind:
             f"{one.approvals} of {one.approvers} approved; gathered by {one.maker}" + (f"; {one.not_by_rule}" if one.not_by_rule else ""),
             None,
             f"counterfoil batches approve {one.id}",
+            one.approve_by,
         )
         for one in rows
     )
@@ -193,7 +208,7 @@ def _batches(ask: SectionContext) -> ActionKind:
 
 def _statements(ask: SectionContext) -> ActionKind:
     """Statements of client money that nobody signed yet; a second person does."""
-    total, rows = unsigned_client_money(ask.conn, rows_max=SHOWN_MAX, program_id=ask.program_id)
+    total, rows = unsigned_client_money(ask.conn, rows_max=READ_MAX, program_id=ask.program_id)
     shown = tuple(
         InNeed(
             one.id,
@@ -210,9 +225,31 @@ def _statements(ask: SectionContext) -> ActionKind:
     return ActionKind("client_money", "Client money to be signed", meaning, total, shown, "counterfoil client-money list")
 
 
+def _breaks(ask: SectionContext) -> ActionKind:
+    """Differences on which nobody has decided; those that are expected to go by themselves do not wait for a person."""
+    by = Filter(program_id=ask.program_id, state="live")
+    rows = [one for one in list_breaks(ask.conn, by, rows_max=READ_MAX) if one.state != "timing"]
+    shown = tuple(
+        InNeed(
+            one.id,
+            one.reference or one.record_id,
+            one.stake,
+            one.opened_at,
+            f"{break_words(one.kind)}: {one.cause}" if one.cause else break_words(one.kind),
+            None,
+            f"counterfoil breaks show {one.id}",
+            datetime(one.due_on.year, one.due_on.month, one.due_on.day, tzinfo=UTC) + timedelta(days=1),
+        )
+        for one in reversed(rows)
+    )
+    total = count_breaks(ask.conn, by) - count_breaks(ask.conn, by._replace(state="timing"))
+    meaning = "A statement and our books do not say the same. Its page holds both records, what was tested, and the one safe action."
+    return ActionKind("break", "Differences found", meaning, total, shown, "counterfoil breaks list --state live")
+
+
 def _transactions(ask: SectionContext) -> ActionKind:
     """Transactions between agents that are neither committed nor aborted for too long: what their participants promised is held."""
-    total, rows = late_transactions(ask.conn, before=ask.clock() - PENDING_MAX, rows_max=SHOWN_MAX, program_id=ask.program_id)
+    total, rows = late_transactions(ask.conn, before=ask.clock() - PENDING_MAX, rows_max=READ_MAX, program_id=ask.program_id)
     shown = tuple(
         InNeed(
             one.id,
@@ -232,7 +269,7 @@ def _transactions(ask: SectionContext) -> ActionKind:
 
 def _proofs(ask: SectionContext) -> ActionKind:
     """Proofs of periods that too few people have signed yet."""
-    total, rows = unsigned_proofs(ask.conn, rows_max=SHOWN_MAX)
+    total, rows = unsigned_proofs(ask.conn, rows_max=READ_MAX)
     shown = tuple(
         InNeed(
             one.id,
@@ -252,7 +289,7 @@ def _proofs(ask: SectionContext) -> ActionKind:
 def _payout_kinds(ask: SectionContext) -> list[ActionKind]:
     kinds = []
     for need, title, meaning, one, every in _PAYOUTS:
-        rows = payouts_in_need(ask.conn, need, rows_max=SHOWN_MAX, program_id=ask.program_id)
+        rows = payouts_in_need(ask.conn, need, rows_max=READ_MAX, program_id=ask.program_id)
         shown = []
         for row in rows:
             command = one
@@ -272,7 +309,7 @@ def _payout_kinds(ask: SectionContext) -> list[ActionKind]:
 
 def _intents(ask: SectionContext) -> ActionKind:
     stuck_before = ask.clock() - timedelta(minutes=ask.extra.stuck_minutes)
-    rows = intents_in_need(ask.conn, stuck_before=stuck_before, rows_max=SHOWN_MAX, program_id=ask.program_id)
+    rows = intents_in_need(ask.conn, stuck_before=stuck_before, rows_max=READ_MAX, program_id=ask.program_id)
     shown = tuple(
         InNeed(
             row.id,
@@ -292,7 +329,7 @@ def _intents(ask: SectionContext) -> ActionKind:
 
 def _parked(ask: SectionContext) -> list[ActionKind]:
     webhooks = _parked_kind(
-        parked_webhooks(ask.conn, rows_max=SHOWN_MAX),
+        parked_webhooks(ask.conn, rows_max=READ_MAX),
         ActionKind(
             "webhook",
             "Parked webhooks",
@@ -304,7 +341,7 @@ def _parked(ask: SectionContext) -> list[ActionKind]:
         'counterfoil parked requeue {id} --reason "…"',
     )
     events = _parked_kind(
-        parked_events(ask.conn, rows_max=SHOWN_MAX),
+        parked_events(ask.conn, rows_max=READ_MAX),
         ActionKind("event", "Parked events", "What should follow them failed five times.", 0, (), "counterfoil parked list"),
         'counterfoil parked requeue {id} --reason "…"',
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from counterfoil.dashboard.pages.action_required import action_required
 from counterfoil.dashboard.pages.alerts import alerts_answer
 from counterfoil.dashboard.pages.integrity_checks import everything_true
 from counterfoil.dashboard.pages.provider_balances import ProviderBalances, provider_balances
+from counterfoil.dashboard.today.action_required import action_required, shown_of
 from counterfoil.dashboard.web.format import short
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, measure
 from counterfoil.integrity.standing import workers_standing
@@ -40,7 +40,12 @@ class DayAnswer(NamedTuple):
 
 def day_answer(ask: SectionContext) -> DayAnswer:
     """Measure every section of the day, and say what they add up to."""
-    readings = measure(ask, SECTIONS)
+    return day_of(ask, measure(ask, SECTIONS))
+
+
+def day_of(ask: SectionContext, measured: dict[str, SectionReading]) -> DayAnswer:
+    """The page of a day out of what was measured of it."""
+    readings = measured | {"action_required": shown_of(measured["action_required"])}
     return DayAnswer(verdict_of(list(readings.values())), readings, known_programs(ask.conn))
 
 
