@@ -36,7 +36,7 @@ EMPTY = ("invoices", "payments", "settlements", "payouts", "processing", "unusua
 def json_view(desk, **more):
     with days.served(desk, **more) as url:
         key = days.a_key(desk.database)
-        answer = httpx2.get(f"{url}/admin/reconciliation.json", headers={"Authorization": f"Bearer {key}"})
+        answer = httpx2.get(f"{url}/admin/reconciliation.json", headers={"Authorization": f"Bearer {key}"}, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -221,7 +221,7 @@ def test_payouts_that_wait_for_somebody_stay_on_the_page_of_any_day(desk):
     with days.served(desk) as url:
         headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
         yesterday = (now() - timedelta(days=1)).date()
-        found = httpx2.get(f"{url}/admin/reconciliation.json?day={yesterday}", headers=headers).json()["readings"]
+        found = httpx2.get(f"{url}/admin/reconciliation.json?day={yesterday}", headers=headers, timeout=30).json()["readings"]
     assert {kind["key"] for kind in found["action_required"]["value"]["kinds"]} == {
         "conflict",
         "in_doubt",
@@ -312,10 +312,10 @@ def test_a_provider_that_does_not_work_is_named_among_the_queues(desk):
         [circuit] = open_circuits(conn)
     with days.served(desk) as url:
         headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
-        found = httpx2.get(f"{url}/admin/reconciliation.json", headers=headers).json()["readings"]["queues"]
+        found = httpx2.get(f"{url}/admin/reconciliation.json", headers=headers, timeout=30).json()["readings"]["queues"]
         assert (found["grade"], found["said"]) == ("attention", "0 due: simulator does not work, its calls wait")
-        assert "circuit open: simulator" in httpx2.get(f"{url}/admin/day", headers=headers).text
-        page = httpx2.get(f"{url}/admin/circuits/{circuit.id}", headers=headers)
+        assert "circuit open: simulator" in httpx2.get(f"{url}/admin/day", headers=headers, timeout=30).text
+        page = httpx2.get(f"{url}/admin/circuits/{circuit.id}", headers=headers, timeout=30)
         assert (page.status_code, "no answer" in page.text) == (200, True)
 
 
@@ -329,10 +329,10 @@ def test_a_peer_that_does_not_answer_is_named_among_the_queues(desk):
     desk.work("peers")
     with days.served(desk) as url:
         headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
-        found = httpx2.get(f"{url}/admin/reconciliation.json", headers=headers).json()["readings"]["queues"]
+        found = httpx2.get(f"{url}/admin/reconciliation.json", headers=headers, timeout=30).json()["readings"]["queues"]
         assert found["grade"] == "attention"
         assert found["said"].endswith(" due: south does not answer, its transactions wait")
-        assert "south does not answer: 1 wait" in httpx2.get(f"{url}/admin/day", headers=headers).text
+        assert "south does not answer: 1 wait" in httpx2.get(f"{url}/admin/day", headers=headers, timeout=30).text
 
 
 @pytest.mark.parametrize(("seconds", "pace"), [(4.999, "fast"), (5, "degraded"), (15, "degraded"), (15.001, "slow")])

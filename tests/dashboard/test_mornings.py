@@ -48,7 +48,7 @@ class House:
             with past_the_guard(self.desk.database.url) as conn:
                 _, token = log_in_as(conn, name, ROLES[name])
             page = self.browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
-            page.set_default_timeout(10_000)
+            page.set_default_timeout(30_000)
             page.on("console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None)
             page.on("pageerror", lambda error: self.complaints.append(str(error)))
             page.goto(f"{self.url}/login?next={PAGE}")
@@ -223,6 +223,38 @@ def test_a_transaction_that_does_not_go_on_is_forced_by_two_people(house):
     days.through(desk)
     house.green("gita")
     assert desk.rows("select state from two_phase") == [("committed",)]
+
+
+def test_a_difference_that_a_run_found_is_looked_into_and_gone_once_the_statement_is_whole(house, monkeypatch):
+    """Reconciliation: the provider's file of the night lacked a line; it sends it whole, and the next run closes the break."""
+    desk, page = house.desk, house.who("gita")
+    house.green("gita")
+    [invoice] = days.issued(desk, ["64.20"], prefix="r", payee="payee-2")
+    desk.pay(invoice, 6420)
+    days.through(desk)
+    with monkeypatch.context() as night:
+        whole = desk.provider.statement
+        night.setattr(desk.provider, "statement", lambda first, last: without_line(whole(first, last), ",6420,", "charge"))
+        days.reconciled(desk)
+    assert house.today("gita") == "No"
+    cause = page.locator(".cause", has_text="Missing in their statement")
+    assert "64.20" in cause.inner_text()
+    cause.get_by_role("link", name="Look into it").click()
+    assert "Ask the other side for this record by its id before anything else." in said(page)
+    do(page, "investigate", because="the night's file is a line short: asked for it anew")
+    assert page.locator("#receipt").inner_text() == "Done: investigate."
+    assert desk.rows("select state, owner from break") == [("investigating", "person:gita")]
+    house.reconciled("gita")
+    assert desk.rows("select state from break") == [("matched",)]
+    house.green("gita")
+
+
+def without_line(statement: bytes, amount: str, kind: str) -> bytes:
+    """The same file, which lost this line."""
+    lines = statement.splitlines(keepends=True)
+    lost = [line for line in lines if amount.encode() in line and kind.encode() in line]
+    assert len(lost) == 1, lost
+    return b"".join(line for line in lines if line not in lost)
 
 
 def test_a_proof_that_lacks_a_signature_says_whose_and_how(house):

@@ -64,9 +64,14 @@ def json_view(page, path):
 
 
 def act(page, verb, reason):
+    """Fill in the form of this verb, look at what would happen, and confirm it."""
     form = page.locator(f"#act-{verb}")
     form.get_by_label("because").fill(reason)
-    form.get_by_role("button").click()
+    form.get_by_role("button", name="Preview:").click()
+    if page.get_by_role("alert").count():
+        return  # it would be refused
+    assert "Nothing is changed yet" in form.inner_text()
+    form.get_by_role("button", name="Confirm:").click()
 
 
 def run_id(world, state):
@@ -144,8 +149,11 @@ def test_an_adjustment_takes_two_people_and_the_page_says_so(world, look):
     page.wait_for_url("**done=investigate**")
     form = page.locator("#act-adjust")
     form.get_by_label("debit").first.fill("provider_fee") if case.difference < 0 else form.get_by_label("credit").first.fill("suspense")
+    before = world.desk.rows("select count(*) from approval_proposal")
     act(page, "adjust", "the provider kept more")
     page.wait_for_url("**done=adjust**")
+    assert "Another person approves it within 24 hours" in page.locator("#receipt").inner_text()
+    assert world.desk.rows("select count(*) from approval_proposal") == [(before[0][0] + 1,)], "a look at it proposes nothing"
     assert "You made it" in page.locator("#act-approve").inner_text() or "approver" in page.locator("#act-approve").inner_text()
     assert page.locator("#act-approve button").count() == 0
     second = look(world.url, world.keys["approver"], path=path)

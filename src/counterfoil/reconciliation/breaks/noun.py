@@ -193,7 +193,7 @@ VERBS: Final = (
         "Comment",
         "Kept for ever, never changed; closed breaks take comments, too.",
         do=_comment,
-        done="Comment {made} is kept.",
+        done="The comment is kept; the break is {state}.",
         reason=False,
         takes=(Field("text", "What to say.", bare=True, example="asked the bank"),),
         many=True,
