@@ -15,10 +15,14 @@ _WAITS: Final = """d.proposal_id is null and u.proposal_id is null and p.expires
                    and (%(program)s::text is null or p.program_id is null or p.program_id = %(program)s)"""
 
 
-def waiting_proposals(conn: Connection[Any], *, now: datetime, rows_max: int, program_id: str | None = None) -> list[Proposal]:
-    """Those that somebody may still decide, the one that expires first before the others. With `program_id` those of that program, and
-    those of the whole installation."""
-    return _select(conn, f"where {_WAITS} order by p.expires_at, p.id limit %(rows)s", now=now, program=program_id, rows=rows_max)
+def waiting_proposals(
+    conn: Connection[Any], *, now: datetime, rows_max: int, program_id: str | None = None, after: str | None = None
+) -> list[Proposal]:
+    """Those that somebody may still decide, the one that expires first before the others; with `after` those behind that one. With
+    `program_id` those of that program, and those of the whole installation."""
+    behind = "%(after)s::text is null or (p.expires_at, p.id) > (select a.expires_at, a.id from approval_proposal a where a.id = %(after)s)"
+    ending = f"where {_WAITS} and ({behind}) order by p.expires_at, p.id limit %(rows)s"
+    return _select(conn, ending, now=now, program=program_id, rows=rows_max, after=after)
 
 
 def count_waiting(conn: Connection[Any], *, now: datetime, program_id: str | None = None) -> int:

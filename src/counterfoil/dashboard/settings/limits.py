@@ -6,15 +6,16 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
+from counterfoil.base.problems import InvalidInput
 from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.ledger.reads.books import known_assets, known_programs
 from counterfoil.operations.access.access import SessionRules
 from counterfoil.operations.access.turns import TurnLimits
 from counterfoil.payouts.batches.acts import SET_POLICY
-from counterfoil.payouts.batches.policies import policies_of
+from counterfoil.payouts.batches.policies import list_policies
 
-PROGRAMS_SHOWN_MAX: Final = 100
+POLICIES_SHOWN_MAX: Final = 20
 
 
 class PolicyTier(NamedTuple):
@@ -39,10 +40,11 @@ class PolicyRow(NamedTuple):
 
 
 class LimitsAnswer(NamedTuple):
-    """What the page shows. `programs_more`: how many programs are not looked at here."""
+    """What the page shows. `after`: the `program:asset` that the next page of policies begins behind; None on the last."""
 
     policies: tuple[PolicyRow, ...]
-    programs_more: int
+    is_first: bool
+    after: str | None
     rules: SessionRules
     turns: TurnLimits
     set_policy: ActOffer
@@ -54,8 +56,9 @@ class LimitsAnswer(NamedTuple):
 
 def limits_answer(ask: SectionContext) -> LimitsAnswer:
     """As they hold now."""
-    programs = [ask.program_id] if ask.program_id else list(known_programs(ask.conn))
-    looked = programs[:PROGRAMS_SHOWN_MAX]
+    given = ask.params.get("after")
+    behind = _behind(given) if given else None
+    found = list_policies(ask.conn, rows_max=POLICIES_SHOWN_MAX + 1, program_id=ask.program_id, after=behind)
     rows = tuple(
         PolicyRow(
             one.program_id,
@@ -68,17 +71,24 @@ def limits_answer(ask: SectionContext) -> LimitsAnswer:
             one.actor,
             one.at,
         )
-        for program_id in looked
-        for one in policies_of(ask.conn, program_id).values()
+        for one in found[:POLICIES_SHOWN_MAX]
     )
     return LimitsAnswer(
         rows,
-        len(programs) - len(looked),
+        not given,
+        f"{rows[-1].program_id}:{rows[-1].asset}" if len(found) > POLICIES_SHOWN_MAX else None,
         ask.extra.door.rules,
         ask.extra.turn_limits,
         offer(SET_POLICY),
         approved_acts(ask, (SET_POLICY,)),
-        tuple(programs),
+        (ask.program_id,) if ask.program_id else tuple(known_programs(ask.conn)),
         tuple(known_assets(ask.conn)),
         ask.clock(),
     )
+
+
+def _behind(given: str) -> tuple[str, str]:
+    program, _, asset = given.partition(":")
+    if not program or not asset:
+        raise InvalidInput("after", "a program and an asset, as main:EUR", got=given[:40])
+    return program, asset

@@ -21,6 +21,7 @@ from counterfoil.operations.acts import Act
 
 PEOPLE_SHOWN_MAX: Final = 20
 KEYS_SHOWN_MAX: Final = 20
+SESSIONS_SHOWN_MAX: Final = 20
 SUBJECTS_SHOWN_MAX: Final = 20
 
 
@@ -68,10 +69,12 @@ class PeopleAnswer(NamedTuple):
 
 
 class PersonAnswer(NamedTuple):
-    """What the page of one of them shows. `approved`: what another administrator approved, and whoever looks may do now."""
+    """What the page of one of them shows. `approved`: what another administrator approved, and whoever looks may do now; `after`: the
+    session that the next page of sessions begins behind."""
 
     row: PersonShown
     sessions: tuple[OpenSession, ...]
+    after: str | None
     subjects: tuple[LoginSubject, ...]
     keys: tuple[ApiKey, ...]
     keys_cut: bool
@@ -126,9 +129,13 @@ def person_answer(ask: SectionContext) -> PersonAnswer:
     row = _row(ask.conn, principal_id, now=now)
     keys = list_keys(ask.conn, rows_max=KEYS_SHOWN_MAX + 1, principal_id=principal_id)
     offers = tuple(offer(one, _why_not(one, row)) for one in PERSON_ACTS)
+    after = valid_id(ask.params["after"], "ses", "after") if ask.params.get("after") else None
+    found = open_sessions(ask.conn, principal_id, now=now, rows_max=SESSIONS_SHOWN_MAX + 1, after=after)
+    sessions = tuple(found[:SESSIONS_SHOWN_MAX])
     return PersonAnswer(
         row,
-        tuple(open_sessions(ask.conn, principal_id, now=now)),
+        sessions,
+        sessions[-1].id if len(found) > SESSIONS_SHOWN_MAX else None,
         tuple(subjects_of(ask.conn, principal_id, rows_max=SUBJECTS_SHOWN_MAX)),
         tuple(keys[:KEYS_SHOWN_MAX]),
         len(keys) > KEYS_SHOWN_MAX,

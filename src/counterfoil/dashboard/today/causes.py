@@ -124,7 +124,7 @@ def _grouped(kind: ActionKind, why: str, of: str, rows: Sequence[InNeed]) -> Cau
 
 def _told(kind: str, named: str, reason: str) -> str:
     """Whose it is and why: of a difference the cause goes first, since its reference says nothing to anybody."""
-    told = _SAYS.sub("", reason).replace("_", " ")
+    told = re.sub("(?<=[a-z])_(?=[a-z])", " ", _SAYS.sub("", reason))  # a word of a provider's; an id stays as it is
     parts = (told, named) if kind == "break" else (named, told)
     return ": ".join(part for part in parts if part)
 

@@ -46,7 +46,9 @@ PAGES: Final = (
     DashboardPage("/admin/reconciliation", "Is today's money where it should be?", today_answer, "today.html", "Today"),
     DashboardPage("/admin/day", "What moved on the day, and does it agree?", day_answer, "day.html", "The day"),
     DashboardPage("/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY),
-    DashboardPage("/admin/approvals", "What waits for a second person?", approvals_answer, "approvals.html", "Approvals", ("done",)),
+    DashboardPage(
+        "/admin/approvals", "What waits for a second person?", approvals_answer, "approvals.html", "Approvals", ("done", "after")
+    ),
     DashboardPage(
         "/admin/reconciliation/runs",
         "What was reconciled, and does it agree?",
@@ -91,9 +93,11 @@ PAGES: Final = (
     DashboardPage("/admin/drills", "Would it work on the worst day?", drills_answer, "drills.html", "Drills"),
     AUDIT_PAGE,
     DashboardPage("/admin/people", "Who may act here, and how do they log in?", people_answer, "people.html", "People", ("after",), AUDIT),
-    DashboardPage("/admin/people/{id}", "What may they do, and where are they logged in?", person_answer, "person.html", "", (), AUDIT),
+    DashboardPage(
+        "/admin/people/{id}", "What may they do, and where are they logged in?", person_answer, "person.html", "", ("after",), AUDIT
+    ),
     DashboardPage("/admin/keys", "Which keys open something, and until when?", keys_answer, "keys.html", "Keys", ("after",), AUDIT),
-    DashboardPage("/admin/limits", "What is limited, and how far?", limits_answer, "limits.html", "Limits"),
+    DashboardPage("/admin/limits", "What is limited, and how far?", limits_answer, "limits.html", "Limits", ("after",)),
     DashboardPage("/admin/notices", "Who was told, and did it reach them?", notices_answer, "notices.html", "Notices", ("state", "after")),
     DashboardPage("/admin/silences", "What is nobody told of, and until when?", silences_answer, "silences.html", "", ("state", "after")),
     DashboardPage(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.ids import valid_id
 from counterfoil.base.money import Asset, Money
 from counterfoil.base.problems import Problem
 from counterfoil.dashboard.web.sections import Grade, SectionContext
@@ -18,7 +19,7 @@ from counterfoil.operations.verbs import Noun
 from counterfoil.payouts.batches.batches import PayoutBatch, list_batches
 from counterfoil.wiring import NOUNS, PAIRED
 
-PROPOSALS_SHOWN_MAX: Final = 50
+PROPOSALS_SHOWN_MAX: Final = 20
 BATCHES_SHOWN_MAX: Final = 20
 DECIDED_SHOWN_MAX: Final = 20
 DECIDED_WITHIN: Final = timedelta(hours=24)
@@ -75,10 +76,12 @@ class BatchRow(NamedTuple):
 
 
 class ApprovalsAnswer(NamedTuple):
-    """What the page shows. `total`: proposals that wait, of which `waiting` are the first to expire. `receipt`: the one just decided."""
+    """What the page shows. `total`: proposals that wait, of which `waiting` are a page, the first to expire first; `after`: the id that the
+    next page begins behind. `receipt`: the one just decided."""
 
     waiting: tuple[ProposalRow, ...]
     total: int
+    after: str | None
     batches: tuple[BatchRow, ...]
     batches_cut: bool
     decided: tuple[ProposalRow, ...]
@@ -90,7 +93,7 @@ class ApprovalsAnswer(NamedTuple):
 def approvals_answer(ask: SectionContext) -> ApprovalsAnswer:
     """What waits, of which batches are a part of their own, and what was decided within a day."""
     now, assets = ask.clock(), known_assets(ask.conn)
-    waiting = waiting_proposals(ask.conn, now=now, rows_max=PROPOSALS_SHOWN_MAX, program_id=ask.program_id)
+    waiting, next_after = _waiting(ask, now)
     since = now - DECIDED_WITHIN
     decided = decided_proposals(ask.conn, since=since, now=now, rows_max=DECIDED_SHOWN_MAX + 1, program_id=ask.program_id)
     batches = list_batches(ask.conn, rows_max=BATCHES_SHOWN_MAX + 1, after=None, state="pending_approval")
@@ -98,6 +101,7 @@ def approvals_answer(ask: SectionContext) -> ApprovalsAnswer:
     return ApprovalsAnswer(
         tuple(_row(ask, one, assets, now) for one in waiting),
         count_waiting(ask.conn, now=now, program_id=ask.program_id),
+        next_after,
         tuple(_batch(one) for one in batches[:BATCHES_SHOWN_MAX] if ask.program_id in (None, one.program_id)),
         len(batches) > BATCHES_SHOWN_MAX,
         tuple(_row(ask, one, assets, now) for one in decided[:DECIDED_SHOWN_MAX]),
@@ -105,6 +109,18 @@ def approvals_answer(ask: SectionContext) -> ApprovalsAnswer:
         _row(ask, find_proposal(ask.conn, done), assets, now) if done else None,
         now,
     )
+
+
+def _waiting(ask: SectionContext, now: datetime) -> tuple[Sequence[Proposal], str | None]:
+    """A page of those that wait, and behind which the next begins; one that somebody looks at just now stands on it, wherever it is."""
+    after = valid_id(ask.params["after"], "prop", "after") if ask.params.get("after") else None
+    found = waiting_proposals(ask.conn, now=now, rows_max=PROPOSALS_SHOWN_MAX + 1, program_id=ask.program_id, after=after)
+    shown = found[:PROPOSALS_SHOWN_MAX]
+    more = shown[-1].id if len(found) > PROPOSALS_SHOWN_MAX else None
+    looked_at = ask.typed.get("proposal") if ask.typed.get("preview") else None
+    if looked_at and all(one.id != looked_at for one in shown):
+        shown.insert(0, find_proposal(ask.conn, looked_at))
+    return shown, more
 
 
 def label_of(one: Proposal) -> str:

@@ -39,8 +39,10 @@ def note_use(conn: Connection[Any], token: str, *, now: datetime) -> None:
     )
 
 
-def open_sessions(conn: Connection[Any], principal_id: str, *, now: datetime, rows_max: int = SHOWN_MAX) -> list[OpenSession]:
-    """Those of a person or service that open something now, the newest first."""
+def open_sessions(
+    conn: Connection[Any], principal_id: str, *, now: datetime, rows_max: int = SHOWN_MAX, after: str | None = None
+) -> list[OpenSession]:
+    """Those of a person or service that open something now, the newest first; with `after` those behind that one."""
     with conn.cursor(row_factory=class_row(OpenSession)) as cur:
         return cur.execute(
             """select s.id, s.principal_id, k.name as key_name, s.address, s.agent, s.created_at,
@@ -50,8 +52,11 @@ def open_sessions(conn: Connection[Any], principal_id: str, *, now: datetime, ro
                where s.principal_id = %(who)s and s.expires_at > %(now)s
                  and (s.idle_s is null or s.seen_at > %(now)s - s.idle_s * interval '1 second')
                  and (k.id is null or k.revoked_at is null and (k.expires_at is null or k.expires_at > %(now)s))
+                 and (%(after)s::text is null
+                      or (s.created_at, s.id) < (select a.created_at, a.id from session a
+                                                 where a.id = %(after)s and a.principal_id = %(who)s))
                order by s.created_at desc, s.id desc limit %(rows)s""",
-            {"who": principal_id, "now": now, "rows": rows_max},
+            {"who": principal_id, "now": now, "rows": rows_max, "after": after},
         ).fetchall()
 
 

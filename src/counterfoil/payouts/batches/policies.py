@@ -67,6 +67,22 @@ def policies_of(conn: Connection[Any], program_id: str) -> dict[str, Policy]:
     return {one.asset: one for one in rows}
 
 
+def list_policies(
+    conn: Connection[Any], *, rows_max: int, program_id: str | None = None, after: tuple[str, str] | None = None
+) -> list[Policy]:
+    """The newest policy of each program and asset that has one, in the order of both; with `after` those behind that program and asset."""
+    with conn.cursor(row_factory=class_row(Policy)) as cur:
+        return cur.execute(
+            """select distinct on (p.program_id, p.asset) p.program_id, p.asset, p.version, p.by_rule_max, p.tiers_above,
+                      p.tiers_approvers, p.cooling_hours, p.reason, p.actor, p.at, a.scale
+               from payout_policy p join asset a on a.code = p.asset
+               where (%(program)s::text is null or p.program_id = %(program)s)
+                 and (%(first)s::text is null or (p.program_id, p.asset) > (%(first)s, %(second)s))
+               order by p.program_id, p.asset, p.version desc limit %(rows)s""",
+            {"program": program_id, "first": after[0] if after else None, "second": after[1] if after else None, "rows": rows_max},
+        ).fetchall()
+
+
 def set_policy(
     conn: Connection[Any],
     program_id: str,
