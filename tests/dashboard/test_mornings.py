@@ -243,7 +243,7 @@ def test_a_difference_that_a_run_found_is_looked_into_and_gone_once_the_statemen
     assert "Ask the other side for this record by its id before anything else." in said(page)
     do(page, "investigate", because="the night's file is a line short: asked for it anew")
     assert page.locator("#receipt").inner_text() == "Done: investigate."
-    assert desk.rows("select state, owner from break") == [("investigating", "person:gita")]
+    assert desk.rows("select state, owner from break") == [("investigating", "gita")]
     house.reconciled("gita")
     assert desk.rows("select state from break") == [("matched",)]
     house.green("gita")
