@@ -2,8 +2,9 @@
 
 A whole installation. For ten minutes (quick: 20 s) 200 requests a second, reads and posted movements mixed, each due at its own moment, so
 that a slow answer makes the next ones late instead of fewer; meanwhile customers pay, the worker settles and pays out, and the sentinel
-runs again and again. Then the same for a while with what should slow nobody down: readers that take a byte a second, and a provider that
-does not answer. Then webhooks, 1,000 a second for a minute (quick: 5 s). The callers run on this machine, too, and take part of it.
+runs again and again. Then the same for a while with what should slow nobody down: clients that send headers and bodies a byte a second, or
+ten thousand requests at once whose answers they do not read; then readers that take a byte a second, and a provider that does not answer.
+Then webhooks, 1,000 a second for a minute (quick: 5 s). The callers run on this machine, too, and take part of it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ WEBHOOKS_PER_S: Final = 1_000
 PAYMENTS_PER_S: Final = 5
 CONNECTIONS: Final = 64
 SLOW_READERS: Final = 20
+SLOW_SENDERS: Final = 20  # of each kind
 SENTINEL_EACH_S: Final = 10
 WRITES: Final = 0.2  # the share of requests that post a movement
 READS: Final = (
@@ -163,6 +165,42 @@ def trouble(office: Office) -> Iterator[None]:
         ended.set()
 
 
+def slow_senders() -> list[tuple[bytes, bytes]]:
+    """What slow clients send first, and what they go on with: headers, a body, chunks, and requests without waiting for an answer."""
+    head = b"POST /webhooks/simulator HTTP/1.1\r\nHost: x\r\n"
+    kinds = (
+        (b"GET /healthz HTTP/1.1\r\nX-A: ", b"a"),
+        (head + b"Content-Length: 200000\r\n\r\n" + b"[" * 20_000, b"["),
+        (head + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n[\r\n"),
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 10_000, b""),
+    )
+    return [one for one in kinds for _ in range(SLOW_SENDERS)]
+
+
+@contextmanager
+def slowed(office: Office) -> Iterator[None]:
+    """Clients that are slow on purpose; one that is cut off comes again."""
+    ended, address = threading.Event(), ("127.0.0.1", int(office.world.url.rpartition(":")[2]))
+
+    def send_slowly(first: bytes, more: bytes) -> None:
+        while not ended.is_set():
+            try:
+                with socket.create_connection(address, timeout=1.0) as one:
+                    one.sendall(first)
+                    while not ended.wait(1.0):
+                        one.sendall(more)
+            except OSError:
+                ended.wait(1.0)
+
+    senders = [threading.Thread(target=send_slowly, args=kind, daemon=True) for kind in slow_senders()]
+    for one in senders:
+        one.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
 def memory_mb(pid: int) -> float:
     """What a process has in memory now."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
@@ -187,11 +225,14 @@ def main() -> None:
             before = {name: memory_mb(pid) for name, pid in pids.items()}
             calm = mixed(office, names, seconds)
             after = {name: memory_mb(pid) for name, pid in pids.items()}
+        with busy(office, {}), slowed(office):
+            beside = mixed(office, names, seconds / 2)
+        slow_mb = memory_mb(pids["server"])
         with busy(office, {}), trouble(office):
             troubled = mixed(office, names, seconds / 2)
         secret = office.world.server._environment["COUNTERFOIL_PROVIDER_WEBHOOK_SECRET"]
         taken = webhooks(office, flood, secret)
-    named = {"busy": calm, "slow readers, no provider": troubled, "webhooks": taken}
+    named = {"busy": calm, "slow clients": beside, "slow readers, no provider": troubled, "webhooks": taken}
     harness.table(
         ["", "requests", "per s", "p50 ms", "p99 ms", "worst ms", "errors"],
         [
@@ -210,10 +251,13 @@ def main() -> None:
             print(f"{name}: {wrong}, {number} times")
     growth = {name: after[name] - before[name] for name in pids}
     print("Memory: " + ", ".join(f"{name} {before[name]:.0f} MB, then {after[name]:.0f} MB" for name in pids))
+    print(f"Memory of the server beside slow clients: {slow_mb:.0f} MB")
     print("Not measured here: an endpoint of a partner that is dead (tests/operations/webhooks_out).")
     harness.last_line(
         {
             "p99_ms": round(harness.percentile(calm.took_ms, 0.99), 1),
+            "slow_clients_p99_ms": round(harness.percentile(beside.took_ms, 0.99), 1),
+            "slow_clients_memory_mb": round(slow_mb - after["server"], 1),
             "troubled_p99_ms": round(harness.percentile(troubled.took_ms, 0.99), 1),
             "errors": sum(sum(one.errors.values()) for one in named.values()),
             "webhooks_per_s": round(taken.per_s),
