@@ -8,13 +8,18 @@ from typing import Any
 import psycopg
 import pytest
 
+from counterfoil.api.http.program_scope import BY_PREFIX
 from counterfoil.base.edge import Database, now
 from counterfoil.base.problems import Problem
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import NewPosting, post
 from counterfoil.reconciliation.breaks.limits import set_write_off_limit
+from counterfoil.wiring import NOUNS
 from tests.api.office import PROGRAM, Office, fresh, opened
 from tests.api.test_roles import OTHER, other_program
+
+# These have routes that were written by hand, and are not told by program yet.
+LISTS_OF_THEIR_OWN = frozenset({"intents", "deliveries"})
 
 
 @pytest.fixture
@@ -95,6 +100,58 @@ def test_the_database_takes_no_row_of_another_program(world: Office):
         set_write_off_limit(conn, OTHER, "EUR", **how)
     with pytest.raises(Problem), world.database.transaction(commit=False, program_id=OTHER) as conn:
         set_write_off_limit(conn, PROGRAM, "EUR", **how)
+
+
+def test_a_noun_is_of_a_program_over_the_api_where_the_database_keeps_its_table_to_one(world: Office):
+    """And so on its page, which asks the database the same."""
+    with psycopg.connect(world.database.url) as conn:
+        kept = {row[0] for row in conn.execute("select relname from pg_class where relrowsecurity").fetchall()}
+    kept.discard("proof")  # a program has none but those that are of it alone, and asks for them on their page
+    assert {one.name for one in NOUNS if one.prefix in BY_PREFIX} == {one.name for one in NOUNS if one.machine.table in kept}
+    for noun in NOUNS:
+        listed = world.ask("GET", f"/api/{noun.plural}", role="other viewer")
+        fits = (200, None) if noun.prefix in BY_PREFIX else (403, "/problems/WholeInstallation")
+        assert (listed.status_code, listed.json().get("type")) == fits or noun.plural in LISTS_OF_THEIR_OWN, noun.plural
+
+
+def test_a_thing_of_any_noun_is_there_for_whoever_is_of_its_program_and_for_nobody_of_another(world: Office):
+    made = world.ask("POST", "/api/affiliates", role="operator", key=fresh(), json={"programId": OTHER, "name": "ann", "reason": "x"})
+    path = f"/api/affiliates/{made.json()['id']}"
+    foreign = world.ask("POST", "/api/affiliates", role="operator", key=fresh(), json={"programId": PROGRAM, "name": "bo", "reason": "x"})
+    assert world.ask("GET", path, role="other viewer").status_code == 200
+    assert world.ask("POST", f"{path}/deactivate", role="other operator", key=fresh(), json={"reason": "x"}).status_code == 200
+    assert world.ask("GET", f"/api/affiliates/{foreign.json()['id']}", role="other viewer").status_code == 404
+    lists = [
+        [one["id"] for one in world.ask("GET", "/api/affiliates", role=role, params=params).json()["data"]]
+        for role, params in (("other viewer", {}), ("viewer", {"programId": OTHER}), ("viewer", {"programId": PROGRAM}))
+    ]
+    assert lists == [[made.json()["id"]], [made.json()["id"]], [foreign.json()["id"]]]
+
+
+def test_what_is_asked_about_an_invoice_is_asked_about_its_program(world: Office):
+    invoice = world.invoice()["id"]
+    for path, more in (("/api/refunds", {"amount": "1"}), ("/api/disputes", {}), ("/api/payouts/execute", {})):
+        asked = {"key": fresh(), "json": {"invoiceId": invoice, "reason": "x", **more}}
+        assert world.ask("POST", path, role="other operator", **asked).status_code == 404, path
+        nothing = world.ask("POST", path, role="other operator", key=fresh(), json={"reason": "x"})
+        assert nothing.json()["type"] == "/problems/WholeInstallation", path
+        assert world.ask("POST", path, role="operator", **asked).status_code in (409, 422), "it is not paid"
+
+
+def test_who_may_act_is_decided_by_nobody_of_one_program(world: Office):
+    """As on the pages: the role, the key and the person would be of their program, and those who hold them are of all."""
+    person = world.ask("POST", "/api/people", role="administrator", key=fresh(), json={"name": "olaf", "reason": "x"}).json()["id"]
+    of_ours = {"programId": OTHER, "reason": "x"}
+    for path, body in (
+        ("/api/people", {"name": "pia"}),
+        (f"/api/people/{person}/roles", {"role": "operator"}),
+        (f"/api/people/{person}/roles/revoke", {"role": "operator"}),
+        ("/api/keys", {"name": "k", "role": "viewer"}),
+    ):
+        refused = world.ask("POST", path, role="other administrator", key=fresh(), json={**of_ours, **body})
+        assert (refused.status_code, refused.json()["type"]) == (403, "/problems/WholeInstallation"), path
+    limit = {**of_ours, "asset": "EUR", "minor": "5"}
+    assert world.ask("POST", "/api/breaks/limits", role="other administrator", key=fresh(), json=limit).status_code == 202
 
 
 def test_every_table_with_a_program_is_kept_to_it_or_says_why_not(world: Office):

@@ -59,7 +59,7 @@ class Act:
     `path`: below /api, with the ids in braces; `subject`: whom or what it is done with; `settle`: its fields as they are agreed on and
     done, raises InvalidInput; `because`: the reason where none need be given; `keyed`: over HTTP it needs an Idempotency-Key, since what
     it tells is told once; `happened`: what it is among the events of access; `area`: as in a scope; `whole`: it is of the whole
-    installation, and whoever sees one program does not do it on a page."""
+    installation, and whoever sees one program does not do it, on a page or over HTTP."""
 
     action: str
     name: str

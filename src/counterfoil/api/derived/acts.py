@@ -116,6 +116,7 @@ def _route(act: Act, told: ActTold) -> Callable[..., Response]:
     parameters = [inspect.Parameter(name, plain, annotation=kind) for name, kind in kinds.items()]
     route.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     route.__annotations__ = kinds
+    route.of_all = act.whole  # type: ignore[attr-defined]
     return route
 
 

@@ -99,12 +99,12 @@ class ApiCall:
         return digest_of(f"{self.caller.scope}:{self.key}").hex()[:32]
 
     @contextmanager
-    def reading(self) -> Iterator[Connection[Any]]:
+    def reading(self, program_id: str | None = None) -> Iterator[Connection[Any]]:
         """A read-only transaction on one snapshot: whoever only asks cannot write, and all it reads is of one moment.
 
-        For a caller of one program the database itself shows that program alone.
+        For a caller of one program, or who chose one, the database itself shows that program alone.
         """
-        with self.services.database.transaction(read_only=True, program_id=self.caller.program_id) as conn:
+        with self.services.database.transaction(read_only=True, program_id=self.caller.program_id or program_id) as conn:
             yield conn
 
     def write(

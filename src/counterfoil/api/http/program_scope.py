@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from psycopg import Connection
 
 from counterfoil.api.http.calls import WITHIN, WholeInstallation, services_of
+from counterfoil.api.http.names import camel
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import NotFound, Problem
 from counterfoil.operations.access.access import Caller, permissions_of
@@ -38,12 +39,27 @@ OWNERS: Final[Mapping[str, LiteralString]] = {
     "agent_id": "select program_id from agent where id = %s",
     "transaction_id": "select program_id from two_phase where id = %s",
     "journal_id": "select program_id from journal where id::text = %s",
+    "overpayment_id": "select program_id from overpayment where id = %s",
+    "destination_id": "select program_id from destination where id = %s",
+    "refund_id": "select program_id from refund where id = %s",
+    "dispute_id": "select program_id from dispute where id = %s",
+    "escrow_id": "select program_id from escrow where id = %s",
+    "affiliate_id": "select program_id from affiliate where id = %s",
+    "commission_id": "select program_id from commission where id = %s",
+    "chargeback_id": "select program_id from chargeback where id = %s",
+    "holdback_id": "select program_id from holdback_tranche where id = %s",
+    "payout_batch_id": "select program_id from payout_batch where id = %s",
+    "endpoint_id": "select program_id from webhook_endpoint where id = %s",
+    "delivery_id": "select program_id from webhook_delivery where id = %s",
+    "alert_id": "select program_id from alert where id = %s",
+    "incident_id": "select program_id from incident where id = %s",
+    "runbook_run_id": "select program_id from runbook_run where id = %s",
     "hold_id": """select b.program_id from hold h join account a on a.id = h.debit join book b on b.id = a.book_id
                   where h.id::text = %s""",
 }
 # The same of many things, as a body names them in its rows.
 OWNERS_OF_ROWS: Final[Mapping[str, LiteralString]] = {"break_id": "select id, program_id from break where id = any(%s)"}
-# Routes that are derived from a noun call it `id`: then its prefix says what it is of.
+# What an id is of, as its prefix says: routes call it `id`, and some call two kinds alike.
 BY_PREFIX: Final[Mapping[str, str]] = {
     "inv": "invoice_id",
     "int": "intent_id",
@@ -57,6 +73,22 @@ BY_PREFIX: Final[Mapping[str, str]] = {
     "sil": "silence_id",
     "agent": "agent_id",
     "txn": "transaction_id",
+    "ovp": "overpayment_id",
+    "dst": "destination_id",
+    "ref": "refund_id",
+    "dsp": "dispute_id",
+    "esc": "escrow_id",
+    "aff": "affiliate_id",
+    "com": "commission_id",
+    "cb": "chargeback_id",
+    "hb": "holdback_id",
+    "bat": "payout_batch_id",
+    "whe": "endpoint_id",
+    "whd": "delivery_id",
+    "alt": "alert_id",
+    "inc": "incident_id",
+    "rbr": "runbook_run_id",
+    "pf": "file_id",
 }
 
 
@@ -76,11 +108,12 @@ class RouteScope(NamedTuple):
     own: bool = False  # about the caller alone
     rows: str = ""  # what the ids are of that the body names in its rows, each of a program of its own
     ids_in: Reader | None = None  # reads them out of a body that is a file
+    body_ids: tuple[str, ...] = ()  # ids in the body, where nothing but they say which program it is
 
     @property
     def any(self) -> bool:
         """Can it be told at all?"""
-        return bool(self.ids) or self.in_path or self.in_query or self.in_body or bool(self.rows)
+        return bool(self.ids) or self.in_path or self.in_query or self.in_body or bool(self.rows) or bool(self.body_ids)
 
 
 def rows_of(what: str, read: Reader) -> Callable[[Endpoint], Endpoint]:
@@ -95,6 +128,8 @@ def rows_of(what: str, read: Reader) -> Callable[[Endpoint], Endpoint]:
 
 def scope_of(route: APIRoute) -> RouteScope:
     """Read from the route's own parameters."""
+    if getattr(route.endpoint, "of_all", False):
+        return RouteScope((), False, False, False)
     flat = get_flat_params(route.dependant)
     in_path = [one.name for one in flat if isinstance(one.field_info, params.Path)]
     in_query = any(one.alias == PROGRAM for one in flat if isinstance(one.field_info, params.Query))
@@ -105,7 +140,9 @@ def scope_of(route: APIRoute) -> RouteScope:
     rows, ids_in = getattr(route.endpoint, "rows_of", ("", None))
     rows = rows or next((str(found) for one in bodies if (found := getattr(one, "rows_of", ""))), "")
     ids = tuple(one for one in in_path if one in OWNERS or one == "id")
-    return RouteScope(ids, "program_id" in in_path, in_query, in_body, own, rows, ids_in)
+    fields = {name for one in bodies for name in getattr(one, "model_fields", {}) if name.endswith("_id")}
+    body_ids = tuple(sorted(fields)) if fields and fields <= set(OWNERS) else ()
+    return RouteScope(ids, "program_id" in in_path, in_query, in_body, own, rows, ids_in, body_ids)
 
 
 async def in_one_program(request: Request, scope: RouteScope, caller: Caller, needs: str) -> Caller:
@@ -138,25 +175,38 @@ async def _named(request: Request, scope: RouteScope) -> str | None:
         return given
     if scope.in_body and (told := _told_in(await request.body())):
         return str(told[0])
-    if scope.ids:
-        asked = {name: str(request.path_params[name]) for name in scope.ids}
+    if asked := await _asked_about(request, scope):
         return await run_in_threadpool(_owner_of, services_of(request).database, asked)
     return None
 
 
-def _owner_of(database: Database, asked: Mapping[str, str]) -> str | None:
+async def _asked_about(request: Request, scope: RouteScope) -> list[tuple[str, str]]:
+    """The ids in the address and, where they are all that tells, in the body; what is malformed the route refuses."""
+    found = [(name, str(request.path_params[name])) for name in scope.ids]
+    if scope.body_ids:
+        told = _json_of(await request.body())
+        named = [(name, told.get(word)) for name in scope.body_ids for word in dict.fromkeys((camel(name), name))]
+        found += [(name, value) for name, value in named if isinstance(value, str) and value.isprintable()]
+    return found
+
+
+def _owner_of(database: Database, asked: Iterable[tuple[str, str]]) -> str | None:
     with database.transaction(read_only=True) as conn:
         return owner_of(conn, asked)
 
 
-def owner_of(conn: Connection[Any], asked: Mapping[str, str]) -> str | None:
+def owner_of(conn: Connection[Any], asked: Iterable[tuple[str, str]]) -> str | None:
     """The program of the first of these things, each by the name of its id in an address, that is of one."""
-    for name, value in asked.items():
-        known = BY_PREFIX.get(value.partition("_")[0], "") if name == "id" else name
+    for name, value in asked:
+        known = _kind_of(name, value)
         row = conn.execute(OWNERS[known], [value]).fetchone() if known in OWNERS else None
         if row is not None and row[0] is not None:
             return str(row[0])
     return None
+
+
+def _kind_of(name: str, value: str) -> str:
+    return BY_PREFIX.get(value.partition("_")[0], name)
 
 
 async def keep_within(request: Request, scope: RouteScope, caller: Caller) -> None:
@@ -182,10 +232,11 @@ async def keep_within(request: Request, scope: RouteScope, caller: Caller) -> No
         _in_query(request, own)
     if scope.in_body:
         _in_body(await request.body(), own)
-    if scope.ids:
-        database = services_of(request).database
-        asked = {name: str(request.path_params[name]) for name in scope.ids}
-        await run_in_threadpool(_of_ids, database, asked, own)
+    asked = await _asked_about(request, scope)
+    if not (asked or scope.in_path or scope.in_query or scope.in_body):
+        raise WholeInstallation(program=own)  # nothing of its body says it
+    if asked:
+        await run_in_threadpool(_of_ids, services_of(request).database, asked, own)
     request.scope[WITHIN] = True
 
 
@@ -227,14 +278,18 @@ def _ids_in(body: bytes, read: Reader) -> list[str]:
         return []
 
 
-def _ids_in_json(body: bytes) -> list[str]:
-    """With what they are all said to be copies of."""
+def _json_of(body: bytes) -> dict[str, Any]:
+    """Of a body that is no JSON object, an empty one."""
     try:
         told = json.loads(body)
     except (ValueError, RecursionError):
-        return []
-    if not isinstance(told, dict):
-        return []
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _ids_in_json(body: bytes) -> list[str]:
+    """With what they are all said to be copies of."""
+    told = _json_of(body)
     rows = told.get("rows")
     named = [one.get("id") for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
     named += [told.get("duplicateOf"), told.get("duplicate_of")]
@@ -268,9 +323,9 @@ def _told_in(body: bytes) -> list[Any] | None:
     return [told[name] for name in (PROGRAM, "program_id") if name in told] if isinstance(told, dict) else []
 
 
-def _of_ids(database: Database, asked: Mapping[str, Any], own: str) -> None:
+def _of_ids(database: Database, asked: Iterable[tuple[str, str]], own: str) -> None:
     with database.transaction(read_only=True) as conn:
-        for name, value in asked.items():
-            known = BY_PREFIX.get(value.partition("_")[0]) if name == "id" else name
-            if known is None or conn.execute(OWNERS[known], [value]).fetchone() != (own,):
+        for name, value in asked:
+            known = _kind_of(name, value)
+            if known not in OWNERS or conn.execute(OWNERS[known], [value]).fetchone() != (own,):
                 raise NotFound(what=name.removesuffix("_id"), id=value[:64])

@@ -5,16 +5,28 @@ from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal, get_type_hints
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Depends, Query
 from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import BaseModel, Field, StringConstraints, create_model
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import Amount, AmountFromZero, AssetCode, Instant, ProgramId, Reason, Text, id_in_path, id_of
+from counterfoil.api.http.fields import (
+    Amount,
+    AmountFromZero,
+    AssetCode,
+    Instant,
+    ProgramFilter,
+    ProgramId,
+    Reason,
+    Text,
+    id_in_path,
+    id_of,
+)
 from counterfoil.api.http.history import CUT, history
 from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
 from counterfoil.api.http.names import camel
+from counterfoil.api.http.program_scope import BY_PREFIX
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
     ActionView,
@@ -83,6 +95,14 @@ def noun_routes(noun: verbs.Noun) -> APIRouter:
     return router
 
 
+async def _chosen(program_id: ProgramFilter = None) -> str | None:
+    return program_id
+
+
+async def _of_all() -> str | None:
+    return None
+
+
 def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: type[ViewModel]) -> None:
     keyset = Keyset(noun.plural, (str,))
     parts = [(part, shape_of(part.row.__name__, part.row)) for part in noun.parts]
@@ -99,12 +119,14 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
     )
 
     listing: Any = Paged[shape]  # type: ignore[valid-type]
+    program: Any = Annotated[str | None, Depends(_chosen if noun.prefix in BY_PREFIX else _of_all)]
 
     @router.get(
         f"/{noun.plural}", response_model=listing, summary=f"List {noun.plural.replace('-', ' ')}", operation_id=f"{noun.name}_list"
     )
     def listed(
         call: Annotated[ApiCall, may(READ)],
+        program_id: program,
         state: Annotated[str | None, Query(max_length=40, description="Only in this state.")] = None,
         limit: Limit = LIMIT,
         cursor: Cursor = None,
@@ -113,7 +135,7 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
         if state is not None and state not in noun.machine.states():
             raise InvalidInput("state", f"one of {', '.join(noun.machine.states())}", got=state[:40])
         after = keyset.after(cursor)
-        with call.reading() as conn:
+        with call.reading(program_id) as conn:
             rows = rows_of(conn, rows_max=limit + 1, after=str(after[0]) if after else None, state=state)
         return page_of(shape, keyset.page(list(rows), limit, lambda row: (row.id,)))
 

@@ -183,7 +183,7 @@ class Sessions:
 
         The page names it, or the thing on it, or the page that they looked at before; else their roles of all programs count, or the first.
         """
-        asked = {name: str(value) for name, value in request.path_params.items()}
+        asked = [(name, str(value)) for name, value in request.path_params.items()]
         named = request.query_params.get("program")
         if named is None and asked:
             with self._database.transaction(read_only=True) as conn:
