@@ -18,9 +18,6 @@ from counterfoil.wiring import NOUNS
 from tests.api.office import PROGRAM, Office, fresh, opened
 from tests.api.test_roles import OTHER, other_program
 
-# These have routes that were written by hand, and are not told by program yet.
-LISTS_OF_THEIR_OWN = frozenset({"intents", "deliveries"})
-
 
 @pytest.fixture
 def world(database: Database) -> Iterator[Office]:
@@ -111,7 +108,7 @@ def test_a_noun_is_of_a_program_over_the_api_where_the_database_keeps_its_table_
     for noun in NOUNS:
         listed = world.ask("GET", f"/api/{noun.plural}", role="other viewer")
         fits = (200, None) if noun.prefix in BY_PREFIX else (403, "/problems/WholeInstallation")
-        assert (listed.status_code, listed.json().get("type")) == fits or noun.plural in LISTS_OF_THEIR_OWN, noun.plural
+        assert (listed.status_code, listed.json().get("type")) == fits, noun.plural
 
 
 def test_a_thing_of_any_noun_is_there_for_whoever_is_of_its_program_and_for_nobody_of_another(world: Office):

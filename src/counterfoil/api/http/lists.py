@@ -62,10 +62,21 @@ class Listing(Generic[Item]):
         """A page out of `rows`, which were read with one more than its limit."""
         return self._keyset.page(rows, wanted.limit, self._by)
 
-    def answer(self, call: ApiCall, wanted: PageQuery, rows: PageRows, shown: Callable[[Any], Item] | None = None) -> Response:
-        """The page that is asked for, read in one transaction; `shown` makes of a row what the shape does not read off it by itself."""
+    def answer(
+        self,
+        call: ApiCall,
+        wanted: PageQuery,
+        rows: PageRows,
+        shown: Callable[[Any], Item] | None = None,
+        *,
+        program_id: str | None = None,
+    ) -> Response:
+        """The page that is asked for, read in one transaction; `shown` makes of a row what the shape does not read off it by itself.
+
+        With a program, the database shows that program alone.
+        """
         after = self.after(wanted)
-        with call.reading() as conn:
+        with call.reading(program_id) as conn:
             page = self.page(rows(conn, rows_max=wanted.limit + 1, after=after), wanted)
         return page_of(self._shape, page if shown is None else Page([shown(one) for one in page.rows], page.next_cursor))
 

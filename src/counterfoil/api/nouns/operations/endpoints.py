@@ -11,7 +11,7 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import Clean, ProgramId, Reason, id_in_path
+from counterfoil.api.http.fields import Clean, ProgramFilter, ProgramId, Reason, id_in_path
 from counterfoil.api.http.history import SHOWN_MAX, WithVerbs, history
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
@@ -161,6 +161,7 @@ def rotate(id: EndpointId, body: SecretRequest, call: Annotated[ApiCall, may(ADM
 def listed(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    program_id: ProgramFilter = None,
     state: Annotated[
         str | None, Query(max_length=40, description="Only in this state; or failing: the last attempt failed, and it is not delivered.")
     ] = None,
@@ -173,7 +174,7 @@ def listed(
         raise InvalidInput("state", f"one of {', '.join((FAILING, *DELIVERY.states()))}", got=state[:40])
     failing = state == FAILING
     rows = partial(list_deliveries, state=None if failing else state, failing=failing, endpoint_id=endpoint_id)
-    return DELIVERY_PAGES.answer(call, page, rows)
+    return DELIVERY_PAGES.answer(call, page, rows, program_id=program_id)
 
 
 @deliveries.get("/deliveries/{id}", response_model=DeliveryInFull, operation_id="delivery_show", summary="Show a delivery")

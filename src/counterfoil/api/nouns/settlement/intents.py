@@ -12,7 +12,7 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import Minor, Reason, id_in_body, id_in_path
+from counterfoil.api.http.fields import Minor, ProgramFilter, Reason, id_in_body, id_in_path
 from counterfoil.api.http.history import WithHistory, history
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
@@ -101,6 +101,7 @@ def _ms(span: timedelta) -> int:
 def intents(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    program_id: ProgramFilter = None,
     state: Annotated[str | None, Query(max_length=40)] = None,
     stuck: Annotated[bool, Query(description="Only those that should move by themselves and have not for too long.")] = False,
     unpaid: Annotated[
@@ -115,15 +116,14 @@ def intents(
         is_stuck = row.state in MOVING and row.state_at < stuck_before
         return ListedIntentView(**row._asdict(), in_state_s=(call.now - row.state_at) // timedelta(seconds=1), is_stuck=is_stuck)
 
-    return INTENTS.answer(
-        call, page, partial(list_intents, state=state, stuck_before=stuck_before if stuck else None, unpaid=unpaid), shown
-    )
+    rows = partial(list_intents, state=state, stuck_before=stuck_before if stuck else None, unpaid=unpaid)
+    return INTENTS.answer(call, page, rows, shown, program_id=program_id)
 
 
 @router.get("/intents/stats", response_model=TimesView, operation_id="intent_show_durations", summary="Show how long intents take")
-def stats(call: Annotated[ApiCall, may(READ)]) -> Response:
+def stats(call: Annotated[ApiCall, may(READ)], program_id: ProgramFilter = None) -> Response:
     """Of the last 100 that were completed, and how many move, are stuck or failed."""
-    with call.reading() as conn:
+    with call.reading(program_id) as conn:
         return answer(times_shown(conn, now=call.now, stuck_after=call.services.stuck_after))
 
 
