@@ -57,6 +57,7 @@ class Chaos(People):
         )
         self.rescues = Rescues(lambda: self.world.postgres.url)
         self.woken = Woken()
+        self.ended = 0  # transactions of whoever stands still that the database ended
         self.scene = Scene(self, Window("worker", "", lambda *_: False, ""))
 
     @contextmanager
@@ -138,8 +139,10 @@ class Chaos(People):
                     time.sleep(LEASE_S + 2)
                     return _is_stopped(pid)
                 held = self.woken.in_hand(conn, pid, window.provider)
+                self.ended = 0
                 done = bool(held) and self.scene.deed(pid) and self._goes_on(conn, window, held) and _is_stopped(pid)
-                self.woken.wake(conn, pid, held, lambda: self.orders_at(window.provider), lambda: os.kill(pid, signal.SIGCONT))
+                wake = lambda: os.kill(pid, signal.SIGCONT)  # noqa: E731 - said where it is done
+                self.woken.wake(conn, pid, held, lambda: self.orders_at(window.provider), wake, ended=self.ended)
                 return done
         finally:
             os.kill(pid, signal.SIGCONT)
@@ -155,7 +158,7 @@ class Chaos(People):
 
         def taken() -> bool:
             if time.monotonic() > began + LEASE_S + 2:
-                _no_locks(conn)
+                self.ended += _no_locks(conn)
             return bool(conn.execute(still, given).fetchone()[0] == 0)  # a webhook may have brought the end of what it had called before
 
         if not within(taken, LOCKED_S + LEASE_S + 20) or conn.execute(still, given).fetchone()[1] == len(held):
@@ -319,12 +322,14 @@ def _is_stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
-def _no_locks(conn: Any) -> None:
-    """A minute passes in a moment: the database ends the transactions that nobody goes on with. Who froze in the middle of one is meant."""
-    conn.execute(
+def _no_locks(conn: Any) -> int:
+    """A minute passes in a moment: the database ends the transactions that nobody goes on with; how many. Who froze in the middle of one
+    is meant."""
+    ended: int = conn.execute(
         """select pg_terminate_backend(pid) from pg_stat_activity
            where state = 'idle in transaction' and state_change < clock_timestamp() - interval '5 s'"""
-    )
+    ).rowcount
+    return ended
 
 
 def _no_rest(conn: Any) -> None:

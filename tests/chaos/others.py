@@ -136,6 +136,7 @@ class ChainOrders(NamedTuple):
 
     there: Mapping[str, str]
     provider: str = "chain"
+    looking_sends: bool = True  # a look-up hands the node the very same bytes once more, where it does not have them
 
     def by_key(self) -> Mapping[str, str]:
         return self.there

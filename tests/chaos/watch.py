@@ -15,6 +15,7 @@ from counterfoil.cli.local.drills.windows import OrdersThere
 
 LOOK_S = 0.1
 NOTED_S = 60  # a worker that woke up has found out by then that its work is another's
+ENDED_S = 5  # its connection is gone: it says so in its log, and begins anew
 TABLES = ("provider_payout", "intent")  # what is claimed in one transaction and done in another
 
 
@@ -105,13 +106,19 @@ class Woken:
         ).fetchall()
         return [Held(*row) for row in rows]
 
-    def wake(self, conn: Any, pid: int, held: list[Held], orders_now: Callable[[], OrdersThere], wake: Callable[[], None]) -> None:
-        """Wake it up, and look at what it does with what is not its own any more."""
-        lost = {row[0] for row in conn.execute("select id from provider_payout where id = any(%s)", [[one.id for one in held]]).fetchall()}
-        fences = dict(conn.execute("select id, fence from provider_payout where id = any(%s)", [sorted(lost)]).fetchall())
+    def wake(
+        self, conn: Any, pid: int, held: list[Held], orders_now: Callable[[], OrdersThere], wake: Callable[[], None], *, ended: int = 0
+    ) -> None:
+        """Wake it up, and look at what it does with what is not its own any more. `ended`: its transactions that the database ended
+        while it stood still; what it was about to say in them is refused by that, and nobody notes it."""
+        standing = "select id, fence from provider_payout where id = any(%s)"
+        fences = dict(conn.execute(standing, [[one.id for one in held]]).fetchall())
         gone = [one for one in held if fences[one.id] != one.fence]
         [[at]] = conn.execute("select clock_timestamp()").fetchall()
-        before = _orders(orders_now(), gone)
+        there = orders_now()
+        before = _orders(there, gone)
+        looked = "select id from provider_payout where id = any(%s) and lease_until is not null"
+        in_hand = {row[0] for row in conn.execute(looked, [[one.id for one in gone]]).fetchall()}
         wake()
         ids, fences_held = [one.id for one in gone], [one.fence for one in gone]
         of_held = "from call c join unnest(%s::text[], %s::bigint[]) as h (id, fence) on h.id = c.subject_id"
@@ -125,7 +132,7 @@ class Woken:
             """What the provider said to a call of its own is a fact: nobody refuses it, and it is applied by whoever comes by."""
             return dict(conn.execute(answered.encode(), [ids, fences_held]).fetchall())
 
-        within(lambda: refused() or len(answers()) == len(gone), NOTED_S)
+        within(lambda: refused() or len(answers()) == len(gone), ENDED_S if ended else NOTED_S)
         kept = answers()
         self.refused += refused()
         self.kept += sum(answered_at >= at for answered_at in kept.values())
@@ -133,6 +140,9 @@ class Woken:
         later = f"select c.subject_id {of_held} left join call_answer a on a.id = c.id"
         later += " where c.fence > h.fence and coalesce(a.answered_at >= %s, true)"
         others = {row[0] for row in conn.execute(later.encode(), [ids, fences_held, at]).fetchall()}
+        if getattr(there, "looking_sends", False):  # bytes that the other side does not have are sent again by whoever looks
+            now_held = dict(conn.execute(standing, [ids]).fetchall())
+            others |= in_hand | {name for name, fence in now_held.items() if fence != fences[name]}
         alone = [one for one in gone if one.id not in others]  # what came of a later call, under way or made since, is that call's
         sent = sum(after[one.key] - before[one.key] for one in alone)
         steps = conn.execute(
@@ -145,7 +155,7 @@ class Woken:
         self.orders += len(gone)
         self.sent += sent + len(calls)
         self.wrote += len(steps)
-        if len(kept) < len(gone) and not refused():
+        if len(kept) < len(gone) and not refused() and not ended:
             self.told.append(f"worker {pid} woke up at {at}, and what it held was another's, and nobody refused it: {gone}")
         if sent or calls or steps:
             self.told.append(f"worker {pid} woke up at {at} with {gone}: sent {sent}, called {calls}, wrote {steps}")
