@@ -153,11 +153,41 @@ def test_a_payout_whose_send_got_no_answer_is_asked_about_and_never_sent_again(h
     assert desk.simulator.oracle().moved_twice() == []
 
 
+def test_a_difference_that_a_run_found_is_looked_into_and_gone_once_the_statement_is_whole(house, monkeypatch):
+    """Reconciliation: the provider's file of the night lacked a line; it sends it whole, and the next run closes the break."""
+    desk, page = house.desk, house.who("gita")
+    house.green("gita")
+    [invoice] = days.issued(desk, ["64.20"], prefix="r", payee="payee-2")
+    desk.pay(invoice, 6420)
+    days.through(desk)
+    with monkeypatch.context() as night:
+        whole = desk.provider.statement
+        night.setattr(desk.provider, "statement", lambda first, last: without_line(whole(first, last), ",6420,"))
+        days.reconciled(desk)
+    assert house.today("gita") == "No"
+    cause = page.locator(".cause", has_text="Missing in their statement")
+    assert "63.90" in cause.inner_text()  # what the provider keeps is taken off
+    cause.get_by_role("link", name="Look into it").click()
+    assert "Ask the other side for this record by its id before anything else." in said(page)
+    do(page, "investigate", because="the night's file is a line short: asked for it anew")
+    assert page.locator("#receipt").inner_text() == "Done: investigate."
+    assert desk.rows("select state, owner from break") == [("investigating", "gita")]
+    house.reconciled("gita")
+    assert desk.rows("select state from break") == [("matched",)]
+    house.green("gita")
+
+
+def without_line(statement: bytes, amount: str) -> bytes:
+    """The same file, which lost this line."""
+    return b"".join(line for line in statement.splitlines(keepends=True) if amount.encode() not in line)
+
+
 def test_a_batch_is_approved_by_a_second_person_and_paid(house):
     """Daily operations (SGE): what is beyond the rule waits in a batch; one person hands it in, another approves, it is executed."""
     desk, page = house.desk, house.who("gita")
     house.green("gita")
     with desk.database.transaction() as conn:
+        # from here on payouts of the house wait for a batch
         how = {"by_rule_max": 0, "tiers": [Tier(0, 1)], "cooling_hours": 0, "reason": "agreed with the bank", "actor": "test"}
         set_policy(conn, PROGRAM, "EUR", **how, now=desk.clock.now)
     for invoice, price in zip(days.issued(desk, ["70.00", "80.00"], prefix="b", payees=2), (7000, 8000), strict=True):
@@ -223,35 +253,6 @@ def test_a_transaction_that_does_not_go_on_is_forced_by_two_people(house):
     days.through(desk)
     house.green("gita")
     assert desk.rows("select state from two_phase") == [("committed",)]
-
-
-def test_a_difference_that_a_run_found_is_looked_into_and_gone_once_the_statement_is_whole(house, monkeypatch):
-    """Reconciliation: the provider's file of the night lacked a line; it sends it whole, and the next run closes the break."""
-    desk, page = house.desk, house.who("gita")
-    house.green("gita")
-    [invoice] = days.issued(desk, ["64.20"], prefix="r", payee="payee-2")
-    desk.pay(invoice, 6420)
-    days.through(desk)
-    with monkeypatch.context() as night:
-        whole = desk.provider.statement
-        night.setattr(desk.provider, "statement", lambda first, last: without_line(whole(first, last), ",6420,"))
-        days.reconciled(desk)
-    assert house.today("gita") == "No"
-    cause = page.locator(".cause", has_text="Missing in their statement")
-    assert "63.90" in cause.inner_text()  # what the provider keeps is taken off
-    cause.get_by_role("link", name="Look into it").click()
-    assert "Ask the other side for this record by its id before anything else." in said(page)
-    do(page, "investigate", because="the night's file is a line short: asked for it anew")
-    assert page.locator("#receipt").inner_text() == "Done: investigate."
-    assert desk.rows("select state, owner from break") == [("investigating", "gita")]
-    house.reconciled("gita")
-    assert desk.rows("select state from break") == [("matched",)]
-    house.green("gita")
-
-
-def without_line(statement: bytes, amount: str) -> bytes:
-    """The same file, which lost this line."""
-    return b"".join(line for line in statement.splitlines(keepends=True) if amount.encode() not in line)
 
 
 def test_a_proof_that_lacks_a_signature_says_whose_and_how(house):
