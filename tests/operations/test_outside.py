@@ -162,6 +162,28 @@ def test_an_item_at_which_a_step_fails_is_put_back_alone(errands, clock, step):
     assert rows(errands, "attempt, last_error, lease_owner")[2] == (1, "ValueError: a bad errand", None)
 
 
+def test_an_item_at_which_a_step_fails_when_it_is_anothers_by_now_is_left_to_that_one(errands, clock):
+    """Such as one whose transaction the database ended while its worker was frozen."""
+
+    def outside(item):
+        if item == "e3":
+            with errands.transaction() as conn:
+                conn.execute("update errand set fence = fence + 1, lease_owner = 'b' where id = 'e3'")
+        return "done"
+
+    station = Calls(outside)
+    plain = station.store
+
+    def store(conn, one, item, outcome, now):
+        if one.id == "e3":
+            raise ValueError("the connection is gone")
+        plain(conn, one, item, outcome, now)
+
+    station.store = store
+    assert run_outside(Runner(errands, clock, "a"), station) == Tally(handled=4, stale=1)
+    assert rows(errands, "attempt, last_error, lease_owner")[2] == (0, None, "b")
+
+
 def test_what_is_announced_and_comes_back_at_the_same_moment_shares_a_transaction(errands, clock, monkeypatch):
     all_there = threading.Barrier(5)
     together, points, sets = threading.Barrier(5), [], []

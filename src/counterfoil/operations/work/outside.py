@@ -290,10 +290,9 @@ def _renew(runner: Runner, queue: Queue, claims: Sequence[Claim]) -> None:
 
 def _record(runner: Runner, station: Station[Item, Outcome], ready: Sequence[_Done]) -> Tally:
     broken = [one for one in ready if one.error is not None]
-    for one in broken:
-        _put_aside(runner, station, one, one.error or "")
+    theirs = sum(not _put_aside(runner, station, one, one.error or "") for one in broken)
     called = [one for one in ready if one.called and one.error is None]
-    tally = Tally(failed=len(broken), stale=sum(one.lost for one in ready))
+    tally = Tally(failed=len(broken) - theirs, stale=theirs + sum(one.lost for one in ready))
     if not called:
         return tally
     try:
@@ -327,8 +326,7 @@ def _record_alone(runner: Runner, station: Station[Item, Outcome], one: _Done) -
         raise
     except Exception as error:  # noqa: BLE001 - one item must not stop the others
         _log.exception("item could not be recorded", queue=station.queue.name, subject_id=one.one.id)
-        _put_aside(runner, station, one, f"{type(error).__name__}: {error}")
-        return Tally(failed=1)
+        return Tally(failed=1) if _put_aside(runner, station, one, f"{type(error).__name__}: {error}") else Tally(stale=1)
 
 
 def _record_set(runner: Runner, station: Station[Item, Outcome], called: Sequence[_Done]) -> Tally:
@@ -350,10 +348,12 @@ def _record_set(runner: Runner, station: Station[Item, Outcome], called: Sequenc
     return Tally(handled=len(done), stale=len(called) - len(done))
 
 
-def _put_aside(runner: Runner, station: Station[Item, Outcome], one: _Done, said: str) -> None:
+def _put_aside(runner: Runner, station: Station[Item, Outcome], one: _Done, said: str) -> bool:
+    """False when it is another's by now, who froze in the middle of a transaction say: the database ended that, and the others went on."""
     try:
-        station.failed(runner, one.one, said)
+        return station.failed(runner, one.one, said)
     except DatabaseAway:
         raise
     except Exception:  # noqa: BLE001 - its lease runs out, and it is taken up again
         _log.exception("item could not be put aside", queue=station.queue.name, subject_id=one.one.id)
+        return True

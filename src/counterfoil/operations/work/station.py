@@ -124,14 +124,19 @@ class Station(ABC, Generic[Item, Outcome]):
     def late(self, conn: Connection[Any], one: Claim, item: Item, outcome: Outcome, now: datetime) -> None:
         """What came back for a claim that is not ours any more; unless a station makes something of it, nothing."""
 
-    def failed(self, runner: Runner, one: Claim, said: str) -> None:
-        """An item of ours failed: put it aside."""
-        release(runner, self.queue, one)
+    def failed(self, runner: Runner, one: Claim, said: str) -> bool:
+        """An item failed: put it aside if it is still ours. False when it is not: whoever has it now must not be told of our failure, nor
+        wait for the ladder because of it."""
+        if not release(runner, self.queue, one):
+            return False
         set_aside(runner, self.queue, one.id, said, self.park)
+        return True
 
 
-def release(runner: Runner, queue: Queue, one: Claim) -> None:
-    """End our lease on a row that is still ours, so that it can be taken again, by us or another."""
+def release(runner: Runner, queue: Queue, one: Claim) -> bool:
+    """End our lease on a row that is still ours, so that it can be taken again, by us or another; was it?"""
     with runner.database.transaction() as conn:
-        if still_ours(conn, queue, [one]):
+        ours = bool(still_ours(conn, queue, [one]))
+        if ours:
             give_back(conn, queue, one, due_at=runner.clock(conn), why=None)
+    return ours

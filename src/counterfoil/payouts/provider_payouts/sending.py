@@ -240,11 +240,12 @@ class Sending(Station[SendRequest, Answer]):
         """Our lease was lost: its call is closed by it, and what the provider accepted is a fact like any other."""
         apply_answers(conn, calls_by_id(conn, [item.call_id]), self._providers, self._silent_after, now)
 
-    def failed(self, runner: Runner, one: Claim, said: str) -> None:
-        """Our own step failed. Nothing announced: back by the ladder. Announced: unknown, and the provider is asked."""
+    def failed(self, runner: Runner, one: Claim, said: str) -> bool:
+        """Our own step failed. Nothing announced: back by the ladder. Announced: unknown, and the provider is asked. False where the claim
+        is another's."""
         with runner.database.transaction() as conn:
             if not still_ours(conn, SENDING, [one]):
-                return
+                return False
             now = runner.clock(conn)
             if any(call.fence == one.fence for call in calls_of(conn, [one.id])):
                 self._carry_out(conn, one, ("lose",), why=said, again=delay_before(1, one.id), now=now)
@@ -252,6 +253,7 @@ class Sending(Station[SendRequest, Answer]):
                 again = delay_before(one.attempt + 1, one.id)
                 self._carry_out(conn, one, ("requeue",), why=said, again=again, now=now)
             self._told(conn, one, said, now)
+        return True
 
     def _back(self, conn: Connection[Any], one: Claim, *, why: str, again: timedelta, now: datetime) -> None:
         """Back into the queue without a step on the ladder: it is held back, it did not fail."""
