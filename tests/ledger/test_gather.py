@@ -227,9 +227,10 @@ def slow_commits(database: Database, body: str) -> None:
 
 
 def queue_at_the_lock(database: Database) -> int:
-    """How many wait for a program's lock."""
+    """How many wait for a program's lock, in this database: others are tested on the same server."""
+    here = "(select oid from pg_database where datname = current_database())"
     with psycopg.connect(database.url) as conn:
-        row = conn.execute("select count(*) from pg_locks where locktype = 'advisory' and not granted").fetchone()
+        row = conn.execute(f"select count(*) from pg_locks where locktype = 'advisory' and not granted and database = {here}").fetchone()
     return int(row[0]) if row else 0
 
 

@@ -34,6 +34,7 @@ from tests.payouts.test_escrow_chargebacks import (  # noqa: F401 - the fixtures
 )
 from tests.settlement.escrow.test_escrow_work import opened, row
 from tests.settlement.escrow.vault import hand
+from tests.waiting import WAITS
 
 ANN = CustomerPurse("main", "ann", "EUR")
 
@@ -198,7 +199,7 @@ class Late(threading.Thread):
         super().__init__()
         self.desk, self.act, self.told = desk, act, "nothing was refused"
         self.start()
-        while self.is_alive() and not desk.rows("select from pg_locks where not granted"):
+        while self.is_alive() and not desk.rows(WAITS):
             self.join(0.02)
         assert self.is_alive(), f"it waits for whoever was first, but: {self.told}"
 

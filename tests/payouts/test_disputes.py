@@ -22,6 +22,7 @@ from tests.builders import Desk, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid, refund, states
 from tests.settlement.escrow.vault import an_escrow, hand
 from tests.simulators import spawn_simulator
+from tests.waiting import WAITS
 
 ANNA, BEN = (Caller("", name, "operator+approver", principal_id=f"prn_{name}") for name in ("anna", "ben"))
 
@@ -306,7 +307,7 @@ def test_a_refund_waits_for_a_tranche_before_it_locks_what_its_release_locks_nex
 def waits_for_a_lock(desk: Desk) -> None:
     """Until somebody waits for a lock that somebody else has."""
     for _ in range(400):
-        if desk.rows("select count(*) from pg_locks where not granted and pid <> pg_backend_pid()") != [(0,)]:
+        if desk.rows(WAITS):
             return
         time.sleep(0.01)
     raise AssertionError("nobody waited")
