@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from counterfoil.cli.core import commands as tree
-from counterfoil.dashboard.pages import action_required
+from counterfoil.dashboard.today import action_required
 from counterfoil.wiring import NOUNS
 
 TEMPLATES = Path(action_required.__file__).parents[1] / "templates"
