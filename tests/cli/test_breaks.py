@@ -55,7 +55,7 @@ def test_the_other_verbs(cli: Cli, ids: list[str]):
         (("write-off", ids[1], "--reason", "small"), "waits for a second person"),
         (("withdraw", ids[1], "--reason", "not so small"), "investigating"),
         (("assign", ids[1], "olga"), "its new owner"),
-        (("comment", ids[1], "asked them"), "Comment 3"),
+        (("comment", ids[1], "asked them"), "The comment is kept"),
         (("mark-duplicate", ids[1], "--duplicate-of", ids[0], "--reason", "of the other"), "duplicate"),
         (("limit", "EUR"), "10.00 EUR"),
         (("limit", "EUR", "50.00", "--reason", "the board"), "It takes two people"),
