@@ -1,5 +1,5 @@
 """A server of the library that stops the moment it is told to: its own looks for that ten times a second, and waits as long once more,
-which two thousand tests would spend in turn.
+which every test with a server would spend.
 """
 
 from __future__ import annotations

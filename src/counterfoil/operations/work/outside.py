@@ -349,7 +349,8 @@ def _record_set(runner: Runner, station: Station[Item, Outcome], called: Sequenc
 
 
 def _put_aside(runner: Runner, station: Station[Item, Outcome], one: _Done, said: str) -> bool:
-    """False when it is another's by now, who froze in the middle of a transaction say: the database ended that, and the others went on."""
+    """False when it is another's by now: say, this worker froze in the middle of a transaction, the database ended that, and the others
+    went on."""
     try:
         return station.failed(runner, one.one, said)
     except DatabaseAway:
