@@ -161,9 +161,19 @@ def test_moments_with_nobody_there_are_counted_and_shown_as_overdue(house: House
     later = at(TODAY + timedelta(days=3), 5)
     with house.database.transaction() as conn:
         [due] = schedules(conn, {"full": DAILY}, now=later)
-        assert due.overdue_s == 3 * 3600
+        assert due.overdue_s == (2 * 24 + 3) * 3600
         slot = take_slot(conn, "full", DAILY, by="a", now=later)
     assert slot.skipped == 2
+
+
+@pytest.mark.parametrize(("cron", "waiting_s"), [("0 * * * *", 2 * 3600 + 60), ("* * * * *", 3 * 3600)])
+def test_a_schedule_that_nobody_takes_stays_overdue_also_just_after_each_new_moment(house: House, cron, waiting_s):
+    began = at(TODAY, 2) + timedelta(minutes=1)
+    with house.database.transaction() as conn:
+        take_slot(conn, "recent", cron, by="a", now=began)
+    with house.database.transaction() as conn:
+        [due] = schedules(conn, {"recent": cron}, now=began + timedelta(hours=3))
+    assert due.overdue_s == pytest.approx(waiting_s, abs=60)
 
 
 @pytest.mark.parametrize("text", ["", "every day", "61 2 * * *", "0 2 * *", "0 0 2 * * *", "@daily"])

@@ -59,7 +59,7 @@ class ScheduleState(NamedTuple):
     taken_by: str | None
     skipped: int | None
     next_at: datetime
-    overdue_s: int | None  # how long a moment that is past has been waiting for somebody
+    overdue_s: int | None  # how long the first moment that nobody took has been waiting, when that is more than five minutes
     late_s: int | None  # how late the last one was taken, when that was more than five minutes
 
 
@@ -190,8 +190,8 @@ def schedules(conn: Connection[Any], crons: Mapping[str, str], *, now: datetime)
 
 def _due(cron: str, row: tuple[Any, ...], now: datetime) -> ScheduleState:
     name, since, slot_at, taken_at, taken_by, skipped = row
-    waits = before(cron, now)
-    overdue = waits > max(since, slot_at or since) and now - waits > LATE_AFTER
+    # from the first moment that nobody took, not from the last: where nobody comes, each new one would look in time again
+    waits = now - after(cron, max(since, slot_at or since))
     late = taken_at - slot_at if taken_at and slot_at else timedelta()
     return ScheduleState(
         name,
@@ -202,7 +202,7 @@ def _due(cron: str, row: tuple[Any, ...], now: datetime) -> ScheduleState:
         taken_by,
         skipped,
         after(cron, now),
-        overdue_s=int((now - waits).total_seconds()) if overdue else None,
+        overdue_s=int(waits.total_seconds()) if waits > LATE_AFTER else None,
         late_s=int(late.total_seconds()) if late > LATE_AFTER else None,
     )
 

@@ -134,7 +134,9 @@ class ScheduleView(ViewModel):
     """A schedule: when it was last due, who took that moment, and whether one waits for somebody."""
 
     skipped: int | None = Field(description="Moments before that which nobody took.")
-    overdue_s: int | None = Field(description="For how long a moment has been waiting; null when none does.")
+    overdue_s: int | None = Field(
+        description="For how long the first moment that nobody took has been waiting; null when that is five minutes or less."
+    )
     late_s: int | None = Field(description="How late the last one was taken; null when it was in time.")
 
 
