@@ -102,6 +102,27 @@ def test_a_recent_run_finds_a_total_that_is_not_the_balance_of_the_last_posting(
     assert (found.subject, found.program_id, found.severity) == ("clearing:x", "main", "critical")
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "update account set debits = debits + 1 where name = 'clearing:x' and book_id = 1",
+        "delete from posting p using account a where a.name = 'clearing:x' and a.book_id = 1 and p.debit = a.id and p.seq = a.last_seq",
+    ],
+    ids=["a total is raised", "the last posting is taken out"],
+)
+def test_a_recent_run_finds_the_last_posting_also_where_the_clock_was_set_back_since_and_a_segment_begun(watch: Watch, fault: str) -> None:
+    watch.run()
+    watch.post("new")
+    watch.post("newer")
+    watch.past_the_rules("insert into program_segment (program_id, segment, first_seq, postings) values ('main', 1, 1, 1)")
+    watch.now()
+    watch.run("recent")
+    assert watch.alerts("ACCOUNT_BALANCE_DRIFT") == []
+    watch.past_the_rules(fault)
+    watch.run("recent")
+    assert "clearing:x" in {one.subject for one in watch.alerts("ACCOUNT_BALANCE_DRIFT")}
+
+
 def test_a_span_with_more_than_can_be_asked_at_once_is_asked_in_parts(watch: Watch) -> None:
     reached = watch.now()
     for number in range(7):

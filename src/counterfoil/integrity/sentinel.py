@@ -91,12 +91,14 @@ class Sentinel:
 
     def _asked(self) -> Iterator[tuple[Invariant, CheckReply]]:
         """Every check with its answer, in their order. Two invariants are asked side by side, since some wait for the database and some for
-        this process; monitors after them, one by one: the last looks at what the others answered."""
+        this process, and those of this process first: they take longest. Monitors after them, one by one: the last looks at what the others
+        answered."""
         lasting = [check for check in self.checks if not check.monitor]
         with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="sentinel") as askers:
-            asked = [askers.submit(self._ask, check, None) for check in lasting]
+            begun = sorted(lasting, key=lambda check: isinstance(check.offenders, str))
+            asked = {check.code: askers.submit(self._ask, check, None) for check in begun}
             try:
-                yield from ((check, one.result()) for check, one in zip(lasting, asked, strict=True))
+                yield from ((check, asked[check.code].result()) for check in lasting)
             finally:
                 askers.shutdown(wait=False, cancel_futures=True)  # only where we end early is anything left
         yield from ((check, self._ask(check, None)) for check in self.checks if check.monitor)
