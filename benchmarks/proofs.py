@@ -1,7 +1,8 @@
 """Entries per second through the log and a proof: `python -m benchmarks.proofs [--quick]`.
 
 Journals of one line each, fsync on: numbered by the sequencer, exported as a package, verified by the command and by the package's own
-verify.py (standard library only). Beside that, how much slower single posts become while a sequencer follows them.
+verify.py (standard library only). Beside that, how much slower single posts become while a sequencer follows them, and how long it takes
+to show that a record is in a log of 10,000,000 (quick: 100,000).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import harness
+from benchmarks import harness, proof_inclusion
 from counterfoil.base.edge import Database, entropy, make_id, now
 from counterfoil.base.encryption.keys import EncryptionKeys, parse_keys
 from counterfoil.base.money import Asset
@@ -139,7 +140,8 @@ def main() -> None:
     """Measure, print a table, and one JSON object last."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="20,000 entries instead of a million")
-    entries = 20_000 if parser.parse_args().quick else 1_000_000
+    quick = parser.parse_args().quick
+    entries, leaves = (20_000, 100_000) if quick else (1_000_000, 10_000_000)
     start = now()
     with harness.private_server() as server, tempfile.TemporaryDirectory(prefix="counterfoil-bench-") as folder:
         print(harness.machine(server))
@@ -154,6 +156,10 @@ def main() -> None:
             trusted = trusted_keys(conn, 2)
         ours, theirs = verified(path, trusted)
         database.close()
+        memory = harness.memory_mb()
+        large = Database(harness.fresh_database(server, "inclusion"), keys=keys).open()
+        included = proof_inclusion.measured(large, leaves)
+        large.close()
         result = {
             "entries": entries,
             "package_mb": path.stat().st_size / 1e6,
@@ -162,7 +168,8 @@ def main() -> None:
             "verify_per_s": entries / ours,
             "stdlib_verify_per_s": entries / theirs,
             "post_slowdown": lost,
-            "memory_mb": harness.memory_mb(),
+            "memory_mb": memory,
+            **included,
         }
         harness.table(["what", "figure"], [[name, f"{value:,.2f}"] for name, value in result.items()])
         harness.last_line(result)
