@@ -122,7 +122,7 @@ def test_a_backup_that_is_too_old_is_found(apart: Callable[..., Backups]) -> Non
     assert made.snapshot_at is not None
     assert found(made.snapshot_at + timedelta(hours=47)) == []
     [late] = found(made.snapshot_at + timedelta(hours=49))
-    assert (late.snapshot_at, late.limit) == (made.snapshot_at, timedelta(days=2))
+    assert (late.snapshot_at, late.due_at) == (made.snapshot_at, made.snapshot_at + timedelta(days=2))
     bad = apart(keys=lambda: BackupKeys([]))
     with pytest.raises(BackupKeysUnset):
         bad.make(actor="t")

@@ -10,20 +10,20 @@ from psycopg import Connection
 
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.migrations.runner import began_at
-from counterfoil.reconciliation.runs.schedule import after, before
+from counterfoil.reconciliation.runs.schedule import given_up_at
 
 SCHEDULE: Final = "backup"
-INTERVALS_MAX: Final = 2
-DAY: Final = timedelta(days=1)
+AGE_MIN: Final = timedelta(hours=2)  # also where a backup is wanted each minute
+AGE_UNSET: Final = timedelta(days=2)
 WAL_AGE_MAX: Final = timedelta(minutes=15)
 
 
 class BackupTooOld(NamedTuple):
-    """The newest backup is too old, or there is none."""
+    """The newest backup is too old, or there is none: by `due_at` there should have been another."""
 
     what: str
     snapshot_at: datetime | None
-    limit: timedelta
+    due_at: datetime
 
 
 class WalBehind(NamedTuple):
@@ -35,7 +35,8 @@ class WalBehind(NamedTuple):
 
 
 def _overdue(conn: Connection[Any], now: datetime) -> Sequence[BackupTooOld]:
-    """Nothing was backed up within twice the schedule's interval, or two days without one; a new installation has that time, too."""
+    """Two moments of the schedule passed and nothing was backed up, two hours at least, or two days without one; a new installation has
+    that time, too."""
     row = conn.execute(
         """select (select max(snapshot_at) from backup where state = 'kept'),
                   (select cron from reconciliation_schedule where name = %s and cron <> '')""",
@@ -44,11 +45,11 @@ def _overdue(conn: Connection[Any], now: datetime) -> Sequence[BackupTooOld]:
     assert row is not None
     newest, cron = row
     began = began_at(conn)
-    interval = max(after(cron, now) - before(cron, now), timedelta(hours=1)) if cron else DAY
-    limit = INTERVALS_MAX * interval
-    if began is None or now - max(began, newest or began) <= limit:
+    if began is None:
         return []
-    return [BackupTooOld("newest backup", newest, limit)]
+    last = max(began, newest or began)
+    due_at = max(given_up_at(cron, last), last + AGE_MIN) if cron else last + AGE_UNSET
+    return [BackupTooOld("newest backup", newest, due_at)] if now > due_at else []
 
 
 def _behind(conn: Connection[Any], now: datetime) -> Sequence[WalBehind]:
@@ -66,7 +67,7 @@ def _behind(conn: Connection[Any], now: datetime) -> Sequence[WalBehind]:
 MONITORS: Final = (
     Invariant(
         "BACKUP_OVERDUE",
-        "Is the newest backup younger than twice the interval of its schedule?",
+        "Was a backup kept before two moments of its schedule passed?",
         _overdue,
         "warning",
         "What happened since could not be restored: every payment of that time would have to be put together from the providers' records.",

@@ -15,7 +15,7 @@ from counterfoil.integrity.standing import MONITORS as STANDING_MONITORS
 from counterfoil.operations.work.queries import BACKLOG_ABOVE, SLOW_FROM, queue_depths
 from counterfoil.operations.work.runner import Queue
 from counterfoil.reconciliation.reach import due_sources
-from counterfoil.reconciliation.runs.schedule import WISH_COUNTS, after, before
+from counterfoil.reconciliation.runs.schedule import WISH_COUNTS, after, given_up_at
 
 SOURCE_LIMIT: Final = timedelta(hours=48)
 INTERVALS_MAX: Final = 2
@@ -32,12 +32,12 @@ class Backlog(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """A schedule whose last completed run is too long ago."""
+    """A schedule that nobody completed since `due_at`, its first moment after the last completed run."""
 
     schedule: str
     cron: str
     completed_at: datetime | None
-    interval: timedelta
+    due_at: datetime
 
 
 class Stale(NamedTuple):
@@ -74,7 +74,7 @@ def monitors(queues: Sequence[Queue]) -> tuple[Invariant, ...]:
 
 
 def _missed(conn: Connection[Any], now: datetime) -> Sequence[Missed]:
-    """Schedules that nobody completed within twice their interval. One that came to be known just now has that time, too."""
+    """Schedules of which two moments passed and nobody completed one. One that came to be known just now has that time, too."""
     rows = conn.execute(
         """select s.name, s.cron, s.since,
                   case s.name when 'sentinel-full' then (select max(finished_at) from sentinel_run
@@ -84,14 +84,14 @@ def _missed(conn: Connection[Any], now: datetime) -> Sequence[Missed]:
            from reconciliation_schedule s where s.cron <> '' order by s.name"""
     ).fetchall()
     found = [
-        Missed("monitors", f"every {every.total_seconds():g} s", asked_at, every)
+        Missed("monitors", f"every {every.total_seconds():g} s", asked_at, asked_at + every)
         for asked_at, every in conn.execute("select asked_at, make_interval(secs => every_s) from monitor_round").fetchall()
         if now - asked_at > INTERVALS_MAX * max(every, ROUND_MIN)
     ]
     for name, cron, since, completed in rows:
-        interval = after(cron, now) - before(cron, now)
-        if now - max(since, completed or since) > INTERVALS_MAX * interval:
-            found.append(Missed(name, cron, completed, interval))
+        last = max(since, completed or since)
+        if now > given_up_at(cron, last):
+            found.append(Missed(name, cron, completed, after(cron, last)))
     return found
 
 
@@ -155,7 +155,7 @@ _STALE_SOURCE: Final = Invariant(
 )
 _JOB_NOT_RUN: Final = Invariant(
     "JOB_NOT_RUN",
-    "Was every schedule completed within twice its interval?",
+    "Was every schedule completed before two of its moments passed?",
     _missed,
     "critical",
     "Nobody looked when somebody should have.",

@@ -16,7 +16,7 @@ from counterfoil.base.edge import make_id
 from counterfoil.base.problems import InvalidInput
 from counterfoil.reconciliation.runs.continuous import RunPlan, reconcile_all, reconcile_one, sources_in_use
 from counterfoil.reconciliation.runs.rows import bury, last_successes, list_runs
-from counterfoil.reconciliation.runs.schedule import schedules, take_slot, valid_cron
+from counterfoil.reconciliation.runs.schedule import given_up_at, schedules, take_slot, valid_cron
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, House, at
 
 DAILY = "0 2 * * *"
@@ -174,6 +174,21 @@ def test_a_schedule_that_nobody_takes_stays_overdue_also_just_after_each_new_mom
     with house.database.transaction() as conn:
         [due] = schedules(conn, {"recent": cron}, now=began + timedelta(hours=3))
     assert due.overdue_s == pytest.approx(waiting_s, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("cron", "completed", "given_up"),
+    [
+        ("0 2 * * *", "2026-03-02 02:01", "2026-03-04 02:05"),
+        ("0 9 * * 1-5", "2026-03-06 09:01", "2026-03-10 09:05"),  # a Friday: Monday is the first moment, Tuesday the second
+        ("0 9,10 * * *", "2026-03-02 10:01", "2026-03-03 10:05"),
+        ("0 2 1 * *", "2026-01-01 02:01", "2026-03-01 02:05"),  # 31 days, then 28
+        ("0 2 29 2 *", "2024-02-29 02:01", "2032-02-29 02:05"),
+        ("*/10 * * * *", "2026-12-31 23:50:30", "2027-01-01 00:15"),
+    ],
+)
+def test_a_schedule_is_given_up_when_two_moments_passed_however_far_apart_they_are(cron, completed, given_up):
+    assert given_up_at(cron, datetime.fromisoformat(f"{completed}+00:00")) == datetime.fromisoformat(f"{given_up}+00:00")
 
 
 @pytest.mark.parametrize("text", ["", "every day", "61 2 * * *", "0 2 * *", "0 0 2 * * *", "@daily"])

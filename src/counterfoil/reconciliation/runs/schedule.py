@@ -207,6 +207,14 @@ def _due(cron: str, row: tuple[Any, ...], now: datetime) -> ScheduleState:
     )
 
 
+def given_up_at(cron: str, completed_at: datetime) -> datetime:
+    """When a schedule that was completed last at `completed_at` counts as not run: a second moment has passed, and five minutes.
+
+    Not a multiple of the time between two moments: on working days alone, or on the 1st of a month, that is another each time.
+    """
+    return after(cron, after(cron, completed_at)) + LATE_AFTER
+
+
 def before(cron: str, now: datetime) -> datetime:
     """The last moment of a cron expression (UTC) at or before `now`."""
     found: datetime = croniter(cron, now.astimezone(UTC) + timedelta(microseconds=1)).get_prev(datetime)
