@@ -24,6 +24,7 @@ from counterfoil.payouts.batches.machine import (
     BatchNotNow,
     PayoutInBatch,
 )
+from counterfoil.payouts.batches.noun import BATCH_NOUN
 from counterfoil.payouts.payouts.by_hand import cancel_payout, retry_payout
 from tests.payouts.batches.till import ASSET, NOW, PROGRAM, Till
 from tests.people import log_in_as
@@ -225,6 +226,34 @@ def test_of_a_batch_whose_lines_were_changed_in_the_database_nothing_is_paid_at_
     assert (till.basis(first), till.basis(second)) == ([], [])
     assert "not those that were approved" in (till.payout(first)[1] or "")
     assert till.events("payout_batch_altered") == 1
+
+
+def test_what_the_refusal_of_an_altered_batch_advises_is_possible_and_its_payouts_are_gathered_anew(till):
+    first, second = waiting(till, 300, 400)
+    altered = "update payout_batch_line set amount = amount + 1 where payout_id = %s"
+    batch = till.approved_batch()
+    past_the_triggers(till, altered, [second])
+    assert refusals(till, batch)["execute"] == "its lines are not those that were frozen"
+    assert refusals(till, batch)["cancel"] is None
+    assert deciding.cancel_batch(till.conn, batch, reason="altered", by=till.theo, now=till.now) == "cancelled"
+    till.tick(hours=25)
+    till.tend()
+    assert till.batch(batch).state == "cancelled", "there is no approval any more that could be over"
+    again = till.approved_batch()
+    assert [one.payout_id for one in lines_of(till.conn, again)] == [first, second]
+    till.execute(again)
+    past_the_triggers(till, altered, [second])
+    till.reserve()
+    assert refusals(till, again)["cancel"] == "it is executing"
+    assert executing.stop_batch(till.conn, again, reason="altered", by=till.theo, now=till.now) == "partially_executed"
+    assert executing.close_batch(till.conn, again, reason="altered", by=till.theo, now=till.now) == "closed"
+    assert [one.payout_id for one in lines_of(till.conn, till.gather())] == [first, second]
+
+
+def refusals(till: Till, batch: str) -> dict[str, str | None]:
+    """Why each verb cannot be said of a batch now."""
+    assert BATCH_NOUN.refusals is not None
+    return dict(BATCH_NOUN.refusals(till.conn, batch, till.now))
 
 
 def test_a_line_whose_amount_changed_leaves_and_the_others_are_paid(till):

@@ -151,6 +151,11 @@ class LockedBatch(NamedTuple):
     by_rule: bool
     approved_at: datetime | None
 
+    @property
+    def altered(self) -> bool:
+        """It was frozen, and its lines are others now."""
+        return self.sha256 is not None and bytes(self.sha256) != bytes(self.digest)
+
 
 def lock_batch(conn: Connection[Any], batch_id: str) -> LockedBatch:
     """One batch, locked until the end of the transaction. Raises NotFound."""

@@ -52,7 +52,7 @@ def approve_batch(conn: Connection[Any], batch_id: str, *, by: Caller, now: date
     refuse_unless_logged_in(conn, by, now=now)
     if _is_maker(conn, batch_id, by):
         raise BatchMakerApproves(batch=batch_id, person=by.name)
-    if one.sha256 is None or bytes(one.sha256) != bytes(one.digest):
+    if one.altered:
         raise BatchAltered(batch=batch_id)
     policy = policies_of(conn, one.program_id).get(one.asset)
     needed = max(one.approvers, policy.approvers_for(one.amount) if policy else 1)
@@ -74,7 +74,7 @@ def reject_batch(conn: Connection[Any], batch_id: str, *, reason: str, by: Calle
 
 
 def cancel_batch(conn: Connection[Any], batch_id: str, *, reason: str, by: Caller, now: datetime) -> str:
-    """Give it up before it is approved. Raises BatchNotNow."""
+    """Give it up before it is executed. Raises BatchNotNow."""
     one = _in_state(conn, batch_id, *PAYOUT_BATCH.before("cancel"))
     return _given_up(conn, batch_id, one.state, "cancel", reason, by, now)
 
@@ -134,6 +134,7 @@ def _given_up(conn: Connection[Any], batch_id: str, state: str, verb: str, reaso
         """update payout_batch_line set live = false, left_at = %s, left_why = %s where batch_id = %s and live""",
         [now, f"its batch was given up: {reason}", batch_id],
     )
+    conn.execute("update payout_batch set due_at = null where id = %s", [batch_id])  # an approval would be looked at when it is over
     return take_step(conn, PAYOUT_BATCH, batch_id, state, verb, actor=by.actor, at=now, reason=reason)
 
 

@@ -40,7 +40,7 @@ def execute_batch(conn: Connection[Any], batch_id: str, *, by: Caller, now: date
     """Begin to pay it. Raises BatchNotNow when its approval is over or not enough by now, or its treasury does not cover it;
     BatchAltered when its lines are not those that were approved."""
     one = lock_batch(conn, batch_id)
-    if one.state == "approved" and bytes(one.sha256 or b"") != bytes(one.digest):
+    if one.state == "approved" and one.altered:
         raise BatchAltered(batch=batch_id)
     why = why_not_execute(conn, one, now)
     if why is not None:

@@ -30,6 +30,7 @@ PAYOUT_BATCH: Final = Machine(
         ("approved", "execute"): "executing",
         ("approved", "expire"): "pending_approval",
         ("approved", "take_back"): "pending_approval",
+        ("approved", "cancel"): "cancelled",
         ("executing", "finish"): "executed",
         ("executing", "fall_short"): "partially_executed",
         ("executing", "stop"): "partially_executed",
@@ -70,7 +71,10 @@ class BatchFrozen(Problem):
 class BatchAltered(Problem):
     """The lines of the batch are not those that were frozen, or approved: nothing of it is paid."""
 
-    todo = "Find out who changed the rows of this batch. Cancel it, and gather a new one."
+    todo = (
+        "Find out who changed the rows of this batch. Cancel it, and gather a new one. If it is being executed, stop it, and close it "
+        "once nothing of it is under way."
+    )
 
 
 class BatchMakerApproves(SamePerson, kind="forbidden"):

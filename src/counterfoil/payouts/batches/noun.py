@@ -95,9 +95,11 @@ def _refusals(conn: Connection[Any], batch_id: str, now: datetime) -> Mapping[st
     told = {verb.name: None if words.get(verb.name, verb.name) in allowed else f"it is {one.state.replace('_', ' ')}" for verb in VERBS}
     for verb in ("add", "remove"):
         told[verb] = None if one.state == "draft" else f"it is {one.state.replace('_', ' ')}: only a draft is changed"
+    altered = "its lines are not those that were frozen" if one.altered else None
     return {
         **told,
-        "execute": executing.why_not_execute(conn, one, now),
+        "approve": told["approve"] or altered,
+        "execute": altered or executing.why_not_execute(conn, one, now),
         "close": executing.why_not_close(conn, one),
         "submit": told["submit"] or (None if one.amount else "it has no lines"),
     }
@@ -170,7 +172,7 @@ VERBS: Final = (
         "Close a batch that was paid in part: what failed or left it is free for another one.",
         do=_close,
     ),
-    Verb("cancel", OPERATE, "Cancel", "Give it up before it is approved. Its payouts can be gathered anew.", do=_cancel),
+    Verb("cancel", OPERATE, "Cancel", "Give it up before it is executed. Its payouts can be gathered anew.", do=_cancel),
 )
 BATCH_NOUN: Final = Noun(
     "batch",
