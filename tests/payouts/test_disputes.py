@@ -16,7 +16,8 @@ from counterfoil.operations.access.access import Caller
 from counterfoil.operations.verbs import VerbCall, say
 from counterfoil.payouts.disputes import disputes, evidence
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
-from counterfoil.payouts.refunds.refunds import UnderDispute
+from counterfoil.payouts.refunds.noun import REFUND_NOUN
+from counterfoil.payouts.refunds.refunds import UnderDispute, execute_refund
 from counterfoil.settlement.escrow.moving import release_escrow
 from tests.builders import Desk, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid, refund, states
@@ -149,6 +150,34 @@ def test_no_refund_and_no_second_dispute_while_one_is_open(desk: Desk):
         refund(desk, invoice, 1_00)
     with pytest.raises(UnderDispute):
         opened(desk, invoice)
+
+
+def test_a_refund_that_is_owed_already_waits_for_the_ruling_and_says_so(desk: Desk):
+    invoice = paid(desk)
+    owed = refund(desk, invoice, 10_00)
+
+    def pay() -> str:
+        with desk.database.transaction() as conn:
+            return execute_refund(conn, owed.id, provider="bank", reference="B-1", known=set(), actor="t", now=desk.clock.now)
+
+    def why_not() -> str | None:
+        assert REFUND_NOUN.refusals is not None
+        with desk.database.transaction() as conn:
+            return REFUND_NOUN.refusals(conn, owed.id, desk.clock.now)["execute"]
+
+    assert why_not() is None
+    dispute = opened(desk, invoice)
+    assert why_not() == f"dispute {dispute} is open, until it is decided"
+    with pytest.raises(UnderDispute) as refused:
+        pay()
+    assert refused.value.facts["dispute"] == dispute
+    decided(desk, dispute, "customer_win")
+    with pytest.raises(UnderDispute):
+        pay()
+    effect(desk)
+    assert desk.rows("select amount, state from refund order by id") == [(10_00, "owed"), (90_00, "owed")], "it is cut at what was left"
+    assert (why_not(), pay(), why_not()) == (None, "executed", "it is executed")
+    desk.still_true()
 
 
 def test_no_party_decides_and_an_appeal_is_once_and_for_somebody_else(desk: Desk):

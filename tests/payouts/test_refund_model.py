@@ -89,8 +89,8 @@ def life_of(desk: Desk) -> type[RuleBasedStateMachine]:
             ref = make_id("cbk")
             if amount > GROSS - self.gone:
                 return  # what the customer owes then is tried elsewhere
-            if self.open and desk.rows("select id from refund where invoice_id = %s and state = 'owed'", self.invoice):
-                return  # a refund that waits for the first bank's word: the second takes the same money, which is tried elsewhere
+            if self.contested and desk.rows("select id from refund where invoice_id = %s and state = 'owed'", self.invoice):
+                return  # a refund that waits for a ruling or a bank's word: this takes the same money, which is tried elsewhere
             self.told(ref, amount, "open")
             self.open[ref] = amount
             self.gone += amount
@@ -112,9 +112,9 @@ def life_of(desk: Desk) -> type[RuleBasedStateMachine]:
             desk.work("events")
 
         def paid_to_the_customer(self) -> None:
-            """So that a chargeback after it is other money, and the model need not know which refund it pays. While one is open nothing is
-            paid: the bank may take the same money."""
-            if self.open:
+            """So that a chargeback after it is other money, and the model need not know which refund it pays. While a dispute or a
+            chargeback is open nothing is paid: the bank may take the same money."""
+            if self.contested:
                 return
             with desk.database.transaction() as conn:
                 for (one,) in conn.execute("select id from refund where state = 'owed'").fetchall():

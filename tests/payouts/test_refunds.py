@@ -9,6 +9,8 @@ import pytest
 
 from counterfoil.base.edge import Database, make_id
 from counterfoil.base.problems import InvalidInput
+from counterfoil.payouts.destinations.by_hand import quarantine_destination
+from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.refunds.refunds import execute_refund, lock_invoice, refundable
 from counterfoil.settlement.treasury.treasury import TreasuryHoldsLess, TreasuryMovement, move_fees, summarize
 from tests.builders import PROGRAM, Desk, a_program
@@ -199,6 +201,25 @@ def test_a_holdback_waits_for_the_payout_of_its_settlement_and_says_so_once(desk
     desk.work("release-holdback")
     go(desk)
     assert states(desk) == [("completed", 84_00), ("completed", 10_00)]
+    desk.still_true()
+
+
+def test_the_holdback_of_a_payee_whose_destination_is_quarantined_stays_and_pays_its_refunds(desk: Desk):
+    invoice = paid(desk)
+    go(desk)
+    ((place,),) = desk.rows("select id from destination")
+    with desk.database.transaction() as conn:
+        quarantine_destination(conn, str(place), reason="a letter of its holder", actor="anna", now=desk.clock.now)
+    desk.clock.advance(days=31)
+    desk.work("release-holdback")
+    assert desk.rows("select state, last_error from holdback_tranche") == [("held", f"destination {place} of its payee is quarantined")]
+    assert refund(desk, invoice, 5_00).own_holdback == 50
+    with desk.database.transaction() as conn:
+        token = {"program_id": PROGRAM, "payee_id": "payee-1", "provider": "simulator", "token": "another account"}
+        set_destination(conn, make_id("dst"), **token, actor="anna", now=desk.clock.now)
+    desk.clock.advance(hours=1)
+    desk.work("release-holdback")
+    assert desk.rows("select state from holdback_tranche") == [("released",)], "it is paid elsewhere now"
     desk.still_true()
 
 

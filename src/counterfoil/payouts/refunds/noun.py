@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.verbs import Noun, Verb
+from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.refunds.refunds import REFUND, Refund, execute_refund, list_refunds, show_refund
 from counterfoil.settlement.payments.paying_back import noting, paid_by
+
+
+def _refusals(conn: Connection[Any], refund_id: str, _: datetime) -> Mapping[str, str | None]:
+    one = show_refund(conn, refund_id)
+    open_ones = contests_of(conn, one.invoice_id)
+    waits = open_ones[0].why if open_ones else None
+    return {"execute": waits if one.state in REFUND.before("execute") else f"it is {one.state.replace('_', ' ')}"}
+
 
 VERBS: Final = (
     Verb(
@@ -15,7 +28,7 @@ VERBS: Final = (
         OPERATE,
         "Record as paid",
         "The customer has the money, or what of it the customer's bank had not paid by a chargeback: note through whom, and under which "
-        "reference. Each reference pays one refund.",
+        "reference. Each reference pays one refund. While a dispute or a chargeback is open on its invoice it waits.",
         do=noting(execute_refund),
         done="{id} is paid to its customer.",
         reason=False,
@@ -29,6 +42,7 @@ REFUND_NOUN: Final = Noun(
     REFUND,
     VERBS,
     show_refund,
+    _refusals,
     row=Refund,
     rows=list_refunds,
     help="What goes back to customers, and from where it was taken.",

@@ -269,16 +269,15 @@ def execute_refund(
     """Record that a refund was paid to its customer, through a provider of `known` or from the bank, under their reference for it: all of
     it, or what the customer's bank has not paid by a chargeback.
 
-    Raises NotFound, InvalidInput for a provider that is not set up or a reference that paid another refund, TransitionRefused.
+    While a dispute or a chargeback is open on its invoice it waits, as everything that was paid on it does. Raises UnderDispute then;
+    NotFound, InvalidInput for a provider that is not set up or a reference that paid another refund, TransitionRefused.
     """
     one = show_refund(conn, refund_id)
     lock_invoice(conn, one.invoice_id)  # the one lock on what was paid: no refund and chargeback of the same money
     conn.execute("select from refund where id = %s for update", [refund_id])
     one = show_refund(conn, refund_id)
     state = take_step(conn, REFUND, refund_id, one.state, "execute", actor=actor, at=now)
-    charged = [each.id for each in contests_of(conn, one.invoice_id) if each.kind == "chargeback"]
-    if charged:
-        raise UnderDispute(invoice=one.invoice_id, chargeback=charged[0])
+    refuse_disputed(conn, one.invoice_id)
     reference = new_reference(conn, provider, reference, known)
     conn.execute(
         "insert into refund_execution (refund_id, provider, reference, actor, at) values (%s, %s, %s, %s, %s)",

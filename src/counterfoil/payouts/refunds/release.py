@@ -17,6 +17,7 @@ from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.verbs import Noun
 from counterfoil.operations.work.jobs import Job, of_runner_and_ids
 from counterfoil.operations.work.runner import LADDER_END, Claim, Queue, Runner, Tally, run_here
+from counterfoil.payouts.destinations.destinations import active_destinations
 from counterfoil.payouts.disputes.standing import in_dispute
 from counterfoil.payouts.machines import PAYOUT
 from counterfoil.payouts.payouts.verbs import Payout
@@ -81,6 +82,9 @@ def _kept_by(conn: Connection[Any], one: HoldbackTranche, payout: Payout | None)
     ).fetchone()
     if quarantined is not None:
         return f"payout {quarantined[0]} of its payee is in quarantine"
+    place = active_destinations(conn, one.program_id, [one.payee_id]).get(one.payee_id)
+    if place is not None and place.quarantined:  # payable, it could not be paid, and would protect no refund any more
+        return f"destination {place.id} of its payee is quarantined"
     if why := {**in_conflict(conn, [one.settlement_id]), **in_dispute(conn, [one.settlement_id])}.get(one.settlement_id):
         return why
     if payout is not None and payout.state in PAYOUT.open:
