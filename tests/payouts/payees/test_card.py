@@ -148,5 +148,5 @@ def test_every_kind_of_fact_can_be_asked_and_says_no_more_than_it_finds(conn: An
     given = {"program": "x", "payee": make_id("p"), "rows_max": 1, "no_destination": "x"}
     for kind in FACT_KINDS:
         assert conn.execute(kind.query + " limit %(rows_max)s", given).fetchall() == [], kind.name
-        kind.says.format(payee="", id="", since="", until="", amount="", number="", why="")
+        kind.says.format(payee="", id="", since="", until="", amount="", asset="", number="", why="")
     assert len({kind.name for kind in FACT_KINDS}) == len(FACT_KINDS)

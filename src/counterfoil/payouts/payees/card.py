@@ -79,7 +79,8 @@ def card_of(conn: Connection[Any], program_id: str, payee_id: str, *, now: datet
 def _line(kind: FactKind, row: tuple[Any, ...], payee_id: str, decimals: Mapping[str, int]) -> CardLine:
     fact_id, since, until, asset, amount, number, why = row
     figure = f"{format_major(amount, decimals[asset])} {asset}" if amount is not None else ""
-    said = kind.says.format(payee=payee_id, id=fact_id, since=_day(since), until=_day(until), amount=figure, number=number, why=why)
+    told = {"payee": payee_id, "id": fact_id, "since": _day(since), "until": _day(until), "amount": figure, "asset": asset}
+    said = kind.says.format(**told, number=number, why=why)
     return CardLine(kind.effect, said, kind.name, str(fact_id), since, until, asset, amount, number)
 
 

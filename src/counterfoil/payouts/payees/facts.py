@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, Literal, LiteralString, NamedTuple
 
 from counterfoil.base.machine import listed
-from counterfoil.payouts.machines import RESERVING, SENDING
+from counterfoil.payouts.machines import PAYOUT, RESERVING, SENDING
 from counterfoil.settlement.holdback import HOLDBACK
 
 Effect = Literal["paused", "smaller", "late"]
@@ -17,7 +17,7 @@ FACTS_MAX: Final = 20  # of each kind
 
 
 class FactKind(NamedTuple):
-    """`says`: the sentence, with {payee}, {id}, {since}, {until}, {amount}, {number} and {why} in it."""
+    """`says`: the sentence, with {payee}, {id}, {since}, {until}, {amount}, {asset}, {number} and {why} in it."""
 
     name: str
     effect: Effect
@@ -35,7 +35,20 @@ _LAST: Final = """from payout p left join lateral (select last_error from provid
                     and p.state"""
 _PAID_AT: Final = """select provider from destination
                      where program_id = %(program)s and payee_id = %(payee)s and ended_at is null"""
-_OPEN_CASE: Final = "where program_id = %(program)s and payee_id = %(payee)s and ended_at is null order by opened_at, id"
+_OPEN_CASE: Final = "where c.program_id = %(program)s and c.payee_id = %(payee)s and c.ended_at is null and"
+_NOT_GONE: Final = (*PAYOUT.before("cancel"), *PAYOUT.after("cancel", "return"))
+# Of the invoice of a case something is still to be paid out: it is not settled, or held back, or its payout has not gone.
+_PAID_OUT_LATER: Final = f"""(
+    exists (select from settlement s join holdback_tranche t on t.settlement_id = s.id
+            where s.invoice_id = c.invoice_id and t.state in {listed(HOLDBACK.open)})
+    or exists (select from payout p where p.invoice_id = c.invoice_id
+                 and p.state in {listed(_NOT_GONE)}
+                 and not exists (select from payout later where later.settlement_id = p.settlement_id and later.reissue > p.reissue))
+    or exists (select from settlement s where s.invoice_id = c.invoice_id and s.net > 0
+                 and not exists (select from payout p where p.settlement_id = s.id))
+    or not exists (select from settlement s where s.invoice_id = c.invoice_id)
+       and (select i.paid > coalesce(sum(r.amount), 0) from invoice i
+            left join refund r on r.invoice_id = i.id and r.state <> 'won_back' where i.id = c.invoice_id group by i.paid))"""
 _BALANCE: Final = """from account a join book b on b.id = a.book_id
                      where b.program_id = %(program)s and a.name"""
 
@@ -86,14 +99,33 @@ FACT_KINDS: Final[tuple[FactKind, ...]] = (
     FactKind(
         "disputed",
         "paused",
-        "A customer disputes {amount} of invoice {why} since {since} ({id}): its money waits for the ruling.",
-        f"select id, opened_at, appeal_until, asset, exposure, 1, invoice_id from dispute {_OPEN_CASE}",
+        "A customer disputes {amount} of invoice {why} since {since} ({id}): what is not paid out of it waits for the ruling.",
+        f"""select c.id, c.opened_at, c.appeal_until, c.asset, c.exposure, 1, c.invoice_id from dispute c
+            {_OPEN_CASE} {_PAID_OUT_LATER} order by c.opened_at, c.id""",
+    ),
+    FactKind(
+        "dispute_of_sent",
+        "paused",
+        "A customer disputes {amount} of invoice {why} since {since} ({id}), which was sent to {payee}: what {payee} is owed for anything "
+        "else in {asset} waits for the ruling.",
+        f"""select c.id, c.opened_at, c.appeal_until, c.asset, c.exposure, 1, c.invoice_id from dispute c
+            {_OPEN_CASE} exists (select from payout p join provider_payout pp on pp.payout_id = p.id join call on call.subject_id = pp.id
+                                 where p.invoice_id = c.invoice_id) order by c.opened_at, c.id""",
     ),
     FactKind(
         "charged_back",
         "paused",
-        "A customer's bank took back {amount} of invoice {why} ({id}) on {since}: what is left of it waits until that is decided.",
-        f"select id, opened_at, answer_by, asset, amount, 1, invoice_id from chargeback {_OPEN_CASE}",
+        "A customer's bank took back {amount} of invoice {why} ({id}) on {since}: what is not paid out of it waits until that is decided.",
+        f"""select c.id, c.opened_at, c.answer_by, c.asset, c.amount, 1, c.invoice_id from chargeback c
+            {_OPEN_CASE} {_PAID_OUT_LATER} order by c.opened_at, c.id""",
+    ),
+    FactKind(
+        "charged_back_whole",
+        "smaller",
+        "A customer's bank took back {amount} of invoice {why} ({id}) on {since}, of which nothing waits to be paid out; the bank "
+        "has not decided yet.",
+        f"""select c.id, c.opened_at, c.answer_by, c.asset, c.amount, 1, c.invoice_id from chargeback c
+            {_OPEN_CASE} not {_PAID_OUT_LATER} order by c.opened_at, c.id""",
     ),
     FactKind(
         "waits",

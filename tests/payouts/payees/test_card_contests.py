@@ -1,0 +1,71 @@
+"""What a payee's card says of disputes and chargebacks: what waits for them, and no more than that."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from counterfoil.base.edge import Database
+from counterfoil.payouts.payees.card import CardLine, card_of
+from tests.builders import PROGRAM, Desk, a_program
+from tests.payouts.refunding import go, paid, states
+from tests.payouts.test_chargebacks import charged_back
+from tests.payouts.test_disputes import decided, effect, opened
+from tests.simulators import spawn_simulator
+
+CONTESTS = ("disputed", "dispute_of_sent", "charged_back", "charged_back_whole")
+WAITS = ("paused", ": what is not paid out of it waits for the ruling.")
+BESIDE = ("paused", ", which was sent to payee-1: what payee-1 is owed for anything else in EUR waits for the ruling.")
+LEFT_OF_IT = ("paused", ": what is not paid out of it waits until that is decided.")
+NOTHING = ("smaller", ", of which nothing waits to be paid out; the bank has not decided yet.")
+
+
+@pytest.fixture
+def desk(database: Database, tmp_path: Path):
+    with spawn_simulator(tmp_path / "simulator", settle_ms=0, payout_fee=0) as simulator:
+        a_program(database)
+        yield Desk(database, simulator)
+
+
+def told(desk: Desk) -> dict[str, tuple[str, str]]:
+    """What the card says of each kind of contest: the effect, and what stands behind its amount, invoice, day and id."""
+    return {one.fact: (one.effect, re.split(r" UTC(?: \(\w+\))?", one.sentence)[1]) for one in said(desk)}
+
+
+def said(desk: Desk) -> list[CardLine]:
+    with desk.database.transaction() as conn:
+        lines = card_of(conn, PROGRAM, "payee-1", now=desk.clock.now).lines
+    return [one for one in lines if one.fact in CONTESTS]
+
+
+def test_of_a_disputed_invoice_that_is_not_paid_out_it_says_that_it_waits_until_that_is_over(desk: Desk):
+    invoice = paid(desk)
+    dispute = opened(desk, invoice)
+    assert told(desk) == {"disputed": WAITS}, "it is not settled"
+    decided(desk, dispute, "provider_win")
+    effect(desk)
+    assert told(desk) == {}
+
+
+def test_of_an_invoice_that_was_paid_out_before_its_dispute_it_says_that_other_money_waits(desk: Desk):
+    invoice = paid(desk)
+    go(desk)
+    opened(desk, invoice)
+    assert told(desk) == {"dispute_of_sent": BESIDE}
+    paid(desk, "20.00", prefix="v")
+    go(desk)
+    assert desk.rows("select state from payout order by id desc limit 1") == [("pending",)], "as the card says"
+
+
+def test_of_a_chargeback_it_says_that_what_is_left_waits_only_where_something_is_left(desk: Desk):
+    sent, part, whole = paid(desk), paid(desk, "50.00", prefix="v"), paid(desk, "30.00", prefix="w")
+    charged_back(desk, whole)
+    assert told(desk) == {"charged_back_whole": NOTHING}
+    charged_back(desk, part, 20_00)
+    assert told(desk) == {"charged_back": LEFT_OF_IT, "charged_back_whole": NOTHING}
+    go(desk)
+    assert states(desk) == [("completed", 94_00)], "as the card says"
+    charged_back(desk, sent, 10_00)
+    assert [one.fact for one in said(desk)] == ["charged_back", "charged_back_whole", "charged_back_whole"]
