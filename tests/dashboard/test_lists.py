@@ -92,6 +92,13 @@ def test_a_saved_view_is_a_list_and_a_file_by_its_address(client, noun) -> None:
     assert client.get(path, params={"view": noun.views[0].name, "state": next(iter(noun.machine.states()))}).status_code == 422
 
 
+def test_the_payouts_that_a_person_looks_for_are_one_click_away(client) -> None:
+    page = client.get("/admin/payouts").text
+    addresses = re.findall(r'href="(/admin/[a-z]+\?view=[a-z-]+)">([^<]+)</a>', page)
+    assert [words for _, words in addresses] == ["failed", "in doubt", "stuck over 10 min", "held over 30 d", "missing for a paid invoice"]
+    assert {client.get(address).status_code for address, _ in addresses} == {200}
+
+
 def test_what_is_stuck_held_for_long_or_lacks_a_payout_is_in_its_view(desk) -> None:
     nouns = {one.plural: one for one in LISTED}
 
@@ -108,6 +115,10 @@ def test_what_is_stuck_held_for_long_or_lacks_a_payout_is_in_its_view(desk) -> N
             conn.execute("update payout set state = %s, state_at = %s where id = %s", [state, at, payout_id])
         assert seen(conn, "payouts", "stuck") == [rows[0][0]]
         assert seen(conn, "payouts", "held") == [rows[2][0]]
+        for name, state in (("failed", "failed"), ("in-doubt", "reconcile_required")):
+            assert seen(conn, "payouts", name) == []
+            conn.execute("update payout set state = %s where id = %s", [state, rows[3][0]])
+            assert seen(conn, "payouts", name) == [rows[3][0]]
         assert seen(conn, "invoices", "no-payout") == []
         conn.execute("update payout set invoice_id = 'inv_none' where id = %s", [rows[1][0]])
         assert seen(conn, "invoices", "no-payout") == [rows[1][1]]

@@ -1,4 +1,5 @@
-"""What a noun declares for its pages alone: ready filters of its list, and what is done elsewhere than on its page."""
+"""What a noun declares for its pages alone: ready filters of its list, and what is done elsewhere than on its page,
+and what is safe to do next."""
 
 from __future__ import annotations
 
@@ -12,6 +13,23 @@ class Elsewhere(NamedTuple):
     says: str
     command: str
     state: str
+
+
+class SafeNextAction(NamedTuple):
+    """The one safe thing to do next. `need`: what a person is needed for, `none` where nobody is; `command` is empty then, and while it
+    would be refused, which `why` says."""
+
+    need: str
+    why: str
+    command: str
+
+
+class ViewElsewhere(NamedTuple):
+    """A ready filter of another noun's list that is sought in this one: its words, whose list, and its name there."""
+
+    words: str
+    plural: str
+    name: str
 
 
 class SavedView(NamedTuple):

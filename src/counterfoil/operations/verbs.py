@@ -19,7 +19,7 @@ from counterfoil.base.machine import Approval, ApprovalNeeded, Machine, StateMov
 from counterfoil.base.problems import InvalidInput, InvariantBroken, NotAllowed, NotFound, Problem, check
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import READ, Caller, require
-from counterfoil.operations.noun_pages import Elsewhere, SavedView
+from counterfoil.operations.noun_pages import Elsewhere, SafeNextAction, SavedView, ViewElsewhere
 from counterfoil.operations.providers import Provider
 
 TEXT_MAX: Final = 2_000
@@ -233,7 +233,9 @@ class Noun:
     `columns`: the fields of a row in the list at the command line, all of them if empty;
     `listed`: the same as `rows`, of a noun that has a list of its own over HTTP: its page is made of it;
     `elsewhere`: what its page cannot do, with the command that does; `begin`: how a new one is made on the page of the list;
-    `views`: ready filters of the list, of which `by_id` reads the rows together, in any order."""
+    `views`: ready filters of the list, of which `by_id` reads the rows together, in any order;
+    `views_elsewhere`: ready filters of other lists that are sought here;
+    `next_action`: the one safe thing to do next with it, which its page says first."""
 
     name: str
     plural: str
@@ -252,6 +254,8 @@ class Noun:
     begin: Begin | None = None
     views: tuple[SavedView, ...] = ()
     by_id: Callable[[Connection[Any], Sequence[str]], Sequence[Any]] | None = None
+    views_elsewhere: tuple[ViewElsewhere, ...] = ()
+    next_action: Callable[[Connection[Any], str, datetime], SafeNextAction] | None = None
 
     @property
     def area(self) -> str:

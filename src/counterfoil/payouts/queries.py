@@ -114,15 +114,17 @@ def payouts_in_need(
     *,
     rows_max: int,
     program_id: str | None = None,
+    payout_id: str | None = None,
 ) -> list[PayoutInNeed]:
-    """Payouts with one kind of need, the oldest first, whatever their day: each is open until somebody or something ends it.
+    """Payouts with one kind of need, the oldest first, whatever their day: each is open until somebody or something ends it; of one
+    payout, whether it has that need.
 
     `conflict`: two words about an attempt exclude each other; such a payout is not `in_doubt` as well. `returned` and `failed` are
     over once a later payout was issued for the same settlement. `quarantined`: a person stopped an attempt.
     """
     rows = conn.execute(
         _NEEDS[need],
-        {"program": program_id, "rows_max": rows_max, "tries_max": TRIES_MAX},
+        {"program": program_id, "payout": payout_id, "rows_max": rows_max, "tries_max": TRIES_MAX},
     ).fetchall()
     return [
         PayoutInNeed(
@@ -142,6 +144,7 @@ def payouts_in_need(
 
 
 _OF_PROGRAM: Final = "(%(program)s::text is null or p.program_id = %(program)s)"
+_WHICH: Final = f"{_OF_PROGRAM} and (%(payout)s::text is null or p.id = %(payout)s)"
 _LAST_TRY: Final = """left join lateral (select number, last_error, created_at from provider_payout
                        where payout_id = p.id order by number desc limit 1) pp on true"""
 _NO_LATER_ONE: Final = """not exists (select from payout later
@@ -153,23 +156,23 @@ _NEEDS: Final = {
                          coalesce(p.last_error, pp.last_error, '') like '%%account_closed%%' and not exists (
                              select from destination d where (d.program_id, d.payee_id) = (p.program_id, p.payee_id)
                                 and d.ended_at is null and d.created_at > pp.created_at)
-                  from payout p {_LAST_TRY} where p.state = 'failed' and {_NO_LATER_ONE} and {_OF_PROGRAM}
+                  from payout p {_LAST_TRY} where p.state = 'failed' and {_NO_LATER_ONE} and {_WHICH}
                   order by p.state_at, p.id limit %(rows_max)s""",
     "in_doubt": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()
-                    from payout p {_LAST_TRY} where p.state = 'reconcile_required' and {_OF_PROGRAM}
+                    from payout p {_LAST_TRY} where p.state = 'reconcile_required' and {_WHICH}
                       and not exists (select from provider_conflict c join provider_payout one on one.id = c.provider_payout_id
                                       where one.payout_id = p.id and c.state = 'open')
                     order by p.state_at, p.id limit %(rows_max)s""",
     "quarantined": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, pp.state_at, pp.last_error, false, null, null,
                               count(*) over ()
-                       from payout p join provider_payout pp on pp.payout_id = p.id and pp.state = 'quarantined' where {_OF_PROGRAM}
+                       from payout p join provider_payout pp on pp.payout_id = p.id and pp.state = 'quarantined' where {_WHICH}
                        order by pp.state_at, p.id limit %(rows_max)s""",
     "waiting": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.created_at, p.last_error, false, null, null, count(*) over ()
-                   from payout p where p.state = 'pending' and (p.due_at is null or p.last_error is not null) and {_OF_PROGRAM}
+                   from payout p where p.state = 'pending' and (p.due_at is null or p.last_error is not null) and {_WHICH}
                    order by p.created_at, p.id limit %(rows_max)s""",
     "returned": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()
                     from payout p {_LAST_TRY}
-                    where p.state = 'returned' and {_NO_LATER_ONE} and {_OF_PROGRAM}
+                    where p.state = 'returned' and {_NO_LATER_ONE} and {_WHICH}
                     order by p.state_at, p.id limit %(rows_max)s""",
     "conflict": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, c.at,
                            'the provider says ' || coalesce(c.fact ->> 'status', c.said), false, c.fact ->> 'amount',
@@ -177,6 +180,6 @@ _NEEDS: Final = {
                     from provider_conflict c
                     join provider_payout pp on pp.id = c.provider_payout_id
                     join payout p on p.id = pp.payout_id
-                    where c.state = 'open' and {_OF_PROGRAM}
+                    where c.state = 'open' and {_WHICH}
                     order by c.at, c.provider_payout_id limit %(rows_max)s""",
 }

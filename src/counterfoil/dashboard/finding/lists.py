@@ -16,7 +16,7 @@ from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import refuse_whole
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.ledger.reads.books import known_assets, known_programs
-from counterfoil.operations.noun_pages import SavedView
+from counterfoil.operations.noun_pages import SavedView, ViewElsewhere
 from counterfoil.operations.verbs import AMOUNTS, Begin, Field, Noun
 
 THINGS_SHOWN_MAX: Final = 20
@@ -63,6 +63,7 @@ class ListAnswer(NamedTuple):
     state: str | None
     views: tuple[ViewOffer, ...]
     view: ViewOffer | None
+    views_elsewhere: tuple[ViewElsewhere, ...]
     is_first: bool
     fields_left_out: int  # of each row: its own page and the files have them
     after: str | None
@@ -97,6 +98,7 @@ def list_page(noun: Noun) -> DashboardPage:
             state,
             tuple(ViewOffer(one.name, one.words) for one in noun.views),
             ViewOffer(view.name, view.words) if view else None,
+            noun.views_elsewhere,
             after is None,
             len(columns_of(noun, shown, most=FIELDS_MAX)) - len(columns),
             shown[-1].id if len(found) > THINGS_SHOWN_MAX else None,

@@ -14,8 +14,9 @@ from counterfoil.operations.approval_inbox import count_waiting, waiting_proposa
 from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
 from counterfoil.payouts.batches.batches import batches_waiting
 from counterfoil.payouts.batches.machine import SERVICE_LEVEL
+from counterfoil.payouts.next_action import NEEDS, command_of
 from counterfoil.payouts.providers_in_use import providers_not_set
-from counterfoil.payouts.queries import Need, payouts_in_need
+from counterfoil.payouts.queries import payouts_in_need
 from counterfoil.proofs.proofs import unsigned_proofs
 from counterfoil.reconciliation.breaks.queries import Filter, count_breaks, list_breaks
 from counterfoil.reconciliation.client_money import unsigned_client_money
@@ -64,54 +65,7 @@ class Needs(NamedTuple):
     total: int
 
 
-_PAYOUTS: Final[tuple[tuple[Need, str, str, str, str], ...]] = (  # need, title, meaning, command for one, command for all
-    (
-        "conflict",
-        "Provider conflicts",
-        "Two words about an attempt exclude each other. Nothing of it is sent or given back until one of them is right.",
-        "counterfoil payouts show {id}",
-        "counterfoil events list --name provider_status_conflict",
-    ),
-    (
-        "in_doubt",
-        "Payouts in doubt",
-        "Nobody knows whether the money went out. It is never sent again until the provider has answered.",
-        "counterfoil payouts force-reconcile {id}",
-        "counterfoil payouts list --state reconcile_required",
-    ),
-    (
-        "quarantined",
-        "Payouts in quarantine",
-        "A person stopped them: they are not sent while that lasts.",
-        'counterfoil payouts release-to-look-up {id} --reason "…"',
-        "counterfoil payouts list --state processing",
-    ),
-    (
-        "failed",
-        "Failed payouts",
-        "The provider refused for certain; the money is owed to the payee again.",
-        'counterfoil payouts retry {id} --reason "…"',
-        "counterfoil payouts list --state failed",
-    ),
-    (
-        "returned",
-        "Returned payouts",
-        "They came back after they had arrived; the money is owed again and is never sent again by itself.",
-        'counterfoil payouts reissue {id} --reason "…"',
-        "counterfoil payouts list --state returned",
-    ),
-    (
-        "waiting",
-        "Payouts that wait",
-        "The payee has no active destination, or the ledger refuses to set the money aside.",
-        "counterfoil payouts show {id}",
-        "counterfoil payouts list --state pending",
-    ),
-)
 _URGENCY: Final[dict[str, Grade]] = {"provider": "unknown", "conflict": "wrong", "in_doubt": "unknown"}
-_OUT_OF_TRIES: Final = 'counterfoil payouts reissue {id} --reason "…"'
-_NO_BATCH: Final = "counterfoil batches gather --asset {asset} --program {program}"
-_NO_DESTINATION: Final = "counterfoil destinations set {payee} --program {program}"  # it asks for the account, unseen
 
 
 def action_required(ask: SectionContext) -> SectionAnswer:
@@ -288,22 +242,10 @@ def _proofs(ask: SectionContext) -> ActionKind:
 
 def _payout_kinds(ask: SectionContext) -> list[ActionKind]:
     kinds = []
-    for need, title, meaning, one, every in _PAYOUTS:
-        rows = payouts_in_need(ask.conn, need, rows_max=READ_MAX, program_id=ask.program_id)
-        shown = []
-        for row in rows:
-            command = one
-            if row.account_closed:
-                command = _NO_DESTINATION
-            elif need == "failed" and not row.tries_left:
-                command = _OUT_OF_TRIES
-            elif need == "waiting" and "destination" in (row.why or ""):
-                command = _NO_DESTINATION
-            elif need == "waiting" and "approved batch" in (row.why or ""):
-                command = _NO_BATCH
-            command = command.format(id=row.id, payee=row.payee_id, program=row.program_id, asset=row.amount.asset)
-            shown.append(InNeed(row.id, row.payee_id, row.amount, row.since, row.why, row.told, command))
-        kinds.append(ActionKind(need, title, meaning, rows[0].total if rows else 0, tuple(shown), every))
+    for need in NEEDS:
+        rows = payouts_in_need(ask.conn, need.need, rows_max=READ_MAX, program_id=ask.program_id)
+        shown = (InNeed(row.id, row.payee_id, row.amount, row.since, row.why, row.told, command_of(need, row)) for row in rows)
+        kinds.append(ActionKind(need.need, need.title, need.meaning, rows[0].total if rows else 0, tuple(shown), need.every))
     return kinds
 
 

@@ -23,7 +23,7 @@ from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.web.serving import Served
 from counterfoil.ledger.reads.books import known_assets
-from counterfoil.operations.noun_pages import Elsewhere
+from counterfoil.operations.noun_pages import Elsewhere, SafeNextAction
 from counterfoil.operations.verbs import (
     AMOUNTS,
     PART_ROWS_MAX,
@@ -78,6 +78,7 @@ class NounAnswer(NamedTuple):
     id: str
     state: str
     facts: tuple[NounFact, ...]
+    next_action: SafeNextAction | None
     offers: tuple[Offer, ...]
     parts: tuple[NounPart, ...]
     steps: tuple[Step, ...]
@@ -102,6 +103,7 @@ def noun_page(noun: Noun) -> DashboardPage:
             subject_id,
             row.state,
             _facts(row),
+            noun.next_action(ask.conn, subject_id, now) if noun.next_action else None,
             tuple(_offer(noun, one, why[one.name]) for one in noun.verbs),
             tuple(_part(one, *one.read(ask.conn, subject_id)) for one in noun.parts),
             tuple(steps[:PART_ROWS_MAX]),

@@ -11,13 +11,15 @@ from psycopg import Connection
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.approvals import Proposal
-from counterfoil.operations.noun_pages import SavedView
-from counterfoil.operations.verbs import Field, Noun, Propose, Verb, VerbCall, VerbResult
+from counterfoil.operations.noun_pages import SavedView, ViewElsewhere
+from counterfoil.operations.verbs import Field, Noun, Part, Propose, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.disputes import apply_ruling
 from counterfoil.payouts.machines import PAYOUT
+from counterfoil.payouts.next_action import next_action
 from counterfoil.payouts.payouts import by_hand
 from counterfoil.payouts.payouts.matter import NotNow, matter_of, require
 from counterfoil.payouts.payouts.payout_rules import refusal_of
+from counterfoil.payouts.payouts.proof import HopProof, proof_of
 from counterfoil.payouts.payouts.verbs import list_payouts, payouts_by_id, show_payout
 from counterfoil.payouts.provider_payouts import attempts_by_hand
 from counterfoil.payouts.provider_payouts.conflicts import conflicts_of
@@ -283,8 +285,13 @@ PAYOUT_NOUN: Final = Noun(
     columns=("id", "state", "payee_id", "asset", "amount", "created_at", "state_at", "last_error", "invoice_id"),
     listed=list_payouts,
     views=(
+        SavedView("failed", "failed", "t.state = 'failed'"),
+        SavedView("in-doubt", "in doubt", "t.state = 'reconcile_required'"),
         SavedView("stuck", "stuck over 10 min", "t.state = 'processing' and t.state_at < %(now)s - interval '10 minutes'"),
         SavedView("held", "held over 30 d", "t.state = 'held' and t.state_at < %(now)s - interval '30 days'"),
     ),
+    views_elsewhere=(ViewElsewhere("missing for a paid invoice", "invoices", "no-payout"),),
     by_id=payouts_by_id,
+    next_action=next_action,
+    parts=(Part("proof", HopProof, proof_of, ("at", "what", "said", "id")),),
 )

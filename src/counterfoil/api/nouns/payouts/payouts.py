@@ -22,8 +22,11 @@ from counterfoil.api.nouns.settlement.settlements import SettlementView
 from counterfoil.base.machine import history_of
 from counterfoil.ledger.reads.listing import journals_of_sources
 from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.noun_pages import SafeNextAction
+from counterfoil.payouts.next_action import next_action
 from counterfoil.payouts.payouts.missing import execute_payout
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
+from counterfoil.payouts.payouts.proof import HopProof, proof_of
 from counterfoil.payouts.payouts.verbs import Payout, ProviderPayout, list_payouts, provider_payouts_of, show_payout
 from counterfoil.payouts.provider_payouts.conflicts import ConflictRow, conflicts_of
 from counterfoil.settlement.settlements import payout_sources
@@ -85,12 +88,31 @@ class ConflictView(ViewModel):
     state: str = Field(description="open, settled (by the provider's present word), paid or not_paid (found by two people).")
 
 
+@shows(SafeNextAction)
+class NextActionView(ViewModel):
+    """The one safe thing to do next."""
+
+    need: str = Field(description="conflict, in_doubt, quarantined, failed, returned, waiting; none where nobody is needed.")
+    why: str = Field(description="What it means, and why nothing is to be done where that is so.")
+    command: str = Field(description="The command that moves it on; empty where nobody is needed, or while it would be refused.")
+
+
+@shows(HopProof)
+class ProofView(ViewModel):
+    """What proves one hop of it."""
+
+    what: str = Field(description="call, answer, look-up, webhook, statement, or break.")
+    id: str = Field(description="Of the call, webhook or break that it is kept under; of a look-up the attempt.")
+
+
 class PayoutInFull(WithHistory, PayoutView):
     """A payout with everything that belongs to it."""
 
     allowed: list[str] = Field(description="What a person may do now.")
+    next_action: NextActionView
     breakdown: SettlementView = Field(description="Gross, fees, holdback and net, at the rates of that day.")
     provider_payouts: list[ProviderPayoutView]
+    proof: list[ProofView] = Field(description="Every call and its answer, look-ups, webhooks, lines of statements; the earliest first.")
     conflicts: list[ConflictView]
     journals: list[JournalView]
 
@@ -156,13 +178,16 @@ def _in_full(conn: Connection[Any], one: Payout, now: datetime) -> PayoutInFull:
     tries = provider_payouts_of(conn, one.id)
     sources = [("settlement", one.settlement_id), ("escrow_movement", one.settlement_id), *(("provider_payout", each.id) for each in tries)]
     conflicts, journals = conflicts_of(conn, one.id), journals_of_sources(conn, one.program_id, sources, rows_max=SHOWN_MAX + 1)
+    proof = proof_of(conn, one.id, rows_max=SHOWN_MAX + 1)
     return PayoutInFull(
         **one._asdict(),
         allowed=PAYOUT_NOUN.allowed(conn, one.id, now=now),
+        next_action=NextActionView.of(next_action(conn, one.id, now)),
         breakdown=SettlementView.of(payout_sources(conn, [one.settlement_id])[0]),
         provider_payouts=[_try(conn, each) for each in tries],
         conflicts=ConflictView.each(conflicts[:SHOWN_MAX]),
-        **history(conn, one.id, conflicts=conflicts, journals=journals),
+        proof=ProofView.each(proof[:SHOWN_MAX]),
+        **history(conn, one.id, proof=proof, conflicts=conflicts, journals=journals),
         journals=JournalView.each(journals[:SHOWN_MAX]),
     )
 

@@ -22,16 +22,19 @@ app = command_group("What payees are owed, and every attempt to pay it.")
 COLUMNS = ("id", "payeeId", "asset", "amount", "state", "stateAt", "invoiceId", "lastError")
 STEPS = ("step", "at", "fromState", "verb", "toState", "actor", "reason", "cause")
 FACTS_MAX = 10_000
+NEXT = ("nextAction", ("need", "why", "command"))
 HEAD = (
     ("breakdown", ("gross", "platformFee", "validatorFee", "holdback", "net", "asset", "rateVersion")),
     ("providerPayouts", ("number", "id", "provider", "state", "providerRef", "fee", "requestSentAt", "lastError")),
 )
 PARTS = (
     *HEAD,
+    ("proof", ("at", "what", "said", "id")),
     ("conflicts", ("id", "at", "said", "expected", "state", "stateAt")),
     ("steps", STEPS),
     ("actions", ("at", "actor", "verb", "reason")),
     ("journals", ("recordedAt", "kind", "key", "id")),
+    NEXT,
 )
 WAITS = "Proposed; another person approves it within 24 hours: counterfoil approvals approve {id} --sha256 {sha256}"
 Payout = Annotated[str, typer.Argument(help="The payout's id, po_….")]
@@ -54,7 +57,7 @@ def show(
     payout_id: Annotated[str | None, typer.Argument(help="The payout's id, po_….")] = None,
     invoice_id: Annotated[str | None, typer.Option("--invoice-id", help="The payout of this invoice.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="The payout with this key.")] = None,
-    timeline: Annotated[bool, typer.Option("--timeline", help="Steps, calls, events, journals and approvals, in order of time.")] = False,
+    timeline: Annotated[bool, typer.Option("--timeline", help="Every hop with its proof, in order, and what is safe next.")] = False,
     output: Output = TABLE,
 ) -> None:
     """One payout: its fees, attempts, steps, journals. Name it by its id, its invoice or its key."""
@@ -70,7 +73,7 @@ def show(
     if timeline and output is Format.CSV:
         show_rows(found["timeline"], COLUMNS_OF_TIME, output)
     else:
-        show_one(found, output, parts=(*HEAD, ("timeline", COLUMNS_OF_TIME)) if timeline else PARTS)
+        show_one(found, output, parts=(*HEAD, ("timeline", COLUMNS_OF_TIME), NEXT) if timeline else PARTS)
 
 
 def _executed(done: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The way of a payout in one order: steps, calls of the provider, events, journals, proposals, and what people did."""
+"""The way of a payout in one order: steps and their proof, events, journals, proposals, and what people did."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from datetime import datetime
 from typing import Any, Final
 
 COLUMNS: Final = ("at", "what", "said", "by", "id")
-ORDER: Final = ("proposal", "approval", "action", "step", "call", "answer", "journal", "conflict", "event")
+ORDER: Final = (
+    *("proposal", "approval", "action", "call", "answer", "look-up", "webhook", "statement", "step", "journal"),
+    *("conflict", "break", "event"),
+)
 Row = dict[str, Any]
 
 
 def timeline_of(payout: Mapping[str, Any], events: Sequence[Mapping[str, Any]], proposals: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Every fact with its moment, the earliest first; of one moment in the order of cause: step, call, journal, event."""
+    """Every fact with its moment, the earliest first; of one moment in the order of cause: proof, step, journal, event."""
     rows = [one for one in _facts(payout, events, proposals) if one["at"]]
     return sorted(rows, key=lambda one: (datetime.fromisoformat(one["at"]), ORDER.index(one["what"])))
 
@@ -21,14 +24,8 @@ def _facts(payout: Mapping[str, Any], events: Sequence[Mapping[str, Any]], propo
     yield from _steps(payout["id"], payout["steps"])
     for one in payout["providerPayouts"]:
         yield from _steps(one["id"], one["steps"])
-        yield _row(
-            one["requestSentAt"],
-            "call",
-            f"{one['provider']} is asked to pay, under key {one['idempotencyKey']}",
-            None,
-            one["id"],
-        )
-        yield _row(one["sentAt"], "answer", f"{one['provider']} took it as {one['providerRef']}", None, one["id"])
+    for one in payout["proof"]:
+        yield _row(one["at"], one["what"], one["said"], None, one["id"])
     for one in payout["conflicts"]:
         yield _row(one["at"], "conflict", f"the provider says {one['said']}, we expected {one['expected']}", None, one["id"])
     for one in payout["journals"]:

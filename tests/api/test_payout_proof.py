@@ -1,0 +1,67 @@
+"""Every hop of a payout with its proof, and the one safe thing to do next: over HTTP, at the command line and on its page alike."""
+
+from __future__ import annotations
+
+from counterfoil.cli.nouns.payouts.timeline import timeline_of
+from counterfoil.operations.providers import Later, NotThere
+from tests.api.office import Office
+from tests.api.test_attempts_by_hand import LOST, approved, proposed, sent, shown, told_by_webhook
+from tests.api.test_one_payment import run
+from tests.api.test_payouts_by_hand import a_payout, said
+
+
+def proof(office: Office, payout: str) -> list[tuple[str, str]]:
+    return [(one["what"], one["said"]) for one in shown(office, payout)["proof"]]
+
+
+def next_of(office: Office, payout: str) -> tuple[str, str]:
+    found = shown(office, payout)["nextAction"]
+    return found["need"], found["command"]
+
+
+def again_now(office: Office, table: str) -> None:
+    with office.database.transaction() as conn:
+        conn.execute(f"update {table} set due_at = now() - interval '1 second' where due_at is not null")
+
+
+def test_every_call_stands_in_the_timeline_with_its_own_answer_and_so_do_the_webhook_and_the_look_up(office: Office):
+    answers = iter([Later("busy", 1, None), LOST])
+    payout, provider = sent(office, lambda _: next(answers))
+    assert [what for what, _ in proof(office, payout)] == ["call", "answer"]
+    assert next_of(office, payout) == ("none", "")
+    again_now(office, "provider_payout")
+    run(office, "outbox")
+    told = proof(office, payout)
+    assert [what for what, _ in told] == ["call", "answer", "call", "answer"], "the first call is not forgotten when it is put back"
+    assert [said.split(":")[0] for _, said in told] == ["call 1", "call 1 was put off", "call 2", "call 2 was answered unclearly"]
+    assert (told[1][1], told[3][1]) == ("call 1 was put off: busy", "call 2 was answered unclearly: the answer was lost")
+    assert next_of(office, payout) == ("in_doubt", f"counterfoil payouts force-reconcile {payout}")
+    provider.found = NotThere()
+    run(office, "reconcile-pull")
+    assert ("look-up", "simulator does not know it; a call may still arrive") in proof(office, payout)
+    assert next_of(office, payout)[1].split()[2] in shown(office, payout)["allowed"], "what is said is what is allowed"
+    webhook = told_by_webhook(office, provider.orders[0], "paid")
+    told_by_webhook(office, provider.orders[0]._replace(key="another"), "pending")
+    run(office, "webhooks")
+    found = shown(office, payout)
+    assert found["state"] == "completed"
+    [attempt] = found["providerPayouts"]
+    assert [(one["id"], one["attemptId"]) for one in found["proof"] if one["what"] == "webhook"] == [(webhook, attempt["id"])]
+    assert found["nextAction"] == {"need": "none", "why": "Nothing is to be done: it is over.", "command": ""}
+    rows = timeline_of(found, [], [])
+    assert rows == sorted(rows, key=lambda one: one["at"])
+    assert [one["what"] for one in rows if one["what"] not in ("step", "journal", "action")] == [one["what"] for one in found["proof"]]
+
+
+def test_the_next_action_is_the_one_that_is_allowed_and_says_so_where_it_is_not_yet(office: Office):
+    payout = a_payout(office)
+    run(office, "reserve")
+    assert next_of(office, payout) == ("none", "")
+    said(office, f"/api/payouts/{payout}/quarantine", reason="a tip")
+    need = shown(office, payout)["nextAction"]
+    assert (need["need"], need["command"], "none of its calls began" in need["why"]) == ("quarantined", "", True)
+    approved(office, proposed(office, f"/api/payouts/{payout}/release-to-queue", reason="the tip was wrong"))
+    said(office, f"/api/payouts/{payout}/cancel-attempt", reason="wrong day")
+    assert next_of(office, payout) == ("failed", f'counterfoil payouts retry {payout} --reason "…"')
+    said(office, f"/api/payouts/{payout}/cancel", reason="the payee asked")
+    assert next_of(office, payout) == ("none", "")
