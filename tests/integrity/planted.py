@@ -579,6 +579,10 @@ MONITORS: Final[Faults] = {
     },
     "PAYOUT_PROCESSING_AGED": {
         "a payee waits": oldest("payout", "state = 'processing', state_at = now() - interval '25 hours'"),
+        "a payee waits for what is in doubt": oldest("payout", "state = 'reconcile_required', state_at = now() - interval '25 hours'"),
+        "it was reserved a day ago and came into doubt just now": """update payout set state = 'reconcile_required', state_at = now()
+            where id = (select min(id) from payout);
+            update provider_payout set created_at = now() - interval '25 hours' where payout_id = (select min(id) from payout)""",
     },
     "HELD_AGED": {
         "a hold was forgotten": oldest("payout", "state = 'held', state_at = now() - interval '31 days'"),

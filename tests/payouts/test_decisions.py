@@ -187,7 +187,7 @@ def test_a_failed_payout_that_the_provider_calls_paid_is_not_retried_but_asked_a
         with pytest.raises(NotNow, match="contradicts"):
             by(world, verb)
     assert "retry" not in offered(matter_of(world.conn, world.newest_id(), now=world.now))
-    assert by(world, lambda conn, one, *, now, **_: ask_provider(conn, one, now=now)) == "failed"
+    assert by(world, lambda conn, one, *, now, **_: ask_provider(conn, one, actor="ops", now=now)) == "failed"
     world.look_up(attempt)
     assert (world.payout(), world.states(), world.purse()) == ("completed", ["succeeded"], (0, 0, OWED, 0))
     assert world.conflicts() == 0
@@ -287,7 +287,7 @@ def test_a_begun_try_behind_a_paid_one_is_looked_up_and_given_back_not_sent_agai
     assert world.standing(second).state == "unknown"
     world.horizon_passes()
     world.look_up(second)
-    assert (world.payout(), world.states(), world.purse()) == ("completed", ["succeeded", "failed"], (0, 0, OWED, 0))
+    assert (world.payout(), world.states(), world.purse()) == ("completed", ["succeeded", "cancelled"], (0, 0, OWED, 0))
     world.still_true()
 
 
@@ -384,7 +384,31 @@ def test_a_changed_destination_takes_back_what_never_began_and_leaves_what_did(w
     world.lease_over(frozen_one, called=True)
     world.look_up(frozen_one)
     world.destination("acct_3")
-    assert world.standing(frozen_one).state == "queued"  # it may be out: the provider is asked, not the payee
+    assert world.standing(frozen_one).state == "queued"  # it may be out, and is no more sent to the old one: the provider is asked
+    assert "is paid to destination" in world.sender_stops(frozen_one)
+    assert (world.payout(), world.standing(frozen_one).state) == ("reconcile_required", "unknown")
+    world.look_up(frozen_one)
+    assert world.standing(frozen_one).state == "unknown"  # its call may still land
+    world.horizon_passes()
+    world.look_up(frozen_one)
+    assert (world.payout(), world.standing(frozen_one).state, world.purse()) == ("pending", "cancelled", (OWED, 0, 0, 0))
+    world.reserve()
+    (named,) = world.row("select destination_id from provider_payout where state = 'queued'")
+    assert tokens_of(world.conn, [named]) == {named: "acct_3"}
+    world.still_true()
+
+
+def test_what_landed_under_a_changed_destination_is_paid_and_never_given_back(world):
+    attempt, _ = frozen(world)
+    world.look_up(attempt)
+    world.destination("acct_3")
+    assert world.sender_stops(attempt)
+    world.lands(attempt)  # the sender wakes up
+    world.look_up(attempt)
+    assert (world.payout(), world.states()) == ("reconcile_required", ["sent"])
+    world.orders[world.standing(attempt).key] = "paid"
+    world.look_up(attempt)
+    assert (world.payout(), world.states(), world.purse()) == ("completed", ["succeeded"], (0, 0, OWED, 0))
     world.still_true()
 
 

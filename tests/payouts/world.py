@@ -20,8 +20,9 @@ from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import NewJournal, post_journals
 from counterfoil.operations.providers import Accepted, Answer, Found, Later, NotThere, PayoutFact, Refused, Unclear
+from counterfoil.operations.providers.simulator import SimulatorProvider
 from counterfoil.operations.work.calls import HORIZON, NewCall, announce_call, store_answer
-from counterfoil.operations.work.runner import Runner
+from counterfoil.operations.work.runner import Claim, Runner
 from counterfoil.payouts.invariants import INVARIANTS
 from counterfoil.payouts.machines import PROVIDER_PAYOUT
 from counterfoil.payouts.payouts.reserving import reserve_due
@@ -32,9 +33,10 @@ from counterfoil.payouts.provider_payouts.outcome_rules import (
     OutcomeDecision,
     decide_answer,
     decide_fact,
-    decide_lookup,
 )
 from counterfoil.payouts.provider_payouts.outcomes import apply_facts, carry_out
+from counterfoil.payouts.provider_payouts.pulling import Heard, Pulling
+from counterfoil.payouts.provider_payouts.sending import Sending
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
 from tests.builders import a_destination, balance_of
 
@@ -42,6 +44,7 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SILENT = timedelta(minutes=10)
 OWED = 100
 PROGRAM, PAYEE, SETTLEMENT = "main", "payee-1", "set_1"
+PROVIDER = SimulatorProvider("http://127.0.0.1:1", "not used", "whsec_" + "k" * 32)  # what it can do counts; it is never asked
 KINDS = {Accepted: "accepted", Later: "later", Refused: "refused", Unclear: "unclear"}
 
 
@@ -131,7 +134,20 @@ class World:
     def look_up(self, attempt: str, found: Found | None = None) -> None:
         one = self.standing(attempt)
         said = found if found is not None else self.truth(one.key)
-        self.carry_out(decide_lookup(one, said, now=self.now, silent_after=SILENT, asked_at=self.now))
+        heard = (self._claim(attempt), Heard(said, self.now))
+        Pulling({"simulator": PROVIDER}, silent_after=SILENT).record(self.conn, [heard], self.now)
+
+    def sender_stops(self, attempt: str) -> str:
+        """A sender claims it, asks what holds it back, and does not call; returns why."""
+        runner = Runner(_Same(self.conn), lambda *_: self.now, "worker:test")  # type: ignore[arg-type]
+        sending = Sending(runner, {"simulator": PROVIDER}, make_id, silent_after=SILENT)
+        claim = self._claim(attempt)
+        requests = sending.prepare(self.conn, [claim], self.now)
+        (stopped,) = sending.announce_all(self.conn, [(claim, requests[attempt])], self.now).values()
+        return str(stopped)
+
+    def _claim(self, attempt: str) -> Claim:
+        return Claim(attempt, *self.row("select fence, attempt from provider_payout where id = %s", attempt))
 
     def webhook(self, attempt: str, status: str) -> None:
         """A webhook, and the look-up that it asks for."""

@@ -7,7 +7,7 @@ from typing import Final
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import listed
 from counterfoil.payouts.destinations.tokens import not_as_agreed
-from counterfoil.payouts.machines import GIVEN_BACK, PAID, PROVIDER_PAYOUT, SPENT
+from counterfoil.payouts.machines import GIVEN_BACK, PAID, PROVIDER_PAYOUT, RESERVED, SPENT
 
 _OPEN: Final = listed(PROVIDER_PAYOUT.open)
 _KNOWN: Final = listed([one for one in PROVIDER_PAYOUT.open if one != "unknown"])
@@ -40,8 +40,10 @@ MONITORS: Final = (
     Invariant(
         "PAYOUT_PROCESSING_AGED",
         "Is every payout through within 24 hours of its reservation?",
-        """select id, program_id, payee_id, state_at, last_error from payout
-           where state = 'processing' and state_at < %(now)s - interval '24 hours'""",
+        f"""select p.id, p.program_id, p.payee_id, p.state, p.state_at, p.last_error from payout p
+           where p.state in {listed(RESERVED)}
+             and least(p.state_at, (select max(pp.created_at) from provider_payout pp where pp.payout_id = p.id))
+                 < %(now)s - interval '24 hours'""",
         "warning",
         "A payee waits for money that is set aside for them.",
         "P9",

@@ -29,6 +29,7 @@ from counterfoil.operations.providers import (
     Refused,
     told_of,
 )
+from counterfoil.operations.providers.capabilities import Capabilities
 from counterfoil.operations.work.calls import NewCall, announce_call, mark_applied, store_answer
 from counterfoil.operations.work.runner import Claim, Runner, Tally, put_back_or_tell, run_here
 from counterfoil.payouts.destinations.masking import masked_answer
@@ -39,7 +40,7 @@ from counterfoil.payouts.provider_payouts.orders import CANNOT_BE_SENT, Reserved
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, decide_answer
 from counterfoil.payouts.provider_payouts.outcomes import ACTOR, carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
-from counterfoil.payouts.provider_payouts.unreserving import unreserve
+from counterfoil.payouts.provider_payouts.unreserving import hold_back
 from counterfoil.statements.continuity.banking_days import next_banking_day
 
 BRAKE_WAIT: Final = timedelta(minutes=5)
@@ -63,7 +64,7 @@ def file_due(runner: Runner, provider: FileProvider, make_id: MakeId, *, silent_
         return Tally()
 
     def work(conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> None:
-        ready = _ready(conn, runner, claims, now)
+        ready = _ready(conn, runner, claims, provider.capabilities, now)
         faults = {one.standing.id: fault for one in ready if (fault := provider.fault_of(one.order)) is not None}
         refused: list[tuple[_Order, Answer]] = [(one, Refused(faults[one.standing.id])) for one in ready if one.standing.id in faults]
         _answered(conn, provider, runner.owner, refused, make_id, silent_after, now)
@@ -101,8 +102,9 @@ def _gathers(runner: Runner, provider: FileProvider) -> bool:
     return oldest is None or (number < provider.capabilities.orders_max and now - oldest < provider.gather_for)
 
 
-def _ready(conn: Connection[Any], runner: Runner, claims: Sequence[Claim], now: datetime) -> list[_Order]:
-    """Those that nothing holds back. The others stay queued; what was set aside for what is no longer so is set aside anew.
+def _ready(conn: Connection[Any], runner: Runner, claims: Sequence[Claim], can: Capabilities, now: datetime) -> list[_Order]:
+    """Those that nothing holds back. Of the others, what was called before is looked for, what was set aside for what is no longer so is
+    set aside anew, and the rest stays queued.
 
     What is at fault climbs the ladder, at whose end a person is told.
     """
@@ -119,9 +121,7 @@ def _ready(conn: Connection[Any], runner: Runner, claims: Sequence[Claim], now: 
         if brake is None:
             reserved = orders[standing.id]
             ready.append(_Order(claim_of[standing.id], standing, reserved.order, reserved.payload_sha256))
-        elif brake.changed and not standing.calls:
-            unreserve(conn, [standing.id], why=brake.why, actor=ACTOR, now=now)
-        else:
+        elif not hold_back(conn, standing, brake, capabilities=can, now=now):
             conn.execute(
                 "update provider_payout set due_at = %s, last_error = %s where id = %s",
                 [now + BRAKE_WAIT, brake.why, standing.id],

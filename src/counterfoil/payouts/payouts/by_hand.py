@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
@@ -14,6 +14,8 @@ from counterfoil.payouts.machines import PAYOUT, PULLING, RESERVING, SENDING
 from counterfoil.payouts.payouts.matter import matter_of, require
 from counterfoil.payouts.payouts.payout_rules import Matter
 from counterfoil.payouts.payouts.verbs import Payout, payout_key, show_payout
+from counterfoil.payouts.provider_payouts.outcome_rules import OutcomeDecision
+from counterfoil.payouts.provider_payouts.outcomes import carry_out
 
 
 def retry_payout(conn: Connection[Any], payout_id: str, *, reason: str, actor: str, now: datetime) -> str:
@@ -81,10 +83,19 @@ def issue_again(conn: Connection[Any], old: Payout, new_id: str, amount: int, *,
     return show_payout(conn, new_id)
 
 
-def ask_provider(conn: Connection[Any], payout_id: str, *, now: datetime) -> str:
-    """Have the provider asked now what became of an attempt; returns the attempt's state. Moves no money. Raises NotNow, NotFound."""
+def ask_provider(conn: Connection[Any], payout_id: str, *, actor: str, now: datetime) -> str:
+    """Have the provider asked now what became of an attempt; returns the attempt's state. Moves no money. Raises NotNow, NotFound.
+
+    One that was called before and is queued again is not sent until the provider has answered.
+    """
     matter = matter_of(conn, payout_id, now=now, lock=True)
     require("force_reconcile", matter)
+    last = matter.last
+    if matter.disputed is None and last is not None and last.state == "queued":
+        asked = OutcomeDecision(last, ("lose",), again=timedelta(), error="a person has the provider asked", error_class="by_hand")
+        carry_out(conn, [asked], cause="by_hand", now=now, actor=actor)
+        wake(conn, PULLING)
+        return asked.state
     return _ask(conn, matter, now)
 
 

@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from counterfoil.base.machine import listed
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.approvals import Proposal
 from counterfoil.operations.noun_pages import SavedView, ViewElsewhere
 from counterfoil.operations.verbs import Field, Noun, Part, Propose, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.disputes import apply_ruling
-from counterfoil.payouts.machines import PAYOUT
+from counterfoil.payouts.machines import PAYOUT, RESERVED
 from counterfoil.payouts.next_action import next_action
 from counterfoil.payouts.payouts import by_hand
 from counterfoil.payouts.payouts.matter import NotNow, matter_of, require
@@ -61,7 +62,7 @@ def _reissue(one: VerbCall) -> VerbResult:
 
 
 def _ask(one: VerbCall) -> VerbResult:
-    return VerbResult(by_hand.ask_provider(one.conn, one.subject_id, now=one.now))
+    return VerbResult(by_hand.ask_provider(one.conn, one.subject_id, actor=one.actor, now=one.now))
 
 
 def _rerun(one: VerbCall) -> VerbResult:
@@ -287,7 +288,7 @@ PAYOUT_NOUN: Final = Noun(
     views=(
         SavedView("failed", "failed", "t.state = 'failed'"),
         SavedView("in-doubt", "in doubt", "t.state = 'reconcile_required'"),
-        SavedView("stuck", "stuck over 10 min", "t.state = 'processing' and t.state_at < %(now)s - interval '10 minutes'"),
+        SavedView("stuck", "stuck over 10 min", f"t.state in {listed(RESERVED)} and t.state_at < %(now)s - interval '10 minutes'"),
         SavedView("held", "held over 30 d", "t.state = 'held' and t.state_at < %(now)s - interval '30 days'"),
     ),
     views_elsewhere=(ViewElsewhere("missing for a paid invoice", "invoices", "no-payout"),),

@@ -153,7 +153,8 @@ def _unbegun(one: Matter) -> str | None:
 def _absent(one: Matter) -> str | None:
     if one.last is None or one.last.proven_not_there:
         return None
-    return "it is not proven that the provider has nothing of it: have it looked up after its last call is closed"
+    asked = "have it looked up (force-reconcile) once its last call is closed"
+    return f"it is not proven that the provider has nothing of it: {asked}; where nobody can be asked, give evidence (mark-failed)"
 
 
 def _no_open_call(one: Matter) -> str | None:
@@ -169,6 +170,8 @@ def _not_announced(one: Matter) -> str | None:
 def _can_be_asked(one: Matter) -> str | None:
     if one.disputed is not None:
         return None
+    if one.last is not None and one.last.state == "queued":
+        return None if one.last.calls else "it was not sent yet: there is nothing to ask about; cancel-attempt takes it back"
     return _attempt_in("sent", "unknown", "quarantined")(one)
 
 

@@ -45,7 +45,7 @@ def brakes_on(conn: Connection[Any], wanted: Sequence[LockedProviderPayout]) -> 
             found[one.id] = Brake(why)
         elif why := disputes.get(one.settlement_id) or elsewhere.get(one.id):
             found[one.id] = Brake(why, changed=True)
-        elif owed and not one.calls:  # what was called once may be out already; netting it now would not call it back
+        elif owed:
             found[one.id] = Brake(f"its payee owes us {owed} minor units of {one.asset}, which are taken from it first", changed=True)
     return found
 

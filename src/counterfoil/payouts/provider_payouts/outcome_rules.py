@@ -259,8 +259,11 @@ def decide_lookup(
     silent_after: timedelta,
     asked_at: datetime | None = None,
     capabilities: Capabilities = FULL,
+    brake: str | None = None,
 ) -> OutcomeDecision:
     """What a look-up changes. `asked_at`: when it was made; only one made after the last call was closed proves anything.
+
+    `brake`: why it may not go out now. Then it is not queued again: once it is proven not to be there, its money comes back.
 
     Where a look-up may miss what came lately (`absent_after`), what it does not find was not there that much earlier.
     """
@@ -269,7 +272,7 @@ def decide_lookup(
         case Accepted(fact):
             return _found(standing, fact, now, silent_after, capabilities)
         case NotThere():
-            return _not_found(standing, seen_at, now, capabilities, refusal=None)
+            return _not_found(standing, seen_at, now, capabilities, refusal=None, brake=brake)
         case Refused(error):
             return _not_found(standing, seen_at, now, capabilities, refusal=error)
         case Unclear(error):
@@ -319,6 +322,7 @@ def _not_found(
     capabilities: Capabilities,
     *,
     refusal: str | None,
+    brake: str | None = None,
 ) -> OutcomeDecision:
     """The provider had nothing under our key at `seen_at`, or remembers that it refused it."""
     said = f"refused: {refusal}" if refusal else "not there"
@@ -334,12 +338,15 @@ def _not_found(
     )
     if standing.state != "unknown":  # quarantined: shown to who releases it; over: what was booked is confirmed
         return noted._replace(settled=standing.state in GIVEN_BACK)
-    if refusal is None and _may_go_again(standing, seen_at, now, capabilities):
+    if refusal is None and brake is None and _may_go_again(standing, seen_at, now, capabilities):
         wait = delay_before(standing.attempt + 1, standing.id)
         return noted._replace(verbs=("requeue",), again=wait, error="the request never arrived")
     if not standing.absent_at(seen_at):
         wait = _look_again_in(standing, now, capabilities)
-        return noted._replace(again=wait, error=f"{noted.error}; a call may still arrive", settled=False)
+        said = f"{noted.error}; a call may still arrive" + (f"; it is not sent again: {brake}" if brake else "")
+        return noted._replace(again=wait, error=said, settled=False)
+    if refusal is None and brake is not None:
+        return give_up(standing, brake, looked_at=seen_at)
     return noted._replace(verbs=("fail",), failed_by="inference")
 
 
@@ -365,6 +372,13 @@ def _may_go_again(standing: LockedProviderPayout, seen_at: datetime, now: dateti
     first, last = standing.first_call_at, standing.last_call_at
     remembered = first is None or now - first < capabilities.key_memory
     return remembered and (last is None or seen_at >= last)
+
+
+def give_up(standing: LockedProviderPayout, why: str, *, looked_at: datetime | None = None) -> OutcomeDecision:
+    """Its money comes back, for something holds it back and the provider has nothing of it, as a look-up at `looked_at` proved."""
+    return OutcomeDecision(
+        standing, ("cancel",), error=why, error_class="changed", not_there_at=looked_at, settled=looked_at is not None, unreserved=True
+    )
 
 
 def decide_orphan(standing: LockedProviderPayout) -> OutcomeDecision:

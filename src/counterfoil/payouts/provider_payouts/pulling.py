@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.operations.providers import Found, Provider, Sought, Unclear, WritesOrders, capabilities_of, health_of
+from counterfoil.operations.providers import Found, NotThere, Provider, Sought, Unclear, WritesOrders, capabilities_of, health_of
 from counterfoil.operations.work.circuit_rules import Health
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.outside import run_outside
@@ -16,6 +16,7 @@ from counterfoil.operations.work.runner import Claim, Runner, Tally
 from counterfoil.operations.work.station import Channel, OutsideQuestion, Station
 from counterfoil.payouts.destinations.tokens import readable_tokens
 from counterfoil.payouts.machines import PULLING
+from counterfoil.payouts.provider_payouts.brakes import Brake, brakes_on
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, OutcomeDecision, decide_lookup
 from counterfoil.payouts.provider_payouts.outcomes import carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
@@ -91,12 +92,24 @@ class Pulling(Station[Question, Heard]):
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Heard]], now: datetime) -> None:
         """Write what was found, for rows that are still ours."""
         standings = {one.id: one for one in lock_by_id(conn, [one.id for one, _ in done], now=now)}
-        decisions = [self._decide(standings[one.id], heard, now) for one, heard in done]
-        carry_out(conn, decisions, cause="pull", now=now)
+        absent = [standings[one.id] for one, heard in done if isinstance(heard.found, NotThere) and standings[one.id].state == "unknown"]
+        brakes = brakes_on(conn, absent) if absent else {}
+        decisions = [self._decide(standings[one.id], heard, brakes.get(one.id), now) for one, heard in done]
+        carry_out(conn, [one for one in decisions if "cancel" not in one.verbs], cause="pull", now=now)
+        for decision in decisions:
+            if "cancel" in decision.verbs:  # each for a reason of its own
+                carry_out(conn, [decision], cause="pull", now=now, reason=decision.error)
 
-    def _decide(self, one: LockedProviderPayout, heard: Heard, now: datetime) -> OutcomeDecision:
-        can = capabilities_of(self._providers[one.provider])
-        return decide_lookup(one, heard.found, now=now, silent_after=self._silent_after, asked_at=heard.asked_at, capabilities=can)
+    def _decide(self, one: LockedProviderPayout, heard: Heard, brake: Brake | None, now: datetime) -> OutcomeDecision:
+        return decide_lookup(
+            one,
+            heard.found,
+            now=now,
+            silent_after=self._silent_after,
+            asked_at=heard.asked_at,
+            capabilities=capabilities_of(self._providers[one.provider]),
+            brake=brake.why if brake else None,
+        )
 
 
 def pull_due(runner: Runner, providers: Mapping[str, Provider], *, silent_after: timedelta, lane: str | None = None) -> Tally:

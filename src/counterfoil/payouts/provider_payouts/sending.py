@@ -60,7 +60,7 @@ from counterfoil.payouts.provider_payouts.outcome_rules import (
 )
 from counterfoil.payouts.provider_payouts.outcomes import ACTOR, carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
-from counterfoil.payouts.provider_payouts.unreserving import unreserve
+from counterfoil.payouts.provider_payouts.unreserving import hold_back
 
 BRAKE_WAIT: Final = timedelta(minutes=5)
 APPLY_AFTER: Final = timedelta(seconds=5)  # who stored an answer applies it; from then on, anybody
@@ -165,7 +165,9 @@ class Sending(Station[SendRequest, Answer]):
         """Why an order does not go, once what becomes of it is written; None when it goes, and is written down where orders are."""
         brake = brakes.get(one.id)
         if brake is not None:
-            self._hold_back(conn, one, standing, brake, now)
+            can = capabilities_of(self._providers[standing.provider])
+            if not hold_back(conn, standing, brake, capabilities=can, now=now):
+                self._back(conn, one, why=brake.why, again=BRAKE_WAIT, now=now)
             return brake.why
         doubt = self._too_late(standing, now)
         if doubt is not None:
@@ -177,13 +179,6 @@ class Sending(Station[SendRequest, Answer]):
             self._back(conn, one, why=unwritten.error, again=timedelta(seconds=unwritten.after_s), now=now)
             return unwritten.error
         return None
-
-    def _hold_back(self, conn: Connection[Any], one: Claim, standing: LockedProviderPayout, brake: Brake, now: datetime) -> None:
-        """What never called and was set aside for what is no longer so, is set aside anew; all else waits in the queue."""
-        if brake.changed and not standing.calls:
-            unreserve(conn, [one.id], why=brake.why, actor=ACTOR, now=now)
-        else:
-            self._back(conn, one, why=brake.why, again=BRAKE_WAIT, now=now)
 
     def _too_late(self, standing: LockedProviderPayout, now: datetime) -> str | None:
         """Why an order that was announced before may not go out again under its key; None when it may."""
