@@ -9,6 +9,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
 from tests.matching.builders import EXACT, row, rules_text, run, told
+from tests.statements.samples import DATA
 
 ROWS = {
     "small": {"amount": 5_00, "date": "2026-03-01", "status": "paid", "memo": "Fee"},
@@ -93,3 +94,33 @@ def test_conditions_hold_over_typed_columns_of_parquet(tmp_path):
 def test_a_column_that_the_file_has_not_is_refused_by_name(tmp_path):
     with pytest.raises(InvalidInput, match="state"):
         kept(tmp_path, 'column = "state"\nvalues = ["paid"]')
+
+
+OURS = """[left]
+asset = "EUR"
+[left.columns]
+reference = "ref"
+[left.amount]
+column = "amount"
+unit = "major"
+"""
+
+
+def test_what_moved_no_money_is_no_partner_in_a_statement_and_the_report_says_so(tmp_path):
+    header = (DATA / "activity.paypal.csv").read_text().splitlines()[0]
+    memo = '"14/03/2026","11:30:00","CET","Fabrikam","Authorization","Pending","EUR","50,00","0,00","50,00","3EF","INV-3","","Memo"'
+    (tmp_path / "paypal.csv").write_text(f"{header}\n{memo}\n")
+    (tmp_path / "ours.csv").write_text("ref,amount\nINV-3,50.00\n")
+    rules = load_rules(OURS + '[right]\nformat = "paypal"\n' + EXACT)
+    outcome = reconcile_files(tmp_path / "ours.csv", tmp_path / "paypal.csv", rules, out=tmp_path / "out")
+    assert (outcome.verdict, outcome.kinds[0][0]) == ("not reconciled", "MISSING_RIGHT")
+    assert (outcome.sources[1].rows, outcome.sources[1].left_out) == (0, 1)
+    assert outcome.learnt == ("in paypal.csv: rows that moved no money, or not yet, are left out: 1 pending",)
+
+
+def test_conditions_hold_over_what_the_reader_of_a_statement_gives(tmp_path):
+    (tmp_path / "ours.csv").write_text("ref,amount\nORDER-5,120.00\n")
+    where = '[right]\nformat = "mt942"\n[[right.where]]\ncolumn = "amount"\nmore_than = 0\n'
+    rules = load_rules(OURS.replace("EUR", "PLN") + where + EXACT)
+    outcome = reconcile_files(tmp_path / "ours.csv", DATA / "interim.mt942", rules, out=tmp_path / "out")
+    assert (outcome.verdict, outcome.sources[1].rows, outcome.sources[1].left_out) == ("reconciled", 1, 2)

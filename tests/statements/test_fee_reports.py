@@ -21,11 +21,12 @@ def test_paypals_fees_are_lines_of_their_own_and_all_lines_add_up_to_the_balance
         ("1AB/fee", "INV-1", -320, "fee"),
         ("2CD", "INV-2", -2000, "completed"),
         ("2CD/fee", "INV-2", 35, "fee"),
-        ("3EF", "INV-3", 5000, "information"),
         ("4GH", None, -10000, "completed"),
     ]
     [info] = read.statements
     assert (info.opening, info.closing, info.total, info.carries) == (10000, 107715, 97715, True)
+    assert sum(amount for (amount,) in rows(read, "amount")) == info.total
+    assert (read.left_out, read.notes) == (1, ["rows that moved no money, or not yet, are left out: 1 pending"])
     assert rows(read, "booked_on")[0] == (date(2026, 3, 13),)
 
 
@@ -120,7 +121,28 @@ def test_qif_days_that_can_be_read_in_two_ways_are_rejected_until_someone_says(t
     assert len(sources.read(path, asset="EUR").rejected) == 1
     read = sources.read(path, asset="EUR", date_format="%d/%m/%Y")
     assert rows(read, "booked_on") == [(date(2026, 2, 1),)]
-    assert read.notes == ["1 investment transactions are not read, only cash"]
+    assert (read.left_out, read.notes) == (1, ["1 investment transactions are not read, only cash"])
+
+
+def test_no_record_of_qif_vanishes_without_a_word(tmp_path: Path) -> None:
+    """Lists are no transactions; what is of another type, or of none, is rejected; an option changes no type."""
+    one = "D15/01/2026\nT{0}.00\n^\n"
+    text = one.format(1) + "!Type:Bank\n!Option:MDY\n" + one.format(2) + "!Type:Oth S\n" + one.format(3) + "!Type:Cat\nNFood\nT4.00\n^\n"
+    read = sources.read(written(tmp_path, text, "a.qif"), format="qif", asset="EUR")
+    assert rows(read, "amount") == [(200,)]
+    assert [(row.line, row.reason) for row in read.rejected] == [
+        (1, "a record before any !Type is of no account with cash"),
+        (10, "a record of type 'OTH S' is of no account with cash"),
+    ]
+    assert (read.left_out, read.notes) == (1, ["entries of lists are no transactions: 1 CAT"])
+
+
+@pytest.mark.parametrize(("impact", "balance", "stays"), [("Memo", "", 0), ("", "", 0), ("Credit", "", 1), ("", "50,00", 1)])
+def test_a_row_of_paypal_counts_where_it_moves_the_balance(tmp_path: Path, impact: str, balance: str, stays: int) -> None:
+    header = (DATA / "activity.paypal.csv").read_text().splitlines()[0]
+    row = f'"14/03/2026","11:30:00","CET","Fabrikam","Payment","Pending","EUR","50,00","0,00","50,00","3EF","INV-3","{balance}","{impact}"'
+    read = sources.read(written(tmp_path, f"{header}\n{row}\n", "p.csv"))
+    assert (read.lines.num_rows, read.left_out) == (stays, 1 - stays)
 
 
 def test_a_guess_for_a_report_with_fees_uses_its_own_reader() -> None:

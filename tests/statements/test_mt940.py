@@ -100,12 +100,14 @@ def test_dutch_pages_are_read_and_a_reversed_credit_takes_money_out() -> None:
     assert rows(sample("german.sta"), "amount")[2] == (-4000,)
 
 
-def test_an_interim_report_is_held_to_its_control_totals_and_expected_money_is_not_booked() -> None:
+def test_an_interim_report_is_held_to_its_control_totals_and_expected_money_is_set_aside() -> None:
     read = sample("interim.mt942")
     assert (read.format, rows(read, "amount", "status")) == (
         "mt942",
-        [(12000, "booked"), (-1999, "booked"), (500, "expected")],
+        [(12000, "booked"), (-1999, "booked")],
     )
+    assert [(line.amount, line.status) for _, line in read.aside] == [(500, "expected")]
+    assert (read.left_out, read.notes) == (1, ["rows that moved no money, or not yet, are left out: 1 expected"])
     assert (read.statements[0].entries, read.statements[0].total) == (2, 10001)
 
 
@@ -242,3 +244,28 @@ def test_the_dialects_of_large_banks_give_reference_counterparty_and_text(tmp_pa
     entry, told = DIALECTS[bank]
     text = a_statement(entries="\n".join(entry) + "\n", closing="C260303EUR160,00")
     assert rows(sources.read(written(tmp_path, text, "a.sta")), "amount", "reference", "counterparty", "memo") == [(6000, *told)]
+
+
+@pytest.mark.parametrize(
+    ("details", "told"),
+    [
+        ("?20EREF+INV-1?21SVWZ+Refund EREF: INV-2", ("INV-1", "Refund EREF: INV-2")),
+        ("?20SVWZ+Refund EREF+INV-2?21EREF+INV-1", ("INV-1", "Refund EREF+INV-2")),
+        ("?20EREF+INV-1?21SVWZ+Refund of ?22EREF+INV-2?23 in full", ("INV-1", "Refund of EREF+INV-2 in full")),
+        ("?20EREF+INV-1?21SVWZ+Paid to IBAN: DE02?22BIC: BANKDEFF", ("INV-1", "Paid to IBAN: DE02BIC: BANKDEFF")),
+        ("?20EREF+INV-1?21MTLG:Grund?22SVWZ+Invoice", ("INV-1", "Invoice")),
+        ("?20Refund to IBAN: DE02 BIC: BANKDEFF", (None, "Refund to IBAN: DE02 BIC: BANKDEFF")),
+        ("?20Rent EREF: INV-1 MREF: M1?21IBAN: DE02", ("INV-1", "Rent")),
+        ("?20EREF: INV-1 SVWZ: Refund?21 EREF: INV-2", ("INV-1", "Refund EREF: INV-2")),
+    ],
+)
+def test_a_reference_that_a_payer_quotes_takes_the_place_of_none(tmp_path: Path, details: str, told: tuple[str | None, str]) -> None:
+    entry = f":61:2603030303CR60,00NTRFNONREF//B1\n:86:166?00GUTSCHRIFT{details}\n"
+    read = sources.read(written(tmp_path, a_statement(entries=entry, closing="C260303EUR160,00"), "a.sta"))
+    assert rows(read, "reference", "memo") == [told]
+
+
+def test_a_dutch_name_that_comes_again_is_a_word_of_the_text(tmp_path: Path) -> None:
+    entry = ":61:260303C60,00N541EREF\n:86:/EREF/INV-1/NAME/Ortiz SA/REMI/Refund of /EREF/INV-2/ in full\n"
+    read = sources.read(written(tmp_path, a_statement(entries=entry, closing="C260303EUR160,00"), "a.sta"))
+    assert rows(read, "reference", "memo") == [("INV-1", "Refund of /EREF/INV-2/ in full")]

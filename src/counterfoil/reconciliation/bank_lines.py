@@ -15,9 +15,8 @@ from psycopg import Connection
 from counterfoil.base.encryption.confidential import ENVELOPE, Confidential
 from counterfoil.base.encryption.keys import keys_of
 from counterfoil.reconciliation.bank_overlap import BroughtLine, KnownLine, apart, fresh_of, same_statement
-from counterfoil.statements import SourceRead, StatementInfo
+from counterfoil.statements import TABLES, SourceRead, StatementInfo, has_moved
 
-NOT_BOOKED: Final = frozenset({"pending", "expected", "information", "future"})
 OF_STATEMENTS: Final = ("camt", "mt", "bai", "ofx")  # formats whose lines stand within their statement
 PROBES_MAX: Final = 10_000  # lines that say the same, to the letter
 KEPT: Final = (
@@ -112,7 +111,7 @@ def _booked(found: SourceRead, statements: Sequence[StatementInfo]) -> Sorted:
         if info and place is None and found.format.startswith(OF_STATEMENTS):
             continue
         day = row["booked_on"] or row["value_on"]
-        if row["status"] in NOT_BOOKED or day is None:
+        if day is None or (found.format in TABLES and not has_moved(row["status"])):  # readers of statements have set theirs aside
             result.left_out += 1
             continue
         line = BankLine(plain_of(info.account if info else None, row, day), {**row, "booked_on": day}, place)

@@ -5,12 +5,13 @@ from counterfoil.statements.continuity.folders import FolderRead, load_folder
 from counterfoil.statements.continuity.following import SequenceGap, follow_on
 from counterfoil.statements.detecting import FORMATS, detect
 from counterfoil.statements.reading import read
-from counterfoil.statements.shape import SCHEMA, RejectedRow, SourceBroken, SourceRead, StatementInfo
+from counterfoil.statements.shape import SCHEMA, TABLES, RejectedRow, SourceBroken, SourceRead, StatementInfo, has_moved
 from counterfoil.statements.tables.dialects import Dialect, dialect
 
 __all__ = [
     "FORMATS",
     "SCHEMA",
+    "TABLES",
     "Dialect",
     "FolderRead",
     "RejectedRow",
@@ -22,6 +23,7 @@ __all__ = [
     "detect",
     "dialect",
     "follow_on",
+    "has_moved",
     "load_folder",
     "parse_amount",
     "read",

@@ -7,7 +7,6 @@ not lead from row to row stops the file.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -43,6 +42,7 @@ class FeeReport(NamedTuple):
     balance: str = ""
     account: str = ""  # of which there is a balance each
     moved: tuple[str, ...] = ()  # states in which money moved; all of them where none is named
+    unmoved: tuple[str, ...] = ()  # states in which none has moved, where neither a balance nor its column tells
     date_format: str | None = None  # as the provider writes days; told by the days themselves otherwise
 
 
@@ -60,6 +60,7 @@ REPORTS: Final[Mapping[str, FeeReport]] = {
         memo="type",
         counterparty=("name",),
         balance="balance",
+        unmoved=("pending", "denied", "expired", "failed", "voided", "unclaimed"),
     ),
     "adyen": FeeReport(
         external_id=("modificationreference", "pspreference"),
@@ -155,11 +156,11 @@ def _read(path: Path, taken: Content, name: str, asset: str | None, *, strict: b
     others = [day for day in days if day and not is_iso(day)]
     how = Plan({}, None, written.decimal or ".", (report.date_format or choose_format(others)) if others else ISO)
     trails: dict[tuple[str, str], list[tuple[str, SignedRow]]] = {}
-    left_out, unmoved = 0, Counter[str]()
+    others_count = 0
     for record in records:
         state = (_text(record, names, (report.status,)) or "").lower()
         if report.moved and state and state not in report.moved:
-            unmoved[state] += 1
+            found.leave_out(state)
             continue
         try:
             lines, net, balance = _lines(record, names, report, how)
@@ -167,21 +168,21 @@ def _read(path: Path, taken: Content, name: str, asset: str | None, *, strict: b
             found.reject(record.line, getattr(fault, "column", None), str(fault), as_json(record.cells))
             continue
         if asset not in (None, lines[0].asset):
-            left_out += 1
+            others_count, found.left_out = others_count + 1, found.left_out + 1
+            continue
+        if not _has_moved(record, names, report, state, balance):
+            found.leave_out(state or NO_BALANCE)
             continue
         for line in lines:
             found.add(line)
-        if balance is not None and lines[0].status != "information":
+        if balance is not None:
             moment = _text(record, names, (report.day,)) or ""
             step = SignedRow(record.line, net, balance, lines[0].booked_on)
             trails.setdefault((lines[0].asset, _text(record, names, (report.account,)) or ""), []).append((moment, step))
     for (code, _), steps in trails.items():
         settle(found, _in_order(steps, code), names[report.balance])
-    if unmoved:
-        told = ", ".join(f"{count} {state}" for state, count in sorted(unmoved.items()))
-        found.notes.append(f"rows that moved no money, or not yet, are left out: {told}")
-    if left_out:
-        found.notes.append(f"{left_out} rows are in other currencies than {asset}")
+    if others_count:
+        found.notes.append(f"{others_count} rows are in other currencies than {asset}")
     return found.read(name, taken.sha256)
 
 
@@ -214,7 +215,7 @@ def _lines(record: TableRow, names: Mapping[str, str], report: FeeReport, how: P
         external_id=_text(record, names, report.external_id),
         reference=_text(record, names, report.reference),
         booked_on=_day(record, names, report, how),
-        status=_status(record, names, report),
+        status=(_text(record, names, (report.status,)) or "booked").lower(),
         counterparty=_text(record, names, report.counterparty),
         memo=_text(record, names, (report.memo,)),
         batch=_text(record, names, (report.batch,)),
@@ -225,10 +226,10 @@ def _lines(record: TableRow, names: Mapping[str, str], report: FeeReport, how: P
     return lines, net, _amount(record, names, report.balance, how, code)
 
 
-def _status(record: TableRow, names: Mapping[str, str], report: FeeReport) -> str:
-    if (_text(record, names, ("balanceimpact",)) or "").lower() == NO_BALANCE:
-        return "information"
-    return (_text(record, names, (report.status,)) or "booked").lower()
+def _has_moved(record: TableRow, names: Mapping[str, str], report: FeeReport, state: str, balance: int | None) -> bool:
+    """PayPal says of each row whether it moves the balance; where it does not, its state tells."""
+    impact = (_text(record, names, ("balanceimpact",)) or "").lower()
+    return impact != NO_BALANCE and (bool(impact) or balance is not None or state not in report.unmoved)
 
 
 def _day(record: TableRow, names: Mapping[str, str], report: FeeReport, how: Plan) -> date:

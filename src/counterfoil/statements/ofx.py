@@ -166,7 +166,7 @@ def _record(found: Gathering, statement: OfxStatement, asset: str | None) -> Non
             raw = as_json(transaction.leaves)
             found.reject(transaction.line, transaction.name, str(fault), raw)
             continue
-        found.add(line)
+        found.take(line)
         if line.status == "booked" and line.asset == currency:
             entries, total = entries + 1, total + line.amount
     account = next(

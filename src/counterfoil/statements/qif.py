@@ -2,11 +2,13 @@
 
 It names no currency, no balance and no id, and leaves open how dates and figures are written: both are told by all of its values, or
 its rows are rejected. The rule for faults: a record that is not ended is a file that is cut short; a record without a readable
-amount or day is a rejected row. Investments are not read; a note says how many there were.
+amount or day is a rejected row, and so is one of a type that is neither an account's nor a list. Investments are not read; a note says how
+many there were.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,10 @@ from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine,
 from counterfoil.statements.text import Content, numbered_lines
 
 CASH_TYPES: Final = frozenset({"BANK", "CCARD", "CASH", "OTH A", "OTH L"})
+LISTS: Final = frozenset(
+    ("CAT", "CLASS", "MEMORIZED", "SECURITY", "PRICES", "BUDGET", "TAG", "TAX", "TEMPLATE", "INVITEM", "CUST", "VEND", "EMP")
+)  # names and patterns beside the accounts: nothing that happened
+SETTINGS: Final = frozenset({"OPTION", "CLEAR"})  # of whoever wrote the file: what follows is of the type that stood before
 OPENING: Final = "opening balance"
 _FIELDS: Final = {
     "D": "date",
@@ -60,6 +66,11 @@ def read(
     skipped = sum(record.kind == "INVST" for record in records)
     if skipped:
         found.notes.append(f"{skipped} investment transactions are not read, only cash")
+    listed = Counter(record.kind for record in records if record.kind in LISTS)
+    if listed:
+        told = ", ".join(f"{count} {kind}" for kind, count in sorted(listed.items()))
+        found.notes.append(f"entries of lists are no transactions: {told}")
+    found.left_out += skipped + listed.total()
     if not cash and not skipped:
         found.broken(1, None, "there is no transaction of an account in this file")
     days = [_day(record.values["date"]) for record in cash if "date" in record.values]
@@ -68,7 +79,13 @@ def read(
         mark = decimal or decimal_mark_of([record.values["amount"] for record in cash if "amount" in record.values])
     except Unreadable as fault:
         found.broken(None, "T", str(fault))
-    for record in cash:
+    for record in records:
+        if record.kind in {*LISTS, "INVST"}:
+            continue
+        if record.kind not in CASH_TYPES:
+            told = f"a record of type {record.kind[:30]!r}" if record.kind else "a record before any !Type"
+            found.reject(record.line, None, f"{told} is of no account with cash", as_json(record.values))
+            continue
         try:
             _add(found, record, asset, mark, form)
         except Unreadable as fault:
@@ -84,6 +101,8 @@ def _records(found: Gathering, path: Path, taken: Content) -> Iterator[QifRecord
             continue
         if text.startswith("!"):
             name, _, rest = text[1:].partition(":")
+            if name.strip().upper() in SETTINGS:
+                continue
             kind = rest.strip().upper() if name.strip().upper() == "TYPE" else name.strip().upper()
             continue
         if text == "^":

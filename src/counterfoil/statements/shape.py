@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -21,6 +22,8 @@ WORKBOOK_UNPACKED_BYTES_MAX: Final = 1024**3  # whatever it packs to; workbook_l
 LINE_CHARS_MAX: Final = 1024**2  # one line of text, or one cell
 ROWS_MAX: Final = 20_000_000
 BATCH_ROWS: Final = 65_536
+TABLES: Final = ("csv", "xlsx", "ndjson", "json")  # anybody's: ours too, where a state says what became of an order
+NOT_BOOKED: Final = frozenset({"pending", "expected", "information", "future"})  # what is told of money that has not moved
 
 SCHEMA: Final = pa.schema(
     [
@@ -119,7 +122,8 @@ class SourceRead:
     sha256: str
     file: str = ""
     notes: list[str] = field(default_factory=list)
-    aside: list[tuple[str | None, ParsedLine]] = field(default_factory=list)  # no money: account and lines of a test, or of a deletion
+    aside: list[tuple[str | None, ParsedLine]] = field(default_factory=list)  # no money: account and lines
+    left_out: int = 0  # lines and rows that are no record: those aside, and what is too little, or of another currency, to be a line
 
 
 class Gathering:
@@ -132,7 +136,8 @@ class Gathering:
         self.statements: list[StatementInfo] = []
         self.notes: list[str] = []
         self.aside: list[tuple[str | None, ParsedLine]] = []
-        self.rows = 0
+        self.rows, self.left_out = 0, 0
+        self._unmoved: Counter[str] = Counter()
         self._batches: list[pa.RecordBatch] = []
         self._columns: list[list[Any]] = [[] for _ in SCHEMA]
 
@@ -169,7 +174,21 @@ class Gathering:
         """Keep a line that is no money, for those who have to take an earlier one back. Raises TooLarge past ROWS_MAX."""
         if len(self.aside) >= ROWS_MAX:
             raise TooLarge(file=self.file, rows_max=ROWS_MAX)
+        self.left_out += 1
         self.aside.append((account, line))
+
+    def take(self, line: ParsedLine) -> None:
+        """Take one line of a statement as its state says: aside where no money has moved, or not yet."""
+        if has_moved(line.status):
+            self.add(line)
+        else:
+            self.set_aside(None, line)
+            self._unmoved[line.status or ""] += 1
+
+    def leave_out(self, state: str) -> None:
+        """Count a row that moved no money and says too little to be a line."""
+        self.left_out += 1
+        self._unmoved[state] += 1
 
     def reject(self, line: int, column: str | None, reason: str, raw: str) -> None:
         """Keep a line that could not be understood."""
@@ -192,14 +211,23 @@ class Gathering:
         self._flush()
         table = pa.Table.from_batches(self._batches, SCHEMA)
         statements = [StatementInfo(*map(_harmless, one)) for one in self.statements]
-        notes = [cleaned(one) for one in self.notes]
-        return SourceRead(format, table, self.rejected, statements, sha256, self.file, notes, self.aside)
+        notes = [cleaned(one) for one in (*self.notes, *self._told_unmoved())]
+        return SourceRead(format, table, self.rejected, statements, sha256, self.file, notes, self.aside, self.left_out)
+
+    def _told_unmoved(self) -> list[str]:
+        told = ", ".join(f"{count} {state}" for state, count in sorted(self._unmoved.items()))
+        return [f"rows that moved no money, or not yet, are left out: {told}"] if told else []
 
     def _flush(self) -> None:
         if self._columns[0]:
             arrays = [pa.array(column, kind.type) for column, kind in zip(self._columns, SCHEMA, strict=True)]
             self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=SCHEMA))
             self._columns = [[] for _ in SCHEMA]
+
+
+def has_moved(status: str | None) -> bool:
+    """Does this state of a line say that its money has moved? The one rule of every reader of statements, and of a bank's tables."""
+    return status not in NOT_BOOKED
 
 
 def as_json(record: Mapping[str, Any]) -> str:

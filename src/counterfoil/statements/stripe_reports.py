@@ -63,7 +63,7 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
             if asset in (None, line.asset):
                 found.add(line)
             else:
-                left_out += 1
+                left_out, found.left_out = left_out + 1, found.left_out + 1
     if left_out:
         found.notes.append(f"{left_out} lines are in other currencies than {asset}")
     return found.read("stripe", taken.sha256)

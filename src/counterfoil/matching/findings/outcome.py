@@ -39,7 +39,7 @@ class SourceTold:
 
 @dataclass(frozen=True)
 class MatchingResult:
-    """A finished run. Everything but `places` and `paths` depends on the records and the rules alone, not on their order."""
+    """A finished run. Everything but `places`, `paths` and readers' remarks depends on records and rules alone, not on their order."""
 
     verdict: Verdict
     rules: RuleSet
@@ -117,7 +117,7 @@ def reconcile(
         compared=matched.compare,
         cuts=tuple(matched.cuts),
         not_checked=tuple(matched.not_checked),
-        learnt=tuple(matched.learnt),
+        learnt=(*left.notes, *right.notes, *matched.learnt),
         suggested=suggested,
         breaks_total=total,
         breaks=held,

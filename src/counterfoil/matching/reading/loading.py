@@ -271,6 +271,7 @@ def _short(message: str) -> str:
 # --- statements ---------------------------------------------------------------------------------------------------------------
 
 
+REMARKS_MAX: Final = 40
 ROLES: Final = {"id": "external_id"}  # what the readers call it
 
 
@@ -284,8 +285,8 @@ def _statement(engine: DuckEngine, paths: Sequence[Path], source: Source, side: 
     if table and (own := own_fields(source.columns)):
         told = f"where the amount stands: a table with key fields of your own ({', '.join(own)[:80]}) is read by its own names"
         raise InvalidInput(f"{side}.amount", told, got="")
-    if source.where:
-        raise InvalidInput(f"{side}.where", "a CSV, JSON or Parquet source: a statement is taken whole", got=form)
+    if table and source.where:
+        raise InvalidInput(f"{side}.where", "where the amount stands: conditions hold over a table's own columns", got=form)
     options: dict[str, Any] = {"asset": source.asset, "scales": source.scale or None}
     if table:
         options["columns"] = _roles(source)
@@ -300,9 +301,17 @@ def _statement(engine: DuckEngine, paths: Sequence[Path], source: Source, side: 
         files=tuple(paths),
         format=form or reads[0].format,
         rows=found.rows + len(refused),
+        left_out=found.left_out + sum(read.left_out for read in reads),
         rejected=[*found.rejected, *refused],
+        notes=_remarks(reads),
         statements=tuple(statement for read in reads for statement in read.statements),
     )
+
+
+def _remarks(reads: Sequence[Any]) -> tuple[str, ...]:
+    """What the readers remark, such as what they left out; of many files the first ones, and how many more there are."""
+    told = [f"in {read.file}: {note}" for read in reads for note in read.notes]
+    return (*told[:REMARKS_MAX], *([f"the readers remark {len(told) - REMARKS_MAX} things more"] if len(told) > REMARKS_MAX else []))
 
 
 def _roles(source: Source) -> dict[str, str] | None:

@@ -60,11 +60,12 @@ class Side:
     columns: Mapping[str, str]
     good: str
     rows: int  # in the source, after `where`; rejected ones count
-    left_out: int  # rows that `where` took out
+    left_out: int  # rows that are no records, and what `where` took out
     rejected: Sequence[UnreadableRow]
     reading: SideReading  # how the few records that are shown are looked up again
     profile: Profile
     statements: tuple[object, ...] = ()
+    notes: tuple[str, ...] = ()  # what the readers of its files remark
 
     @property
     def own(self) -> tuple[str, ...]:

@@ -130,7 +130,8 @@ class Where(_RuleSetPart):
 
     Several `[[left.where]]` must all hold, and so must several conditions of one. Figures are compared in the unit that the file is written
     in, with the decimal mark of its amounts; days by the formats of `[left.dates]`. A cell that is neither stays, so that no row is left
-    out because nobody understood it; an empty cell is neither more nor less than anything.
+    out because nobody understood it; an empty cell is neither more nor less than anything. A statement's columns are those that its reader
+    gives (`status`, `memo`, `amount` in minor units …); what has moved no money is left out without a condition.
     """
 
     column: str = Field(default="", description="The file's column.")

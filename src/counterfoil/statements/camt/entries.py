@@ -60,6 +60,8 @@ def add(found: Gathering, entry: CamtEntry, *, whole_day: date | None) -> None:
     """
     node = entry.node
     try:
+        if entry.status not in STATUSES.values():
+            raise Unreadable(f"the state {entry.status[:30]!r} does not say whether it is booked")
         booked_on, value_on = _day(node, "BookgDt") or whole_day, _day(node, "ValDt")
         details = [each for part in node.all("NtryDtls") for each in part.all("TxDtls")]
         parts = _parts(entry, details)
@@ -101,7 +103,7 @@ def _add_part(found: Gathering, entry: CamtEntry, detail: Node, amount: int, num
     own = detail.value("Refs", "AcctSvcrRef")
     whole = _bank_reference(entry.node)
     record = {"Ntry": entry.node.as_record(without="NtryDtls"), "TxDtls": detail.as_record()}
-    found.add(
+    found.take(
         ParsedLine(
             amount=amount,
             asset=entry.asset,
@@ -124,7 +126,7 @@ def _add_part(found: Gathering, entry: CamtEntry, detail: Node, amount: int, num
 def _add_whole(found: Gathering, entry: CamtEntry, details: list[Node], days: tuple[date | None, date | None]) -> None:
     only = details[0] if len(details) == 1 else None
     record: dict[str, Any] = {"Ntry": entry.node.as_record()}
-    found.add(
+    found.take(
         ParsedLine(
             amount=entry.amount,
             asset=entry.asset,

@@ -35,6 +35,7 @@ class Open:
     first_asset: str | None = None
     page: int | None = None
     is_last_page: bool = True
+    of_message: tuple[int | None, bool] = (None, True)  # its page, which is that of every statement without one of its own
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,14 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
         number = node.value("PgNb")
         current.page = int(number) if number and number.isdecimal() and len(number) < 9 else None
         current.is_last_page = node.value("LastPgInd") not in {"false", "0"}
+        if node.name == "MsgPgntn":
+            current.of_message = (current.page, current.is_last_page)
 
     def statement_ends(node: Node, _: Node | None) -> None:
         kinds.append(STATEMENTS[node.name])
         _finish(found, node, current, asset)
         current.tally, current.bounds, current.first_asset = EntryTotals(), None, None
+        current.page, current.is_last_page = current.of_message
 
     at_end: dict[str, AtEnd] = dict.fromkeys(STATEMENTS, statement_ends)
     at_end |= dict.fromkeys(("StmtPgntn", "RptPgntn", "NtfctnPgntn", "MsgPgntn"), page_ends)

@@ -12,7 +12,7 @@ EMPTY: Final = frozenset({"", "NONREF", "NOTPROVIDED", "NOTPROVIDED.", "KREF+", 
 WRAP: Final = 65  # SWIFT wraps here without regard to words, so a full line joins the next one without a space
 _CODED: Final = re.compile(r"\s*[0-9]{3}\s*[?>]")
 _SUBFIELD: Final = re.compile(r"[?>]([0-9]{2})")
-_SEPA: Final = re.compile(r"(EREF|KREF|MREF|CRED|DEBT|SVWZ|MTLG|ABWA|ABWE|IBAN|BIC|COAM|OAMT|PURP)[+:]\s?")
+_SEPA: Final = re.compile(r"(EREF|KREF|MREF|CRED|DEBT|SVWZ|MTLG|ABWA|ABWE|IBAN|BIC|COAM|OAMT|PURP)([+:])\s?")
 _SLASHED: Final = re.compile(
     r"/(TRTP|IBAN|BIC|NAME|REMI|EREF|ORDP|BENM|MARF|CSID|PREF|SVCL|ADDR|RTRN|ISDT|CNTP|USTD|STRD|PURP|ULTC|ULTD|ID)/"
 )
@@ -95,26 +95,47 @@ def _coded(details: list[str]) -> tuple[str | None, str | None, str | None]:
     """German and Polish banks: `166?00GUTSCHRIFT?20EREF+…?32NAME`. Subfields are wrapped anywhere, so lines join bare."""
     text = "".join(line for part in details for line in part.split("\n"))
     codes = _SUBFIELD.split(text)
-    memo, party = "", ""
+    memo, party, begins = "", "", set[int]()
     for code, value in zip(codes[1::2], codes[2::2], strict=True):
         if "20" <= code <= "29" or "60" <= code <= "63":
+            begins.add(len(memo))
             memo += value
         elif code in {"32", "33"}:
             party += value
-    pieces = _SEPA.split(memo)
-    sepa = dict(zip(pieces[1::2], (value.strip() for value in pieces[2::2]), strict=True))
-    wording = sepa.get("SVWZ") or pieces[0].strip() or memo.strip()
+    sepa = _named_parts(memo, _sepa_names(memo, begins))
+    wording = sepa.get("SVWZ") or sepa[""] or memo.strip()
     return re.sub(r"\s+", " ", party).strip() or None, wording or None, sepa.get("EREF")
+
+
+def _sepa_names(memo: str, begins: set[int]) -> list[re.Match[str]]:
+    """The names that tell what a text is: `EREF+` (behind `SVWZ+` only where a subfield begins); without any, the running `EREF: `.
+
+    Within what the payer wrote the same letters are words of a person: they name nothing, and end nothing.
+    """
+    found = [each for each in _SEPA.finditer(memo) if each.start() in begins or memo[each.start() - 1].isspace()]
+    at = next((each.start() for each in found if each[0].startswith("SVWZ+")), len(memo))  # behind it stands what a person wrote
+    names = [each for each in found if each[2] == "+" and (each.start() <= at or each.start() in begins)]
+    names += [each for each in found if names and each[0].startswith("MTLG:") and each.start() in begins]
+    if names:
+        return sorted(names, key=re.Match.start)
+    first = next((each for each in found if each[1] not in {"IBAN", "BIC"}), None)  # those two stand in sentences as well
+    return [each for each in found if first and each.start() >= first.start()]
+
+
+def _named_parts(text: str, names: list[re.Match[str]]) -> dict[str, str]:
+    """What stands behind each name, and before all of them (the empty name). A name that comes again is a word of the part before it."""
+    firsts = sorted({each[1]: each for each in reversed(names)}.values(), key=re.Match.start)
+    ends = [*(each.start() for each in firsts), len(text)]
+    told = {each[1]: text[each.end() : end].strip() for each, end in zip(firsts, ends[1:], strict=True)}
+    return {"": text[: ends[0]].strip(), **told}
 
 
 def _slashed(text: str) -> tuple[str | None, str | None, str | None]:
     """Dutch banks: `/TRTP/…/NAME/…/REMI/…/EREF/…`; any other text is memo as it stands."""
-    pieces = _SLASHED.split(text)
-    if len(pieces) < 3:
+    names = list(_SLASHED.finditer(text))
+    if not names:
         return None, text or None, None
-    told: dict[str, str] = {}
-    for name, value in zip(pieces[1::2], pieces[2::2], strict=True):
-        told.setdefault(name, value.strip(" /"))
+    told = {name: value.strip(" /") for name, value in _named_parts(text, names).items()}
     remittance = _KIND_OF_TEXT.sub("", told.get("REMI", ""))
     memo = remittance or told.get("USTD") or told.get("STRD") or text
     return told.get("NAME") or _third(told.get("CNTP", "")) or None, memo, told.get("EREF")

@@ -260,7 +260,7 @@ def _add(found: Gathering, statement: Mt940Message, entry: Mt940Entry) -> None:
         found.reject(entry.source.line, ":61:", str(fault), entry.source.value)
         return
     words = mt940_details.told_by(shown["rest"], entry.details, entry.named)
-    found.add(
+    found.take(
         ParsedLine(
             amount=entry.amount,
             asset=statement.asset,
