@@ -21,6 +21,7 @@ NAMED: Final = re.compile(r"^[A-Z][A-Z_]*(_MAX|_ROWS)$")
 # cap: the file and the words in it that say so.
 SAID: Final = {
     "QUEUES_MAX": ("dashboard/templates/levels.html", "more queues held less"),
+    "REMARKS_MAX": ("matching/reading/loading.py", "things more"),
     "READINGS_MAX": ("matching/guess/columns.py", "were tried"),
     "BREAKS_HELD_MAX": ("reconciliation/runs/report.py", "differences have no break of their own"),
     "EXPORTED_MAX": ("integrity/alerts/alertmanager.py", "alerts are open; those beyond are not here"),
