@@ -6,6 +6,12 @@ from typing import Final
 
 from counterfoil.base.invariant import Invariant
 
+_LAST_POSTING: Final = """select side.balance from program_segment s cross join lateral (
+                   select debit_balance as balance from posting where segment = s.segment and debit = a.id and seq = a.last_seq
+                   union all
+                   select credit_balance from posting where segment = s.segment and credit = a.id and seq = a.last_seq) side
+               where s.program_id = b.program_id"""
+
 INVARIANTS: Final = (
     Invariant(
         "LEDGER_UNBALANCED",
@@ -75,19 +81,16 @@ INVARIANTS: Final = (
         "A cached total or a kept balance is wrong: find the writer before anything is rebuilt.",
         "P3",
         # The newest posting of an account lies in the last segment that had begun by then, but where the clock was set back. Only there
-        # does the search go on into older ones: with each segment of each account it would take longer the longer the history is.
-        recent="""select a.name, a.book_id, 'balance of the last posting', p.balance, a.debits - a.credits
+        # does the search go on into the others: with each segment of each account it would take longer the longer the history is.
+        recent=f"""select a.name, a.book_id, 'balance of the last posting', p.balance, a.debits - a.credits
            from account a
-           left join lateral (
-               select case when a.debit_normal then side.balance else -side.balance end as balance
-               from book b join program_segment s on s.program_id = b.program_id and s.first_seq <= a.last_seq
-               cross join lateral (
-                   select debit_balance as balance from posting where segment = s.segment and debit = a.id and seq = a.last_seq
-                   union all
-                   select credit_balance from posting where segment = s.segment and credit = a.id and seq = a.last_seq) side
-               where b.id = a.book_id
-               order by s.segment desc
-               limit 1) p on true
+           join book b on b.id = a.book_id
+           cross join lateral (
+               select max(s.segment) as segment from program_segment s
+               where s.program_id = b.program_id and s.first_seq <= a.last_seq) newest
+           cross join lateral (
+               select case when a.debit_normal then kept.balance else -kept.balance end as balance
+               from (select coalesce(({_LAST_POSTING} and s.segment = newest.segment), ({_LAST_POSTING} limit 1)) as balance) kept) p
            where a.id = any(%(account)s)
              and (coalesce(p.balance, 0) <> a.debits - a.credits or p.balance is null and a.last_seq <> 0)
            union all
