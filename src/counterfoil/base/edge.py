@@ -27,6 +27,9 @@ PREPARE_AFTER: Final = 3  # times that a connection has seen a statement
 _DRAWN_BYTES: Final = 4_096
 LOCK_TIMEOUT_MS: Final = 5_000
 STATEMENT_TIMEOUT_MS: Final = 60_000
+# The pool doubles its pauses while nobody answers: after two minutes without a database it would stay away for two more. So it gives up
+# soon, and begins anew with whoever asks next.
+RECONNECT_S: Final = 3.0
 _BOOT_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -101,6 +104,7 @@ class Database:
             max_size=connections_max,
             open=False,
             timeout=5,
+            reconnect_timeout=RECONNECT_S,
             check=check_alive,
             configure=lambda conn: carry(conn, keys),
             kwargs={"autocommit": True, "prepare_threshold": PREPARE_AFTER if prepares else None},
