@@ -262,9 +262,7 @@ def decide_lookup(
     brake: str | None = None,
 ) -> OutcomeDecision:
     """What a look-up changes. `asked_at`: when it was made; only one made after the last call was closed proves anything.
-
     `brake`: why it may not go out now. Then it is not queued again: once it is proven not to be there, its money comes back.
-
     Where a look-up may miss what came lately (`absent_after`), what it does not find was not there that much earlier.
     """
     seen_at = (asked_at or now) - capabilities.absent_after
