@@ -297,3 +297,23 @@ def test_a_transaction_begins_by_the_databases_clock_in_utc(database_url: str) -
             told = database_now(conn)
             assert began.tzinfo is UTC
             assert timedelta() <= told - began < timedelta(seconds=5)
+
+
+def test_whoever_asks_first_after_a_long_outage_of_the_database_is_answered() -> None:
+    """The pool's own pauses double: 1 s, 2, 4, 8. After nine seconds it would come back in six more."""
+    with short_folder() as folder, PrivatePostgres(folder, settings=SMALL) as server:
+        database = Database(server.url, role=None).open()
+        database._pool.timeout = 3.0  # what an asker waits, so that the outage need not last for minutes
+        with closing(database):
+
+            def asked() -> object:
+                with database.transaction(read_only=True) as conn:
+                    return conn.execute("select 1").fetchone()
+
+            assert asked() == (1,)
+            server.stop()
+            for _ in range(3):
+                with pytest.raises(Busy):
+                    asked()
+            server.start()
+            assert asked() == (1,)
