@@ -97,6 +97,33 @@ def test_lists_files_and_the_search_hold_nothing_of_another_program(desk, others
 
 
 @pytest.mark.usefixtures("others")
+def test_no_form_of_what_is_of_the_whole_installation_is_open_to_a_login_of_one_program(desk):
+    def whole() -> list:
+        with desk.database.transaction() as conn:
+            kept = conn.execute("select relname from pg_class where relrowsecurity").fetchall()
+        return [noun for noun in NOUNS if (noun.machine.table,) not in kept and noun.verbs]
+
+    with days.served(desk) as url:
+        client = logged_in(url, desk, name="nora", role="administrator", program_id="north")
+        csrf, tried = csrf_of(client), set[str]()
+        for noun in whole():
+            for verb in noun.verbs:
+                address = f"/admin/{noun.plural}/{make_id(noun.prefix)}/{verb.word}"
+                told = client.post(address, data={"csrf": csrf, "reason": "we look", "confirm": "yes"})
+                assert told.status_code == 403, (address, told.text[-300:])
+                tried.add(noun.plural)
+        assert tried >= {"circuits", "copies"}
+        assert client.post("/admin/drills", data={"csrf": csrf, "name": "restore"}).status_code == 403
+        assert desk.rows("select count(*) from drill") == [(0,)]
+        operator = logged_in(url, desk, name="olaf", role="operator", program_id="north")
+        told = operator.post("/admin/drills", data={"csrf": csrf_of(operator), "name": "restore", "confirm": "yes"})
+        assert (told.status_code, "whole installation" in told.text) == (403, True)
+        assert desk.rows("select count(*) from drill") == [(0,)]
+        told = operator.post(f"/admin/circuits/{make_id('cir')}/probe", data={"csrf": csrf_of(operator), "reason": "x", "confirm": "yes"})
+        assert (told.status_code, "whole installation" in told.text) == (403, True)
+
+
+@pytest.mark.usefixtures("others")
 def test_what_is_of_the_whole_installation_is_said_to_be_so_and_is_not_green(desk):
     with days.served(desk) as url:
         client = logged_in(url, desk, name="nora", program_id="north")

@@ -206,7 +206,7 @@ def after_of(noun: Noun, given: str | None) -> str | None:
 
 def _kept(ask: SectionContext, noun: Noun) -> None:
     """The chosen program alone is shown, by the database itself. Raises WholeInstallation."""
-    refuse_whole(ask, noun)
+    refuse_whole(ask.conn, noun, ask.program_id)
     if ask.program_id is not None and ask.only is None:
         keep_to_program(ask.conn, ask.program_id)
 

@@ -132,7 +132,7 @@ def _by_id(ask: SectionContext, nouns: Mapping[str, Noun], given: str) -> Search
         return None
     noun = nouns[prefix]
     try:
-        refuse_whole(ask, noun)
+        refuse_whole(ask.conn, noun, ask.program_id)
         state = noun.show(ask.conn, given).state
     except (NotFound, WholeInstallation):
         return None

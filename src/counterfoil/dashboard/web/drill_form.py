@@ -6,6 +6,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from counterfoil.api.http.calls import WholeInstallation
 from counterfoil.dashboard.web.driver import FormCall, FormDone, PageForm, add_form
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.dashboard.web.serving import Served
@@ -22,6 +23,8 @@ def add_drill_form(router: APIRouter, served: Served) -> None:
 
 def _asked(call: FormCall) -> FormDone:
     asked = call.of("name")
+    if call.caller.program_id is not None:  # a drill kills workers and restores databases, of all programs
+        raise WholeInstallation(program=call.caller.program_id)
     with call.served.database.transaction(program_id=call.caller.program_id) as conn:
         drill_id = call.served.wiring.make_id("drl")
         ask_for_drill(conn, drill_id, asked["name"], backup_id=None, actor=call.caller.actor, now=call.now)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter
+from psycopg import Connection
 
 from counterfoil.api.http.calls import WholeInstallation
 from counterfoil.base.ids import valid_id
@@ -93,7 +94,7 @@ def noun_page(noun: Noun) -> DashboardPage:
     def answer(ask: SectionContext) -> NounAnswer:
         subject_id = valid_id(ask.params["id"], noun.prefix, "id")
         if ask.only is not None:
-            refuse_whole(ask, noun)
+            refuse_whole(ask.conn, noun, ask.program_id)
         row = noun.show(ask.conn, subject_id)
         now = ask.clock()
         why = noun.why_not(ask.conn, subject_id, now=now)
@@ -115,16 +116,17 @@ def noun_page(noun: Noun) -> DashboardPage:
     return DashboardPage(f"/admin/{noun.plural}/{{id}}", noun.name.replace("_", " ").capitalize(), answer, "noun.html", "", RECEIPT)
 
 
-def refuse_whole(ask: SectionContext, noun: Noun) -> None:
-    """Whoever asks of one program is refused what is of the whole installation: a table that the database does not keep to programs.
+def refuse_whole(conn: Connection[Any], noun: Noun, program_id: str | None) -> None:
+    """Whoever asks of one program, or acts in one, is refused what is of the whole installation: a table that the database does not
+    keep to programs.
 
     Raises WholeInstallation.
     """
-    if ask.program_id is None:
+    if program_id is None:
         return
-    kept = ask.conn.execute("select relrowsecurity from pg_class where oid = %s::regclass", [noun.machine.table]).fetchone()
+    kept = conn.execute("select relrowsecurity from pg_class where oid = %s::regclass", [noun.machine.table]).fetchone()
     if kept is None or not kept[0]:
-        raise WholeInstallation(program=ask.program_id)
+        raise WholeInstallation(program=program_id)
 
 
 def add_verb_forms(router: APIRouter, served: Served, noun: Noun, page: DashboardPage) -> None:
@@ -159,6 +161,7 @@ def _say(call: FormCall, noun: Noun, verb: Verb, subject_id: str) -> VerbResult:
         raise ReasonRequired(verb=verb.name, field="reason", limit="at least one word")
     filled, wiring = call.filled, call.served.wiring
     with call.served.database.transaction(commit=call.confirmed, program_id=call.caller.program_id) as conn:
+        refuse_whole(conn, noun, call.caller.program_id)
         asset = filled.get("asset") or getattr(noun.show(conn, subject_id), "asset", None)
         taken = {one.name: field_given(one, filled, known_assets(conn).get(asset or "")) for one in verb.takes}
         saying = VerbCall(
