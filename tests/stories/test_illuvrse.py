@@ -205,21 +205,50 @@ def a_signature_that_failed(one: Story) -> None:
 
 
 def a_payout_that_is_stuck(one: Story) -> None:
-    """I9: its approvals, its events, and it goes on."""
+    """I9: it waits for an approval and says so; who approved it, what happened to it in its order, and it goes on."""
     one.now()
+    policy_of_batches(one, "0.00")
     [invoice] = issue(one.desk.database, "30.00", prefix="s")
     one.desk.pay(invoice, 30_00)
-    one.desk.deliver()
-    one.desk.work("webhooks", "verify", "settle", "events")
+    worked(one)
     [payout] = one.terminal.rows(f"/api/payouts?invoiceId={invoice}")
-    assert payout["state"] == "pending"
-    shown = told(one.terminal("payouts", "show", payout["id"], "--timeline", "--output", "json"))
-    assert "settlement_completed" in json.dumps(shown["timeline"]) or shown["timeline"]
-    assert one.terminal.ask(f"/api/payouts/{payout['id']}")["state"] == "pending"
+    waits = "it needs an approved batch: 28.20 EUR is more than the 0.00 that is paid by rule"
+    assert (payout["state"], payout["lastError"]) == ("pending", waits)
     code, said = one.terminal("payouts", "rerun", payout["id"])
     assert code == 0, said
     worked(one)
-    assert one.terminal.ask(f"/api/payouts/{payout['id']}")["state"] == "completed"
+    assert one.terminal.ask(f"/api/payouts/{payout['id']}")["state"] == "pending", "nobody approved it"
+    batch = told(one.terminal("batches", "gather", "--asset", "EUR", "--output", "json"))["id"]
+    assert one.terminal("batches", "submit", batch)[0] == 0
+    waiting = one.terminal.ask(f"/api/payouts/{payout['id']}")
+    assert (waiting["state"], waiting["lastError"]) == ("pending", f"it is in batch {batch}")
+    assert told(one.terminal("batches", "show", batch, "--output", "json"))["approvedBy"] == []
+    for verb in ("approve", "execute"):
+        code, said = one.terminal("batches", verb, batch)
+        assert code == 0, said
+    [approval] = told(one.terminal("batches", "show", batch, "--output", "json"))["approvedBy"]
+    assert (approval["approver"], approval["counts"]) == ("person:vera", True)
+    one.now()
+    worked(one)
+    shown = told(one.terminal("payouts", "show", payout["id"], "--timeline", "--output", "json"))
+    assert shown["state"] == "completed"
+    facts = shown["timeline"]
+    assert [row["at"] for row in facts] == sorted(row["at"] for row in facts)
+    assert [row["said"].partition(":")[0] for row in facts if row["id"] == payout["id"] and row["what"] == "step"] == [
+        *("create", "reserve", "complete")
+    ]
+    assert [row["said"] for row in facts if row["what"] == "journal"] == ["settlement", "payout_reserve", "payout_finalize"]
+    assert [(row["said"], row["by"]) for row in facts if row["what"] == "action"] == [("payout.rerun", "key:operator")]
+    assert {row["said"] for row in facts if row["what"] == "event"} == {"payout_created", "payout_waiting", "payout_completed"}
+    assert {row["what"] for row in facts} >= {"call", "answer"}
+    policy_of_batches(one, "1000000.00")
+
+
+def policy_of_batches(one: Story, by_rule: str) -> None:
+    words = ("batches", "policy", "EUR", "--by-rule", by_rule, "--tier", "0.00=1", "--reason", "the auditors ask for it")
+    one.terminal.by_two(*words)
+    code, said = one.terminal(*words)
+    assert code == 0, said
 
 
 def a_backup_by_policy(one: Story) -> None:

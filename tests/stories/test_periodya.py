@@ -87,7 +87,9 @@ def what_the_provider_paid_and_nobody_booked_is_finalised_by_two(desk: Desk, ter
     assert terminal.ask(f"/api/payouts/{payout}")["state"] == "completed"
     desk.work("webhooks")  # and the webhook, read at last, moves nothing a second time
     again = terminal.ask(address, {**because, "webhookId": webhook}, role="operator", status=409)
-    assert again["title"]
+    assert (again["why"], again["state"]) == ("its attempt is succeeded", "completed")
+    kinds = [one["kind"] for one in terminal.ask(f"/api/payouts/{payout}")["journals"]]
+    assert kinds.count("payout_finalize") == 1, "booked once"
 
 
 def a_send_that_stands_is_asked_about_and_never_sent_blindly(desk: Desk, terminal: Terminal) -> None:

@@ -13,6 +13,8 @@ from tests.builders import PROGRAM, Desk, issue
 from tests.stories.by_the_machine import walk
 from tests.stories.terminal import Terminal, told
 
+LEVELS = {"payout_failed": "warning", "payout_held": "info", "payout_completed": "debug", "treasury_withdrawal": "critical"}
+
 
 class Story(NamedTuple):
     """Who walks, and the invoices of the day: one that goes well, one whose payee's account is closed."""
@@ -123,8 +125,8 @@ def balances(one: Story) -> None:
 def what_is_disputed_is_held_and_goes_where_the_ruling_says(one: Story) -> None:
     """V7: what is not paid out is held at once. V8: decided for the payee, for the customer, and in part. V9: the hold is released, and
     the payout refunded, once the ruling can no longer be appealed and never before."""
-    invoices = issue(one.desk.database, "50.00", "60.00", "70.00", prefix="h")
-    for invoice, amount in zip(invoices, (50_00, 60_00, 70_00), strict=True):
+    invoices = issue(one.desk.database, "50.00", "60.00", "70.00", "10.00", "20.00", prefix="h")
+    for invoice, amount in zip(invoices, (50_00, 60_00, 70_00, 10_00, 20_00), strict=True):
         one.desk.pay(invoice, amount)
     one.desk.deliver()
     one.desk.work("webhooks", "verify", "settle", "events", "reserve")
@@ -138,31 +140,38 @@ def what_is_disputed_is_held_and_goes_where_the_ruling_says(one: Story) -> None:
     assert {one.terminal.ask(f"/api/invoices/{invoice}")["state"] for invoice in invoices} == {"disputed"}
     twice = {"invoiceId": invoices[0], "reason": "once more"}
     assert disputes[invoices[0]] in str(one.terminal.ask("/api/disputes", twice, role="operator", status=409))
-    rulings = (("provider_win",), ("customer_win",), ("partial", "--refund", "20.00"))
+    rulings = (("provider_win",), ("customer_win",), ("partial", "--refund", "20.00"), ("provider_win",), ("customer_win",))
     for dispute, ruling in zip(disputes.values(), rulings, strict=True):
         for words in (("review",), ("resolve", "--outcome", *ruling, "--reason", "by the photos")):
             code, said = one.terminal("disputes", words[0], dispute, *words[1:])
             assert code == 0, said
-    freed, refunded, cut = payouts.values()
-    for payout, verb in ((freed, "release-hold"), (refunded, "refund")):
-        code, said = one.terminal("payouts", verb, payout["id"], "--reason", "it is decided")
-        assert (code, "may be appealed until" in said) == (5, True), said
-    one.desk.clock.advance(days=7)
-    code, said = one.terminal("payouts", "release-hold", freed["id"], "--reason", "it is decided")
-    assert code == 0, said
     because = {"reason": "it is decided"}
-    assert one.terminal.ask(f"/api/payouts/{refunded['id']}/refund", because, role="operator")["state"] == "refunded"
+    verbs = {
+        "release-hold": ("pending", 0, 3),
+        "refund": ("refunded", 1, 4),
+    }  # and of which: by command, by HTTP
+    ids = [payout["id"] for payout in payouts.values()]
+    for verb, (_, typed, asked) in verbs.items():
+        code, said = one.terminal("payouts", verb, ids[typed], "--reason", "it is decided")
+        assert (code, "may be appealed until" in said) == (5, True), said
+        refused = one.terminal.ask(f"/api/payouts/{ids[asked]}/{verb}", because, role="operator", status=409)
+        assert "may be appealed until" in refused["why"]
+    one.desk.clock.advance(days=7)
+    for verb, (state, typed, asked) in verbs.items():
+        code, said = one.terminal("payouts", verb, ids[typed], "--reason", "it is decided")
+        assert code == 0, said
+        assert one.terminal.ask(f"/api/payouts/{ids[asked]}/{verb}", because, role="operator")["state"] == state
     one.desk.work("disputes")  # the job does what nobody does by hand
     carried(one.desk)
     after = {payout["id"]: one.terminal.ask(f"/api/payouts/{payout['id']}") for payout in payouts.values()}
-    assert [each["state"] for each in after.values()] == ["completed", "refunded", "completed"]
+    assert [each["state"] for each in after.values()] == ["completed", "refunded", "completed", "completed", "refunded"]
     assert {row["invoiceId"]: row["amount"] for row in told(one.terminal("refunds", "list", "--output", "json"))} == {
         invoices[1]: "6000",
         invoices[2]: "2000",
+        invoices[4]: "2000",
     }
     states = {invoice: one.terminal.ask(f"/api/invoices/{invoice}")["state"] for invoice in invoices}
-    assert list(states.values()) == ["paid", "refunded", "paid"]
-    assert cut["id"] in after
+    assert list(states.values()) == ["paid", "refunded", "paid", "paid", "refunded"]
 
 
 def a_payout_is_found_by_its_key_and_made_once(one: Story) -> None:
@@ -222,11 +231,17 @@ def an_account_that_does_not_match_is_recomputed(one: Story) -> None:
 
 
 def events_have_levels(one: Story) -> None:
-    """V14."""
+    """V14: each as the runbook says, that of a withdrawal, too, which takes two people; by command and by HTTP."""
+    withdrawn = ("treasury", "withdraw", "--asset", "EUR", "--amount", "1.00", "--reference", "W-1", "--reason", "monthly")
+    one.terminal.by_two(*withdrawn)
+    code, said = one.terminal(*withdrawn)
+    assert code == 0, said
     rows = told(one.terminal("events", "list", "--limit", "1000", "--output", "json"))
     levels = {row["name"]: row["level"] for row in rows}
-    assert (levels["payout_failed"], levels["payout_completed"]) == ("warning", "debug")
-    assert {row["name"] for row in one.terminal.rows("/api/events?level=warning")} >= {"payout_failed"}
+    for name, level in LEVELS.items():
+        assert levels[name] == level, name
+        [newest] = one.terminal.rows(f"/api/events?level={level}&name={name}&limit=1")
+        assert newest["name"] == name
 
 
 def money_waits_in_escrow(one: Story) -> None:
