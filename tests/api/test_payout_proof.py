@@ -59,7 +59,8 @@ def test_the_next_action_is_the_one_that_is_allowed_and_says_so_where_it_is_not_
     assert next_of(office, payout) == ("none", "")
     said(office, f"/api/payouts/{payout}/quarantine", reason="a tip")
     need = shown(office, payout)["nextAction"]
-    assert (need["need"], need["command"], "none of its calls began" in need["why"]) == ("quarantined", "", True)
+    assert (need["need"], need["command"]) == ("quarantined", f'counterfoil payouts release-to-queue {payout} --reason "…"')
+    assert need["why"] == "A person stopped them: they are not sent while that lasts. (quarantined: a tip)"
     approved(office, proposed(office, f"/api/payouts/{payout}/release-to-queue", reason="the tip was wrong"))
     said(office, f"/api/payouts/{payout}/cancel-attempt", reason="wrong day")
     assert next_of(office, payout) == ("failed", f'counterfoil payouts retry {payout} --reason "…"')

@@ -277,6 +277,15 @@ def test_workers_with_other_settings_do_not_take_a_schedule_from_each_other_and_
     assert wants_none("b", 25 * 60 + 2) == hourly, "a schedule that is wanted stands before one that is not"
 
 
+def test_a_round_of_monitors_does_not_stand_for_the_recent_run_that_nobody_made(watch: Watch) -> None:
+    at = watch.clock.now - timedelta(days=9)
+    watch.rows("insert into reconciliation_schedule values ('sentinel-recent', '0 * * * *', %s) returning name", at)
+    for _ in range(3):
+        watch.sentinel.round()
+        watch.clock.advance(minutes=1)
+        assert [one.state for one in watch.alerts("JOB_NOT_RUN") if one.subject == "sentinel-recent"] == ["open"]
+
+
 def test_a_schedule_that_was_taken_away_is_missed_by_nobody(watch: Watch) -> None:
     at = watch.clock.now - timedelta(days=9)
     watch.rows("insert into reconciliation_schedule values ('sentinel-full', '0 2 * * *', %s) returning name", at)

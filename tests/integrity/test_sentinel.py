@@ -176,8 +176,17 @@ def test_a_check_that_cannot_be_asked_is_a_finding_and_the_others_are_asked(
     [alert] = watch.alerts("CHECK_NOT_RUN")
     assert (alert.subject, alert.severity, alert.state) == (broken.code, "critical", "open")
     assert watch.run().state == "finished"
+    watch.sentinel.round()
     [alert] = watch.alerts("CHECK_NOT_RUN")
     assert alert.state == "resolved"
+
+
+def test_what_could_not_be_asked_stays_said_while_the_next_run_has_not_come_to_it(watch: Watch) -> None:
+    replace(watch.sentinel, checks=(TRIPS, *CHECKS)).run("full")
+    with watch.database.transaction() as conn:
+        begin_run(conn, make_id("srun"), "full", since=None, actor="t", slot_at=None, now=watch.now())
+    watch.sentinel.round()
+    assert [(one.subject, one.state) for one in watch.alerts("CHECK_NOT_RUN")] == [("TRIPS", "open")]
 
 
 def test_a_run_that_was_killed_is_cut_short_by_the_next_and_keeps_what_it_found(watch: Watch) -> None:

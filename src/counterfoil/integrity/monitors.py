@@ -79,7 +79,8 @@ def _missed(conn: Connection[Any], now: datetime) -> Sequence[Missed]:
         """select s.name, s.cron, s.since,
                   case s.name when 'sentinel-full' then (select max(finished_at) from sentinel_run
                                                          where kind = 'full' and state = 'finished')
-                              when 'sentinel-recent' then (select max(finished_at) from sentinel_run where state = 'finished')
+                              when 'sentinel-recent' then (select max(finished_at) from sentinel_run
+                                                           where kind in ('recent', 'full') and state = 'finished')
                               else (select max(taken_at) from reconciliation_slot t where t.name = s.name) end
            from reconciliation_schedule s where s.cron <> '' order by s.name"""
     ).fetchall()
@@ -177,8 +178,14 @@ _SCHEDULE_CONTESTED: Final = Invariant(
 _CHECK_NOT_RUN: Final = Invariant(
     "CHECK_NOT_RUN",
     "Was every check asked to its end by the newest full run, and by the newest recent one?",
-    f"""with newest as (select distinct on (kind) * from sentinel_run order by kind, number desc)
-       select c.code, n.kind, n.id as run, c.error from newest n join sentinel_check c on c.run_id = n.id where c.outcome = 'failed'
+    # What a run that is under way has asked again counts; what it has not come to yet, the last one answered.
+    f"""with looked_at as (
+           select * from sentinel_run where state = 'running' or id in (
+               select distinct on (kind) id from sentinel_run where state <> 'running' order by kind, number desc)),
+       newest as (
+           select distinct on (l.kind, c.code) c.code, l.kind, l.id as run, c.outcome, c.error
+           from looked_at l join sentinel_check c on c.run_id = l.id order by l.kind, c.code, l.number desc)
+       select code, kind, run, error from newest where outcome = 'failed'
        union all
        select 'the ' || kind || ' run', kind, id, error from (
            select distinct on (kind) * from sentinel_run where state <> 'running' order by kind, number desc) ended

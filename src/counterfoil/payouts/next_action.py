@@ -8,12 +8,12 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.operations.noun_pages import SafeNextAction
-from counterfoil.payouts.machines import PAYOUT
 from counterfoil.payouts.payouts.matter import matter_of
 from counterfoil.payouts.payouts.payout_rules import GUARDS, refusal_of
 from counterfoil.payouts.queries import Need, PayoutInNeed, payouts_in_need
 
 OUT_OF_TRIES: Final = 'counterfoil payouts reissue {id} --reason "…"'
+NEVER_CALLED: Final = 'counterfoil payouts release-to-queue {id} --reason "…"'  # nothing of it is there that could be looked up
 NO_BATCH: Final = "counterfoil batches gather --asset {asset} --program {program}"
 NO_DESTINATION: Final = "counterfoil destinations set {payee} --program {program}"  # it asks for the account, unseen
 
@@ -91,6 +91,8 @@ def command_of(need: NeedOfPayouts, one: PayoutInNeed) -> str:
         command = OUT_OF_TRIES
     elif need.need == "waiting" and "approved batch" in why:
         command = NO_BATCH
+    elif need.need == "quarantined" and not one.called:
+        command = NEVER_CALLED
     return command.format(id=one.id, payee=one.payee_id, program=one.program_id, asset=one.amount.asset)
 
 
@@ -99,14 +101,14 @@ def next_action(conn: Connection[Any], payout_id: str, now: datetime) -> SafeNex
     matter = matter_of(conn, payout_id, now=now)
     for need in NEEDS:
         for one in payouts_in_need(conn, need.need, rows_max=1, program_id=matter.program_id, payout_id=payout_id):
-            why, command = f"{need.meaning} {one.why}" if one.why else need.meaning, command_of(need, one)
+            why, command = f"{need.meaning} ({one.why})" if one.why else need.meaning, command_of(need, one)
             verb = _verb_of(command)
             refused = refusal_of(verb, matter) if verb in GUARDS else None
             if refused is None:
                 return SafeNextAction(need.need, why, command)
             instead = _RERUN.format(id=payout_id) if refusal_of("rerun", matter) is None else ""
-            return SafeNextAction(need.need, f"{why} Not {verb.replace('_', ' ')}: {refused}.", instead)
-    return SafeNextAction("none", _BY_ITSELF[matter.state] if matter.state in PAYOUT.open and matter.state in _BY_ITSELF else _OVER, "")
+            return SafeNextAction(need.need, f"{why} {verb.replace('_', '-')} is refused now: {refused}.", instead)
+    return SafeNextAction("none", _BY_ITSELF.get(matter.state, _OVER), "")
 
 
 def _verb_of(command: str) -> str:

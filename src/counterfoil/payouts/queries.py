@@ -45,6 +45,7 @@ class PayoutInNeed(NamedTuple):
     told: Money | None
     total: int
     account_closed: bool = False  # that it went to, and the payee has no newer one: the same again fails again
+    called: bool = True  # only one that a person stopped may never have been
 
 
 def payouts_by_state(conn: Connection[Any], *, start: datetime, end: datetime, program_id: str | None = None) -> list[PayoutsInState]:
@@ -138,6 +139,7 @@ def payouts_in_need(
             told=Money(int(row[8]), row[9]) if row[8] else None,
             total=row[10],
             account_closed=len(row) > 11 and bool(row[11]),
+            called=len(row) <= 12 or bool(row[12]),
         )
         for row in rows
     ]
@@ -164,7 +166,7 @@ _NEEDS: Final = {
                                       where one.payout_id = p.id and c.state = 'open')
                     order by p.state_at, p.id limit %(rows_max)s""",
     "quarantined": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, pp.state_at, pp.last_error, false, null, null,
-                              count(*) over ()
+                              count(*) over (), false, exists (select from call where subject_id = pp.id)
                        from payout p join provider_payout pp on pp.payout_id = p.id and pp.state = 'quarantined' where {_WHICH}
                        order by pp.state_at, p.id limit %(rows_max)s""",
     "waiting": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.created_at, p.last_error, false, null, null, count(*) over ()

@@ -191,7 +191,7 @@ def test_a_schedule_is_given_up_when_two_moments_passed_however_far_apart_they_a
     assert given_up_at(cron, datetime.fromisoformat(f"{completed}+00:00")) == datetime.fromisoformat(f"{given_up}+00:00")
 
 
-@pytest.mark.parametrize("text", ["", "every day", "61 2 * * *", "0 2 * *", "0 0 2 * * *", "@daily"])
+@pytest.mark.parametrize("text", ["", "every day", "61 2 * * *", "0 2 * *", "0 0 2 * * *", "@daily", "0 0 30 2 *", "0 0 31 4,6 *"])
 def test_what_is_no_cron_expression_of_five_fields_is_refused(text):
     with pytest.raises(InvalidInput):
         valid_cron(text)

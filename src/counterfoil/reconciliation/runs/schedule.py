@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from psycopg import Connection
 from psycopg.rows import class_row
 
@@ -16,8 +16,7 @@ SKIPPED_COUNTED_MAX: Final = 1_000
 LATE_AFTER: Final = timedelta(minutes=5)
 WISH_COUNTS: Final = timedelta(minutes=4)  # for so long after it was said last: workers look each 20 s
 FORGOTTEN: Final = timedelta(days=1)
-
-
+ANY_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 MISSED_LISTED_MAX: Final = 31
 GAPS_SHOWN_MAX: Final = 20
 
@@ -67,6 +66,10 @@ def valid_cron(text: str, field: str = "cron") -> str:
     """`text`, if it is a cron expression of five fields. Raises InvalidInput."""
     if len(text.split()) != 5 or not croniter.is_valid(text):
         raise InvalidInput(field, "a cron expression of five fields, such as 0 2 * * *", got=text[:60])
+    try:
+        after(text, ANY_MOMENT)
+    except CroniterBadDateError:
+        raise InvalidInput(field, "a cron expression of a day that comes, such as 0 2 1 * *", got=text[:60]) from None
     return text
 
 
