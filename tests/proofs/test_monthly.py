@@ -52,7 +52,7 @@ def context(desk: Desk, tmp_path: Path) -> Callable[[datetime], Any]:
 
 
 def next_month() -> datetime:
-    return (now().replace(day=28) + timedelta(days=5)).replace(day=1, hour=0, minute=1)
+    return (now().replace(day=28) + timedelta(days=5)).replace(day=1, hour=6, minute=1)
 
 
 def made(desk: Desk) -> tuple[list[Any], list[Any]]:

@@ -1,4 +1,7 @@
-"""The audit export: on the first of each month the proof of the month before is made, and its signatures are asked for."""
+"""The audit export: on the first of each month the proof of the month before is made, and its signatures are asked for.
+
+Not at midnight: the run of that night reads the last day to its end first, or the proof would say that nobody did.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from counterfoil.reconciliation.fixed_times import fixed_job
 from counterfoil.reconciliation.runs.schedule import take_slot
 
 NAME: Final = "audit-export"
-CRON: Final = "0 0 1 * *"
+CRON: Final = "0 6 1 * *"
 ACTOR: Final = "system:audit-export"
 REST_S: Final = 60.0  # also between two tries of one that fails: it reads the whole month
 EVENT_KINDS: Final = declare(info={"audit_exported": "The proof of the month before was made; those who sign are asked to."})
@@ -52,7 +55,7 @@ JOBS: Final = (
     fixed_job(
         NAME,
         CRON,
-        "Makes the proof of the month before on the 1st at 00:00 UTC, and asks for its signatures; by hand at once.",
+        "Makes the proof of the month before on the 1st at 06:00 UTC, and asks for its signatures; by hand at once.",
         export_month,
         rest_s=REST_S,
     ),

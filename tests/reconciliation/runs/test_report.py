@@ -16,7 +16,7 @@ from counterfoil.reconciliation.breaks.work import accept_break, investigate_bre
 from counterfoil.reconciliation.client_money import make_client_money
 from counterfoil.reconciliation.period_report.files import FORMATS, write_period_report
 from counterfoil.reconciliation.period_report.report import report_of_period
-from tests.reconciliation.runs.builders import PROGRAM, TODAY, YESTERDAY, House
+from tests.reconciliation.runs.builders import PROGRAM, TODAY, YESTERDAY, House, at
 
 ALL = ("simulator", "simulator:payouts", "simulator:charges")
 
@@ -53,6 +53,22 @@ def test_when_every_source_agrees_on_every_day_it_is_reconciled(house: House):
     assert [one["source"] for one in found["sources"]] == sorted(ALL)
     row = next(one for one in found["footing"] if one["pairing"] == "simulator" and one["side"] == "left")
     assert row["source"] == row["matched"] == {"rows": 1, "minor": "1000"}
+
+
+def test_a_day_that_was_not_over_when_it_was_read_is_not_checked_once_it_is_over(house: House):
+    house.clock.now = at(TODAY, 2)
+    everything(house)
+    assert report(house)["verdict"] == "reconciled", "of the day that is not over nobody can have seen more"
+    house.charged("ch-1", 1000, TODAY, there=False)  # at noon, after the night's run
+    house.clock.now = at(TODAY + timedelta(days=1), 0)
+    found = report(house)
+    told = {(one["source"], one["why"]) for one in found["not_checked"]}
+    assert told == {(name, f"not checked: {TODAY}: read on {TODAY} at 02:00 UTC, before the day was over") for name in ALL}
+    assert found["verdict"] == "incomplete"
+    house.clock.now = at(TODAY + timedelta(days=1), 2)
+    everything(house)
+    found = report(house)
+    assert (found["verdict"], found["not_checked"], bool(found["items"])) == ("not reconciled", [], True)
 
 
 def test_a_stale_source_is_told_apart_from_one_that_was_never_looked_at_and_from_one_that_failed(house: House):
@@ -143,6 +159,8 @@ def test_a_day_without_a_statement_of_client_money_among_days_that_have_one_is_a
     found = report(house, TODAY - timedelta(days=9), TODAY)
     why = next(one["why"] for one in found["not_checked"] if one["source"] == "client money")
     assert why == f"no statement was drawn up for 2 days from {TODAY - timedelta(days=3)} to {TODAY - timedelta(days=2)}"
+    until = report(house, TODAY - timedelta(days=9), TODAY - timedelta(days=2))["not_checked"]
+    assert why in [one["why"] for one in until], "the last day of a period that is over is asked for, too"
     assert found["verdict"] == "incomplete"
 
 

@@ -277,9 +277,9 @@ def _off(sheets: Sequence[Mapping[str, Any]], moved: contents.Sums) -> list[str]
 
 def _reports(conn: Connection[Any], exporter: Exporter, period: Period) -> list[dict[str, Any]]:
     first, last = period.start.date(), contents.last_day(period.end)
-    # As of its own last day: what is not due within the period is not asked about, whenever the package is made.
+    # As of its own end: what is not due within the period is not asked about, whenever the package is made.
     return [
-        report_of_period(conn, list(exporter.pairings), program, first=first, last=max(first, last), today=max(first, last))
+        report_of_period(conn, list(exporter.pairings), program, first=first, last=max(first, last), today=max(first, period.end.date()))
         for program in contents.programs_of(conn)
     ]
 

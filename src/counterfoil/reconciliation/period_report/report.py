@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -29,13 +29,23 @@ class _Chosen(NamedTuple):
     run: Run
     days: frozenset[date]
 
+    @property
+    def read_at(self) -> datetime:
+        """Up to which moment it has looked."""
+        return self.run.read_until or self.run.started_at
+
+    def not_to_their_end(self, today: date) -> list[date]:
+        """Its days that were not over when it read them, and are by `today`: what came after that moment nobody has seen."""
+        return sorted(day for day in self.days if day < today and self.read_at < datetime.combine(day + timedelta(days=1), time(), UTC))
+
 
 def report_of_period(
     conn: Connection[Any], known: Sequence[Pairing], program_id: str, *, first: date, last: date, today: date
 ) -> dict[str, Any]:
     """What is known of these days, from what, and what is not. The same rows give the same report, to the byte, once it is written down.
 
-    For each day the latest finished run speaks. Days after `today` are not asked about.
+    For each day the latest finished run speaks, up to the moment when it read: a day that was not over then was not checked. `today` is
+    the day that is not over; days after it are not asked about.
     """
     due = {first + timedelta(days=n) for n in range((min(last, today) - first).days + 1)}
     runs = _runs(conn, program_id, first, last)
@@ -43,12 +53,12 @@ def report_of_period(
     names = sorted({*(one.name for one in sources_in_use(conn, known, program_id)), *(run.source for run in runs)})
     questions = {one.name: one.question for one in known}
     chosen = {name: _choose([run for run in runs if run.source == name and run.state == "finished"], due) for name in names}
-    sources = [_source(name, questions.get(name, ""), chosen[name], due, successes.get(name)) for name in names]
+    sources = [_source(name, questions.get(name, ""), chosen[name], due, successes.get(name), today) for name in names]
     items = [item for name in names for one in chosen[name] for item in _items(conn, one, last)]
     told = [one.run for name in names for one in chosen[name]]
     reports = {run.id: RunReport.read(run.report) for run in told}
     expected = [row for name in names for one in chosen[name] for row in _expected(one)]
-    missing = _without_client_money(conn, program_id, first, min(last, today))
+    missing = _without_client_money(conn, program_id, first, min(last, today - timedelta(days=1)))
     not_checked = [
         *({"source": one["source"], "why": why} for one in sources for why in one["not_checked"]),
         *({"source": run.source, "why": why} for run in told for why in reports[run.id].not_checked),
@@ -82,7 +92,7 @@ def _without_client_money(conn: Connection[Any], program_id: str, first: date, l
     """Days that are over and have no statement of client money, since the first that there is."""
     rows = conn.execute(
         """select day::date from (select min(on_day) as since from client_money where program_id = %(program)s) s
-           cross join lateral generate_series(greatest(%(first)s::date, s.since), %(last)s::date - 1, interval '1 day') day
+           cross join lateral generate_series(greatest(%(first)s::date, s.since), %(last)s::date, interval '1 day') day
            where s.since is not null
              and not exists (select from client_money where program_id = %(program)s and on_day = day::date) order by 1""",
         {"program": program_id, "first": first, "last": last},
@@ -111,7 +121,7 @@ def _choose(runs: Sequence[Run], due: set[date]) -> list[_Chosen]:
     return found
 
 
-def _source(name: str, question: str, chosen: Sequence[_Chosen], due: set[date], success: Success | None) -> dict[str, Any]:
+def _source(name: str, question: str, chosen: Sequence[_Chosen], due: set[date], success: Success | None, today: date) -> dict[str, Any]:
     covered: set[date] = set()
     for one in chosen:
         covered |= one.days
@@ -124,6 +134,11 @@ def _source(name: str, question: str, chosen: Sequence[_Chosen], due: set[date],
         why.append(f"{'stale' if success.watermark else 'not checked'}: {_spans(missing)}: no run; {reach}")
         if success.attempt == "failed":
             why.append(f"the last attempt failed: {success.error}")
+    why.extend(
+        f"not checked: {_spans(early)}: read on {one.read_at:%Y-%m-%d at %H:%M} UTC, before the day was over"
+        for one in chosen
+        if (early := one.not_to_their_end(today))
+    )
     return {
         "source": name,
         "question": question,
@@ -139,7 +154,7 @@ def _source(name: str, question: str, chosen: Sequence[_Chosen], due: set[date],
                 "days": len(one.days),
                 "verdict": one.run.verdict,
                 "finished_at": one.run.finished_at.isoformat() if one.run.finished_at else None,
-                "read_at": (one.run.read_until or one.run.started_at).isoformat(),
+                "read_at": one.read_at.isoformat(),
                 "as_of": report.as_of.isoformat() if report.as_of else None,
                 "rules_sha256": report.rules_sha256 or None,
                 "agrees": (one.run.comparison or {}).get("agrees"),
