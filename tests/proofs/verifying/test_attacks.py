@@ -5,9 +5,11 @@ Each is refused by both verifiers, with the same exit code and the same sentence
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
+import random
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -22,6 +24,8 @@ from counterfoil.proofs.log.checkpoints import keys_of_log, seed_of
 from counterfoil.proofs.log.merkle import Frontier, leaf_hash
 from counterfoil.proofs.log.notes import Checkpoint, sign_note
 from counterfoil.proofs.packages import layout
+from counterfoil.proofs.signing.envelope import envelope
+from counterfoil.proofs.verifying.reading import is_moment
 from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.verify import BROKEN, INCOMPLETE, OK, UNKNOWN_KEYS, verify_package
 from tests.dashboard.conftest import a_desk
@@ -67,37 +71,40 @@ def test_the_package_holds_before_anybody_touches_it(case: Case) -> None:
     assert any("whether the package of the period before ends" in one for one in said)
 
 
-LONG = ("verify.py", "VERIFY.md", "entries.jsonl", "reconciliation_report.json", "runs.jsonl")
+def small(case: Case) -> bytes:
+    """The package with next to nothing in the files that are only there to be read by people: what is left is read by verifiers."""
+    files = renamed({**case.files, "verify.py": b"#\n", "VERIFY.md": b"#\n"})
+    return packed(signed_anew(files, [case.house.ann, case.house.otto]))
 
 
-def places(raw: bytes) -> Iterator[int]:
-    """Every byte of the package; of its long files, whose bytes are all alike to a verifier, each 13th, and each in `make soak`."""
-    members = [(one.filename, one.header_offset, one.file_size) for one in zipfile.ZipFile(io.BytesIO(raw)).infolist()]
-    skipped: set[int] = set()
-    for name, at, size in members:
-        if name in LONG and SOAK == 1:
-            begin = at + 30 + len(name) + 20
-            skipped |= {place for place in range(begin, begin + size) if (place - begin) % 13}
-    return (place for place in range(len(raw)) if place not in skipped)
-
-
-def test_every_single_byte_that_is_altered_is_found(case: Case) -> None:
-    """By both, at every place: in a file, between two, in the list at the end."""
-    path, keys = case.verify.folder / "flipped.zip", case.keys
-    trusted = TrustedKeys.read(keys)
-    path.write_bytes(case.package)
+def unfound(case: Case, package: bytes, places: range) -> list[Any]:
+    """Alterations of one byte at these places that one of the two verifiers does not refuse."""
+    path, trusted = case.verify.folder / "flipped.zip", TrustedKeys.read(case.keys)
+    path.write_bytes(package)
+    assert verify_package(path, trusted).code == OK
     passed = []
     with path.open("r+b", buffering=0) as file:
-        for place in places(case.package):
-            value = case.package[place]
-            os.pwrite(file.fileno(), bytes([value ^ (1 << place % 8)]), place)
+        for place in places:
+            mask = 1 + place * 37 % 255  # each of the 255 alterations of a byte, in turn
+            os.pwrite(file.fileno(), bytes([package[place] ^ mask]), place)
             ours = verify_package(path, trusted)
-            theirs, said = case.verify.module.judged(str(path), keys, "")
-            os.pwrite(file.fileno(), bytes([value]), place)
+            theirs, said = case.verify.module.judged(str(path), case.keys, "")
+            os.pwrite(file.fileno(), package[place : place + 1], place)
             if ours.code not in (BROKEN, UNKNOWN_KEYS) or theirs != ours.code or not said[0]:
-                passed.append((place, ours, theirs))
-    assert passed == []
+                passed.append((place, mask, ours, theirs))
     assert verify_package(path, trusted).code == OK, "it was put back each time"
+    return passed
+
+
+def test_every_single_byte_of_a_small_package_that_is_altered_is_found(case: Case) -> None:
+    """By both, at every place: in a file, between two, in the list at the end."""
+    package = small(case)
+    assert unfound(case, package, range(len(package))) == []
+
+
+def test_a_single_byte_of_a_whole_package_that_is_altered_is_found(case: Case) -> None:
+    """Each 41st; every one in `make soak`."""
+    assert unfound(case, case.package, range(0, len(case.package), 41 if SOAK == 1 else 1)) == []
 
 
 Change = Callable[[Case, Files], Files]
@@ -369,9 +376,14 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
         "The counts of the manifest are not those of the entries",
     ),
     "the period ends before its entries": (
-        by_insiders(manifest=put("period.to", "2000-01-01T00:00:00.000000Z")),
+        by_insiders(manifest=put("period", {"from": "1999-01-01T00:00:00.000000Z", "to": "2000-01-01T00:00:00.000000Z"})),
         BROKEN,
         "was recorded after the period",
+    ),
+    "the period ends before it begins": (
+        by_insiders(manifest=put("period.to", "2000-01-01T00:00:00.000000Z")),
+        BROKEN,
+        "does not say from when to when its period lasts",
     ),
     "late entries are not told": (by_insiders(manifest=put("late", 999)), BROKEN, "The counts of the manifest"),
     "the first entry is another": (
@@ -500,6 +512,148 @@ def test_keys_of_another_log_are_unknown(case: Case) -> None:
 def test_a_package_that_does_not_follow_the_one_of_before_is_refused(case: Case) -> None:
     code, said = case.verify(case.package, case.keys, case.package)
     assert (code, said) == (BROKEN, ["The package of before ends at another root than this one begins with."])
+
+
+def before_changed(change: Change) -> Callable[[Case], bytes]:
+    return lambda case: packed(change(case, unpacked(case.previous)))
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "sentence"),
+    [
+        (before_changed(changed(layout.ENVELOPE, put("signatures", []))), INCOMPLETE, "It is signed by 0 of the 2 people that it takes."),
+        (before_changed(changed(layout.ENVELOPE, without("signatures"))), INCOMPLETE, "It is signed by 1 of the 2 people that it takes."),
+        (
+            before_changed(lambda case, files: signed_anew(files, [stranger(case), stranger(case)])),
+            UNKNOWN_KEYS,
+            "2 of its signatures are by keys that are not among those you gave.",
+        ),
+        (
+            before_changed(lambda case, files: signed_anew(files, [case.house.ann, case.house.otto], at="2020-01-01T00:00:00.000000Z")),
+            BROKEN,
+            "was not valid when this was signed.",
+        ),
+        (
+            before_changed(lambda case, files: {**files, layout.ENVELOPE: case.files[layout.ENVELOPE]}),
+            BROKEN,
+            "The signed statement is about other files than these.",
+        ),
+        (before_changed(lambda _, files: {**files, "breaks.jsonl": b"x"}), BROKEN, "breaks.jsonl is not the file that the manifest names."),
+        (before_changed(lambda _, files: {**files, layout.MANIFEST: b"[]"}), BROKEN, "it is not built as a proof is"),
+        (lambda case: case.previous[:-1], BROKEN, "The end of the container is not as it must be."),
+    ],
+)
+def test_the_package_of_before_is_verified_as_far_as_this_one_rests_on_it(
+    case: Case, before: Callable[[Case], bytes], wanted: int, sentence: str
+) -> None:
+    """Its files, its signatures by the same keys, its closing checkpoint: who is shown another one learns of which the fault is."""
+    code, said = case.verify(case.package, case.keys, before(case))
+    told = [one for one in said if one.startswith("The package of before: ")]
+    assert (code, [sentence in one for one in told]) == (wanted, [True]), said
+
+
+def test_that_the_entries_of_the_package_of_before_were_not_read_is_said(case: Case) -> None:
+    assert any("the entries of the package of before" in one for one in case.verify(case.package, case.keys, case.previous)[1])
+
+
+def test_a_signature_of_a_key_that_was_revoked_since_counts_and_what_it_does_not_show_is_said(case: Case) -> None:
+    """The moment of the request is written by whoever asks: a key that was stolen signs for any."""
+    keys = json.loads(json.dumps(case.keys))
+    keys["signers"][0]["revoked_at"] = "2090-01-01T00:00:00.000000Z"
+    person = keys["signers"][0]["person"]
+    code, said = case.verify(case.package, keys)
+    assert code == OK
+    assert [one for one in said if "can date a request back" in one] == [
+        f"Not checked here: whether {person} signed before their key was revoked: who has a stolen key can date a request back."
+    ]
+
+
+NO_MOMENTS: tuple[Any, ...] = (
+    "",
+    "x" * 27,
+    "x" * 26 + "Z",
+    "2026-10-01",
+    "2026-10-01T00:00:00Z",
+    "2026-10-01T00:00:00.000000",
+    "2026-10-01T00:00:00.000000z",
+    "2026-10-01 00:00:00.000000Z",
+    "2026-10-01T00:00:00,000000Z",
+    "2026-10-01T00:00:00.0000000Z",
+    "2026-10-01T00:00:00.00000Z",
+    "2026-10-01T00:00:00.000000Z\n",
+    " 2026-10-01T00:00:00.00000Z",
+    "2026-10-01T00:00:00.000000+00:00",
+    "2026-10-01T02:00:00.000000+02:00",
+    "2026-10-01T24:00:00.000000Z",
+    "2026-10-01T00:60:00.000000Z",
+    "2026-10-01T00:00:60.000000Z",
+    "2026-13-01T00:00:00.000000Z",
+    "2026-00-01T00:00:00.000000Z",
+    "2026-02-29T00:00:00.000000Z",
+    "2026-04-31T00:00:00.000000Z",
+    "2026-04-00T00:00:00.000000Z",
+    "0000-01-01T00:00:00.000000Z",
+    "-026-10-01T00:00:00.000000Z",
+    "+026-10-01T00:00:00.000000Z",
+    "20261001T000000.000000000Z0",
+    "2026-W40-4T00:00:00.000000Z",
+    "\u0662\u0660\u0662\u0666-10-01T00:00:00.000000Z",
+    "\uff12026-10-01T00:00:00.000000Z",
+    "2026-10-01T00:00:00.00000\u0660Z",
+    "9999-99-99T99:99:99.999999Z",
+    None,
+    True,
+    0,
+    1790812800,
+    1.5,
+    [],
+    {},
+    ["2026-10-01T00:00:00.000000Z"],
+)
+MOMENTS = ("0001-01-01T00:00:00.000000Z", "2024-02-29T23:59:59.999999Z", "2026-10-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z")
+
+
+def test_both_verifiers_know_a_moment_by_one_form(case: Case) -> None:
+    """The two questions alone, and at every place where a package or a file of keys tells a moment; what one says the other says."""
+    theirs = case.verify.module
+    assert [one for one in NO_MOMENTS if is_moment(one) or theirs.is_moment(one)] == []
+    assert all(is_moment(one) and theirs.is_moment(one) for one in MOMENTS)
+    drawn = random.Random(1)
+    for _ in range(20_000 * SOAK):
+        shaken = list(drawn.choice(MOMENTS))
+        for _ in range(drawn.randint(1, 2)):
+            shaken[drawn.randrange(len(shaken))] = drawn.choice("0123456789TZ:-.+ z\u0661")
+        one = "".join(shaken)
+        assert is_moment(one) == theirs.is_moment(one), one
+
+
+@pytest.mark.parametrize("place", ["entry", "from", "to", "requested"])
+def test_a_package_with_a_moment_of_another_form_is_refused_by_both_in_the_same_words(case: Case, place: str) -> None:
+    files, said_of = case.files, {"entry": "when it was recorded", "requested": "when it was asked for"}
+    for one in NO_MOMENTS:
+        if place == "entry":
+            altered = by_insiders(journal(put("at", one)))(case, files)
+        elif place == "requested":
+            told = json.loads(base64.b64decode(json.loads(files[layout.ENVELOPE])["payload"]))
+            told["predicate"]["requested_at"] = one
+            body = canonical_json(told).encode()
+            altered = {**files, layout.ENVELOPE: envelope(body, [each.signed(body) for each in (case.house.ann, case.house.otto)])}
+        else:
+            altered = by_insiders(manifest=put(f"period.{place}", one))(case, files)
+        code, said = case.verify(packed(altered), case.keys)
+        assert (code, said_of.get(place, "from when to when") in said[0]) == (BROKEN, True), (one, said)
+
+
+def test_a_file_of_keys_with_a_moment_of_another_form_is_none_to_both(case: Case) -> None:
+    for name in ("valid_from", "valid_until", "revoked_at"):
+        for one in NO_MOMENTS:
+            if name == "revoked_at" and one is None:
+                continue
+            keys = json.loads(json.dumps(case.keys))
+            keys["signers"][0][name] = one
+            for read in (TrustedKeys.read, case.verify.module.read_keys):
+                with pytest.raises((ValueError, TypeError)):
+                    read(keys)
 
 
 def test_balances_that_were_raised_before_and_after_are_found_beside_the_package_of_before(case: Case) -> None:

@@ -8,8 +8,9 @@ from typing import Final
 
 _BEGINS: Final = "# --- Who signed"
 _MORE_IMPORTS: Final = (
-    ("import hashlib\n", "import argparse\nimport base64\nimport hashlib\n"),
+    ("import base64\n", "import argparse\nimport base64\n"),
     ("import struct\n", "import struct\nimport sys\n"),
+    ("import Iterator\n", "import Iterator\nfrom contextlib import contextmanager\n"),
 )
 
 

@@ -7,6 +7,8 @@ import base64
 import hashlib
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from counterfoil.proofs.packages.verify_base import (
@@ -14,17 +16,20 @@ from counterfoil.proofs.packages.verify_base import (
     BROKEN,
     INCOMPLETE,
     KEYS_FORMAT,
-    MOMENT,
     NOT_VERIFIED,
     OK,
+    UNBUILT,
     UNKNOWN_KEYS,
     UNLISTED,
     Broken,
     Package,
     UnknownKeys,
+    decoded,
+    is_moment,
     need,
     read_json,
     signed_by,
+    written_as,
 )
 
 # --- Who signed -------------------------------------------------------------------------------------------------------------------------
@@ -40,18 +45,19 @@ def read_keys(keys: Any) -> None:
         bytes.fromhex(one["key"])
     for one in keys["signers"]:
         bytes.fromhex(one["key"])
-        for name in ("person", "person_id", "role", "valid_from", "valid_until"):
+        for name in ("person", "person_id", "role"):
             if not isinstance(one[name], str):
                 raise TypeError(f"{name} is a text")
-        if one["revoked_at"] is not None and not isinstance(one["revoked_at"], str):
-            raise TypeError("revoked_at is a text or nothing")
+        times = [one["valid_from"], one["valid_until"], *([] if one["revoked_at"] is None else [one["revoked_at"]])]
+        if not all(map(is_moment, times)):
+            raise ValueError("valid_from, valid_until and revoked_at are moments in UTC with six digits behind the second")
 
 
-def check_signatures(package: Package, manifest: Any, keys: Any) -> str:
-    """The quorum, by keys that the caller trusts; what is lacking of it, or nothing. Raises Broken, UnknownKeys."""
+def check_signatures(package: Package, manifest: Any, keys: Any) -> tuple[str, list[str]]:
+    """The quorum, by keys that the caller trusts: what is lacking of it, if anything, and what no signature shows.
+    Raises Broken, UnknownKeys."""
     envelope = package.json_of("manifest.dsse.json")
-    body = base64.b64decode(envelope["payload"], validate=True)
-    need(base64.b64encode(body).decode() == envelope["payload"], "The signed statement is not written in its one form.")
+    body = decoded(envelope["payload"], "The signed statement")
     need(envelope["payloadType"] == "application/vnd.in-toto+json", "The envelope is of another type.")
     statement = read_json(body, "The signed statement")
     need(statement["_type"] == "https://in-toto.io/Statement/v1", "The signed statement is of another type.")
@@ -63,7 +69,7 @@ def check_signatures(package: Package, manifest: Any, keys: Any) -> str:
     told = {"proof_id": manifest["proof_id"], "origin": manifest["origin"], "period": manifest["period"]}
     need({name: about.get(name) for name in told} == told, "The signed statement is about another proof.")
     at = about["requested_at"]
-    need(isinstance(at, str) and MOMENT.fullmatch(at) is not None, "The signed statement does not say when it was asked for.")
+    need(is_moment(at), "The signed statement does not say when it was asked for.")
     kind = envelope["payloadType"].encode()
     message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(body), body)
     trusted = {hashlib.sha256(bytes.fromhex(one["key"])).hexdigest(): one for one in keys["signers"]}
@@ -73,18 +79,19 @@ def check_signatures(package: Package, manifest: Any, keys: Any) -> str:
         if key is None:
             strangers += 1
             continue
-        signature = base64.b64decode(one["sig"], validate=True)
-        need(base64.b64encode(signature).decode() == one["sig"], "A signature is not written in its one form.")
+        signature = decoded(one["sig"], "A signature")
         need(signed_by(bytes.fromhex(key["key"]), signature, message), f"The signature of {key['person']} is not of this statement.")
         need(key["valid_from"] <= at < key["valid_until"], f"The key of {key['person']} was not valid when this was signed.")
-        need(not key["revoked_at"] or at < key["revoked_at"], f"The key of {key['person']} was revoked before this was signed.")
+        need(key["revoked_at"] is None or at < key["revoked_at"], f"The key of {key['person']} was revoked before this was signed.")
         counted.append(key)
     for field, what in (("key", "key"), ("person_id", "person"), ("role", "role")):
         need(len({one[field] for one in counted}) == len(counted), f"Two signatures are of one {what}: each must be of another.")
     if strangers:
         raise UnknownKeys(f"{strangers} of its signatures are by keys that are not among those you gave.")
     lacking = int(keys["quorum"]) - len(counted)
-    return f"It is signed by {len(counted)} of the {keys['quorum']} people that it takes." if lacking > 0 else ""
+    back = "who has a stolen key can date a request back"
+    doubts = [f"whether {one['person']} signed before their key was revoked: {back}" for one in counted if one["revoked_at"]]
+    return (f"It is signed by {len(counted)} of the {keys['quorum']} people that it takes." if lacking > 0 else ""), doubts
 
 
 def check_checkpoint(package: Package, name: str, told: Any, manifest: Any, keys: Any) -> tuple[int, bytes]:
@@ -189,7 +196,7 @@ class Walk:
         self.size += 1
         one = read_json(line, f"Entry {self.size - 1}")
         kind = one["type"]
-        need(MOMENT.fullmatch(one["at"]) is not None, f"Entry {self.size - 1} does not say when it was recorded.")
+        need(is_moment(one["at"]), f"Entry {self.size - 1} does not say when it was recorded.")
         need(one["at"] < self.manifest["period"]["to"], f"Entry {self.size - 1} was recorded after the period.")
         self.late += one["at"] < self.manifest["period"]["from"]
         self.counts[kind] = self.counts.get(kind, 0) + 1
@@ -249,10 +256,12 @@ def check_manifest(package: Package) -> Any:
     manifest = package.json_of("manifest.json")
     need(manifest["format"] == "counterfoil-proof-1", "The manifest is of another format.")
     bare = {name: value for name, value in manifest.items() if name != "proof_id"}
-    number = int.from_bytes(hashlib.sha256(json_of(bare)).digest(), "big") >> 126
+    number = int.from_bytes(hashlib.sha256(written_as(bare).encode()).digest(), "big") >> 126
     letters = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
     name = "prf_" + "".join(letters[number >> 5 * place & 31] for place in range(25, -1, -1))
     need(manifest["proof_id"] == name, "The id of the proof is not that of its manifest.")
+    begins, ends = manifest["period"]["from"], manifest["period"]["to"]
+    need(is_moment(begins) and is_moment(ends) and begins < ends, "The manifest does not say from when to when its period lasts.")
     named = {one["path"]: [one["sha256"], one["bytes"]] for one in manifest["files"]}
     there = {name: [package.digest(name), place[1]] for name, place in package.places.items() if name not in UNLISTED}
     for path in sorted({*named, *there}):
@@ -271,39 +280,49 @@ def check_manifest(package: Package) -> Any:
     return manifest
 
 
-def json_of(value: Any) -> bytes:
-    """JSON in its one form."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+@contextmanager
+def said_of_before() -> Iterator[None]:
+    """What is wrong with the package of before is said of it, not of the one that is verified."""
+    try:
+        yield
+    except (Broken, UnknownKeys) as error:
+        raise type(error)(f"The package of before: {error}") from None
+    except UNBUILT as error:
+        raise Broken(f"The package of before: it is not built as a proof is ({type(error).__name__}: {error}).") from None
 
 
-def check_previous(manifest: Any, path: str) -> str:
-    """Does the package of before end where this one begins? What was not checked of it. Raises Broken."""
+def check_previous(manifest: Any, path: str, keys: Any) -> tuple[list[str], str]:
+    """Does the package of before end where this one begins, and who signed it? What was not checked of it, and what its signatures lack.
+    Raises Broken, UnknownKeys."""
     named, opening = manifest["previous"], manifest["log"]["open"]
     if not path:
-        return "" if opening["size"] == 0 else "whether the package of the period before ends where this one begins (--previous)"
-    before = check_manifest(Package(path))
+        unknown = "whether the package of the period before ends where this one begins (--previous)"
+        return [unknown] * (opening["size"] != 0), ""
+    with said_of_before():
+        package = Package(path)
+        before = check_manifest(package)
+        close, balances = before["log"]["close"], before["trial_balance"]["close"]
     need(before["origin"] == manifest["origin"], "The package of before is of another log.")
-    need(before["log"]["close"] == opening, "The package of before ends at another root than this one begins with.")
-    need(
-        before["trial_balance"]["close"] == manifest["trial_balance"]["open"],
-        "The package of before closes with other balances than this one opens with.",
-    )
+    need(close == opening, "The package of before ends at another root than this one begins with.")
+    need(balances == manifest["trial_balance"]["open"], "The package of before closes with other balances than this one opens with.")
     if named is not None:
-        digest = Package(path).digest("manifest.json")
-        need(
-            [named["proof_id"], named["manifest_sha256"]] == [before["proof_id"], digest], "Another package is named as the one of before."
-        )
-    return ""
+        same = [named["proof_id"], named["manifest_sha256"]] == [before["proof_id"], package.digest("manifest.json")]
+        need(same, "Another package is named as the one of before.")
+    with said_of_before():
+        lacking, doubts = check_signatures(package, before, keys)
+        check_checkpoint(package, "checkpoint.close", close, before, keys)
+    unread = "the entries of the package of before: verify it by itself, too"
+    return [unread, *(f"{one} (the package of before)" for one in doubts)], f"The package of before: {lacking}" if lacking else ""
 
 
 def verify(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
     """The exit code, and what is to be said."""
     package = Package(path)
     manifest = check_manifest(package)
-    strange = []
-    lacking = ""
+    strange: list[str] = []
+    lacking, doubts = "", []  # type: str, list[str]
     try:
-        lacking = check_signatures(package, manifest, keys)
+        lacking, doubts = check_signatures(package, manifest, keys)
     except UnknownKeys as error:
         strange.append(str(error))
     ends = []
@@ -320,14 +339,17 @@ def verify(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
     need([manifest["log"]["first"], manifest["log"]["last"]] == [first, last], "The manifest names another first or last entry.")
     need([manifest["counts"], manifest["late"]] == [walk.counts, walk.late], "The counts of the manifest are not those of the entries.")
     check_balances(package, manifest, walk)
-    unchecked = check_previous(manifest, previous)
+    try:
+        unchecked, lacking_before = check_previous(manifest, previous, keys)
+    except UnknownKeys as error:
+        return UNKNOWN_KEYS, [str(error)]
     said = [
         f"Proof {manifest['proof_id']} of {manifest['period']['from']} to {manifest['period']['to']}: {sum(walk.counts.values())} entries."
     ]
-    said += [f"Not checked here: {one}." for one in (unchecked, *manifest["not_included"]) if one]
+    said += [f"Not checked here: {one}." for one in (*unchecked, *doubts, *manifest["not_included"])]
     said += [f"No proof can show {one}." for one in manifest["cannot_show"]]
     said.append(f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.")
-    open_ends = [lacking] * bool(lacking) + [f"INCOMPLETE: {one}" for one in manifest["incomplete_because"]]
+    open_ends = [one for one in (lacking, lacking_before) if one] + [f"INCOMPLETE: {one}" for one in manifest["incomplete_because"]]
     return (INCOMPLETE if open_ends else OK), said + open_ends
 
 
@@ -337,7 +359,7 @@ def judged(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
         return verify(path, keys, previous)
     except Broken as error:
         return BROKEN, [str(error)]
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+    except UNBUILT as error:
         return BROKEN, [f"It is not built as a proof is ({type(error).__name__}: {error})."]
 
 

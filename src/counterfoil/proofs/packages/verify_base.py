@@ -8,6 +8,8 @@ keys into it. VERIFY.md tells what each check shows, and what no check can show.
 
 from __future__ import annotations
 
+import base64
+import datetime as dt
 import hashlib
 import json
 import re
@@ -43,7 +45,8 @@ FILES = frozenset(
 UNLISTED = ("manifest.dsse.json", "manifest.json")
 APPROVALS = ("approval_decision", "approval_proposal", "approval_use")
 LINE_MAX = 1 << 28
-MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}\.[0-9]{6}Z")
+UNBUILT = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
 class Broken(Exception):
@@ -58,6 +61,27 @@ def need(holds: bool, said: str) -> None:
     """Raise Broken with this sentence unless it holds."""
     if not holds:
         raise Broken(said)
+
+
+def is_moment(given: Any) -> bool:
+    """Is it a moment in its one form: UTC, six digits behind the second, and of a day that there is?"""
+    if not isinstance(given, str) or MOMENT.fullmatch(given) is None:
+        return False
+    try:
+        dt.date.fromisoformat(given[:10])
+    except ValueError:
+        return False
+    return True
+
+
+def decoded(text: Any, what: str) -> bytes:
+    """Base64 in its one form. Raises Broken."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        raw = b""
+    need(base64.b64encode(raw).decode() == text, f"{what} is not written in its one form.")
+    return raw
 
 
 # --- Ed25519, RFC 8032 ------------------------------------------------------------------------------------------------------------------
@@ -236,11 +260,8 @@ def read_json(raw: bytes, name: str) -> Any:
     """JSON with sorted keys and without blanks, as it was signed."""
     try:
         found = json.loads(raw.decode())
+        written = written_as(found).encode()
     except (ValueError, RecursionError):
         raise Broken(f"{name} cannot be read as JSON.") from None
-    try:
-        written = written_as(found).encode()
-    except ValueError:
-        raise Broken(f"{name} holds what is no JSON.") from None
     need(written == raw, f"{name} is not written in its one form.")
     return found

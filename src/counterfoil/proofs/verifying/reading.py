@@ -7,6 +7,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +34,14 @@ def holds(right: bool, said: str) -> None:
     """Raise ProofBroken with this sentence unless it is right."""
     if not right:
         raise ProofBroken(said=said)
+
+
+def is_moment(given: object) -> bool:
+    """Is it a moment in its one form? It is read, and written again."""
+    try:
+        return isinstance(given, str) and f"{datetime.fromisoformat(given).isoformat(timespec='microseconds')[:-6]}Z" == given
+    except ValueError:
+        return False
 
 
 def read_json(raw: bytes, what: str) -> Any:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -12,10 +10,10 @@ from typing import Any, Final, NamedTuple
 from counterfoil.proofs.log.notes import Checkpoint, NoteKey, NoteRefused, open_note, read_checkpoint, verifies
 from counterfoil.proofs.packages.layout import ENVELOPE, KEYS_FORMAT, MANIFEST
 from counterfoil.proofs.signing.envelope import PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, key_id, to_sign
-from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, read_json
+from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, is_moment, read_json
 
-_TEXTS: Final = ("person", "person_id", "role", "valid_from", "valid_until")
-_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_TEXTS: Final = ("person", "person_id", "role")
+DATED_BACK: Final = "who has a stolen key can date a request back"
 
 
 class TrustedSigner(NamedTuple):
@@ -46,8 +44,11 @@ class TrustedKeys(NamedTuple):
         if not isinstance(told["origin"], str) or type(told["quorum"]) is not int or told["quorum"] < 1:
             raise ValueError("it names no log, or no number of people")  # of none, a package that nobody signed would hold
         for one in told["signers"]:
-            if not all(isinstance(one[name], str) for name in _TEXTS) or not isinstance(one["revoked_at"], str | None):
-                raise TypeError(f"{', '.join(_TEXTS)} and revoked_at are texts")
+            if not all(isinstance(one[name], str) for name in _TEXTS):
+                raise TypeError(f"{', '.join(_TEXTS)} are texts")
+            revoked = one["revoked_at"]
+            if not (is_moment(one["valid_from"]) and is_moment(one["valid_until"]) and (revoked is None or is_moment(revoked))):
+                raise ValueError("valid_from, valid_until and revoked_at are moments in UTC with six digits behind the second")
         signers = tuple(
             TrustedSigner(
                 bytes.fromhex(one["key"]),
@@ -64,10 +65,11 @@ class TrustedKeys(NamedTuple):
 
 
 class SignaturesSeen(NamedTuple):
-    """What came of looking: what is lacking of the quorum, and what is signed by keys that nobody trusts here."""
+    """What came of looking: what is lacking of the quorum, what is signed by keys that nobody trusts here, and what no signature shows."""
 
     lacking: str = ""
     strange: str = ""
+    doubts: tuple[str, ...] = ()
 
 
 def signatures_of(package: OpenPackage, manifest: Mapping[str, Any], keys: TrustedKeys) -> SignaturesSeen:
@@ -92,6 +94,7 @@ def signatures_of(package: OpenPackage, manifest: Mapping[str, Any], keys: Trust
     return SignaturesSeen(
         f"It is signed by {len(counted)} of the {keys.quorum} people that it takes." if lacking > 0 else "",
         f"{strangers} of its signatures are by keys that are not among those you gave." if strangers else "",
+        tuple(f"whether {one.person} signed before their key was revoked: {DATED_BACK}" for one in counted if one.revoked_at),
     )
 
 
@@ -126,14 +129,14 @@ def _is_about(statement: Mapping[str, Any], package: OpenPackage, manifest: Mapp
     for name in ("proof_id", "origin", "period"):
         holds(about.get(name) == manifest[name], "The signed statement is about another proof.")
     at = about["requested_at"]
-    holds(isinstance(at, str) and bool(_MOMENT.fullmatch(at)), "The signed statement does not say when it was asked for.")
+    holds(is_moment(at), "The signed statement does not say when it was asked for.")
     return str(at)
 
 
 def _was_valid(signer: TrustedSigner, at: str) -> None:
     holds(signer.valid_from <= at < signer.valid_until, f"The key of {signer.person} was not valid when this was signed.")
     revoked = signer.revoked_at
-    holds(not revoked or at < revoked, f"The key of {signer.person} was revoked before this was signed.")
+    holds(revoked is None or at < revoked, f"The key of {signer.person} was revoked before this was signed.")
 
 
 def _are_distinct(counted: Sequence[TrustedSigner]) -> None:
@@ -148,7 +151,7 @@ def _are_distinct(counted: Sequence[TrustedSigner]) -> None:
 def _decoded(text: str, what: str) -> bytes:
     try:
         raw = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         raw = b""
     holds(base64.b64encode(raw).decode() == text, f"{what} is not written in its one form.")
     return raw

@@ -6,15 +6,16 @@ Everything is computed anew: files, quorum, checkpoints, the tree from the entri
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from counterfoil.proofs.log.merkle import Frontier, is_consistent, leaf_hash
 from counterfoil.proofs.log.notes import Checkpoint, NoteRefused
 from counterfoil.proofs.packages.layout import ALL, APPROVALS, ENVELOPE, FORMAT, MANIFEST, REPORT, proof_id
-from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, read_json
-from counterfoil.proofs.verifying.signatures import TrustedKeys, checkpoint_of, signatures_of
+from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, is_moment, read_json
+from counterfoil.proofs.verifying.signatures import SignaturesSeen, TrustedKeys, checkpoint_of, signatures_of
 
 OK: Final = 0
 BROKEN: Final = 1
@@ -22,6 +23,8 @@ INCOMPLETE: Final = 2
 UNKNOWN_KEYS: Final = 3
 NOT_VERIFIED: Final = 64
 WORDS: Final = ("OK", "BROKEN", "INCOMPLETE", "UNKNOWN KEYS")
+OF_BEFORE: Final = "The package of before: "
+UNREAD: Final = "the entries of the package of before: verify it by itself, too"
 Account = tuple[str, str, str]  # program, asset, name
 _UNBUILT: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
@@ -67,12 +70,19 @@ def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None) -> J
     entries.read(package, *ends)
     _are_counted(manifest, ends, entries)
     _are_balanced(package, manifest, entries)
+    try:
+        unchecked, before = _follows(manifest, keys, previous)
+    except NoteRefused:
+        return Judgement(UNKNOWN_KEYS, [f"{OF_BEFORE}checkpoint.close is signed by a key of the log that is not among those you gave."])
+    if before.strange:
+        return Judgement(UNKNOWN_KEYS, [f"{OF_BEFORE}{before.strange}"])
     period = manifest["period"]
     said = [f"Proof {manifest['proof_id']} of {period['from']} to {period['to']}: {entries.counts.total()} entries."]
-    said += [f"Not checked here: {one}." for one in (_follows(manifest, previous), *manifest["not_included"]) if one]
+    said += [f"Not checked here: {one}." for one in (*unchecked, *signed.doubts, *manifest["not_included"])]
     said += [f"No proof can show {one}." for one in manifest["cannot_show"]]
     said.append(f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.")
-    left = [signed.lacking] * bool(signed.lacking) + [f"INCOMPLETE: {one}" for one in manifest["incomplete_because"]]
+    left = [signed.lacking] * bool(signed.lacking) + [f"{OF_BEFORE}{before.lacking}"] * bool(before.lacking)
+    left += [f"INCOMPLETE: {one}" for one in manifest["incomplete_because"]]
     return Judgement(INCOMPLETE if left else OK, said + left)
 
 
@@ -84,6 +94,9 @@ def manifest_of(package: OpenPackage) -> Mapping[str, Any]:
     manifest: Mapping[str, Any] = package.json(MANIFEST)
     holds(manifest["format"] == FORMAT, "The manifest is of another format.")
     holds(manifest["proof_id"] == proof_id(manifest), "The id of the proof is not that of its manifest.")
+    period = manifest["period"]
+    ordered = is_moment(period["from"]) and is_moment(period["to"]) and period["from"] < period["to"]
+    holds(ordered, "The manifest does not say from when to when its period lasts.")
     named = {one["path"]: (one["sha256"], one["bytes"]) for one in manifest["files"]}
     there = {name: (package.digest(name), package.size(name)) for name in names - {MANIFEST, ENVELOPE}}
     for name in sorted({*named, *there}):
@@ -131,7 +144,7 @@ class Entries:
     def _take(self, entry: Mapping[str, Any], index: int) -> str:
         # Plain questions here: a sentence is only made where one is needed, which is once among millions.
         kind, at = entry["type"], entry["at"]
-        if len(at) != len(self._begins) or at[-1] != "Z":
+        if not is_moment(at):
             raise ProofBroken(said=f"Entry {index} does not say when it was recorded.")
         if at >= self._ends:
             raise ProofBroken(said=f"Entry {index} was recorded after the period.")
@@ -218,21 +231,40 @@ def _sheet(package: OpenPackage, manifest: Mapping[str, Any], end: str, accounts
     return rows
 
 
-def _follows(manifest: Mapping[str, Any], previous: Path | None) -> str:
-    """Does the package of before end where this one begins? What was not checked of it. Raises ProofBroken."""
+def _follows(manifest: Mapping[str, Any], keys: TrustedKeys, previous: Path | None) -> tuple[list[str], SignaturesSeen]:
+    """Does the package of before end where this one begins, and who signed it? What was not checked of it, and what came of its signatures.
+    Raises ProofBroken, NoteRefused."""
     opening, named = manifest["log"]["open"], manifest["previous"]
     if previous is None:
-        return "" if opening["size"] == 0 else "whether the package of the period before ends where this one begins (--previous)"
-    package = OpenPackage(previous)
+        unknown = "whether the package of the period before ends where this one begins (--previous)"
+        return [unknown] * (opening["size"] != 0), SignaturesSeen()
+    with _said_of_before():
+        package = OpenPackage(previous)
     try:
-        before = manifest_of(package)
+        with _said_of_before():
+            before = manifest_of(package)
+            close, balances = before["log"]["close"], before["trial_balance"]["close"]
         holds(before["origin"] == manifest["origin"], "The package of before is of another log.")
-        holds(before["log"]["close"] == opening, "The package of before ends at another root than this one begins with.")
-        same = before["trial_balance"]["close"] == manifest["trial_balance"]["open"]
+        holds(close == opening, "The package of before ends at another root than this one begins with.")
+        same = balances == manifest["trial_balance"]["open"]
         holds(same, "The package of before closes with other balances than this one opens with.")
         if named is not None:
             same = (named["proof_id"], named["manifest_sha256"]) == (before["proof_id"], package.digest(MANIFEST))
             holds(same, "Another package is named as the one of before.")
+        with _said_of_before():
+            signed = signatures_of(package, before, keys)
+            checkpoint_of(package, "checkpoint.close", close, before, keys)
     finally:
         package.close()
-    return ""
+    return [UNREAD, *(f"{one} (the package of before)" for one in signed.doubts)], signed
+
+
+@contextmanager
+def _said_of_before() -> Iterator[None]:
+    """What is wrong with the package of before is said of it, not of the one that is verified."""
+    try:
+        yield
+    except ProofBroken as error:
+        raise ProofBroken(said=f"{OF_BEFORE}{error.headline()}") from None
+    except _UNBUILT as error:
+        raise ProofBroken(said=f"{OF_BEFORE}it is not built as a proof is ({type(error).__name__}: {error}).") from None

@@ -119,7 +119,7 @@ def verify(
         typer.echo(f"Not verified: {error.filename or package} cannot be read: {error.strerror}", err=True)
         raise typer.Exit(NOT_VERIFIED) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        found = Judgement(UNKNOWN_KEYS, [f"{keys} is no file of keys: {error}"])
+        found = Judgement(UNKNOWN_KEYS, [f"{keys} is no file of keys ({type(error).__name__}: {error})."])
     if output is Format.TABLE:
         say("\n".join([found.word, *found.said]))
     else:
