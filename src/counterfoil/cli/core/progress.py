@@ -1,15 +1,17 @@
-"""What a reconciliation is doing, shown while it takes more than two seconds."""
+"""What a long work is doing: a reconciliation, shown while it takes more than two seconds; and any thing, followed until it is over."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
+import typer
 from rich.console import Console
 
-from counterfoil.cli.core.output import SHOWN_AFTER_S
+from counterfoil.cli.core.output import SHOWN_AFTER_S, Json
 from counterfoil.client.client import Client
 from counterfoil.client.problems import ApiProblem, Unreachable
 
@@ -42,3 +44,21 @@ def _watch(client: Client, ended: threading.Event) -> None:
             if under_way := [one for one in rows if one["state"] == "running"]:
                 one = under_way[0]
                 status.update(f"{one['source']}, {one['firstOn']} to {one['lastOn']}: {one['progress'] or 'it begins'} …")
+
+
+def follow(look: Callable[[], Json], said: Callable[[Json], str], is_over: Callable[[Json], bool], *, wait_s: float) -> Json:
+    """Looks every second until it is over, at most `wait_s` seconds, and says on standard error each time that something has changed.
+
+    The thing as it was seen last; to stop looking changes nothing of it. A server that is away meanwhile is asked again.
+    """
+    end, last, found = time.monotonic() + wait_s, "", look()
+    while True:
+        if (now := said(found)) != last:
+            typer.echo(now, err=True)
+            last = now
+        left = end - time.monotonic()
+        if is_over(found) or left <= 0:
+            return found
+        time.sleep(min(LOOK_EVERY_S, left))
+        with suppress(Unreachable):
+            found = look()

@@ -15,7 +15,7 @@ from counterfoil.cli.core.connection import Need, asked
 from counterfoil.cli.core.derived import IN_STATE, add_list
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import to_minor
-from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say_done, show_one
 from counterfoil.client.client import Client
 from counterfoil.operations.access import access
 from counterfoil.operations.verbs import Field, Noun, Verb
@@ -37,18 +37,27 @@ PARTS: Final = (
 MONEY: Final = ("amount", "lines", "tiers")
 SEVERAL: Final = ("words", "tiers")
 METAVARS: Final = {"tiers": "ABOVE=PEOPLE"}
+# How a verb that begins a long work is followed: the client, the id, the output, and for how many seconds at most.
+Followed = Callable[[Client, str, Format, int], None]
+WaitS = Annotated[
+    int | None,
+    typer.Option(
+        "--wait-s", min=1, max=86_400, help="Follow it for so many seconds at most, and end with 1 unless all of it was done by then."
+    ),
+]
 LINE_HELP: Final = "One movement, such as provider_fee,clearing:simulator,12.00; repeat it."
 FILE_HELP: Final = 'JSON: {"lines": [{"debit", "credit", "amount"}]}; - reads standard input.'
 
 
-def add_verbs(app: typer.Typer, noun: Noun) -> None:
-    """A command for each verb: the id, its own fields as options, a reason where it needs one, `--dry-run`."""
+def add_verbs(app: typer.Typer, noun: Noun, followed: Mapping[str, Followed] | None = None) -> None:
+    """A command for each verb: the id, its own fields as options, a reason where it needs one, `--dry-run`; `--wait-s` where what it
+    began can be `followed`."""
     for verb in noun.verbs:
         paired = " Another person approves it within 24 hours." if verb.paired else ""
-        app.command(verb.word, help=f"{verb.effect}{paired}")(_command(noun, verb))
+        app.command(verb.word, help=f"{verb.effect}{paired}")(_command(noun, verb, (followed or {}).get(verb.name)))
 
 
-def noun_app(noun: Noun) -> typer.Typer:
+def noun_app(noun: Noun, followed: Mapping[str, Followed] | None = None) -> typer.Typer:
     """All commands of a noun that has none of its own: list, show, and its verbs."""
     app = command_group(noun.help)
     fields = noun.columns or (noun.row._fields if noun.row is not None else ("id", "state"))
@@ -61,7 +70,7 @@ def noun_app(noun: Noun) -> typer.Typer:
         with asked("read") as client:
             show_one(client.get(f"/api/{noun.plural}/{id}"), output, parts=(*_parts(noun), *PARTS))
 
-    add_verbs(app, noun)
+    add_verbs(app, noun, followed)
     return app
 
 
@@ -69,19 +78,23 @@ def _parts(noun: Noun) -> Sequence[tuple[str, tuple[str, ...]]]:
     return [(camel(one.name), tuple(camel(name) for name in one.columns or one.row._fields)) for one in noun.parts]
 
 
-def _command(noun: Noun, verb: Verb) -> Callable[..., None]:
+def _command(noun: Noun, verb: Verb, follow: Followed | None) -> Callable[..., None]:
     def command(**given: Any) -> None:
         subject, dry_run, output = given.pop("id"), given.pop("dry_run"), given.pop("output")
+        wait_s = given.pop("wait_s", None)
         with asked(NEED[verb.permission]) as client:
             asset = ""
             if any(one.kind in MONEY for one in verb.takes):
                 asset = given["asset"] if "asset" in given else _asset_of(client, noun, subject)
             body = _body(verb, given, asset)
             done = client.post(f"/api/{noun.plural}/{subject}/{verb.word}", body, dry_run=dry_run)
+            if follow is not None and wait_s is not None and not dry_run:
+                follow(client, subject, output, wait_s)
+                return
         say_done(done, output, said_of(verb, done))
 
-    command.__signature__ = inspect.Signature(_parameters(noun, verb))  # type: ignore[attr-defined]
-    command.__annotations__ = {one.name: one.annotation for one in _parameters(noun, verb)}
+    command.__signature__ = inspect.Signature(parameters := _parameters(noun, verb, follow is not None))  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
     command.__name__ = verb.name
     return command
 
@@ -140,13 +153,15 @@ def _reason(verb: Verb) -> Any:
     return Annotated[str, typer.Option("--reason", f"--{verb.reason_also}", help="Why. Kept in the action log.")]
 
 
-def _parameters(noun: Noun, verb: Verb) -> list[inspect.Parameter]:
+def _parameters(noun: Noun, verb: Verb, followed: bool) -> list[inspect.Parameter]:
     named = {"id": Annotated[str, typer.Argument(metavar="ID", help=f"The {noun.name}'s id, {noun.prefix}_….")]}
     plain = inspect.Parameter.KEYWORD_ONLY
     found = [inspect.Parameter("id", plain, annotation=named["id"])]
     found += [option for one in verb.takes for option in _options(one)]
     if verb.reason:
         found.append(inspect.Parameter("reason", plain, annotation=_reason(verb)))
+    if followed:
+        found.append(inspect.Parameter("wait_s", plain, annotation=WaitS, default=None))
     seen = Annotated[str | None, typer.Option("--expected-state", help="Refuse it when it is no longer in this state.")]
     return [
         *found,

@@ -2,21 +2,63 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
 
 from counterfoil.cli.core.acts import add_act
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.money import major, to_minor
-from counterfoil.cli.core.output import TABLE, DryRun, Format, Json, Output, say_done, show_rows
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Json, Output, say_done, show_one, show_rows
+from counterfoil.cli.core.progress import follow
 from counterfoil.cli.core.verbs import noun_app
+from counterfoil.client.client import Client
 from counterfoil.payouts.batches.acts import SET_POLICY
 from counterfoil.payouts.batches.noun import BATCH_NOUN
 
-app = noun_app(BATCH_NOUN)
+NOT_PAID = ("number", "payoutId", "payeeId", "asset", "amount", "status", "why")
+FOLLOWED_S = 3_600
+
+
+def _how_far(one: Json) -> str:
+    """How many lines are in which state, those that are paid first."""
+    counted = Counter(each["status"] for each in one["payouts"] if each["status"] != "paid")
+    rest = "".join(f", {number} {status.replace('_', ' ')}" for status, number in sorted(counted.items()))
+    return f"{one['id']} is {one['state'].replace('_', ' ')}: {one['linesPaid']} of {one['lines']} paid{rest}"
+
+
+def _follow(client: Client, batch_id: str, output: Format, wait_s: int) -> None:
+    """Says how far a batch is until its execution has ended. Ends with 1 unless every line was paid by then."""
+    done = follow(lambda: client.get(f"/api/batches/{batch_id}"), _how_far, lambda one: one["state"] != "executing", wait_s=wait_s)
+    if output is not TABLE:
+        show_one(done, output)
+    elif done["state"] != "executed":
+        show_rows([each for each in done["payouts"] if each["status"] != "paid"], NOT_PAID, output, empty="Every line is paid.")
+        if done["state"] == "executing":
+            typer.echo(f"It goes on by itself: counterfoil batches watch {batch_id}")
+    if done["state"] != "executed":
+        raise typer.Exit(NOT_GREEN)
+
+
+app = noun_app(BATCH_NOUN, {"execute": _follow})
 AssetName = Annotated[str, typer.Option("--asset", help="In which asset.")]
 Program = Annotated[str, typer.Option("--program", help="In which program.")]
+
+
+@app.command("watch")
+def watch(
+    id: Annotated[str, typer.Argument(metavar="ID", help="The batch's id, bat_….")],  # noqa: A002
+    wait_s: Annotated[int, typer.Option("--wait-s", min=1, max=86_400, help="Look for so many seconds at most.")] = FOLLOWED_S,
+    output: Output = TABLE,
+) -> None:
+    """Follow a batch that is being executed, whoever began it, and say how far it is. To stop looking stops nothing.
+
+    Ends with 1 unless every line was paid by then, and names the lines that are not.
+    """
+    with asked("read") as client:
+        _follow(client, id, output, wait_s)
 
 
 @app.command("gather")
