@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import socket
 from typing import Any
 from urllib.parse import urlsplit
 
+import openpyxl
 import pytest
 
+from counterfoil.api.http.lists import XLSX
 from counterfoil.base.edge import Database
-from counterfoil.payouts.payouts import verbs as payouts
 from tests.api.office import PROGRAM, Office, fresh, usage_csv
 from tests.api.test_access import ROUTES
 
@@ -176,13 +179,12 @@ def test_what_is_ours_to_blame_shows_no_insides(office: Office, monkeypatch: pyt
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("secret detail at /srv/app/file.py")
 
-    monkeypatch.setattr("counterfoil.api.nouns.payouts.payouts.list_payouts", broken)
+    monkeypatch.setattr("counterfoil.api.http.lists.read_listed", broken)
     answer = office.ask("GET", "/api/payouts")
     assert (answer.status_code, answer.json()["type"]) == (500, "/problems/Unexpected")
     assert answer.headers["content-type"] == "application/problem+json"
     assert "secret" not in answer.text
     assert "RuntimeError" not in answer.text
-    assert payouts.list_payouts is not broken
 
 
 def test_a_database_that_is_away_is_busy_and_not_broken(office: Office, monkeypatch: pytest.MonkeyPatch):
@@ -195,11 +197,11 @@ def test_a_database_that_is_away_is_busy_and_not_broken(office: Office, monkeypa
 def test_a_read_cannot_write(database: Database, office: Office, monkeypatch: pytest.MonkeyPatch):
     """Whatever the code does: the transaction of a read refuses it."""
 
-    def writes(conn: Any, **_: Any) -> list[Any]:
+    def writes(conn: Any, *_: Any, **__: Any) -> list[Any]:
         conn.execute("insert into program (id, name, opened_at) values ('x', 'x', now())")
         return []
 
-    monkeypatch.setattr("counterfoil.api.nouns.payouts.payouts.list_payouts", writes)
+    monkeypatch.setattr("counterfoil.api.http.lists.read_listed", writes)
     assert office.ask("GET", "/api/payouts").status_code in (409, 500)
     with database.transaction() as conn:
         assert conn.execute("select count(*) from program where id = 'x'").fetchone() == (0,)
@@ -215,6 +217,36 @@ def test_lists_are_read_page_by_page_without_gap_or_repetition(office: Office):
         if cursor is None:
             break
     assert (set(seen), len(seen), seen) == (wanted, 5, sorted(seen, reverse=True))
+
+
+def test_a_sorted_list_is_read_page_by_page_among_equals_and_as_a_file(office: Office):
+    wanted = {office.invoice(word=f"equal{n}")["id"] for n in range(5)}  # all of one amount
+    for sort in ("total", "-total", "dueOn", "-issuedAt"):
+        seen, cursor = [], None
+        while True:
+            given = {"limit": 2, "sort": sort, "asset": "EUR", "amountMin": "1", **({"cursor": cursor} if cursor else {})}
+            page = office.ask("GET", "/api/invoices", params=given).json()
+            seen += [row["id"] for row in page["data"]]
+            cursor = page["nextCursor"]
+            if cursor is None:
+                break
+        assert (set(seen), len(seen)) == (wanted, 5), sort
+        assert seen == sorted(seen, reverse=sort.startswith("-")), sort
+    refused = office.ask("GET", "/api/invoices", params={"sort": "colour"}).json()
+    assert (refused["field"], refused["limit"]) == ("sort", "one of issuedAt, dueOn, total, each also with - in front")
+    assert office.ask("GET", "/api/invoices", params={"amountMax": "5"}).json()["field"] == "asset"
+    cursor = office.ask("GET", "/api/invoices?limit=1&sort=total").json()["nextCursor"]
+    assert office.ask("GET", "/api/invoices", params={"cursor": cursor, "sort": "-total"}).status_code == 422
+
+    file = office.ask("GET", "/api/invoices?limit=2&sort=total", headers={"Accept": "text/csv"})
+    header, *lines = list(csv.reader(io.StringIO(file.text)))
+    assert (file.headers["content-type"], len(lines)) == ("text/csv; charset=utf-8", 2)
+    assert lines[0][header.index("id")] == min(wanted)
+    after = office.ask("GET", "/api/invoices", params={"limit": 3, "sort": "total", "cursor": file.headers["next-cursor"]}).json()
+    assert {row["id"] for row in after["data"]} == wanted - {line[header.index("id")] for line in lines}
+    book = office.ask("GET", "/api/disputes", headers={"Accept": XLSX})
+    assert next(openpyxl.load_workbook(io.BytesIO(book.content)).active.iter_rows(values_only=True))[0] == "id"
+    assert office.ask("GET", "/api/disputes?state=x", headers={"Accept": XLSX}).headers["content-type"] == "application/problem+json"
 
 
 def test_a_cursor_of_another_list_is_refused(office: Office):

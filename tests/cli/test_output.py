@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Any
 
+import openpyxl
 import pytest
 
 from counterfoil.cli.core.exit_codes import EXIT, NOT_GREEN, OURS, USAGE
@@ -95,3 +98,18 @@ def test_a_mistake_of_ours_has_a_code_of_its_own(cli: Cli, monkeypatch: pytest.M
     monkeypatch.setattr("counterfoil.client.client.Client.health", broken)
     ran = cli("health")
     assert (ran.code, "a bug" in ran.err) == (OURS, True)
+
+
+def test_a_list_is_sorted_narrowed_and_a_workbook(cli: Cli, office: Office, monkeypatch: pytest.MonkeyPatch):
+    for amount in ("10.00", "30.00", "20.00"):
+        office.invoice(price=amount)
+    sorted_by = cli("invoices", "list", "--sort", "-total", "--asset", "EUR", "--amount-min", "15.00", "-o", "json").json()
+    assert [one["total"] for one in sorted_by] == ["3000", "2000"]
+    refused = cli("invoices", "list", "--amount-min", "15.00")
+    assert (refused.code, "--asset" in refused.err) == (USAGE, True)
+    assert "one of issuedAt, dueOn, total" in cli("invoices", "list", "--sort", "colour").err
+    into = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(sys, "stdout", into)
+    cli("invoices", "list", "--sort", "total", "-o", "xlsx")
+    header, *rows = openpyxl.load_workbook(io.BytesIO(into.buffer.getvalue())).active.iter_rows(values_only=True)
+    assert [(row[header.index("total")], row[header.index("asset")]) for row in rows] == [(10, "EUR"), (20, "EUR"), (30, "EUR")]

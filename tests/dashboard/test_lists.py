@@ -17,6 +17,7 @@ import pytest
 from counterfoil.dashboard.finding.lists import list_pages_of, things
 from counterfoil.dashboard.finding.rail import BESIDE, GROUPS, rail_of
 from counterfoil.dashboard.web.navigation import PAGES
+from counterfoil.operations.listing import ListAsked
 from counterfoil.operations.noun_pages import SavedView
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
@@ -104,7 +105,7 @@ def test_what_is_stuck_held_for_long_or_lacks_a_payout_is_in_its_view(desk) -> N
 
     def seen(conn, plural: str, name: str) -> list[str]:
         view = next(one for one in nouns[plural].views if one.name == name)
-        return [row.id for row in things(conn, nouns[plural], rows_max=9, after=None, state=None, view=view, now=desk.clock.now)]
+        return [row.id for row in things(conn, nouns[plural], ListAsked(view=view), rows_max=9, after=None, now=desk.clock.now)]
 
     with psycopg.connect(desk.database.url) as conn:
         conn.execute("set local session_replication_role = replica")  # as they will stand: no rule looks on
@@ -130,7 +131,7 @@ def test_a_saved_view_is_read_by_set_however_many_rows_it_has(desk) -> None:
     view = SavedView("all", "all of them", "t.id is not null")
     with psycopg.connect(desk.database.url) as conn:
         asked = Counted(conn)
-        found = things(asked, noun, rows_max=500, after=None, state=None, view=view, now=desk.clock.now)
+        found = things(asked, noun, ListAsked(view=view), rows_max=500, after=None, now=desk.clock.now)
         newest = conn.execute("select id from payout order by id desc limit 500").fetchall()
     assert ([(one.id,) for one in found], len(found) > 20) == (newest, True)
     assert asked.times <= 2, "one query finds which, another reads them"
@@ -163,6 +164,28 @@ def test_a_list_goes_on_page_by_page_without_a_row_twice_or_left_out(desk, clien
     assert [len(one) for one in seen] == [20, 20, 20]
     assert [row[0] for row in desk.rows("select id from payout order by id desc")] == [one for ids in seen for one in ids]
     assert len(ids_on(client.get("/admin/payouts?state=cancelled").text)) == 1
+
+
+def test_a_sorted_list_goes_on_among_equals_and_says_how_it_is_sorted(desk, client) -> None:
+    for sort, order in (("-amount", "asset desc, amount desc, id desc"), ("createdAt", "created_at, id")):
+        seen, address = [], f"/admin/payouts?sort={sort}&payeeId=payee-1"
+        while address is not None:
+            answer = client.get(address)
+            assert answer.status_code == 200, address[-60:]
+            page = answer.text
+            seen += ids_on(page)
+            found = re.search(r'href="(/admin/payouts\?after=[^"]+)"', page)
+            address = found[1].replace("&amp;", "&") if found else None
+        assert seen == [row[0] for row in desk.rows(f"select id from payout where payee_id = 'payee-1' order by {order}")]
+        assert (len(seen) > 20, len(seen)) == (True, len(set(seen)))
+    page = client.get("/admin/payouts?sort=-amount&payeeId=payee-1").text
+    assert 'aria-sort="descending"><a href="/admin/payouts?sort=amount&amp;payeeId=payee-1">' in page
+    assert "by amount within each asset, the greatest first</caption>" in page
+    lines = list(csv.DictReader(io.StringIO(client.get("/admin/payouts.csv?sort=amount&asset=EUR&amountMin=50.00").text)))
+    wanted = desk.rows("select id from payout where amount >= 5000 order by amount, id")
+    assert ([one["id"] for one in lines], 0 < len(lines) < 60) == ([row[0] for row in wanted], True)
+    for wrong in ("sort=colour", "amountMin=5", "asset=XYZ", "startTime=soon", "sort=amount&after=po_01KA0000000000000000000000"):
+        assert client.get(f"/admin/payouts?{wrong}").status_code == 422, wrong
 
 
 def test_a_file_has_every_row_with_amounts_in_major_units_and_numbers_in_a_workbook(desk, client) -> None:

@@ -7,7 +7,7 @@ import binascii
 import json
 import zlib
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from counterfoil.base.problems import Problem, check
@@ -16,8 +16,9 @@ ROWS_MAX: Final = 500
 ROWS_DEFAULT: Final = 50
 CURSOR_MAX: Final = 1_000
 Row = TypeVar("Row")
-Key = str | int | datetime
-KeyTypes = tuple[type[str] | type[int] | type[datetime], ...]
+Key = str | int | datetime | date
+KeyType = type[str] | type[int] | type[datetime] | type[date]
+KeyTypes = tuple[KeyType, ...]
 
 
 class CursorBroken(Problem, kind="invalid"):
@@ -44,7 +45,7 @@ class Keyset(NamedTuple):
             "a cursor holds one value of each key's type",
             name=self.name,
         )
-        told = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+        told = [value.isoformat() if isinstance(value, date) else value for value in values]
         body = json.dumps([self.name, *told], ensure_ascii=False, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(zlib.crc32(body).to_bytes(4, "big") + body).rstrip(b"=").decode()
 
@@ -83,12 +84,14 @@ def _unpacked(cursor: str) -> list[Any]:
     return told
 
 
-def _typed(kind: type[str] | type[int] | type[datetime], value: Any) -> Key:
+def _typed(kind: KeyType, value: Any) -> Key:
     if kind is datetime:
         at = datetime.fromisoformat(value)
         if at.tzinfo is None:
             raise ValueError("no time zone")
         return at
+    if kind is date:
+        return date.fromisoformat(value)
     if type(value) is not kind:
         raise ValueError("another type")
     assured: Key = value

@@ -80,3 +80,9 @@ def _sign(one: str) -> str:
     if code < 0x20:
         return chr(0x2400 + code)
     return "\N{SYMBOL FOR DELETE}" if code == 0x7F else f"<U+{code:04X}>"
+
+
+def camel(name: str) -> str:
+    """snake_case to camelCase, as on the wire: `sent_stuck10m` is `sentStuck10m`, only the first letter of a word is raised."""
+    first, *others = name.split("_")
+    return first + "".join(word[:1].upper() + word[1:] for word in others)

@@ -1,9 +1,10 @@
-"""What a noun declares for its pages alone: ready filters of its list, and what is done elsewhere than on its page,
+"""What a noun declares for its lists and pages: their order, what narrows them, ready filters, what is done elsewhere than on its page,
 and what is safe to do next."""
 
 from __future__ import annotations
 
-from typing import LiteralString, NamedTuple
+from datetime import date, datetime
+from typing import Literal, LiteralString, NamedTuple
 
 
 class Elsewhere(NamedTuple):
@@ -38,3 +39,24 @@ class SavedView(NamedTuple):
     name: str
     words: str
     where: LiteralString
+
+
+class SortKey(NamedTuple):
+    """By what a list may be sorted: a field of its rows, of which none is empty. `column`: where the table calls it otherwise; `money`: it
+    stands beside an asset, and is sorted within each, for amounts of two assets are not compared."""
+
+    name: str
+    kind: type[str] | type[int] | type[datetime] | type[date]
+    column: LiteralString = ""
+    money: bool = False
+
+
+class Narrow(NamedTuple):
+    """What a list may be narrowed to: its name, the condition on a row `t` with the `%(name)s` of what is given, and what it says.
+    `flag`: how it is called at the command line, if otherwise."""
+
+    name: str
+    where: LiteralString
+    help: str
+    kind: Literal["text", "asset", "moment", "amount"] = "text"
+    flag: str = ""

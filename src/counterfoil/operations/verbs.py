@@ -19,7 +19,7 @@ from counterfoil.base.machine import Approval, ApprovalNeeded, Machine, StateMov
 from counterfoil.base.problems import InvalidInput, InvariantBroken, NotAllowed, NotFound, Problem, check
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import READ, Caller, require
-from counterfoil.operations.noun_pages import Elsewhere, SafeNextAction, SavedView, ViewElsewhere
+from counterfoil.operations.noun_pages import Elsewhere, Narrow, SafeNextAction, SavedView, SortKey, ViewElsewhere
 from counterfoil.operations.providers import Provider
 
 TEXT_MAX: Final = 2_000
@@ -235,7 +235,8 @@ class Noun:
     `elsewhere`: what its page cannot do, with the command that does; `begin`: how a new one is made on the page of the list;
     `views`: ready filters of the list, of which `by_id` reads the rows together, in any order;
     `views_elsewhere`: ready filters of other lists that are sought here;
-    `next_action`: the one safe thing to do next with it, which its page says first."""
+    `next_action`: the one safe thing to do next with it, which its page says first;
+    `sorts` and `narrows`: by what its list may be sorted and narrowed; its rows are then read with `by_id`."""
 
     name: str
     plural: str
@@ -256,6 +257,8 @@ class Noun:
     by_id: Callable[[Connection[Any], Sequence[str]], Sequence[Any]] | None = None
     views_elsewhere: tuple[ViewElsewhere, ...] = ()
     next_action: Callable[[Connection[Any], str, datetime], SafeNextAction] | None = None
+    sorts: tuple[SortKey, ...] = ()
+    narrows: tuple[Narrow, ...] = ()
 
     @property
     def area(self) -> str:

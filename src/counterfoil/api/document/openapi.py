@@ -22,7 +22,8 @@ The back office of a platform that holds other people's money: usage, invoices, 
 * **Idempotency-Key**: a write with the same key and body is done once and answered the same for 30 days; with another it is refused (422).
 * **Dry runs**: `?dryRun=true` or the header `Dry-Run: true` does everything and rolls it back; the answer says `"dryRun": true`.
 * **Errors** are `application/problem+json` (RFC 9457) with a stable `type`, the field and the limit.
-* **Lists** come in pages: pass `nextCursor` as `cursor`.
+* **Lists** come in pages: pass `nextCursor` as `cursor`. `Accept: text/csv`, or that of an .xlsx workbook, answers a page as a file, with
+  `nextCursor` in the header `Next-Cursor`; amounts stay in minor units.
 * **Links** of an answer name the requests that may follow it, and which of its ids each takes.
 """
 # Every tag with what it holds, in the groups in which they are shown.

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, NamedTuple, Protocol, TypeVar
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Generic, NamedTuple, Protocol, TypeVar, get_args
 
 from fastapi import Depends, Query
 from fastapi.responses import Response
 from psycopg import Connection
+from pydantic import StringConstraints
 
 from counterfoil.api.http.calls import ApiCall
+from counterfoil.api.http.fields import AmountFromZero, AssetCode, Instant
 from counterfoil.api.http.schemas import Paged, ViewModel, answer
+from counterfoil.base.formats.csv_text import csv_text
+from counterfoil.base.formats.workbook import workbook
 from counterfoil.base.paging import CURSOR_MAX, ROWS_DEFAULT, ROWS_MAX, Key, Keyset, KeyTypes, Page
+from counterfoil.base.text import camel
+from counterfoil.operations.listing import ListAsked, asked_of, keyset_of, read_listed
+from counterfoil.operations.verbs import Noun
 
 Item = TypeVar("Item", bound=ViewModel)
 Row = TypeVar("Row")
@@ -19,6 +29,9 @@ Row = TypeVar("Row")
 Limit = Annotated[int, Query(ge=1, le=ROWS_MAX, description=f"Rows of a page, at most {ROWS_MAX}.")]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_MAX, description="`nextCursor` of the page before; absent for the first.")]
 LIMIT = ROWS_DEFAULT
+_ShortText = Annotated[str, StringConstraints(max_length=40)]
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+_KINDS: Final[Mapping[str, Any]] = {"text": _Text, "asset": AssetCode, "moment": Instant, "amount": AmountFromZero}
 
 
 class PageQuery(NamedTuple):
@@ -89,3 +102,81 @@ def page_of(shape: type[Item], page: Page[Row]) -> Response:
 def whole(shape: type[Item], rows: Sequence[Any]) -> Response:
     """A list that is always shown whole."""
     return page_of(shape, Page(rows, None))
+
+
+def list_query(noun: Noun, *, state: bool = True) -> Any:
+    """What is asked of the list of a noun, as parameters: an order and what narrows it, by its declaration. Without `state` the route
+    takes that by itself."""
+
+    async def asked(**given: Any) -> ListAsked:
+        return asked_of(noun, state=given.get("state"), sort=given.get("sort"), given=given)
+
+    found = {one.name: (_KINDS[one.kind], Query(alias=camel(one.name), description=one.help)) for one in noun.narrows}
+    if noun.sorts:
+        words = ", ".join(f"`{camel(one.name)}`" for one in noun.sorts)
+        said = f"By one of {words}; with - in front from the greatest or the latest down. Newest first, if absent."
+        if any(one.money for one in noun.sorts):
+            said += " Amounts are sorted within each asset."
+        found["sort"] = (_ShortText, Query(description=said, examples=[f"-{camel(noun.sorts[-1].name)}"]))
+    if state:
+        found["state"] = (_ShortText, Query(description="Only in this state.", examples=[next(iter(noun.machine.states()))]))
+    plain = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        inspect.Parameter(name, plain, annotation=Annotated[kind | None, query], default=None) for name, (kind, query) in found.items()
+    ]
+    asked.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return Depends(asked)
+
+
+def answer_listed(
+    call: ApiCall,
+    wanted: PageQuery,
+    noun: Noun,
+    asked: ListAsked,
+    shape: type[ViewModel],
+    shown: Callable[[Any], ViewModel] | None = None,
+    *,
+    program_id: str | None = None,
+) -> Response:
+    """The page of a noun's list that is asked for, in its order; `shown` and `program_id` as a `Listing` has them."""
+    keyset = keyset_of(noun, asked.order)
+    after = keyset.after(wanted.cursor)
+    with call.reading(program_id) as conn:
+        rows = read_listed(conn, noun, asked, rows_max=wanted.limit + 1, after=after, now=call.now)
+        page = keyset.page(rows, wanted.limit, asked.place)
+    return page_of(shape, page if shown is None else Page([shown(one) for one in page.rows], page.next_cursor))
+
+
+CSV: Final = "text/csv"
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+NEXT_CURSOR: Final = "Next-Cursor"
+
+
+def list_shape(model: Any) -> type[ViewModel] | None:
+    """Of what a route's list consists; None for a route that answers no list."""
+    if not (isinstance(model, type) and issubclass(model, Paged)):
+        return None
+    shape = get_args(model.model_fields["data"].annotation)[0]
+    return shape if isinstance(shape, type) and issubclass(shape, ViewModel) else None
+
+
+def as_file(response: Response, shape: type[ViewModel], accept: str) -> Response:
+    """A page of a list as CSV or as a workbook, for who accepts no JSON; amounts stay whole minor units. The cursor is a header then."""
+    wanted = {one.partition(";")[0].strip() for one in accept.split(",")}
+    media_type = CSV if CSV in wanted else XLSX if XLSX in wanted else None
+    if media_type is None or response.status_code != HTTPStatus.OK or "application/json" in wanted:
+        return response
+    page = json.loads(bytes(response.body))
+    names = [one.serialization_alias or one.alias or name for name, one in shape.model_fields.items()]
+    lines = [[_cell(row.get(name)) for name in names] for row in page["data"]]
+    body = csv_text(names, lines).encode() if media_type == CSV else workbook(names, lines)
+    told = Response(body, media_type=f"{CSV}; charset=utf-8" if media_type == CSV else XLSX)
+    if page["nextCursor"] is not None:
+        told.headers[NEXT_CURSOR] = page["nextCursor"]
+    return told
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from counterfoil.api.http.calls import ADMITTED, admitted
+from counterfoil.api.http.lists import as_file, list_shape
 from counterfoil.api.http.problems import answer_of
 from counterfoil.api.http.program_scope import in_one_program, keep_within, scope_of
 from counterfoil.base.problems import InvalidInput
@@ -48,7 +49,7 @@ class StrictRoute(APIRoute):
         fields = [one for one in get_flat_params(self.dependant) if isinstance(one.field_info, params.Query)]
         known = {one.alias for one in fields} | ({DRY_RUN} if self.methods != {"GET"} else set())
 
-        declared, scope = needs_of(self), scope_of(self)
+        declared, scope, shape = needs_of(self), scope_of(self), list_shape(self.response_model)
 
         async def strict(request: Request) -> Response:
             needs = declared or getattr(self.endpoint, "needs", None)  # set after the route was made
@@ -63,7 +64,8 @@ class StrictRoute(APIRoute):
                     limit = f"one of {', '.join(sorted(known))}" if known else "no parameters here"
                     raise InvalidInput(name[:80], limit)
                 refuse_unclean(value, name)
-            return await handle(request)
+            told = await handle(request)
+            return told if shape is None else as_file(told, shape, request.headers.get("accept", ""))
 
         return strict
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Annotated, Any, Literal, get_type_hints
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Body, Depends
 from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import BaseModel, Field, StringConstraints, create_model
@@ -24,7 +24,7 @@ from counterfoil.api.http.fields import (
     id_of,
 )
 from counterfoil.api.http.history import CUT, history
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import Listing, PageWanted, answer_listed, list_query
 from counterfoil.api.http.names import camel
 from counterfoil.api.http.program_scope import BY_PREFIX
 from counterfoil.api.http.routing import routes
@@ -40,10 +40,9 @@ from counterfoil.api.http.schemas import (
     answer,
     over_the_wire,
 )
-from counterfoil.base.paging import Keyset
-from counterfoil.base.problems import InvalidInput
 from counterfoil.operations import verbs
 from counterfoil.operations.access.access import READ
+from counterfoil.operations.listing import ListAsked
 
 
 class VerbSaid(WriteResult):
@@ -104,7 +103,7 @@ async def _of_all() -> str | None:
 
 
 def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: type[ViewModel]) -> None:
-    keyset = Keyset(noun.plural, (str,))
+    plain = Listing(noun.plural, shape)
     parts = [(part, shape_of(part.row.__name__, part.row)) for part in noun.parts]
     more: dict[str, Any] = {part.name: (_list_of(view), ...) for part, view in parts}
     full: Any = create_model(
@@ -120,24 +119,21 @@ def _add_reads(router: APIRouter, noun: verbs.Noun, rows_of: verbs.Rows, shape: 
 
     listing: Any = Paged[shape]  # type: ignore[valid-type]
     program: Any = Annotated[str | None, Depends(_chosen if noun.prefix in BY_PREFIX else _of_all)]
+    asked_query: Any = Annotated[ListAsked, list_query(noun)]
 
     @router.get(
         f"/{noun.plural}", response_model=listing, summary=f"List {noun.plural.replace('-', ' ')}", operation_id=f"{noun.name}_list"
     )
     def listed(
         call: Annotated[ApiCall, may(READ)],
+        page: PageWanted,
         program_id: program,
-        state: Annotated[str | None, Query(max_length=40, description="Only in this state.")] = None,
-        limit: Limit = LIMIT,
-        cursor: Cursor = None,
+        asked: asked_query,
     ) -> Response:
-        """Newest first."""
-        if state is not None and state not in noun.machine.states():
-            raise InvalidInput("state", f"one of {', '.join(noun.machine.states())}", got=state[:40])
-        after = keyset.after(cursor)
-        with call.reading(program_id) as conn:
-            rows = rows_of(conn, rows_max=limit + 1, after=str(after[0]) if after else None, state=state)
-        return page_of(shape, keyset.page(list(rows), limit, lambda row: (row.id,)))
+        """Newest first, unless another order is asked for."""
+        if asked.is_plain:
+            return plain.answer(call, page, partial(rows_of, state=asked.state), program_id=program_id)
+        return answer_listed(call, page, noun, asked, shape, program_id=program_id)
 
     @router.get(f"/{noun.plural}/{{id}}", response_model=full, summary=f"Show {a_or_an(noun.name)}", operation_id=f"{noun.name}_show")
     def one(id: Annotated[str, id_in_path(noun.prefix)], call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: A002

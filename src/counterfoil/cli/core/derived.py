@@ -8,7 +8,24 @@ import typer
 
 from counterfoil.api.http.names import camel
 from counterfoil.cli.core.connection import Need, asked
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Json, Output, Reason, Rows, listed, say_done, show_rows
+from counterfoil.cli.core.money import to_minor
+from counterfoil.cli.core.output import (
+    ROWS,
+    TABLE,
+    DryRun,
+    Format,
+    Json,
+    ListFormat,
+    ListOutput,
+    Output,
+    Reason,
+    Rows,
+    give_workbook,
+    listed,
+    say_done,
+    show_rows,
+)
+from counterfoil.operations.verbs import Noun
 
 _PLAIN = inspect.Parameter.KEYWORD_ONLY
 
@@ -20,6 +37,7 @@ class Only(NamedTuple):
     help: str
     name: str = ""
     default: str | None = None
+    is_amount: bool = False
 
     @property
     def word(self) -> str:
@@ -41,11 +59,29 @@ IN_STATE: Final = Only("--state", "Only in this state.")
 OF_PROGRAM: Final = Only("--program", "Only of this program.", "programId")
 
 
-def print_list(path: str, columns: Sequence[str], limit: int, output: Output, *, empty: str, need: Need = "read", **params: Any) -> None:
+def of_noun(noun: Noun) -> tuple[Only, ...]:
+    """What the list of a noun may be narrowed to and sorted by, as it declares it."""
+    found = [
+        Only(f"--{(one.flag or one.name).replace('_', '-')}", one.help, camel(one.name), is_amount=one.kind == "amount")
+        for one in noun.narrows
+    ]
+    if noun.sorts:
+        words = ", ".join(camel(one.name) for one in noun.sorts)
+        found.append(Only("--sort", f"By one of {words}; with - in front from the greatest or the latest down."))
+
+    return tuple(found)
+
+
+def print_list(
+    path: str, columns: Sequence[str], limit: int, output: ListFormat, *, empty: str, need: Need = "read", **params: Any
+) -> None:
     """Ask for a list and show it."""
     with asked(need) as client:
         rows = listed(client, path, limit, **params)
-    show_rows(rows, columns, output, empty=empty)
+    if output is ListFormat.XLSX:
+        give_workbook(rows, columns)
+    else:
+        show_rows(rows, columns, Format(output), empty=empty)
 
 
 def add_list(
@@ -62,15 +98,25 @@ def add_list(
 
     def command(**given: Any) -> None:
         limit, output = given.pop("limit"), given.pop("output")
-        narrowed = {one.name or camel(one.word): given[one.word] for one in only}
+        narrowed = {one.name or camel(one.word): _narrowed(one, given) for one in only}
         print_list(path, columns, limit, output, empty=empty, need=need, **narrowed)
 
     options = [
         inspect.Parameter(one.word, _PLAIN, annotation=Annotated[str | None, typer.Option(one.flag, help=one.help)], default=one.default)
         for one in only
     ]
-    shown = [_last("limit", Rows, ROWS), _last("output", Output, TABLE)]
+    shown = [_last("limit", Rows, ROWS), _last("output", ListOutput, ListFormat.TABLE)]
     app.command(word, help=help)(_signed(command, "list_", [*options, *shown]))
+
+
+def _narrowed(one: Only, given: Json) -> Any:
+    """The value of an option; an amount is typed in major units of the asset that is named."""
+    value = given[one.word]
+    if not one.is_amount or value is None:
+        return value
+    if not given.get("asset"):
+        raise typer.BadParameter("give --asset, too: amounts of two assets are not compared", param_hint=one.flag)
+    return to_minor(value, given["asset"], one.word)
 
 
 def add_write(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -16,6 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from counterfoil.base.formats.csv_text import csv_text
+from counterfoil.base.formats.workbook import workbook
 from counterfoil.base.text import printable
 from counterfoil.cli.core.money import figure, is_amount, major
 from counterfoil.cli.core.tables import TableColumn, print_fields, print_table
@@ -36,6 +39,18 @@ class Format(StrEnum):
     CSV = "csv"
 
 
+class ListFormat(StrEnum):
+    """How a list is shown: as any answer, or as a workbook."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    XLSX = "xlsx"
+
+
+ListOutput = Annotated[
+    ListFormat, typer.Option("--output", "-o", help="A table for people, JSON or CSV for programs, xlsx for a spreadsheet: `> list.xlsx`.")
+]
 Output = Annotated[Format, typer.Option("--output", "-o", help="A table for people, JSON or CSV for programs.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do it, show what would change, and roll it back.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why. Kept in the action log.")]
@@ -70,6 +85,28 @@ def show_rows(rows: Sequence[Json], columns: Sequence[str], output: Format, *, e
         _print_table(rows, columns)
     if isinstance(rows, ListedRows) and rows.more:
         typer.echo(rows.more, err=output is not Format.TABLE)  # a file of rows must not look like all of them
+
+
+def give_workbook(rows: Sequence[Json], columns: Sequence[str]) -> None:
+    """A list as .xlsx on standard output, amounts in major units as numbers. Raises BadParameter at a terminal, which it would spoil."""
+    if sys.stdout.isatty():
+        raise typer.BadParameter("a workbook goes into a file: add `> list.xlsx`", param_hint="--output")
+    lines = [[_in_workbook(row, name) for name in columns] for row in rows]
+    sys.stdout.buffer.write(workbook(columns, lines))
+    sys.stdout.buffer.flush()
+    if isinstance(rows, ListedRows) and rows.more:
+        typer.echo(rows.more, err=True)  # a file of rows must not look like all of them
+
+
+def _in_workbook(row: Json, name: str) -> Any:
+    """A cell of a workbook. An amount whose asset stands in the row is a number, unless its decimals are not known."""
+    value, told = _at(row, name), _cell(_plain(row, name))
+    if is_amount(name, value) and row.get("asset"):
+        try:
+            return Decimal(told)
+        except InvalidOperation:
+            return told
+    return None if told is None else str(told)
 
 
 def show_one(thing: Json, output: Format, *, parts: Sequence[tuple[str, Sequence[str]]] = ()) -> None:

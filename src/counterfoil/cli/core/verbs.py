@@ -12,7 +12,7 @@ import typer
 
 from counterfoil.api.http.names import camel
 from counterfoil.cli.core.connection import Need, asked
-from counterfoil.cli.core.derived import IN_STATE, add_list
+from counterfoil.cli.core.derived import IN_STATE, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import to_minor
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say_done, show_one
@@ -63,7 +63,15 @@ def noun_app(noun: Noun, followed: Mapping[str, Followed] | None = None) -> type
     fields = noun.columns or (noun.row._fields if noun.row is not None else ("id", "state"))
     columns = tuple(camel(one) for one in fields)
 
-    add_list(app, f"/api/{noun.plural}", columns, f"{noun.plural.capitalize()}, newest first.", f"No such {noun.plural}.", IN_STATE)
+    add_list(
+        app,
+        f"/api/{noun.plural}",
+        columns,
+        f"{noun.plural.capitalize()}, newest first{' unless sorted otherwise' if noun.sorts else ''}.",
+        f"No such {noun.plural}.",
+        IN_STATE,
+        *of_noun(noun),
+    )
 
     @app.command("show", help=f"One {noun.name}, what may be done with it, and what was done.")
     def show(id: Annotated[str, typer.Argument(metavar="ID")], output: Output = TABLE) -> None:  # noqa: A002

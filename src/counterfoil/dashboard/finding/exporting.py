@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-import xlsxwriter
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from counterfoil.base.formats.csv_text import csv_text
+from counterfoil.base.formats.workbook import workbook
 from counterfoil.base.money import Asset, Money, format_major
 from counterfoil.dashboard.finding.lists import exported
 from counterfoil.dashboard.web.navigation import DashboardPage
@@ -20,9 +19,6 @@ from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.web.serving import Served, answered, finish, guarded
 from counterfoil.operations.verbs import AMOUNTS, Noun
 
-MADE: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's date of making would change its bytes
-CELL_CHARS_MAX: Final = 32_000
-DIGITS_MAX: Final = 15  # a spreadsheet keeps no more of a number; a longer one stays text, and exact
 Rows = Callable[[SectionContext], Iterable[tuple[Any, ...]]]
 Write = Callable[[Iterable[tuple[Any, ...]], Mapping[str, Asset]], bytes]
 
@@ -77,25 +73,8 @@ def _csv(rows: Iterable[tuple[Any, ...]], assets: Mapping[str, Asset]) -> bytes:
 
 
 def _xlsx(rows: Iterable[tuple[Any, ...]], assets: Mapping[str, Asset]) -> bytes:
-    out = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
-    book = xlsxwriter.Workbook(out, options)
-    book.set_properties({"created": MADE})
-    sheet, bold = book.add_worksheet("list"), book.add_format({"bold": True})
     header, *lines = _flat(rows, assets)
-    for at, name in enumerate(header):
-        sheet.write_string(0, at, name, bold)
-    for number, line in enumerate(lines, start=1):
-        for at, cell in enumerate(line):
-            if cell is None:
-                continue
-            if isinstance(cell, Decimal) and len(cell.as_tuple().digits) <= DIGITS_MAX:
-                sheet.write_number(number, at, cell)
-            else:
-                sheet.write_string(number, at, str(cell)[:CELL_CHARS_MAX])
-    sheet.freeze_panes(1, 1)
-    book.close()
-    return out.getvalue()
+    return workbook(header, lines)
 
 
 FORMS: Final[Mapping[str, tuple[str, Write]]] = {

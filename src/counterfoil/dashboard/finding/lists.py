@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import urlencode
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from counterfoil.base.edge import keep_to_program
 from counterfoil.base.ids import valid_id
-from counterfoil.base.money import Money
+from counterfoil.base.money import Asset, Money
+from counterfoil.base.paging import Key
 from counterfoil.base.problems import InvalidInput, check
+from counterfoil.base.text import camel
+from counterfoil.dashboard.web.fields import DAY_LENGTH, READ
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import refuse_whole
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.ledger.reads.books import known_assets, known_programs
-from counterfoil.operations.noun_pages import SavedView, ViewElsewhere
+from counterfoil.operations.listing import ListAsked, Order, asked_of, keyset_of, read_listed, state_of
+from counterfoil.operations.noun_pages import Narrow, SavedView, ViewElsewhere
 from counterfoil.operations.verbs import AMOUNTS, Begin, Field, Noun
 
 THINGS_SHOWN_MAX: Final = 20
@@ -51,8 +56,26 @@ class BeginOffer(NamedTuple):
     assets: tuple[str, ...]
 
 
+class ColumnOrder(NamedTuple):
+    """A column that the list can be sorted by: the order that its header asks for, and how it is sorted now."""
+
+    sort: str
+    aria: Literal["ascending", "descending", "none"]
+
+
+class NarrowOffer(NamedTuple):
+    """A field that narrows the list: its name in the address, what it says, and what was given."""
+
+    name: str
+    words: str
+    help: str
+    kind: str
+    given: str
+
+
 class ListAnswer(NamedTuple):
-    """What a list shows. `after`: the id that the next page begins behind; None on the last."""
+    """What a list shows. `after`: behind what the next page begins; None on the last. `query`: what it is narrowed to and sorted by, as it
+    stands in addresses."""
 
     noun: str
     plural: str
@@ -70,6 +93,12 @@ class ListAnswer(NamedTuple):
     begin: BeginOffer | None
     area: str  # as in a scope
     measured_at: datetime
+    orders: Mapping[str, ColumnOrder] = {}  # by the columns
+    order: str | None = None  # in words
+    narrows: tuple[NarrowOffer, ...] = ()
+    is_narrowed: bool = False  # by one of these
+    query: str = ""
+    unsorted: str = ""  # without the order
 
 
 def list_pages_of(nouns: Sequence[Noun]) -> list[tuple[Noun, DashboardPage]]:
@@ -83,9 +112,9 @@ def list_page(noun: Noun) -> DashboardPage:
 
     def answer(ask: SectionContext) -> ListAnswer:
         _kept(ask, noun)
-        state, after = state_of(noun, ask.params.get("state")), after_of(noun, ask.params.get("after"))
-        view = view_of(noun, ask.params.get("view"), state)
-        found = things(ask.conn, noun, rows_max=THINGS_SHOWN_MAX + 1, after=after, state=state, view=view, now=ask.clock())
+        asked = asked_by(ask, noun)
+        state, view, after = asked.state, asked.view, after_of(noun, asked, ask.params.get("after"))
+        found = things(ask.conn, noun, asked, rows_max=THINGS_SHOWN_MAX + 1, after=after, now=ask.clock())
         shown = found[:THINGS_SHOWN_MAX]
         columns = columns_of(noun, shown)
         return ListAnswer(
@@ -101,13 +130,52 @@ def list_page(noun: Noun) -> DashboardPage:
             noun.views_elsewhere,
             after is None,
             len(columns_of(noun, shown, most=FIELDS_MAX)) - len(columns),
-            shown[-1].id if len(found) > THINGS_SHOWN_MAX else None,
+            behind_of(noun, asked, shown[-1]) if len(found) > THINGS_SHOWN_MAX else None,
             _begin(ask, noun.begin) if noun.begin else None,
             noun.area,
             ask.clock(),
+            _orders(noun, asked),
+            _order_words(asked),
+            _narrows(ask, noun),
+            bool(asked.narrowed),
+            _query(ask, noun, "sort"),
+            _query(ask, noun),
         )
 
-    return DashboardPage(f"/admin/{noun.plural}", words_of(noun), answer, "list.html", words_of(noun), ("state", "view", "after"))
+    wants = ("state", "view", "after", *(("sort",) if noun.sorts else ()), *(camel(one.name) for one in noun.narrows))
+    return DashboardPage(f"/admin/{noun.plural}", words_of(noun), answer, "list.html", words_of(noun), wants)
+
+
+def _orders(noun: Noun, asked: ListAsked) -> dict[str, ColumnOrder]:
+    """For each column that it can be sorted by: from the greatest down first, and the other way once it is."""
+    found = {}
+    for one in noun.sorts:
+        now = asked.order if asked.order is not None and asked.order.key == one else None
+        aria: Literal["ascending", "descending", "none"] = "none" if now is None else "descending" if now.descending else "ascending"
+        found[one.name] = ColumnOrder(Order(one, aria != "descending").word, aria)
+    return found
+
+
+def _order_words(asked: ListAsked) -> str | None:
+    if asked.order is None:
+        return None
+    key = asked.order.key
+    way = ("latest", "earliest") if key.kind in (datetime, date) else ("greatest", "least") if key.kind is int else ("last", "first")
+    words = f"{key.name.replace('_', ' ')}{' within each asset' if key.money else ''}"
+    return f"by {words}, the {way[0] if asked.order.descending else way[1]} first"
+
+
+def _narrows(ask: SectionContext, noun: Noun) -> tuple[NarrowOffer, ...]:
+    return tuple(
+        NarrowOffer(camel(one.name), one.name.replace("_", " "), one.help, one.kind, ask.params.get(camel(one.name), ""))
+        for one in noun.narrows
+    )
+
+
+def _query(ask: SectionContext, noun: Noun, *more: str) -> str:
+    """What was asked, as it stands in an address."""
+    names = ("state", "view", *(camel(one.name) for one in noun.narrows), *more)
+    return urlencode([(name, ask.params[name]) for name in names if ask.params.get(name)])
 
 
 def _begin(ask: SectionContext, one: Begin) -> BeginOffer:
@@ -126,48 +194,55 @@ def words_of(noun: Noun) -> str:
 def exported(ask: SectionContext, noun: Noun) -> Iterator[tuple[Any, ...]]:
     """The whole list as rows of a file, the names of its columns first; a last one says where it was cut. Amounts are `Money`."""
     _kept(ask, noun)
-    state, after, count = state_of(noun, ask.params.get("state")), None, 0
-    view, now = view_of(noun, ask.params.get("view"), state), ask.clock()
+    asked, after, count = asked_by(ask, noun), None, 0
+    now = ask.clock()
     columns: tuple[str, ...] = ()
-    while found := things(ask.conn, noun, rows_max=1_000, after=after, state=state, view=view, now=now):
+    while found := things(ask.conn, noun, asked, rows_max=1_000, after=after, now=now):
         if not columns:
             columns = columns_of(noun, found, most=FIELDS_MAX)
             yield columns
         for row in found:
             if count == EXPORTED_MAX:
-                yield (f"cut at {EXPORTED_MAX} rows: narrow the list to a state, or page through the API",)
+                yield (f"cut at {EXPORTED_MAX} rows: narrow the list, or page through the API",)
                 return
             count += 1
             yield tuple(_cell(row, name) for name in columns)
-        after = found[-1].id
+        after = asked.place(found[-1])
     if not columns:
         yield noun.columns or ("id", "state")
 
 
+def asked_by(ask: SectionContext, noun: Noun) -> ListAsked:
+    """What the address asks of the list. Amounts are in major units, moments in UTC. Raises InvalidInput."""
+    state = state_of(noun, ask.params.get("state"))
+    given = {one.name: ask.params.get(camel(one.name), "").strip() for one in noun.narrows}
+    asset = known_assets(ask.conn).get(given["asset"]) if given.get("asset") else None
+    if given.get("asset") and asset is None:
+        raise InvalidInput("asset", "one that the books know", got=given["asset"][:40])
+    for one in noun.narrows:
+        if one.kind == "amount" and given[one.name] and asset is None:
+            raise InvalidInput("asset", "given with an amount: amounts of two assets are not compared")
+    typed = {one.name: _typed(one, given[one.name], asset) for one in noun.narrows if given[one.name]}
+    view = view_of(noun, ask.params.get("view"), state)
+    return asked_of(noun, state=state, sort=ask.params.get("sort"), given=typed, view=view)
+
+
+def _typed(one: Narrow, given: str, asset: Asset | None) -> Any:
+    if one.kind == "moment" and len(given) == DAY_LENGTH:
+        given = f"{given}T00:00"  # a day begins at midnight
+    return READ[one.kind](Field(one.name, one.help, length_max=255), given, asset)
+
+
 def things(
-    conn: Connection[Any],
-    noun: Noun,
-    *,
-    rows_max: int,
-    after: str | None,
-    state: str | None,
-    view: SavedView | None = None,
-    now: datetime | None = None,
+    conn: Connection[Any], noun: Noun, asked: ListAsked, *, rows_max: int, after: Sequence[Key] | None, now: datetime | None = None
 ) -> Sequence[Any]:
-    """Rows of a noun, newest first; of a `view` those that it leaves at `now`."""
-    if view is not None:
-        query = sql.SQL(
-            "select t.id from {} t where {} and (%(after)s::text is null or t.id < %(after)s) order by t.id desc limit %(rows)s"
-        )
-        chosen = query.format(sql.Identifier(noun.machine.table), sql.SQL(view.where))
-        ids = [row[0] for row in conn.execute(chosen, {"after": after, "rows": rows_max, "now": now}).fetchall()]
-        assert noun.by_id is not None
-        found = {row.id: row for row in noun.by_id(conn, ids)}
-        return [found[one] for one in ids]
+    """Rows of a noun, newest first unless another order is asked for."""
+    if not asked.is_plain:
+        return read_listed(conn, noun, asked, rows_max=rows_max, after=after, now=now)
     rows = noun.rows or noun.listed
     check(rows is not None, "a noun with a page of its list has rows", noun=noun.name)
     assert rows is not None
-    return rows(conn, rows_max=rows_max, after=after, state=state)
+    return rows(conn, rows_max=rows_max, after=str(after[0]) if after else None, state=asked.state)
 
 
 def view_of(noun: Noun, given: str | None, state: str | None) -> SavedView | None:
@@ -190,18 +265,16 @@ def columns_of(noun: Noun, rows: Sequence[Any], *, most: int = COLUMNS_MAX) -> t
     return tuple((*first, *left)[:most])
 
 
-def state_of(noun: Noun, given: str | None) -> str | None:
-    """The state that a list is narrowed to. Raises InvalidInput, which names them."""
+def after_of(noun: Noun, asked: ListAsked, given: str | None) -> tuple[Key, ...] | None:
+    """Behind what a page begins: an id, or in another order than by ids the cursor of its last row. Raises InvalidInput, CursorBroken."""
     if not given:
         return None
-    if given not in noun.machine.states():
-        raise InvalidInput("state", f"one of {', '.join(noun.machine.states())}", got=given[:40])
-    return given
+    return keyset_of(noun, asked.order).after(given) if asked.order is not None else (valid_id(given, noun.prefix, "after"),)
 
 
-def after_of(noun: Noun, given: str | None) -> str | None:
-    """The id that a page begins behind. Raises InvalidInput."""
-    return valid_id(given, noun.prefix, "after") if given else None
+def behind_of(noun: Noun, asked: ListAsked, row: Any) -> str:
+    """What `after_of` reads, of the last row of a page."""
+    return keyset_of(noun, asked.order).cursor(*asked.place(row)) if asked.order is not None else str(row.id)
 
 
 def _kept(ask: SectionContext, noun: Noun) -> None:

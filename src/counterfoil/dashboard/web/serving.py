@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from counterfoil.api.http.problems import request_id_of, status_of
 from counterfoil.base.edge import Database
 from counterfoil.base.money import Asset
+from counterfoil.base.paging import CURSOR_MAX
 from counterfoil.base.problems import Busy, InvalidInput, NotAllowed, NotAuthenticated, NotFound, Problem
 from counterfoil.base.text import refuse_unclean
 from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
@@ -90,7 +91,7 @@ def answered(
     if unknown := sorted(set(given) - set(page.wants)):
         raise InvalidInput(unknown[0][:40], f"one of {', '.join(('day', 'program', *page.wants))}")
     for name, value in (*given.items(), ("program", program or "")):
-        most = PASTED_MAX if name == "q" else PARAMETER_MAX
+        most = PASTED_MAX if name == "q" else CURSOR_MAX if name == "after" else PARAMETER_MAX
         if len(value) > most or not value.isprintable():
             raise InvalidInput(name, f"at most {most} printable characters", got=value[:40])
     only = session.caller.program_id

@@ -13,9 +13,10 @@ from counterfoil.base.machine import take_step
 from counterfoil.base.problems import Busy, InvalidInput, Problem, ReasonRequired
 from counterfoil.integrity.alerts.filing import resolve
 from counterfoil.integrity.alerts.machine import ALERT, EXTENTS, Alert
-from counterfoil.integrity.alerts.queries import LIVE, list_alerts, lock_alert, show_alert
+from counterfoil.integrity.alerts.queries import ALERTS, LIVE, list_alerts, lock_alert, show_alert
 from counterfoil.integrity.asking import CHECK_LIMIT, ask
 from counterfoil.operations.access.access import ACCEPT_BREAK, OPERATE
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Do, Field, Noun, Verb, VerbCall, VerbResult
 
 UNTIL_MAX: Final = timedelta(days=90)
@@ -41,6 +42,8 @@ def alert_noun(checks: Sequence[Invariant], tables: Mapping[str, str]) -> Noun:
         _refusals,
         row=Alert,
         rows=list_alerts,
+        by_id=ALERTS.by_id,
+        sorts=(SortKey("first_seen_at", datetime), SortKey("times", int)),
         help="What the sentinel found, and who sees to it.",
         columns=(
             "id",

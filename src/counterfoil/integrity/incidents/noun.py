@@ -12,6 +12,7 @@ from counterfoil.base.machine import take_step
 from counterfoil.base.problems import Problem
 from counterfoil.integrity.incidents.machine import INCIDENT, RESPONSES, Incident, IncidentAlert
 from counterfoil.integrity.incidents.queries import (
+    INCIDENTS,
     alerts_of,
     list_incidents,
     live_alerts_of,
@@ -21,6 +22,7 @@ from counterfoil.integrity.incidents.queries import (
 )
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.pauses import paused_now
@@ -148,6 +150,11 @@ INCIDENT_NOUN: Final = Noun(
     _refusals,
     row=Incident,
     rows=list_incidents,
+    by_id=INCIDENTS.by_id,
+    sorts=(
+        SortKey("opened_at", datetime),
+        SortKey("respond_by", datetime),
+    ),
     help="What people answer within a time.",
     parts=(Part("alerts", IncidentAlert, alerts_of),),
     columns=("id", "level", "code", "program_id", "state", "opened_at", "respond_by", "responded_by", "closed_at"),

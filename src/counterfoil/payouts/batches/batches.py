@@ -74,6 +74,11 @@ def show_batch(conn: Connection[Any], batch_id: str) -> PayoutBatch:
     return found[0]
 
 
+def batches_by_id(conn: Connection[Any], ids: Sequence[str]) -> Sequence[PayoutBatch]:
+    """These batches, in id order."""
+    return _select(conn, "where b.id = any(%(ids)s) order by b.id", {"ids": list(ids)})
+
+
 def list_batches(conn: Connection[Any], *, rows_max: int, after: str | None, state: str | None) -> Sequence[PayoutBatch]:
     """Batches, newest first."""
     ending = """where (%(after)s::text is null or b.id < %(after)s) and (%(state)s::text is null or b.state = %(state)s)

@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import APPROVE, OPERATE
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.payouts.batches import deciding, executing, gathering
 from counterfoil.payouts.batches.batches import (
@@ -17,6 +18,7 @@ from counterfoil.payouts.batches.batches import (
     BatchLine,
     PayoutBatch,
     approvals_of,
+    batches_by_id,
     lines_of,
     list_batches,
     show_batch,
@@ -184,6 +186,11 @@ BATCH_NOUN: Final = Noun(
     _refusals,
     row=PayoutBatch,
     rows=list_batches,
+    by_id=batches_by_id,
+    sorts=(
+        SortKey("created_at", datetime),
+        SortKey("amount", int, money=True),
+    ),
     help="Payouts that people approve together.",
     columns=("id", "program_id", "asset", "amount", "state", "lines", "lines_paid", "approvals", "approvers", "execute_by", "late"),
     parts=(

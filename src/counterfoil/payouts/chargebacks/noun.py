@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Noun, Part
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
-from counterfoil.payouts.chargebacks.model import Chargeback, list_chargebacks, show_chargeback
+from counterfoil.payouts.chargebacks.model import CHARGEBACKS, Chargeback, list_chargebacks, show_chargeback
 from counterfoil.payouts.chargebacks.repaid import Repaid, repaid_of
 from counterfoil.payouts.chargebacks.ruling import VERBS, why_not_ruled
 from counterfoil.payouts.chargebacks.words import ChargebackConflict, conflicts_of
@@ -69,6 +70,11 @@ CHARGEBACK_NOUN: Final = Noun(
     _refusals,
     row=Chargeback,
     rows=list_chargebacks,
+    by_id=CHARGEBACKS.by_id,
+    sorts=(
+        SortKey("opened_at", datetime),
+        SortKey("amount", int, money=True),
+    ),
     parts=(
         Part("refunds", ChargebackRefund, _refunds),
         Part("escrows", ChargebackEscrow, _escrows),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from psycopg import Connection
@@ -11,9 +12,10 @@ from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import APPROVE, OPERATE
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes import disputes
-from counterfoil.payouts.disputes.disputes import Dispute, list_disputes, show_dispute
+from counterfoil.payouts.disputes.disputes import DISPUTE_ROWS, Dispute, list_disputes, show_dispute
 from counterfoil.payouts.disputes.evidence import Evidence, evidence_of
 from counterfoil.payouts.disputes.machine import DISPUTE
 from counterfoil.payouts.disputes.rules import OUTCOMES, POLICIES
@@ -130,6 +132,11 @@ DISPUTE_NOUN: Final = Noun(
     show_dispute,
     row=Dispute,
     rows=list_disputes,
+    by_id=DISPUTE_ROWS.by_id,
+    sorts=(
+        SortKey("opened_at", datetime),
+        SortKey("amount", int, "exposure", money=True),
+    ),
     parts=(Part("evidence", Evidence, evidence_of),),
     help="What customers complain of; what is not paid out is held until it is decided.",
 )

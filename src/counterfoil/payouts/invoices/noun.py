@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import SavedView
+from counterfoil.operations.noun_pages import Narrow, SavedView, SortKey
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.invoices.crediting import CreditNote, credit_invoice, credit_notes_of
@@ -101,6 +101,16 @@ INVOICE_NOUN: Final = Noun(
         ),
     ),
     by_id=INVOICES.by_id,
+    sorts=(SortKey("issued_at", datetime), SortKey("due_on", date), SortKey("total", int, money=True)),
+    narrows=(
+        Narrow("customer_id", "t.customer_id = %(customer_id)s", "Only of this customer.", flag="customer"),
+        Narrow("payee_id", "t.payee_id = %(payee_id)s", "Only of this payee.", flag="payee"),
+        Narrow("start_time", "t.issued_at >= %(start_time)s", "Only those issued from this moment on.", "moment"),
+        Narrow("end_time", "t.issued_at < %(end_time)s", "Only those issued before this moment.", "moment"),
+        Narrow("asset", "t.asset = %(asset)s", "Only in this asset.", "asset"),
+        Narrow("amount_min", "t.total >= %(amount_min)s", "Only of this amount or more, of the asset that is named.", "amount"),
+        Narrow("amount_max", "t.total <= %(amount_max)s", "Only of this amount or less, of the asset that is named.", "amount"),
+    ),
 )
 INTENT_VERBS: Final = (
     Verb(

@@ -9,9 +9,10 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Noun, Verb
 from counterfoil.payouts.disputes.standing import contests_of
-from counterfoil.payouts.refunds.refunds import REFUND, Refund, execute_refund, list_refunds, show_refund
+from counterfoil.payouts.refunds.refunds import REFUND, Refund, execute_refund, list_refunds, refunds_by_id, show_refund
 from counterfoil.settlement.payments.paying_back import noting, paid_by
 
 
@@ -45,5 +46,10 @@ REFUND_NOUN: Final = Noun(
     _refusals,
     row=Refund,
     rows=list_refunds,
+    by_id=refunds_by_id,
+    sorts=(
+        SortKey("created_at", datetime),
+        SortKey("amount", int, money=True),
+    ),
     help="What goes back to customers, and from where it was taken.",
 )

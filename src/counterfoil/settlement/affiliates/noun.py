@@ -9,9 +9,11 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.settlement.affiliates.affiliates import (
     AFFILIATE,
+    AFFILIATES,
     Affiliate,
     Placement,
     Referral,
@@ -76,6 +78,11 @@ AFFILIATE_NOUN: Final = Noun(
     _refusals,
     row=Affiliate,
     rows=list_affiliates,
+    by_id=AFFILIATES.by_id,
+    sorts=(
+        SortKey("created_at", datetime),
+        SortKey("name", str),
+    ),
     help="Who refers customers, and who stands above whom.",
     parts=(Part("placements", Placement, placements_of), Part("referrals", Referral, referrals_of)),
     columns=("id", "name", "parent_id", "depth", "customers", "state"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Noun, Part
 from counterfoil.settlement.commissions.model import (
     COMMISSION,
+    COMMISSIONS,
     Commission,
     CommissionReversal,
     list_commissions,
@@ -23,6 +26,12 @@ COMMISSION_NOUN: Final = Noun(
     show_commission,
     row=Commission,
     rows=list_commissions,
+    by_id=COMMISSIONS.by_id,
+    sorts=(
+        SortKey("created_at", datetime),
+        SortKey("matures_at", datetime),
+        SortKey("amount", int, money=True),
+    ),
     help="What affiliates earn of the sales that they referred.",
     parts=(Part("reversals", CommissionReversal, reversals_of),),
     columns=("id", "affiliate_id", "sale_id", "level", "asset", "amount", "remaining", "state", "matures_at"),

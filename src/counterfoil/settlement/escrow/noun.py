@@ -11,10 +11,12 @@ from psycopg import Connection
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import APPROVE, OPERATE, Caller
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.settlement.escrow import escrows, freezing, moving
 from counterfoil.settlement.escrow.model import (
     ESCROW,
+    ESCROWS,
     ConditionStanding,
     Escrow,
     EscrowEvidence,
@@ -231,6 +233,12 @@ ESCROW_NOUN: Final = Noun(
     _refusals,
     row=Escrow,
     rows=list_escrows,
+    by_id=ESCROWS.by_id,
+    sorts=(
+        SortKey("created_at", datetime),
+        SortKey("expires_at", datetime),
+        SortKey("amount", int, money=True),
+    ),
     help="Customers' money that waits for its conditions.",
     parts=(
         Part("conditions", ConditionStanding, conditions_of),

@@ -10,10 +10,12 @@ from psycopg import Connection
 
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import OPERATE, Caller
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, of_all, paired_step, proposed_step
 from counterfoil.treasury.agents import agents
 from counterfoil.treasury.agents.model import (
     AGENT,
+    AGENTS,
     Agent,
     AgentAccount,
     Mandate,
@@ -140,6 +142,11 @@ AGENT_NOUN: Final = Noun(
     _refusals,
     row=Agent,
     rows=list_agents,
+    by_id=AGENTS.by_id,
+    sorts=(
+        SortKey("created_at", datetime),
+        SortKey("name", str),
+    ),
     help="Programs that spend the treasury's money within their mandates.",
     parts=(Part("accounts", AgentAccount, of_all(accounts_of_agent)), Part("mandates", Mandate, of_all(mandates_of))),
     columns=("id", "name", "program_id", "state", "state_at"),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Query
 from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
@@ -14,7 +12,7 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Minor, ProgramFilter, Reason, id_in_body, id_in_path
 from counterfoil.api.http.history import CUT, SHOWN_MAX, WithHistory, cut_lists, history
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, RequestModel, StepView, ViewModel, WriteResult, answer, found_again, shows
 from counterfoil.api.nouns.ledger.journals import JournalView
@@ -22,12 +20,13 @@ from counterfoil.api.nouns.settlement.settlements import SettlementView
 from counterfoil.base.machine import history_of
 from counterfoil.ledger.reads.listing import journals_of_sources
 from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.listing import ListAsked
 from counterfoil.operations.noun_pages import SafeNextAction
 from counterfoil.payouts.next_action import next_action
 from counterfoil.payouts.payouts.missing import execute_payout
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.payouts.proof import HopProof, proof_of
-from counterfoil.payouts.payouts.verbs import Payout, ProviderPayout, list_payouts, provider_payouts_of, show_payout
+from counterfoil.payouts.payouts.verbs import Payout, ProviderPayout, provider_payouts_of, show_payout
 from counterfoil.payouts.provider_payouts.conflicts import ConflictRow, conflicts_of
 from counterfoil.settlement.settlements import payout_sources
 
@@ -45,9 +44,6 @@ class PayoutView(ViewModel):
         "or refunded (nothing is left to pay)."
     )
     reissue: int = Field(description="0: the first payout of its settlement; a later one pays what is still owed.")
-
-
-PAYOUTS = Listing("payouts", PayoutView)
 
 
 class ProviderPayoutView(ViewModel):
@@ -121,13 +117,11 @@ class PayoutInFull(WithHistory, PayoutView):
 def payouts(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
-    state: Annotated[str | None, Query(max_length=40, description="Only in this state.", examples=["failed"])] = None,
-    invoice_id: Annotated[str | None, Query(alias="invoiceId", max_length=64)] = None,
-    key: Annotated[str | None, Query(max_length=255, description="The payout's key.")] = None,
+    asked: Annotated[ListAsked, list_query(PAYOUT_NOUN)],
     program_id: ProgramFilter = None,
 ) -> Response:
-    """Newest first; by state, by invoice, or by key."""
-    return PAYOUTS.answer(call, page, partial(list_payouts, program_id=program_id, state=state, invoice_id=invoice_id, key=key))
+    """Newest first, unless another order is asked for."""
+    return answer_listed(call, page, PAYOUT_NOUN, asked._replace(program_id=program_id), PayoutView)
 
 
 class ExecuteRequest(RequestModel):

@@ -10,28 +10,28 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import Minor, ProgramId, id_in_path
+from counterfoil.api.http.fields import Minor, ProgramFilter, ProgramId, id_in_path
 from counterfoil.api.http.history import SHOWN_MAX, WithHistory, history
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, shows
-from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.listing import ListAsked
 from counterfoil.payouts.invoices.crediting import CreditNote, credit_notes_of
+from counterfoil.payouts.invoices.noun import INVOICE_NOUN
 from counterfoil.settlement.details import settlement_of_invoice
 from counterfoil.settlement.invoices.invoices import (
+    STATES,
     Invoice,
     InvoiceLine,
     invoice_lines,
     issue_invoices,
-    list_invoices,
     show_invoice,
 )
 from counterfoil.settlement.payments.payments import Payment, payments_of
 
 router = routes("Invoices")
-INVOICES = Keyset("invoices", (str,))
 InvoiceId = Annotated[str, id_in_path("inv")]
 
 
@@ -136,16 +136,15 @@ def chosen_provider(call: ApiCall, given: str | None) -> str:
 @router.get("/invoices", response_model=Paged[InvoiceView], operation_id="invoice_list", summary="List invoices")
 def invoices(
     call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
+    asked: Annotated[ListAsked, list_query(INVOICE_NOUN, state=False)],
     status: Annotated[str | None, Query(max_length=40, description="Only in this state.", examples=["paid"])] = None,
-    program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
+    program_id: ProgramFilter = None,
 ) -> Response:
-    """Newest first."""
-    after = INVOICES.after(cursor)
-    with call.reading() as conn:
-        rows = list_invoices(conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id, state=status)
-    return page_of(InvoiceView, INVOICES.page(rows, limit, lambda row: (row.id,)))
+    """Newest first, unless another order is asked for."""
+    if status is not None and status not in STATES:
+        raise InvalidInput("status", f"one of {', '.join(STATES)}", got=status[:40])
+    return answer_listed(call, page, INVOICE_NOUN, asked._replace(state=status, program_id=program_id), InvoiceView)
 
 
 @router.get("/invoices/{invoice_id}", response_model=InvoiceInFull, operation_id="invoice_show", summary="Show an invoice")

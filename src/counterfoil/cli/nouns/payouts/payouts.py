@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import OF_PROGRAM, Given, Only, add_list, add_write
+from counterfoil.cli.core.derived import OF_PROGRAM, Given, Only, add_list, add_write, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure
 from counterfoil.cli.core.output import TABLE, Format, Output, show_one, show_rows
@@ -44,11 +44,11 @@ add_list(
     app,
     "/api/payouts",
     COLUMNS,
-    "Payouts, newest first.",
+    "Payouts, newest first unless sorted otherwise.",
     "No such payouts.",
     Only("--state", "Only in this state, such as failed."),
-    Only("--invoice-id", "Only of this invoice."),
     OF_PROGRAM,
+    *of_noun(PAYOUT_NOUN),
 )
 
 

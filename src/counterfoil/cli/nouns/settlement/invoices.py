@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list
+from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, say_done, show_one
 from counterfoil.cli.core.verbs import add_verbs
@@ -29,10 +29,11 @@ add_list(
     app,
     "/api/invoices",
     COLUMNS,
-    "Invoices, newest first.",
+    "Invoices, newest first unless sorted otherwise.",
     "No such invoices.",
     Only("--status", "Only in this state, such as paid."),
     OF_PROGRAM,
+    *of_noun(INVOICE_NOUN),
 )
 
 

@@ -1,0 +1,127 @@
+"""The list of a noun as it is asked for: narrowed, in one state or of a ready filter, and in an order that the noun declares.
+
+Pages, answers and commands ask in the same words. A page goes on behind the value and the id of its last row, so ties neither hide a row
+nor show one twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from psycopg import Connection, sql
+
+from counterfoil.base.paging import Key, Keyset
+from counterfoil.base.problems import InvalidInput, check
+from counterfoil.base.text import camel
+from counterfoil.operations.noun_pages import SavedView, SortKey
+from counterfoil.operations.verbs import Noun
+
+
+class Order(NamedTuple):
+    """By which key, and from the greatest or the latest down."""
+
+    key: SortKey
+    descending: bool
+
+    @property
+    def word(self) -> str:
+        """As it is asked for."""
+        return f"{'-' if self.descending else ''}{camel(self.key.name)}"
+
+    def values(self, row: Any) -> tuple[Key, ...]:
+        """Where a row stands in it."""
+        return (*((row.asset,) if self.key.money else ()), getattr(row, self.key.name), row.id)
+
+
+class ListAsked(NamedTuple):
+    """Which rows, in which order; without one the newest first. `narrowed`: values by the names of what the noun declares."""
+
+    state: str | None = None
+    view: SavedView | None = None
+    order: Order | None = None
+    narrowed: Mapping[str, Any] = {}
+    program_id: str | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Newest first, and narrowed to nothing but a state."""
+        return self.view is None and self.order is None and not self.narrowed
+
+    def place(self, row: Any) -> tuple[Key, ...]:
+        """Behind what the page goes on that ends with this row."""
+        return self.order.values(row) if self.order is not None else (row.id,)
+
+
+def order_of(noun: Noun, given: str | None) -> Order | None:
+    """The order that is asked for: a key, with - in front from the greatest down. Raises InvalidInput, which names them."""
+    if not given:
+        return None
+    known = {camel(one.name): one for one in noun.sorts}
+    found = known.get(given.removeprefix("-"))
+    if found is None:
+        raise InvalidInput("sort", f"one of {', '.join(known)}, each also with - in front" if known else "nothing here", got=given[:40])
+    return Order(found, given.startswith("-"))
+
+
+def state_of(noun: Noun, given: str | None) -> str | None:
+    """The state that a list is narrowed to. Raises InvalidInput, which names them."""
+    if not given:
+        return None
+    if given not in noun.machine.states():
+        raise InvalidInput("state", f"one of {', '.join(noun.machine.states())}", got=given[:40])
+    return given
+
+
+def asked_of(noun: Noun, *, state: str | None, sort: str | None, given: Mapping[str, Any], view: SavedView | None = None) -> ListAsked:
+    """What is asked of a list; of `given` what is None is not meant. Raises InvalidInput."""
+    narrowed = {one.name: given[one.name] for one in noun.narrows if given.get(one.name) is not None}
+    if "asset" not in narrowed and any(one.kind == "amount" and one.name in narrowed for one in noun.narrows):
+        raise InvalidInput("asset", "given with an amount: amounts of two assets are not compared")
+    return ListAsked(state_of(noun, state), view, order_of(noun, sort), narrowed)
+
+
+def keyset_of(noun: Noun, order: Order | None) -> Keyset:
+    """The cursors of a list in this order: those of one order are refused by every other."""
+    if order is None:
+        return Keyset(noun.plural, (str,))
+    return Keyset(f"{noun.plural} {order.word}", (*((str,) if order.key.money else ()), order.key.kind, str))
+
+
+def read_listed(
+    conn: Connection[Any], noun: Noun, asked: ListAsked, *, rows_max: int, after: Sequence[Key] | None, now: datetime | None
+) -> list[Any]:
+    """The rows, at most `rows_max` of them, behind `after`: one query finds which, another reads them."""
+    check(noun.by_id is not None, "a noun whose list is narrowed or sorted reads its rows by their ids", noun=noun.name)
+    assert noun.by_id is not None
+    query = id_query(noun, asked, from_start=after is None)
+    given: dict[str, Any] = {"now": now, "rows": rows_max, "state": asked.state, "program": asked.program_id, **asked.narrowed}
+    given |= {f"after{at}": value for at, value in enumerate(after or ())}
+    ids = [row[0] for row in conn.execute(query, given).fetchall()]
+    found = {row.id: row for row in noun.by_id(conn, ids)} if ids else {}
+    return [found[one] for one in ids]
+
+
+def id_query(noun: Noun, asked: ListAsked, *, from_start: bool) -> sql.Composed:
+    """The query of the ids. Only what is asked stands in it, so that each gets the plan it needs."""
+    order = asked.order
+    names = ("id",) if order is None else (*(("asset",) if order.key.money else ()), order.key.column or order.key.name, "id")
+    columns = [sql.Identifier("t", name) for name in names]
+    down = order is None or order.descending
+    wheres: list[sql.Composable] = []
+    if asked.program_id is not None:
+        wheres.append(sql.SQL("t.program_id = %(program)s"))
+    if asked.state is not None:
+        wheres.append(sql.SQL("t.state = %(state)s"))
+    if asked.view is not None:
+        wheres.append(sql.SQL("({})").format(sql.SQL(asked.view.where)))
+    wheres += [sql.SQL("({})").format(sql.SQL(one.where)) for one in noun.narrows if one.name in asked.narrowed]
+    if not from_start:
+        behind = sql.SQL(", ").join(sql.Placeholder(f"after{at}") for at in range(len(names)))
+        sign = sql.SQL("<" if down else ">")
+        wheres.append(sql.SQL("({}) {} ({})").format(sql.SQL(", ").join(columns), sign, behind))
+    ordered = sql.SQL(", ").join(sql.SQL("{} desc" if down else "{}").format(one) for one in columns)
+    return sql.SQL("select t.id from {} t where {} order by {} limit %(rows)s").format(
+        sql.Identifier(noun.machine.table), sql.SQL(" and ").join(wheres) if wheres else sql.SQL("true"), ordered
+    )
