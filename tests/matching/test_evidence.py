@@ -54,6 +54,16 @@ def test_the_same_texts_without_the_conflict_are_linked(tmp_path):
     assert [m[:2] for m in matches(outcome) if m[2:] == ("text", "confirmed")] == [("mine", "theirs")]
 
 
+def test_texts_of_every_script_are_linked_by_their_words(tmp_path):
+    """Only Latin letters counted: Cyrillic texts had no words, and their records were missing on both sides."""
+    first, second = ("Северный", "Южный", "Восточный", "Западный", "Верхний"), ("Порт", "Мост", "Сад", "Завод", "Причал", "Хутор")
+    names = [f"{one} {two}" for one in first for two in second]
+    ours = [row(f"p{n}", reference="", memo=f"Оплата {name}", amount=10_000 + n) for n, name in enumerate(names)]
+    theirs = [row(f"s{n}", reference="", memo=f"ПЛАТЁЖ {name.upper()} ООО", amount=10_000 + n) for n, name in enumerate(names)]
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + TEXT))
+    assert linked(outcome) == {(f"p{n}", f"s{n}") for n in range(len(names))}
+
+
 def test_boilerplate_that_all_texts_share_links_nobody(tmp_path):
     """Equal amounts, one day, the same words: nothing tells which belongs to which, and nothing that any does."""
     ours = [row(f"p{n}", reference="", memo="Thank you for your payment", amount=1_000 + n) for n in range(30)]

@@ -27,6 +27,24 @@ def test_a_normalised_key_sees_past_case_marks_and_leading_zeros(tmp_path, ours,
     assert matches(outcome) == [("p1", "s1", "normalised", "confirmed")]
 
 
+@pytest.mark.parametrize(("ours", "theirs"), [("СЧ-0042", "сч 42"), ("ΤΙΜ-7", "τιμ7"), ("請求-001", "請求、1"), ("Ğ-7", "ğ.7")])
+def test_letters_of_every_script_count_in_a_normalised_key(tmp_path, ours, theirs):
+    """They were dropped, and two papers of one number, amount and day were one: АКТ-1001 is not СЧ-1001."""
+    ours_too, theirs_too = [row("p2", reference="СЧ-1001"), row("p3", reference="é-9")], [row("s2", reference="АКТ-1001")]
+    outcome = run(
+        tmp_path, [row("p1", reference=ours), *ours_too], [row("s1", reference=theirs), *theirs_too], rules_text(EXACT + NORMALISED)
+    )
+    assert matches(outcome) == [("p1", "s1", "normalised", "confirmed")]
+
+
+def test_a_reference_of_another_script_is_no_word_because_its_number_is_one(tmp_path):
+    ours = [row(f"p{n}", reference=name) for n, name in enumerate(("СЧ-10010", "INV-10020", "СЧ-10030", "請求-10040"))]
+    memos = ("оплата АКТ-10010", "付款INV-10020謝謝", "оплата сч-10030", "領収-10040")
+    theirs = [row(f"s{n}", reference="", memo=memo) for n, memo in enumerate(memos)]
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + a_pass("embedded")))
+    assert matches(outcome) == [("p1", "s1", "embedded", "confirmed"), ("p2", "s2", "embedded", "confirmed")]
+
+
 @pytest.mark.parametrize(("ours", "theirs"), [("INV-0042", "INV-0420"), ("A10", "A1"), ("100", "1000")])
 def test_a_normalised_key_does_not_drop_zeros_that_count(tmp_path, ours, theirs):
     outcome = run(tmp_path, [row("p1", reference=ours)], [row("s1", reference=theirs)], rules_text(EXACT + NORMALISED))

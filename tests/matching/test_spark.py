@@ -114,6 +114,10 @@ def world(seed: int) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
         row("se", reference="tx", memo="EMB0001 EMB0002", amount=99),
         row("sf", reference="k2", batch="K2", amount=42),
     ]
+    scripts = [("СЧ-00101", "сч 101"), ("請求-0102", "請求、102"), ("ΤΙΜ-103", "τιμ.0103"), ("СЧ-104", "АКТ-104")]
+    for n, (here, there) in enumerate([*scripts, ("INV-20105", "付款INV-20105謝")]):  # letters that count, and no blanks around a word
+        ours.append(row(f"w{n}", reference=here, amount=2_000 + n))
+        theirs.append(row(f"x{n}", reference=there, amount=2_000 + n, memo=there))
     ours += [row(f"c{n}", reference="CROWD", amount=1_000 + n * 10) for n in range(101)]  # more pairs than are formed
     theirs += [row(f"d{n}", reference="CROWD", amount=1_001 + n * 10) for n in range(101)]
     return ours, [*theirs, row("sb", reference="batch", batch="K1", amount=15)]

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from counterfoil.matching.engines.engine import DuckEngine, identifier
 from counterfoil.matching.guess.columns import NO_CURRENCY, AmountReading, Looked
 from counterfoil.matching.passes.keys import normal, some
+from counterfoil.matching.passes.words import capitals, unmarked
 from counterfoil.matching.reading.column_sql import shaped
 from counterfoil.matching.rules.model import Amount, Normal, Source
 from counterfoil.statements.tables.columns import currency_in
@@ -141,7 +142,7 @@ def _pair(one: Trial, sides: tuple[Looked, Looked]) -> str:
 
 def plain(column: str) -> str:
     """A key without case and punctuation, as SQL."""
-    return f"upper(regexp_replace({column}, '[^A-Za-z0-9]', '', 'g'))"
+    return unmarked(capitals(column))
 
 
 def _equal(here: str, there: str) -> str:

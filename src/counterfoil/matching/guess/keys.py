@@ -25,6 +25,7 @@ from counterfoil.matching.guess.amounts import (
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked
 from counterfoil.matching.guess.days import choose_days
 from counterfoil.matching.guess.fees import known_fee
+from counterfoil.matching.passes.words import capitals, unmarked
 from counterfoil.matching.reading.column_sql import shaped
 from counterfoil.matching.reading.totals import BALANCE, TOTAL
 from counterfoil.matching.rules.model import Amount, Dates, Source
@@ -312,7 +313,7 @@ def _embedded(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[d
         column = f"c{list(sides[texts].types).index(text)}"
         engine.table(
             "word_seen",
-            f"""select distinct regexp_replace(upper(word), '[^A-Z0-9]', '', 'g') as word from (
+            f"""select distinct {unmarked(capitals("word"))} as word from (
                     select unnest(string_split(regexp_replace({column}, '[\\s,;:/()]+', ' ', 'g'), ' '))
                         as word
                     from {sides[texts].side}_seen where {column} is not null) w

@@ -8,7 +8,7 @@ from counterfoil.matching.engines.engine import literal
 from counterfoil.matching.passes.gate import difference, limits_of
 from counterfoil.matching.passes.keys import KEY_EQUAL
 from counterfoil.matching.passes.open_items import Board, mutual_best
-from counterfoil.matching.passes.words import told
+from counterfoil.matching.passes.words import UNSPACED, capitals, told, unmarked
 from counterfoil.matching.rules.model import EmbeddedPass
 
 LIST_MARKS: Final = " \t\r\n,;|+&()"  # between the references of a list, and within none
@@ -27,19 +27,20 @@ def match_embedded(board: Board, step: EmbeddedPass) -> None:
 
 def _find_words(board: Board, step: EmbeddedPass, reference: str, text: str) -> None:
     engine = board.engine
-    bare = "upper(regexp_replace({}, '[^A-Za-z0-9]', '', 'g'))"
     engine.table("said", f"select u, coalesce(memo, '') || ' ' || coalesce(reference, '') as said from {text}o")
-    both = ((LIST_MARKS, ""), (LIST_MARKS + INNER_MARKS, f" where regexp_matches(said, {literal(f'[{INNER_MARKS}]')})"))
+    ways = [(LIST_MARKS, ""), (LIST_MARKS + INNER_MARKS, f" where regexp_matches(said, {literal(f'[{INNER_MARKS}]')})")]
+    unspaced = f" where regexp_matches(said, {literal(f'[{UNSPACED}]')})"
+    ways += [(marks + UNSPACED, unspaced) for marks, _ in ways]
     words = "select u, unnest(string_split(regexp_replace(said, {}, ' ', 'g'), ' ')) as word from said{}"
-    engine.table("spread", " union all ".join(words.format(literal(f"[{marks}]+"), where) for marks, where in both))
+    engine.table("spread", " union all ".join(words.format(literal(f"[{marks}]+"), where) for marks, where in ways))
     engine.table(
         "word",
-        f"""select distinct u, word from (select u, {bare.format("word")} as word from spread) w
+        f"""select distinct u, word from (select u, {unmarked(capitals("word"))} as word from spread) w
             where length(word) >= {step.min_length} and regexp_matches(word, '[0-9]')""",
     )
     engine.table(
         "named",
-        f"""select u, name from (select u, {bare.format("name")} as name from (
+        f"""select u, name from (select u, {unmarked(capitals("name"))} as name from (
                 select u, {told("reference")} as name from {reference}o) given where name is not null) n
             where length(name) >= {step.min_length} and regexp_matches(name, '[0-9]')""",
     )

@@ -8,7 +8,7 @@ from typing import Final
 from counterfoil.matching.engines.engine import Engine, identifier, literal
 from counterfoil.matching.passes.gate import BREAK, NOTHING, in_window, limits_of
 from counterfoil.matching.passes.open_items import Board, mutual_best, pair_columns
-from counterfoil.matching.passes.words import capitals, told
+from counterfoil.matching.passes.words import capitals, told, unmarked
 from counterfoil.matching.rules.model import KeyPass, Normal
 from counterfoil.matching.rules.names import column_name
 
@@ -64,7 +64,7 @@ def normal(column: str, normalise: Sequence[Normal], extract: str | None) -> str
     if "case" in normalise:
         found = capitals(found)
     if "punctuation" in normalise:
-        found = f"regexp_replace({found}, '[^A-Za-z0-9]', '', 'g')"
+        found = unmarked(found)
     if "digits" in normalise:
         found = f"regexp_replace({found}, '[^0-9]', '', 'g')"
     if "zeros" in normalise:

@@ -6,11 +6,21 @@ from typing import Final
 
 from counterfoil.matching.engines.engine import literal
 
-LOWER: Final = "abcdefghijklmnopqrstuvwxyzàáâãäåçèéêëìíîïñòóôõöøùúûüýšžčćđłńśźżąęőűěřůťďň"
-UPPER: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝŠŽČĆĐŁŃŚŹŻĄĘŐŰĚŘŮŤĎŇ"
+_LATIN: Final = (*range(0x61, 0x7B), *range(0xE0, 0xF7), *range(0xF8, 0x180), 0x219, 0x21B)
+_GREEK: Final = (*range(0x3AC, 0x3B0), *range(0x3B1, 0x3CF))
+_CYRILLIC: Final = (*range(0x430, 0x460), 0x491)
+LOWER: Final = "".join(small for small in map(chr, (*_LATIN, *_GREEK, *_CYRILLIC)) if small.islower() and len(small.upper()) == 1)
+UPPER: Final = LOWER.upper()
 
-_LETTERS: Final = "A-Za-zÀ-ỿⰀ-￦𐀀-𯿿"  # of any script; what is between them are signs
-_MARKS: Final = f"[^0-9{_LETTERS}]*"
+LETTERS: Final = (  # of any script, by ranges, because engines know different editions of Unicode; what is between them are signs
+    "A-Za-zÀ-ÖØ-öø-\u0588\u0591-\u05bd\u05bf\u05c1-\u05c2\u05c4-\u05f2\u0610-\u061a\u0620-\u0669\u066e-\u06d3\u06d5-\u1fff"
+    "\u2c00-\u2dff\u2e80-\u2fdf\u3005-\u3007\u3021-\u302f\u3031-\u303c\u3041-\u30fa\u30fc-\ufdff\ufe70-\ufefc"
+    "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff66-\uffdc\U00010000-\U0002ffff"
+)
+UNSPACED: Final = (  # letters of scripts that write a reference and the word before it without a blank between them
+    "\u0e00-\u0eff\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff"
+)
+_MARKS: Final = f"[^0-9{LETTERS}]*"
 PLACEHOLDER_WORDS: Final = (
     f"not{_MARKS}(provided|available|applicable|specified|given|set)",  # NOTPROVIDED is ISO 20022's word
     f"no(n|t)?{_MARKS}ref(erence)?",  # NONREF is SWIFT's
@@ -30,7 +40,7 @@ PLACEHOLDER_WORDS: Final = (
     "missing",
 )
 _PLACEHOLDER: Final = (
-    f"(?i)^([^1-9{_LETTERS}]*"  # nothing but signs and noughts: -, 0, 000000, 00000000-0000-0000-0000-000000000000
+    f"(?i)^([^1-9{LETTERS}]*"  # nothing but signs and noughts: -, 0, 000000, 00000000-0000-0000-0000-000000000000
     f"|{_MARKS}({'|'.join(PLACEHOLDER_WORDS)}){_MARKS}"
     "|#(ref|value|name|num|div/0)[!?]?"  # a spreadsheet's errors
     "|[+-]?[0-9]([.,][0-9]+)?e[+][0-9]{2,3})$"  # a long number that a spreadsheet cut to 1.23E+15: others are cut to the same
@@ -40,8 +50,13 @@ NONE_BEGINS: Final = (("C", "E"), ("F", "M"), ("O", "T"), ("V", "["), ("c", "e")
 
 
 def capitals(column: str) -> str:
-    """Latin letters in capitals, as SQL. By a table, because engines differ in what `upper` makes of ß and its like."""
+    """Latin, Greek and Cyrillic letters in capitals, as SQL. By a table, because engines differ in what `upper` makes of ß and its like."""
     return beyond_ascii(column, f"translate({column}, {literal(LOWER)}, {literal(UPPER)})", f"upper({column})")
+
+
+def unmarked(column: str) -> str:
+    """Letters and digits of every script and nothing else, as SQL: `АКТ-1001` is not `1001`."""
+    return f"regexp_replace({column}, '[^0-9{LETTERS}]', '', 'g')"
 
 
 def beyond_ascii(column: str, then: str, otherwise: str) -> str:

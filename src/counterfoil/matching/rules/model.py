@@ -24,8 +24,8 @@ COMPARED: Final[Mapping[Compared, str]] = {
 }
 Normal = Literal["case", "punctuation", "zeros", "digits"]
 NORMAL: Final[Mapping[Normal, str]] = {
-    "case": "Capitals and small letters are the same.",
-    "punctuation": "Only Latin letters and digits count: `INV-10 400` is `INV10400`.",
+    "case": "Capitals and small letters are the same: Latin, Greek and Cyrillic ones.",
+    "punctuation": "Only letters, of any script, and digits count: `INV-10 400` is `INV10400`.",
     "digits": "Only digits count: `#10400` is `10400`.",
     "zeros": "Noughts before a number do not count: `INV-00042` is `INV-42`.",
 }

@@ -6,7 +6,7 @@ from typing import Final
 
 from counterfoil.matching.engines.engine import DuckEngine, literal
 from counterfoil.matching.passes.evidence.plan import ALONE, SHARED_LEAST_PERCENT, EvidencePlan, bits
-from counterfoil.matching.passes.words import beyond_ascii, told
+from counterfoil.matching.passes.words import LETTERS, beyond_ascii, told, unmarked
 
 SAMPLED_REFERENCES: Final = 400  # of each side and shape: how near references lie to each other by chance
 MISSPELT_BITS: Final = 4_000  # what it costs that hardly one reference in sixteen is misspelt
@@ -49,7 +49,7 @@ def _texts(machine: DuckEngine, side: str) -> None:
             joined as (select n, open, reference, {joined} as joined from plain),
             upper as (
                 select n, open, upper({beyond_ascii("joined", table, "joined")}) as raw,
-                       coalesce(upper(regexp_replace(reference, '[^A-Za-z0-9]', '', 'g')), '') as ref from joined),
+                       coalesce(upper({unmarked("reference")}), '') as ref from joined),
             apart as (select n, open, raw, ref, trim({_apart("raw")}) as t from upper)
             select n, open, raw, ref, t, string_split(t, ' ') as w from apart""",
     )
@@ -58,8 +58,8 @@ def _texts(machine: DuckEngine, side: str) -> None:
 
 def _apart(raw: str) -> str:
     """Words between single blanks, a number apart from the letters before it: `RFE00006` shares its number with `REF00006`."""
-    words = f"substr(regexp_replace({raw}, '[^A-Z0-9]+', ' ', 'g'), 1, {TEXT_MAX})"
-    return rf"regexp_replace({words}, '([A-Z])([0-9]{{5,}})', '\1 \2', 'g')"
+    words = f"substr(regexp_replace({raw}, '[^0-9{LETTERS}]+', ' ', 'g'), 1, {TEXT_MAX})"
+    return rf"regexp_replace({words}, '([^ 0-9])([0-9]{{5,}})', '\1 \2', 'g')"
 
 
 def _rarity(machine: DuckEngine) -> None:
@@ -93,9 +93,9 @@ def _references(machine: DuckEngine) -> None:
     for side in SIDES:
         machine.table(
             f"{side}_ref",
-            f"""select distinct n, ref, regexp_extract(ref, '^[A-Z]*') || ':' || cast(length(ref) as varchar)
-                       || case when regexp_matches(ref, '^[A-Z]*[0-9]+$') then 'n' else 'm' end as shape
-                from (select n, regexp_replace(word, '[^A-Z0-9]', '', 'g') as ref from (
+            f"""select distinct n, ref, regexp_extract(ref, '^[^0-9]*') || ':' || cast(length(ref) as varchar)
+                       || case when regexp_matches(ref, '^[^0-9]*[0-9]+$') then 'n' else 'm' end as shape
+                from (select n, {unmarked("word")} as ref from (
                     select n, unnest(string_split(regexp_replace(raw, {literal(_SPACES)}, ' ', 'g'), ' ')) as word from {side}_text) a) b
                 where length(ref) >= {REFERENCE_LEAST} and regexp_matches(ref, '[0-9]')""",
         )
@@ -145,7 +145,7 @@ def _near_references(machine: DuckEngine) -> None:
 
 
 def shape_of(ref: str) -> str:
-    return f"regexp_extract({ref}, '^[A-Z]*') || ':' || cast(length({ref}) as varchar)"
+    return f"regexp_extract({ref}, '^[^0-9]*') || ':' || cast(length({ref}) as varchar)"
 
 
 def _records(machine: DuckEngine, side: str, plan: EvidencePlan) -> None:
