@@ -159,3 +159,17 @@ def test_papers_of_two_kinds_that_are_counted_alike_share_no_key_in_another_scri
     there.write_text("reference,amount\n" + "".join(f"АКТ{row}\n" for row in rows), "utf-8")
     _, reasons = guess_rules(here, there)
     assert not any(reason.startswith("key: ") for reason in reasons), reasons
+
+
+def test_a_word_for_the_direction_that_comes_after_what_was_looked_at_is_refused(tmp_path):
+    """`Debit` in row 2,001 of a file of DR and CR was money in."""
+    rows = [f"R{n},{n}.50,{'CR' if n % 2 else 'DR'}" for n in range(2_000)]
+    here = tmp_path / "here.csv"
+    here.write_text("reference,amount,direction\n" + "\n".join([*rows, "R9999,10.00,Debit"]) + "\n")
+    text, reasons = guess_rules(here, here)
+    rules = load_rules(text)
+    assert rules.left.amount is not None
+    assert (rules.left.amount.negative, rules.left.amount.positive) == (("DR",), ("CR",))
+    assert "left: direction says DR for money going out; CR for money coming in" in reasons
+    outcome = reconcile_files(here, here, rules, out=tmp_path / "out")
+    assert (outcome.verdict, {(each.line, each.column) for each in outcome.rejected}) == ("incomplete", {(2002, "direction")})

@@ -11,7 +11,7 @@ import re
 import pytest
 from openpyxl import Workbook
 
-from counterfoil.base.problems import Problem
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.matching.guess.rule_set import guess_rules
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
@@ -226,3 +226,29 @@ def attempt(act) -> str:
     except Problem as problem:
         return str(problem)
     return "here.csv"
+
+
+@pytest.mark.parametrize("sign", ["€", "US$", "e"])
+def test_a_currency_that_is_no_code_is_not_given_to_the_other_side(tmp_path, sign):
+    """It broke the rule set's own pattern, and the guess ended with a stack of Python instead of a word."""
+    here, there = tmp_path / "here.csv", tmp_path / "there.csv"
+    here.write_text("id,amount\n" + "".join(f"R{n},{n}.50\n" for n in range(100, 130)))
+    there.write_text("id,amount,currency\n" + "".join(f"R{n},{n}.50,{sign}\n" for n in range(100, 130)), "utf-8")
+    text, _ = guess_rules(here, there)
+    assert load_rules(text).left.asset == "XXX"
+    outcome = reconcile_files(here, there, load_rules(text), out=tmp_path / "out")
+    assert (outcome.verdict, len(outcome.rejected)) == ("not reconciled", 30)
+
+
+def test_a_rule_set_loads_whatever_marks_a_name_holds_and_a_name_that_is_no_text_is_refused(tmp_path):
+    table = "ref,A\x7fB amount\n" + "".join(f"R{n},{n}.50\n" for n in range(100, 130))
+    here, odd = tmp_path / "x\x7fy.csv", tmp_path / "caf\udce9.csv"
+    for path in (here, odd):
+        path.write_text(table)
+    rules = load_rules(guess_rules(here, here)[0])
+    assert (rules.left.amount.column, rules.left.name) == ("A\x7fB amount", "x\x7fy")
+    for act in (lambda: guess_rules(here, odd), lambda: reconcile_files(here, odd, rules, out=tmp_path / "out")):
+        with pytest.raises(InvalidInput, match="UTF-8") as refused:
+            act()
+        assert "caf" in refused.value.sentence()
+        refused.value.sentence().encode()

@@ -159,6 +159,20 @@ def test_words_for_the_direction_and_signs_are_read_by_one_rule(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("write", NOTATIONS)
+@pytest.mark.parametrize(("positive", "refused"), [(["C"], ["Debit", "X", ""]), ([], ["Debit"]), (["C", ""], ["Debit", "X"])])
+def test_a_word_that_says_neither_in_nor_out_is_refused_and_not_money_in(
+    tmp_path: Path, write: Callable[[Table, Path], Path], positive: list[str], refused: list[str]
+) -> None:
+    odd = [(f"2026-03-0{n}", f"O{n}", "9.00", word, "EUR") for n, word in enumerate(("Debit", "X", ""), 4)]
+    source = a_source(column="Amount", direction="Way", negative=["D"], positive=positive)
+    found = side_of(write([*SIGNED, *odd], tmp_path / "x"), source, tmp_path)[1].rejected
+    assert [(each.column, each.reason.partition(" but ")[2]) for each in found] == [
+        ("Way", repr(word) if word else "nothing stands there") for word in refused
+    ]
+    assert all("for money in or out" in each.reason for each in found)
+
+
+@pytest.mark.parametrize("write", NOTATIONS)
 def test_debits_that_all_carry_a_minus_are_money_out_as_those_without_are(tmp_path: Path, write: Callable[[Table, Path], Path]) -> None:
     for sign in ("", "-"):
         table = [

@@ -206,5 +206,6 @@ def source_of(side: Looked, reading: AmountReading) -> Source:
         "decimal": reading.decimal or ".",
         "group": reading.group,
         "negative": reading.negative,
+        "positive": reading.positive,
     }
     return Source(columns=asset, amount=Amount.model_validate(written), asset=None if asset else side.asset or NO_CURRENCY, scale=scale)

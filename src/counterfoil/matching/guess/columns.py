@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, identifier
 from counterfoil.matching.reading.loading import TABULAR
 from counterfoil.matching.reading.scans import TABLES, scan_of, types_of, written
-from counterfoil.matching.rules.model import Csv, Source
+from counterfoil.matching.rules.model import ASSET, Csv, Source
 from counterfoil.matching.rules.names import FIELDS
 from counterfoil.statements.amounts import DEBIT_WORDS, Unreadable, decimal_mark_of
 from counterfoil.statements.dates import choose_format, is_iso
@@ -45,6 +46,7 @@ class AmountReading:
     has_decimals: bool = False
     sample_amount: str = ""
     negative: tuple[str, ...] = ()
+    positive: tuple[str, ...] = ()
     named: bool = True
 
     def __str__(self) -> str:
@@ -75,6 +77,7 @@ class Looked:
     decimal: str = ""
     group: str = ""
     negative: list[str] = field(default_factory=list)
+    positive: list[str] = field(default_factory=list)
     sign: int = 1
     feet: int = 0
     less: tuple[int, int] | None = None
@@ -92,6 +95,7 @@ class Looked:
         """Read the amount in this way from now on."""
         self.amounts, self.unit, self.decimal, self.group = dict(reading.amounts), reading.unit, reading.decimal, reading.group
         self.has_decimals, self.sample_amount, self.negative = reading.has_decimals, reading.sample_amount, list(reading.negative)
+        self.positive = list(reading.positive)
 
     @property
     def known_fee(self) -> dict[str, int]:
@@ -128,12 +132,16 @@ def look(engine: DuckEngine, given: Path | Sequence[Path], side: str, folder: Pa
 
 
 def paths_of(given: Path | Sequence[Path]) -> list[Path]:
-    """A file, several, or a folder's files in the order of their names; hidden ones are left out."""
+    """A file, several, or a folder's files in the order of their names; hidden ones are left out. Raises InvalidInput for a path that is
+    no text: engines cannot open it, and no rule set or report can name it."""
     listed = [given] if isinstance(given, Path) else list(given)
     found = []
     for path in listed:
         inner = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")) if path.is_dir() else [path]
         found.extend(inner)
+    for path in found:
+        if any("\ud800" <= mark <= "\udfff" for mark in str(path)):
+            raise InvalidInput("file", "a file whose path is UTF-8; rename it", got=ascii(path.name)[:80])
     return found
 
 
@@ -202,7 +210,7 @@ def _table(engine: DuckEngine, found: Looked, folder: Path) -> None:
         found.say(f"the currency {code} is named in the column {named}")
     if "asset" in found.columns:
         codes = sorted({value.strip().upper() for value in sample[found.columns["asset"]] if value})
-        found.only_asset = codes[0] if len(codes) == 1 else None
+        found.only_asset = codes[0] if len(codes) == 1 and re.fullmatch(ASSET, codes[0]) else None
     _day_that_nobody_named(found, sample)
     _dates(found, sample)
     found.days = _columns_of_days(found, sample)
@@ -308,14 +316,16 @@ def _reading(
 def _direction(found: Looked, column: str, sample: Mapping[str, Sequence[str]]) -> None:
     words = sorted({value.strip() for value in sample[column] if value.strip()})
     signed = any(value.strip().startswith(("-", "(")) for name in found.amounts.values() for value in sample[name])
-    negative = [word for word in words if word.upper().rstrip(".") in DEBIT_WORDS]
+    negative = tuple(word for word in words if word.upper().rstrip(".") in DEBIT_WORDS)
     if negative and not signed and len(words) <= 8 and "column" in found.amounts:
-        found.readings = [
-            replace(one, amounts={**one.amounts, "direction": column}, negative=tuple(negative)) if "column" in one.amounts else one
-            for one in found.readings
-        ]
+        is_full = len([value for value in sample[column] if value.strip()]) == max(map(len, sample.values()))
+        positive = tuple(word for word in (*words, *(() if is_full else ("",))) if word not in negative)
+        for n, one in enumerate(found.readings):
+            if "column" in one.amounts:
+                found.readings[n] = replace(one, amounts={**one.amounts, "direction": column}, negative=negative, positive=positive)
         found.take(found.readings[0])
-        found.say(f"{column} says {', '.join(negative)} for money going out")
+        told = ", ".join(word or "nothing" for word in positive)
+        found.say(f"{column} says {', '.join(negative)} for money going out; {told} for money coming in")
 
 
 def _are_days(values: list[str]) -> bool:

@@ -96,6 +96,7 @@ def _seen(engine: DuckEngine, side: Looked) -> None:
         "decimal": side.decimal or ".",
         "group": side.group,
         "negative": side.negative,
+        "positive": side.positive,
         **side.known_fee,
     }
     amount = (

@@ -105,8 +105,8 @@ def _head(found: CommonKeys) -> list[str]:
 
 
 def quoted(text: str) -> str:
-    """A string as TOML writes it; JSON's way of quoting is a part of TOML's."""
-    return json.dumps(text, ensure_ascii=False)
+    """A string as TOML writes it; JSON's way of quoting is a part of TOML's, which also wants DEL written out."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _side(side: Looked) -> list[str]:
@@ -123,8 +123,8 @@ def _side(side: Looked) -> list[str]:
         lines += ["", f"[{side.side}.amount]", *(f"{name} = {quoted(column)}" for name, column in side.amounts.items())]
         lines.append(f"unit = {quoted(side.unit or 'minor')}")
         lines += [f"{name} = {quoted(mark)}" for name, mark in (("decimal", side.decimal), ("group", side.group)) if mark]
-        if side.negative:
-            lines.append(f"negative = [{', '.join(quoted(word) for word in side.negative)}]")
+        for name, words in (("negative", side.negative), ("positive", side.positive)):
+            lines += [f"{name} = [{', '.join(quoted(word) for word in words)}]"] if words else []
         lines += [f"{name} = {value}" for name, value in side.known_fee.items()]
         if side.sign == -1:
             lines.append("sign = -1")

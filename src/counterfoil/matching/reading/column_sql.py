@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
@@ -18,6 +18,7 @@ from counterfoil.matching.rules.model import Amount, Source
 from counterfoil.matching.rules.names import FIELDS, column_name, own_fields
 
 ISO_SCALE_MOST_COMMON: Final = 2
+DEBITS: Final = ("debit", "dbit", "debet", "dr", "db", "soll", "af")  # no rule set means money in by them
 TEXTS: Final = ("reference", "counterparty", "memo", "batch")
 SHAPE: Final = (
     "id",
@@ -91,7 +92,12 @@ def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool, 
     figure, amount_bad, debit = _amount(source, types, asset, side, reads, debits)
     amount = _less_known_fee(figure, source)
     dates = dates_of(source, known, types, reads)
-    tests = [*no_record, ("amount", amount_bad), *((name, part.bad) for name, part in dates.items())]
+    tests = [
+        *no_record,
+        ("direction", _no_direction(source, types, side)),
+        ("amount", amount_bad),
+        *((name, part.bad) for name, part in dates.items()),
+    ]
     bad_row = f"case {' '.join(f'when {test} then {literal(name)}' for name, test in tests if test)} end"
     understood = [
         amount,
@@ -146,6 +152,8 @@ def column_of(source: Source, ours: str) -> str:
     """The file's own name of our column, for messages."""
     if ours == "amount" and source.amount:
         return source.amount.column or " / ".join(filter(None, (source.amount.debit, source.amount.credit)))
+    if ours == "direction" and source.amount:
+        return source.amount.direction or ours
     return source.columns.get(ours, ours)
 
 
@@ -222,8 +230,7 @@ def _amount(source: Source, types: Mapping[str, str], asset: str, side: str, rea
     if "column" in read:
         value = read["column"].value + fee
         if "direction" in parts:
-            words = ", ".join(literal(word.strip().lower()) for word in amount.negative)
-            is_debit = f"lower(trim(cast({parts['direction']} as varchar))) in ({words})"
+            is_debit = f"{_word(parts['direction'])} in ({_words(amount.negative)})"
             debit = f"case when {is_debit} then {value} end"
             value = f"case when {is_debit} then {_out(value, debits)} else {value} end"
     else:
@@ -237,6 +244,25 @@ def _amount(source: Source, types: Mapping[str, str], asset: str, side: str, rea
     if debit and debits == "refused":
         bad.append(f"coalesce({debit} < 0, false)")
     return (f"-({value})" if amount.sign == -1 else value), " or ".join(bad), debit
+
+
+def _word(column: str) -> str:
+    return f"lower(trim(coalesce(cast({column} as varchar), '')))"
+
+
+def _words(words: Iterable[str]) -> str:
+    return ", ".join(literal(word) for word in dict.fromkeys(word.strip().lower() for word in words))
+
+
+def _no_direction(source: Source, types: Mapping[str, str], side: str) -> str:
+    """The condition under which nobody knows whether a figure is money in or out: a sign that is guessed may be the wrong one."""
+    amount = source.amount
+    if amount is None or amount.direction is None:
+        return ""
+    word = _word(_column(amount.direction, types, f"{side}.amount.direction"))
+    if amount.positive:
+        return f"{word} not in ({_words((*amount.negative, *amount.positive))})"
+    return f"rtrim({word}, '.') in ({_words(DEBITS)}) and {word} not in ({_words(amount.negative)})"
 
 
 def _less_known_fee(figure: str, source: Source) -> str:

@@ -10,12 +10,17 @@ from counterfoil.matching.reading.sides import Profile
 from counterfoil.matching.rules.model import Source
 
 RAW_SHOWN_MAX: Final = 300
+WANTED: Final = {
+    "amount": "an amount in the unit of the rule set",
+    "asset": "a currency or asset code",
+    "direction": "a word that the rule set names for money in or out",
+}
 
 
 def why(column: str, value: object) -> str:
     """What was wanted there, and what stands there."""
     shown = "" if value in (None, "") else f", but {str(value)[:40]!r}"
-    wanted = {"amount": "an amount in the unit of the rule set", "asset": "a currency or asset code"}.get(column, "a date")
+    wanted = WANTED.get(column, "a date")
     return f"wanted {wanted}{shown}" if shown else f"wanted {wanted}, but nothing stands there"
 
 

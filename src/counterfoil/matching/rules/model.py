@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from counterfoil.matching.rules.names import OWN_FIELDS_MAX, OwnName, names_that_are_wrong
 
 PART_LINES_MAX: Final = 8  # a subset sum longer than this is a coincidence more often than a payment
+ASSET: Final = r"^[A-Z][A-Z0-9]{1,11}$"
 KeyField = str  # one of KEY_FIELDS, or a name of `key_fields`: `names_that_are_wrong` tells
 Compared = Literal["amount", "asset", "status", "date", "counterparty"]
 COMPARED: Final[Mapping[Compared, str]] = {
@@ -84,6 +85,12 @@ class Amount(_RuleSetPart):
     sign: Literal[1, -1] = Field(default=1, description="-1 turns every amount around: the other side's debit is our credit.")
     direction: str | None = Field(default=None, description="A column that says whether the amount goes in or out.")
     negative: tuple[str, ...] = Field(default=(), description="Words in `direction` that mean out.")
+    positive: tuple[str, ...] = Field(
+        default=(),
+        description='Words in `direction` that mean in, `""` for an empty cell; a row with any other word is refused. Without it, all'
+        " words but those of banks for a debit mean in.",
+        exclude_if=lambda words: not words,
+    )
     fee: str | None = Field(default=None, description="A column of fees (same unit) that is added: amount = net + fee.")
     less_ppm: int = Field(
         default=0,
@@ -110,6 +117,11 @@ class Amount(_RuleSetPart):
             raise ValueError("`group` and `decimal` are different marks")
         if (self.direction is None) != (not self.negative):
             raise ValueError("`direction` and `negative` go together")
+        if self.positive and self.direction is None:
+            raise ValueError("`positive` needs `direction`")
+        out = {word.strip().lower() for word in self.negative}
+        if both := [word for word in self.positive if word.strip().lower() in out]:
+            raise ValueError(f"a word means in or out, not both: {both[0][:40]!r}")
         return self
 
     @property
@@ -171,7 +183,7 @@ class Source(_RuleSetPart):
     sheet: str | None = Field(default=None, description="Which sheet of a workbook; the first that has a column of amounts otherwise.")
     columns: dict[str, str] = Field(default_factory=dict, description="Our name → the file's column, see below.")
     amount: Amount | None = None
-    asset: str | None = Field(default=None, pattern=r"^[A-Z][A-Z0-9]{1,11}$", description="The asset of every row, where no column says.")
+    asset: str | None = Field(default=None, pattern=ASSET, description="The asset of every row, where no column says.")
     scale: dict[str, int] = Field(default_factory=dict, description="Decimals of assets that are no ISO currency, such as UVE = 6.")
     dates: Dates = Dates()
     status: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="Our word → the file's words.")
