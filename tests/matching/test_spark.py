@@ -20,7 +20,7 @@ from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.reading.scans import SourceUnreadable
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
-from tests.matching.builders import EXACT, parquet_parts, places_told, row, rules_text, write_csv
+from tests.matching.builders import EXACT, parquet_parts, places_told, row, rules_text, told, write_csv
 from tests.matching.test_same_bytes import PASSES, SAME
 
 HOW = "Spark's tests: `make spark` installs pyspark and runs them; they need Java 17 (apt-get install openjdk-17-jre-headless)"
@@ -33,6 +33,7 @@ RULES = PASSES.replace('[[pass]]\nkind = "reversal"', NORMALISED, 1)
 OWN_KEY = 'left = ["invoice"]\nright = ["invoice"]\nnormalise ='
 # Each pass is some 60 statements there, so that one pass by keys stands for both: normalised, of a key field of the rule set's own.
 ON_CLUSTER = PASSES.replace('name = "exact"', f'name = "exact"\n{OWN_KEY} ["case", "punctuation", "zeros"]')
+JOBS_OF_PASSES_MAX = 160  # of six passes on the cluster over two open records
 # Many small jobs: a Java that compiles once and simply takes half the processor time of one that goes on compiling.
 JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
@@ -189,22 +190,30 @@ def test_files_of_another_store_are_read_by_executors_and_each_record_has_its_pl
         assert spark.paths[name].read_bytes() == duck.paths[name].read_bytes(), name
 
 
-def test_matches_go_where_the_executors_write_them_and_passes_that_find_nothing_cost_no_job(
-    cluster: ClusterSettings, tmp_path: Path
-) -> None:
+def test_matches_go_where_the_executors_write_them_and_passes_on_the_driver_cost_no_job(cluster: ClusterSettings, tmp_path: Path) -> None:
+    """A record of each side stays open to the end, so that every pass has something to look at."""
     rows = [row(f"p{n}", amount=n) for n in range(40)]
-    here, there = write_csv(tmp_path / "left.csv", rows), write_csv(tmp_path / "right.csv", [*rows[1:], row("p0", amount=7)])
+    ours, theirs = [*rows, row("left", amount=3_000_001)], [*rows[1:], row("p0", amount=7), row("right", amount=7_000_003)]
+    here, there = write_csv(tmp_path / "left.csv", ours), write_csv(tmp_path / "right.csv", theirs)
     tracker = SparkSession.getActiveSession().sparkContext.statusTracker()
-    jobs = [len(tracker.getJobIdsForGroup())]
-    for name, passes in (("one", EXACT), ("all", RULES.replace('[[pass]]\nkind = "text"\nafter_days = 3', ""))):
-        settings = replace(cluster, one_file=False, matches=(tmp_path / f"{name}-pairs").as_uri())
+    every = RULES.replace('[[pass]]\nkind = "text"\nafter_days = 3', "")
+    jobs, before = [], len(tracker.getJobIdsForGroup())
+    for name, passes, most, where in (
+        ("one", EXACT, 1_000_000, "the driver"),
+        ("all", every, 1_000_000, "the driver"),
+        ("far", every, 0, "the cluster"),
+    ):
+        settings = replace(cluster, one_file=False, driver_rows_max=most, matches=(tmp_path / f"{name}-pairs").as_uri())
         found = reconcile_files(here, there, load_rules(rules_text(passes)), out=tmp_path / name, engine="spark", cluster=settings)
-        jobs.append(len(tracker.getJobIdsForGroup()))
-        assert [(each.kind, each.left[0].id) for each in found.breaks] == [("AMOUNT_MISMATCH", "p0")]
+        jobs.append((after := len(tracker.getJobIdsForGroup())) - before)
+        before = after
+        assert told(found) == [("AMOUNT_MISMATCH", "p0", "p0"), ("MISSING_LEFT", "", "right"), ("MISSING_RIGHT", "left", "")]
+        assert circumstances(found)["passes_ran_on"] == where
         assert "matches.parquet" not in found.paths
         parts = duckdb.execute(f"select count(*) from '{tmp_path}/{name}-pairs/*.parquet'").fetchall()
         assert parts == [(39,)]
-    assert jobs[2] - jobs[1] == jobs[1] - jobs[0], "five passes more, and not a job"
+    assert jobs[0] == jobs[1], "five passes more, and not a job"
+    assert jobs[2] - jobs[1] <= JOBS_OF_PASSES_MAX, "on the cluster each pass that finds nothing costs some twenty small jobs"
 
 
 def test_what_executors_would_read_otherwise_is_read_by_the_driver_and_a_bad_cell_has_its_line(
