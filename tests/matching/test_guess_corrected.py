@@ -72,6 +72,16 @@ def test_a_run_without_rules_takes_what_is_said_and_one_with_rules_refuses_it(tw
     assert found.exit_code == 2
 
 
+def test_a_proposal_that_cannot_be_used_is_shown_with_the_reason_and_not_written(two):
+    """It was written first, and what the files refused stayed on disk as if it were good."""
+    here, _, out = two
+    here.write_text(f"{OURS}Total,,,,1.00\n")
+    found, rules = typed(two, "--guess", "--column", "left.amount=Charged")
+    assert "cannot be used as it is" in found.stdout
+    assert "--column left." in found.stdout
+    assert (found.exit_code, rules, out.exists()) == (2, None, False)
+
+
 @pytest.mark.parametrize(("off", "said"), [("40", "a known fee"), ("0", "tolerance: 20 of 40 pairs")])
 def test_what_nobody_has_agreed_to_is_proposed_and_makes_no_unread_run_green(tmp_path, off, said):
     """A fee or a tolerance that was only guessed would turn a shortage on every row into a match."""

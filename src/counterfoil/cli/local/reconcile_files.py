@@ -118,14 +118,20 @@ def _spark_settings(given: list[str]) -> dict[str, str]:
 
 
 def _propose(left: Path, right: Path, out: Path, said: Said, *, ask: bool) -> None:
-    """The rule set, why it is so, and what it makes of these files: a proposal that was not tried is none."""
+    """The rule set, why it is so, and what it makes of these files. One that cannot be used is shown with the reason, and not written."""
     found = guess_rule_set(left, right, said)
     if ask:
         answers = corrected(found.columns, {(each.side, each.name): _asked(each) for each in found.columns})
         found = guess_rule_set(left, right, {side: {**said[side], **answers[side]} for side in answers})
+    told = [page(found.columns, found.reasons), ""]
+    try:
+        tried = _tried(left, right, found.text)
+    except Problem as problem:
+        refused = f"It was tried on these files, and cannot be used as it is: {problem.sentence()}"
+        typer.echo("\n".join([*told, refused, "", how_to_correct(found.columns)]))
+        raise typer.Exit(BROKEN) from problem
     _write_rules(out, found.text)
-    told = [page(found.columns, found.reasons), "", *_tried(left, right, found.text), "", how_to_correct(found.columns)]
-    typer.echo("\n".join([f"Wrote {out / 'rules.toml'}.", "", *told]))
+    typer.echo("\n".join([f"Wrote {out / 'rules.toml'}.", "", *told, *tried, "", how_to_correct(found.columns)]))
     typer.echo(f"Or correct {out / 'rules.toml'} itself, then reconcile with --rules {out / 'rules.toml'}.")
 
 
@@ -140,13 +146,12 @@ def _asked(each: ColumnTold) -> str:
 
 
 def _tried(left: Path, right: Path, text: str) -> list[str]:
+    """What the rule set makes of these files; of large ones only that it can be loaded. Raises Problem where it cannot be used."""
+    rules = load_rules(text)
     if sum(path.stat().st_size for given in (left, right) for path in paths_of(given)) > TRIED_BYTES_MAX:
-        return [f"It was not tried: the files are larger than {TRIED_BYTES_MAX >> 20} MiB."]
-    try:
-        with tempfile.TemporaryDirectory(prefix="counterfoil-tried-") as folder:
-            tried = reconcile_files(left, right, load_rules(text), out=Path(folder))
-    except Problem as problem:
-        return [f"It was tried on these files, and cannot be used as it is: {problem.sentence()}"]
+        return [f"It was not tried: the files are larger than {TRIED_BYTES_MAX >> 20} MiB. What the files hold may still refuse it."]
+    with tempfile.TemporaryDirectory(prefix="counterfoil-tried-") as folder:
+        tried = reconcile_files(left, right, rules, out=Path(folder))
     return ["Tried on these files:", "", summary(tried, files=False)]
 
 
@@ -165,11 +170,12 @@ def _rules(left: str, right: str, rules: Path | None, out: Path, console: Consol
             raise InvalidInput("column", "a run without --rules: a rule set says itself which column is what", got="--rules")
         return load_rules(rules)
     text, reasons, _ = guess_rule_set(_local(left), _local(right), said, is_proposal=False)
+    found = load_rules(text)
     _write_rules(out, text)
     told = f"No rule set given; guessed one into {out / 'rules.toml'}. Check it before you rely on the result:"
     for line in (told, *(f"  - {reason}" for reason in reasons)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    return load_rules(text)
+    return found
 
 
 @contextmanager
