@@ -46,6 +46,34 @@ def test_records_whose_full_references_conflict_are_never_linked_nor_suggested(t
     assert set(told(outcome)) == {("MISSING_RIGHT", "mine", ""), ("MISSING_LEFT", "", "theirs")}
 
 
+@pytest.mark.parametrize(
+    ("kept", "here", "there", "is_one"),
+    [
+        pytest.param(["СЧ"], "СЧ", "АКТ", False, id="another document"),
+        pytest.param(["A"], "A", "B", False, id="another letter"),
+        pytest.param(["INV", "INW"], "INV", "INW", False, id="near, and both are kept"),
+        pytest.param(["REF"], "REF", "RFE", True, id="misspelt"),
+        pytest.param(["INV"], "INV", "INVOICE", True, id="written out"),
+    ],
+)
+def test_references_of_one_number_conflict_where_their_prefixes_are_of_two_kinds(tmp_path, kept, here, there, is_one):
+    """The number alone linked a bill with the act of another one: equal amount, equal day, and the rarest word of all in common."""
+    ours = [row(f"p{n}", reference=f"{kept[n % len(kept)]}-{1_000 + n}", amount=10_000 + n) for n in range(30)]
+    theirs = [{**each, "id": f"s{n}"} for n, each in enumerate(ours)]
+    ours.append(row("mine", reference=f"{here}-2001", memo="Quayside Lamps", amount=5_000))
+    theirs.append(row("theirs", reference=f"{there}-2001", memo="QUAYSIDE LAMPS", amount=5_000))
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + TEXT))
+    assert [m[:2] for m in matches(outcome) if m[2] == "text"] == ([("mine", "theirs")] if is_one else [])
+
+
+def test_prefixes_that_each_system_has_of_its_own_do_not_conflict(tmp_path):
+    """Neither file keeps the other's prefix: the number is what they have in common."""
+    ours = [row(f"p{n}", reference=f"ORD-{71_000 + n * 37}", memo=place, amount=10_000 + n) for n, place in enumerate(PLACES)]
+    theirs = [row(f"s{n}", reference=f"PAY-{71_000 + n * 37}", memo=place, amount=10_000 + n) for n, place in enumerate(PLACES)]
+    outcome = run(tmp_path, ours, theirs, rules_text(EXACT + TEXT))
+    assert linked(outcome) == {(f"p{n}", f"s{n}") for n in range(len(PLACES))}
+
+
 def test_the_same_texts_without_the_conflict_are_linked(tmp_path):
     ours, theirs = invoices(range(40))
     ours.append(row("mine", reference="", memo="Invoice INV-000967 Quayside Lamps and Lanterns", amount=5_000))
@@ -156,6 +184,7 @@ def test_a_linked_pair_whose_amounts_differ_is_a_break_and_says_why_they_belong_
     assert "amount off by -35, 1 day later" in outcome.breaks[0].reason
     assert "times likelier than chance" in outcome.breaks[0].reason
     assert any("bits above chance" in note for note in outcome.learnt)
+    assert any("in bits for a pair or against it; amounts: equal" in note and "1 day later +" in note for note in outcome.learnt)
 
 
 @pytest.mark.parametrize("seed", [11, 12])

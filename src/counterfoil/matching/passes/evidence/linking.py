@@ -66,7 +66,7 @@ def link(machine: DuckEngine, plan: EvidencePlan) -> Linking:
         )
     machine.drop(
         *RESULTS,
-        *(f"{side}_{name}" for side in "lr" for name in ("rec", "word", "feature", "binding")),
+        *(f"{side}_{name}" for side in "lr" for name in ("rec", "word", "feature", "binding", "prefixed")),
         *("rare", "same_amount", "r_at", "near_by_chance", "amount_weight", "day_weight", "text_weight"),
     )
     return Linking(learnt, floor)

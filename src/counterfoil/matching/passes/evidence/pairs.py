@@ -11,6 +11,7 @@ from counterfoil.matching.passes.evidence.plan import (
     EARLIER,
     NEAR_REFERENCE_LEAST,
     OFF_STEPS,
+    PREFIX_LEAST,
     SEQUENCE_STEPS,
     UNDATED,
     bits,
@@ -83,14 +84,22 @@ def _cut_of(one: str, other: str) -> str:
 
 
 def vetoed(machine: DuckEngine) -> None:
-    """`veto`: pairs whose references of one binding shape conflict.
+    """`veto`: pairs whose references conflict: of one binding shape, and with other numbers; or of one number, and with other prefixes.
 
     Not where one is misspelt: nobody on the other side has either of them, and two such lie that near each other hardly ever by chance.
+    A prefix conflicts where both files keep references that begin with it; near ones, such as INV and INVOICE, where they keep both.
     """
+    near = f"""contains(a.prefix, b.prefix) or contains(b.prefix, a.prefix)
+               or greatest(length(a.prefix), length(b.prefix)) >= {PREFIX_LEAST} and damerau_levenshtein(a.prefix, b.prefix) <= 1"""
     machine.table(
         "veto",
         f"""select p.l, p.r from pair_seen p join l_binding a on a.n = p.l join r_binding b on b.n = p.r and b.shape = a.shape
             group by p.l, p.r, a.shape
             having bool_and(a.ref <> b.ref)
-               and not (bool_and(not a.known and not b.known) and max(p.near_bits) >= {NEAR_REFERENCE_LEAST})""",
+               and not (bool_and(not a.known and not b.known) and max(p.near_bits) >= {NEAR_REFERENCE_LEAST})
+            union
+            select p.l, p.r from pair_seen p join l_prefixed a on a.n = p.l join r_prefixed b on b.n = p.r and b.number = a.number
+            group by p.l, p.r, a.number
+            having bool_and(a.prefix <> b.prefix)
+               and bool_or((a.shared or b.shared) and not ({near}) or a.shared and b.shared)""",
     )

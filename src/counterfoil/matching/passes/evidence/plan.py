@@ -20,6 +20,7 @@ STEPS: Final = 4  # of the estimation, fixed
 ROUNDS: Final = 6  # of the decision, fixed
 UNSURE_SUGGESTED: Final = 5  # a floor for suggestions is where decoys expect at most one in so many to be chance
 SHARED_LEAST_PERCENT: Final = 10  # of a shape's values that both files hold before it is a reference that both keep
+PREFIX_LEAST: Final = 3  # letters of which one may be misspelt: of two that are shorter, each is a prefix of its own
 NEAR_REFERENCE_LEAST: Final = 8 * BIT  # what a nearly equal reference must say before it counts as misspelt and not as another
 SEQUENCE_STEPS: Final = 99  # references that many apart are neighbours in a series, not misspelt
 ALONE: Final = 64  # imaginary texts without the word, for a word that stands once on each side: a small file tells little of rarity

@@ -13,6 +13,7 @@ MISSPELT_BITS: Final = 4_000  # what it costs that hardly one reference in sixte
 SIDES: Final = ("l", "r")
 TEXT_MAX: Final = 120  # characters compared
 REFERENCE_LEAST: Final = 6  # shorter ones are equal by chance
+PREFIXED_LEAST: Final = 4  # with letters before their number: what is asked of these is whether the letters conflict
 WORD_LEAST_BITS: Final = 2_000  # words that one text in four has say nothing
 HEADS: Final = (1, 2, 3, 4)  # words of a beginning
 ACCENTED: Final = "ÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝŠŽČĆĐŁŃŚŹŻĄĘŐŰĚŘŮŤĎŇ"
@@ -86,7 +87,7 @@ def head(words: str, k: int) -> str:
 
 
 def _references(machine: DuckEngine) -> None:
-    """`x_ref`: words with a digit, and their shape; `shared_shape`: shapes of references that both files keep.
+    """`x_binding`, `x_prefixed`: references of the records to link, by the shapes of references that both files keep.
 
     A shape binds where its values are nearly unique on both sides and often the same on both: so dates, batches and own numbers do not.
     """
@@ -97,7 +98,8 @@ def _references(machine: DuckEngine) -> None:
                        || case when regexp_matches(ref, '^[^0-9]*[0-9]+$') then 'n' else 'm' end as shape
                 from (select n, {unmarked("word")} as ref from (
                     select n, unnest(string_split(regexp_replace(raw, {literal(_SPACES)}, ' ', 'g'), ' ')) as word from {side}_text) a) b
-                where length(ref) >= {REFERENCE_LEAST} and regexp_matches(ref, '[0-9]')""",
+                where length(ref) >= case when regexp_matches(ref, '^[0-9]') then {REFERENCE_LEAST} else {PREFIXED_LEAST} end
+                    and regexp_matches(ref, '[0-9]')""",
         )
     machine.table(
         "ref_seen",
@@ -119,7 +121,14 @@ def _references(machine: DuckEngine) -> None:
         machine.table(
             f"{side}_binding",
             f"""select f.n, f.shape, f.ref, s.{other} > 0 as known from {side}_ref f join shared_shape b on b.shape = f.shape
-                join ref_seen s on s.shape = f.shape and s.ref = f.ref where f.n > 0""",
+                join ref_seen s on s.shape = f.shape and s.ref = f.ref where f.n > 0 and length(f.ref) >= {REFERENCE_LEAST}""",
+        )
+        machine.table(
+            f"{side}_prefixed",
+            f"""select distinct f.n, regexp_extract(f.ref, '^[^0-9]*') as prefix, regexp_extract(f.ref, '[0-9]*$') as number,
+                       b.shape is not null as shared
+                from {side}_ref f left join shared_shape b on b.shape = f.shape
+                where f.n > 0 and regexp_matches(f.ref, '^[^0-9]+[0-9]+$')""",
         )
     machine.drop("l_ref", "r_ref", "ref_seen", "shared_shape")
 
