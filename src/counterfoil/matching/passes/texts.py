@@ -7,6 +7,7 @@ from typing import Final
 from counterfoil.matching.engines.engine import literal
 from counterfoil.matching.passes.evidence.linking import RESULTS, Linking, link
 from counterfoil.matching.passes.evidence.plan import BIT, FAN_MAX, FLOOR_MAX, EvidencePlan
+from counterfoil.matching.passes.evidence.weights import weights_told
 from counterfoil.matching.passes.gate import NOTHING, agrees, limits_of
 from counterfoil.matching.passes.open_items import SUGGESTED, Board, pair_columns
 from counterfoil.matching.rules.model import TextPass
@@ -42,7 +43,7 @@ def match_texts(board: Board, step: TextPass) -> None:
     columns = pair_columns(l_u="k.l_u", r_u="k.r_u", step=step.name, status=literal(SUGGESTED), reason="k.evidence", score="k.score")
     board.suggest(f"select {columns} from text_proposed k")
     board.cut(step, "words with candidates", FAN_MAX, "select coalesce(l_u, r_u) as cut_case, l_u, r_u from text_unsearched")
-    board.learnt.append(_told(step, learnt))
+    board.learnt += [_told(step, learnt), *(f"pass {step.name} {sentence}" for sentence in weights_told(learnt.learnt))]
     engine.drop(*(f"text_{name}" for name in RESULTS))
 
 

@@ -8,9 +8,28 @@ from typing import Final, NamedTuple
 
 from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.matching.passes.evidence.blocks import ChanceMeetings
-from counterfoil.matching.passes.evidence.plan import BIT, EARLIER, STEPS, TAUGHT_MAX, TEXT_LEAST, UNDATED
+from counterfoil.matching.passes.evidence.plan import (
+    BIT,
+    DAY_STEPS,
+    EARLIER,
+    OFF_STEPS,
+    STEPS,
+    TAUGHT_MAX,
+    TEXT_LEAST,
+    UNDATED,
+)
 
 FIELDS: Final = ("amount", "day", "text")
+RELATIONS: Final = (  # of two texts, by the step that `make_pairs` gives it
+    "the same",
+    "of the same words",
+    "one word longer on one side",
+    "several words longer on one side",
+    "one word differs",
+    "one word of one and several of the other differ",
+    "several words of both differ",
+    "no word in common",
+)
 WHOLE: Final = 1_000_000  # one record's weight, shared by its candidates and by none of them
 HIGHEST: Final = 8 * BIT
 PARTNERED_LEAST, PARTNERED_MOST = 0.02, 0.95
@@ -94,6 +113,33 @@ def _learnt(machine: DuckEngine, field: str) -> dict[int, int]:
         weight = max(min(round(BIT * math.log2(ratio)), HIGHEST), -HIGHEST)
         found[int(step)] = 0 if field == "day" and step == UNDATED else weight
     return found
+
+
+def weights_told(learnt: Learnt) -> list[str]:
+    """What each step was found to weigh, in sentences; none where there was nothing to learn from."""
+    known = []
+    for field, name in (("amount", _amount_named), ("day", _day_named), ("text", RELATIONS.__getitem__)):
+        steps = sorted((step, weight) for step, weight in learnt.weights[field].items() if (field, step) != ("day", UNDATED))
+        if steps:
+            known.append(f"{field}s: {', '.join(f'{name(step)} {weight / BIT:+.1f}' for step, weight in steps)}")
+    return [f"learnt how much each step weighs, in bits for a pair or against it; {'; '.join(known)}"] if known else []
+
+
+def _amount_named(step: int) -> str:
+    if step == 0:
+        return "equal (beside how rare it is)"
+    return f"off by {OFF_STEPS[step - 1] / 10:g} %" if step <= len(OFF_STEPS) else f"by more than {OFF_STEPS[-1] / 10:g} %"
+
+
+def _day_named(step: int) -> str:
+    at, way = step % EARLIER, "earlier" if step >= EARLIER else "later"
+    if at == 0:
+        return "same day"
+    if at == len(DAY_STEPS):
+        return f"more than {DAY_STEPS[-1]} days {way}"
+    first, last = DAY_STEPS[at - 1] + 1, DAY_STEPS[at]
+    days = str(last) if first == last else f"{first} to {last}"
+    return f"{days} {'day' if days == '1' else 'days'} {way}"
 
 
 def _keep(machine: DuckEngine, weights: Weights) -> None:
