@@ -12,6 +12,7 @@ from typing import Final, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import ErrorType
 
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.formats.toml_text import parse_toml
@@ -28,6 +29,8 @@ FORMS: Final = {
     OWN_NAME: "small letters, digits and underscores, beginning with a letter, at most 40",
     r"^[A-Z][A-Z0-9]{1,11}$": "a code in capitals, such as EUR",
 }
+
+THEIRS: Final = frozenset(get_args(ErrorType)) - {"value_error"}  # kinds of errors that are told in words of the library
 
 Place = tuple[str | int, ...]
 
@@ -126,23 +129,37 @@ def _in_plain_words(error: ErrorDetails) -> str:
             return f"{facts['ge']} or more; not {_shown(given)}"
         case "less_than_equal":
             return f"{facts['le']} or less; not {_shown(given)}"
+        case "greater_than":
+            return f"more than {facts['gt']}; not {_shown(given)}"
+        case "less_than":
+            return f"less than {facts['lt']}; not {_shown(given)}"
         case "too_short":
             return f"{facts['min_length']} or more of them"
+        case "too_long":
+            return f"at most {facts['max_length']:,} of them; not {facts['actual_length']:,}"
+        case "string_too_short":
+            return f"a text of {facts['min_length']} or more characters; not {_shown(given)}"
+        case "string_too_long":
+            return f"a text of at most {facts['max_length']} characters; not {_shown(given)}"
         case "string_type":
             return f"a text between quotes; not {_shown(given)}"
         case "tuple_type":
             return f"a list, between [ and ]; not {_shown(given)}"
         case "bool_type" | "bool_parsing":
             return f"true or false; not {_shown(given)}"
-        case "int_type" | "int_parsing" | "int_from_float":
+        case "int_type" | "int_parsing" | "int_from_float" | "int_parsing_size":
             return f"a whole number; not {_shown(given)}"
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"a table of its own; not {_shown(given)}"
         case "string_pattern_mismatch":
             return f"{FORMS.get(str(facts['pattern']), 'a text of the form ' + str(facts['pattern']))}; not {_shown(given)}"
-        case "decimal_parsing" | "date_from_datetime_parsing" | "date_parsing":
+        case kind if kind.startswith(("date_", "decimal_")) and error["loc"][-1] in ("decimal", "date"):  # either would do
             return f"a figure such as 12.50 or a day such as 2026-03-01; not {_shown(given)}"
-        case _:
+        case kind if kind.startswith("date_"):
+            return f"a day such as 2026-03-01; not {_shown(given)}"
+        case kind if kind in THEIRS:
+            return f"another value; not {_shown(given)}"
+        case _:  # our own words
             return error["msg"].removeprefix("Value error, ")
 
 
