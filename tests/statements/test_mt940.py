@@ -232,6 +232,22 @@ DIALECTS = {
         ),
         ("INV-1", "Ortiz SA", "Invoice 1"),
     ),
+    "Polish banks, ~": (
+        (":61:2603030303CR60,00NTRFNONREF//B1", ":86:020~00PRZELEW~20Invoice 1 > 20 or~21 ?21~32Ortiz~33 SA~38PL02"),
+        (None, "Ortiz SA", "Invoice 1 > 20 or ?21"),
+    ),
+    "Polish banks, ^": (
+        (":61:2603030303CR60,00NTRFNONREF//B1", ":86:020^00PRZELEW^20EREF+INV-1^21SVWZ+Invo", "ice 1^32Ortiz SA"),
+        ("INV-1", "Ortiz SA", "Invoice 1"),
+    ),
+    "Polish banks, <": (
+        (":61:2603030303CR60,00NTRFNONREF//B1", ":86:025<00PRZELEW<20Invoice 1<27Ortiz SA<32Ortiz SA"),
+        (None, "Ortiz SA", "Invoice 1Ortiz SA"),
+    ),
+    "a text that begins with a figure": (
+        (":61:2603030303CR60,00NTRFNONREF//B1", ":86:100 < 2000 ^ 20"),
+        (None, None, "100 < 2000 ^ 20"),
+    ),
     "Citi": (
         (":61:2603030303CR60,00NTRFINV-1//B1", "/CTC/376/Transfer", ":86:Invoice 1"),
         ("INV-1", None, "Invoice 1 /CTC/376/Transfer"),

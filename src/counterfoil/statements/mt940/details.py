@@ -10,8 +10,8 @@ from counterfoil.statements.shape import StatementInfo
 
 EMPTY: Final = frozenset({"", "NONREF", "NOTPROVIDED", "NOTPROVIDED.", "KREF+", "NOREF"})
 WRAP: Final = 65  # SWIFT wraps here without regard to words, so a full line joins the next one without a space
-_CODED: Final = re.compile(r"\s*[0-9]{3}\s*[?>]")
-_SUBFIELD: Final = re.compile(r"[?>]([0-9]{2})")
+_CODED: Final = re.compile(r"\s*[0-9]{3}\s*(?:([?>])|([~^<])(?=[0-9]{2}))")  # a bank parts its subfields by one mark, in all of them
+_SUBFIELD: Final = {mark: re.compile(rf"{re.escape(mark)}([0-9]{{2}})") for mark in "?>~^<"}
 _SEPA: Final = re.compile(r"(EREF|KREF|MREF|CRED|DEBT|SVWZ|MTLG|ABWA|ABWE|IBAN|BIC|COAM|OAMT|PURP)([+:])\s?")
 _SLASHED: Final = re.compile(
     r"/(TRTP|IBAN|BIC|NAME|REMI|EREF|ORDP|BENM|MARF|CSID|PREF|SVCL|ADDR|RTRN|ISDT|CNTP|USTD|STRD|PURP|ULTC|ULTD|ID)/"
@@ -92,9 +92,10 @@ def _joined(parts: list[str]) -> str:
 
 
 def _coded(details: list[str]) -> tuple[str | None, str | None, str | None]:
-    """German and Polish banks: `166?00GUTSCHRIFT?20EREF+…?32NAME`. Subfields are wrapped anywhere, so lines join bare."""
+    """German and Polish banks: `166?00GUTSCHRIFT?20EREF+…?32NAME`, or another mark. Subfields are wrapped anywhere: lines join bare."""
     text = "".join(line for part in details for line in part.split("\n"))
-    codes = _SUBFIELD.split(text)
+    begun = _CODED.match(text)
+    codes = _SUBFIELD[(begun[1] or begun[2]) if begun else "?"].split(text)
     memo, party, begins = "", "", set[int]()
     for code, value in zip(codes[1::2], codes[2::2], strict=True):
         if "20" <= code <= "29" or "60" <= code <= "63":
