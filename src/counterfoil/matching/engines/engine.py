@@ -49,6 +49,9 @@ class Engine(Protocol):
     def rows(self, sql: str) -> list[Row]:
         """The answer of `sql`, for answers that fit in memory."""
 
+    def rows_at_once(self, sql: str) -> list[Row]:
+        """The same of many small questions in one statement, and in one job where statements are jobs."""
+
     def count(self, name: str) -> int:
         """How many rows a table has."""
 
@@ -150,6 +153,10 @@ class DuckEngine:
     def rows(self, sql: str) -> list[Row]:
         """Fetched whole: a result is finished before the next statement begins."""
         return self._run(sql).fetchall()
+
+    def rows_at_once(self, sql: str) -> list[Row]:
+        """As any other."""
+        return self.rows(sql)
 
     def count(self, name: str) -> int:
         """Counted by DuckDB."""

@@ -11,6 +11,7 @@ from counterfoil.matching.passes.words import capitals, told
 from counterfoil.matching.rules.model import AmountPass
 
 PAIRS_PER_AMOUNT_MAX: Final = 2_500  # an amount that is this common says nothing, and the report says that it was left out
+EQUAL_AMOUNTS: Final = "select l.u from lo l join ro r on r.asset = l.asset and r.amount = l.amount"  # without one, nothing is found
 WHY: Final = "'equal amount and asset, ' || coalesce(cast(abs(r.d - l.d) as varchar), 'unknown') || ' days apart; no other evidence'"
 
 

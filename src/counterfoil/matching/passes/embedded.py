@@ -27,25 +27,38 @@ def match_embedded(board: Board, step: EmbeddedPass) -> None:
 
 def _find_words(board: Board, step: EmbeddedPass, reference: str, text: str) -> None:
     engine = board.engine
-    engine.table("said", f"select u, coalesce(memo, '') || ' ' || coalesce(reference, '') as said from {text}o")
+    engine.table("word", _words(step, text))
+    engine.table("named", _names(step, reference))
+    engine.table("found_word", f"select n.u as {reference}_u, w.u as {text}_u from named n join word w on w.word = n.name")
+    engine.drop("word", "named")
+
+
+def named_words(step: EmbeddedPass) -> str:
+    """References of open records that are words in texts of the other side, as SQL: without one, the pass finds nothing."""
+    ways = (
+        f"select n.name from ({_names(step, reference)}) n join ({_words(step, text)}) w on w.word = n.name"
+        for reference, text in (("l", "r"), ("r", "l"))
+    )
+    return " union all ".join(ways)
+
+
+def _words(step: EmbeddedPass, text: str) -> str:
+    """Words with a digit in the texts of a side, as SQL."""
+    said = f"(select u, coalesce(memo, '') || ' ' || coalesce(reference, '') as said from {text}o) said"
     ways = [(LIST_MARKS, ""), (LIST_MARKS + INNER_MARKS, f" where regexp_matches(said, {literal(f'[{INNER_MARKS}]')})")]
     unspaced = f" where regexp_matches(said, {literal(f'[{UNSPACED}]')})"
     ways += [(marks + UNSPACED, unspaced) for marks, _ in ways]
-    words = "select u, unnest(string_split(regexp_replace(said, {}, ' ', 'g'), ' ')) as word from said{}"
-    engine.table("spread", " union all ".join(words.format(literal(f"[{marks}]+"), where) for marks, where in ways))
-    engine.table(
-        "word",
-        f"""select distinct u, word from (select u, {unmarked(capitals("word"))} as word from spread) w
-            where length(word) >= {step.min_length} and regexp_matches(word, '[0-9]')""",
-    )
-    engine.table(
-        "named",
-        f"""select u, name from (select u, {unmarked(capitals("name"))} as name from (
-                select u, {told("reference")} as name from {reference}o) given where name is not null) n
-            where length(name) >= {step.min_length} and regexp_matches(name, '[0-9]')""",
-    )
-    engine.table("found_word", f"select n.u as {reference}_u, w.u as {text}_u from named n join word w on w.word = n.name")
-    engine.drop("said", "spread", "word", "named")
+    words = "select u, unnest(string_split(regexp_replace(said, {}, ' ', 'g'), ' ')) as word from {}{}"
+    spread = " union all ".join(words.format(literal(f"[{marks}]+"), said, where) for marks, where in ways)
+    return f"""select distinct u, word from (select u, {unmarked(capitals("word"))} as word from ({spread}) spread) w
+               where length(word) >= {step.min_length} and regexp_matches(word, '[0-9]')"""
+
+
+def _names(step: EmbeddedPass, reference: str) -> str:
+    """What the records of a side are called, as a word is compared, as SQL."""
+    return f"""select u, name from (select u, {unmarked(capitals("name"))} as name from (
+                   select u, {told("reference")} as name from {reference}o) given where name is not null) n
+               where length(name) >= {step.min_length} and regexp_matches(name, '[0-9]')"""
 
 
 _BOTH: Final = "found_word f join lo l on l.u = f.l_u join ro r on r.u = f.r_u"

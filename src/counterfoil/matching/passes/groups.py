@@ -24,21 +24,12 @@ def cancel_reversals(board: Board, step: ReversalPass) -> None:
     Where the state is compared, both halves are in the same: a refund that failed takes nothing back.
     """
     engine = board.engine
-    state = "and a.status is not distinct from b.status" if "status" in board.compare else ""
     for side in ("l", "r"):
-        engine.table(
-            "signed",
-            f"""select u, asset, amount, d, status, same from (
-                    select u, asset, amount, d, status,
-                           coalesce({told("reference")}, {capitals("counterparty")} || chr(31) || {capitals("memo")}) as same
-                    from (select u, asset, amount, d, status, reference, {told("counterparty")} as counterparty, {told("memo")} as memo
-                          from {side}o where amount <> 0) o) s where same is not null""",
-        )
+        engine.table("signed", _signed(side))
         engine.table(
             "reversal_candidate",
             f"""select a.u as l_u, b.u as r_u, cast(0 as bigint) as cost, cast(least(coalesce(abs(b.d - a.d), 0), 99999) as bigint) as near
-                from signed a join signed b on b.same = a.same and b.asset = a.asset and b.amount = -a.amount and a.amount > 0
-                    and coalesce(b.d - a.d between {-step.before_days} and {step.after_days}, true) {state}""",
+                from signed a join signed b on {_opposite(board, step)}""",
         )
         mutual_best(engine, "reversal_candidate", "reversal")
         halves = []
@@ -57,15 +48,31 @@ def cancel_reversals(board: Board, step: ReversalPass) -> None:
         engine.drop("signed", "reversal_candidate", "reversal")
 
 
+def opposites(board: Board, step: ReversalPass) -> str:
+    """Open records whose opposite is on their side, as SQL: without one, the pass finds nothing."""
+    ways = (f"select a.u from ({_signed(side)}) a join ({_signed(side)}) b on {_opposite(board, step)}" for side in ("l", "r"))
+    return " union all ".join(ways)
+
+
+def _signed(side: str) -> str:
+    return f"""select u, asset, amount, d, status, same from (
+                   select u, asset, amount, d, status,
+                          coalesce({told("reference")}, {capitals("counterparty")} || chr(31) || {capitals("memo")}) as same
+                   from (select u, asset, amount, d, status, reference, {told("counterparty")} as counterparty, {told("memo")} as memo
+                         from {side}o where amount <> 0) o) s where same is not null"""
+
+
+def _opposite(board: Board, step: ReversalPass) -> str:
+    state = "and a.status is not distinct from b.status" if "status" in board.compare else ""
+    return f"""b.same = a.same and b.asset = a.asset and b.amount = -a.amount and a.amount > 0
+               and coalesce(b.d - a.d between {-step.before_days} and {step.after_days}, true) {state}"""
+
+
 def match_groups(board: Board, step: GroupPass) -> None:
     """Many to one by a batch key: equal sums match; all but one member matches when that one explains the difference alone."""
     engine = board.engine
-    for side, column in (("l", step.left), ("r", step.right)):
-        engine.table(
-            f"{side}_member",
-            f"""select u, asset, amount, d, key from (select u, asset, amount, d, {told(column_name(column))} as key from {side}o) o
-                where key is not null""",
-        )
+    for side in ("l", "r"):
+        engine.table(f"{side}_member", _gathered(step, side))
         engine.table(
             f"{side}_group",
             f"""select key, asset, count(*) as n, {engine.wide_sum("amount")} as total, min(u) as first, max(d) as d
@@ -106,6 +113,17 @@ def match_groups(board: Board, step: GroupPass) -> None:
     )
     board.defer(step.name, f"select {columns} from {_members(rest, left_out=False)} k")
     engine.drop("l_member", "r_member", "l_group", "r_group", "group_pair", "left_out")
+
+
+def common_batches(step: GroupPass) -> str:
+    """Batches that open records of both sides name, as SQL: without one, the pass finds nothing."""
+    return f"select l.key from ({_gathered(step, 'l')}) l join ({_gathered(step, 'r')}) r on r.key = l.key and r.asset = l.asset"
+
+
+def _gathered(step: GroupPass, side: str) -> str:
+    column = column_name(step.left if side == "l" else step.right)
+    return f"""select u, asset, amount, d, key from (select u, asset, amount, d, {told(column)} as key from {side}o) o
+               where key is not null"""
 
 
 def _members(groups: str, *, left_out: bool) -> str:
@@ -153,23 +171,30 @@ def _sums(board: Board, step: SubsetPass, one: str, many: str) -> list[tuple[str
 
 def _pool(board: Board, step: SubsetPass, one: str, many: str) -> None:
     """The table `subset_candidate`: for each record the smaller ones of the other side that may be parts of it."""
-    limits = limits_of(step)
     engine = board.engine
     for side in ("l", "r"):
-        engine.table(
-            f"{side}_named",
-            f"""select o.*, {capitals("who")} as name from (select o.*, {told("counterparty")} as who from {side}o o) o
-                where who is not null""",
-        )
-    engine.table(
-        "subset_candidate",
-        f"""select {one}.u as one, {one}.amount as total, {many}.u as many, {many}.amount as part from l_named l join r_named r
-            on l.name = r.name and r.asset = l.asset and sign(r.amount) = sign(l.amount)
-                and abs({many}.amount) < abs({one}.amount) + {step.amount_tolerance} and abs({one}.amount) < {AMOUNT_MAX}
-                and coalesce(r.d - l.d between {-step.before_days} and {step.after_days}, true)
-                and {agrees(board.compare, limits)}""",
-    )
+        engine.table(f"{side}_named", _named(side))
+    engine.table("subset_candidate", _parts(board, step, one, many, "l_named", "r_named"))
     engine.drop("l_named", "r_named")
+
+
+def possible_parts(board: Board, step: SubsetPass) -> str:
+    """Records for which one of the other side may be a part, as SQL: without one, the pass finds nothing."""
+    left, right = (f"({_named(side)})" for side in ("l", "r"))
+    return " union all ".join(_parts(board, step, one, many, left, right) for one, many in (("r", "l"), ("l", "r")))
+
+
+def _named(side: str) -> str:
+    return f"""select o.*, {capitals("who")} as name from (select o.*, {told("counterparty")} as who from {side}o o) o
+               where who is not null"""
+
+
+def _parts(board: Board, step: SubsetPass, one: str, many: str, left: str, right: str) -> str:
+    return f"""select {one}.u as one, {one}.amount as total, {many}.u as many, {many}.amount as part from {left} l join {right} r
+               on l.name = r.name and r.asset = l.asset and sign(r.amount) = sign(l.amount)
+                   and abs({many}.amount) < abs({one}.amount) + {step.amount_tolerance} and abs({one}.amount) < {AMOUNT_MAX}
+                   and coalesce(r.d - l.d between {-step.before_days} and {step.after_days}, true)
+                   and {agrees(board.compare, limits_of(step))}"""
 
 
 def _cases(table: str, one: str) -> str:

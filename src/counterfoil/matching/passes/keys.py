@@ -80,9 +80,8 @@ def some(column: str) -> str:
 def match_by_key(board: Board, step: KeyPass) -> None:
     """Bring open records of equal key together: singles at once, keys with several records by the nearest first."""
     engine = board.engine
-    for side, columns in (("l", step.left), ("r", step.right)):
-        rows = keyed(f"{side}o", [column_name(name) for name in columns], step, {"u": "u"})
-        engine.table(f"{side}_key", f"select u, key from {rows} k where key is not null")
+    for side in ("l", "r"):
+        engine.table(f"{side}_key", _keys(step, side))
     engine.table(
         "key_count",
         """select key, sum(l) as nl, sum(r) as nr from (
@@ -99,6 +98,17 @@ def match_by_key(board: Board, step: KeyPass) -> None:
     if several:
         _match_several(board, step)
     engine.drop("l_key", "r_key", "key_count", "multi", "l_multi", "r_multi")
+
+
+def common_keys(step: KeyPass) -> str:
+    """Keys that open records of both sides have, as SQL: without one, the pass finds nothing."""
+    return f"select l.key from ({_keys(step, 'l')}) l join ({_keys(step, 'r')}) r on r.key = l.key"
+
+
+def _keys(step: KeyPass, side: str) -> str:
+    columns = step.left if side == "l" else step.right
+    rows = keyed(f"{side}o", [column_name(name) for name in columns], step, {"u": "u"})
+    return f"select u, key from {rows} k where key is not null"
 
 
 def _keep_several(engine: Engine) -> None:

@@ -25,6 +25,7 @@ from counterfoil.matching.passes.footing import (
 )
 from counterfoil.matching.passes.keys import match_by_key
 from counterfoil.matching.passes.open_items import Board, LimitReached, Records
+from counterfoil.matching.passes.prospects import Prospects
 from counterfoil.matching.reading.sides import Profile, Side
 from counterfoil.matching.rules.model import (
     AmountPass,
@@ -126,9 +127,12 @@ def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: 
 
 def _work(board: Board, rules: RuleSet, progress: Progress) -> None:
     """Pass by pass over what is open, then what waited for the end. Makes `pair` and `suggestion`."""
+    prospects = Prospects(board, rules.passes)
     for step in rules.passes:
         if not any(board.sizes):
             break
+        if not prospects.has(step):
+            continue
         progress(f"Pass {step.name}: {sum(board.sizes):,} records open")
         run_pass(board, step)
     progress("Adding everything up")
