@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, Row, identifier, literal
-from counterfoil.matching.engines.spark import ClusterSettings, SparkEngine
+from counterfoil.matching.engines.spark import ClusterSettings, SparkEngine, addressed, local_address
 from counterfoil.matching.findings.outcome import ORDER, REASON, MatchingResult, clean_of, pairs_of, reconcile
 from counterfoil.matching.output.files import canonical, write_every_break, write_rejected, write_report
 from counterfoil.matching.output.report_page import write_page
@@ -22,6 +23,7 @@ from counterfoil.matching.reading.loading import read_side
 from counterfoil.matching.reading.on_cluster import (
     FileSeen,
     NotForExecutors,
+    by_name,
     files_seen,
     lines_of,
     name_told,
@@ -30,7 +32,7 @@ from counterfoil.matching.reading.on_cluster import (
     source_is_text,
 )
 from counterfoil.matching.reading.provenance import RAW_CHARS_MAX, RecordPlace, line_of_row, places_of
-from counterfoil.matching.reading.scans import SourceUnreadable
+from counterfoil.matching.reading.scans import SourceUnreadable, files_of
 from counterfoil.matching.reading.sides import COLUMNS, Side
 from counterfoil.matching.rules.model import RuleSet
 
@@ -59,6 +61,9 @@ def reconcile_on_cluster(
     progress: Progress = lambda _: None,
 ) -> MatchingResult:
     """Reconcile files that executors read, and write the outputs into `out`. Raises as `reconcile_files`. What was half written goes."""
+    if not settings.sees_out and (settings.one_file or not settings.matches_in_a_store):
+        limit = "--shared-out where all executors see the folder of --out, or --matches in a store that they share, without --one-file"
+        raise InvalidInput("out", limit, got=str(out)[:200])
     folder = Path(tempfile.mkdtemp(prefix=".work-", dir=out))
     reader = DuckEngine(folder, memory=memory)
     cluster = None
@@ -78,6 +83,8 @@ def reconcile_on_cluster(
         for name in made:
             if (out / name).is_dir():
                 shutil.rmtree(out / name)
+            elif (folder / name).is_dir():
+                (out / name).unlink(missing_ok=True)  # the one file of an earlier run, where now are parts
             (folder / name).replace(out / name)
         return replace(outcome, paths={name: out / name for name in made})
     finally:
@@ -95,6 +102,9 @@ def _read(cluster: SparkEngine, reader: DuckEngine, paths: Sequence[str], source
     except NotForExecutors as reason:
         if any(not file.path.startswith(LOCAL_STORE) for file in files):
             raise SourceUnreadable(source=key, reason=f"executors do not read {reason}; a local file is read by the driver") from reason
+        if not cluster.settings.sees_out:
+            told = f"executors do not read {reason}, and take it from the driver only where they see the folder of --out (--shared-out)"
+            raise SourceUnreadable(source=key, reason=told) from reason
         local = [Path(file.path.removeprefix(LOCAL_STORE)) for file in files]
         side = read_side(reader, local, source, key, folder)
         return ReadSide(_moved(side, cluster, reader, folder), files, f"executors do not read {reason}")
@@ -104,7 +114,7 @@ def _moved(side: Side, cluster: SparkEngine, reader: DuckEngine, folder: Path) -
     """A side that the driver read, in the common shape, as Parquet in the output folder, which every executor must see then."""
     path = folder / f"{side.key}-common.parquet"
     reader.conn.execute(f"copy ({side.select((*COLUMNS, *side.own))}) to {literal(str(path))} (format parquet)")
-    cluster.session.read.parquet(str(path)).createOrReplaceTempView(f"{side.key}_common")
+    cluster.session.read.parquet(*by_name([local_address(path)])).createOrReplaceTempView(f"{side.key}_common")
     return replace(side, relation=f"{side.key}_common", columns={name: name for name in (*COLUMNS, *side.own)}, good="")
 
 
@@ -115,7 +125,8 @@ def _write_matches(
     shown = f'left_id, right_id, pass, status, {REASON} as reason, score, "group"'
     one_file = cluster.settings.one_file
     kept = "*" if one_file else shown  # what is sorted still needs the days apart
-    parts = str(folder / "parts") if one_file else cluster.settings.matches or str(folder / MATCHES)
+    near = folder / ("parts" if one_file else MATCHES)
+    parts = local_address(near) if one_file else addressed(cluster.settings.matches or str(near))
     laid = f"select {kept} from ({pairs_of()}) p"
     if isinstance(matched.machine, DuckEngine):
         found = cluster.session.createDataFrame(matched.machine.fetched(laid))
@@ -124,12 +135,12 @@ def _write_matches(
     if clean := clean_of(cluster, matched, sides["left"].side, sides["right"].side):
         found = cluster.frame(f"select {kept} from ({clean}) p").unionByName(found)
     found.write.option("compression", "zstd").parquet(parts)
-    written = cluster.session.read.parquet(parts)
+    written = cluster.session.read.parquet(*by_name([parts]))
     written.createOrReplaceTempView("written_pair")
     listed = cluster.frame(f"select {shown} from written_pair" if one_file else "select * from written_pair")
     rows = [tuple(row) for row in listed.orderBy(*_in_spark_order()).limit(PAIRS_SHOWN_MAX).collect()]
     if one_file:
-        reader.view("part", f"select * from read_parquet({literal(parts + '/*.parquet')})")
+        reader.view("part", f"select * from read_parquet({files_of(sorted(near.glob('*.parquet')))})")
         reader.write(ORDER._replace(rows="select * from part", shown=shown), folder / MATCHES)
     return rows, written.count()
 

@@ -13,7 +13,7 @@ import duckdb
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, Row, identifier, literal, memory_bytes
-from counterfoil.matching.engines.spark import ClusterSettings
+from counterfoil.matching.engines.spark import ClusterSettings, addressed
 from counterfoil.matching.findings.outcome import MatchingResult, matches_of, reconcile
 from counterfoil.matching.guess.columns import paths_of
 from counterfoil.matching.output.files import canonical, write_every_break, write_rejected, write_report
@@ -22,7 +22,7 @@ from counterfoil.matching.output.workbook import PAIR_COLUMNS, PAIRS_ORDER, PAIR
 from counterfoil.matching.passes.pipeline import Progress
 from counterfoil.matching.reading.loading import file_digest, read_side
 from counterfoil.matching.reading.provenance import RecordPlace, places_of
-from counterfoil.matching.reading.scans import SourceUnreadable
+from counterfoil.matching.reading.scans import SourceUnreadable, files_of
 from counterfoil.matching.reading.sides import Side
 from counterfoil.matching.rules.model import RuleSet
 
@@ -106,7 +106,7 @@ def _on_spark(
         _check_patterns(checker, rules)
     finally:
         checker.close()
-    sides = [[str(each) for each in ([given] if isinstance(given, Path | str) else given)] for given in (left, right)]
+    sides = [[addressed(str(each)) for each in ([given] if isinstance(given, Path | str) else given)] for given in (left, right)]
     return reconcile_on_cluster(
         sides[0], sides[1], rules, out=out, names=NAMES, settings=settings or ClusterSettings(), memory=memory, progress=progress
     )
@@ -156,7 +156,7 @@ def _write(
 
 def _pairs(engine: DuckEngine, matches: Path) -> tuple[list[Row], int]:
     """The pairs that the workbook lists, suggested ones first, and how many there are."""
-    source = f"read_parquet({literal(str(matches))})"
+    source = f"read_parquet({files_of([matches])})"
     columns = ", ".join(identifier(name) for name in PAIR_COLUMNS)
     order = ", ".join(f"{part} desc" if way == "desc" else f"{identifier(part)} nulls last" for part, way in PAIRS_ORDER)
     rows = engine.rows(f"select {columns} from {source} order by {order} limit {PAIRS_SHOWN_MAX}")

@@ -76,6 +76,9 @@ def files(
         str | None,
         typer.Option("--matches", help="On Spark: where its executors write the matches, such as s3a://bucket/run; --out otherwise."),
     ] = None,
+    shared_out: Annotated[
+        bool, typer.Option("--shared-out", help="On Spark: executors on other machines see the folder of --out, such as a share.")
+    ] = False,
 ) -> None:
     """Reconcile two files. No money moves.
 
@@ -89,7 +92,8 @@ def files(
             raise typer.Exit(0)
         with _told(console) as progress:
             found = _rules(left, right, rules, out, console, said)
-            cluster = ClusterSettings(master, driver_host, _spark_settings(spark or []), one_file=one_file, matches=matches)
+            conf = _spark_settings(spark or [])
+            cluster = ClusterSettings(master, driver_host, conf, one_file=one_file, matches=matches, shared_out=shared_out)
             outcome = reconcile_files(left, right, found, out=out, engine=engine.value, memory=memory, cluster=cluster, progress=progress)
     except Problem as problem:
         sentence = Text.assemble(("Not reconciled: nothing can be concluded.", "bold red"), f" {problem.sentence()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ LOOPBACK: Final = "127.0.0.1"
 DRIVER_ROWS_MAX: Final = 1_000_000  # of both sides; what is more than the driver works on stays on the cluster
 SLICE_ROWS: Final = 250_000  # of what the driver takes at once
 BROADCAST_ROWS_MAX: Final = 5_000_000  # keys of 8 bytes that every executor may hold
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _KINDS: Final = {"varchar": "string", "bigint": "bigint", "integer": "int"}
 
 
@@ -30,6 +32,20 @@ class ClusterSettings:
     driver_rows_max: int = DRIVER_ROWS_MAX
     one_file: bool = False  # matches.parquet as one sorted file, written by the driver, instead of a folder of parts
     matches: str | None = None  # where the parts go instead: s3a://bucket/run, hdfs://…
+    shared_out: bool = False  # executors of other machines see the folder of the output, as the driver does
+
+    @property
+    def sees_out(self) -> bool:
+        """May executors write into the folder of the output? Those that are reached through this machine's loopback are on it."""
+        master = self.conf.get("spark.master", self.master)
+        scheme, _, rest = master.partition("://")
+        is_near = scheme == "spark" and all((host.rpartition(":")[0] or host) in (LOOPBACK, "localhost") for host in rest.split(","))
+        return self.shared_out or is_near or master.startswith("local")
+
+    @property
+    def matches_in_a_store(self) -> bool:
+        """Do the matches go where all executors can write whichever machine they are on?"""
+        return bool(self.matches) and not addressed(self.matches or "").startswith("file:")
 
 
 class SparkEngine:
@@ -110,6 +126,18 @@ class SparkEngine:
         """Collected to the driver."""
         return [tuple(row) for row in self.frame(sql).collect()]
 
+    def rows_at_once(self, sql: str) -> list[Row]:
+        """Shuffled by one plan: each table that is broadcast would be a job, and each shuffle of a plan that adapts itself."""
+        one_job = {"spark.sql.adaptive.enabled": "false", "spark.sql.autoBroadcastJoinThreshold": "-1"}
+        before = {name: str(self.session.conf.get(name)) for name in one_job}
+        try:
+            for name, value in one_job.items():
+                self.session.conf.set(name, value)
+            return self.rows(sql)
+        finally:
+            for name, value in before.items():
+                self.session.conf.set(name, value)
+
     def count(self, name: str) -> int:
         """Counted when the table was made."""
         if name not in self._counts:
@@ -187,6 +215,16 @@ class SparkEngine:
                 held.unpersist(False)
 
 
+def local_address(path: Path | str) -> str:
+    """A path of this machine as Hadoop names it, whose usual store may be another. It decodes nothing: `%20` stays what it is."""
+    return f"file://{Path(path).absolute()}"
+
+
+def addressed(path: str) -> str:
+    """An address of a store as it is; what has no scheme is a path of this machine."""
+    return path if _SCHEME.match(path) else local_address(path)
+
+
 def started(settings: ClusterSettings, folder: Path, memory: int | None = None) -> Any:
     """A session. Spark's own settings as they are given go before ours; `memory` in bytes is the driver's."""
     from pyspark.sql import SparkSession
@@ -196,7 +234,7 @@ def started(settings: ClusterSettings, folder: Path, memory: int | None = None) 
     ours = {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.sql.warehouse.dir": local_address(folder / "warehouse"),
         "spark.log.level": "ERROR",
         **({"spark.driver.host": host} if host else {}),
         **({"spark.driver.bindAddress": LOOPBACK} if host == LOOPBACK else {}),

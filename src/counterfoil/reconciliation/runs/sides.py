@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from counterfoil.matching.engines.engine import DuckEngine, Ordered, literal
 from counterfoil.matching.passes.footing import Footing
 from counterfoil.matching.reading.loading import read_side
+from counterfoil.matching.reading.scans import files_of
 from counterfoil.matching.reading.sides import Side, Total
 from counterfoil.matching.rules.model import Amount, Dates, Source
 from counterfoil.reconciliation.runs.books import COLUMNS, InFlight
@@ -144,7 +145,7 @@ def _load(engine: DuckEngine, raw: dict[str, Path], days: tuple[date, date]) -> 
         engine.view(
             f"{side}_raw",
             f"""select {columns}, {told}, booked_on between date '{days[0]}' and date '{days[1]}' as inside
-                from read_parquet({literal(str(path))})""",
+                from read_parquet({files_of([path])})""",
         )
 
 
