@@ -22,6 +22,7 @@ from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import NewJournal, post_journals
 from counterfoil.operations.providers import sepa
 from counterfoil.operations.providers.sepa.reports import read_report
+from counterfoil.operations.work.calls import NewCall, announce_call, mark_applied, store_answer
 from counterfoil.operations.work.pauses import QueuePart, pause
 from counterfoil.operations.work.runner import ATTEMPTS_MAX
 from counterfoil.payouts.destinations.destinations import set_destination
@@ -474,6 +475,50 @@ def test_what_holds_an_order_back_keeps_its_file_from_its_first_download_and_the
         cancel_payment_file(conn, file_id, reason="not to be sent", actor="test", now=desk.clock.now)
     assert states(desk) == ["failed", "failed"]
     assert desk.balance("payable:payee:payee-1") == 94_00
+    still_true(desk)
+
+
+def test_a_payee_who_came_to_owe_keeps_a_file_from_its_first_download_and_the_way_out_pays_what_is_left(desk):
+    queued(desk, 2)
+    file_id = a_file(desk)
+    with desk.database.transaction() as conn:
+        open_accounts(conn, PROGRAM, ["receivable:payee:payee-1"], asset="EUR", actor="test", now=NOW)
+        owed = NewJournal("owed", "refund", [("receivable:payee:payee-1", "platform:own_funds", 47_00)], "EUR", "test")
+        post_journals(conn, PROGRAM, [owed], now=NOW)
+    with desk.database.transaction() as conn, pytest.raises(FileNotToBeSent, match="retry its payouts") as refused:
+        download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
+    assert refused.value.facts["why"] == "its payee owes us 4700 minor units of EUR, which are taken from it first"
+    with desk.database.transaction() as conn:
+        cancel_payment_file(conn, file_id, reason="it owes", actor="test", now=desk.clock.now)
+        for (payout,) in conn.execute("select id from payout where state = 'failed'").fetchall():
+            retry_payout(conn, payout, reason="anew", actor="test", now=desk.clock.now)
+    desk.work("reserve")
+    again = a_file(desk)
+    with desk.database.transaction() as conn:
+        download_payment_file(conn, again, actor="test", now=desk.clock.now)
+        assert sorted(one.amount for one in orders_of(conn, again)) == [47_00, 94_00]
+    assert (desk.balance("receivable:payee:payee-1"), again != file_id) == (0, True)
+    still_true(desk)
+
+
+@pytest.mark.parametrize(("answer", "states_then"), [("later", ["cancelled"]), (None, ["unknown"])])
+def test_a_begun_order_that_a_brake_holds_stands_in_no_file_and_comes_back_only_after_a_no(desk, answer, states_then):
+    """The name was another provider's before: it called, and it was to be called again."""
+    [attempt] = queued(desk, 1)
+    with desk.database.transaction() as conn:
+        (key,) = conn.execute("select idempotency_key from provider_payout").fetchone()
+        announce_call(conn, NewCall("call_before", attempt, sepa.NAME, key, bytes(32), "w", 1), now=desk.clock.now)
+        if answer:
+            store_answer(conn, "call_before", kind=answer, answer={}, now=desk.clock.now, due_at=desk.clock.now)
+        mark_applied(conn, ["call_before"], now=desk.clock.now)
+        redirect_one(conn, desk)
+    desk.clock.advance(minutes=16)
+    desk.work("outbox")
+    assert (states(desk), desk.rows("select count(*) from payment_file")) == (states_then, [(0,)])
+    assert "its payee is paid to destination" in desk.rows("select last_error from provider_payout")[0][0]
+    desk.work("reserve", "outbox", "reconcile-pull")
+    assert desk.rows("select count(*) from payment_file") == [(1 if answer else 0,)]
+    assert states(desk) == ["cancelled", "sent"] if answer else ["unknown"]
     still_true(desk)
 
 

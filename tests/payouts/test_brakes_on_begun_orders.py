@@ -15,6 +15,7 @@ from counterfoil.payouts.payouts.matter import NotNow
 from counterfoil.payouts.provider_payouts.attempts_by_hand import cancel_attempt
 from tests.builders import Desk, a_destination, a_program
 from tests.payouts.refunding import SETTLED, go, paid, refund
+from tests.payouts.test_chargebacks import charged_back
 from tests.payouts.test_disputes import ANNA
 from tests.simulators import spawn_simulator
 
@@ -69,6 +70,10 @@ def stopped(desk: Desk, invoice: str) -> None:
         quarantine_destination(conn, where, reason="fraud?", actor="test", now=desk.clock.now)
 
 
+def taken_back(desk: Desk, invoice: str) -> None:
+    charged_back(desk, invoice)
+
+
 Brake = Callable[[Desk, str], None]
 
 
@@ -78,6 +83,7 @@ Brake = Callable[[Desk, str], None]
         (owes, "its payee owes us 9400", "refunded", 0),
         (owes_a_part, "its payee owes us 4700", "completed", 47_00),
         (disputed, "dispute", "held", 0),
+        (taken_back, "until the customer's bank has decided", "refunded", 0),
         (redirected, "its payee is paid to destination", "completed", 94_00),
         (stopped, "is quarantined", "pending", 0),
     ],

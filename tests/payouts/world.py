@@ -44,7 +44,6 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SILENT = timedelta(minutes=10)
 OWED = 100
 PROGRAM, PAYEE, SETTLEMENT = "main", "payee-1", "set_1"
-PROVIDER = SimulatorProvider("http://127.0.0.1:1", "not used", "whsec_" + "k" * 32)  # what it can do counts; it is never asked
 KINDS = {Accepted: "accepted", Later: "later", Refused: "refused", Unclear: "unclear"}
 
 
@@ -71,6 +70,7 @@ class World:
     def __init__(self, conn: Connection[Any]) -> None:
         self.conn, self.now, self.owed = conn, NOW, OWED
         self.cooling = timedelta()
+        self.provider = SimulatorProvider("http://127.0.0.1:1", "not used", "whsec_" + "k" * 32)  # never asked: what it can do counts
         self.orders: dict[str, str] = {}
         self.calls: dict[str, list[str]] = {}
         open_program(conn, PROGRAM, name="Main", assets=[Asset("EUR", 2)], now=NOW)
@@ -93,6 +93,18 @@ class World:
         owed = [Owed(PROGRAM, "inv_2", "set_2", PAYEE, "EUR", amount)]
         create_payouts(self.conn, owed, make_id=make_id, actor="test", cause="test", now=self.now)
         self.owed += amount
+
+    def can(self, **what: Any) -> None:
+        """What the provider is able to do."""
+        self.provider.capabilities = self.provider.capabilities._replace(**what)
+
+    def takes_back(self, amount: int) -> None:
+        """The customer gets so much back that the payee bears: the payee owes it."""
+        name = f"receivable:payee:{PAYEE}"
+        open_accounts(self.conn, PROGRAM, [name], asset="EUR", actor="test", now=self.now)
+        journal = NewJournal(make_id("refund"), "refund", [(name, "clearing:simulator", amount)], "EUR", "test")
+        post_journals(self.conn, PROGRAM, [journal], now=self.now)
+        self.owed -= amount
 
     # What we do.
 
@@ -120,7 +132,8 @@ class World:
         store_answer(self.conn, call, kind=KINDS[type(answer)], answer={}, now=self.now, due_at=self.now)
         one = self.standing(attempt)
         if ours:
-            self.carry_out(decide_answer(one, answer, silent_after=SILENT, tries_left=tries_left))
+            can = self.provider.capabilities
+            self.carry_out(decide_answer(one, answer, silent_after=SILENT, tries_left=tries_left, capabilities=can))
         elif isinstance(answer, Accepted):
             self.carry_out(decide_fact(one, answer.fact, silent_after=SILENT, source="answer"))
 
@@ -135,12 +148,12 @@ class World:
         one = self.standing(attempt)
         said = found if found is not None else self.truth(one.key)
         heard = (self._claim(attempt), Heard(said, self.now))
-        Pulling({"simulator": PROVIDER}, silent_after=SILENT).record(self.conn, [heard], self.now)
+        Pulling({"simulator": self.provider}, silent_after=SILENT).record(self.conn, [heard], self.now)
 
     def sender_stops(self, attempt: str) -> str:
         """A sender claims it, asks what holds it back, and does not call; returns why."""
         runner = Runner(_Same(self.conn), lambda *_: self.now, "worker:test")  # type: ignore[arg-type]
-        sending = Sending(runner, {"simulator": PROVIDER}, make_id, silent_after=SILENT)
+        sending = Sending(runner, {"simulator": self.provider}, make_id, silent_after=SILENT)
         claim = self._claim(attempt)
         requests = sending.prepare(self.conn, [claim], self.now)
         (stopped,) = sending.announce_all(self.conn, [(claim, requests[attempt])], self.now).values()

@@ -25,6 +25,7 @@ from counterfoil.operations.work.runner import Queue
 HORIZON: Final = timedelta(minutes=15)
 ANSWERS: Final = Queue("answers", "call_answer", ("stored",))
 KINDS: Final = ("accepted", "later", "refused", "unclear")
+DEFINITE_NO: Final = ("later", "refused")  # nothing came of that call
 
 
 class NewCall(NamedTuple):
@@ -70,6 +71,7 @@ class Begun(NamedTuple):
     first_at: datetime | None = None
     closed_at: datetime | None = None  # when the last of them is closed; in the future while one is open
     last_at: datetime | None = None  # when the last of them was announced
+    noes: int = 0  # those that the provider answered with a definite no
 
 
 def announce_calls(conn: Connection[Any], calls: Sequence[NewCall], *, now: datetime, horizons: Mapping[str, timedelta]) -> None:
@@ -144,9 +146,10 @@ def calls_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Call]:
 def begun(conn: Connection[Any], subject_ids: Sequence[str], *, now: datetime) -> dict[str, Begun]:
     """What is known of each subject's calls; one that never called is there with `calls` 0."""
     rows = conn.execute(
-        """select subject_id, count(*), count(*) filter (where closed_at > %s), min(announced_at), max(closed_at), max(announced_at)
+        """select subject_id, count(*), count(*) filter (where closed_at > %s), min(announced_at), max(closed_at), max(announced_at),
+                  count(*) filter (where kind = any(%s))
            from call_standing where subject_id = any(%s) group by subject_id""",
-        [now, list(subject_ids)],
+        [now, list(DEFINITE_NO), list(subject_ids)],
     ).fetchall()
     found = {row[0]: Begun(*row[1:]) for row in rows}
     return {one: found.get(one, Begun()) for one in subject_ids}

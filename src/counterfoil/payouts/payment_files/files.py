@@ -61,7 +61,8 @@ class FileIsOut(Problem):
 
 
 class FileNotToBeSent(Problem):
-    """An order of this file may not be paid any more. Cancel the file: its other orders go into the next one."""
+    """An order of this file may not be paid any more. Cancel the file, then retry its payouts that are failed: what each is
+    still owed goes into the next one."""
 
 
 class FileCancelled(Problem):

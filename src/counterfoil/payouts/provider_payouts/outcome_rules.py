@@ -79,7 +79,7 @@ ENDS: Final = frozenset(
 class LockedProviderPayout(NamedTuple):
     """A provider payout and its payout as they are, under lock. Amounts in minor units.
 
-    `calls` to `closed_at`: what is known of its calls (see `operations.work.calls`). `conflict`: one is open on this attempt;
+    `calls` to `noes`: what is known of its calls (see `operations.work.calls`). `conflict`: one is open on this attempt;
     `paid_beside`: another attempt of the same settlement succeeded; `unconfirmed`: what a webhook alone said.
     """
 
@@ -109,6 +109,7 @@ class LockedProviderPayout(NamedTuple):
     first_call_at: datetime | None = None
     last_call_at: datetime | None = None
     closed_at: datetime | None = None
+    noes: int = 0
     conflict: bool = False
     paid_beside: bool = False
 
@@ -118,6 +119,11 @@ class LockedProviderPayout(NamedTuple):
         if self.state == "cancelled" or (self.state == "failed" and self.failed_by != "provider"):
             return "concluded"
         return self.state
+
+    @property
+    def refused_each_time(self) -> bool:
+        """Did each of its calls bring a definite no? Silence until the horizon is none: such a call may have landed and be paid."""
+        return self.noes == self.calls and not self.open_calls
 
     @property
     def proven_not_there(self) -> bool:
@@ -235,16 +241,17 @@ def decide_answer(
     """What the answer to our own request changes, its call being closed by it when it is definite.
 
     A refusal speaks of its own call, not of an earlier one that may have landed: where the provider can be asked, it is asked
-    before money is given back.
+    before money is given back; where it cannot be, each call must have been refused, else two people say what became of it.
     """
+    knows = capabilities.looks_up or standing.refused_each_time
     match answer:
         case Accepted(fact):
             return decide_fact(standing, fact, silent_after=silent_after, source="answer", capabilities=capabilities)
-        case Later(error, after_s) if tries_left and (capabilities.remembers_keys or not standing.open_calls):
+        case Later(error, after_s) if tries_left and (capabilities.remembers_keys or (knows and not standing.open_calls)):
             wait = max(timedelta(seconds=after_s), delay_before(standing.attempt + 1, standing.id))
             return OutcomeDecision(standing, ("requeue",), again=wait, error=error, error_class="later")
         case Later(error) | Refused(error):
-            if capabilities.looks_up or standing.open_calls:
+            if capabilities.looks_up or not knows:
                 return OutcomeDecision(standing, ("lose",), again=timedelta(), error=error, error_class="refused")
             return OutcomeDecision(standing, ("fail",), error=error, error_class="refused", failed_by="inference")
         case Unclear(error):
@@ -377,13 +384,6 @@ def give_up(standing: LockedProviderPayout, why: str, *, looked_at: datetime | N
     return OutcomeDecision(
         standing, ("cancel",), error=why, error_class="changed", not_there_at=looked_at, settled=looked_at is not None, unreserved=True
     )
-
-
-def decide_orphan(standing: LockedProviderPayout) -> OutcomeDecision:
-    """A send whose worker is gone: before the call it is queued again; after it began, only a look-up may say."""
-    if standing.request_sent_at is None:
-        return OutcomeDecision(standing, ("requeue",), again=timedelta(), error="its worker was lost before it called")
-    return OutcomeDecision(standing, ("lose",), again=timedelta(), error="its worker was lost during the call", error_class="unclear")
 
 
 def _doubt(standing: LockedProviderPayout, fact: PayoutFact | None, conflict: Conflict) -> OutcomeDecision:

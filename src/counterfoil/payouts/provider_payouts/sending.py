@@ -56,7 +56,6 @@ from counterfoil.payouts.provider_payouts.outcome_rules import (
     OutcomeDecision,
     decide_answer,
     decide_fact,
-    decide_orphan,
 )
 from counterfoil.payouts.provider_payouts.outcomes import ACTOR, carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
@@ -186,7 +185,11 @@ class Sending(Station[SendRequest, Answer]):
             return None
         can = capabilities_of(self._providers[standing.provider])
         if not can.remembers_keys:
-            return "an earlier call may still arrive, and the provider does not know keys again" if standing.open_calls else None
+            if standing.open_calls:
+                return "an earlier call may still arrive, and the provider does not know keys again"
+            if not can.looks_up and not standing.refused_each_time:
+                return "an earlier call may have arrived, and the provider neither knows keys again nor can be asked"
+            return None
         if now - standing.first_call_at >= can.key_memory:
             return "its first call is too old: the provider may have forgotten its key, and a second order would be made"
         return None
@@ -326,12 +329,19 @@ def repair_due(runner: Runner, providers: Mapping[str, Provider], *, silent_afte
         decisions = []
         for one in lock_by_id(conn, ids, now=now):
             call = answered.get(one.id)
-            decision = decide_orphan(one) if call is None else _decide(one, call, True, providers, silent_after)
+            decision = _decide_orphan(one) if call is None else _decide(one, call, True, providers, silent_after)
             decisions += [decision] if decision is not None else []
         carry_out(conn, decisions, cause="repair", now=now)
         mark_applied(conn, [call.id for call in answered.values()], now=now)
 
     return run_here(runner, REPAIRING, work)
+
+
+def _decide_orphan(standing: LockedProviderPayout) -> OutcomeDecision:
+    """A send whose worker is gone: before the call it is queued again; after it began, only a look-up may say."""
+    if standing.request_sent_at is None:
+        return OutcomeDecision(standing, ("requeue",), again=timedelta(), error="its worker was lost before it called")
+    return OutcomeDecision(standing, ("lose",), again=timedelta(), error="its worker was lost during the call", error_class="unclear")
 
 
 def apply_due(runner: Runner, providers: Mapping[str, Provider], *, silent_after: timedelta) -> Tally:

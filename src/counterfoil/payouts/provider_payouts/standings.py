@@ -65,6 +65,7 @@ def _lock(
             first_call_at=calls[one.id].first_at,
             last_call_at=calls[one.id].last_at,
             closed_at=calls[one.id].closed_at,
+            noes=calls[one.id].noes,
             conflict=one.id in disputed,
             paid_beside=any(_instead(other, one) for other in paid),
         )

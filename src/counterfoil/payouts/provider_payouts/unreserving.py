@@ -12,13 +12,11 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.providers.capabilities import Capabilities
-from counterfoil.operations.work.calls import calls_of
 from counterfoil.payouts.provider_payouts.brakes import Brake
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, OutcomeDecision, give_up
 from counterfoil.payouts.provider_payouts.outcomes import ACTOR, carry_out
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
 
-DEFINITE_NO: Final = ("later", "refused")
 ASKED_FIRST: Final = "it was called before, and the provider is asked what became of that"
 
 
@@ -42,7 +40,7 @@ def hold_back(conn: Connection[Any], one: LockedProviderPayout, brake: Brake, *,
     """
     if not one.calls:
         return brake.changed and bool(unreserve(conn, [one.id], why=brake.why, actor=ACTOR, now=now))
-    if not capabilities.looks_up and all(call.kind in DEFINITE_NO for call in calls_of(conn, [one.id])):
+    if not capabilities.looks_up and one.refused_each_time:
         carry_out(conn, [give_up(one, brake.why)], cause="brake", now=now, reason=brake.why)
     else:
         doubt = OutcomeDecision(one, ("lose",), again=timedelta(), error=f"{brake.why}; {ASKED_FIRST}", error_class="braked")
