@@ -271,6 +271,22 @@ def test_a_connection_that_the_server_ended_while_nobody_used_it_is_replaced(dat
             assert conn.info.backend_pid != before
 
 
+def test_when_all_its_connections_were_ended_whoever_asks_first_waits_for_none_of_them(database_url: str) -> None:
+    """As after a restart of the database. The pool by itself would sleep for a second after the second that is gone, then for two."""
+    one = Database(database_url, role=None, connections_max=6).open()
+    with closing(one) as database, psycopg.connect(database_url, autocommit=True) as other:
+        with ExitStack() as open_at_once:
+            pids = [open_at_once.enter_context(database.transaction()).info.backend_pid for _ in range(6)]
+        wait_for(lambda: len(database._pool._pool) == 6, "all of them to lie ready")
+        other.execute("select pg_terminate_backend(pid, 5000) from unnest(%s::int[]) as gone (pid)", [pids])
+        slept: list[float] = []
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("psycopg_pool.pool.sleep", slept.append)
+            with database.transaction() as conn:
+                assert conn.info.backend_pid not in pids
+        assert slept == []
+
+
 @pytest.mark.parametrize("broken", [1, 2])
 def test_a_connection_that_is_gone_with_its_first_word_is_replaced_however_many_are(
     database_url: str, monkeypatch: pytest.MonkeyPatch, broken: int

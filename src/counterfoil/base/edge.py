@@ -105,7 +105,6 @@ class Database:
             open=False,
             timeout=5,
             reconnect_timeout=RECONNECT_S,
-            check=check_alive,
             configure=lambda conn: carry(conn, keys),
             kwargs={"autocommit": True, "prepare_threshold": PREPARE_AFTER if prepares else None},
         )
@@ -172,10 +171,12 @@ class Database:
         for last in (*([False] * self._pool.max_size), True):
             with ExitStack() as trying:
                 conn = trying.enter_context(self._pool.connection())
-                # Said with BEGIN: after the first query it is too late, and a statement of its own would be a round trip.
-                conn.isolation_level = isolation
-                said = trying.enter_context(speaking_ahead(conn)) if ahead else None
                 try:
+                    # Not by the pool, which sleeps one second after the second that is gone, then two: ten of a restart took it ten.
+                    check_alive(conn)
+                    # Said with BEGIN: after the first query it is too late, and a statement of its own would be a round trip.
+                    conn.isolation_level = isolation
+                    said = trying.enter_context(speaking_ahead(conn)) if ahead else None
                     trying.enter_context(conn.transaction(force_rollback=not commit))
                     if said is not None:
                         trying.enter_context(heard_out(said))
