@@ -14,10 +14,34 @@ from typing import Any
 from psycopg import Connection, Cursor, Pipeline, errors
 
 
+class _Trip(Pipeline):
+    """A pipeline whose last word is a Sync.
+
+    psycopg sends a Flush behind it. PostgreSQL takes that for a command that has begun: it stops to count how long we are silent, and who
+    is frozen then keeps its locks for ever.
+    """
+
+    def _exit_gen(self) -> Any:
+        try:
+            self._enqueue_sync()
+            yield from self._communicate_gen()
+        finally:
+            yield from self._fetch_gen(flush=False)
+
+
 class SpeakingConnection(Connection[Any]):
     """`said`: of a transaction that speaks ahead, what was said and is not answered yet."""
 
     said: Pipeline | None = None
+
+    @contextmanager
+    def pipeline(self) -> Iterator[Pipeline]:
+        """What is asked in it goes together; all of it is answered when it ends."""
+        with self.lock:
+            if self._pipeline is None:
+                self._pipeline = _Trip(self)
+        with super().pipeline() as trip:
+            yield trip
 
 
 @contextmanager
