@@ -279,8 +279,8 @@ def test_each_program_has_a_stream_of_its_own_and_only_so_many_are_kept(database
 def test_two_writers_share_a_line_and_nothing_is_read_again(stream: BulkStream, database: Database, monkeypatch: pytest.MonkeyPatch):
     memories: list[Memory] = []
 
-    def remembered() -> Memory:
-        memories.append(Memory())
+    def remembered(*most: int) -> Memory:
+        memories.append(Memory(*most))
         return memories[-1]
 
     monkeypatch.setattr("counterfoil.ledger.bulk_stream.Memory", remembered)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -42,6 +43,7 @@ from counterfoil.ledger.journals.post_all import ProgramJournal, post_each
 from counterfoil.ledger.periods import close_period
 from counterfoil.ledger.reads.balances import balances, trial_totals
 from tests.ledger.builders import a_program, small_segments
+from tests.points import at_points
 from tests.soak import examples
 
 ACCOUNTS = {  # name: may it fall below nothing?
@@ -251,6 +253,29 @@ class Ledgers(RuleBasedStateMachine):
         assert found == expected
         if not commit:
             self.simple.balance = before
+
+    @rule(moves=st.lists(transfers, min_size=1, max_size=40), dies=st.sampled_from(["ledger.locked", "ledger.before_commit"]))
+    def crash_in_a_bulk(self, moves: list[Transfer], dies: str) -> None:
+        """The database ends the writer's connection in the middle of a batch: nothing of it stands, and its memory misleads nobody."""
+        bulk = Bulk(f"key-{next(_numbers)}", "test", "EUR", "machine")
+        movements = [Movement(uuid4().bytes, *transfer) for transfer in moves]
+        ended: list[str] = []
+
+        def write() -> None:
+            with self.database.transaction() as conn:
+
+                def end(point: str) -> None:
+                    if point == dies:
+                        with psycopg.connect(self.database.url, autocommit=True) as other:
+                            other.execute("select pg_terminate_backend(%s, 5000)", [conn.info.backend_pid])
+                        ended.append(point)
+
+                with at_points(end):
+                    post_many(conn, self.program, bulk, movements, now=self.now, memory=self.memory)
+
+        with pytest.raises((psycopg.Error, Problem)):
+            write()
+        assert ended == [dies], "the writer was not ended where it should be"
 
     @rule(target=holds, hold=transfers)
     def take(self, hold: Transfer) -> Any:

@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.edge import Database
+from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import Busy, Problem
 from counterfoil.ledger.journals.batch_types import Movement, MovementOutcome
 from counterfoil.ledger.journals.bulk import Bulk, post_many
@@ -277,6 +278,7 @@ class Gatherer:
             with ExitStack() as until_ended, self._database.transaction(ahead=ahead) as conn:
                 results = self._write_in(conn, lane, requests, inside, until_ended)
                 written = True
+            reached("ledger.after_commit")
             with self._lock:
                 self.commits += 1
         except Exception as error:  # noqa: BLE001  # whatever it is, every member must hear of it, and the thread must live

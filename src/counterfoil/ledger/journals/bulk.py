@@ -16,6 +16,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from counterfoil.base.failpoints import reached
 from counterfoil.base.postgres.ahead import hear, speaks_ahead
 from counterfoil.base.problems import InvalidInput, KeyReused, Problem, check
 from counterfoil.ledger.clock import SEQ_BITS, from_us, recorded_at, to_us
@@ -142,6 +143,7 @@ def post_bulks(
     if entered is not None:
         entered()
         seen = seen._replace(stands=True)
+    reached("ledger.locked")
     book = ground.book(bulks[0].shared.asset)
     results: dict[str, BulkPosted | Problem] = {}
     for one in bulks:
@@ -183,6 +185,7 @@ class _Writing:
             outcomes = [self.at_once(batch, headers[0], place)]
         else:
             insert_headers(self.conn, ground.program_id, headers, recorded_at=recorded_at(seq))
+            reached("ledger.header_written")
             if len(self.bulks) > 1 or (self.bulks[0].plain and self.count >= COPY_ROWS_MIN):
                 outcomes = self.stream(batch, headers, place)
             else:
@@ -191,6 +194,7 @@ class _Writing:
             if not one.plain or came.count(MovementOutcome.POSTED) < len(came):
                 _remember_unposted(self.conn, header.id, one.movements, came)
         hear(self.conn)
+        reached("ledger.before_commit")
         memory.keep(version=ground.version + self.statements, newest=seq + self.count, journal=headers[-1].id)
         return {header.key: BulkPosted(came, header.id, recorded_at(seq)) for header, came in zip(headers, outcomes, strict=True)}
 
