@@ -33,6 +33,7 @@ from counterfoil.base.edge import Database
 
 AHEAD: Final = 4  # batches that are sent before the first answer is waited for
 POSTED: Final = "posted"
+REMEMBERED: Final = 200_000  # accounts whose totals a stream remembers unless it is told otherwise
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -40,6 +41,7 @@ class Side:
     """A private server with a ledger in it, and what is asked of it."""
 
     def __init__(self, server: Any, accounts: int) -> None:
+        """Where there are more accounts than a stream remembers by itself, it is told to remember them all, as an operator would."""
         self.url = harness.fresh_database(server, "side")
         self.names = ledger_load.prepare(self.url, accounts)
         self.postmaster = _postmaster(self.url)
@@ -49,7 +51,8 @@ class Side:
         if importlib.util.find_spec("counterfoil.ledger.bulk_stream"):
             from counterfoil.ledger.bulk_stream import BulkStream
 
-            self.stream = BulkStream(Database(self.url, connections_max=1).open(), PROGRAM, clock=edge.now).start()
+            more = {"accounts_max": accounts} if accounts > REMEMBERED else {}
+            self.stream = BulkStream(Database(self.url, connections_max=1).open(), PROGRAM, clock=edge.now, **more).start()
 
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What came of a block of work. A side that is too old for it answers nothing."""

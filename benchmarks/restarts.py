@@ -124,6 +124,8 @@ def main() -> int:
     last = int(killed) + after_s - WINDOW_S
     first = next((at for at in range(int(started), last) if traffic.seconds[at]), last)
     back = next((at + WINDOW_S for at in range(first, last) if traffic.rate(at, WINDOW_S) >= SHARE * usual), None)  # the end of it
+    by_second = [traffic.seconds[at] for at in range(last)]
+    print("movements acknowledged in each second: " + " ".join(str(one) for one in by_second))
     figures: dict[str, Any] = {
         "usual_per_s": round(usual, 1),
         "database_away_s": round(started - killed, 1),

@@ -83,6 +83,13 @@ class Settings(ChainSettings, BackupSettings, StoreSettings):
     connections_max: int = Field(
         10, ge=2, le=200, description="Connections of one process; PostgreSQL allows 100 to all of them by default."
     )
+    accounts_remembered_max: int = Field(
+        200_000,
+        ge=10_000,
+        le=10_000_000,
+        description="Accounts of one program and asset whose totals a server's writer of bulks remembers, half a kilobyte each. Where "
+        "more are in use, it reads them again and again.",
+    )
     host: str = Field("127.0.0.1", min_length=1, max_length=255, description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65_535, description="Port to listen on; 0 takes a free one and prints it.")
     body_bytes_max: int = Field(1_000_000, ge=10_000, le=100_000_000, description="Largest body of a request that is no file, in bytes.")

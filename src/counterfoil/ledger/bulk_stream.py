@@ -17,11 +17,12 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.edge import Database
+from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import Busy, Problem
 from counterfoil.ledger.group_commit import OutcomeUnknown
 from counterfoil.ledger.journals.batch_types import Movement
 from counterfoil.ledger.journals.bulk import Bulk, BulkPosted, PreparedBulk, post_bulks, prepare
-from counterfoil.ledger.journals.memory import Memory
+from counterfoil.ledger.journals.memory import ACCOUNTS_MAX, Memory
 
 TOGETHER_MAX: Final = 32_768  # movements in one commit, of several bulks
 WAITING_MAX: Final = 131_072  # movements that wait; who sends more waits too
@@ -63,13 +64,16 @@ class BulkStream:
         clock: Callable[[], datetime],
         together_max: int = TOGETHER_MAX,
         waiting_max: int = WAITING_MAX,
+        accounts_max: int = ACCOUNTS_MAX,
     ) -> None:
-        """`clock` says now. `together_max` and `waiting_max` count movements; one bulk may have more."""
+        """`clock` says now. `together_max` and `waiting_max` count movements; one bulk may have more. Totals of `accounts_max` accounts are
+        remembered for each asset."""
         self._database = database
         self._program_id = program_id
         self._clock = clock
         self._together_max = together_max
         self._waiting_max = waiting_max
+        self._accounts_max = accounts_max
         self._waiting: deque[_WaitingBulk] = deque()
         self._count = 0  # movements that wait
         self._changed = threading.Condition()
@@ -154,10 +158,11 @@ class BulkStream:
         try:
             with self._database.transaction(program_id=self._program_id if group[0].kept else None) as conn:
                 bulks = [one.prepared for one in group]
-                memory = self._memories.setdefault(bulks[0].shared.asset, Memory())
+                memory = self._memories.setdefault(bulks[0].shared.asset, Memory(self._accounts_max))
                 results = post_bulks(conn, self._program_id, bulks, now=self._clock(), memory=memory)
                 results = [one.written(conn, result) for one, result in zip(group, results, strict=True)]
                 written = True
+            reached("ledger.after_commit")
             self.commits += 1
         except Exception as error:  # noqa: BLE001  # whatever it is, every sender must hear of it, and the thread must live
             if written:
@@ -174,11 +179,14 @@ class BulkStreams:
     It keeps those of `streams_max` programs; the one that was used longest ago is closed for another.
     """
 
-    def __init__(self, database: Database, *, clock: Callable[[], datetime], streams_max: int = STREAMS_MAX) -> None:
-        """`clock` says now."""
+    def __init__(
+        self, database: Database, *, clock: Callable[[], datetime], streams_max: int = STREAMS_MAX, accounts_max: int = ACCOUNTS_MAX
+    ) -> None:
+        """`clock` says now. `accounts_max`: see `BulkStream`."""
         self._database = database
         self._clock = clock
         self._streams_max = streams_max
+        self._accounts_max = accounts_max
         self._streams: OrderedDict[str, BulkStream] = OrderedDict()
         self._lock = threading.Lock()
         self._closing = False
@@ -216,7 +224,7 @@ class BulkStreams:
             if stream is None:
                 if self._closing:
                     raise StreamClosed(what="the ledger's writer", detail="it is closing")
-                stream = BulkStream(self._database, program_id, clock=self._clock).start()
+                stream = BulkStream(self._database, program_id, clock=self._clock, accounts_max=self._accounts_max).start()
             self._streams[program_id] = stream
             if len(self._streams) > self._streams_max:
                 _, oldest = self._streams.popitem(last=False)

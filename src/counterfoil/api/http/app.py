@@ -49,6 +49,7 @@ from counterfoil.api.nouns.treasury import agents, carbon, carbon_bills, peers, 
 from counterfoil.base.edge import Database
 from counterfoil.ledger.bulk_stream import BulkStreams
 from counterfoil.ledger.group_commit import Gatherer
+from counterfoil.ledger.journals.memory import ACCOUNTS_MAX
 from counterfoil.operations.access.access import DEFAULT_RULES, SessionRules
 from counterfoil.operations.access.turns import NO_LIMITS, TurnLimits
 from counterfoil.operations.together import Together
@@ -132,24 +133,20 @@ def make_app(
     https: bool = False,
     turn_limits: TurnLimits = NO_LIMITS,
     session_rules: SessionRules = DEFAULT_RULES,
+    accounts_remembered_max: int = ACCOUNTS_MAX,
     nouns: Sequence[Noun] = NOUNS,
 ) -> FastAPI:
     """The API over `wiring`, whose database must be `base.edge.Database`.
 
     `owner` names the leases of jobs that are run by request. `trusted` proxies name the address of whoever asks; `https`: clients reach us
-    by nothing else. The writers of movements and bulks run while the application does, and write what waits before they end.
+    by nothing else. A program's writer of bulks remembers the totals of `accounts_remembered_max` accounts.
+
+    The writers of movements and bulks run while the application does, and write what waits before they end.
     """
     database = _database_of(wiring)
-    # Connections of their own: however many slow reads and bulks there are, a writer never waits for one of theirs.
-    # Of bulks so many that one program whose lock somebody keeps does not hold up the others.
-    writing, writing_bulks = (
-        Database(database.url, role=database.role, connections_max=most, prepares=database.prepares, keys=database.keys) for most in (2, 4)
-    )
-    gatherer = Gatherer(writing, clock=wiring.clock, make_key=lambda: wiring.make_id("mov"))
-    bulks = BulkStreams(writing_bulks, clock=wiring.clock)
-
+    databases, gatherer, bulks = _writers(database, wiring, accounts_remembered_max)
     app = Api(
-        lifespan=partial(_writing, (writing, writing_bulks), (gatherer, bulks)),
+        lifespan=partial(_writing, databases, (gatherer, bulks)),
         title="counterfoil",
         version=__version__,
         openapi_url="/api/openapi.json",
@@ -179,6 +176,19 @@ def make_app(
     app.add_middleware(wire)
     app.ask_directly(wire)
     return app
+
+
+def _writers(database: Database, wiring: Wiring, accounts_remembered_max: int) -> tuple[Sequence[Database], Gatherer, BulkStreams]:
+    """Who writes movements and bulks, on connections of their own: however many slow reads there are, a writer waits for none of them.
+
+    Of bulks so many that one program whose lock somebody keeps does not hold up the others.
+    """
+    writing, writing_bulks = (
+        Database(database.url, role=database.role, connections_max=most, prepares=database.prepares, keys=database.keys) for most in (2, 4)
+    )
+    gatherer = Gatherer(writing, clock=wiring.clock, make_key=lambda: wiring.make_id("mov"))
+    bulks = BulkStreams(writing_bulks, clock=wiring.clock, accounts_max=accounts_remembered_max)
+    return (writing, writing_bulks), gatherer, bulks
 
 
 @asynccontextmanager

@@ -66,6 +66,7 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         https=settings.dashboard_https,
         turn_limits=turn_limits,
         session_rules=session_rules,
+        accounts_remembered_max=settings.accounts_remembered_max,
     )
     add_dashboard(
         app,

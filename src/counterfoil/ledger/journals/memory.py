@@ -14,7 +14,7 @@ from counterfoil.base.problems import Busy
 from counterfoil.ledger.journals.batch_types import AccountTotals
 from counterfoil.ledger.write_context import Ground, accounts_of, refresh
 
-ACCOUNTS_MAX: Final = 200_000  # then it is forgotten and begun anew, so that a writer's memory stays flat
+ACCOUNTS_MAX: Final = 200_000  # beyond, what is remembered is forgotten and begun anew, so that a writer's memory stays flat
 
 TURN_SECONDS_MAX: Final = 5.0  # the other has ended in the database by then: what is waited for is that its thread goes on
 
@@ -27,8 +27,10 @@ class Memory:
     the balances of every batch against its own totals; it would only refuse.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, accounts_max: int = ACCOUNTS_MAX) -> None:
+        """Of so many accounts at most, about half a kilobyte each."""
         self._turn = Lock()
+        self._accounts_max = accounts_max
         self._accounts: dict[str, AccountTotals] = {}
         self._book = 0
         self._incarnation = ""  # numbers of accounts may mean others in another database
@@ -62,7 +64,7 @@ class Memory:
         `stands`: whether `journal`, the last that this writer wrote, was committed.
         """
         book = ground.book(asset)
-        if (self._book, self._incarnation) != (book, ground.incarnation) or len(self._accounts) > ACCOUNTS_MAX:
+        if (self._book, self._incarnation) != (book, ground.incarnation) or len(self._accounts) > self._accounts_max:
             self.forget()
         if self.journal is None or not stands or self._version != ground.version:
             self.readings += 1
