@@ -122,13 +122,17 @@ def test_it_is_previewed_then_given_a_reason_confirmed_and_told(inbox):
         assert is_paused(inbox), "a preview is a dry run"
         assert actions(inbox) == []
         assert noah.post(PATH, data={**said, "confirm": "yes"}).status_code == 422, "no approval without a reason"
-        done = noah.post(PATH, data={**said, "confirm": "yes", "reason": "the provider answers again"})
+        sure = {**said, "confirm": "yes", "reason": "the provider answers again"}
+        assert noah.post(PATH, data=sure).status_code == 422, "no approval without a look"
+        sure["key"] = re.search(r'name="key" value="([^"]+)"', looked.text)[1]
+        done, twice = noah.post(PATH, data=sure), noah.post(PATH, data=sure)
+        assert twice.headers["location"] == done.headers["location"]
         assert (done.status_code, done.headers["location"]) == (303, f"{PATH}?done={inbox.resume.id}")
         receipt = noah.get(done.headers["location"]).text
         assert "Resume a queue: done" in receipt
         assert not is_paused(inbox)
         assert actions(inbox) == [("approval.approve", inbox.resume.id, "the provider answers again", "person:noah")]
-        again = noah.post(PATH, data={**said, "confirm": "yes", "reason": "again"})
+        again = noah.post(PATH, data={**said, "confirm": "yes", "key": make_id("key"), "reason": "again"})
         assert (again.status_code, "approved, rejected or withdrawn before" in again.text) == (409, True)
         [decided] = noah.get(f"{PATH}.json").json()["decided"]
         assert (decided["id"], decided["state"], decided["checker"]) == (inbox.resume.id, "done", "person:noah")
@@ -140,7 +144,7 @@ def test_what_another_does_afterwards_is_said_so_and_a_no_is_a_no(inbox):
         assert "person:gita then says the same again" in noah.post(PATH, data=filled(page, inbox.limit, "approve")).text
         said = filled(page, inbox.limit, "reject", reason="too much")
         assert "nothing of it is done" in noah.post(PATH, data=said).text
-        assert noah.post(PATH, data={**said, "confirm": "yes"}).status_code == 303
+        assert noah.post(PATH, data={**said, "confirm": "yes", "key": make_id("key")}).status_code == 303
     assert actions(inbox) == [("approval.reject", inbox.limit.id, "too much", "person:noah")]
 
 
@@ -149,12 +153,12 @@ def test_nobody_approves_their_own_nor_anything_else_than_was_looked_at_nor_with
     with entered(inbox.url, inbox.maker) as gita:
         page = gita.get(PATH).text
         assert "You proposed this: another person decides" in page
-        refused = gita.post(PATH, data=filled(page, inbox.resume, "approve", **sure))
+        refused = gita.post(PATH, data=filled(page, inbox.resume, "approve", key=make_id("key"), **sure))
         assert (refused.status_code, "it takes a second person" in refused.text) == (403, True)
         assert "it is withdrawn" in gita.post(PATH, data=filled(page, inbox.resume, "reject")).text.lower()
     with entered(inbox.url, inbox.checker) as noah:
         page = noah.get(PATH).text
-        other = filled(page, inbox.resume, "approve", **sure) | {"sha256": "0" * 64}
+        other = filled(page, inbox.resume, "approve", key=make_id("key"), **sure) | {"sha256": "0" * 64}
         assert noah.post(PATH, data=other).status_code == 409
         assert noah.post(PATH, data=filled(page, inbox.resume, "approve", **sure) | {"csrf": "guess"}).status_code == 403
         assert noah.post(PATH, data=filled(page, inbox.resume, "burn", **sure)).status_code == 422
@@ -162,10 +166,10 @@ def test_nobody_approves_their_own_nor_anything_else_than_was_looked_at_nor_with
         page = vera.get(PATH).text
         assert "People of the role approver decide this." in page
         assert "Preview: approve" not in page
-        assert vera.post(PATH, data={**filled(page, inbox.resume, "approve"), **sure}).status_code == 403
+        assert vera.post(PATH, data=filled(page, inbox.resume, "approve", key=make_id("key"), **sure)).status_code == 403
     with entered(inbox.url, days.a_key(inbox.desk.database, role="operator")) as machine:
         page = machine.get(PATH).text
-        assert machine.post(PATH, data={**filled(page, inbox.resume, "approve"), **sure}).status_code == 403
+        assert machine.post(PATH, data=filled(page, inbox.resume, "approve", key=make_id("key"), **sure)).status_code == 403
     assert is_paused(inbox)
     assert actions(inbox) == []
 

@@ -45,6 +45,7 @@ def office(server, tmp_path_factory):
             for name, role in (("vera", "viewer"), ("olga", "controller")):
                 with entered(url, days.a_key(desk.database, role=role, name=name)) as client:
                     said = {"csrf": csrf_of(client), "expected_state": "pending", "reason": "the payee asked", "confirm": "yes"}
+                    said["key"] = make_id("key")
                     client.post(f"/admin/payouts/{payout}/cancel", data=said)
             httpx2.post(f"{url}/login", data={"name": "mallory", "key": "guessed"})
             auditor = days.a_key(desk.database, role="auditor", name="audrey")

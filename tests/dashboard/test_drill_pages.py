@@ -53,9 +53,16 @@ def test_it_is_asked_for_there_once_and_by_who_may(drilled):
         page = client.get(PATH).text
         csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]
         assert 'value="database"' not in page, "one of a kind at a time"
-        done = client.post(PATH, data={"csrf": csrf, "name": "restore"})
+        looked = client.post(PATH, data={"csrf": csrf, "name": "restore"})
+        assert (looked.status_code, "Nothing is asked for yet" in looked.text) == (200, True)
+        assert drilled.desk.rows("select count(*) from drill where name = 'restore'") == [(0,)], "a preview is a dry run"
+        sure = {"csrf": csrf, "name": "restore", "confirm": "yes", "key": re.search(r'name="key" value="([^"]+)"', looked.text)[1]}
+        assert client.post(PATH, data=sure).status_code == 422, "no drill without a reason"
+        sure["reason"] = "the yearly one"
+        done, twice = client.post(PATH, data=sure), client.post(PATH, data=sure)
         assert (done.status_code, done.headers["location"][:17]) == (303, f"{PATH}/drl")
-        assert client.get(done.headers["location"]).status_code == 200
+        assert twice.headers["location"] == done.headers["location"]
+        assert "It was asked for just now: Restore a backup." in client.get(done.headers["location"]).text
         again = client.post(PATH, data={"csrf": csrf, "name": "restore"})
         assert (again.status_code, "asked for already" in again.text) == (409, True)
         assert client.post(PATH, data={"csrf": csrf, "name": "fire"}).status_code == 422
@@ -63,8 +70,9 @@ def test_it_is_asked_for_there_once_and_by_who_may(drilled):
     with logged_in(drilled.desk, drilled.url, "viewer") as client:
         csrf = re.search(r'name="csrf" value="([^"]+)"', client.get(PATH).text)[1]
         assert client.post(PATH, data={"csrf": csrf, "name": "recovery"}).status_code == 403
-    rows = drilled.desk.rows("select verb, subject_id from action where verb = 'drill.ask'")
-    assert rows == [("drill.ask", done.headers["location"].rsplit("/", 1)[1])], "it is in the action log, once"
+    rows = drilled.desk.rows("select reason, subject_id from action where verb = 'drill.ask'")
+    asked = done.headers["location"].partition("?")[0].rsplit("/", 1)[1]
+    assert rows == [("the yearly one", asked)], "it is in the action log, once"
 
 
 def test_it_is_whole_on_every_screen_and_every_word_can_be_read(drilled, look):  # noqa: F811

@@ -52,13 +52,40 @@ def test_a_verb_is_previewed_then_confirmed_and_its_receipt_is_read(desk, url):
         assert "Preview: cancel" in page
         csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]
         said = {"csrf": csrf, "expected_state": "pending", "reason": "the payee asked"}
-        assert "Nothing is changed yet" in browser.post(f"/admin/payouts/{payout_id}/cancel", data=said).text
+        looked = browser.post(f"/admin/payouts/{payout_id}/cancel", data=said).text
+        assert "Nothing is changed yet" in looked
         assert state_of(desk, payout_id) == "pending"
-        done = browser.post(f"/admin/payouts/{payout_id}/cancel", data={**said, "confirm": "yes"})
+        unseen = browser.post(f"/admin/payouts/{payout_id}/cancel", data={**said, "confirm": "yes"})
+        assert (unseen.status_code, "without a look at what would happen" in unseen.text) == (422, True)
+        confirmed = {**said, "confirm": "yes", "key": key_of(looked)}
+        done = browser.post(f"/admin/payouts/{payout_id}/cancel", data=confirmed)
         assert (done.status_code, state_of(desk, payout_id)) == (303, "cancelled")
         receipt = browser.get(done.headers["location"]).text
         assert "Done: cancel." in receipt
         assert "the payee asked" in receipt
+        again = browser.post(f"/admin/payouts/{payout_id}/cancel", data=confirmed)
+        assert (again.status_code, again.headers["location"]) == (303, done.headers["location"]), "what was done is told again"
+        other = browser.post(f"/admin/payouts/{payout_id}/cancel", data={**confirmed, "reason": "something else"})
+        assert other.status_code == 422, "the key is of another form"
+    assert desk.rows("select count(*) from action where subject_id = %s", payout_id) == [(1,)]
+
+
+def key_of(page: str) -> str:
+    """The key that the look at a form made."""
+    return re.search(r'name="key" value="(key_[^"]+)"', page)[1]
+
+
+def test_no_address_says_of_what_was_not_done_that_it_was(desk, url):
+    ids = dict(desk.rows("select state, id from payout"))
+    done, open_one = f"/admin/payouts/{ids['cancelled']}", f"/admin/payouts/{ids['pending']}"
+    [(key,)] = desk.rows("select key from idempotency where scope like '%%:form' and answer -> 'value' ->> 'on' = %s", done)
+    with logged_in(desk, url, "operator") as other:
+        for address in (f"{open_one}?receipt={key}", f"{done}?receipt={key}", f"{done}?receipt={make_id('key')}"):
+            page = other.get(address).text
+            assert "Done:" not in page, "the receipt is of another thing, or another person's"
+            assert "nothing is known of it" in page
+        for forged in ("done=cancel", "done=cancel&made=po_1", "begun=yes"):
+            assert other.get(f"{open_one}?{forged}").status_code == 422
 
 
 def test_who_may_not_say_a_verb_is_refused_by_the_page_as_by_the_api(desk, url):
@@ -95,5 +122,5 @@ def test_the_page_of_a_batch_shows_its_lines_and_who_approved_it_and_offers_its_
         assert payout_id in re.sub(r"<wbr>|&#8203;|\u200b", "", page)
         assert "Approved by" in page
         csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]
-        said = {"csrf": csrf, "expected_state": "pending_approval", "confirm": "yes"}
+        said = {"csrf": csrf, "expected_state": "pending_approval", "confirm": "yes", "key": make_id("key")}
         assert browser.post(f"/admin/batches/{batch.batch_id}/approve", data=said).status_code == 403

@@ -109,17 +109,18 @@ def test_no_form_of_what_is_of_the_whole_installation_is_open_to_a_login_of_one_
         for noun in whole():
             for verb in noun.verbs:
                 address = f"/admin/{noun.plural}/{make_id(noun.prefix)}/{verb.word}"
-                told = client.post(address, data={"csrf": csrf, "reason": "we look", "confirm": "yes"})
+                told = client.post(address, data={"csrf": csrf, "reason": "we look", "confirm": "yes", "key": make_id("key")})
                 assert told.status_code == 403, (address, told.text[-300:])
                 tried.add(noun.plural)
         assert tried >= {"circuits", "copies"}
         assert client.post("/admin/drills", data={"csrf": csrf, "name": "restore"}).status_code == 403
         assert desk.rows("select count(*) from drill") == [(0,)]
         operator = logged_in(url, desk, name="olaf", role="operator", program_id="north")
-        told = operator.post("/admin/drills", data={"csrf": csrf_of(operator), "name": "restore", "confirm": "yes"})
+        sure = {"csrf": csrf_of(operator), "reason": "x", "confirm": "yes"}
+        told = operator.post("/admin/drills", data={**sure, "key": make_id("key"), "name": "restore"})
         assert (told.status_code, "whole installation" in told.text) == (403, True)
         assert desk.rows("select count(*) from drill") == [(0,)]
-        told = operator.post(f"/admin/circuits/{make_id('cir')}/probe", data={"csrf": csrf_of(operator), "reason": "x", "confirm": "yes"})
+        told = operator.post(f"/admin/circuits/{make_id('cir')}/probe", data={**sure, "key": make_id("key")})
         assert (told.status_code, "whole installation" in told.text) == (403, True)
 
 

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from psycopg.types.json import Jsonb
 
+from counterfoil.base.edge import make_id
 from counterfoil.operations.work.pauses import QueuePart, pause, paused_now
 from counterfoil.reconciliation.runs.schedule import take_slot
 from counterfoil.wiring import JOBS, QUEUES
@@ -90,13 +91,16 @@ def test_a_queue_is_paused_after_a_preview_with_a_reason_and_its_receipt_is_read
         looked = client.post(PATH, data=said)
         assert "Nothing is changed yet" in looked.text
         assert "To resume it takes one person." in looked.text
+        said["key"] = re.search(r'name="key" value="([^"]+)"', looked.text)[1]
         assert paused(shop) == {"send"}, "a preview is a dry run"
         assert client.post(PATH, data={**said, "confirm": "yes"}).status_code == 422, "no pause without a reason"
         done = client.post(PATH, data={**said, "confirm": "yes", "reason": "we look at it"})
         assert done.status_code == 303
         assert "settle paused" in client.get(done.headers["location"]).text
         assert paused(shop) == {"send", "settle"}
-        back = client.post(PATH, data={**said, "act": "resume", "confirm": "yes", "reason": "seen"})
+        twice = client.post(PATH, data={**said, "confirm": "yes", "reason": "we look at it"})
+        assert twice.headers["location"] == done.headers["location"]
+        back = client.post(PATH, data={**said, "act": "resume", "key": make_id("key"), "confirm": "yes", "reason": "seen"})
         assert "settle resumed" in client.get(back.headers["location"]).text
         assert paused(shop) == {"send"}
     assert actions(shop) == [("queue.pause", "settle", "we look at it"), ("queue.resume", "settle", "seen")]
@@ -106,12 +110,12 @@ def test_a_queue_that_sends_money_is_resumed_by_two(shop):
     with logged_in(shop.desk, shop.url, "operator") as client:
         said = form_of(client.get(PATH).text, act="resume", queue="send")
         assert "another person approves it" in client.post(PATH, data=said).text
-        done = client.post(PATH, data={**said, "confirm": "yes", "reason": "it answers again"})
+        done = client.post(PATH, data={**said, "key": make_id("key"), "confirm": "yes", "reason": "it answers again"})
         receipt = client.get(done.headers["location"]).text
         assert "It takes a second person: proposed." in receipt
         assert paused(shop) == {"send"}
         assert "Resume a queue" in client.get("/admin/approvals").text
-        again = client.post(PATH, data={**said, "confirm": "yes", "reason": "again"})
+        again = client.post(PATH, data={**said, "key": make_id("key"), "confirm": "yes", "reason": "again"})
         assert (again.status_code, "proposed already" in again.text) == (409, True)
 
 

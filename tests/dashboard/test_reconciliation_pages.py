@@ -146,19 +146,19 @@ def test_an_adjustment_takes_two_people_and_the_page_says_so(world, look):
     path = f"{BREAKS}/{case.id}"
     page = look(world.url, world.keys["controller"], path=path)
     act(page, "investigate", "I look at it")
-    page.wait_for_url("**done=investigate**")
+    page.wait_for_url("**receipt=key_**")
     form = page.locator("#act-adjust")
     form.get_by_label("debit").first.fill("provider_fee") if case.difference < 0 else form.get_by_label("credit").first.fill("suspense")
     before = world.desk.rows("select count(*) from approval_proposal")
     act(page, "adjust", "the provider kept more")
-    page.wait_for_url("**done=adjust**")
+    page.wait_for_url("**receipt=key_**")
     assert "Another person approves it within 24 hours" in page.locator("#receipt").inner_text()
     assert world.desk.rows("select count(*) from approval_proposal") == [(before[0][0] + 1,)], "a look at it proposes nothing"
     assert "You made it" in page.locator("#act-approve").inner_text() or "approver" in page.locator("#act-approve").inner_text()
     assert page.locator("#act-approve button").count() == 0
     second = look(world.url, world.keys["approver"], path=path)
     act(second, "approve", "checked with the statement")
-    second.wait_for_url("**done=approve**")
+    second.wait_for_url("**receipt=key_**")
     assert "adjusted" in second.locator("#verdict").inner_text()
     (told,) = world.desk.rows("select actor, source_id from journal where source_type = 'break' and source_id = %s", case.id)
     assert told[0].startswith("person:approver")
@@ -173,7 +173,7 @@ def test_somebody_who_was_faster_is_told_and_what_was_typed_stays(world, look):
     path = f"{BREAKS}/{case.id}"
     slow, fast = look(world.url, world.key, path=path), look(world.url, world.keys["controller"], path=path)
     act(fast, "investigate", "mine")
-    fast.wait_for_url("**done=investigate**")
+    fast.wait_for_url("**receipt=key_**")
     act(slow, "wait", "I would rather wait for them")
     assert "Somebody else moved it first" in slow.get_by_role("alert").inner_text()
     assert "409" in slow.complaints.pop()  # Chromium tells of the status
@@ -181,7 +181,7 @@ def test_somebody_who_was_faster_is_told_and_what_was_typed_stays(world, look):
     other = next(one.id for one in cases(world, state="live") if one.id != case.id)
     fast.locator("#act-mark_duplicate input[name=duplicate_of]").fill(other)
     act(fast, "mark_duplicate", EVIL)
-    fast.wait_for_url("**done=mark_duplicate**")
+    fast.wait_for_url("**receipt=key_**")
     assert EVIL in fast.locator("#history").inner_text()
     assert fast.locator("main img").count() == 0
 
@@ -194,8 +194,12 @@ def test_many_are_given_away_at_once(world, look):
     page.locator(".bulk select[name=verb]").select_option("assign")
     page.locator(".bulk input[name=owner]").fill("olga")
     page.locator(".bulk input[name=reason]").fill("she knows them")
-    page.get_by_role("button", name="Do it").click()
-    page.wait_for_url("**done=assign**")
+    page.get_by_role("button", name="Preview: with the ticked ones").click()
+    assert "that you ticked: assign." in page.locator("#act").inner_text()
+    assert "olga" not in {one.owner for one in cases(world, state="live")}, "a preview is a dry run"
+    page.get_by_role("button", name="Confirm: assign").click()
+    page.wait_for_url("**receipt=key_**")
+    assert page.locator("#receipt").inner_text().startswith("Done: assign, ")
     assert {one.owner for one in cases(world, state="live")} == {"olga"}
 
 

@@ -76,6 +76,7 @@ def approved(client: httpx2.Client, page: str) -> None:
     one = shown[shown.index(f'id="{proposal}"') :]
     csrf, sha256 = (re.search(rf'name="{name}" value="([^"]+)"', one)[1] for name in ("csrf", "sha256"))
     data = {"csrf": csrf, "proposal": proposal, "verb": "approve", "sha256": sha256, "reason": "seen", "confirm": "yes"}
+    data["key"] = make_id("key")
     assert client.post("/admin/approvals", data=data).status_code == 303
 
 

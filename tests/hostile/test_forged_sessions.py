@@ -22,7 +22,7 @@ from tests.hostile.house import COOKIE, PAGE, PASSWORD, House, a_house
 from tests.people import log_in_as, past_the_guard
 
 OTHER: Final = "another long password"
-QUEUE: Final = {"act": "pause", "queue": "webhooks", "reason": "because", "confirm": "yes"}
+QUEUE: Final = {"act": "pause", "queue": "webhooks", "reason": "because", "confirm": "yes", "key": "key_01KA0000000000000000000001"}
 ENDED, NOBODY, NOT_OURS = (401, "SessionEnded"), (401, "NotLoggedIn"), (403, "FormNotOurs")
 
 

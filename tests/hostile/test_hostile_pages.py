@@ -25,11 +25,11 @@ FAKE: Final = "01KA0000000000000000000000"
 FORMS: Final = {
     "/login": ("name", "key", "code", "next"),
     "/password": ("name", "once", "new", "again"),
-    "/admin/breaks": ("verb", "reason", "owner", "row", "duplicate_of"),
-    "/admin/approvals": ("proposal", "verb", "sha256", "reason"),
+    "/admin/breaks": ("verb", "reason", "owner", "row", "duplicate_of", "confirm", "key"),
+    "/admin/approvals": ("proposal", "verb", "sha256", "reason", "confirm", "key"),
     "/admin/queues": ("act", "queue", "provider", "program_id", "job", "reason", "key"),
     "/admin/reconciliation/runs": ("program_id", "run_source", "first_on", "last_on", "confirm", "key"),
-    "/admin/drills": ("name",),
+    "/admin/drills": ("name", "reason", "confirm", "key"),
     "/account/password": ("password", "code", "new", "again"),
 }
 
@@ -52,7 +52,7 @@ def in_address(text: str) -> str:
 def test_no_page_fails_by_what_stands_in_its_address(client: httpx2.Client) -> None:
     names, wrong, asked = itertools.cycle(TEXTS), [], 0
     for page in (*PAGES, *(one for _, one in list_pages_of(NOUNS))):
-        places = [*re.findall(r"{(\w+)}", page.path), "day", "program", "nobody", *page.wants]
+        places = [*re.findall(r"{(\w+)}", page.path), "day", "program", "receipt", "nobody", *page.wants]
         for place in itertools.islice(itertools.cycle(places), max(OF_A_PAGE, len(places))):
             name = next(names)
             path = page.path.replace(f"{{{place}}}", in_address(TEXTS[name]) or "%20")
@@ -73,7 +73,7 @@ def test_no_form_fails_by_what_is_typed_into_it(client: httpx2.Client) -> None:
             forms[f"/admin/{noun.plural}"] = ("confirm", "key", *(one.name for one in noun.begin.takes))
         for verb in noun.verbs:
             path = f"/admin/{noun.plural}/{noun.prefix}_{FAKE}/{verb.word}"
-            forms[path] = ("reason", "asset", "expected_state", "confirm", *(one.name for one in verb.takes))
+            forms[path] = ("reason", "asset", "expected_state", "confirm", "key", *(one.name for one in verb.takes))
     for path, acts in ACTS.items():
         for act in acts:
             fields = ("reason", "confirm", "key", *(one.name for one in act.takes))

@@ -145,13 +145,15 @@ def test_it_has_a_page_with_a_preview_and_a_receipt(office: Office, voucher: str
         preview = browser.post(f"/admin/vouchers/{voucher}/activate", data=filled, headers=site).text
         assert "Nothing is changed yet" in preview
         assert office.ask("GET", f"/api/vouchers/{voucher}").json()["state"] == "draft"
-        done = browser.post(f"/admin/vouchers/{voucher}/activate", data={**filled, "confirm": "yes"}, headers=site)
+        filled |= {"confirm": "yes", "key": re.findall(r'name="key" value="([^"]+)"', preview)[0]}
+        done = browser.post(f"/admin/vouchers/{voucher}/activate", data=filled, headers=site)
         assert done.status_code == 303
         (action,) = office.ask("GET", f"/api/vouchers/{voucher}").json()["actions"]
         assert action["requestId"] == done.headers["x-request-id"], "what was done is found in the server's log by its request"
         receipt = browser.get(done.headers["location"]).text
         assert "Done: activate." in receipt
-        refused = browser.post(f"/admin/vouchers/{voucher}/spend", data={**filled, "reason": "x", "confirm": "yes"}, headers=site)
+        stale = {**filled, "reason": "x", "key": filled["key"][:-1] + "0"}
+        refused = browser.post(f"/admin/vouchers/{voucher}/spend", data=stale, headers=site)
         assert (refused.status_code, "Somebody else moved it first" in refused.text) == (409, True)
 
 

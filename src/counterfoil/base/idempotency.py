@@ -140,6 +140,12 @@ def _insert(
     )
 
 
+def remembered(conn: Connection[Any], scope: str, key: str) -> tuple[Any, datetime] | None:
+    """What a key's request led to, and when it was asked for; None where nothing was done under it, or not yet, or it was refused."""
+    row = conn.execute("select answer, at from idempotency where scope = %s and key = %s", [scope, key]).fetchone()
+    return (row[0]["value"], row[1]) if row is not None and "value" in row[0] else None
+
+
 def request_hash(request: Mapping[str, Any]) -> bytes:
     """SHA-256 of a request's canonical JSON: the order of its fields and its spaces do not count."""
     return hashlib.sha256(canonical_json(request).encode()).digest()

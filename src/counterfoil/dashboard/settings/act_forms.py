@@ -64,7 +64,7 @@ def _acted(call: FormCall, act: Act) -> FormDone:
     answer = call.done_once(act.action, {"subject": subject_id, **asked}, lambda conn: _work(conn, call, act, subject_id, asked, secrets))
     told: dict[str, str] = answer.get()
     if not call.confirmed:
-        return FormDone({"preview": told["receipt"], "key": call.served.wiring.make_id("key")})
+        return FormDone({"preview": told["receipt"]})
     if (services := getattr(call.request.app.state, "services", None)) is not None:  # pages may be served without the API
         services.keys.forget()
     if answer.replayed:

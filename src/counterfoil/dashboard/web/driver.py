@@ -1,5 +1,5 @@
 """How a form goes its way: not from another site, from somebody who is logged in, from a page of their session, with clean fields, by
-whoever may; looked at first where there is something to look at, with a reason where one is needed. Each form declares what is its own."""
+whoever may; looked at first, with a reason where one is needed, and then done once. Each form declares what is its own."""
 
 from __future__ import annotations
 
@@ -18,19 +18,25 @@ from counterfoil.api.http.kept_key import WantedOnce, once_outside
 from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
 from counterfoil.base.idempotency import Answer, once
-from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, Problem, ReasonRequired
+from counterfoil.base.ids import valid_id
+from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, Problem, ReasonRequired, check
 from counterfoil.dashboard.web.navigation import DashboardPage
 from counterfoil.dashboard.web.serving import Served, finish, guarded, refuse_unclean_form, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
+from counterfoil.dashboard.work.receipts import scope_of_forms
 from counterfoil.operations.access.access import Caller, require
 
 OURS: Final = ("csrf", "confirm", "key")  # what every form carries beside its fields
 PREVIEWED: Final = "a look at what would happen"  # the reason of a dry run, which is rolled back
 
 
+class NotLookedAt(Problem, kind="invalid"):
+    """This was confirmed without a look at what would happen; look at it first, and confirm it there."""
+
+
 class FormCall(NamedTuple):
     """A form as somebody sent it. `filled`: its fields without spaces around them; `rows`: the values of `row`, which may stand in it many
-    times; `now`: the moment of everything that it does."""
+    times; `now`: the moment of everything that it does; `used`: the keys under which something was done."""
 
     served: Served
     request: Request
@@ -38,6 +44,7 @@ class FormCall(NamedTuple):
     filled: Mapping[str, str]
     rows: Sequence[str]
     now: datetime
+    used: list[str]
 
     @property
     def caller(self) -> Caller:
@@ -74,22 +81,41 @@ class FormCall(NamedTuple):
             payload=dict(payload),
         )
 
-    def done_once(self, verb: str, asked: Mapping[str, Any], work: Callable[[Connection[Any]], Any]) -> Answer:
-        """Do `work`, which returns JSON, once per key of the preview; what is not confirmed is done and rolled back."""
-        with self.served.database.transaction(commit=self.confirmed, program_id=self.caller.program_id) as conn:
-            if not self.confirmed:
+    def done_once(self, verb: str, asked: Mapping[str, Any], work: Callable[[Connection[Any]], Mapping[str, Any]]) -> Answer:
+        """Do `work` once per key of the preview; what is not confirmed is done and rolled back.
+
+        What it returns is JSON, and the receipt where it names one: the sentence `receipt`, for the page at the path `on`.
+        Raises NotLookedAt, InvalidInput for what is no key of ours, and what `once` raises.
+        """
+        if not self.confirmed:
+            with self.served.database.transaction(commit=False, program_id=self.caller.program_id) as conn:
                 return Answer(work(conn), None, replayed=False)
-            return once(conn, self._scope(verb), self.filled.get("key", ""), asked, lambda: work(conn), now=self.now)
+        key = self._key()
+        with self.served.database.transaction(program_id=self.caller.program_id) as conn:
+            return once(conn, scope_of_forms(self.caller), key, _request(verb, asked), lambda: work(conn), now=self.now)
 
     def done_outside(
-        self, verb: str, asked: Mapping[str, Any], work: Callable[[], Any], record: Callable[[Connection[Any]], None]
+        self, verb: str, asked: Mapping[str, Any], work: Callable[[], Mapping[str, Any]], record: Callable[[Connection[Any]], None]
     ) -> Answer:
-        """As `done_once`, of what has transactions of its own and cannot be rolled back. Raises what `once_outside` raises."""
-        wanted = WantedOnce(self._scope(verb), self.filled.get("key", ""), asked, self.served.wiring.make_id("work"))
+        """As `done_once`, of what is confirmed, has transactions of its own and cannot be rolled back. Raises what `once_outside` raises,
+        too."""
+        wanted = WantedOnce(scope_of_forms(self.caller), self._key(), _request(verb, asked), self.served.wiring.make_id("work"))
         return once_outside(self.served.database, self.served.wiring.clock, wanted, work, record)
 
-    def _scope(self, verb: str) -> str:
-        return f"{self.caller.scope}:{verb}:form"
+    def receipt_at(self, path: str, place: str = "") -> FormDone:
+        """To the page at `path`, which reads what was written down under this form's key."""
+        return FormDone(goto=f"{path}?receipt={self._key()}{place}")
+
+    def _key(self) -> str:
+        given = self.filled.get("key", "")
+        if not given:
+            raise NotLookedAt(field="key")
+        self.used.append(valid_id(given, "key", "key"))
+        return given
+
+
+def _request(verb: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {"verb": verb, "asked": dict(asked)}
 
 
 class FormDone(NamedTuple):
@@ -141,7 +167,7 @@ def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[s
     refuse_other_sites(request)
     session = served.door.who(request)
     refuse_wrong_csrf(session, filled.get("csrf", ""))
-    call = FormCall(served, request, session, filled, rows, served.wiring.clock())
+    call = FormCall(served, request, session, filled, rows, served.wiring.clock(), [])
     again = call.of(*form.shows) if form.shows else {name: value for name, value in filled.items() if name not in (*OURS, *form.hides)}
     typed = {**again, **(form.also or {})}
     try:
@@ -150,7 +176,7 @@ def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[s
             require(session.caller, *form.needs(call))
         if form.reasoned and call.confirmed and not call.reason:
             raise ReasonRequired(verb=filled.get("verb") or typed.get("act"), field="reason", limit="at least one word")
-        done = form.do(call)
+        done = _done(form, call)
     except (NotAuthenticated, Busy):
         raise
     except Problem as problem:
@@ -159,3 +185,12 @@ def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[s
         return finish(RedirectResponse(done.goto, 303))
     before = dict(form.also or {}) if done.over else typed
     return shown(served, form.page, request, session, typed={**before, **done.told})
+
+
+def _done(form: PageForm, call: FormCall) -> FormDone:
+    """What the form does. What it confirms is done once: under the key that the look at it made, with which it is sent, however often."""
+    done = form.do(call)
+    if not call.confirmed:
+        return done._replace(told={"key": call.served.wiring.make_id("key"), **done.told})
+    check(bool(call.used), "what a form confirms is done under its key", path=form.path)
+    return done

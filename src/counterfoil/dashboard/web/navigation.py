@@ -40,7 +40,7 @@ class DashboardPage(NamedTuple):
     needs: str = READ  # the permission of whoever sees it
 
 
-BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "done", "after")  # what the list of breaks is narrowed to
+BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "after")  # what the list of breaks is narrowed to
 AUDIT_PAGE: Final = DashboardPage("/admin/audit", "Who did what, and who was refused?", audit_answer, "audit.html", "Audit", WANTS, AUDIT)
 PAGES: Final = (
     DashboardPage("/admin/reconciliation", "Is today's money where it should be?", today_answer, "today.html", "Today"),
@@ -66,11 +66,6 @@ PAGES: Final = (
         "Why does this not agree, and what may be done?",
         break_answer,
         "break.html",
-        "",
-        (
-            "done",
-            "made",
-        ),
     ),
     DashboardPage(
         "/admin/customers", "What do customers owe, and what are they owed?", customers_answer, "customers.html", "Customers", ("after",)

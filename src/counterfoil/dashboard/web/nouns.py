@@ -18,12 +18,13 @@ from counterfoil.base.ids import valid_id
 from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Money
 from counterfoil.base.problems import ReasonRequired
-from counterfoil.dashboard.web.driver import FormCall, FormDone, PageForm, add_form
+from counterfoil.dashboard.web.driver import OURS, FormCall, FormDone, PageForm, add_form
 from counterfoil.dashboard.web.fields import field_given
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.web.serving import Served
 from counterfoil.ledger.reads.books import known_assets
+from counterfoil.operations.approvals import Proposal
 from counterfoil.operations.noun_pages import Elsewhere, SafeNextAction
 from counterfoil.operations.verbs import (
     AMOUNTS,
@@ -37,8 +38,7 @@ from counterfoil.operations.verbs import (
     say,
 )
 
-HIDDEN: Final = ("csrf", "expected_state", "confirm")
-RECEIPT: Final = ("done", "made", "begun")
+HIDDEN: Final = ("expected_state", *OURS)
 
 
 class NounFact(NamedTuple):
@@ -113,7 +113,7 @@ def noun_page(noun: Noun) -> DashboardPage:
             now,
         )
 
-    return DashboardPage(f"/admin/{noun.plural}/{{id}}", noun.name.replace("_", " ").capitalize(), answer, "noun.html", "", RECEIPT)
+    return DashboardPage(f"/admin/{noun.plural}/{{id}}", noun.name.replace("_", " ").capitalize(), answer, "noun.html")
 
 
 def refuse_whole(conn: Connection[Any], noun: Noun, program_id: str | None) -> None:
@@ -148,38 +148,49 @@ def _form(noun: Noun, verb: Verb, page: DashboardPage) -> PageForm:
 
 def _said(call: FormCall, noun: Noun, verb: Verb) -> FormDone:
     subject_id = valid_id(call.request.path_params["id"], noun.prefix, "id")
-    said = _say(call, noun, verb, subject_id)
-    if call.confirmed:
-        told = f"&made={said.made}" if said.made else ""
-        return FormDone(goto=f"/admin/{noun.plural}/{subject_id}?done={verb.name}{told}#acts")
-    would = verb.said(subject_id, said.state, "a new one", said.told)
-    return FormDone({"preview": "It waits for a second person." if verb.paired else would})
-
-
-def _say(call: FormCall, noun: Noun, verb: Verb, subject_id: str) -> VerbResult:
     if verb.reason and not call.reason:
         raise ReasonRequired(verb=verb.name, field="reason", limit="at least one word")
+    action, path = f"{noun.name}.{verb.name}", f"/admin/{noun.plural}/{subject_id}"
+    payload = {name: call.filled[name] for name in sorted(set(call.filled) - set(HIDDEN))}
+
+    def work(conn: Connection[Any]) -> dict[str, Any]:
+        said = _say(conn, call, noun, verb, subject_id)
+        call.record(conn, action, subject_id, payload, reason=call.reason or None)
+        return {"on": path, **_told(verb, subject_id, said, done=call.confirmed)}
+
+    told = call.done_once(action, {"subject": subject_id, **payload}, work).get()
+    return call.receipt_at(path, "#acts") if call.confirmed else FormDone({"preview": told["receipt"]})
+
+
+def _say(conn: Connection[Any], call: FormCall, noun: Noun, verb: Verb, subject_id: str) -> VerbResult | Proposal:
     filled, wiring = call.filled, call.served.wiring
-    with call.served.database.transaction(commit=call.confirmed, program_id=call.caller.program_id) as conn:
-        refuse_whole(conn, noun, call.caller.program_id)
-        asset = filled.get("asset") or getattr(noun.show(conn, subject_id), "asset", None)
-        taken = {one.name: field_given(one, filled, known_assets(conn).get(asset or "")) for one in verb.takes}
-        saying = VerbCall(
-            conn,
-            subject_id,
-            call.caller,
-            call.now,
-            wiring.make_id,
-            call.reason,
-            taken,
-            None,
-            wiring.providers,
-            filled.get("expected_state") or None,
-        )
-        said = say(noun, verb, saying)
-        payload = {name: filled[name] for name in sorted(set(filled) - set(HIDDEN))}
-        call.record(conn, f"{noun.name}.{verb.name}", subject_id, payload, reason=call.reason or None)
-    return said if isinstance(said, VerbResult) else VerbResult("waits for a second person", said.id)
+    refuse_whole(conn, noun, call.caller.program_id)
+    asset = filled.get("asset") or getattr(noun.show(conn, subject_id), "asset", None)
+    taken = {one.name: field_given(one, filled, known_assets(conn).get(asset or "")) for one in verb.takes}
+    saying = VerbCall(
+        conn,
+        subject_id,
+        call.caller,
+        call.now,
+        wiring.make_id,
+        call.reason,
+        taken,
+        None,
+        wiring.providers,
+        filled.get("expected_state") or None,
+    )
+    return say(noun, verb, saying)
+
+
+def _told(verb: Verb, subject_id: str, said: VerbResult | Proposal, *, done: bool) -> dict[str, str]:
+    """What its receipt says, or what the look at it says."""
+    if not isinstance(said, VerbResult):
+        if not done:
+            return {"receipt": "It waits for a second person."}
+        return {"receipt": f"Proposed: {verb.label.lower()}. Another person approves it within 24 hours.", "proposal": said.id}
+    if not done:
+        return {"receipt": verb.said(subject_id, said.state, "a new one", said.told)}
+    return {"receipt": f"Done: {verb.label.lower()}. {verb.said(subject_id, said.state, said.made, said.told)}"}
 
 
 def _facts(row: Any) -> tuple[NounFact, ...]:

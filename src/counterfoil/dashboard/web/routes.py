@@ -24,7 +24,6 @@ from counterfoil.dashboard.pages.levels import KeptLevels
 from counterfoil.dashboard.settings.act_forms import add_setting_forms
 from counterfoil.dashboard.web.account import add_account
 from counterfoil.dashboard.web.api_pages import add_api_pages
-from counterfoil.dashboard.web.drill_form import add_drill_form
 from counterfoil.dashboard.web.forms import add_acts
 from counterfoil.dashboard.web.json_view import as_json
 from counterfoil.dashboard.web.navigation import AUDIT_PAGE, PAGES, DashboardPage
@@ -35,6 +34,7 @@ from counterfoil.dashboard.web.serving import Served, add_problem_pages, answere
 from counterfoil.dashboard.web.sessions import FormNotOurs, SessionEnded, Sessions, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.dashboard.work.approval_forms import add_approval_forms
 from counterfoil.dashboard.work.begin_forms import add_begin_form
+from counterfoil.dashboard.work.drill_form import add_drill_form
 from counterfoil.dashboard.work.queue_forms import add_queue_forms
 from counterfoil.dashboard.work.reconcile_form import add_reconcile_form
 from counterfoil.operations.access.access import DEFAULT_RULES, SessionRules

@@ -28,6 +28,7 @@ from counterfoil.dashboard.web.rendering import PageProblem, Renderer, WayOn
 from counterfoil.dashboard.web.sections import SectionContext, parse_day
 from counterfoil.dashboard.web.sessions import Session, SessionEnded, Sessions
 from counterfoil.dashboard.work.brakes import brakes_told
+from counterfoil.dashboard.work.receipts import receipt_of
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import require
 from counterfoil.operations.access.oidc.provider import OpenIdClient
@@ -87,10 +88,10 @@ def answered(
     """
     require(session.caller, page.needs, ALL_PAGES)
     given = dict(request.query_params) if request.method == "GET" else {}
-    day, program = given.pop("day", None), given.pop("program", None)
+    day, program, key = given.pop("day", None), given.pop("program", None), given.pop("receipt", "")
     if unknown := sorted(set(given) - set(page.wants)):
         raise InvalidInput(unknown[0][:40], f"one of {', '.join(('day', 'program', *page.wants))}")
-    for name, value in (*given.items(), ("program", program or "")):
+    for name, value in (*given.items(), ("program", program or ""), ("receipt", key)):
         most = PASTED_MAX if name == "q" else CURSOR_MAX if name == "after" else PARAMETER_MAX
         if len(value) > most or not value.isprintable():
             raise InvalidInput(name, f"at most {most} printable characters", got=value[:40])
@@ -111,6 +112,7 @@ def answered(
             only,
             session.caller,
             brakes_told(conn, only=only),
+            receipt_of(conn, session.caller, key, request.url.path.removesuffix(".json")) if key else None,
         )
         return ask, page.answer(ask), known_assets(conn)
 

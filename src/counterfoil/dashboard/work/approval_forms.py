@@ -3,6 +3,7 @@ the same entry in the action log."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,26 +36,28 @@ def _decided(call: FormCall) -> FormDone:
     proposal_id, verb = call.of("proposal", "verb").values()
     if verb not in VERBS:
         raise InvalidInput("verb", f"one of {', '.join(VERBS)}", got=verb[:40])
-    told = _say(call, valid_id(proposal_id, "prop", "proposal"), verb)
-    return FormDone(goto=f"{PAGE.path}?done={proposal_id}") if call.confirmed else FormDone({"preview": "\n".join(told)})
+    valid_id(proposal_id, "prop", "proposal")
+    asked = {"reason": call.reason} | ({"payload_sha256": call.filled.get("sha256", "")} if verb == "approve" else {})
+
+    def work(conn: Connection[Any]) -> dict[str, str]:
+        return {"preview": "\n".join(_say(conn, call, proposal_id, verb, asked))}
+
+    told: dict[str, str] = call.done_once(f"approval.{verb}", {"proposal": proposal_id, **asked}, work).get()
+    return FormDone(goto=f"{PAGE.path}?done={proposal_id}") if call.confirmed else FormDone(told)
 
 
-def _say(call: FormCall, proposal_id: str, verb: str) -> list[str]:
+def _say(conn: Connection[Any], call: FormCall, proposal_id: str, verb: str, asked: Mapping[str, str]) -> list[str]:
     """Decide it; without a confirmation everything is rolled back. Returns what happens, a sentence a line."""
     how: dict[str, Any] = {"reason": call.reason if call.confirmed else PREVIEWED, "by": call.caller, "now": call.now}
-    asked = {"reason": call.reason}
-    with call.served.database.transaction(commit=call.confirmed, program_id=call.caller.program_id) as conn:
-        if verb == "approve":
-            digest = call.filled.get("sha256", "")
-            one = approve_and_do(conn, proposal_id, PAIRED, payload_sha256=digest, **how)
-            asked["payload_sha256"] = digest
-        else:
-            one = reject_and_tell(conn, proposal_id, PAIRED, **how)
-        call.record(conn, f"approval.{verb}", proposal_id, asked, reason=how["reason"])
-        if call.confirmed:
-            return []
-        told = _sentences(conn, one)
-        conn.execute("set constraints all immediate")  # what would be refused at the end is refused in the preview, too
+    if verb == "approve":
+        one = approve_and_do(conn, proposal_id, PAIRED, payload_sha256=asked["payload_sha256"], **how)
+    else:
+        one = reject_and_tell(conn, proposal_id, PAIRED, **how)
+    call.record(conn, f"approval.{verb}", proposal_id, asked, reason=how["reason"])
+    if call.confirmed:
+        return []
+    told = _sentences(conn, one)
+    conn.execute("set constraints all immediate")  # what would be refused at the end is refused in the preview, too
     return told
 
 

@@ -37,9 +37,8 @@ def _begun(call: FormCall, noun: Noun, begin: Begin) -> FormDone:
         taken = {one.name: field_given(one, asked, asset) for one in begin.takes}
         done = begin.do(VerbCall(conn, "", call.caller, call.now, make_id, taken=taken))
         call.record(conn, begin.action, done.made or "", asked)
-        return {"id": done.made or "", "told": done.told}
+        path = f"/admin/{noun.plural}/{done.made}"
+        return {"on": path, "receipt": f"It was made just now: {done.told}" if call.confirmed else done.told}
 
     made: dict[str, str] = call.done_once(begin.action, asked, work).get()
-    if call.confirmed:
-        return FormDone(goto=f"/admin/{noun.plural}/{made['id']}?begun=yes")
-    return FormDone({"preview": made["told"], "key": make_id("key")})
+    return call.receipt_at(made["on"]) if call.confirmed else FormDone({"preview": made["receipt"]})

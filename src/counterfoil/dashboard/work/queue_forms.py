@@ -47,19 +47,21 @@ def _switched(call: FormCall, act: str, part: QueuePart) -> FormDone:
         raise ReasonRequired(verb=act, field="reason", limit="at least one word")
     queue = known_part(QUEUE_BY_NAME, part)
     reason = call.reason if call.confirmed else PREVIEWED
-    with call.served.database.transaction(commit=call.confirmed) as conn:
+    payload = {"reason": reason, **call.of("provider", "program_id")}
+
+    def work(conn: Connection[Any]) -> dict[str, str]:
         if act == "pause":
             done: Pause | Proposal = pause(conn, part, reason=reason, actor=call.caller.actor, now=call.now)
         else:
             proposal_id = call.served.wiring.make_id("prop")
             done = resume_or_propose(conn, queue, part, proposal_id, reason=reason, by=call.caller, now=call.now)
-        payload = {"reason": reason, **call.of("provider", "program_id")}
         call.record(conn, f"queue.{act}", part.queue, payload, reason=reason)
-        told = [] if call.confirmed else _would(conn, call, act, part, isinstance(done, Pause))
-    if not call.confirmed:
-        return FormDone({"preview": "\n".join(told)})
-    receipt = done.number if isinstance(done, Pause) else done.id
-    return FormDone(goto=f"{PAGE.path}?done={receipt}")
+        if not call.confirmed:
+            return {"preview": "\n".join(_would(conn, call, act, part, isinstance(done, Pause)))}
+        return {"done": str(done.number) if isinstance(done, Pause) else done.id}
+
+    told: dict[str, str] = call.done_once(f"queue.{act}", {"queue": part.queue, **payload}, work).get()
+    return FormDone(goto=f"{PAGE.path}?done={told['done']}") if call.confirmed else FormDone(told)
 
 
 def _would(conn: Connection[Any], call: FormCall, act: str, part: QueuePart, at_once: bool) -> list[str]:
@@ -90,14 +92,14 @@ def _run(call: FormCall) -> FormDone:
     if not call.confirmed:
         money = " It may send money." if found.queue and found.queue.money else ""
         told = f"{found.says}\nIt is done once now, as a worker would do it, and cannot be undone.{money}"
-        return FormDone({"preview": told, "key": wiring.make_id("key")})
+        return FormDone({"preview": told})
     asked = {"job": found.name}
 
-    def run() -> str:
+    def run() -> dict[str, str]:
         tally = ticks(wiring, wiring.make_id("work"))[found.name]()
         stale = f", {tally.stale:,} late writes refused" if tally.stale else ""
-        return f"{found.name} ran once: {tally.handled:,} handled, {tally.failed:,} failed{stale}."
+        return {"receipt": f"{found.name} ran once: {tally.handled:,} handled, {tally.failed:,} failed{stale}."}
 
     answer = call.done_outside("job.run", asked, run, lambda conn: call.record(conn, "job.run", found.name, asked))
     before = " This form was sent before: nothing was run a second time." if answer.replayed else ""
-    return FormDone({"receipt": f"{answer.get()}{before}"})
+    return FormDone({"receipt": f"{answer.get()['receipt']}{before}"})

@@ -38,7 +38,7 @@ def add_reconcile_form(router: APIRouter, served: Served) -> None:
 def _asked(call: FormCall) -> FormDone:
     wanted = _wanted(call)
     if not call.confirmed:
-        return FormDone({"preview": _preview(wanted), "key": call.served.wiring.make_id("key")})
+        return FormDone({"preview": _preview(wanted)})
     made, told = _ran(call, wanted)
     if len(made) == 1 and not told:
         return FormDone(goto=f"{PAGE.path}/{made[0]}")
