@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from counterfoil.base.edge import Database, entropy, make_id, now
 from counterfoil.base.money import Asset
 from counterfoil.dashboard.web.routes import add_dashboard
+from counterfoil.integrity.runs import begin_run, end_run
 from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access.access import SECRET_BYTES, create_key, new_secret
 from counterfoil.operations.work.worker import Loop, Worker
@@ -115,6 +116,14 @@ def reconciled(desk: Desk, *, on: datetime | None = None) -> None:
     reconcile_provider(
         desk.database, now, desk.provider, run_id=make_id("rec"), program_id=PROGRAM, source="simulator", first=day, last=day, actor="test"
     )
+
+
+def everything_asked(desk: Desk) -> None:
+    """The sentinel asked everything just now, and found nothing."""
+    at, run_id = max(desk.clock.now, now()), make_id("srun")
+    with desk.database.transaction() as conn:
+        begin_run(conn, run_id, "full", since=None, actor="test", slot_at=None, now=at)
+        end_run(conn, run_id, watermark=at, touched={}, error=None, now=at)
 
 
 BEATS_WITHIN_S = 10

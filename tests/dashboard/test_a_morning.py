@@ -22,6 +22,7 @@ def morning(server, tmp_path):
         desk.pay(one, 81240)
         days.through(desk)
         days.reconciled(desk)
+        days.everything_asked(desk)
         with days.working(desk), days.served(desk) as url:
             yield SimpleNamespace(desk=desk, url=url, key=days.a_key(desk.database, role="operator"))
 

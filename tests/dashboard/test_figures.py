@@ -63,6 +63,8 @@ def test_an_empty_day_is_empty_and_what_nobody_checked_is_not_checked(desk):
 def test_a_full_day_ties_from_invoice_to_payout_and_is_a_yes_once_it_was_reconciled(desk):
     days.a_full_day(desk, prices=["100.00", "250.50", "3.33"] * 4)
     days.reconciled(desk)
+    assert json_view(desk)["readings"]["alerts"]["grade"] == "unknown", "nobody asked everything yet"
+    days.everything_asked(desk)
     answers: list[dict] = []
 
     def is_a_yes() -> bool:
@@ -103,6 +105,7 @@ def test_a_break_is_a_no_with_its_kind_and_money(desk):
 def test_what_moved_after_the_run_is_counted_and_no_yes(desk):
     days.a_full_day(desk, prices=["100.00"] * 3)
     days.reconciled(desk)
+    days.everything_asked(desk)
     with days.working(desk):
         assert within(30, lambda: json_view(desk)["verdict"]["word"] == "Yes"), [
             one["said"] for one in json_view(desk)["verdict"]["because"]
@@ -161,6 +164,7 @@ def test_accepting_a_break_does_not_explain_a_statement_that_contradicts_itself(
 def test_no_worker_while_work_waits_is_a_no(desk):
     days.a_full_day(desk, prices=["100.00"] * 3)
     days.reconciled(desk)
+    days.everything_asked(desk)
     days.a_silent_worker(desk)
     assert json_view(desk)["verdict"]["word"] == "Yes, but"
     desk.webhook("e", "t", b"{}", at=desk.clock.now - timedelta(seconds=1))
@@ -376,7 +380,10 @@ def test_an_invariant_that_cannot_be_asked_is_not_one_that_holds(desk):
     assert (asked.answers[1].offenders, len(asked.answers[1].shown)) == (30, 20)
     days.an_empty_day(desk)
     reading = json_view(desk, invariants=list_)["readings"]["integrity_checks"]
-    assert (reading["grade"], reading["said"]) == ("wrong", "1 of 3 do not hold")
+    assert (reading["grade"], reading["said"]) == ("wrong", "1 of 3 do not hold, 1 could not be asked")
+    warned = [list_[0], list_[1]._replace(severity="warning"), list_[2]]
+    reading = json_view(desk, invariants=warned)["readings"]["integrity_checks"]
+    assert (reading["grade"], reading["said"]) == ("unknown", "1 of 3 do not hold, 1 could not be asked"), "a warning hides nothing"
     reading = json_view(desk, invariants=[list_[0], list_[2]])["readings"]["integrity_checks"]
     assert (reading["grade"], reading["said"]) == ("unknown", "1 of 2 could not be asked")
 

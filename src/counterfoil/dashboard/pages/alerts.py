@@ -52,7 +52,7 @@ def alerts_answer(ask: SectionContext) -> SectionAnswer:
 def _quiet(ask: SectionContext, found: AlertsAnswer) -> SectionAnswer:
     full = found.full
     if full is None or full.finished_at is None:
-        return SectionAnswer("No full run of the sentinel yet", "plain", found, "not_checked")
+        return SectionAnswer("No full run of the sentinel yet", "unknown", found, "not_checked")
     if full.state == "cut_short":
         return SectionAnswer("The last full run was cut short", "unknown", found, as_of=full.finished_at)
     if ask.clock() - full.started_at > FULL_WITHIN:

@@ -118,10 +118,12 @@ def everything_true(ask: SectionContext) -> SectionAnswer:
 
 
 def _judge(asked: InvariantAnswers) -> tuple[str, Grade]:
+    """All that is not in order is said; what could not be asked is graver than a warning, and a broken critical one than both."""
     broken, failed = asked.having("broken"), asked.having("failed")
-    if broken:
-        critical = any(answer.severity == "critical" for answer in broken)
-        return f"{len(broken)} of {len(asked.answers)} do not hold", "wrong" if critical else "attention"
-    if failed:
-        return f"{len(failed)} of {len(asked.answers)} could not be asked", "unknown"
-    return f"All {len(asked.answers)} hold", "right"
+    said = ", ".join(f"{len(some)} {words}" for some, words in ((broken, "do not hold"), (failed, "could not be asked")) if some)
+    if not said:
+        return f"All {len(asked.answers)} hold", "right"
+    critical = any(answer.severity == "critical" for answer in broken)
+    grade: Grade = "wrong" if critical else "unknown" if failed else "attention"
+    first, _, others = said.partition(" ")
+    return f"{first} of {len(asked.answers)} {others}", grade
