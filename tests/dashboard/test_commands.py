@@ -17,6 +17,7 @@ TOLD = sorted(
     {one.strip() for path in TEMPLATES.rglob("*.html") for one in re.findall(r"counterfoil (?:[a-z-]+)[^<{\"]*", path.read_text())}
     | set(re.findall(r"counterfoil [a-z-]+ [^\"'\n]*", Path(action_required.__file__).read_text()))
     | {one.command for noun in NOUNS for one in noun.elsewhere}
+    | {told for noun in NOUNS for one in noun.waits for told in (one.command, one.every)}
 )
 
 

@@ -59,6 +59,8 @@ def test_the_page_says_what_was_kept_and_what_nobody_measured(measured) -> None:
     assert "No queue held anything" in measured.before
     with httpx2.Client(base_url=measured.url, headers={"Authorization": f"Bearer {measured.key}"}, trust_env=False) as client:
         page, told = client.get(PATH), client.get(f"{PATH}.json").json()
+        tile = client.get("/admin/reconciliation.json").json()["readings"]["levels"]
+    assert ("missed" in tile["said"], tile["grade"]) == (True, "wrong"), "on Today as on its page"
     assert page.status_code == 200
     assert {one["level"]["name"]: one["level"]["verdict"] for one in told["levels"]}["availability"] == "missed"
     assert "Rows due, on average" in page.text

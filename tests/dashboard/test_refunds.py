@@ -7,35 +7,63 @@ from typing import Any
 import httpx2
 
 from counterfoil.base.edge import make_id
+from counterfoil.drills.drills import DrillMeasures, ask_for_drill, end_drill, start_drill
 from counterfoil.operations.access.access import Caller
+from counterfoil.payouts.destinations.by_hand import quarantine_destination
+from counterfoil.payouts.destinations.destinations import list_destinations
 from counterfoil.payouts.disputes.disputes import open_dispute
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice
 from tests.dashboard import days
 
 
-def test_a_refund_and_the_holdback_that_it_took_from_are_shown(desk: Any):
+def test_a_refund_and_the_holdback_that_it_took_from_are_shown_and_today_says_what_waits(desk: Any):
     days.an_empty_day(desk)
     (invoice,) = days.issued(desk, ["40.00"], prefix="r", payee="payee-1")
+    (other,) = days.issued(desk, ["12.00"], prefix="o", payee="payee-2")
     desk.pay(invoice, 40_00)
+    desk.pay(other, 12_00)
     desk.deliver()
     desk.work("webhooks", "verify", "settle")
     with desk.database.transaction() as conn:
         one = lock_invoice(conn, invoice)
         made = book_refund(conn, make_id("ref"), one, 10_00, cause="late", make_id=make_id, actor="t", now=desk.clock.now)
         anna = Caller("", "anna", "operator", principal_id="prn_anna")
+        also = lock_invoice(conn, other)
+        owed = book_refund(conn, make_id("ref"), also, 2_00, cause="late", make_id=make_id, actor="t", now=desk.clock.now)
+        [there] = list_destinations(conn, rows_max=9, payee_id="payee-3")
+        quarantine_destination(conn, there.id, reason="a letter", actor="anna", now=desk.clock.now)
+        drill = ask_for_drill(conn, make_id("drl"), "workers", backup_id=None, actor="t", now=desk.clock.now)
+        start_drill(conn, drill.id, now=desk.clock.now)
+        end_drill(conn, drill.id, measures=DrillMeasures(), evidence="signed", error="it broke", now=desk.clock.now)
         dispute = open_dispute(conn, make_id("dsp"), invoice, cause="empty", make_id=make_id, by=anna, now=desk.clock.now)
-    ((charge,),) = desk.rows("select charge_id from payment")
+    ((charge,),) = desk.rows("select charge_id from payment where amount = 4000")
     desk.http.post(f"/v1/charges/{charge}/chargebacks", json={"amount": "500", "fee": "1500"}).raise_for_status()
     desk.deliver()
     desk.work("webhooks")
     ((chargeback,),) = desk.rows("select id from chargeback")
-    ((tranche,),) = desk.rows("select id from holdback_tranche")
+    ((tranche,),) = desk.rows(
+        "select id from holdback_tranche where settlement_id in (select id from settlement where invoice_id = %s)", invoice
+    )
     with days.served(desk) as url:
         headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
+        today = httpx2.get(f"{url}/admin/reconciliation.json", headers=headers, timeout=30).json()
         refund = httpx2.get(f"{url}/admin/refunds/{made.id}", headers=headers)
         holdback = httpx2.get(f"{url}/admin/holdbacks/{tranche}", headers=headers)
         charged = httpx2.get(f"{url}/admin/chargebacks/{chargeback}", headers=headers)
         disputed = httpx2.get(f"{url}/admin/disputes/{dispute.id}", headers=headers)
+    waits = {kind["key"]: [row["id"] for row in kind["rows"]] for kind in today["readings"]["action_required"]["value"]["kinds"]}
+    assert (
+        waits.items()
+        >= {
+            "dispute": [dispute.id],
+            "refund": [owed.id],  # the other waits for the dispute
+            "chargeback": [chargeback],
+            "destination": [there.id],
+            "drill": ["workers"],
+        }.items()
+    )
+    paths = {one["kind"]: one["on"]["path"] for one in today["causes"]}
+    assert (paths["dispute"], paths["drill"]) == (f"/admin/disputes/{dispute.id}", "/admin/drills")
     assert (charged.status_code, "5.00" in charged.text, "15.00" in charged.text) == (200, True, True)
     assert (disputed.status_code, "30.00" in disputed.text) == (200, True), "what has gone back is not disputed"
     assert (refund.status_code, "8.90" in refund.text) == (200, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ def test_the_page_names_what_does_not_arrive_and_those_in_trouble_first(told: To
     assert [one["endpoint"]["id"] for one in figures["rows"]] == [told.ill, told.well]
     assert [one["grade"] for one in figures["rows"]] == ["wrong", "right"]
     [group] = figures["failing"]
+    other = told.get("/admin/webhooks.json?program=other").json()
+    assert (other["rows"], other["failing"]) == ([], []), "of one program only what is of that program"
     assert (group["times"], group["event"], group["error"]) == (25, "payout_failed", "answered 500")
     for said in ("25 attempts in a row failed", "25 to send", "answered 500", "SignatureRefused", "0 parked, 1 refused today"):
         assert said in page.text.replace("<wbr>", ""), said
@@ -67,12 +70,25 @@ def test_an_endpoint_and_a_delivery_show_what_may_be_done_and_what_came_back_is_
     assert offers == {"retry": "it is due already"}
 
 
+def test_what_a_partner_was_never_told_waits_for_a_person(told: Told) -> None:
+    for _ in range(5):
+        told.bureau.now += timedelta(hours=2)
+        told.bureau.send()
+    kinds = told.get("/admin/reconciliation.json").json()["readings"]["action_required"]["value"]["kinds"]
+    assert [(one["key"], one["total"]) for one in kinds] == [("delivery", 25)]
+    assert kinds[0]["rows"][0]["command"].startswith("counterfoil webhooks retry whd_")
+
+
 def test_nobody_is_told_anything_on_an_empty_installation(desk: Any) -> None:
     days.an_empty_day(desk)
     with days.served(desk) as url:
-        page = httpx2.get(f"{url}/admin/webhooks", headers={"Authorization": f"Bearer {days.a_key(desk.database)}"})
+        headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
+        page = httpx2.get(f"{url}/admin/webhooks", headers=headers)
+        today = httpx2.get(f"{url}/admin/reconciliation.json", headers=headers).json()
     assert "No partner is told anything" in page.text
-    assert "none parked, none refused today" in page.text
+    assert ("none ever came" in page.text, "none parked" in page.text) == (True, False)
+    tile, [check] = today["readings"]["webhooks"], [one for one in today["checks"] if "webhooks" in one["title"]]
+    assert (tile["grade"], tile["said"], check["grade"]) == ("unknown", "None ever came", "unknown"), "what never came is not green"
 
 
 @pytest.mark.parametrize("width", [390, 1280, 1920])

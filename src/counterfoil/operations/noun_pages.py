@@ -33,6 +33,30 @@ class ViewElsewhere(NamedTuple):
     name: str
 
 
+class Waiting(NamedTuple):
+    """Things of a noun that the machine will not move by itself, so that they wait for a person: which rows `t` at `%(now)s` they are.
+
+    `key`: one word for them; `title` and `meaning`: what they are, and what there is to do; `command`: for one of them, with `{id}`;
+    `every`: the one that lists them; `way`: the words of the button, and of that for several. The others are read of the row: whose it is,
+    how much of which asset, since when, why, and until when somebody has to see to it.
+    """
+
+    key: str
+    title: str
+    meaning: str
+    where: LiteralString
+    command: str
+    every: str
+    way: tuple[str, str]
+    state: str = ""  # to which its list is narrowed
+    whose: LiteralString = "t.payee_id"
+    amount: LiteralString = "null::bigint"
+    asset: LiteralString = "null::text"
+    since: LiteralString = "t.state_at"
+    why: LiteralString = "replace(t.state, '_', ' ')"
+    due: LiteralString = "null::timestamptz"
+
+
 class SavedView(NamedTuple):
     """A ready filter of a list: its name in the address, its words, and the condition on a row `t` at `%(now)s`."""
 

@@ -19,7 +19,7 @@ from counterfoil.base.machine import Approval, ApprovalNeeded, Machine, StateMov
 from counterfoil.base.problems import InvalidInput, InvariantBroken, NotAllowed, NotFound, Problem, check
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import READ, Caller, require
-from counterfoil.operations.noun_pages import Elsewhere, Narrow, SafeNextAction, SavedView, SortKey, ViewElsewhere
+from counterfoil.operations.noun_pages import Elsewhere, Narrow, SafeNextAction, SavedView, SortKey, ViewElsewhere, Waiting
 from counterfoil.operations.providers import Provider
 
 TEXT_MAX: Final = 2_000
@@ -236,7 +236,8 @@ class Noun:
     `views`: ready filters of the list, of which `by_id` reads the rows together, in any order;
     `views_elsewhere`: ready filters of other lists that are sought here;
     `next_action`: the one safe thing to do next with it, which its page says first;
-    `sorts` and `narrows`: by what its list may be sorted and narrowed; its rows are then read with `by_id`."""
+    `sorts` and `narrows`: by what its list may be sorted and narrowed; its rows are then read with `by_id`;
+    `waits`: which of them wait for a person, of whatever day, as Today says it."""
 
     name: str
     plural: str
@@ -259,6 +260,7 @@ class Noun:
     next_action: Callable[[Connection[Any], str, datetime], SafeNextAction] | None = None
     sorts: tuple[SortKey, ...] = ()
     narrows: tuple[Narrow, ...] = ()
+    waits: tuple[Waiting, ...] = ()
 
     @property
     def area(self) -> str:

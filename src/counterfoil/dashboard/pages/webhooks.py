@@ -42,7 +42,7 @@ def webhooks_answer(ask: SectionContext) -> WebhooksAnswer:
     now = ask.clock()
     found = list_endpoints(ask.conn, rows_max=ENDPOINTS_SHOWN_MAX + 1, program_id=ask.program_id)
     rows = sorted((_row(one) for one in found[:ENDPOINTS_SHOWN_MAX]), key=lambda one: (_ORDER[one.grade], one.endpoint.id))
-    failing = failing_groups(ask.conn, rows_max=FAILING_SHOWN_MAX + 1)
+    failing = failing_groups(ask.conn, rows_max=FAILING_SHOWN_MAX + 1, program_id=ask.program_id)
     return WebhooksAnswer(
         tuple(rows),
         len(found) > ENDPOINTS_SHOWN_MAX,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from counterfoil.base.money import Money
+from counterfoil.dashboard.today.needs import READ_MAX, SHOWN_MAX, ActionKind, InNeed, Needs
+from counterfoil.dashboard.today.waiting import drills_due, waiting_of_nouns
 from counterfoil.dashboard.web.format import break_words, span
 from counterfoil.dashboard.web.sections import Grade, SectionAnswer, SectionContext, SectionReading
 from counterfoil.dashboard.work.approvals import label_of
@@ -24,47 +26,6 @@ from counterfoil.settlement.queries import intents_in_need
 from counterfoil.treasury.two_phase.model import late_transactions
 from counterfoil.treasury.verification.rules import PENDING_MAX
 
-SHOWN_MAX: Final = 20  # of one kind; the rest is listed by a command
-READ_MAX: Final = 500  # of one kind are read, and grouped by their cause; how many there are beyond is counted
-
-
-class InNeed(NamedTuple):
-    """One thing: what it is, whose, how much, since when, why, and the command that moves it on. `told`: what a provider says of it;
-    `due`: until when somebody has to see to it, where that is set."""
-
-    id: str
-    whose: str
-    amount: Money | None
-    since: datetime
-    why: str | None
-    told: Money | None
-    command: str
-    due: datetime | None = None
-
-
-class ActionKind(NamedTuple):
-    """All things of one kind: `total` of them, the oldest first; `command` lists them all."""
-
-    key: str
-    title: str
-    meaning: str
-    total: int
-    rows: tuple[InNeed, ...]
-    command: str
-
-    @property
-    def unshown(self) -> int:
-        """How many are not in `rows`."""
-        return self.total - len(self.rows)
-
-
-class Needs(NamedTuple):
-    """Everything that waits for a person, the most urgent kind first; `total` over all kinds."""
-
-    kinds: tuple[ActionKind, ...]
-    total: int
-
-
 _URGENCY: Final[dict[str, Grade]] = {"provider": "unknown", "conflict": "wrong", "in_doubt": "unknown"}
 
 
@@ -81,6 +42,8 @@ def action_required(ask: SectionContext) -> SectionAnswer:
         _statements(ask),
         *([] if ask.only else [_proofs(ask)]),  # proofs are of the whole installation
         *_parked(ask),
+        *waiting_of_nouns(ask),
+        *([] if ask.only else [drills_due(ask)]),  # as are drills
     ]
     kinds = tuple(kind for kind in found if kind.rows)
     total = sum(kind.total for kind in kinds)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from counterfoil.base.money import Money
-from counterfoil.dashboard.today.action_required import Needs
+from counterfoil.dashboard.today.needs import Needs
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading
 from counterfoil.dashboard.work.approvals import label_of
 from counterfoil.operations.access.access import APPROVE
@@ -111,6 +111,8 @@ def in_flight(ask: SectionContext) -> SectionAnswer:
 def webhooks_in(ask: SectionContext) -> SectionAnswer:
     """Webhooks of providers that are parked, or that were refused today."""
     found = webhook_counts(ask.conn, since=ask.clock())
+    if not found.ever:
+        return SectionAnswer("None ever came", "unknown", found, "not_checked")
     if not found.parked and not found.rejected:
         return SectionAnswer("None failed", "right", found)
     said = ", ".join(f"{number:,} {word}" for number, word in ((found.parked, "parked"), (found.rejected, "refused")) if number)
@@ -162,7 +164,7 @@ def levels_kept(ask: SectionContext) -> SectionAnswer:
     if not measured:
         return SectionAnswer("Not measured yet", "unknown", levels, "not_checked", at)
     if missed:
-        return SectionAnswer(f"{len(missed)} of {len(measured)} missed", "attention", levels, as_of=at)
+        return SectionAnswer(f"{len(missed)} of {len(measured)} missed", "wrong", levels, as_of=at)
     burning = any(one.burning for one in measured)
     left = len(levels) - len(measured)
     said = f"{len(measured)} kept" + (f", {left} unknown" if left else "")

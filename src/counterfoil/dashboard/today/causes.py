@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from counterfoil.base.money import Money
 from counterfoil.dashboard.pages.alerts import AlertsAnswer
-from counterfoil.dashboard.today.action_required import ActionKind, InNeed, Needs
+from counterfoil.dashboard.today.needs import ActionKind, InNeed, Needs
 from counterfoil.dashboard.web.sections import Grade
 from counterfoil.dashboard.work.payloads import page_of
 
@@ -116,7 +116,7 @@ def _grouped(kind: ActionKind, why: str, of: str, rows: Sequence[InNeed]) -> Cau
         sums=_sums(rows),
         oldest=min(row.since for row in rows),
         due=min((row.due for row in rows if row.due), default=None),
-        on=_way(kind.key, why, rows),
+        on=_way(kind, why, rows),
         rows=tuple(rows[:OLDEST_SHOWN_MAX]),
         command=first.command if len(rows) == 1 else kind.command,
     )
@@ -132,7 +132,7 @@ def _told(kind: str, named: str, reason: str) -> str:
 def _not_read(kind: ActionKind) -> Cause:
     """Those beyond what is read: counted, and neither grouped nor summed."""
     more = kind.total - len(kind.rows)
-    words, path = _WAYS[kind.key][1:]
+    words, path = (kind.way or _WAYS[kind.key])[1:]
     grade = _GRADES.get(kind.key, "attention")
     why = f"Only the first {len(kind.rows):,} of them are grouped by their cause and summed."
     on = CauseAction(words, path)
@@ -143,8 +143,8 @@ def _is_payees(why: str) -> bool:
     return any(word in why for word in _BY_PAYEE)
 
 
-def _way(kind: str, why: str, rows: Sequence[InNeed]) -> CauseAction:
-    one, several, path = _WAYS[kind]
+def _way(of: ActionKind, why: str, rows: Sequence[InNeed]) -> CauseAction:
+    kind, (one, several, path) = of.key, of.way or _WAYS[of.key]
     if kind in ("failed", "waiting") and _is_payees(why) and "destinations set" in rows[0].command:
         return CauseAction("New destination", f"/admin/payees/{quote(rows[0].whose, safe='')}")
     if kind == "waiting" and "gather" in rows[0].command:

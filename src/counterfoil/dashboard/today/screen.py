@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 
 from counterfoil.dashboard.pages.alerts import AlertsAnswer
 from counterfoil.dashboard.pages.provider_balances import ProviderBalances
-from counterfoil.dashboard.today.action_required import Needs
 from counterfoil.dashboard.today.beside import BESIDE, MorningCheck, levels_kept, morning_checks
 from counterfoil.dashboard.today.causes import Cause, causes_of
 from counterfoil.dashboard.today.day import SECTIONS, TodayVerdict, day_of
+from counterfoil.dashboard.today.needs import Needs
 from counterfoil.dashboard.web.sections import Grade, Section, SectionContext, SectionReading, measure
 
 CAUSES_SHOWN_MAX: Final = 8  # as many as fit the screen; the others stand behind one line

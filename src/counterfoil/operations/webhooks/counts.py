@@ -12,11 +12,12 @@ TROUBLES_MAX: Final = 20
 
 
 class WebhookCounts(NamedTuple):
-    """Webhooks in: stored and not applied yet, parked after five failures, and refused since the given day."""
+    """Webhooks in: stored and not applied yet, parked after five failures, and refused since the given day. `ever`: did any come?"""
 
     received: int
     parked: int
     rejected: int
+    ever: bool
 
 
 def webhook_counts(conn: Connection[Any], *, since: datetime) -> WebhookCounts:
@@ -24,7 +25,8 @@ def webhook_counts(conn: Connection[Any], *, since: datetime) -> WebhookCounts:
     row = conn.execute(
         """select (select count(*) from webhook_in where state = 'received'),
                   (select count(*) from webhook_in where state = 'parked'),
-                  (select coalesce(sum(count), 0)::bigint from webhook_in_rejection where day >= %s)""",
+                  (select coalesce(sum(count), 0)::bigint from webhook_in_rejection where day >= %s),
+                  exists (select from webhook_in) or exists (select from webhook_in_rejection)""",
         [since.date()],
     ).fetchone()
     assert row is not None

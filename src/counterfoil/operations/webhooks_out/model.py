@@ -173,18 +173,19 @@ class FailingGroup(NamedTuple):
     next_at: datetime | None
 
 
-def failing_groups(conn: Connection[Any], *, rows_max: int) -> list[FailingGroup]:
-    """What does not arrive, by endpoint, event, state and reason: those first of which there are the most."""
+def failing_groups(conn: Connection[Any], *, rows_max: int, program_id: str | None = None) -> list[FailingGroup]:
+    """What does not arrive, by endpoint, event, state and reason: those first of which there are the most; with `program_id` what the
+    endpoints of that program are not told."""
     with conn.cursor(row_factory=class_row(FailingGroup)) as cur:
         return cur.execute(
             """select d.endpoint_id, w.url, e.name as event, d.state, a.error, count(*) as times, min(d.created_at) as since,
                       min(d.due_at) as next_at
                from webhook_delivery d join webhook_endpoint w on w.id = d.endpoint_id join event e on e.id = d.event_id
                     cross join lateral (select error from webhook_attempt t where t.delivery_id = d.id order by number desc limit 1) a
-               where d.state in ('due', 'kept', 'failed') and a.error <> ''
+               where d.state in ('due', 'kept', 'failed') and a.error <> '' and (%s::text is null or w.program_id = %s)
                group by d.endpoint_id, w.url, e.name, d.state, a.error
                order by times desc, since, d.endpoint_id, event limit %s""",
-            [rows_max],
+            [program_id, program_id, rows_max],
         ).fetchall()
 
 

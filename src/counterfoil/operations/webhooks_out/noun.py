@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import ADMINISTER, OPERATE, Caller
+from counterfoil.operations.noun_pages import Waiting
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, proposed_step
 from counterfoil.operations.webhooks_out import endpoints
 from counterfoil.operations.webhooks_out.model import (
@@ -155,4 +156,18 @@ DELIVERY_NOUN: Final = Noun(
     help="What partners' endpoints are told, and what came of it.",
     parts=(Part("attempts", Attempt, attempts_of),),
     listed=list_deliveries,
+    waits=(
+        Waiting(
+            "delivery",
+            "Deliveries that failed",
+            "A partner was not told, and it is not tried any more: mend the endpoint, then send it again.",
+            "t.state = 'failed'",
+            'counterfoil webhooks retry {id} --reason "…"',
+            "counterfoil webhooks deliveries --state failed",
+            ("Send again", "See the deliveries"),
+            "failed",
+            whose="(select e.url from webhook_endpoint e where e.id = t.endpoint_id)",
+            why="'not tried any more'",
+        ),
+    ),
 )

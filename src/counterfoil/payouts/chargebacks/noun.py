@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.noun_pages import SortKey, Waiting
 from counterfoil.operations.verbs import Noun, Part
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.chargebacks.model import CHARGEBACKS, Chargeback, list_chargebacks, show_chargeback
@@ -82,4 +82,23 @@ CHARGEBACK_NOUN: Final = Noun(
         Part("conflicts", ChargebackConflict, conflicts_of),
     ),
     help="Payments that customers' banks took back, from whom it was taken, and until when the provider takes evidence.",
+    waits=(
+        Waiting(
+            "chargeback",
+            "Chargebacks to be answered",
+            "The provider takes evidence until the time limit; then it decides. Of one that its provider contradicts, two people decide.",
+            """t.state = 'open' and (t.answer_by is null or t.answer_by > %(now)s or exists (
+                   select from chargeback_conflict c where c.chargeback_id = t.id and not starts_with(c.differs, 'reason was ')))""",
+            "counterfoil chargebacks show {id}",
+            "counterfoil chargebacks list --state open",
+            ("See what to answer", "See the chargebacks"),
+            "open",
+            whose="coalesce(t.customer_id, t.charge_id)",
+            amount="t.amount",
+            asset="t.asset",
+            since="t.opened_at",
+            why="t.cause",
+            due="t.answer_by",
+        ),
+    ),
 )

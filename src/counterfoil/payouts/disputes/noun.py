@@ -12,7 +12,7 @@ from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import APPROVE, OPERATE
-from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.noun_pages import SortKey, Waiting
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes.disputes import DISPUTE_ROWS, Dispute, list_disputes, show_dispute
@@ -139,4 +139,20 @@ DISPUTE_NOUN: Final = Noun(
     ),
     parts=(Part("evidence", Evidence, evidence_of),),
     help="What customers complain of; what is not paid out is held until it is decided.",
+    waits=(
+        Waiting(
+            "dispute",
+            "Disputes to be decided",
+            "What is not paid out of its invoice is held. A time-out sends it up a level and decides nothing: people do, on its page.",
+            "t.state in ('open', 'evidence', 'under_review', 'escalated')",
+            "counterfoil disputes show {id}",
+            "counterfoil disputes list",
+            ("Go on with it", "See the disputes"),
+            whose="t.customer_id",
+            amount="t.exposure",
+            asset="t.asset",
+            why="replace(t.state, '_', ' ') || ': ' || t.cause",
+            due="t.due_at",
+        ),
+    ),
 )

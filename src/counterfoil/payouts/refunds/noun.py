@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.noun_pages import SortKey, Waiting
 from counterfoil.operations.verbs import Noun, Verb
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.refunds.refunds import REFUND, Refund, execute_refund, list_refunds, refunds_by_id, show_refund
@@ -52,4 +52,22 @@ REFUND_NOUN: Final = Noun(
         SortKey("amount", int, money=True),
     ),
     help="What goes back to customers, and from where it was taken.",
+    waits=(
+        Waiting(
+            "refund",
+            "Refunds to be paid",
+            "It is booked as owed to the customer. Pay it, and note on its page through whom and under which reference.",
+            """t.state = 'owed'
+               and not exists (select from dispute d where d.invoice_id = t.invoice_id and d.ended_at is null)
+               and not exists (select from chargeback c where c.invoice_id = t.invoice_id and c.state = 'open')""",
+            'counterfoil refunds execute {id} --provider … --reference "…"',
+            "counterfoil refunds list --state owed",
+            ("Record as paid", "See the refunds"),
+            "owed",
+            whose="t.customer_id",
+            amount="t.amount",
+            asset="t.asset",
+            why="'owed and not paid'",
+        ),
+    ),
 )
