@@ -13,6 +13,7 @@ from counterfoil.base.edge import entropy
 from counterfoil.operations.access import logins
 from counterfoil.operations.access.passwords import SALT_BYTES
 from counterfoil.operations.access.records import OF_CODE
+from counterfoil.operations.access.sessions import close_session_of
 from tests.dashboard import days, quiet
 from tests.people import log_in_as, past_the_guard
 
@@ -155,25 +156,61 @@ def test_sessions_are_shown_and_ended(desk, served):
     page = client.get(ACCOUNT).text
     (theirs,) = re.findall(r'name="session_id" value="(ses_[0-9A-Z]{26})"', page)
     assert "browser of gina" in page
-    assert sent(stranger, "sessions/end", session_id=theirs).status_code == 404
+    assert sent(stranger, "sessions/end", session_id=theirs, password=PASSWORD).status_code == 404
+    for unproven in ({}, {"password": "wrong and long enough"}):
+        refused = sent(client, "sessions/end", session_id=theirs, **unproven)
+        assert (refused.status_code, "do not belong together" in refused.text) == (403, True), "it is an open browser"
     assert elsewhere.get(PAGE).status_code == 200
-    assert sent(client, "sessions/end", session_id=theirs).status_code == 303
+    assert "It is ended" not in client.get(f"{ACCOUNT}?done=session_ended").text, "an address alone makes nothing done"
+    done = sent(client, "sessions/end", session_id=theirs, password=PASSWORD)
+    assert (done.status_code, "It is ended" in client.get(done.headers["location"]).text) == (303, True)
     assert (elsewhere.get(PAGE).status_code, client.get(PAGE).status_code) == (303, 200)
     a_browser(served, "gina")
-    sent(client, "sessions/end")
+    sent(client, "sessions/end", password=PASSWORD)
     assert "browser of gina" in client.get(ACCOUNT).text
     assert "session_id" not in client.get(ACCOUNT).text
 
 
 def test_a_session_that_nobody_uses_ends_and_a_page_that_refreshes_itself_is_not_used_by_that(desk, served):
     a_person(desk, "ines")
-    used, left = a_browser(served, "ines"), a_browser(served, "ines")
+    used, left, bare = (a_browser(served, "ines") for _ in range(3))
     for _ in range(3):
         desk.clock.advance(minutes=25)
         assert used.get(PAGE).status_code == 200
         refreshed = left.get(PAGE, headers={"counterfoil-refresh": "1"})
+        without = bare.get(f"{PAGE}?day={desk.clock.now:%Y-%m-%d}&refresh=itself")  # as a page without JavaScript does
+    assert without.headers["location"].startswith("/login?ended=session")
+    assert re.search(r'<noscript><meta http-equiv="refresh" content="30; url=[^"]*[?]refresh=itself">', used.get(PAGE).text)
     assert refreshed.headers["location"].startswith("/login?ended=session")
     assert used.get(PAGE).status_code == 200
+
+
+def test_a_session_ends_with_the_login_whose_token_opened_it(desk, served):
+    with past_the_guard(desk.database.url) as conn:
+        caller, token = log_in_as(conn, "nils", "operator", at=desk.clock.now)
+    client = a_browser(served)
+    assert client.post("/login", data={"key": token}).status_code == 303
+    assert client.get(PAGE).status_code == 200
+    with desk.database.transaction() as conn:
+        close_session_of(conn, caller.session_id, now=desk.clock.now)
+    assert client.get(PAGE).headers["location"].startswith("/login?ended=session")
+
+
+def test_a_password_that_is_chosen_at_a_login_ends_every_other_login_and_a_logout_is_recorded(desk, served):
+    caller = a_person(desk, "olga")
+    before = a_browser(served, "olga")
+    with desk.database.transaction() as conn:
+        once = logins.invite(conn, caller.principal_id, entropy(25), now=desk.clock.now)
+    client = a_browser(served)
+    assert client.post("/password", data={"name": "olga", "once": once, "new": OTHER, "again": OTHER}).status_code == 303
+    assert (client.get(PAGE).status_code, before.get(PAGE).status_code) == (200, 303)
+    out = client.post("/logout", data={"csrf": csrf_of(client)})
+    assert "You are logged out" in client.get(out.headers["location"]).text
+    assert desk.rows("select name from access_event where kind = 'logout' and name = 'olga'") == [("olga",)]
+    forged = a_browser(served, "olga", password=OTHER)
+    assert "You are logged out" not in forged.get(out.headers["location"]).text, "this browser is logged in"
+    elsewhere = a_browser(served).get(out.headers["location"], headers={"sec-fetch-site": "cross-site"})
+    assert "You are logged out" not in elsewhere.text
 
 
 def test_a_login_in_a_browser_that_had_one_ends_that(desk, served):

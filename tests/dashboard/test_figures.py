@@ -388,6 +388,19 @@ def test_an_invariant_that_cannot_be_asked_is_not_one_that_holds(desk):
     assert (reading["grade"], reading["said"]) == ("unknown", "1 of 2 could not be asked")
 
 
+def test_however_often_somebody_asks_they_are_asked_once_in_a_while(desk):
+    clock = Hands()
+    checks = IntegrityChecks(desk.database, [an_invariant("GOOD", "select 1 where false")], clock)
+    checks.ask_again()
+    first = checks.latest(wait_s=0)
+    clock.now += timedelta(seconds=19)
+    checks.ask_again()
+    assert checks.latest(wait_s=0) is first
+    clock.now += timedelta(seconds=2)
+    checks.ask_again()
+    assert checks.latest(wait_s=0).asked_at == clock.now
+
+
 def test_slow_invariants_do_not_hold_the_page_up_and_until_then_nothing_is_known(desk):
     days.an_empty_day(desk)
     integrity_checks = IntegrityChecks(

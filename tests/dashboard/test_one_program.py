@@ -76,6 +76,11 @@ def test_whoever_has_roles_in_two_programs_looks_at_one_of_them_and_acts_there_a
         assert refused.status_code == 403
         assert client.get("/admin/breaks?program=nowhere").status_code == 404
         assert client.get("/admin/breaks?program=main").status_code == 200
+    with days.served(desk, https=True) as url:
+        cookie = a_browser(url).post("/login", data={"key": token}).headers["set-cookie"].partition(";")[0]
+        kept = a_browser(url).get("/admin/breaks?program=north", headers={"Cookie": cookie}).headers["set-cookie"]
+        assert kept.startswith("__Host-counterfoil_program=north;"), "over https this host alone chooses"
+        assert all(part in kept for part in ("Secure", "Path=/;"))
 
 
 def test_lists_files_and_the_search_hold_nothing_of_another_program(desk, others):

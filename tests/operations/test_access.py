@@ -10,6 +10,7 @@ import pytest
 
 from counterfoil.base.problems import InvalidInput, NotAllowed
 from counterfoil.operations.access import access
+from counterfoil.operations.access.sessions import close_session
 from tests.house.tree import ROOT, SOURCE
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -129,7 +130,7 @@ def test_a_session_ends_with_its_time_its_logout_and_its_key(conn, key):
     assert access.session_caller(conn, "one", now=NOW) == (caller, "csrf")
     with pytest.raises(access.KeyRefused):
         access.session_caller(conn, "one", now=NOW + access.SESSION_LIFE)
-    access.close_session(conn, "one", now=NOW)
+    close_session(conn, "one", now=NOW)
     with pytest.raises(access.KeyRefused):
         access.session_caller(conn, "one", now=NOW)
     access.revoke_key(conn, "key_1", now=NOW)

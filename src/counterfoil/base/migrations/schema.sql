@@ -1646,6 +1646,7 @@ session: idle_s integer
 session: factor_until timestamp with time zone
 session: agent text not null default ''::text
 session: factor_demanded boolean not null default false
+session: opened_by text
 settlement: id text not null
 settlement: program_id text not null
 settlement: invoice_id text not null
@@ -2773,6 +2774,7 @@ session: dashboard_session_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES a
 session: dashboard_session_pkey PRIMARY KEY (secret_hash)
 session: session_id_key UNIQUE (id)
 session: session_idle_is_positive CHECK ((idle_s > 0))
+session: session_opened_by_fkey FOREIGN KEY (opened_by) REFERENCES session(id)
 session: session_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
 settlement: settlement_adds_up CHECK ((gross = (((platform_fee + validator_fee) + holdback) + net)))
 settlement: settlement_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
@@ -9237,6 +9239,7 @@ session: counterfoil_auditor: select (factor_demanded)
 session: counterfoil_auditor: select (factor_until)
 session: counterfoil_auditor: select (id)
 session: counterfoil_auditor: select (idle_s)
+session: counterfoil_auditor: select (opened_by)
 session: counterfoil_auditor: select (principal_id)
 session: counterfoil_auditor: select (seen_at)
 session: owner: counterfoil_owner
@@ -9871,6 +9874,7 @@ session.factor_demanded: app: select, insert
 session.factor_until: app: select, insert
 session.id: app: select, insert
 session.idle_s: app: select, insert
+session.opened_by: app: select, insert
 session.principal_id: app: select, insert
 session.secret_hash: app: select, insert; auditor: none
 signer.created_at: app: select, insert

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
@@ -12,6 +12,8 @@ from counterfoil.base.problems import Problem
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.access.second_factor import NewFactor, has_factor, recovery_codes_left
 from counterfoil.operations.access.sessions import OpenSession, open_sessions
+
+LATELY: Final = timedelta(minutes=5)
 
 
 class AccountShown(NamedTuple):
@@ -27,6 +29,16 @@ class AccountShown(NamedTuple):
     waiting: str | None = None
     codes: tuple[str, ...] = ()
     next_path: str = ""
+
+
+def happened_lately(conn: Connection[Any], caller: Caller, kind: str, *, now: datetime) -> bool:
+    """Is it written down that this happened to whoever looks, a moment ago? `confirmed`: that their second factor is fresh."""
+    if kind == "confirmed":
+        found = conn.execute("select from session where id = %s and factor_until > %s", [caller.session_id, now])
+    else:
+        asked = [caller.principal_id, kind, now - LATELY]
+        found = conn.execute("select from access_event where principal_id = %s and kind = %s and at > %s limit 1", asked)
+    return found.fetchone() is not None
 
 
 def account_shown(conn: Connection[Any], caller: Caller, *, now: datetime) -> AccountShown:

@@ -18,6 +18,7 @@ from counterfoil.dashboard.web.sections import Grade, SectionAnswer, SectionCont
 
 ASKED_EVERY: Final = timedelta(minutes=5)
 STALE_AFTER: Final = timedelta(minutes=15)
+AGAIN_AFTER: Final = timedelta(seconds=20)  # however often somebody asks
 WAIT_S: Final = 2.0  # small books are through by then, and the first page shows their answers
 _log = structlog.get_logger("counterfoil.dashboard")
 
@@ -70,6 +71,24 @@ class IntegrityChecks:
         if due:
             self._done.wait(wait_s)
         return self._last
+
+    def ask_again(self) -> None:
+        """Ask every question now, unless they were asked a moment ago or are being asked: then the page tells what was found.
+
+        Raises Busy when the database cannot be reached.
+        """
+        with self._lock:
+            fresh = self._last is not None and self._clock() - self._last.asked_at < AGAIN_AFTER
+            if fresh or self._asking:
+                return
+            self._asking = True
+            self._done.clear()
+        try:
+            self.ask_now()
+        finally:
+            with self._lock:
+                self._asking = False
+            self._done.set()
 
     def ask_now(self) -> InvariantAnswers:
         """Ask every question now. Raises Busy when the database cannot be reached."""

@@ -14,13 +14,13 @@ from fastapi.responses import RedirectResponse, Response
 from counterfoil.api.http.problems import status_of
 from counterfoil.base.ids import valid_id
 from counterfoil.base.problems import Busy, NotAllowed, NotAuthenticated, Problem
-from counterfoil.dashboard.pages.account import AccountShown, account_shown
+from counterfoil.dashboard.pages.account import AccountShown, account_shown, happened_lately
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.dashboard.web.serving import Served, finish, guarded, ours, refuse_unclean_form
 from counterfoil.dashboard.web.sessions import Session, SessionEnded, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.operations.access import second_factor, sessions
 from counterfoil.operations.access.access import READ, Caller
-from counterfoil.operations.access.logins import LoginRefused, set_password
+from counterfoil.operations.access.logins import LoginRefused, has_password, set_password
 from counterfoil.operations.access.passwords import SALT_BYTES
 from counterfoil.operations.access.scopes import ALL_PAGES
 
@@ -116,9 +116,13 @@ def _add_factor(router: APIRouter, served: Served) -> None:
 
 def _add_sessions(router: APIRouter, served: Served) -> None:
     @router.post("/account/sessions/end")
-    def end(request: Request, csrf: Text = "", session_id: Text = "") -> Response:
+    def end(request: Request, csrf: Text = "", session_id: Text = "", password: Text = "", code: Text = "") -> Response:
         def act(session: Session) -> Response:
             who, now = session.caller.principal_id, served.wiring.clock()
+            with served.database.transaction(read_only=True) as conn:
+                by_password = has_password(conn, who)
+            if by_password:  # who logs in at a provider has none to give
+                _proven(served, request, session, password, code)
             with served.database.transaction() as conn:
                 if session_id:
                     sessions.end_session(conn, who, valid_id(session_id, "ses", "session_id"), now=now)
@@ -220,7 +224,7 @@ def _shown(
     now = served.wiring.clock()
     with served.database.transaction(read_only=True) as conn:
         found: AccountShown = account_shown(conn, session.caller, now=now)
-    told = DONE.get(done)
+        told = DONE[done] if done in DONE and happened_lately(conn, session.caller, done, now=now) else None
     going_to = ours(next_path) if next_path else ""
     shown = found._replace(done=told, refused=refused, new_factor=new_factor, waiting=waiting, codes=codes, next_path=going_to)
     status = status_of(refused) if refused and not isinstance(refused, NotAuthenticated) else 403 if refused else 200

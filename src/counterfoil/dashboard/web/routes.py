@@ -125,7 +125,7 @@ def _add_door(router: APIRouter, served: Served) -> None:
 
     @router.get("/login")
     def form(request: Request, next: str = "", ended: str = "") -> Response:  # noqa: A002 - as it is called in addresses
-        return guarded(served, request, lambda: _form(served, next, told=_ENDED.get(ended)))
+        return guarded(served, request, lambda: _form(served, next, told=_ended(served, request, ended)))
 
     @router.post("/login")
     def log_in(
@@ -186,6 +186,12 @@ def _log_in(served: Served, request: Request, name: str, key: str, code: str, ne
     return finish(response)
 
 
+def _ended(served: Served, request: Request, ended: str) -> str | None:
+    """Why somebody is at the form, where a page of ours sent them there: another site's link says of no session that it is over."""
+    from_us = request.headers.get("sec-fetch-site", "none") in ("same-origin", "none")
+    return _ENDED.get(ended) if from_us and served.door.cookie not in request.cookies else None
+
+
 def _log_out(served: Served, request: Request, csrf: str) -> Response:
     refuse_other_sites(request)
     refuse_wrong_csrf(served.door.who(request), csrf)
@@ -200,7 +206,7 @@ def _ask_integrity_checks(served: Served, request: Request, csrf: str, back: str
     refuse_wrong_csrf(session, csrf)
     if session.caller.program_id is not None:
         raise WholeInstallation(program=session.caller.program_id)
-    served.integrity_checks.ask_now()
+    served.integrity_checks.ask_again()
     return finish(RedirectResponse(ours(back) + "#integrity_checks", 303))
 
 

@@ -26,7 +26,7 @@ from counterfoil.dashboard.pages.levels import KeptLevels
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.rendering import PageProblem, Renderer, WayOn
 from counterfoil.dashboard.web.sections import SectionContext, parse_day
-from counterfoil.dashboard.web.sessions import Session, SessionEnded, Sessions
+from counterfoil.dashboard.web.sessions import BY_ITSELF_ASKED, Session, SessionEnded, Sessions
 from counterfoil.dashboard.work.brakes import brakes_told
 from counterfoil.dashboard.work.receipts import receipt_of
 from counterfoil.ledger.reads.books import known_assets
@@ -89,6 +89,7 @@ def answered(
     require(session.caller, page.needs, ALL_PAGES)
     given = dict(request.query_params) if request.method == "GET" else {}
     day, program, key = given.pop("day", None), given.pop("program", None), given.pop("receipt", "")
+    given.pop(BY_ITSELF_ASKED, None)
     if unknown := sorted(set(given) - set(page.wants)):
         raise InvalidInput(unknown[0][:40], f"one of {', '.join(('day', 'program', *page.wants))}")
     for name, value in (*given.items(), ("program", program or ""), ("receipt", key)):

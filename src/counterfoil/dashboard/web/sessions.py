@@ -20,7 +20,6 @@ from counterfoil.operations.access.access import (
     Caller,
     SessionRules,
     authenticate,
-    close_session,
     open_session,
     permissions_of,
     require,
@@ -29,14 +28,16 @@ from counterfoil.operations.access.access import (
 from counterfoil.operations.access.logins import LOGIN_LIFE
 from counterfoil.operations.access.passwords import SALT_BYTES
 from counterfoil.operations.access.scopes import ALL_PAGES
-from counterfoil.operations.access.sessions import SEEN_EVERY, hash_of, note_use, renew_session
+from counterfoil.operations.access.sessions import SEEN_EVERY, close_session, hash_of, note_use, renew_session
 
 TOKEN_BYTES: Final = 32
 KEY_LENGTH_MAX: Final = 200
 COOKIE: Final = "counterfoil_session"
 COOKIE_HTTPS: Final = "__Host-counterfoil_session"
 BY_ITSELF: Final = "counterfoil-refresh"  # a page that refreshes itself says so: nobody uses it by that
+BY_ITSELF_ASKED: Final = "refresh"  # and without JavaScript in its address
 PROGRAM_COOKIE: Final = "counterfoil_program"  # which of their programs somebody looked at last; it opens nothing
+PROGRAM_COOKIE_HTTPS: Final = f"__Host-{PROGRAM_COOKIE}"
 KNOWN: Final = "counterfoil.session"
 USED_REMEMBERED_MAX: Final = 10_000
 
@@ -90,6 +91,10 @@ class Sessions:
         return COOKIE_HTTPS if self._https else COOKIE
 
     @property
+    def _program_cookie(self) -> str:
+        return PROGRAM_COOKIE_HTTPS if self._https else PROGRAM_COOKIE
+
+    @property
     def https(self) -> bool:
         """Do browsers reach us by https?"""
         return self._https
@@ -107,15 +112,20 @@ class Sessions:
             caller = self.doorman.person(request, name.strip(), secret, code=code, new_password=None, salt=salt)
             require(caller, READ, ALL_PAGES)
         else:
-            if secret.strip().startswith(LOGIN_PREFIX):
+            by_login = secret.strip().startswith(LOGIN_PREFIX)
+            if by_login:
                 rules = rules._replace(life=LOGIN_LIFE)
             with self.doorman.counted(request, "", ""), self._database.transaction() as conn:
                 caller = authenticate(conn, secret.strip()[:KEY_LENGTH_MAX], now=self._clock())
                 require(caller, READ, ALL_PAGES)
-        self.open(request, caller, response, rules=rules)
+            if by_login:
+                return self.open(request, caller, response, rules=rules, opened_by=caller.session_id)
+        return self.open(request, caller, response, rules=rules)
 
-    def open(self, request: Request, caller: Caller, response: Response, *, rules: SessionRules | None = None) -> None:
-        """A session for whoever was let in; one that this browser had ends."""
+    def open(
+        self, request: Request, caller: Caller, response: Response, *, rules: SessionRules | None = None, opened_by: str | None = None
+    ) -> None:
+        """A session for whoever was let in; one that this browser had ends. `opened_by`: the login whose token did, with which it ends."""
         token, csrf = self._entropy(TOKEN_BYTES).hex(), self._entropy(TOKEN_BYTES).hex()
         before, now = request.cookies.get(self.cookie), self._clock()
         with self._database.transaction() as conn:
@@ -131,6 +141,7 @@ class Sessions:
                 rules=rules or self.rules,
                 address=address_in(request),
                 agent=agent_in(request),
+                opened_by=opened_by,
             )
         self.doorman.logged_in(request, caller)
         self.keep(response, token)
@@ -166,7 +177,7 @@ class Sessions:
                     session = Session(*session_caller(conn, token, now=self._clock()))
                 except NotAuthenticated as ended:
                     raise SessionEnded() from ended
-            if BY_ITSELF not in request.headers:
+            if BY_ITSELF not in request.headers and BY_ITSELF_ASKED not in request.query_params:
                 self._note_use(token)
         else:
             raise NotLoggedIn()
@@ -189,7 +200,7 @@ class Sessions:
             with self._database.transaction(read_only=True) as conn:
                 named = owner_of(conn, asked)
         if named is None:
-            named = request.cookies.get(PROGRAM_COOKIE)
+            named = request.cookies.get(self._program_cookie)
         if named not in caller.programs and READ not in permissions_of(caller.role):
             named = min(caller.programs)
         return caller.within(named)
@@ -200,11 +211,13 @@ class Sessions:
         return found
 
     def log_out(self, request: Request, response: Response) -> None:
-        """End the session, here and in the browser."""
+        """End the session, here and in the browser; the auditor reads of it."""
         token = request.cookies.get(self.cookie)
         if token:
             with self._database.transaction() as conn:
-                close_session(conn, token, now=self._clock())
+                caller = close_session(conn, token, now=self._clock())
+            if caller is not None:
+                self.doorman.logged_out(request, caller)
         response.delete_cookie(self.cookie, path="/", secure=self._https, httponly=True, samesite="strict")
 
     def _note_use(self, token: str) -> None:
@@ -223,8 +236,8 @@ class Sessions:
         """Whoever has roles in several programs goes on looking at the one that they chose."""
         chosen = request.query_params.get("program")
         if chosen is not None and session.programs:
-            how: dict[str, Any] = {"path": "/admin", "secure": self._https, "httponly": True, "samesite": "strict"}
-            response.set_cookie(PROGRAM_COOKIE, chosen if chosen in session.programs else "", **how)
+            how: dict[str, Any] = {"path": "/", "secure": self._https, "httponly": True, "samesite": "strict"}
+            response.set_cookie(self._program_cookie, chosen if chosen in session.programs else "", **how)
 
     def keep(self, response: Response, token: str) -> None:
         """The browser has this session's token from now on."""

@@ -326,16 +326,17 @@ def open_session(
     rules: SessionRules = DEFAULT_RULES,
     address: str = "",
     agent: str = "",
+    opened_by: str | None = None,
 ) -> Caller:
     """Begin a session; whoever opened it keeps `token`, we keep its hash. Without a key in `caller` it is a person's own login.
 
-    One that a key opened, such as that of a screen on a wall, is not ended for want of use.
+    One that a key opened, such as that of a screen on a wall, is not ended for want of use. `opened_by`: it ends with that session.
     """
     idle_s = None if caller.key_id or rules.idle is None else rules.idle // timedelta(seconds=1)
     factor_until = now + rules.fresh if caller.with_factor else None
     conn.execute(
         """insert into session (id, secret_hash, principal_id, api_key_id, csrf, created_at, expires_at, address, agent, seen_at, idle_s,
-                  factor_until, factor_demanded) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+                  factor_until, factor_demanded, opened_by) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         [
             session_id,
             _hash(token),
@@ -350,6 +351,7 @@ def open_session(
             idle_s,
             factor_until,
             rules.demands_factor,
+            opened_by,
         ],
     )
     return caller if caller.key_id else caller._replace(session_id=session_id)
@@ -366,6 +368,7 @@ def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple
            from session s join principal p on p.id = s.principal_id left join api_key k on k.id = s.api_key_id
            where s.secret_hash = %(hash)s and s.expires_at > %(now)s and p.disabled_at is null
              and (s.idle_s is null or s.seen_at > %(now)s - s.idle_s * interval '1 second')
+             and not exists (select from session o where o.id = s.opened_by and o.expires_at <= %(now)s)
              and (k.id is null or k.revoked_at is null and (k.expires_at is null or k.expires_at > %(now)s))""",
         {"hash": _hash(token), "now": now},
     ).fetchone()
@@ -376,16 +379,6 @@ def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple
 
 def _scopes_in(kept: list[str] | None) -> frozenset[str] | None:
     return None if kept is None else frozenset(kept)
-
-
-def close_session(conn: Connection[Any], token: str, *, now: datetime) -> None:
-    """Log out; closing a session that is gone is no error."""
-    conn.execute("update session set expires_at = least(expires_at, %s) where secret_hash = %s", [now, _hash(token)])
-
-
-def close_session_of(conn: Connection[Any], session_id: str, *, now: datetime) -> None:
-    """End a session by its id."""
-    conn.execute("update session set expires_at = least(expires_at, %s) where id = %s", [now, session_id])
 
 
 def _hash(secret: str) -> bytes:

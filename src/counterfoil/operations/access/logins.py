@@ -119,6 +119,11 @@ def set_password(conn: Connection[Any], principal_id: str, password: str, salt: 
     _keep(conn, principal_id, hashed(password, salt), now=now, expires_at=None)
 
 
+def has_password(conn: Connection[Any], principal_id: str) -> bool:
+    """Do they log in by a password, and not at a provider alone?"""
+    return conn.execute("select from password where principal_id = %s", [principal_id]).fetchone() is not None
+
+
 def check_password(conn: Connection[Any], name: str, password: str, *, now: datetime) -> PersonKnown:
     """Whose name and password these are. Raises LoginRefused."""
     return judge_password(find_password(conn, name), password, now=now)
@@ -163,7 +168,7 @@ def keep_password(
     conn: Connection[Any], known: PersonKnown, password: str, new_password: str | None, salt: bytes, *, now: datetime
 ) -> None:
     """At a login: choose a new password, or bring one that was kept in an old way under today's. Raises PasswordNeeded, LoginRefused when
-    it was changed since it was looked at, InvalidInput."""
+    it was changed since it was looked at, InvalidInput. With a new one every login of before ends."""
     who, brought = known.caller.principal_id, is_outdated(known.kept) and len(salt) == SALT_BYTES
     if new_password is None and known.once:
         raise PasswordNeeded(field="newPassword")
@@ -175,6 +180,7 @@ def keep_password(
         raise LoginRefused()
     if new_password is not None:
         set_password(conn, who, new_password, salt, now=now)
+        end_other_sessions(conn, who, but=None, now=now)  # whoever changes it may do so because somebody else knew the old one
     else:
         _keep(conn, who, hashed(password, salt), now=now, expires_at=None)
 

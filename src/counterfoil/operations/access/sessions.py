@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.problems import NotFound, check
-from counterfoil.operations.access.access import Caller, SessionOver, SessionRules, open_session
+from counterfoil.operations.access.access import Caller, SessionOver, SessionRules, open_session, session_caller
 
 SEEN_EVERY: Final = timedelta(minutes=1)
 SHOWN_MAX: Final = 50
@@ -47,9 +47,10 @@ def open_sessions(
         return cur.execute(
             """select s.id, s.principal_id, k.name as key_name, s.address, s.agent, s.created_at,
                       coalesce(s.seen_at, s.created_at) as seen_at,
-                      s.expires_at, s.seen_at + s.idle_s * interval '1 second' as idle_ends_at, s.factor_until
-               from session s left join api_key k on k.id = s.api_key_id
-               where s.principal_id = %(who)s and s.expires_at > %(now)s
+                      least(s.expires_at, o.expires_at) as expires_at, s.seen_at + s.idle_s * interval '1 second' as idle_ends_at,
+                      s.factor_until
+               from session s left join api_key k on k.id = s.api_key_id left join session o on o.id = s.opened_by
+               where s.principal_id = %(who)s and least(s.expires_at, o.expires_at) > %(now)s
                  and (s.idle_s is null or s.seen_at > %(now)s - s.idle_s * interval '1 second')
                  and (k.id is null or k.revoked_at is null and (k.expires_at is null or k.expires_at > %(now)s))
                  and (%(after)s::text is null
@@ -58,6 +59,21 @@ def open_sessions(
                order by s.created_at desc, s.id desc limit %(rows)s""",
             {"who": principal_id, "now": now, "rows": rows_max, "after": after},
         ).fetchall()
+
+
+def close_session(conn: Connection[Any], token: str, *, now: datetime) -> Caller | None:
+    """Log out; closing a session that is gone is no error. Returns whose it was, if it was one that opened something."""
+    try:
+        caller: Caller | None = session_caller(conn, token, now=now)[0]
+    except SessionOver:
+        caller = None
+    conn.execute("update session set expires_at = least(expires_at, %s) where secret_hash = %s", [now, hash_of(token)])
+    return caller
+
+
+def close_session_of(conn: Connection[Any], session_id: str, *, now: datetime) -> None:
+    """End a session by its id, and with it what was opened by its token."""
+    conn.execute("update session set expires_at = least(expires_at, %s) where id = %s", [now, session_id])
 
 
 def end_session(conn: Connection[Any], principal_id: str, session_id: str, *, now: datetime) -> None:
@@ -95,13 +111,15 @@ def renew_session(
     check(caller.session_id is not None, "what is renewed is a login of a person")
     row = conn.execute(
         """update session set expires_at = %s from session was
-           where session.id = %s and was.id = session.id and session.expires_at > %s returning was.expires_at, was.idle_s""",
+           where session.id = %s and was.id = session.id and session.expires_at > %s
+           returning was.expires_at, was.idle_s, was.opened_by""",
         [now, caller.session_id, now],
     ).fetchone()
     if row is None:
         raise SessionOver()
     lasting = rules._replace(life=row[0] - now, idle=timedelta(seconds=row[1]) if row[1] else None)
-    open_session(conn, caller, session_id, token, csrf, now=now, rules=lasting, address=address, agent=agent)
+    tied: dict[str, Any] = {"opened_by": row[2], "address": address, "agent": agent}
+    open_session(conn, caller, session_id, token, csrf, now=now, rules=lasting, **tied)
     ends: datetime = row[0]
     return ends
 

@@ -17,11 +17,11 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.edge import entropy
 from counterfoil.base.problems import InvalidInput
-from counterfoil.operations.access.access import READ, SECRET_BYTES, Caller, close_session_of
+from counterfoil.operations.access.access import READ, SECRET_BYTES, Caller
 from counterfoil.operations.access.logins import LOGIN_LIFE, log_in, new_login_token
 from counterfoil.operations.access.passwords import SALT_BYTES
 from counterfoil.operations.access.principals import NAME_MAX
-from counterfoil.operations.access.sessions import OpenSession, end_session, open_sessions, renew_session
+from counterfoil.operations.access.sessions import OpenSession, close_session_of, end_session, open_sessions, renew_session
 
 router = routes("Logins")
 SessionId = Annotated[str, id_in_path("ses")]
