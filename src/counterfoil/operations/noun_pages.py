@@ -33,7 +33,7 @@ class ViewElsewhere(NamedTuple):
     name: str
 
 
-class Waiting(NamedTuple):
+class WaitingForPerson(NamedTuple):
     """Things of a noun that the machine will not move by itself, so that they wait for a person: which rows `t` at `%(now)s` they are.
 
     `key`: one word for them; `title` and `meaning`: what they are, and what there is to do; `command`: for one of them, with `{id}`;

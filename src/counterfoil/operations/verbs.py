@@ -19,7 +19,7 @@ from counterfoil.base.machine import Approval, ApprovalNeeded, Machine, StateMov
 from counterfoil.base.problems import InvalidInput, InvariantBroken, NotAllowed, NotFound, Problem, check
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import READ, Caller, require
-from counterfoil.operations.noun_pages import Elsewhere, Narrow, SafeNextAction, SavedView, SortKey, ViewElsewhere, Waiting
+from counterfoil.operations.noun_pages import Elsewhere, Narrow, SafeNextAction, SavedView, SortKey, ViewElsewhere, WaitingForPerson
 from counterfoil.operations.providers import Provider
 
 TEXT_MAX: Final = 2_000
@@ -260,7 +260,7 @@ class Noun:
     next_action: Callable[[Connection[Any], str, datetime], SafeNextAction] | None = None
     sorts: tuple[SortKey, ...] = ()
     narrows: tuple[Narrow, ...] = ()
-    waits: tuple[Waiting, ...] = ()
+    waits: tuple[WaitingForPerson, ...] = ()
 
     @property
     def area(self) -> str:

@@ -11,7 +11,7 @@ from counterfoil.base.money import Money
 from counterfoil.dashboard.today.needs import READ_MAX, ActionKind, InNeed
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.drills.drills import DrillStanding, standings
-from counterfoil.operations.noun_pages import Waiting
+from counterfoil.operations.noun_pages import WaitingForPerson
 from counterfoil.operations.verbs import Noun
 from counterfoil.wiring import NOUNS
 
@@ -34,7 +34,7 @@ def waiting_of_nouns(ask: SectionContext) -> Iterator[ActionKind]:
             yield _kind(ask, noun, one)
 
 
-def _kind(ask: SectionContext, noun: Noun, one: Waiting) -> ActionKind:
+def _kind(ask: SectionContext, noun: Noun, one: WaitingForPerson) -> ActionKind:
     parts = {name: sql.SQL(getattr(one, name)) for name in ("whose", "amount", "asset", "since", "why", "due", "where")}
     query = sql.SQL(QUERY).format(table=sql.Identifier(noun.machine.table), **parts)
     rows: list[Any] = ask.conn.execute(query, {"now": ask.clock(), "program": ask.program_id, "rows": READ_MAX}).fetchall()

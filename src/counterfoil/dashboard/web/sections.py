@@ -72,7 +72,7 @@ class SectionContext:
     only: str | None = None  # who looks sees this program only; the database shows no other to them
     caller: Any = None  # who looks (`operations.access.access.Caller`)
     brakes: Any = None  # what is paused, for the top of the page (`work.brakes.BrakesTold`)
-    receipt: Any = None  # what the form led to whose key the address names (`work.receipts.Receipt`)
+    receipt: Any = None  # what the form led to whose key the address names (`work.receipts.FormReceipt`)
 
 
 class SectionAnswer(NamedTuple):

@@ -11,7 +11,7 @@ from counterfoil.base.idempotency import remembered
 from counterfoil.operations.access.access import Caller
 
 
-class Receipt(NamedTuple):
+class FormReceipt(NamedTuple):
     """What was done, and when; without `said_at` nothing is known under the key that the address names. `proposal`: it was proposed."""
 
     said: str = ""
@@ -24,9 +24,9 @@ def scope_of_forms(caller: Caller) -> str:
     return f"{caller.scope}:form"
 
 
-def receipt_of(conn: Connection[Any], caller: Caller, key: str, path: str) -> Receipt:
+def receipt_of(conn: Connection[Any], caller: Caller, key: str, path: str) -> FormReceipt:
     """What was done under this key on the page at `path`."""
     kept = remembered(conn, scope_of_forms(caller), key)
     if kept is None or not isinstance(kept[0], dict) or kept[0].get("on") != path:
-        return Receipt()
-    return Receipt(kept[0]["receipt"], kept[1], kept[0].get("proposal"))
+        return FormReceipt()
+    return FormReceipt(kept[0]["receipt"], kept[1], kept[0].get("proposal"))

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import ADMINISTER, OPERATE, Caller
-from counterfoil.operations.noun_pages import Waiting
+from counterfoil.operations.noun_pages import WaitingForPerson
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, proposed_step
 from counterfoil.operations.webhooks_out import endpoints
 from counterfoil.operations.webhooks_out.model import (
@@ -157,7 +157,7 @@ DELIVERY_NOUN: Final = Noun(
     parts=(Part("attempts", Attempt, attempts_of),),
     listed=list_deliveries,
     waits=(
-        Waiting(
+        WaitingForPerson(
             "delivery",
             "Deliveries that failed",
             "A partner was not told, and it is not tried any more: mend the endpoint, then send it again.",

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.operations.noun_pages import SortKey, Waiting
+from counterfoil.operations.noun_pages import SortKey, WaitingForPerson
 from counterfoil.operations.verbs import Noun, Part
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.chargebacks.model import CHARGEBACKS, Chargeback, list_chargebacks, show_chargeback
@@ -83,7 +83,7 @@ CHARGEBACK_NOUN: Final = Noun(
     ),
     help="Payments that customers' banks took back, from whom it was taken, and until when the provider takes evidence.",
     waits=(
-        Waiting(
+        WaitingForPerson(
             "chargeback",
             "Chargebacks to be answered",
             "The provider takes evidence until the time limit; then it decides. Of one that its provider contradicts, two people decide.",

@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import Waiting
+from counterfoil.operations.noun_pages import WaitingForPerson
 from counterfoil.operations.verbs import Do, Noun, Verb, VerbCall, VerbResult, paired_step, proposed_step
 from counterfoil.payouts.destinations import by_hand
 from counterfoil.payouts.destinations.destinations import newest_destinations, shown_destination
@@ -71,7 +71,7 @@ DESTINATION_NOUN: Final = Noun(
     help="Where payees are paid, and were.",
     listed=newest_destinations,
     waits=(
-        Waiting(
+        WaitingForPerson(
             "destination",
             "Destinations in quarantine",
             "Nothing is sent there until two people release it, or clear one that was replaced.",

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from counterfoil.base.machine import listed
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import APPROVE, OPERATE
-from counterfoil.operations.noun_pages import SortKey, Waiting
+from counterfoil.operations.noun_pages import SortKey, WaitingForPerson
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes.disputes import DISPUTE_ROWS, Dispute, list_disputes, show_dispute
@@ -140,11 +141,11 @@ DISPUTE_NOUN: Final = Noun(
     parts=(Part("evidence", Evidence, evidence_of),),
     help="What customers complain of; what is not paid out is held until it is decided.",
     waits=(
-        Waiting(
+        WaitingForPerson(
             "dispute",
             "Disputes to be decided",
             "What is not paid out of its invoice is held. A time-out sends it up a level and decides nothing: people do, on its page.",
-            "t.state in ('open', 'evidence', 'under_review', 'escalated')",
+            f"t.state in {listed(DISPUTE.before('reject'))}",
             "counterfoil disputes show {id}",
             "counterfoil disputes list",
             ("Go on with it", "See the disputes"),

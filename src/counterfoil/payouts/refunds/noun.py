@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import SortKey, Waiting
+from counterfoil.operations.noun_pages import SortKey, WaitingForPerson
 from counterfoil.operations.verbs import Noun, Verb
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.refunds.refunds import REFUND, Refund, execute_refund, list_refunds, refunds_by_id, show_refund
@@ -53,7 +53,7 @@ REFUND_NOUN: Final = Noun(
     ),
     help="What goes back to customers, and from where it was taken.",
     waits=(
-        Waiting(
+        WaitingForPerson(
             "refund",
             "Refunds to be paid",
             "It is booked as owed to the customer. Pay it, and note on its page through whom and under which reference.",
