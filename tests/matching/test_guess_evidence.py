@@ -51,6 +51,34 @@ def test_a_reference_is_met_whatever_stands_around_its_number(tmp_path, referenc
     assert rules.passes[0].kind == "key"
 
 
+def with_balance(wrong: int = 0) -> str:
+    """The shop's file with its own running balance, which is off at one row."""
+    head, *rows = shop().splitlines()
+    at, lines = 50_000, []
+    for n, (line, (_, minor, _)) in enumerate(zip(rows, SALES, strict=True)):
+        at += minor
+        lines.append(f"{line},{money(at + (wrong if n == 40 else 0))}")
+    return "\n".join([f"{head},Saldo", *lines]) + "\n"
+
+
+def test_a_running_balance_is_proposed_where_it_leads_through_the_file_and_each_run_checks_it(tmp_path):
+    outcome, rules, reasons = guessed(tmp_path, with_balance(), bank())
+    assert (rules.left.amount.balance, rules.right.amount.balance) == ("Saldo", None)
+    assert any("Saldo is its running balance" in reason for reason in reasons), reasons
+    assert outcome.verdict == "reconciled"
+    cut = tmp_path / "shop.csv"
+    cut.write_text("".join(line for n, line in enumerate(with_balance().splitlines(keepends=True)) if n != 30))
+    with pytest.raises(Problem, match="do not lead to its balance"):
+        reconcile_files(cut, tmp_path / "bank.csv", rules, out=tmp_path / "out")
+
+
+def test_a_balance_that_leads_nowhere_is_told_of_and_not_proposed(tmp_path):
+    outcome, rules, reasons = guessed(tmp_path, with_balance(wrong=1), bank())
+    assert rules.left.amount.balance is None
+    assert any("Saldo is not taken for a running balance" in reason and "(line 42)" in reason for reason in reasons), reasons
+    assert outcome.verdict == "reconciled"
+
+
 def test_numbers_that_only_look_alike_are_no_key(tmp_path):
     there = "\n".join(
         bank().splitlines()[:1] + [line.rsplit(",", 1)[0] + f",R-{10_400 + n}" for n, line in enumerate(sorted(bank().splitlines()[1:]))]

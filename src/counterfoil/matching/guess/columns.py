@@ -24,7 +24,7 @@ FILES_LOOKED_AT_MAX: Final = 50
 SAMPLE_ROWS: Final = 2_000
 OUR_NAME: Final = {"external_id": "id"}
 AMOUNTS: Final = ("amount", "amount_minor", "debit", "credit")
-AMOUNT_ROLES: Final = ("amount", "debit", "credit", "fee")  # what a person may say of an amount
+AMOUNT_ROLES: Final = ("amount", "debit", "credit", "fee", "balance")  # what a person may say of an amount
 VALUES_SHOWN: Final = 3
 AMOUNT_PARTS: Final = ("column", "debit", "credit")
 READINGS_MAX: Final = 12  # of a side; all pairs of them are tried
@@ -79,6 +79,7 @@ class Looked:
     negative: list[str] = field(default_factory=list)
     positive: list[str] = field(default_factory=list)
     sign: int = 1
+    balance: str = ""  # the column that may be the file's own running balance
     feet: int = 0
     less: tuple[int, int] | None = None
     said: Mapping[str, str] = field(default_factory=dict)
@@ -116,14 +117,8 @@ def look(engine: DuckEngine, given: Path | Sequence[Path], side: str, folder: Pa
     if not paths or not paths[0].is_file():
         raise InvalidInput(side, "a file, or a folder with files", got=str(given)[:200])
     form = format_of(paths[0])
-    found = Looked(
-        side,
-        paths[0].stem if len(paths) == 1 else paths[0].parent.name,
-        paths,
-        form,
-        form not in TABLES,
-        said=said,
-    )
+    name = paths[0].stem if len(paths) == 1 else paths[0].parent.name
+    found = Looked(side, name, paths, form, form not in TABLES, said=said)
     if found.statement:
         _statement(engine, found, folder)
     else:
@@ -194,6 +189,7 @@ def _table(engine: DuckEngine, found: Looked, folder: Path) -> None:
         said = {**dict.fromkeys(AMOUNTS, ""), **said}
     seen = _as_said(roles.guess(header), said)
     found.columns = {OUR_NAME.get(role, role): name for role, name in seen.items() if role not in (*AMOUNTS, "direction", "fee", "balance")}
+    found.balance = seen.get("balance", "") if len(sample.get(seen.get("balance", ""), ())) > 1 else ""
     found.readings = _readings(found, seen, sample)
     if not found.readings:
         raise InvalidInput(f"{found.side}.amount", f"a column with amounts among {', '.join(header)[:200]}", got="")

@@ -34,7 +34,8 @@ def columns_told(side: Looked) -> list[ColumnTold]:
     """Every column of a side in the file's order."""
     parts = {"column": "amount"}
     taken: dict[str, list[str]] = {}
-    for ours, theirs in (*side.columns.items(), *((parts.get(part, part), name) for part, name in side.amounts.items())):
+    amounts = {**side.amounts, **({"balance": side.balance} if side.balance else {})}
+    for ours, theirs in (*side.columns.items(), *((parts.get(part, part), name) for part, name in amounts.items())):
         taken.setdefault(theirs, []).append(ours)
     return [ColumnTold(side.side, name, tuple(taken.get(name, ())), side.shown.get(name, ())) for name in side.types]
 

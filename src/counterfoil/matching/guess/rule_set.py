@@ -12,6 +12,7 @@ import duckdb
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine
+from counterfoil.matching.guess.balances import prove_balances
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked, look
 from counterfoil.matching.guess.keys import CommonKeys, observe
 from counterfoil.matching.guess.page import ColumnTold, Said, columns_told
@@ -57,14 +58,20 @@ def guess(left: Path | Sequence[Path], right: Path | Sequence[Path], said: Said 
             _settle_units(sides)
             _settle_assets(sides)
             found = observe(engine, sides, is_proposal=is_proposal)
+            prove_balances(engine, sides, _written(sides, found, balances=False), Path(folder))
         except duckdb.Error as error:
             raise SourceUnreadable(reason=str(error).splitlines()[0][:300]) from error
         finally:
             engine.close()
     reasons = [*sides[0].reasons, *sides[1].reasons, *found.reasons]
     why = [f"# {_one_line(reason)}" for reason in ("Proposed from two files, because:", *reasons)]
-    text = "\n".join([*why, "version = 1", *_head(found), "", *_side(sides[0]), *_side(sides[1]), *_passes(sides, found)])
+    text = "\n".join([*why, _written(sides, found, balances=True)])
     return Guess(text, reasons, [*columns_told(sides[0]), *columns_told(sides[1])])
+
+
+def _written(sides: tuple[Looked, Looked], found: CommonKeys, *, balances: bool) -> str:
+    parts = [*_side(sides[0], balances=balances), *_side(sides[1], balances=balances), *_passes(sides, found)]
+    return "\n".join(["version = 1", *_head(found), "", *parts])
 
 
 def _one_line(reason: str) -> str:
@@ -109,7 +116,7 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _side(side: Looked) -> list[str]:
+def _side(side: Looked, *, balances: bool) -> list[str]:
     lines = [f"[{side.side}]", f"name = {quoted(side.name[:NAME_CHARS_MAX])}"]
     if side.format:
         lines.append(f"format = {quoted(side.format)}")
@@ -128,6 +135,8 @@ def _side(side: Looked) -> list[str]:
         lines += [f"{name} = {value}" for name, value in side.known_fee.items()]
         if side.sign == -1:
             lines.append("sign = -1")
+        if balances and side.balance:
+            lines.append(f"balance = {quoted(side.balance)}")
     if side.date_formats:
         lines += ["", f"[{side.side}.dates]", f"formats = [{', '.join(quoted(form) for form in side.date_formats)}]"]
     if side.status:
