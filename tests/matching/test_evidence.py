@@ -8,7 +8,9 @@ import random
 import pytest
 
 from benchmarks.matching_texts import noisy_world, shop_world, strangers_world
+from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.matching.guess.rule_set import guess_rules
+from counterfoil.matching.passes.evidence.vocabulary import near_references, shape_of
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
 from tests.matching.builders import EXACT, row, rules_text, run, told
@@ -195,3 +197,27 @@ def test_noisy_texts_with_unequal_amounts_find_their_partners(tmp_path, seed):
     found = linked(reconcile_files(left, right, load_rules(rules), out=tmp_path / "out"))
     assert len(found & set(world.pairs)) >= 0.995 * len(found)
     assert len(found & set(world.pairs)) >= 0.98 * len(world.pairs)
+
+
+def test_how_near_references_lie_by_chance_is_the_same_as_when_all_are_compared_with_all(tmp_path):
+    """Random references have hundreds of shapes: all with all was half a minute of a run of seconds."""
+    rng = random.Random(5)
+    machine = DuckEngine(tmp_path)
+    for side in ("l", "r"):
+        refs = [f"PAY{rng.randrange(16**6):06X}" for _ in range(300)] + [f"INV{n:06}" for n in rng.sample(range(900), 300)]
+        slips = [f"{ref[:6]}{ref[7]}{ref[6]}{ref[8]}" for ref in refs[::7]] + [f"OWN{side.upper()}{n:05}" for n in range(9)]
+        machine.load(f"{side}_text", {"ref": "varchar", "n": "integer"}, [(ref, n) for n, ref in enumerate(refs + slips)])
+        machine.table(f"{side}_text", f"select ref, n % 2 = 0 as open from {side}_text")
+    near_references(machine)
+    shape = {side: shape_of(f"{side}.ref") for side in ("l", "r")}
+    truth = machine.rows(
+        f"""select shape, cast(greatest(round(1000 * log2((count(*) + 1) / (count(*) filter (apart <= 1) + 1))) - 4000, 0) as bigint) from (
+                select {shape["l"]} as shape, damerau_levenshtein(l.ref, r.ref) as apart
+                from (select distinct ref from l_text) l, (select distinct ref from r_text) r
+                where {shape["l"]} = {shape["r"]} and l.ref <> r.ref) x group by 1"""
+    )
+    open_ones = [{row[0] for row in machine.rows(f"select {shape[side]} from {side}_text {side} where open")} for side in ("l", "r")]
+    found = dict(machine.rows("select * from near_by_chance"))
+    assert found == {name: bits for name, bits in truth if name in open_ones[0] & open_ones[1]}
+    assert len(found) > 5
+    assert 0 < found["INV:9"] < found["PAY:9"]

@@ -9,6 +9,7 @@ from counterfoil.matching.passes.evidence.plan import ALONE, SHARED_LEAST_PERCEN
 from counterfoil.matching.passes.words import LETTERS, beyond_ascii, told, unmarked
 
 SAMPLED_REFERENCES: Final = 400  # of each side and shape: how near references lie to each other by chance
+THIRDS: Final = 3
 MISSPELT_BITS: Final = 4_000  # what it costs that hardly one reference in sixteen is misspelt
 SIDES: Final = ("l", "r")
 TEXT_MAX: Final = 120  # characters compared
@@ -30,7 +31,7 @@ def learn_vocabulary(machine: DuckEngine, plan: EvidencePlan) -> None:
         _texts(machine, side)
     _rarity(machine)
     _references(machine)
-    _near_references(machine)
+    near_references(machine)
     for side in SIDES:
         _records(machine, side, plan)
     machine.drop(*(f"{side}_{name}" for side in SIDES for name in ("text", "word_of", "ids")), *(f"head_{k}" for k in HEADS), "word_bits")
@@ -133,22 +134,38 @@ def _references(machine: DuckEngine) -> None:
     machine.drop("l_ref", "r_ref", "ref_seen", "shared_shape")
 
 
-def _near_references(machine: DuckEngine) -> None:
-    """`near_by_chance`: by shape of a reference, how rarely two different ones of all records lie one slip of a finger apart."""
-    for side in ("l", "r"):
+def near_references(machine: DuckEngine) -> None:
+    """`near_by_chance`: by shape of a reference, how rarely two different ones of all records lie one slip of a finger apart.
+
+    References of one shape are as long as each other, so a slip (one mark another, or two neighbours exchanged) leaves a third of
+    the rest behind the prefix as it was: only pairs that share a third are compared. References that look random have hundreds of shapes.
+    """
+    open_shapes = " and ".join(
+        f"shape in (select {shape_of('ref')} from {side}_text where open and length(ref) >= {REFERENCE_LEAST})" for side in SIDES
+    )
+    for side in SIDES:
         machine.table(
             f"{side}_named",
             f"""select ref, shape from (
-                    select ref, {shape_of("ref")} as shape, row_number() over (
-                        partition by {shape_of("ref")} order by md5(ref), ref) as place
-                    from (select distinct ref from {side}_text where length(ref) >= {REFERENCE_LEAST} and regexp_matches(ref, '[0-9]')) d) x
+                    select ref, shape, row_number() over (partition by shape order by md5(ref), ref) as place
+                    from (select distinct ref, {shape_of("ref")} as shape from {side}_text
+                          where length(ref) >= {REFERENCE_LEAST} and regexp_matches(ref, '[0-9]')) d where {open_shapes}) x
                 where place <= {SAMPLED_REFERENCES}""",
         )
+    third = f"substr(rest, 1 + k * length(rest) // {THIRDS}, (k + 1) * length(rest) // {THIRDS} - k * length(rest) // {THIRDS})"
+    rest = "(select *, regexp_extract(ref, '[0-9].*$') as rest from {}_named)"
+    parts = [f"(select ref, shape, k, {third} as part from {rest.format(side)} n, range({THIRDS}) t(k)) {side}" for side in SIDES]
+    counted = "(select shape, count(*) as n from {} group by shape)"
     machine.table(
         "near_by_chance",
-        f"""select shape, greatest({bits("(count(*) + 1.0) / (count(*) filter (apart <= 1) + 1)")} - {MISSPELT_BITS}, 0) as bits from (
-                select l.shape, damerau_levenshtein(l.ref, r.ref) as apart from l_named l join r_named r using (shape)
-                where l.ref <> r.ref) x group by shape""",
+        f"""with met as (select shape, count(*) filter (damerau_levenshtein(one, other) <= 1) as near from (
+                         select distinct l.shape, l.ref as one, r.ref as other from {parts[0]} join {parts[1]} using (shape, k, part)
+                         where l.ref <> r.ref) m group by shape),
+                 pairs as (select shape, l.n * r.n - coalesce(c.n, 0) as n from {counted.format("l_named")} l
+                           join {counted.format("r_named")} r using (shape)
+                           left join {counted.format("l_named join r_named using (shape, ref)")} c using (shape))
+            select shape, greatest({bits("(n + 1.0) / (coalesce(near, 0) + 1)")} - {MISSPELT_BITS}, 0) as bits
+            from pairs left join met using (shape) where n > 0""",
     )
     machine.drop("l_named", "r_named")
 
