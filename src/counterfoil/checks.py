@@ -8,6 +8,7 @@ from typing import Final
 from counterfoil.audit.invariants import INVARIANTS as AUDIT_INVARIANTS
 from counterfoil.base.invariant import Invariant
 from counterfoil.ledger.invariants import INVARIANTS as LEDGER_INVARIANTS
+from counterfoil.ledger.invariants import MONITORS as LEDGER_MONITORS
 from counterfoil.operations.invariants import INVARIANTS as OPERATIONS_INVARIANTS
 from counterfoil.operations.invariants import MONITORS as OPERATIONS_MONITORS
 from counterfoil.operations.webhooks_out.checks import INVARIANTS as WEBHOOK_OUT_INVARIANTS
@@ -65,6 +66,7 @@ INVARIANTS_OF_PARTS: Final[Sequence[Invariant]] = (
     *PROOF_INVARIANTS,
 )
 MONITORS_OF_PARTS: Final[Sequence[Invariant]] = (
+    *LEDGER_MONITORS,
     *SETTLEMENT_MONITORS,
     *PAYOUT_MONITORS,
     *BATCH_MONITORS,

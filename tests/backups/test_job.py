@@ -127,3 +127,24 @@ def test_a_backup_that_is_too_old_is_found(apart: Callable[..., Backups]) -> Non
     with pytest.raises(BackupKeysUnset):
         bad.make(actor="t")
     assert found(made.snapshot_at + timedelta(hours=49)) == [late], "one that failed is none"
+
+
+def test_a_dump_does_not_stand_for_the_base_that_another_schedule_wants(apart: Callable[..., Backups]) -> None:
+    own = apart()
+    [check] = [one for one in MONITORS if one.code == "BACKUP_OVERDUE"]
+    made = own.make(actor="t")
+    assert made.snapshot_at is not None
+    with own.database.transaction() as conn:
+        for name in ("backup", "base-backup"):
+            conn.execute(
+                """insert into reconciliation_schedule values (%s, '0 * * * *', %s)
+                   on conflict (name) do update set cron = excluded.cron, since = excluded.since""",
+                [name, made.snapshot_at],
+            )
+    with own.database.transaction() as conn:
+        assert callable(check.offenders)
+        assert check.offenders(conn, made.snapshot_at + timedelta(hours=1)) == []
+        late = check.offenders(conn, made.snapshot_at + timedelta(hours=3))
+        assert [(one.what, one.snapshot_at) for one in late] == [("newest dump", made.snapshot_at), ("newest base", None)]
+        conn.execute("update reconciliation_schedule set cron = '0 0 1 1 *' where name = 'backup'")
+        assert [one.what for one in check.offenders(conn, made.snapshot_at + timedelta(hours=3))] == ["newest base"]

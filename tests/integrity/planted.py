@@ -617,7 +617,8 @@ MONITORS: Final[Faults] = {
             from webhook_endpoint where state = 'enabled'""",
     },
     "WEBHOOK_OUT_FAILING": {
-        "it refuses one after the other": "update webhook_endpoint set failures = 11 where state = 'enabled'",
+        "it refuses one after the other": "update webhook_endpoint set failures = 6 where state = 'enabled'",
+        "it refuses for long": "update webhook_endpoint set failures = 11 where state = 'enabled'",
     },
     "WEBHOOK_OUT_DEAD": {
         "nobody sees to what it did not take": "update webhook_delivery set state = 'failed', due_at = null",
@@ -641,12 +642,27 @@ MONITORS: Final[Faults] = {
                 sha256, made_by, made_at)
             values ('cm_x', 'main', 'EUR', '2099-01-01', 100, 90, 0, -10, '{}', '\\x00', 'x', now())""",
     },
+    "CLIENT_MONEY_STALE": {
+        "nobody drew it up since": f"update account set opened_at = opened_at - {LONG_AGO}; delete from client_money",
+        "the last is of long ago": f"""update account set opened_at = opened_at - {LONG_AGO}; delete from client_money;
+            insert into client_money (id, program_id, asset, on_day, owed, held, in_transit, difference, detail, sha256, made_by, made_at)
+            values ('cm_x', 'main', 'EUR', current_date - 9, 100, 100, 0, 0, '{{}}', '\\x00', 'x', now())""",
+    },
     "STALE_SOURCE": {
         "nobody reconciled it since": """update reconciliation_run set finished_at = now() - interval '3 days',
             confirmed_at = null where state = 'finished'""",
     },
     "JOB_NOT_RUN": {
         "nobody completed it": "insert into reconciliation_schedule values ('full', '0 2 * * *', now() - interval '9 days')",
+    },
+    "JOB_FAILED": {
+        "it was taken and never ended": """
+            insert into reconciliation_schedule values ('x', '0 2 * * *', now() - interval '9 hours');
+            insert into reconciliation_slot values ('x', now() - interval '7 hours', now() - interval '7 hours', 'w', 0)""",
+        "its last one failed": """
+            insert into reconciliation_schedule values ('x', '0 2 * * *', now() - interval '9 hours');
+            insert into reconciliation_slot values ('x', now() - interval '7 hours', now() - interval '7 hours', 'w', 0);
+            insert into schedule_end (name, slot_at, ended_at, error) values ('x', now() - interval '7 hours', now(), 'it broke')""",
     },
     "SCHEDULE_CONTESTED": {
         "a worker has other settings": """insert into reconciliation_schedule values ('full', '0 2 * * *', now()) on conflict do nothing;

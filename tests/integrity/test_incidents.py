@@ -19,7 +19,7 @@ from counterfoil.integrity.monitors import Backlog
 from counterfoil.operations.approvals import approve_and_do
 from counterfoil.operations.work.pauses import QueuePart, paused_now, propose_resume, resume, takes_two
 from counterfoil.operations.work.runner import Runner
-from counterfoil.wiring import PAIRED, QUEUE_BY_NAME
+from counterfoil.wiring import CHECKS, PAIRED, QUEUE_BY_NAME
 from tests.builders import a_context
 from tests.integrity.conftest import CARL, Watch
 from tests.integrity.test_alerts import limits
@@ -124,6 +124,23 @@ def test_a_silent_worker_is_a_p1_and_is_over_when_it_is_heard_again(watch: Watch
     watch.rows("update worker set beat_at = %s returning id", watch.clock.now)
     watch.run("recent")
     assert [one.state for one in watch.alerts("WORKER_DOWN")] == ["resolved"]
+
+
+def test_more_than_ten_refusals_in_a_row_of_an_endpoint_are_a_p3_and_six_are_a_warning(watch: Watch) -> None:
+    [failing] = [one for one in CHECKS if one.code == "WEBHOOK_OUT_FAILING"]
+    sentinel = replace(watch.sentinel, checks=(failing,))
+    watch.past_the_rules(
+        """insert into webhook_endpoint (id, program_id, url, events, min_level, owner_email, about, created_by, created_at, state,
+               state_at)
+           values ('we_1', 'main', 'https://x.example', '{}', 'info', 'a@x.example', '', 'x', now(), 'enabled', now())"""
+    )
+    said = []
+    for number in (5, 6, 10, 11):
+        watch.past_the_rules("update webhook_endpoint set failures = %s", number)
+        sentinel.round()
+        said.append([(one.severity, one.incident_id is not None) for one in watch.alerts("WEBHOOK_OUT_FAILING")])
+    assert said == [[], [("warning", False)], [("warning", False)], [("critical", True)]]
+    assert watch.rows("select level from incident") == [("P3",)]
 
 
 def test_another_imbalance_pulls_the_brake_again_in_an_incident_that_stands(watch: Watch) -> None:

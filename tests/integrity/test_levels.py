@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 from counterfoil.base.edge import Database
-from counterfoil.integrity.levels import BURNS, OBJECTIVES, WINDOWS, Count, burn_of, hottest, service_levels
+from counterfoil.integrity.levels import BURNS, OBJECTIVES, WINDOWS, Count, Level, burn_of, hottest, service_levels
 from counterfoil.integrity.trends import trends
+from counterfoil.settlement.queries import processing_of_last
 from counterfoil.wiring import ticks
 from tests.api.office import wiring_for
 from tests.builders import Clock
@@ -114,3 +116,57 @@ def test_a_server_that_does_not_answer_is_away_and_says_why(database: Database):
         rows = conn.execute("select available, why_not from minute_sample order by minute").fetchall()
     assert rows == [(False, "ConnectError"), (False, "status 503"), (True, None)]
     assert levels(database, clock.now + timedelta(minutes=1))["availability"] == ("missed", 1, 3)
+
+
+def level(database: Database, now: datetime, name: str) -> Level:
+    with database.transaction(read_only=True) as conn:
+        return next(one for one in service_levels(conn, now=now) if one.name == name)
+
+
+def past_the_rules(database: Database, statement: str, *given: object) -> None:
+    with psycopg.connect(database.url, autocommit=True) as conn, conn.transaction():
+        conn.execute("set local session_replication_role = replica")
+        conn.execute(statement.encode(), given)
+
+
+BATCH = """insert into payout_batch (id, program_id, asset, state, state_at, created_by, maker, sha256, frozen_at, created_at, approved_at,
+                                     executed_at, lines, amount)
+           values (%s, 'main', 'EUR', %s, %s, 'm', 'm', sha256(''), now(), %s, %s, %s, %s, 1)"""
+
+
+def test_a_payout_is_late_at_the_moment_when_its_day_is_over_so_that_short_windows_see_it(database: Database):
+    approved = NOW - timedelta(hours=24, minutes=2)
+    for number in range(2):
+        past_the_rules(database, BATCH, f"late{number}", "approved", approved, approved, approved, None, 4)
+    past_the_rules(database, BATCH, "good", "executed", NOW, approved, NOW - timedelta(hours=3), NOW - timedelta(hours=2), 2)
+    past_the_rules(database, BATCH, "waits", "approved", NOW, approved, NOW - timedelta(hours=9), None, 50)
+    past_the_rules(database, BATCH, "given up", "cancelled", approved, approved, approved, None, 50)
+    found = level(database, NOW, "payouts")
+    assert (found.good, found.counted, found.burn["5m"], found.burn["1h"]) == (2, 10, 20.0, 20.0)
+    assert found.burning == "critical: faster than 14.4 over 1h and 5m"
+    past_the_rules(database, "update payout_batch set executed_at = %s, state = 'executed' where state = 'approved'", NOW)
+    again = level(database, NOW + timedelta(minutes=1), "payouts")
+    assert (again.good, again.counted) == (52, 60), "what was late stays late, and counts once"
+
+
+def test_what_is_paid_after_an_intent_is_complete_does_not_make_it_fast(database: Database):
+    paid, done = NOW - timedelta(minutes=9), NOW - timedelta(minutes=8)
+    past_the_rules(
+        database,
+        """insert into intent (id, program_id, invoice_id, provider, created_at, completed_at, state, state_at)
+           values ('int_1', 'main', 'inv_1', 's', %s, %s, 'completed', %s)""",
+        *[paid, done, done],
+    )
+    for name, at in (("first", paid), ("too much", NOW - timedelta(minutes=1))):
+        past_the_rules(
+            database,
+            """insert into payment (id, program_id, provider, charge_id, invoice_id, reference, asset, amount, applied, fee, occurred_at,
+                                    recorded_at) values (%s, 'main', 's', %s, 'inv_1', 'x', 'EUR', 1, 1, 0, %s, %s)""",
+            *[name, name, at, at],
+        )
+    assert levels(database, NOW)["intents"] == ("missed", 0, 1), "it took a minute"
+    with database.transaction(read_only=True) as conn:
+        assert [one.median_s for one in trends(conn, days=1, now=NOW).processing] == [60.0]
+        processing = processing_of_last(conn)
+        assert processing is not None
+        assert processing.average == timedelta(minutes=1)

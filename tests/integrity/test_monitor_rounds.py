@@ -13,6 +13,7 @@ from counterfoil.cli.local.lookout import look_out
 from counterfoil.integrity.runs import SentinelRun
 from counterfoil.integrity.sentinel import Sentinel
 from counterfoil.operations.notices.channels import parse_channels
+from counterfoil.operations.notices.heartbeat import NobodyAsks, call_out
 from counterfoil.operations.work.jobs import JobContext
 from counterfoil.wiring import CHECKS, JOBS, Wiring, loops
 from tests.api.office import wiring_for
@@ -127,6 +128,30 @@ def test_rounds_that_nobody_asks_any_more_are_a_missed_schedule(watch: Watch) ->
     watch.clock.advance(minutes=1)
     watch.run("recent")
     assert [one.subject for one in watch.alerts("JOB_NOT_RUN")] == ["monitors"]
+
+
+def test_the_dead_mans_switch_is_called_only_while_the_monitors_are_asked_to_their_end(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trips(*_: Any, **__: Any) -> None:
+        raise KeyError("EUR")
+
+    a_worker_beats(watch)
+    with received() as receiver:
+        means = replace(context(watch), heartbeat_url=f"http://127.0.0.1:{receiver.port}/beat")
+        with pytest.raises(NobodyAsks):
+            call_out(means, None)
+        tick(watch)
+        assert call_out(means, None).handled == 1
+        monkeypatch.setattr(Sentinel, "round", trips)
+        for _ in range(3):
+            watch.clock.advance(minutes=2)
+            with pytest.raises(KeyError):
+                tick(watch)
+        with pytest.raises(NobodyAsks):
+            call_out(means, None)
+    watch.run("recent")
+    assert [one.subject for one in watch.alerts("JOB_NOT_RUN")] == ["monitors"], "rounds that are begun and not ended"
 
 
 @pytest.mark.parametrize("silent_s", [30, 90], ids=["a worker is at work", "nobody is"])

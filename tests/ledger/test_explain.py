@@ -134,7 +134,6 @@ def test_the_same_payment_twice_under_two_keys_is_a_suspect(account: Connection[
         ),
         ("HOLD_ORPHAN", "delete from open_hold"),
         ("HOLD_ORPHAN", "update account set debits_pending = 0 where debits_pending > 0"),
-        ("HOLD_OVERDUE", "update open_hold set expires_at = now() - interval '2 hours'"),
         ("LEDGER_UNBALANCED", "delete from journal where key = 'last'"),
         ("IDEMPOTENCY_CONFLICT", "update journal set reverses = id where key = 'last'"),
         (

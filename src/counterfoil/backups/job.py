@@ -18,6 +18,7 @@ from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.proofs.stores.copies import let_go
 from counterfoil.reconciliation.runs.schedule import take_set_slot
+from counterfoil.reconciliation.runs.slot_ends import at_work, make_good
 
 REST_S: Final = 20.0
 ACTOR: Final = "system:backup"
@@ -57,11 +58,17 @@ def proven_backup(conn: Connection[Any]) -> str | None:
 def _scheduled(context: JobContext, _: str | None) -> Tally:
     with context.database.transaction() as conn:
         slot = take_set_slot(conn, SCHEDULE, context.crons.get(SCHEDULE), by=context.runner.owner, now=context.clock())
-    return Tally() if slot is None else _make(context, slot.slot_at)
+    if slot is None:
+        return Tally()
+    with at_work(context.database, slot, context.clock):
+        return _make(context, slot.slot_at)
 
 
 def _on_demand(context: JobContext, _: str | None) -> Tally:
-    return _make(context, None)
+    done = _make(context, None)
+    with context.database.transaction() as conn:
+        make_good(conn, SCHEDULE, now=context.clock())
+    return done
 
 
 def _make(context: JobContext, slot_at: datetime | None) -> Tally:

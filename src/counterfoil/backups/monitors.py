@@ -8,18 +8,20 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.backups.store import BASE, DUMP
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.migrations.runner import began_at
 from counterfoil.reconciliation.runs.schedule import given_up_at
 
 SCHEDULE: Final = "backup"
+KINDS: Final = {SCHEDULE: DUMP, "base-backup": BASE}  # what each schedule of backups makes
 AGE_MIN: Final = timedelta(hours=2)  # also where a backup is wanted each minute
 AGE_UNSET: Final = timedelta(days=2)
 WAL_AGE_MAX: Final = timedelta(minutes=15)
 
 
 class BackupTooOld(NamedTuple):
-    """The newest backup is too old, or there is none: by `due_at` there should have been another."""
+    """The newest backup of a schedule's kind is too old, or there is none: by `due_at` there should have been another."""
 
     what: str
     snapshot_at: datetime | None
@@ -35,21 +37,30 @@ class WalBehind(NamedTuple):
 
 
 def _overdue(conn: Connection[Any], now: datetime) -> Sequence[BackupTooOld]:
-    """Two moments of the schedule passed and nothing was backed up, two hours at least, or two days without one; a new installation has
-    that time, too."""
-    row = conn.execute(
-        """select (select max(snapshot_at) from backup where state = 'kept'),
-                  (select cron from reconciliation_schedule where name = %s and cron <> '')""",
-        [SCHEDULE],
-    ).fetchone()
-    assert row is not None
-    newest, cron = row
+    """Two moments of a schedule passed and nothing of its kind was backed up, two hours at least: a dump says nothing of bases, which the
+    log is replayed on. Without any schedule, two days without a backup. What is new, installation or schedule, has that time, too."""
     began = began_at(conn)
     if began is None:
         return []
-    last = max(began, newest or began)
-    due_at = max(given_up_at(cron, last), last + AGE_MIN) if cron else last + AGE_UNSET
-    return [BackupTooOld("newest backup", newest, due_at)] if now > due_at else []
+    crons = {
+        name: (cron, since)
+        for name, cron, since in conn.execute(
+            "select name, cron, since from reconciliation_schedule where name = any(%s) and cron <> ''", [list(KINDS)]
+        ).fetchall()
+    }
+    newest = dict(conn.execute("select kind, max(snapshot_at) from backup where state = 'kept' group by kind").fetchall())
+    if not crons:
+        at = max(newest.values(), default=None)
+        due_at = max(began, at or began) + AGE_UNSET
+        return [BackupTooOld("newest backup", at, due_at)] if now > due_at else []
+    found = []
+    for name, (cron, since) in crons.items():
+        at = newest.get(KINDS[name])
+        last = at or max(began, since)
+        due_at = max(given_up_at(cron, last), last + AGE_MIN)
+        if now > due_at:
+            found.append(BackupTooOld(f"newest {KINDS[name]}", at, due_at))
+    return found
 
 
 def _behind(conn: Connection[Any], now: datetime) -> Sequence[WalBehind]:
@@ -67,7 +78,7 @@ def _behind(conn: Connection[Any], now: datetime) -> Sequence[WalBehind]:
 MONITORS: Final = (
     Invariant(
         "BACKUP_OVERDUE",
-        "Was a backup kept before two moments of its schedule passed?",
+        "Was a backup of its kind kept before two moments of each schedule of backups passed?",
         _overdue,
         "warning",
         "What happened since could not be restored: every payment of that time would have to be put together from the providers' records.",

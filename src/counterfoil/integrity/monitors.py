@@ -14,11 +14,15 @@ from counterfoil.integrity.runs import UNASKED
 from counterfoil.integrity.standing import MONITORS as STANDING_MONITORS
 from counterfoil.operations.work.queries import BACKLOG_ABOVE, SLOW_FROM, queue_depths
 from counterfoil.operations.work.runner import Queue
+from counterfoil.reconciliation.client_money import OWED
 from counterfoil.reconciliation.reach import due_sources
-from counterfoil.reconciliation.runs.schedule import WISH_COUNTS, after, given_up_at
+from counterfoil.reconciliation.runs.schedule import WISH_COUNTS, after, given_up_at, set_schedules
+from counterfoil.reconciliation.runs.slot_ends import newest_slots
 
 SOURCE_LIMIT: Final = timedelta(hours=48)
 INTERVALS_MAX: Final = 2
+GONE_AFTER: Final = timedelta(minutes=1)  # a worker that was not heard of for so long
+WORK_MAX: Final = timedelta(hours=6)  # of a moment that a process took which is none of the workers
 ROUND_MIN: Final = timedelta(minutes=1)  # so long a round of all monitors may take
 
 
@@ -38,6 +42,16 @@ class Missed(NamedTuple):
     cron: str
     completed_at: datetime | None
     due_at: datetime
+
+
+class Undone(NamedTuple):
+    """A moment of a schedule that somebody took and that was not done; `why` says how it ended."""
+
+    schedule: str
+    slot_at: datetime
+    taken_at: datetime
+    taken_by: str
+    why: str
 
 
 class Stale(NamedTuple):
@@ -69,30 +83,46 @@ def monitors(queues: Sequence[Queue]) -> tuple[Invariant, ...]:
         incident="P2",
         monitor=True,
     )
-    watching = (_WORKER_DOWN, depth, _SHORTFALL, _STALE_SOURCE, _JOB_NOT_RUN, _SCHEDULE_CONTESTED)
+    watching = (_WORKER_DOWN, depth, _SHORTFALL, _NOT_COMPARED, _STALE_SOURCE, _JOB_NOT_RUN, _JOB_FAILED, _SCHEDULE_CONTESTED)
     return (*watching, *STANDING_MONITORS, *LEVEL_MONITORS, _CHECK_NOT_RUN)
 
 
 def _missed(conn: Connection[Any], now: datetime) -> Sequence[Missed]:
-    """Schedules of which two moments passed and nobody completed one. One that came to be known just now has that time, too."""
+    """Schedules of which two moments passed and nobody completed one. One that came to be known just now has that time, too. Of the
+    sentinel a run counts that asked everything, whoever began it."""
     rows = conn.execute(
         """select s.name, s.cron, s.since,
                   case s.name when 'sentinel-full' then (select max(finished_at) from sentinel_run
                                                          where kind = 'full' and state = 'finished')
                               when 'sentinel-recent' then (select max(finished_at) from sentinel_run
                                                            where kind in ('recent', 'full') and state = 'finished')
-                              else (select max(taken_at) from reconciliation_slot t where t.name = s.name) end
+                              else (select max(ended_at) from schedule_end e where e.name = s.name and e.error is null) end
            from reconciliation_schedule s where s.cron <> '' order by s.name"""
     ).fetchall()
     found = [
-        Missed("monitors", f"every {every.total_seconds():g} s", asked_at, asked_at + every)
-        for asked_at, every in conn.execute("select asked_at, make_interval(secs => every_s) from monitor_round").fetchall()
-        if now - asked_at > INTERVALS_MAX * max(every, ROUND_MIN)
+        Missed("monitors", f"every {every.total_seconds():g} s", done_at, done_at + every)
+        for done_at, every in conn.execute(
+            "select coalesce(done_at, asked_at), make_interval(secs => every_s) from monitor_round"
+        ).fetchall()
+        if now - done_at > INTERVALS_MAX * max(every, ROUND_MIN)
     ]
     for name, cron, since, completed in rows:
         last = max(since, completed or since)
         if now > given_up_at(cron, last):
             found.append(Missed(name, cron, completed, after(cron, last)))
+    return found
+
+
+def _undone(conn: Connection[Any], now: datetime) -> Sequence[Undone]:
+    """Schedules that are wanted, whose newest moment was taken and not done. One still at work is none, for as long as its worker lives."""
+    rows = conn.execute("select id from worker where stopped_at is not null or beat_at < %s", [now - GONE_AFTER]).fetchall()
+    gone, wanted, found = {row[0] for row in rows}, set_schedules(conn), list[Undone]()
+    for one in newest_slots(conn).values():
+        is_over = one.taken_by in gone or now - one.taken_at > WORK_MAX
+        if one.name not in wanted or (one.error is None and (one.ended_at is not None or not is_over)):
+            continue
+        why = f"it failed: {one.error}" if one.error is not None else "whoever took it never ended it"
+        found.append(Undone(one.name, one.slot_at, one.taken_at, one.taken_by, why))
     return found
 
 
@@ -145,6 +175,23 @@ _SHORTFALL: Final = Invariant(
     incident="P1",
     monitor=True,
 )
+_NOT_COMPARED: Final = Invariant(
+    "CLIENT_MONEY_STALE",
+    "Was what is owed to owners held against what is held for them within two days, wherever something is owed?",
+    f"""select b.program_id || ' ' || b.asset as subject, b.program_id, c.on_day as compared_for, s.at as not_compared_since
+        from book b
+        cross join lateral (select max(on_day) as on_day from client_money m where (m.program_id, m.asset) = (b.program_id, b.asset)) c
+        cross join lateral (select case when c.on_day is not null then (c.on_day + 1)::timestamp at time zone 'UTC'
+                                        else (select min(opened_at) from account a where a.book_id = b.id) end as at) s
+        where s.at < %(now)s - interval '{SOURCE_LIMIT.total_seconds():.0f} s'
+          and exists (select from account a where a.book_id = b.id and a.credits > a.debits
+                      and a.name like any(array[{", ".join(f"'{one}%%'" for one in OWED)}]))
+        order by 1""",
+    "critical",
+    "The last statement says nothing of what was paid since: a shortfall of today would be seen by nobody.",
+    "P19",
+    monitor=True,
+)
 _STALE_SOURCE: Final = Invariant(
     "STALE_SOURCE",
     "Was every source that money goes through reconciled within two days?",
@@ -160,6 +207,15 @@ _JOB_NOT_RUN: Final = Invariant(
     _missed,
     "critical",
     "Nobody looked when somebody should have.",
+    "P19",
+    monitor=True,
+)
+_JOB_FAILED: Final = Invariant(
+    "JOB_FAILED",
+    "Was the newest moment of every schedule done by whoever took it?",
+    _undone,
+    "warning",
+    "Somebody began, and tripped or was killed: what it should have done is not done, and its next moment may end the same way.",
     "P19",
     monitor=True,
 )

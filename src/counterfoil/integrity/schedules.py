@@ -12,6 +12,7 @@ from counterfoil.integrity.sentinel import Kind, Sentinel
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.reconciliation.runs.schedule import take_slot, withdraw
+from counterfoil.reconciliation.runs.slot_ends import at_work
 
 REST_S: Final = 20.0
 MONITORS_REST_S: Final = 5.0
@@ -34,7 +35,8 @@ def _scheduled(context: JobContext, _: str | None) -> Tally:
         with context.database.transaction() as conn:
             slot = take_slot(conn, name, cron, by=context.runner.owner, now=context.clock())
         if slot is not None:
-            total = total.plus(_tally(sentinel_of(context).run(kind, slot_at=slot.slot_at)))
+            with at_work(context.database, slot, context.clock):
+                total = total.plus(_tally(sentinel_of(context).run(kind, slot_at=slot.slot_at)))
     return total
 
 
@@ -69,7 +71,12 @@ def _round(context: JobContext, _: str | None = None) -> Tally:
     """The monitors, now."""
     done = sentinel_of(context).round(actor=f"system:{context.runner.owner}")
     with context.database.transaction() as conn:
-        conn.execute("update monitor_round set asked = %s, failed = %s", [done.asked, done.failed])
+        # Where not one of them could be asked, nobody asked.
+        conn.execute(
+            """update monitor_round set asked = %(asked)s, failed = %(failed)s,
+                      done_at = case when %(asked)s > %(failed)s then %(now)s else done_at end""",
+            {"asked": done.asked, "failed": done.failed, "now": context.clock()},
+        )
     return Tally(handled=done.asked, failed=done.failed)
 
 

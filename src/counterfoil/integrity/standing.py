@@ -47,7 +47,8 @@ def pace_of(conn: Connection[Any], *, now: datetime) -> Pace:
                            order by state_at desc, id desc limit %(last)s),
                 before as (select invoice_id, completed_at from intent where state = 'completed' and state_at <= %(since)s
                            order by state_at desc, id desc limit %(all)s),
-                took as (select usual, completed_at - (select max(p.recorded_at) from payment p where p.invoice_id = l.invoice_id) as span
+                took as (select usual, completed_at - (select max(p.recorded_at) from payment p where p.invoice_id = l.invoice_id
+                              and p.recorded_at <= l.completed_at) as span
                          from (select false as usual, * from lately union all select true, * from before) l)
            select percentile_cont(0.5) within group (order by span) filter (where not usual),
                   percentile_cont(0.5) within group (order by span) filter (where usual), count(span) filter (where usual) from took""",

@@ -10,8 +10,8 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
-from counterfoil.base.machine import listed
-from counterfoil.integrity.alerts.queries import LIVE, count_live
+from counterfoil.integrity.alerts.queries import count_live
+from counterfoil.integrity.alerts.untold import is_inhibited, keep_for_later
 from counterfoil.integrity.runs import newest_run
 from counterfoil.integrity.silences import count_silences, is_silent
 from counterfoil.operations.events.events import Event, EventKind, Follower
@@ -21,19 +21,13 @@ from counterfoil.operations.webhooks_out.owners import owner_tellers
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.reconciliation.runs.schedule import take_set_slot
+from counterfoil.reconciliation.runs.slot_ends import end_slot
 
 HEARTBEAT: Final = "heartbeat"
 REST_S: Final = 20.0
 FAILING_FOR: Final = timedelta(days=1)
 FULL_WITHIN: Final = timedelta(hours=26)  # a night's run and its lateness
 ALERTS: Final = "alert_"
-# While an alert of the first is live, nothing is told of the others: they follow from it.
-INHIBITS: Final[Mapping[str, frozenset[str]]] = {
-    "WORKER_DOWN": frozenset(
-        {"QUEUE_DEPTH", "INTENT_STUCK", "OUTBOX_SENDING_STUCK", "PAYOUT_SENT_SILENT", "PAYOUT_PROCESSING_AGED", "STALE_SOURCE"}
-    ),
-    "LEDGER_UNBALANCED": frozenset({"TRIAL_BALANCE_NONZERO", "ACCOUNT_BALANCE_DRIFT"}),
-}
 # Warnings that are told beside all that is critical; the others are alerts of their own once they last.
 WARNINGS: Final = frozenset(
     {"alert_warning", "alert_lapsed", "alert_snooze_over", "post_mortem_overdue", "payout_failed", "payouts_waiting", FAILED}
@@ -72,6 +66,7 @@ def _telling(conn: Connection[Any], kind: EventKind, one: Event, now: datetime) 
     told: Mapping[str, Any] = one.payload
     code = str(told.get("code", ""))
     if one.name.startswith(ALERTS) and _is_kept_back(conn, code, one, now):
+        keep_for_later(conn, one.subject_id, now=now)
         return None
     where = f" in {one.program_id}" if one.program_id else ""
     words = one.name.replace("_", " ").capitalize()
@@ -84,7 +79,9 @@ def _telling(conn: Connection[Any], kind: EventKind, one: Event, now: datetime) 
 
 
 def _is_kept_back(conn: Connection[Any], code: str, one: Event, now: datetime) -> bool:
-    return is_silent(conn, code, one.program_id, now=now) or _is_snoozed(conn, one.subject_id, now) or _is_inhibited(conn, code, one)
+    return (
+        is_silent(conn, code, one.program_id, now=now) or _is_snoozed(conn, one.subject_id, now) or is_inhibited(conn, code, one.program_id)
+    )
 
 
 def _is_snoozed(conn: Connection[Any], alert_id: str, now: datetime) -> bool:
@@ -92,23 +89,14 @@ def _is_snoozed(conn: Connection[Any], alert_id: str, now: datetime) -> bool:
     return bool(row and row[0])
 
 
-def _is_inhibited(conn: Connection[Any], code: str, one: Event) -> bool:
-    graver = [source for source, follows in INHIBITS.items() if code in follows]
-    if not graver:
-        return False
-    row = conn.execute(
-        f"select exists (select from alert where code = any(%s) and program_id in ('', %s) and state in {listed(LIVE)})".encode(),
-        [graver, one.program_id],
-    ).fetchone()
-    return bool(row and row[0])
-
-
 def _beat(context: JobContext, _: str | None) -> Tally:
     """One tick: when its schedule wants it, tell every channel how things stand, also when all is well."""
     cron, now = context.crons.get(HEARTBEAT) if context.channels.names else None, context.clock()
     with context.database.transaction() as conn:
-        if take_set_slot(conn, HEARTBEAT, cron, by=context.runner.owner, now=now) is None:
+        slot = take_set_slot(conn, HEARTBEAT, cron, by=context.runner.owner, now=now)
+        if slot is None:
             return Tally()
+        end_slot(conn, slot, now=now)  # what it says is written with it
         telling = how_things_stand(conn, now)
         made = tell(conn, telling, context.channels.taking(telling.level), make_id=context.make_id, now=now)
     return Tally(handled=len(made))

@@ -76,7 +76,8 @@ _DAYS: Final = "select d::date as day from generate_series(%(since)s at time zon
 _PROCESSING: Final = f"""
     with days as ({_DAYS}), took as (
         select (completed_at at time zone 'UTC')::date as day,
-               extract(epoch from completed_at - (select max(p.recorded_at) from payment p where p.invoice_id = i.invoice_id)) as s
+               extract(epoch from completed_at - (select max(p.recorded_at) from payment p where p.invoice_id = i.invoice_id
+                              and p.recorded_at <= i.completed_at)) as s
         from intent i where state = 'completed' and completed_at >= %(since)s and completed_at <= %(now)s)
     select d.day, count(t.s)::int as intents, round((percentile_cont(0.5) within group (order by t.s))::numeric, 3)::float as median_s,
            round((percentile_cont(0.95) within group (order by t.s))::numeric, 3)::float as p95_s

@@ -12,6 +12,17 @@ _LAST_POSTING: Final = """select side.balance from program_segment s cross join 
                    select credit_balance from posting where segment = s.segment and credit = a.id and seq = a.last_seq) side
                where s.program_id = b.program_id"""
 
+MONITORS: Final = (
+    Invariant(
+        "HOLD_OVERDUE",
+        "Was every hold whose time is over given back within an hour?",
+        """select hold_id, amount, expires_at from open_hold where expires_at < %(now)s - interval '1 hour' order by expires_at, hold_id""",
+        "warning",
+        "The sweep of expired holds does not run.",
+        "P15",
+        monitor=True,
+    ),
+)
 INVARIANTS: Final = (
     Invariant(
         "LEDGER_UNBALANCED",
@@ -176,14 +187,6 @@ INVARIANTS: Final = (
              /* recent journal: r.journal_id */""",
         "critical",
         "Money is held that nobody can free, or was freed and not posted.",
-        "P15",
-    ),
-    Invariant(
-        "HOLD_OVERDUE",
-        "Was every hold whose time is over given back within an hour?",
-        """select hold_id, amount, expires_at from open_hold where expires_at < now() - interval '1 hour' order by expires_at, hold_id""",
-        "warning",
-        "The sweep of expired holds does not run.",
         "P15",
     ),
     Invariant(

@@ -15,7 +15,7 @@ from counterfoil.operations.work.runner import Tally
 from counterfoil.proofs.packages.exporting import Exporter, export_proof
 from counterfoil.proofs.packages.store import ProofStoreUnset
 from counterfoil.reconciliation.fixed_times import fixed_job
-from counterfoil.reconciliation.runs.schedule import take_slot
+from counterfoil.reconciliation.runs.slot_ends import do_slot
 
 NAME: Final = "audit-export"
 CRON: Final = "0 6 1 * *"
@@ -44,7 +44,7 @@ def export_month(context: JobContext, *, scheduled: bool = False) -> Tally:
     proof, new = export_proof(exporter, start, end, by=ACTOR)
     reached("audit_export.before_record")
     with context.database.transaction() as conn:
-        taken = not scheduled or take_slot(conn, NAME, CRON, by=context.runner.owner, now=now) is not None
+        taken = not scheduled or do_slot(conn, NAME, CRON, by=context.runner.owner, now=now) is not None
         if taken and new:
             told = {"from": start.isoformat(), "to": end.isoformat(), "title": f"Proof of {start:%B %Y}"}
             emit(conn, [NewEvent("audit_exported", "", proof.id, told)], at=now)

@@ -13,7 +13,7 @@ from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.payouts.machines import PAYOUT
 from counterfoil.reconciliation.fixed_times import fixed_job
-from counterfoil.reconciliation.runs.schedule import take_slot
+from counterfoil.reconciliation.runs.slot_ends import do_slot
 
 NAME: Final = "payout-reminder"
 CRON: Final = "0 9 * * 1"
@@ -47,7 +47,7 @@ def remind(context: JobContext, *, scheduled: bool = False) -> Tally:
     """An event for each program in which payouts wait; people are told of it as of any warning that is for them. None where none waits."""
     now = context.clock()
     with context.database.transaction() as conn:
-        if scheduled and take_slot(conn, NAME, CRON, by=context.runner.owner, now=now) is None:
+        if scheduled and do_slot(conn, NAME, CRON, by=context.runner.owner, now=now) is None:
             return Tally()
         found = waiting_payouts(conn, now=now)
         programs = sorted({one.program_id for one in found})

@@ -16,7 +16,7 @@ from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.reconciliation.fixed_times import fixed_job
-from counterfoil.reconciliation.runs.schedule import take_slot
+from counterfoil.reconciliation.runs.slot_ends import do_slot
 from counterfoil.treasury.carbon.billing import bills_of, check_bills
 from counterfoil.treasury.carbon.model import CarbonMeans
 from counterfoil.treasury.carbon.rules import WORST_FIRST, DayVerdict
@@ -81,7 +81,7 @@ def check_all(context: JobContext, *, scheduled: bool = False) -> Tally:
         found = {one: check_treasury(conn, context.carbon, one, now=now) for one in programs}
     reached("treasury_daily.before_record")
     with context.database.transaction() as conn:
-        if scheduled and take_slot(conn, NAME, CRON, by=context.runner.owner, now=now) is None:
+        if scheduled and do_slot(conn, NAME, CRON, by=context.runner.owner, now=now) is None:
             return Tally()
         for program, one in found.items():
             emit(conn, _events(program, one, context.make_id), at=now)

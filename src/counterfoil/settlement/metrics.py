@@ -16,7 +16,8 @@ METRICS: Final = (
         ("program",),
         "From the customer's last payment to the completion of the intent.",
         """select i.program_id as program,
-                  extract(epoch from i.completed_at - (select max(p.recorded_at) from payment p where p.invoice_id = i.invoice_id)) as value
+                  extract(epoch from i.completed_at - (select max(p.recorded_at) from payment p where p.invoice_id = i.invoice_id
+                              and p.recorded_at <= i.completed_at)) as value
            from step s join intent i on i.id = s.subject_id
            where s.machine = 'intent' and s.to_state = 'completed' and s.at > %(since)s and s.at <= %(until)s""",
         INTENT_BOUNDS,

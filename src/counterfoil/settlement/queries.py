@@ -131,7 +131,8 @@ def processing_of_last(conn: Connection[Any], *, last: int = PROCESSED_LAST) -> 
         """with latest as (select invoice_id, completed_at from intent where state = 'completed'
                            order by state_at desc, id desc limit %s),
            took as (select l.completed_at, l.completed_at - (select max(p.recorded_at) from payment p
-                                                            where p.invoice_id = l.invoice_id) as span from latest l)
+                                                            where p.invoice_id = l.invoice_id
+                              and p.recorded_at <= l.completed_at) as span from latest l)
            select count(span), avg(span), percentile_cont(0.95) within group (order by span), max(span), max(completed_at)
            from took where span is not null""",
         [last],

@@ -65,6 +65,44 @@ tests:
         exp_alerts:
           - exp_labels: {severity: critical, playbook: P19}
             exp_annotations: {summary: 'No server tells its metrics.'}
+      - {eval_time: 4m, alertname: SgeMonitorsUnanswered, exp_alerts: []}
+      - eval_time: 5m
+        alertname: SgeMonitorsUnanswered
+        exp_alerts:
+          - exp_labels: {severity: critical, playbook: P19, kind: monitors}
+            exp_annotations: {summary: 'What must hold in time was never asked, or not all of it can be.'}
+      - {eval_time: 25h, alertname: SgeSentinelNeverRan, exp_alerts: []}
+      - eval_time: 26h
+        alertname: SgeSentinelNeverRan
+        exp_alerts:
+          - exp_labels: {severity: critical, playbook: P19, kind: full}
+            exp_annotations: {summary: 'Not once was every check asked of everything.'}
+      - eval_time: 26h
+        alertname: SgeNoCheckpoint
+        exp_alerts:
+          - exp_labels: {severity: warning, playbook: P2}
+            exp_annotations: {summary: 'The log has no checkpoint.'}
+      - eval_time: 5m
+        alertname: SgeStandingUnknown
+        exp_alerts:
+          - exp_labels: {severity: critical, playbook: P19}
+            exp_annotations: {summary: 'How the workers stand is not known.'}
+      - eval_time: 5m
+        alertname: SgeAlertsUnknown
+        exp_alerts:
+          - exp_labels: {severity: critical, playbook: P19}
+            exp_annotations: {summary: 'Whether alerts are open is not known.'}
+  - interval: 1m
+    input_series:
+      - {series: 'sge_sentinel_last_success_timestamp_seconds{kind="monitors"}', values: '0x20'}
+    alert_rule_test:
+      - {eval_time: 5m, alertname: SgeMonitorsSilent, exp_alerts: []}
+      - eval_time: 6m
+        alertname: SgeMonitorsSilent
+        exp_alerts:
+          - exp_labels: {severity: critical, playbook: P19, kind: monitors}
+            exp_annotations: {summary: 'Nobody asks for 5 minutes what must hold in time.'}
+      - {eval_time: 10m, alertname: SgeMonitorsUnanswered, exp_alerts: []}
 """
 
 

@@ -20,6 +20,7 @@ from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.proofs.stores.copies import let_go
 from counterfoil.reconciliation.runs.schedule import take_set_slot
+from counterfoil.reconciliation.runs.slot_ends import at_work, make_good
 
 SCHEDULE: Final = "base-backup"
 REST_S: Final = 20.0
@@ -110,12 +111,16 @@ def _scheduled(context: JobContext, _: str | None) -> Tally:
     with context.database.transaction() as conn:
         slot = take_set_slot(conn, SCHEDULE, cron, by=context.runner.owner, now=context.clock())
     if slot is not None:
-        return _make(context, slot.slot_at)
-    return _make(context, None) if cron and needs_base(_archive(context)) else Tally()
+        with at_work(context.database, slot, context.clock):
+            return _make(context, slot.slot_at)
+    return _on_demand(context, None) if cron and needs_base(_archive(context)) else Tally()
 
 
 def _on_demand(context: JobContext, _: str | None) -> Tally:
-    return _make(context, None)
+    done = _make(context, None)
+    with context.database.transaction() as conn:
+        make_good(conn, SCHEDULE, now=context.clock())
+    return done
 
 
 def _make(context: JobContext, slot_at: datetime | None) -> Tally:

@@ -133,6 +133,7 @@ alert: lease_owner text
 alert: lease_until timestamp with time zone
 alert: fence bigint not null default 0
 alert: last_error text
+alert: untold_since timestamp with time zone
 api_key: id text not null
 api_key: name text not null
 api_key: role text not null
@@ -1092,6 +1093,7 @@ monitor_round: every_s integer not null
 monitor_round: asked_by text not null
 monitor_round: asked integer not null default 0
 monitor_round: failed integer not null default 0
+monitor_round: done_at timestamp with time zone
 not_kept_to_program: relation text not null
 not_kept_to_program: why text not null
 notice: id text not null
@@ -1584,6 +1586,11 @@ sale: net bigint
 sale: rate_version integer
 sale: at timestamp with time zone
 sale: is_settlement boolean
+schedule_end: number bigint not null identity
+schedule_end: name text not null
+schedule_end: slot_at timestamp with time zone not null
+schedule_end: ended_at timestamp with time zone not null
+schedule_end: error text
 schedule_wish: name text not null
 schedule_wish: worker text not null
 schedule_wish: cron text not null
@@ -2751,6 +2758,9 @@ runbook_run: runbook_run_has_steps CHECK (((jsonb_array_length(steps_written) >=
 runbook_run: runbook_run_kind CHECK ((kind = ANY (ARRAY['checklist'::text, 'playbook'::text])))
 runbook_run: runbook_run_pkey PRIMARY KEY (id)
 runbook_run: runbook_run_sha256 CHECK ((length(sha256) = 32))
+schedule_end: schedule_end_error CHECK ((error <> ''::text))
+schedule_end: schedule_end_name_slot_at_fkey FOREIGN KEY (name, slot_at) REFERENCES reconciliation_slot(name, slot_at)
+schedule_end: schedule_end_pkey PRIMARY KEY (number)
 schedule_wish: schedule_wish_pkey PRIMARY KEY (name, worker)
 seal: seal_is_a_hash CHECK ((length(sha256) = 32))
 seal: seal_is_put_once PRIMARY KEY (relation, row_id)
@@ -2940,6 +2950,7 @@ alert: CREATE INDEX alert_by_state ON public.alert USING btree (state, id)
 alert: CREATE INDEX alert_due ON public.alert USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 alert: CREATE INDEX alert_of_incident ON public.alert USING btree (incident_id) WHERE (incident_id IS NOT NULL)
 alert: CREATE UNIQUE INDEX alert_stands_once ON public.alert USING btree (code, program_id, subject, period) WHERE (state <> 'resolved'::text)
+alert: CREATE INDEX alert_untold ON public.alert USING btree (id) WHERE (untold_since IS NOT NULL)
 approval_decision: CREATE INDEX approval_decision_by_writer ON public.approval_decision USING btree (written_by)
 approval_proposal: CREATE INDEX approval_proposal_by_time ON public.approval_proposal USING btree (made_at, id)
 approval_proposal: CREATE INDEX approval_proposal_by_writer ON public.approval_proposal USING btree (written_by)
@@ -3101,6 +3112,7 @@ run_finding: CREATE INDEX run_finding_again ON public.run_finding USING btree (i
 runbook_run: CREATE INDEX runbook_run_by_name ON public.runbook_run USING btree (runbook, id DESC)
 runbook_run: CREATE INDEX runbook_run_by_state ON public.runbook_run USING btree (state, id)
 runbook_run: CREATE INDEX runbook_run_of_alert ON public.runbook_run USING btree (alert_id) WHERE (alert_id IS NOT NULL)
+schedule_end: CREATE INDEX schedule_end_by_slot ON public.schedule_end USING btree (name, slot_at, number DESC)
 second_factor: CREATE INDEX second_factor_by_encryption_key ON public.second_factor USING btree (substr(envelope, 1, 4))
 second_factor: CREATE UNIQUE INDEX second_factor_is_one ON public.second_factor USING btree (principal_id) WHERE ((confirmed_at IS NOT NULL) AND (ended_at IS NULL))
 second_factor: CREATE INDEX second_factor_of_principal ON public.second_factor USING btree (principal_id)
@@ -3659,6 +3671,8 @@ runbook_answer: CREATE TRIGGER runbook_answer_belongs BEFORE INSERT ON public.ru
 runbook_answer: CREATE TRIGGER runbook_answer_does_not_apply BEFORE INSERT ON public.runbook_answer FOR EACH ROW WHEN ((new.outcome = 'does_not_apply'::text)) EXECUTE FUNCTION runbook_answer_does_not_apply()
 runbook_run: CREATE TRIGGER runbook_run_follows_table BEFORE UPDATE OF state ON public.runbook_run FOR EACH ROW EXECUTE FUNCTION state_follows_table('runbook_run')
 runbook_run: CREATE TRIGGER runbook_run_is_signed_when_it_passed BEFORE UPDATE OF state ON public.runbook_run FOR EACH ROW EXECUTE FUNCTION runbook_run_is_signed_when_it_passed()
+schedule_end: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.schedule_end FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+schedule_end: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.schedule_end FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 seal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 seal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 sealed_relation: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.sealed_relation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -4086,6 +4100,7 @@ ledger_version_8: bigint from 1 to 9223372036854775807 by 1
 ledger_version_9: bigint from 1 to 9223372036854775807 by 1
 queue_pause_number_seq: bigint from 1 to 9223372036854775807 by 1
 reconciliation_run_number: bigint from 1 to 9223372036854775807 by 1
+schedule_end_number_seq: bigint from 1 to 9223372036854775807 by 1
 sentinel_run_number: bigint from 1 to 9223372036854775807 by 1
 two_phase_vote_seq: bigint from 1 to 9223372036854775807 by 1
 work_mishap_id_seq: bigint from 1 to 9223372036854775807 by 1
@@ -8270,6 +8285,7 @@ alert: counterfoil_app: update (state)
 alert: counterfoil_app: update (state_at)
 alert: counterfoil_app: update (steps)
 alert: counterfoil_app: update (times)
+alert: counterfoil_app: update (untold_since)
 alert: counterfoil_auditor: select
 alert: owner: counterfoil_owner
 api_key: counterfoil_app: insert, select
@@ -9196,6 +9212,12 @@ runbook_run: owner: counterfoil_owner
 sale: counterfoil_app: select
 sale: counterfoil_auditor: select
 sale: owner: counterfoil_owner
+schedule_end: counterfoil_app: insert, select
+schedule_end: counterfoil_auditor: select
+schedule_end: owner: counterfoil_owner
+schedule_end_number_seq: counterfoil_app: select, usage
+schedule_end_number_seq: counterfoil_auditor: select
+schedule_end_number_seq: owner: counterfoil_owner
 schedule_wish: counterfoil_app: delete, insert, select, update
 schedule_wish: counterfoil_auditor: select
 schedule_wish: owner: counterfoil_owner

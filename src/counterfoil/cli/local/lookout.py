@@ -21,7 +21,7 @@ from counterfoil.wiring import Wiring, loops
 EVERY_S: Final = 10.0
 WAIT_S: Final = 5.0
 LOOKING: Final = ("monitors",)
-TELLING: Final = ("alerts", "incidents", "events", "notices")  # jobs, in the order in which one follows from the other
+TELLING: Final = ("alerts", "incidents", "untold", "events", "notices")  # jobs, in the order in which one follows from the other
 _log = structlog.get_logger("counterfoil.lookout")
 
 

@@ -57,7 +57,7 @@ METRICS: Final = (
         ("kind",),
         "When every check was last asked, of everything (full), of what is new (recent), and monitors alone, in seconds since 1970.",
         """select kind, extract(epoch from max(finished_at)) from sentinel_run where state = 'finished' and kind <> 'monitors' group by kind
-           union all select 'monitors', extract(epoch from asked_at) from monitor_round where failed = 0""",
+           union all select 'monitors', extract(epoch from done_at) from monitor_round where failed = 0 and done_at is not null""",
     ),
     Metric(
         "service_level_kept_ratio", "gauge", ("objective",), "The share that was good in 30 days; absent where none was measured.", _kept

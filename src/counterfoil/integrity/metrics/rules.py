@@ -96,6 +96,26 @@ RULES: Final = (
         "Nobody asks for 5 minutes what must hold in time.",
         "P19",
     ),
+    # A rule over a metric that is not there never fires: what was never measured, or could not be, is said by its absence.
+    AlertRule(
+        "MonitorsUnanswered",
+        'absent(NS_sentinel_last_success_timestamp_seconds{kind="monitors"})',
+        "5m",
+        "critical",
+        "What must hold in time was never asked, or not all of it can be.",
+        "P19",
+    ),
+    AlertRule(
+        "SentinelNeverRan",
+        'absent(NS_sentinel_last_success_timestamp_seconds{kind="full"})',
+        "26h",
+        "critical",
+        "Not once was every check asked of everything.",
+        "P19",
+    ),
+    AlertRule("NoCheckpoint", "absent(NS_checkpoint_last_success_timestamp_seconds)", "26h", "warning", "The log has no checkpoint.", "P2"),
+    AlertRule("StandingUnknown", "absent(NS_worker_status)", "5m", "critical", "How the workers stand is not known.", "P19"),
+    AlertRule("AlertsUnknown", "absent(NS_alerts_open)", "5m", "critical", "Whether alerts are open is not known.", "P19"),
     AlertRule(
         "SentinelAlerts", 'NS_alerts_open{severity="critical"} > 0', "0s", "critical", "{{ $value }} critical alerts are open.", "P19"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 import httpx2
@@ -12,21 +13,30 @@ from counterfoil.operations.work.runner import Tally
 
 EVERY_S: Final = 60.0
 TIMEOUT_S: Final = 5.0
+MONITORS_SILENT: Final = timedelta(minutes=5)
+ROUNDS_MAX: Final = 3  # where they are asked less often
 
 
 class NobodyHears(Busy):
     """The address of the dead-man's switch did not answer."""
 
 
-def call_out(context: JobContext, _: str | None) -> Tally:
-    """One tick: the database answers, so call. Whoever keeps the address raises the alarm when the calls stop.
+class NobodyAsks(Busy):
+    """The monitors were not asked to their end for too long: the dead-man's switch is not called, so that somebody outside notices."""
 
-    Raises NobodyHears, which shows with the job: the worker is then `failing`.
+
+def call_out(context: JobContext, _: str | None) -> Tally:
+    """One tick: the monitors answered lately, so call. Whoever keeps the address raises the alarm when the calls stop.
+
+    Raises NobodyAsks, and NobodyHears, which show with the job: the worker is then `failing`.
     """
     if not context.heartbeat_url:
         return Tally()
     with context.database.transaction(read_only=True) as conn:
-        conn.execute("select 1")
+        row = conn.execute("select done_at, make_interval(secs => every_s) from monitor_round").fetchone()
+    done_at, every = row or (None, MONITORS_SILENT)
+    if done_at is None or context.clock() - done_at > max(ROUNDS_MAX * every, MONITORS_SILENT):
+        raise NobodyAsks(since=done_at.isoformat() if done_at else None)
     try:
         answer = httpx2.get(context.heartbeat_url, timeout=TIMEOUT_S, trust_env=False, follow_redirects=False)
     except httpx2.HTTPError as error:

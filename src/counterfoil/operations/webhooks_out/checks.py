@@ -7,6 +7,7 @@ from typing import Final
 from counterfoil.base.invariant import Invariant
 
 IN_A_ROW_MAX: Final = 10
+REVIEWED_ABOVE: Final = 5  # in a row: somebody looks
 
 INVARIANTS: Final = (
     Invariant(
@@ -27,10 +28,11 @@ INVARIANTS: Final = (
 MONITORS: Final = (
     Invariant(
         "WEBHOOK_OUT_FAILING",
-        "Does no endpoint refuse more than ten attempts in a row?",
-        f"""select id, url, failures, failing_since from webhook_endpoint where state = 'enabled' and failures > {IN_A_ROW_MAX}""",
+        "Does no endpoint refuse more than five attempts in a row?",
+        f"""select id, url, failures, failing_since, case when failures > {IN_A_ROW_MAX} then 'critical' else 'warning' end as severity
+            from webhook_endpoint where state = 'enabled' and failures > {REVIEWED_ABOVE}""",
         "warning",
-        "A partner does not learn what happens; after 24 hours the endpoint is disabled.",
+        "A partner does not learn what happens; above ten it is an incident, and after 24 hours the endpoint is disabled.",
         "P18",
         incident="P3",
         monitor=True,

@@ -21,6 +21,7 @@ from counterfoil.reconciliation.runs.continuous import RunPlan, Scope, Tried, re
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.run import RunContext, bury
 from counterfoil.reconciliation.runs.schedule import Slot, take_slot, withdraw
+from counterfoil.reconciliation.runs.slot_ends import at_work
 
 ACTOR: Final = "system:schedule"
 REST_S: Final = 20.0
@@ -52,7 +53,8 @@ def reconcile_due(
             slot = take_slot(conn, name, cron, by=by, now=means.clock())
         if slot is None:
             continue
-        tried = _do(means, known, slot, make_id)
+        with at_work(means.database, slot, means.clock):
+            tried = _do(means, known, slot, make_id)
         handled += len(tried)
         failed += sum(one.problem is not None for one in tried)
     return Tally(handled=handled, failed=failed)
