@@ -30,6 +30,7 @@ from counterfoil.integrity.playbooks import PLAYBOOKS
 from counterfoil.matching.rules.reference import rule_set_page
 from counterfoil.wiring import CHECKS, JOBS, METRICS, Wiring
 from docs import diagrams, problem_facts, runbook_pages
+from docs.catalogue import CATALOGUE
 
 FOLDER: Final = Path(__file__).parent / "reference"
 DIAGRAMS: Final = FOLDER / "diagrams"
@@ -189,12 +190,17 @@ def invariants() -> str:
     head = ["code", "question", "severity", "when it does not hold", "asked", "incident", "playbook"]
     always = [_check_row(one) for one in sorted(CHECKS, key=lambda one: one.code) if not one.monitor]
     in_time = [_check_row(one) for one in sorted(CHECKS, key=lambda one: one.code) if one.monitor]
+    catalogue = [
+        [str(number), f"`{one.code}`", ", ".join(f"`{each}`" for each in one.checks), one.says] for number, one in enumerate(CATALOGUE, 1)
+    ]
     books = [[one.name, one.title, one.owner.replace("_", " "), str(len(one.steps))] for one in PLAYBOOKS.values()]
     return (
         "Each is a query that must find nothing. A full run of the sentinel asks all of them; a recent run those with *recent*, of what "
         "was touched since the last.\n\n"
         f"## Invariants: what must always hold\n\n{table(head, always)}\n\n"
         f"## Monitors: what must hold in time\n\n{table(head, in_time)}\n\n"
+        "## The catalogue of the runbooks\n\nEach of its codes, and the checks that ask it here.\n\n"
+        f"{table(['#', 'code', 'asked by', 'what is to be said'], catalogue)}\n\n"
         f"## Playbooks\n\nWhat each does, step by step: [Runbooks](runbooks.md).\n\n{table(['name', 'when', 'owner', 'steps'], books)}"
     )
 

@@ -27,6 +27,7 @@ from counterfoil.payouts.refunds.invariants import INVARIANTS as REFUND_INVARIAN
 from counterfoil.proofs.declared import INVARIANTS as PROOF_INVARIANTS
 from counterfoil.proofs.declared import MONITORS as PROOF_MONITORS
 from counterfoil.reconciliation.breaks.invariants import INVARIANTS as BREAK_INVARIANTS
+from counterfoil.reconciliation.breaks.invariants import MONITORS as BREAK_MONITORS
 from counterfoil.settlement.affiliates.invariants import INVARIANTS as AFFILIATE_INVARIANTS
 from counterfoil.settlement.commissions.invariants import INVARIANTS as COMMISSION_INVARIANTS
 from counterfoil.settlement.escrow.invariants import INVARIANTS as ESCROW_INVARIANTS
@@ -38,6 +39,7 @@ from counterfoil.treasury.agents.invariants import INVARIANTS as AGENT_INVARIANT
 from counterfoil.treasury.carbon.invariants import INVARIANTS as CARBON_INVARIANTS
 from counterfoil.treasury.carbon.invariants import MONITORS as CARBON_MONITORS
 from counterfoil.treasury.two_phase.invariants import INVARIANTS as TWO_PHASE_INVARIANTS
+from counterfoil.treasury.two_phase.invariants import MONITORS as TWO_PHASE_MONITORS
 
 INVARIANTS_OF_PARTS: Final[Sequence[Invariant]] = (
     *LEDGER_INVARIANTS,
@@ -74,4 +76,6 @@ MONITORS_OF_PARTS: Final[Sequence[Invariant]] = (
     *WEBHOOK_OUT_MONITORS,
     *PROOF_MONITORS,
     *CARBON_MONITORS,
+    *TWO_PHASE_MONITORS,
+    *BREAK_MONITORS,
 )

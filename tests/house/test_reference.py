@@ -13,7 +13,9 @@ from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import Machine
 from counterfoil.base.problems import Problem, all_problems
 from counterfoil.base.settings import Settings
+from counterfoil.wiring import CHECKS
 from docs import diagrams, problem_facts
+from docs.catalogue import CATALOGUE
 from docs.generate import DIAGRAMS, MONITORING, PAGES, Page, drawings, instances_of, modules, monitoring_files, text_of
 from tests.house.tree import ROOT
 
@@ -33,6 +35,12 @@ def test_a_page_of_the_reference_is_what_the_code_says(page: Page) -> None:
 
 def test_the_files_for_prometheus_and_grafana_are_what_the_code_says() -> None:
     assert {path.name: path.read_text("utf-8") for path in MONITORING.iterdir()} == monitoring_files(), "run `make docs`"
+
+
+def test_every_code_of_the_catalogue_is_asked_by_checks_that_there_are() -> None:
+    known = {one.code for one in CHECKS}
+    assert [one.code for one in CATALOGUE if not one.checks or not set(one.checks) <= known] == []
+    assert len({one.code for one in CATALOGUE}) == len(CATALOGUE) == 51
 
 
 def test_every_diagram_is_what_the_code_says() -> None:

@@ -693,6 +693,40 @@ MONITORS: Final[Faults] = {
                 (id, store, path, bytes, sha256, found_at, kept_at, version, checksum, looked_at, error, state, state_at)
             values ('cpy_planted', 's3://x', 'proofs/x', 1, sha256('x'), now(), now(), 'v', 'c', now(), 'x', 'wrong', now())""",
     },
+    "CHECKPOINT_BEHIND": {
+        "nothing is signed": f"delete from log_checkpoint; update log_entry set recorded_at = recorded_at - {LONG_AGO}",
+        "nothing leaves": f"delete from log_left; update log_checkpoint set at = at - {LONG_AGO}",
+    },
+    "PROOF_GAP": {
+        "none was made": "update program set opened_at = opened_at - interval '1 year'; delete from proof",
+        "nobody signs": f"""insert into proof (id, from_at, to_at, open_size, close_size, entries, verdict, reconciliation, manifest_sha256,
+                duration_ms, made_by, created_at, state, state_at)
+            values ('prf_x', now() - interval '1 day', now(), 0, 0, 0, 'complete', 'reconciled', sha256(''), 1, 't', now() - {LONG_AGO},
+                    'waiting', now())""",
+        "a week is in none": """insert into proof (id, from_at, to_at, open_size, close_size, entries, verdict, reconciliation,
+                manifest_sha256, duration_ms, made_by, created_at, state, state_at)
+            select 'prf_' || n, now() - n * interval '10 days', now() - n * interval '10 days' + interval '3 days', 0, 0, 0, 'complete',
+                   'reconciled', sha256(''), 1, 't', now(), 'signed', now() from generate_series(1, 2) n""",
+    },
+    "TRANSACTION_STUCK": {
+        "its coordinator is gone": "update two_phase set state = 'preparing', state_at = now() - interval '6 minutes'",
+        "nobody finishes it": "update two_phase set state = 'committing', state_at = now() - interval '16 minutes'",
+    },
+    "CLEARING_AGED": {
+        "nobody decides on it": "update break set state = 'open', due_on = current_date - 2",
+        "nobody claims it": "update account set credits = debits + 100000000 where name = 'suspense'",
+    },
+    "RECEIVABLE_NOT_NETTED": {
+        "a debtor is paid": """
+            update account a set name = 'receivable:payee:' || p.payee_id, debits = credits + 1, last_seq = 1
+            from (select p.* from payout p join provider_payout pp on pp.payout_id = p.id order by p.id limit 1) p
+                 join book b on (b.program_id, b.asset) = (p.program_id, p.asset)
+            where a.book_id = b.id and a.name = 'suspense';
+            update provider_payout set state = 'succeeded'""",
+    },
+    "WEBHOOK_IN_REFUSED": {
+        "somebody has another secret": "insert into webhook_in_rejection values ('simulator', current_date, 'WrongSignature', 21, now())",
+    },
     "RESTORE_DRILL_OVERDUE": {
         "it passed long ago": """update program set opened_at = opened_at - interval '1 year';
             update migration set applied_at = applied_at - interval '1 year';

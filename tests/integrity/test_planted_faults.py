@@ -6,7 +6,9 @@ An invariant that nothing can break tells nobody anything, so one without a plan
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -16,8 +18,9 @@ from counterfoil.base.edge import make_id, now
 from counterfoil.base.invariant import Invariant, run_invariants
 from counterfoil.base.machine import Machine
 from counterfoil.base.postgres.launcher import PrivatePostgres
-from counterfoil.integrity.alerts.filing import Reading, file_answer
-from counterfoil.integrity.asking import CheckReply, ask
+from counterfoil.integrity.alerts.queries import select_alerts
+from counterfoil.integrity.incidents.opening import level_of
+from counterfoil.integrity.sentinel import Sentinel
 from counterfoil.wiring import CHECKS, INVARIANTS, MACHINES, TABLES
 from tests.builders import Desk
 from tests.integrity.books import full_books, past_the_rules, triggers_off
@@ -65,15 +68,29 @@ def test_a_planted_fault_is_found(superuser: Connection[Any], code: str, name: s
     _is_filed(superuser, LISTED[code])
 
 
+class OneConnection:
+    """A database of one connection, whose transaction is never over: what a run writes goes back with the fault."""
+
+    def __init__(self, conn: Connection[Any]) -> None:
+        self._conn, self._turn = conn, threading.RLock()
+
+    @contextmanager
+    def transaction(self, **_: Any) -> Iterator[Connection[Any]]:
+        with self._turn, self._conn.transaction():
+            yield self._conn
+
+
 def _is_filed(conn: Connection[Any], check: Invariant) -> None:
-    """What the sentinel makes of it: alerts with the check's severity, its playbook, and evidence that shows the very rows."""
-    answer: CheckReply = ask(conn, check, now=now(), tables=TABLES)
-    assert answer.outcome == "broken", answer.error
-    run = conn.execute("select id from sentinel_run order by number desc limit 1").fetchone()
-    assert run is not None
+    """One run of the sentinel makes of it: alerts with the check's severity, its playbook, evidence that shows the very rows, and an
+    incident where the check opens one."""
     conn.execute("delete from alert where code = %s", [check.code])
-    alerts = file_answer(conn, check, answer, Reading(run[0], now(), "full"), make_id=make_id, now=now())
-    assert 0 < len(alerts) <= answer.total
+    conn.execute("delete from incident where code = %s", [check.code])
+    run = Sentinel(OneConnection(conn), [check], now, make_id, TABLES).run("full")
+    answers = conn.execute("select outcome, findings, error from sentinel_check where run_id = %s", [run.id]).fetchall()
+    assert [answer[0] for answer in answers] == ["broken"], answers
+    alerts = select_alerts(conn, "where code = %s and last_run = %s order by id", [check.code, run.id])
+    [(_, total, _)] = answers
+    assert 0 < len(alerts) <= total
     assert {one.severity for one in alerts} <= ({check.severity, "critical"} if check.monitor else {check.severity})
     for one in alerts:
         assert one.playbook == check.playbook
@@ -81,7 +98,9 @@ def _is_filed(conn: Connection[Any], check: Invariant) -> None:
         assert all(len(row) == len(one.evidence["columns"]) for row in one.evidence["rows"])
         assert one.evidence["query"]
         assert one.evidence["steps"], "what to do about it"
-    assert sum(len(one.evidence["rows"]) for one in alerts) + sum(one.rest for one in alerts) == answer.total
+        opens = one.severity == "critical" and level_of(check) is not None
+        assert (one.incident_id is not None) is opens, "who must answer at once is told"
+    assert sum(len(one.evidence["rows"]) for one in alerts) + sum(one.rest for one in alerts) == total
 
 
 def test_everything_that_takes_steps_is_asked_whether_it_stands_where_they_led(superuser: Connection[Any]) -> None:

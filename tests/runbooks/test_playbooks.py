@@ -50,7 +50,10 @@ TOUCHED: Final = re.compile(r"\b(?:update|delete from|insert into)\s+(?!set\b)([
 MENDED_ON_THE_WAY: Final = ("WORKER_DOWN", "CHECK_NOT_RUN")
 DONE_AS: Final = "person:olga"
 # What these books hold already that a check finds, so that nothing but the fault is there to be mended.
-CLEARED: Final = {"WEBHOOK_IN_PARKED": "update webhook_in set state = 'processed' where state = 'parked'"}
+CLEARED: Final = {
+    "WEBHOOK_IN_PARKED": "update webhook_in set state = 'processed' where state = 'parked'",
+    "CLEARING_AGED": "update break set due_on = current_date + 9",
+}
 
 
 @pytest.fixture(scope="module")

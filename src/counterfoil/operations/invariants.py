@@ -18,6 +18,7 @@ INVARIANTS: Final = (
         "P18",
     ),
 )
+REFUSED_MAX: Final = 20  # webhooks of a provider and day that were not believed
 PARKED_AFTER: Final = "interval '1 hour'"
 MONITORS: Final = (
     Invariant(
@@ -30,6 +31,17 @@ MONITORS: Final = (
         "What a provider told is not applied: a rotated secret, an attack, or a fault of ours.",
         "P18",
         incident="P3",
+        monitor=True,
+    ),
+    Invariant(
+        "WEBHOOK_IN_REFUSED",
+        "Are the signatures of the webhooks that come right, but for twenty of a provider and day?",
+        f"""select provider, sum(count) as refused, string_agg(distinct reason, ', ') as why, max(last_at) as last_at
+            from webhook_in_rejection where day = (%(now)s at time zone 'UTC')::date and reason not like 'pulled%%'
+            group by provider having sum(count) > {REFUSED_MAX} and max(last_at) > %(now)s - interval '1 hour'""",
+        "warning",
+        "A secret was rotated on one side alone, so that what the provider tells is lost; or somebody tries to make us believe something.",
+        "P18",
         monitor=True,
     ),
     *credentials.MONITORS,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from counterfoil.proofs import monthly
+from counterfoil.proofs import monitors, monthly
 from counterfoil.proofs.log import checkpoints, invariants, job
 from counterfoil.proofs.noun import PROOF_NOUN
 from counterfoil.proofs.packages.exporting import Exporter
 from counterfoil.proofs.packages.store import ProofStoreUnset
 from counterfoil.proofs.proofs import PROOF
 from counterfoil.proofs.signing.signers import PAIRED
-from counterfoil.proofs.stores import copying, monitors
+from counterfoil.proofs.stores import copying
+from counterfoil.proofs.stores import monitors as stores
 from counterfoil.proofs.stores.copies import COPY, COPY_NOUN
 from counterfoil.proofs.stores.copying import Copying
 
@@ -31,7 +32,7 @@ __all__ = (
 JOBS: Final = (*job.JOBS, *monthly.JOBS, *copying.JOBS)
 MACHINES: Final = (PROOF, COPY)
 NOUNS: Final = (PROOF_NOUN, COPY_NOUN)
-MONITORS: Final = monitors.MONITORS
+MONITORS: Final = (*monitors.MONITORS, *stores.MONITORS)
 EVENT_KINDS: Final = monthly.EVENT_KINDS
 INVARIANTS: Final = invariants.INVARIANTS
 CONFIDENTIAL: Final = checkpoints.CONFIDENTIAL

@@ -33,6 +33,7 @@ from counterfoil.proofs.log.merkle import Leaves, root_of
 from counterfoil.proofs.log.notes import NoteRefused, open_note, read_checkpoint, sign_note
 from counterfoil.proofs.log.sequencing import sequence, unsequenced_since
 from counterfoil.proofs.log.tree import size_of
+from counterfoil.proofs.monitors import MONITORS
 from tests.builders import NOW, PROGRAM, Clock, a_program
 
 ACCOUNTS = ("clearing:simulator", "payable:payee:a")
@@ -97,6 +98,39 @@ def test_a_checkpoint_is_made_each_minute_in_which_the_log_grew_and_leaves_the_d
     log.clock.advance(minutes=5)
     log.tick()
     assert len(log.files()) == 3, "nothing was added, so nothing is signed"
+
+
+def test_a_checkpoint_that_does_not_leave_the_database_and_a_record_that_is_not_signed_are_said_after_a_quarter_of_an_hour(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [check] = [one for one in MONITORS if one.code == "CHECKPOINT_BEHIND"]
+
+    def why() -> list[str]:
+        with log.database.transaction() as conn:
+            assert isinstance(check.offenders, str)
+            return [row[1] for row in conn.execute(check.offenders, {"now": log.clock.now}).fetchall()]
+
+    def full_disk(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(CheckpointFolder, "put", full_disk)
+    log.moved("a")
+    log.clock.advance(minutes=1)
+    with pytest.raises(OSError, match="no space"):
+        log.tick()
+    assert why() == []
+    log.clock.advance(minutes=16)
+    assert why() == ["did not leave the database"]
+    monkeypatch.undo()
+    log.tick()
+    assert why() == []
+    log.moved("b")
+    with log.database.transaction() as conn:
+        sequence(conn, make_origin="test/log", now=log.clock.now)
+    log.clock.advance(minutes=16)
+    assert why() == ["not signed"]
+    log.tick()
+    assert why() == []
 
 
 def test_the_private_half_of_the_logs_key_is_only_there_encrypted(log: Log) -> None:

@@ -1046,6 +1046,9 @@ log_key: public_key bytea not null
 log_key: seed bytea
 log_key: made_at timestamp with time zone not null
 log_key: envelope bytea
+log_left: only_row boolean not null default true
+log_left: size bigint not null
+log_left: at timestamp with time zone not null
 log_origin: one boolean not null default true
 log_origin: origin text not null
 log_origin: began_at timestamp with time zone not null
@@ -2480,6 +2483,9 @@ log_key: log_key_envelope_is_whole CHECK ((length(envelope) >= 32))
 log_key: log_key_is_ed25519 CHECK ((length(public_key) = 32))
 log_key: log_key_is_made_once UNIQUE (public_key)
 log_key: log_key_pkey PRIMARY KEY (id)
+log_left: log_left_is_one CHECK (only_row)
+log_left: log_left_pkey PRIMARY KEY (only_row)
+log_left: log_left_size CHECK ((size >= 0))
 log_origin: log_has_one_origin CHECK (one)
 log_origin: log_origin_is_short CHECK ((origin ~ '^[A-Za-z0-9./_-]{1,200}$'::text))
 log_origin: log_origin_pkey PRIMARY KEY (one)
@@ -8850,6 +8856,9 @@ log_key: counterfoil_auditor: select (id)
 log_key: counterfoil_auditor: select (made_at)
 log_key: counterfoil_auditor: select (public_key)
 log_key: owner: counterfoil_owner
+log_left: counterfoil_app: insert, select, update
+log_left: counterfoil_auditor: select
+log_left: owner: counterfoil_owner
 log_origin: counterfoil_app: insert, select
 log_origin: counterfoil_auditor: select
 log_origin: owner: counterfoil_owner

@@ -60,4 +60,17 @@ INVARIANTS: Final = (
         "The books say of a refund something else than its record.",
         "P12",
     ),
+    Invariant(
+        "RECEIVABLE_NOT_NETTED",
+        "Was what a payee owes taken off before anything more was paid to them?",
+        """select pp.id, pp.program_id, p.payee_id, pp.asset, pp.amount, a.debits - a.credits as owes
+           from account a join book b on b.id = a.book_id
+           join payout p on a.name = 'receivable:payee:' || p.payee_id and (p.program_id, p.asset) = (b.program_id, b.asset)
+           join provider_payout pp on pp.payout_id = p.id
+           where a.name like 'receivable:payee:%' and a.debits > a.credits and pp.state not in ('failed', 'cancelled')
+             and pp.created_at > to_timestamp((a.last_seq >> 20) / 1000.0) + interval '1 minute'""",
+        "warning",
+        "A debtor is paid: what they owe may never come back.",
+        "P14",
+    ),
 )

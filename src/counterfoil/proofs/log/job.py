@@ -48,6 +48,13 @@ def keep_log(runner: Runner, make_id: MakeId, folder: Path | None) -> Tally:
             refuse_unless_beginning(conn, left)
     if left is None or left.size < last.size:
         kept.put(last.note)  # outside of a transaction: a slow disk holds nobody up
+    with runner.database.transaction() as conn:
+        if conn.execute("select from log_left where size >= %s", [last.size]).fetchone() is None:
+            conn.execute(
+                """insert into log_left (size, at) values (%s, %s)
+                   on conflict (only_row) do update set size = excluded.size, at = excluded.at where log_left.size < excluded.size""",
+                [last.size, runner.clock(conn)],
+            )
     return Tally(handled=turn.taken)
 
 

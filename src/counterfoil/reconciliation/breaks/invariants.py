@@ -145,3 +145,25 @@ INVARIANTS: Final = (
         "P9",
     ),
 )
+UNCLAIMED_AFTER: Final = "interval '30 days'"
+MONITORS: Final = (
+    Invariant(
+        "CLEARING_AGED",
+        "Is every difference decided by its day, and no money in suspense for longer than 30 days?",
+        f"""select b.program_id || ' ' || b.source as what, b.program_id, 'breaks past their day' as why, count(*)::text as number,
+                   min(b.due_on)::text as since
+            from break b where b.state in {listed(BREAK.open)} and b.due_on < (%(now)s at time zone 'UTC')::date
+            group by b.program_id, b.source
+            union all
+            select 'suspense of ' || b.program_id || ' ' || b.asset, b.program_id, 'money that nobody claims, in minor units',
+                   (a.credits - a.debits - c.young)::text, (%(now)s - {UNCLAIMED_AFTER})::text
+            from account a join book b on b.id = a.book_id
+            cross join lateral (select coalesce(sum(p.amount), 0) as young from posting p where p.credit = a.id
+                                and p.seq >= (extract(epoch from %(now)s - {UNCLAIMED_AFTER}) * 1000)::bigint << 20) c
+            where a.name = 'suspense' and a.credits - a.debits > c.young""",
+        "warning",
+        "A leg is missing and nobody looked for it: what is not claimed is somebody's money.",
+        "P9",
+        monitor=True,
+    ),
+)

@@ -139,3 +139,21 @@ INVARIANTS: Final = (
         "P15",
     ),
 )
+STUCK_AFTER: Final = "interval '5 minutes'"
+GRAVE_AFTER: Final = "interval '15 minutes'"
+# One that is committed on request waits for whoever began it, until its time is over.
+MONITORS: Final = (
+    Invariant(
+        "TRANSACTION_STUCK",
+        "Does every transaction that nobody outside is asked about move on within 5 minutes?",
+        f"""select id, program_id, state, state_at, last_error,
+                   case when state_at < %(now)s - {GRAVE_AFTER} then 'critical' else 'warning' end as severity
+            from two_phase
+            where state in {listed(TRANSACTION.open)} and state_at < %(now)s - {STUCK_AFTER}
+              and (state <> 'prepared' or commits = 'by_itself' or expires_at < %(now)s)""",
+        "warning",
+        "Its coordinator is gone, or a participant does not answer: what is promised can be spent by nobody until it is decided.",
+        "P15",
+        monitor=True,
+    ),
+)
