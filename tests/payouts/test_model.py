@@ -1,5 +1,8 @@
 """A payout's life in the real tables beside a second opinion that is too simple to be wrong: whatever happens in whatever order,
 no money is out twice without being owed back, none is given back that is out, and in the end books and provider agree.
+
+Refunds and disputes of what its customer paid, a changed destination and a pause come between any two steps. After each of them the parts
+are counted in another way than the product does (`tests.payouts.settled`): R + P + V + H + N = G.
 """
 
 from __future__ import annotations
@@ -20,16 +23,19 @@ from hypothesis.stateful import (
 
 from counterfoil.base.edge import make_id
 from counterfoil.operations.providers import Accepted, Later, Refused, Unclear
-from counterfoil.payouts.machines import PROVIDER_PAYOUT, PULLING
+from counterfoil.operations.work.pauses import QueuePart, is_paused, pause, resume
+from counterfoil.payouts.machines import PROVIDER_PAYOUT, PULLING, RESERVING, SENDING
 from counterfoil.payouts.payouts.by_hand import cancel_payout, reissue_payout, retry_payout
 from counterfoil.payouts.payouts.matter import NotNow
 from counterfoil.payouts.provider_payouts.attempts_by_hand import cancel_attempt, quarantine_attempt, release_attempt
+from counterfoil.payouts.refunds.refunds import UnderDispute
 from tests.lives import RolledBackLife
-from tests.payouts.world import OWED, World
+from tests.payouts.settled import Settled
 from tests.soak import examples
 
 NEXT = {"pending": ["paid", "failed"], "paid": ["returned"], "failed": [], "returned": []}
 PICK = st.integers(0, 9)
+GROSS, RATES = 107, (500, 300, 1000)
 
 
 def life_in(conn: Any) -> type[RuleBasedStateMachine]:
@@ -45,7 +51,10 @@ def life_in(conn: Any) -> type[RuleBasedStateMachine]:
 
         @initialize()
         def begin(self) -> None:
-            self.world = World(conn)
+            self.world = Settled(conn, gross=GROSS, rates=RATES)
+            self.account = 1
+            self.paused = False
+            self.meant_for: dict[str, int] = {}  # attempt → the account that its payee had when it was reserved
             self.heard: list[tuple[str, str]] = []
             self.flying: list[tuple[str, str, Any]] = []
 
@@ -74,22 +83,73 @@ def life_in(conn: Any) -> type[RuleBasedStateMachine]:
         @rule()
         def reserve(self) -> None:
             self.world.tick(minutes=1)
+            before = set(self.world.attempts())
             self.world.reserve()
+            fresh = set(self.world.attempts()) - before
+            assert not (fresh and (self.paused or self.world.dispute)), "set aside under a brake"
+            self.meant_for |= dict.fromkeys(fresh, self.account)
 
-        @precondition(lambda self: self.world.live() and self.world.standing(self.world.live()).state == "queued")
+        # What the customer, the payee and the operators do meanwhile.
+
+        @precondition(lambda self: self.world.gone < GROSS)
+        @rule(amount=st.integers(1, GROSS))
+        def refund(self, amount: int) -> None:
+            amount = min(amount, GROSS - self.world.gone)
+            if self.world.dispute:
+                with pytest.raises(UnderDispute), conn.transaction():
+                    self.world.refund(amount)
+            else:
+                self.world.refund(amount)
+
+        @precondition(lambda self: not self.world.dispute and self.world.gone < GROSS)
+        @rule()
+        def complain(self) -> None:
+            self.world.complain()
+
+        @precondition(lambda self: self.world.dispute)
+        @rule(outcome=st.sampled_from(["provider_win", "customer_win", "partial"]))
+        def decide(self, outcome: str) -> None:
+            left = GROSS - self.world.gone
+            if outcome == "partial" and left < 2:
+                outcome = "customer_win"
+            self.world.rule(outcome, left // 2 if outcome == "partial" else None)
+
+        @rule()
+        def change_the_account(self) -> None:
+            self.world.tick(minutes=1)
+            self.account += 1
+            self.world.destination(f"acct_{self.account}")
+
+        @rule()
+        def pause_or_resume(self) -> None:
+            said = {"reason": "test", "actor": "test", "now": self.world.now}
+            for queue in (SENDING, RESERVING):
+                if self.paused:
+                    resume(conn, queue, QueuePart(queue.name), **said)
+                else:
+                    pause(conn, QueuePart(queue.name), **said)
+            self.paused = not self.paused
+
+        @precondition(lambda self: self._queued())
         @rule(how=st.sampled_from(["answered", "answer lost", "frozen", "not arrived", "refused", "busy", "lost before", "last busy"]))
         def send(self, how: str) -> None:
             world, attempt = self.world, self.world.live()
             assert attempt is not None
             world.tick(minutes=1)
+            if self.paused:
+                assert is_paused(conn, SENDING, attempt)
+                return
             world.claim(attempt)
             if how == "lost before":
                 world.lease_over(attempt, called=False)
                 return
-            if world.conflicts() or world.standing(attempt).paid_beside or self._old(attempt):
-                world.lease_over(attempt, called=self._old(attempt))  # the brakes of the announcement
+            call = world.try_to_announce(attempt)
+            if call is None:
+                assert world.standing(attempt).state != "sending", "what may not go is put elsewhere at once"
                 return
-            call = world.announce(attempt)
+            held = world.dispute or world.conflicts() or world.purse()[3] or self._old(attempt)
+            assert not held, "a call begins under a brake"
+            assert self.meant_for[attempt] == self.account, "a call goes to an account that was changed"
             if how == "frozen":  # its worker sleeps: the call lands later, or never
                 self.flying.append((attempt, call, world.now))
                 world.lease_over(attempt, called=True)
@@ -101,9 +161,23 @@ def life_in(conn: Any) -> type[RuleBasedStateMachine]:
                 answer = {"refused": Refused("402"), "not arrived": Unclear("?")}.get(how, Later("429"))
                 world.answer(attempt, call, answer, tries_left=how != "last busy")
 
+        @precondition(lambda self: self._queued() and not self.paused and not self.world.dispute and self.world.gone < GROSS)
+        @rule()
+        def a_begun_order_meets_a_dispute(self) -> None:
+            """What takes three steps in this order, which chance seldom takes."""
+            self.send("busy")
+            self.world.complain()
+            if self._queued():
+                self.send("answered")
+
+        def _queued(self) -> bool:
+            attempt = self.world.live()
+            return attempt is not None and self.world.standing(attempt).state == "queued"
+
         def _old(self, attempt: str) -> bool:
             first = self.world.standing(attempt).first_call_at
-            return first is not None and (self.world.now - first).total_seconds() >= 23 * 3600
+            calls = self.world.calls[attempt]
+            return len(calls) > 1 and first is not None and (self.world.now - first).total_seconds() >= 23 * 3600
 
         def _land(self, attempt: str) -> None:
             key = self.world.standing(attempt).key
@@ -203,7 +277,7 @@ def life_in(conn: Any) -> type[RuleBasedStateMachine]:
                     if world.standing(one).state in PULLING.states:
                         world.look_up(one)
             world.still_true()
-            out = sum(OWED for status in world.orders.values() if status == "paid")
+            out = sum(world.fact(key, status).amount for key, status in world.orders.items() if status == "paid")
             assert world.purse()[2] == out, f"{world.orders} {world.states()}"
             assert world.conflicts() == 0
             stuck = [one.state for one in map(world.standing, world.attempts()) if one.state in PROVIDER_PAYOUT.open]

@@ -198,6 +198,17 @@ def test_later_climbs_the_ladder_and_never_sends_beside_an_open_call_where_keys_
     assert decide_answer(sending._replace(open_calls=0), Later("429"), **forgetful).state == "queued"
 
 
+def test_where_nobody_can_be_asked_a_no_counts_only_after_a_no_to_each_call_before():
+    silent, refused = a_standing("sending", calls=2, noes=1), a_standing("sending", calls=2, noes=2)
+    for answer, tries_left in ((Refused("402"), True), (Later("429"), False)):
+        said = {"silent_after": SILENT, "tries_left": tries_left, "capabilities": BLIND}
+        assert decide_answer(silent, answer, **said).state == "unknown"
+        assert decide_answer(refused, answer, **said).state == "failed"
+    keyless = {"silent_after": SILENT, "tries_left": True, "capabilities": BLIND._replace(key_memory=timedelta())}
+    assert decide_answer(silent, Later("429"), **keyless).state == "unknown"
+    assert decide_answer(refused, Later("429"), **keyless).state == "queued"
+
+
 def test_not_there_sends_again_by_the_ladder_only_while_the_provider_surely_remembers_the_first_call():
     again = look_up(a_called(), NotThere())
     assert again.state == "queued"

@@ -21,13 +21,14 @@ from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import NewJournal, post_journals
 from counterfoil.operations.providers import Accepted, Answer, Found, Later, NotThere, PayoutFact, Refused, Unclear
 from counterfoil.operations.providers.simulator import SimulatorProvider
-from counterfoil.operations.work.calls import HORIZON, NewCall, announce_call, store_answer
+from counterfoil.operations.work.calls import HORIZON, store_answer
 from counterfoil.operations.work.runner import Claim, Runner
 from counterfoil.payouts.invariants import INVARIANTS
 from counterfoil.payouts.machines import PROVIDER_PAYOUT
 from counterfoil.payouts.payouts.reserving import reserve_due
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
 from counterfoil.payouts.provider_payouts.brakes import brakes_on
+from counterfoil.payouts.provider_payouts.orders import orders_to_send
 from counterfoil.payouts.provider_payouts.outcome_rules import (
     LockedProviderPayout,
     OutcomeDecision,
@@ -36,7 +37,7 @@ from counterfoil.payouts.provider_payouts.outcome_rules import (
 )
 from counterfoil.payouts.provider_payouts.outcomes import apply_facts, carry_out
 from counterfoil.payouts.provider_payouts.pulling import Heard, Pulling
-from counterfoil.payouts.provider_payouts.sending import Sending
+from counterfoil.payouts.provider_payouts.sending import Sending, SendRequest
 from counterfoil.payouts.provider_payouts.standings import lock_by_id
 from tests.builders import a_destination, balance_of
 
@@ -73,6 +74,13 @@ class World:
         self.provider = SimulatorProvider("http://127.0.0.1:1", "not used", "whsec_" + "k" * 32)  # never asked: what it can do counts
         self.orders: dict[str, str] = {}
         self.calls: dict[str, list[str]] = {}
+        self.stopped = ""  # why the last call that was to be announced was not
+        self.earn()
+        self.newest = self.first.id
+
+    def earn(self) -> None:
+        """What is owed for the settlement, as it stands in the books, and its payout."""
+        conn = self.conn
         open_program(conn, PROGRAM, name="Main", assets=[Asset("EUR", 2)], now=NOW)
         names = ["escrow:inv_1", f"payable:payee:{PAYEE}", "clearing:simulator"]
         open_accounts(conn, PROGRAM, names, asset="EUR", actor="test", now=NOW)
@@ -81,7 +89,6 @@ class World:
         self.destination("acct_1")
         owed = [Owed(PROGRAM, "inv_1", SETTLEMENT, PAYEE, "EUR", OWED)]
         (self.first,) = create_payouts(conn, owed, make_id=make_id, actor="test", cause="test", now=NOW)
-        self.newest = self.first.id
 
     def tick(self, **span: float) -> None:
         self.now += timedelta(**span)
@@ -120,12 +127,25 @@ class World:
         self.conn.execute("update provider_payout set fence = fence + 1 where id = %s", [attempt])
 
     def announce(self, attempt: str) -> str:
-        fence, key = self.row("select fence, idempotency_key from provider_payout where id = %s", attempt)
-        call = NewCall(make_id("call"), attempt, "simulator", key, bytes(32), "worker:test", fence)
-        announce_call(self.conn, call, now=self.now)
-        self.conn.execute("update provider_payout set request_sent_at = %s where id = %s", [self.now, attempt])
-        self.calls.setdefault(attempt, []).append(call.id)
-        return call.id
+        """The call that begins, which nothing holds back."""
+        call = self.try_to_announce(attempt)
+        assert call is not None, self.stopped
+        return call
+
+    def try_to_announce(self, attempt: str) -> str | None:
+        """As a sender that has claimed it does: ask what holds it back, and write the call down. None: `stopped` says why not."""
+        claim, call = self._claim(attempt), make_id("call")
+        request = SendRequest(*orders_to_send(self.conn, [attempt])[attempt], call)
+        stopped = self._sending().announce_all(self.conn, [(claim, request)], self.now)
+        self.stopped = str(stopped.get(attempt, ""))
+        if self.stopped:
+            return None
+        self.calls.setdefault(attempt, []).append(call)
+        return call
+
+    def _sending(self) -> Sending:
+        runner = Runner(_Same(self.conn), lambda *_: self.now, "worker:test")  # type: ignore[arg-type]
+        return Sending(runner, {"simulator": self.provider}, make_id, silent_after=SILENT)
 
     def answer(self, attempt: str, call: str, answer: Answer, *, tries_left: bool = True, ours: bool = True) -> None:
         """What came back for a call; `ours`: under the fence of its claim, otherwise it is a fact or nothing."""
@@ -135,7 +155,7 @@ class World:
             can = self.provider.capabilities
             self.carry_out(decide_answer(one, answer, silent_after=SILENT, tries_left=tries_left, capabilities=can))
         elif isinstance(answer, Accepted):
-            self.carry_out(decide_fact(one, answer.fact, silent_after=SILENT, source="answer"))
+            self.carry_out(decide_fact(one, answer.fact, silent_after=SILENT, source="answer", capabilities=self.provider.capabilities))
 
     def lease_over(self, attempt: str, *, called: bool) -> None:
         verb = "lose" if called else "requeue"
@@ -152,9 +172,7 @@ class World:
 
     def sender_stops(self, attempt: str) -> str:
         """A sender claims it, asks what holds it back, and does not call; returns why."""
-        runner = Runner(_Same(self.conn), lambda *_: self.now, "worker:test")  # type: ignore[arg-type]
-        sending = Sending(runner, {"simulator": self.provider}, make_id, silent_after=SILENT)
-        claim = self._claim(attempt)
+        sending, claim = self._sending(), self._claim(attempt)
         requests = sending.prepare(self.conn, [claim], self.now)
         (stopped,) = sending.announce_all(self.conn, [(claim, requests[attempt])], self.now).values()
         return str(stopped)
@@ -165,7 +183,8 @@ class World:
     def webhook(self, attempt: str, status: str) -> None:
         """A webhook, and the look-up that it asks for."""
         fact = self.fact(self.standing(attempt).key, status)
-        apply_facts(self.conn, "simulator", [fact], silent_after=SILENT, cause="webhook", now=self.now)
+        can = self.provider.capabilities
+        apply_facts(self.conn, "simulator", [fact], silent_after=SILENT, cause="webhook", now=self.now, capabilities=can)
         if self.standing(attempt).unconfirmed:
             self.look_up(attempt)
 
@@ -225,11 +244,13 @@ class World:
     def conflicts(self) -> int:
         return int(self.row("select count(*) from provider_conflict where state = 'open'")[0])
 
+    def invariants_hold(self, but: str = "") -> None:
+        """Every invariant of payouts."""
+        found = run_invariants(self.conn, [one for one in INVARIANTS if one.code != but])
+        assert found == [], found
+
     def still_true(self) -> None:
         """Every invariant of payouts holds, and no unit was made or lost."""
-        # This world begins at the payout: of the settlements behind it there are no rows.
-        asked = [one for one in INVARIANTS if one.code != "PAYOUT_SETTLEMENT_TIE"]
-        found = run_invariants(self.conn, asked)
-        assert found == [], found
+        self.invariants_hold(but="PAYOUT_SETTLEMENT_TIE")  # this world begins at the payout: of what is behind it there are no rows
         payable, transit, out, receivable = self.purse()
         assert payable + transit + out - receivable == self.owed

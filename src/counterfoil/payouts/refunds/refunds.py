@@ -191,11 +191,13 @@ def ready_to_cut(conn: Connection[Any], settlement: Settlement, *, make_id: Make
 
 
 def end_empty(conn: Connection[Any], settlement_id: str, *, cause: str, actor: str, now: datetime) -> None:
-    """Payouts of a settlement that waited for money of which nothing is left are over."""
+    """Payouts of a settlement that waited for money of which nothing is left are over; the last one also when it came back."""
     if payable_of(conn, [settlement_id])[settlement_id] > 0:
         return
     rows = conn.execute(
-        "select id, program_id, state from payout where settlement_id = %s and state = any(%s)",
+        """select id, program_id, state from payout p where settlement_id = %s and (state = any(%s) or (
+               state = 'returned' and not exists (
+                   select from payout o where o.settlement_id = p.settlement_id and o.reissue > p.reissue)))""",
         [settlement_id, [one for one in PAYOUT.before("net_out") if one in ("pending", "failed", "held")]],
     ).fetchall()
     moves = [Move(row[0], row[2], "net_out") for row in rows]
