@@ -314,6 +314,8 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/circuits/cir_01KA0000000000000000000000", None, READ),
     ("GET", "/api/admin/queue/pauses", None, READ),
     ("POST", "/api/admin/queue/pause", BECAUSE, OPERATE),
+    ("POST", "/api/admin/queue/drain", BECAUSE, OPERATE),
+    ("POST", "/api/admin/queue/pull/drain", BECAUSE, OPERATE),
     ("POST", "/api/admin/queue/resume", BECAUSE, OPERATE),
     ("POST", "/api/admin/queue/pull/pause", BECAUSE, OPERATE),
     ("POST", "/api/admin/queue/pull/resume", BECAUSE, OPERATE),

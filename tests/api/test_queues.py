@@ -45,6 +45,20 @@ def test_a_queue_is_paused_with_a_reason_and_shown_as_such(office: Office):
     assert names == {"queue_paused", "queue_resumed"}
 
 
+def test_a_queue_is_drained_then_stopped_at_once_and_resumed_like_any_pause(office: Office):
+    told = say(office, "/api/admin/queue/pull/drain").json()
+    assert (told["paused"], told["draining"]) == (True, True)
+    assert [(one["queue"], one["draining"]) for one in paused(office)] == [("pull", True)]
+    assert say(office, "/api/admin/queue/pull/pause").json()["draining"] is False, "now, with what is in hand"
+    assert [(one["queue"], one["draining"]) for one in paused(office)] == [("pull", False)]
+    assert say(office, "/api/admin/queue/pull/drain").json()["draining"] is False, "what is stopped stays so"
+    assert say(office, "/api/admin/queue/pull/resume").json()["paused"] is False
+    drained = {one["queue"]: one["draining"] for one in say(office, "/api/admin/queue/drain").json()["data"]}
+    assert set(drained.values()) == {True}
+    assert say(office, "/api/admin/queue/send/resume").status_code == 202, "money goes on by two"
+    say(office, "/api/admin/queue/resume")
+
+
 def test_what_sends_money_is_resumed_by_a_second_person(office: Office):
     say(office, "/api/admin/queue/send/pause", provider="simulator")
     asked = say(office, "/api/admin/queue/send/resume", provider="simulator")

@@ -103,7 +103,12 @@ def test_a_queue_is_paused_after_a_preview_with_a_reason_and_its_receipt_is_read
         back = client.post(PATH, data={**said, "act": "resume", "key": make_id("key"), "confirm": "yes", "reason": "seen"})
         assert "settle resumed" in client.get(back.headers["location"]).text
         assert paused(shop) == {"send"}
-    assert actions(shop) == [("queue.pause", "settle", "we look at it"), ("queue.resume", "settle", "seen")]
+        drained = {**said, "act": "drain"}
+        assert "go on until they are done" in client.post(PATH, data=drained).text
+        done = client.post(PATH, data={**drained, "key": make_id("key"), "confirm": "yes", "reason": "a new version"})
+        assert "settle drains" in client.get(done.headers["location"]).text
+    told = [("queue.pause", "settle", "we look at it"), ("queue.resume", "settle", "seen"), ("queue.drain", "settle", "a new version")]
+    assert actions(shop) == told
 
 
 def test_a_queue_that_sends_money_is_resumed_by_two(shop):

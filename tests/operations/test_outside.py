@@ -11,6 +11,7 @@ import pytest
 
 from counterfoil.operations.work.clocks import database_now
 from counterfoil.operations.work.outside import run_outside
+from counterfoil.operations.work.pauses import QueuePart, drain
 from counterfoil.operations.work.runner import Runner, Tally, claim, finish, run_here
 from counterfoil.operations.work.station import NotReady, OutsideQuestion, Station, Stopped
 from tests.operations.conftest import ERRANDS, do, rows
@@ -270,6 +271,21 @@ def test_a_pause_between_the_claim_and_the_call_stops_the_call(errands, clock, m
     assert run_outside(Runner(errands, clock, "a"), Calls(calls.append)) == Tally()
     assert calls == []
     assert set(rows(errands, "lease_owner, attempt")) == {(None, 0)}
+
+
+def test_what_was_taken_up_is_called_for_while_its_queue_drains_and_nothing_new_is_taken(errands, clock, monkeypatch):
+    calls = []
+
+    def drains(point, *about):
+        if point == "errands.after_claim":
+            with errands.transaction() as conn:
+                drain(conn, QueuePart("errands"), reason="a new version", actor="test", now=clock.now)
+
+    monkeypatch.setattr("counterfoil.operations.work.outside.reached", drains)
+    done = run_outside(Runner(errands, clock, "a", rows_max=2), Calls(calls.append))
+    assert (done.handled, len(calls)) == (2, 2), "what was in hand ended"
+    assert run_outside(Runner(errands, clock, "a", rows_max=2), Calls(calls.append)) == Tally()
+    assert len(calls) == 2
 
 
 def test_two_workers_at_a_slow_provider_call_for_each_item_once(errands, database_url):

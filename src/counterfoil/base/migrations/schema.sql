@@ -1411,6 +1411,7 @@ provider_payout: not_there_at timestamp with time zone
 provider_payout: paid bigint
 provider_payout: beyond bigint not null default 0
 provider_payout: destination_id text
+queue_drain: number bigint not null
 queue_hour: hour timestamp with time zone not null
 queue_hour: queue text not null
 queue_hour: samples integer not null
@@ -2684,6 +2685,8 @@ provider_payout: provider_payout_payout_id_fkey FOREIGN KEY (payout_id) REFERENC
 provider_payout: provider_payout_pkey PRIMARY KEY (id)
 provider_payout: provider_payout_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 provider_payout: provider_payout_unconfirmed CHECK ((unconfirmed = ANY (ARRAY['failed'::text, 'returned'::text])))
+queue_drain: queue_drain_number_fkey FOREIGN KEY (number) REFERENCES queue_pause(number)
+queue_drain: queue_drain_pkey PRIMARY KEY (number)
 queue_hour: queue_hour_adds_up CHECK ((((depth_sum >= depth_max) AND (depth_sum <= ((depth_max)::bigint * samples))) AND (depth_max >= 0)))
 queue_hour: queue_hour_pkey PRIMARY KEY (hour, queue)
 queue_hour: queue_hour_was_measured CHECK (((samples >= 1) AND (samples <= 60)))
@@ -3609,6 +3612,8 @@ provider_payout: CREATE TRIGGER provider_payout_once_beyond BEFORE UPDATE OF bey
 provider_payout: CREATE TRIGGER provider_payout_once_paid BEFORE UPDATE OF paid ON public.provider_payout FOR EACH ROW WHEN (((old.paid IS NOT NULL) AND (new.paid IS DISTINCT FROM old.paid))) EXECUTE FUNCTION refuse_another_value('paid')
 provider_payout: CREATE TRIGGER provider_payout_once_provider_ref BEFORE UPDATE OF provider_ref ON public.provider_payout FOR EACH ROW WHEN (((old.provider_ref IS NOT NULL) AND (new.provider_ref IS DISTINCT FROM old.provider_ref))) EXECUTE FUNCTION refuse_another_value('provider_ref')
 provider_payout: CREATE TRIGGER second_attempt_is_refused BEFORE INSERT ON public.provider_payout FOR EACH ROW EXECUTE FUNCTION refuse_second_attempt() -- always
+queue_drain: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.queue_drain FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+queue_drain: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.queue_drain FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 queue_pause: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.queue_pause FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 queue_pause: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.queue_pause FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 queue_pause: CREATE TRIGGER is_sealed AFTER INSERT ON public.queue_pause REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_queue_pause() -- always
@@ -9120,6 +9125,9 @@ provider_payout: counterfoil_auditor: select (state_at)
 provider_payout: counterfoil_auditor: select (steps)
 provider_payout: counterfoil_auditor: select (unconfirmed)
 provider_payout: owner: counterfoil_owner
+queue_drain: counterfoil_app: insert, select
+queue_drain: counterfoil_auditor: select
+queue_drain: owner: counterfoil_owner
 queue_hour: counterfoil_app: insert, select, update
 queue_hour: counterfoil_auditor: select
 queue_hour: owner: counterfoil_owner

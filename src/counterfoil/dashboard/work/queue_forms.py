@@ -15,12 +15,12 @@ from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.dashboard.web.serving import Served
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.approvals import Proposal
-from counterfoil.operations.work.pauses import Pause, QueuePart, known_part, pause, resume_or_propose, takes_two
+from counterfoil.operations.work.pauses import Pause, QueuePart, drain, known_part, pause, resume_or_propose, takes_two
 from counterfoil.operations.work.queries import queue_depths
 from counterfoil.wiring import JOBS, QUEUE_BY_NAME, ticks
 
 PAGE: Final = next(page for page in PAGES if page.path == "/admin/queues")
-ACTS: Final = ("pause", "resume", "run")
+ACTS: Final = ("pause", "drain", "resume", "run")
 FIELDS: Final = ("act", "queue", "provider", "program_id", "job", "reason")
 
 
@@ -52,6 +52,8 @@ def _switched(call: FormCall, act: str, part: QueuePart) -> FormDone:
     def work(conn: Connection[Any]) -> dict[str, str]:
         if act == "pause":
             done: Pause | Proposal = pause(conn, part, reason=reason, actor=call.caller.actor, now=call.now)
+        elif act == "drain":
+            done = drain(conn, part, reason=reason, actor=call.caller.actor, now=call.now)
         else:
             proposal_id = call.served.wiring.make_id("prop")
             done = resume_or_propose(conn, queue, part, proposal_id, reason=reason, by=call.caller, now=call.now)
@@ -77,6 +79,11 @@ def _would(conn: Connection[Any], call: FormCall, act: str, part: QueuePart, at_
             f"{depth.in_hand:,} in a worker's hands go on; what is called already is recorded.",
             f"The others wait, of {waits}, until it is resumed: nothing new is taken up.{of}",
             f"To resume it takes {two}.",
+        ]
+    if act == "drain":
+        return [
+            f"{depth.in_hand:,} in a worker's hands go on until they are done, their calls with them; then it is paused.",
+            f"Nothing new is taken up, of {waits}, until it is resumed.{of}",
         ]
     if not at_once:
         return ["It stays paused. A proposal is made, and another person approves it within 24 hours on the page of approvals."]

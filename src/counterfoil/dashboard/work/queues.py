@@ -66,6 +66,7 @@ class PauseRow(NamedTuple):
     actor: str
     at: datetime
     two: bool
+    draining: bool
 
 
 class QueueRow(NamedTuple):
@@ -221,7 +222,7 @@ def _queue(one: QueueDepth, pauses: tuple[PauseRow, ...], circuits: tuple[Broken
 def _pause(one: Pause) -> PauseRow:
     queue = QUEUE_BY_NAME.get(one.queue)
     two = one.by_machine or bool(queue and queue.money)
-    return PauseRow(one.queue, one.provider, one.program_id, one.reason, one.actor, one.at, two)
+    return PauseRow(one.queue, one.provider, one.program_id, one.reason, one.actor, one.at, two, one.draining)
 
 
 def _jobs(ask: SectionContext) -> SectionAnswer:

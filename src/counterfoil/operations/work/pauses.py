@@ -1,7 +1,8 @@
 """Pausing queues: a switch with its history, looked at in each claim and again before each call, whoever runs the job.
 
 A pause is of a queue, wholly or of one provider or program in it. What is called already goes on: answers are recorded and applied,
-facts are booked. One person pauses; resuming what sends money, or what the machine itself stopped, takes two.
+facts are booked. To drain is gentler: what a worker has taken is called for, too, and once that is done it is paused. One person pauses;
+resuming what sends money, or what the machine itself stopped, takes two.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class QueuePart(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """One turn of the switch."""
+    """One turn of the switch. `draining`: what is in a worker's hands may end; then it is paused like any other."""
 
     number: int
     queue: str
@@ -52,6 +53,7 @@ class Pause(NamedTuple):
     reason: str
     actor: str
     at: datetime
+    draining: bool
 
     @property
     def part(self) -> QueuePart:
@@ -77,13 +79,24 @@ def known_part(queues: Mapping[str, Queue], part: QueuePart) -> Queue:
 
 
 def pause(conn: Connection[Any], part: QueuePart, *, reason: str, actor: str, now: datetime) -> Pause:
-    """Stop taking up work of this part; what is paused already stays as it was paused first. Raises ReasonRequired."""
+    """Stop taking up work of this part, and calling for what was taken; what is paused already stays as it was paused first. What drains
+    is stopped now. Raises ReasonRequired."""
     if not reason.strip():
         raise ReasonRequired(machine=MACHINE, verb="pause", field="reason", limit="at least one word")
     standing = _standing(conn, part)
-    if standing is not None and standing.paused:
+    if standing is not None and standing.paused and not standing.draining:
         return standing
     return _turn(conn, part, True, reason, actor, now)
+
+
+def drain(conn: Connection[Any], part: QueuePart, *, reason: str, actor: str, now: datetime) -> Pause:
+    """Take up nothing more of this part, and let end what was taken; what is paused already stays so. Raises ReasonRequired."""
+    if not reason.strip():
+        raise ReasonRequired(machine=MACHINE, verb="drain", field="reason", limit="at least one word")
+    standing = _standing(conn, part)
+    if standing is not None and standing.paused:
+        return standing
+    return _turn(conn, part, True, reason, actor, now, draining=True)
 
 
 def resume(conn: Connection[Any], queue: Queue, part: QueuePart, *, reason: str, actor: str, now: datetime) -> Pause:
@@ -150,17 +163,22 @@ class Held(NamedTuple):
 
 
 def is_paused(conn: Connection[Any], queue: Queue, subject_id: str) -> bool:
-    """Is this row stopped by a pause of its queue, for its provider or its program?"""
-    return held_among(conn, queue, {subject_id: None})[subject_id].paused
+    """Is this row stopped by a pause of its queue, for its provider or its program? What drains is: nobody has taken it up yet."""
+    query = sql.SQL("select {paused} from {table} w where w.id = %(id)s").format(
+        paused=paused_row(queue), table=sql.Identifier(queue.table)
+    )
+    row = conn.execute(query, {"queue": queue.name, "id": subject_id}).fetchone()
+    return bool(row and row[0])
 
 
 def held_among(conn: Connection[Any], queue: Queue, providers: Mapping[str, str | None]) -> dict[str, Held]:
-    """What holds each of these rows back, by id with the provider whose circuit counts. One question, before calls outside."""
+    """What holds each of these rows back, by id with the provider whose circuit counts. One question, before calls outside; they were
+    taken up before, so what drains lets them end."""
     rows = conn.execute(
         sql.SQL("""select w.id, {paused}, exists (select from circuit c where c.queue = %(queue)s and c.provider = g.provider
                                                   and c.state <> 'closed')
                    from unnest(%(ids)s::text[], %(providers)s::text[]) as g (id, provider) join {table} w on w.id = g.id""").format(
-            paused=paused_row(queue), table=sql.Identifier(queue.table)
+            paused=paused_row(queue, lets_end=True), table=sql.Identifier(queue.table)
         ),
         {"queue": queue.name, "ids": list(providers), "providers": list(providers.values())},
     ).fetchall()
@@ -199,14 +217,16 @@ def history_of_pauses(conn: Connection[Any], queue: str | None = None) -> list[P
     )
 
 
-def _turn(conn: Connection[Any], part: QueuePart, paused: bool, reason: str, actor: str, now: datetime) -> Pause:
-    conn.execute(
+def _turn(conn: Connection[Any], part: QueuePart, paused: bool, reason: str, actor: str, now: datetime, *, draining: bool = False) -> Pause:
+    row = conn.execute(
         """insert into queue_pause (queue, provider, program_id, paused, reason, actor, at)
-           values (%s, %s, %s, %s, %s, %s, %s)""",
+           values (%s, %s, %s, %s, %s, %s, %s) returning number""",
         [*part, paused, reason, actor, now],
-    )
+    ).fetchone()
+    if draining and row is not None:
+        conn.execute("insert into queue_drain (number) values (%s)", [row[0]])
     [made] = _select(conn, f"{_NEWEST} limit 1", [*part])
-    told = {"provider": part.provider, "programId": part.program_id, "reason": reason, "actor": actor}
+    told = {"provider": part.provider, "programId": part.program_id, "reason": reason, "actor": actor, "draining": draining}
     name = "queue_paused" if paused else "queue_resumed"
     emit(conn, [NewEvent(name, part.program_id, part.queue, told, once=str(made.number))], at=now)
     return made
@@ -221,7 +241,9 @@ def _standing(conn: Connection[Any], part: QueuePart) -> Pause | None:
 
 def _select(conn: Connection[Any], ending: str, given: list[Any]) -> list[Pause]:
     with conn.cursor(row_factory=class_row(Pause)) as cur:
-        return cur.execute(("select number, queue, provider, program_id, paused, reason, actor, at " + ending).encode(), given).fetchall()
+        draining = "number in (select d.number from queue_drain d) as draining "
+        query = f"select number, queue, provider, program_id, paused, reason, actor, at, {draining}{ending}"
+        return cur.execute(query.encode(), given).fetchall()
 
 
 def paired(queues: Mapping[str, Queue]) -> tuple[Paired, ...]:

@@ -193,11 +193,11 @@ def _column(name: LiteralString | None) -> sql.Composable:
     return sql.SQL("w.") + sql.Identifier(name) if name else sql.Literal("")
 
 
-def paused_row(queue: Queue) -> sql.Composable:
-    """Is the row `w` of this queue stopped by a switch? Asked in claims, and again before each call."""
-    return sql.SQL("""exists (select from queue_paused p where p.queue = %(queue)s
-                              and p.provider in ('', {provider}) and p.program_id in ('', {program}))""").format(
-        provider=_column(queue.lane), program=_column(queue.program)
+def paused_row(queue: Queue, *, lets_end: bool = False) -> sql.Composable:
+    """Is the row `w` of this queue stopped by a switch? Asked in claims, and before each call with `lets_end`: what drains stops none."""
+    return sql.SQL("""exists (select from queue_paused p where p.queue = %(queue)s and p.provider in ('', {provider})
+        and p.program_id in ('', {program}) and ({all} or p.number not in (select number from queue_drain)))""").format(
+        provider=_column(queue.lane), program=_column(queue.program), all=sql.Literal(not lets_end)
     )
 
 

@@ -17,6 +17,7 @@ from counterfoil.operations.work.pauses import (
     NotPaused,
     Pause,
     QueuePart,
+    drain,
     history_of_pauses,
     known_part,
     pause,
@@ -58,6 +59,7 @@ class QueueSwitched(WriteResult):
     provider: str
     program_id: str
     paused: bool
+    draining: bool = Field(False, description="What is in a worker's hands may still end; nothing new is taken up.")
     proposal_id: str | None = None
     payload_sha256: str | None = Field(None, description="What the second person approves.")
 
@@ -91,6 +93,16 @@ def pause_all(body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response
     return call.write("queue.pause", act, asked=body, reason=body.reason)
 
 
+@router.post("/admin/queue/drain", response_model=QueuesSwitched, operation_id="queue_drain_all", summary="Drain every queue")
+def drain_all(body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
+    """Nothing new is taken up anywhere, what runs ends, and then every queue is paused: before a server is stopped or changed."""
+
+    def act(conn: Connection[Any]) -> Done:
+        return Done("queues", QueuesSwitched(data=[_drained(conn, QueuePart(one.name, "", ""), body, call) for one in QUEUES]))
+
+    return call.write("queue.drain", act, asked=body, reason=body.reason)
+
+
 @router.post("/admin/queue/resume", response_model=QueuesSwitched, operation_id="queue_resume_all", summary="Resume every queue")
 def resume_all(body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Queues that send money stay paused until a second person approves the proposal that is made for each of them."""
@@ -111,6 +123,15 @@ def pause_queue(queue: QueueName, body: PartRequest, call: Annotated[ApiCall, ma
     part = QueuePart(queue, body.provider, body.program_id)
     known_part(QUEUE_BY_NAME, part)
     return call.write("queue.pause", lambda conn: Done(queue, _paused(conn, part, body, call)), asked=body, reason=body.reason)
+
+
+@router.post("/admin/queue/{queue}/drain", response_model=QueueSwitched, operation_id="queue_drain", summary="Drain a queue")
+def drain_queue(queue: QueueName, body: PartRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
+    """Nothing new of it is taken up; what a worker has taken is called for and recorded, and then it is paused. `inHand` of
+    `GET /admin/queue/status` says what still runs. One person is enough; it is resumed as a pause is."""
+    part = QueuePart(queue, body.provider, body.program_id)
+    known_part(QUEUE_BY_NAME, part)
+    return call.write("queue.drain", lambda conn: Done(queue, _drained(conn, part, body, call)), asked=body, reason=body.reason)
 
 
 @router.post(
@@ -135,6 +156,11 @@ def resume_queue(queue: QueueName, body: PartRequest, call: Annotated[ApiCall, m
 def _paused(conn: Connection[Any], part: QueuePart, body: Because, call: ApiCall) -> QueueSwitched:
     made = pause(conn, part, reason=body.reason, actor=call.actor, now=call.now)
     return QueueSwitched(**part._asdict(), paused=made.paused)
+
+
+def _drained(conn: Connection[Any], part: QueuePart, body: Because, call: ApiCall) -> QueueSwitched:
+    made = drain(conn, part, reason=body.reason, actor=call.actor, now=call.now)
+    return QueueSwitched(**part._asdict(), paused=made.paused, draining=made.draining)
 
 
 def _resumed(conn: Connection[Any], part: QueuePart, body: Because, call: ApiCall) -> QueueSwitched:

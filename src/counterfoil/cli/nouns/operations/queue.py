@@ -11,7 +11,7 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_rows
 
-app = command_group("How much work waits; pause and resume it.")
+app = command_group("How much work waits; pause, drain and resume it.")
 QueueName = Annotated[str | None, typer.Argument(help="The queue, such as send; `counterfoil queue status` tells them.")]
 Every = Annotated[bool, typer.Option("--all", help="Every queue.")]
 Provider = Annotated[str, typer.Option(help="Only what is of this provider.")]
@@ -31,11 +31,17 @@ def pauses(output: Output = TABLE) -> None:
     """What is paused now, since when, by whom and why."""
     with asked("read") as client:
         rows = client.get("/api/admin/queue/pauses")["paused"]
-    show_rows(rows, ("queue", "provider", "programId", "at", "actor", "reason"), output, empty="Nothing is paused.")
+    show_rows(rows, ("queue", "provider", "programId", "draining", "at", "actor", "reason"), output, empty="Nothing is paused.")
 
 
 def _paused(one: dict[str, Any]) -> str:
     return f"{one['queue']} is paused. `counterfoil queue resume {one['queue']}` takes it up again."
+
+
+def _drained(one: dict[str, Any]) -> str:
+    if not one.get("draining"):
+        return _paused(one)
+    return f"{one['queue']} takes up nothing more; `counterfoil queue status` says what is still in hand, and then it is paused."
 
 
 def _resumed(one: dict[str, Any]) -> str:
@@ -66,6 +72,11 @@ for verb, said, effect in (
         "pause",
         _paused,
         "Take up nothing of it, until it is resumed. What is called already is recorded; no money is lost.",
+    ),
+    (
+        "drain",
+        _drained,
+        "Take up nothing more of it, and let end what is in a worker's hands; then it is paused. Before a server is stopped or changed.",
     ),
     ("resume", _resumed, "Resume it. For a queue that sends money, a second person approves it first."),
 ):
