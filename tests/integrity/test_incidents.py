@@ -11,10 +11,10 @@ from psycopg import Connection
 
 from counterfoil.base.edge import make_id
 from counterfoil.base.invariant import Invariant
-from counterfoil.base.problems import Problem
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.integrity.incidents.noun import IncidentStands, watch_responses
 from counterfoil.integrity.incidents.post_mortem import post_mortem_of
-from counterfoil.integrity.incidents.queries import list_incidents
+from counterfoil.integrity.incidents.queries import list_incidents, refuse_other_incident
 from counterfoil.integrity.monitors import Backlog
 from counterfoil.operations.approvals import approve_and_do
 from counterfoil.operations.work.pauses import QueuePart, paused_now, propose_resume, resume, takes_two
@@ -56,6 +56,10 @@ def test_an_imbalance_is_a_p0_that_pauses_new_settlements_of_its_program_alone(w
         assert [(one.part, one.actor) for one in paused_now(conn)] == [(SETTLE, "system:sentinel")]
         assert takes_two(conn, QUEUE_BY_NAME["settle"], SETTLE)
     assert [one.incident_id for one in watch.alerts("LEDGER_UNBALANCED")] == [incident]
+    with watch.database.transaction() as conn:
+        refuse_other_incident(conn, incident, "main")
+        with pytest.raises(InvalidInput, match="an incident of program shop, or of all"):
+            refuse_other_incident(conn, incident, "shop")
 
 
 def test_one_person_alone_does_not_let_go_what_the_machine_stopped(watch: Watch) -> None:

@@ -147,7 +147,7 @@ def what_fails_is_tried_again_by_itself(desk: Desk, terminal: Terminal) -> None:
 
 
 def entries_are_asked_for_in_sql_and_corrected_through_the_api(desk: Desk, terminal: Terminal) -> None:
-    """S9: the two queries as they are printed, by who may only look. I5, S19: what is missing is posted through the API, never
+    """S9: the two queries as they are printed, by who may only look. I5: what is missing is posted through the API, never
     written by hand, and the books still agree."""
     entries = f"SELECT * FROM ledger_entries WHERE program_id = '{PROGRAM}' ORDER BY created_at DESC"
     sums = f"SELECT type, SUM(amount) as total FROM ledger_entries WHERE program_id = '{PROGRAM}' GROUP BY type"
@@ -327,12 +327,28 @@ def an_imbalance_is_found_answered_and_closed(desk: Desk, terminal: Terminal) ->
     assert terminal("incidents", "respond", incident["id"], "--reason", "on it")[0] == 0
     by_a_superuser(desk, "update account set debits = debits - 5, credits = credits - 5 where name = 'fee:platform'")
     assert terminal("incidents", "close", incident["id"], "--reason", "verified")[0] != 0, "its alert stands"
+    a_correction_is_tied_to_the_incident(terminal, incident["id"])
     assert terminal("alerts", "resolve", alert["id"])[0] == 0
     terminal.by_two("queue", "resume", "settle", "--program", PROGRAM, "--reason", "verified")
     assert terminal("incidents", "write", incident["id"], "--text", "An account was edited.")[0] == 0
     assert terminal("incidents", "close", incident["id"], "--reason", "verified")[0] == 0
     code, document = terminal("incidents", "post-mortem", incident["id"])
     assert (code, "An account was edited." in document) == (0, True)
+
+
+def a_correction_is_tied_to_the_incident(terminal: Terminal, incident: str) -> None:
+    """S19: a correction through the API says for which incident it is posted, and the incident shows it."""
+    file = terminal.folder / "correction.json"  # the one of before, under a key of its own
+    file.write_text(json.dumps({**json.loads(file.read_text()), "key": "correction-2", "reason": "what the edit left wrong"}))
+    code, said = terminal("journal", "post", str(file), "--incident", "inc_01KA0000000000000000000000")
+    assert (code, "incident" in said) == (4, True), said
+    twice = {**json.loads(file.read_text()), "incidentId": incident, "sourceType": "invoice", "sourceId": "inv"}
+    assert terminal.ask("/api/finance/journal", twice, role="controller", status=422)["field"] == "incidentId"
+    code, said = terminal("journal", "post", str(file), "--incident", incident)
+    assert code == 0, said
+    [posted] = terminal.ask(f"/api/incidents/{incident}")["corrections"]
+    assert (posted["key"], posted["reason"], posted["programId"]) == ("correction-2", "what the edit left wrong", PROGRAM)
+    assert terminal.ask(f"/api/journals/{posted['journalId']}")["sourceId"] == incident
 
 
 def people_are_told_on_their_channels(desk: Desk, terminal: Terminal) -> None:

@@ -59,6 +59,19 @@ class Incident(NamedTuple):
     closed_at: datetime | None
 
 
+class Correction(NamedTuple):
+    """A journal that was posted for an incident."""
+
+    at: datetime
+    journal_id: str
+    program_id: str
+    asset: str
+    kind: str
+    key: str
+    actor: str
+    reason: str
+
+
 class IncidentAlert(NamedTuple):
     """An alert that belongs to an incident."""
 

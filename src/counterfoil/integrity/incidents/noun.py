@@ -10,10 +10,11 @@ from psycopg import Connection
 
 from counterfoil.base.machine import take_step
 from counterfoil.base.problems import Problem
-from counterfoil.integrity.incidents.machine import INCIDENT, RESPONSES, Incident, IncidentAlert
+from counterfoil.integrity.incidents.machine import INCIDENT, RESPONSES, Correction, Incident, IncidentAlert
 from counterfoil.integrity.incidents.queries import (
     INCIDENTS,
     alerts_of,
+    corrections_of,
     list_incidents,
     live_alerts_of,
     lock_incident,
@@ -156,6 +157,6 @@ INCIDENT_NOUN: Final = Noun(
         SortKey("respond_by", datetime),
     ),
     help="What people answer within a time.",
-    parts=(Part("alerts", IncidentAlert, alerts_of),),
+    parts=(Part("alerts", IncidentAlert, alerts_of), Part("corrections", Correction, corrections_of)),
     columns=("id", "level", "code", "program_id", "state", "opened_at", "respond_by", "responded_by", "closed_at"),
 )

@@ -9,9 +9,10 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.machine import listed
+from counterfoil.base.problems import InvalidInput
 from counterfoil.base.rows import Records
 from counterfoil.integrity.alerts.queries import LIVE
-from counterfoil.integrity.incidents.machine import Incident, IncidentAlert
+from counterfoil.integrity.incidents.machine import Correction, Incident, IncidentAlert
 
 ALERTS_MAX: Final = 500
 
@@ -20,6 +21,25 @@ INCIDENTS: Final = Records(Incident, f"select {', '.join(Incident._fields)} from
 show_incident: Final = INCIDENTS.show
 list_incidents: Final = INCIDENTS.newest
 select_incidents: Final = INCIDENTS.read
+
+
+def refuse_other_incident(conn: Connection[Any], incident_id: str, program_id: str) -> None:
+    """What is posted for an incident is posted in its program, or in any where it is of all. Raises NotFound, InvalidInput."""
+    of = show_incident(conn, incident_id).program_id
+    if of not in ("", program_id):
+        raise InvalidInput("incidentId", f"an incident of program {program_id}, or of all", got=f"{incident_id} of {of}")
+
+
+def corrections_of(conn: Connection[Any], incident_id: str, *, rows_max: int) -> list[Correction]:
+    """The journals that were posted for it, the first one first."""
+    with conn.cursor(row_factory=class_row(Correction)) as cur:
+        return cur.execute(
+            """select j.recorded_at as at, j.id::text as journal_id, j.program_id, b.asset, j.kind, j.key, j.actor,
+                      coalesce(j.narrative, '') as reason
+               from journal j join book b on b.id = j.book_id
+               where j.source_type = 'incident' and j.source_id = %s order by j.recorded_at, j.id limit %s""",
+            [incident_id, rows_max],
+        ).fetchall()
 
 
 def lock_incident(conn: Connection[Any], incident_id: str) -> Incident:

@@ -12,10 +12,12 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import AssetCode, Instant, Key, Kind, Minor, ProgramId, Reason
+from counterfoil.api.http.fields import AssetCode, Instant, Key, Kind, Minor, ProgramId, Reason, id_of
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, LineRequest, Paged, RequestModel, ViewModel, WriteResult, answer, found_again, shows
+from counterfoil.base.problems import InvalidInput
+from counterfoil.integrity.incidents.queries import refuse_other_incident
 from counterfoil.ledger.journals.journal import NewPosting, Posted, post, reverse
 from counterfoil.ledger.journals.key_spaces import REVERSAL, word_of
 from counterfoil.ledger.problems import KeyReserved
@@ -63,6 +65,7 @@ class JournalRequest(RequestModel):
     effective_at: Instant | None = Field(None, description="When it happened; now, if absent.")
     source_type: Kind | None = Field(None, description="What kind of thing it belongs to, with `sourceId`.")
     source_id: Key | None = None
+    incident_id: Annotated[str, id_of("inc")] | None = Field(None, description="The incident that it corrects; it is posted for it.")
 
 
 class JournalPosted(WriteResult):
@@ -96,9 +99,14 @@ def post_journal(body: JournalRequest, call: Annotated[ApiCall, may(POST_JOURNAL
 
     By hand it takes two people: when a person who logged in posts it, or a key that belongs to one. A service's key posts alone.
     """
+    if body.incident_id and (body.source_type or body.source_id):
+        raise InvalidInput("incidentId", "without sourceType and sourceId: a correction is posted for its incident")
     source = (body.source_type, body.source_id) if body.source_type and body.source_id else None
+    source = ("incident", body.incident_id) if body.incident_id else source
 
     def act(conn: Connection[Any]) -> Done:
+        if body.incident_id:
+            refuse_other_incident(conn, body.incident_id, body.program_id)
         posted = post(
             conn,
             body.program_id,

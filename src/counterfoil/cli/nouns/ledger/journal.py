@@ -28,11 +28,12 @@ def post(
         typer.Argument(help="A JSON object as `POST /api/finance/journal` takes it; - reads standard input."),
     ],
     reason: Annotated[str | None, typer.Option("--reason", help="Why. Over the file's own.")] = None,
+    incident: Annotated[str | None, typer.Option("--incident", help="The incident that it corrects, inc_…. Over the file's own.")] = None,
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
     """Post one journal: all its lines or none. Its key makes it happen once, however often you run this."""
-    body = _read(file) | ({"reason": reason} if reason else {})
+    body = _read(file) | ({"reason": reason} if reason else {}) | ({"incidentId": incident} if incident else {})
     with asked("post") as client:
         done = client.post_journal(body, dry_run=dry_run)  # the journal's own key makes it happen once
     if waits(done, output):
