@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 import httpx2
+import psycopg
 import pytest
 
 from counterfoil.base.edge import make_id, now
@@ -21,6 +22,8 @@ from counterfoil.operations.work.circuit_rules import CircuitLimits, Health
 from counterfoil.operations.work.circuits import note_health, open_circuits
 from counterfoil.operations.work.queries import QueueDepth, queue_depths
 from counterfoil.payouts.destinations.destinations import set_destination
+from counterfoil.payouts.next_action import next_action
+from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.reconciliation.breaks import work
 from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
 from counterfoil.settlement.queries import Processing
@@ -218,6 +221,37 @@ def test_every_kind_of_trouble_is_listed_once_with_a_command(desk):
     (conflict,) = kinds["conflict"]["rows"]
     assert int(conflict["amount"]["minor"]) - int(conflict["told"]["minor"]) == 500  # it paid 5.00 less than was asked
     assert len({row["id"] for row in rows}) == len(rows)
+
+
+def test_what_is_advised_for_a_payout_is_what_is_allowed_now(desk):
+    days.a_day_of_trouble(desk)
+
+    def advised():
+        kinds = json_view(desk)["readings"]["action_required"]["value"]["kinds"]
+        return {row["id"]: row for kind in kinds for row in kind["rows"] if row["id"].startswith("po_")}
+
+    tried, closed = next((one, row) for one, row in advised().items() if " destinations set " in row["command"] and "closed" in row["why"])
+    with desk.database.transaction() as conn:
+        where = {"program_id": PROGRAM, "payee_id": closed["whose"], "provider": "simulator", "token": "acct_new"}
+        set_destination(conn, make_id("dst"), **where, actor="test", now=now() + timedelta(seconds=5))
+    assert " payouts retry " in advised()[tried]["command"]
+    with psycopg.connect(desk.database.url, autocommit=True) as conn:  # the provider said no, and a call of it may still arrive
+        changed = conn.execute(
+            """insert into call (id, subject_id, number, provider, key, payload_sha256, worker, fence, announced_at, horizon_at)
+               select id || 'x', subject_id, number + 1, provider, key, payload_sha256, worker, fence, announced_at,
+                      now() + interval '1 day'
+               from call where subject_id in (select id from provider_payout where payout_id = %s)""",
+            [tried],
+        ).rowcount
+    rows = advised()
+    with desk.database.transaction(read_only=True) as conn:
+        for payout_id, row in rows.items():
+            words = row["command"].split()
+            if words[1] == "payouts" and words[2] != "show":
+                assert words[2] in PAYOUT_NOUN.allowed(conn, payout_id, now=desk.clock.now), row
+            assert row["command"] in (next_action(conn, payout_id, desk.clock.now).command, f"counterfoil payouts show {payout_id}")
+    assert (changed, rows[tried]["command"]) == (1, f"counterfoil payouts show {tried}")
+    assert rows[tried]["why"].partition("retry ")[2].startswith("is refused now: a call of an earlier attempt may still arrive")
 
 
 def test_payouts_that_wait_for_somebody_stay_on_the_page_of_any_day(desk):

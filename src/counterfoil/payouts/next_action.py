@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
 from counterfoil.operations.noun_pages import SafeNextAction
-from counterfoil.payouts.payouts.matter import matter_of
-from counterfoil.payouts.payouts.payout_rules import GUARDS, refusal_of
+from counterfoil.payouts.payouts.matter import matter_of, matters_of
+from counterfoil.payouts.payouts.payout_rules import GUARDS, Matter, refusal_of
 from counterfoil.payouts.queries import Need, PayoutInNeed, payouts_in_need
 
 OUT_OF_TRIES: Final = 'counterfoil payouts reissue {id} --reason "…"'
@@ -26,6 +27,13 @@ class NeedOfPayouts(NamedTuple):
     meaning: str
     one: str
     every: str
+
+
+class Advice(NamedTuple):
+    """The command that moves a payout on; empty where none is allowed now, which `refused` says."""
+
+    command: str
+    refused: str
 
 
 NEEDS: Final = (  # the most urgent first
@@ -101,14 +109,26 @@ def next_action(conn: Connection[Any], payout_id: str, now: datetime) -> SafeNex
     matter = matter_of(conn, payout_id, now=now)
     for need in NEEDS:
         for one in payouts_in_need(conn, need.need, rows_max=1, program_id=matter.program_id, payout_id=payout_id):
-            why, command = f"{need.meaning} ({one.why})" if one.why else need.meaning, command_of(need, one)
-            verb = _verb_of(command)
-            refused = refusal_of(verb, matter) if verb in GUARDS else None
-            if refused is None:
-                return SafeNextAction(need.need, why, command)
-            instead = _RERUN.format(id=payout_id) if refusal_of("rerun", matter) is None else ""
-            return SafeNextAction(need.need, f"{why} {verb.replace('_', '-')} is refused now: {refused}.", instead)
+            why = f"{need.meaning} ({one.why})" if one.why else need.meaning
+            command, refused = _allowed(command_of(need, one), matter)
+            return SafeNextAction(need.need, f"{why} {refused}." if refused else why, command)
     return SafeNextAction("none", _BY_ITSELF.get(matter.state, _OVER), "")
+
+
+def advised(conn: Connection[Any], need: NeedOfPayouts, rows: Sequence[PayoutInNeed], *, now: datetime) -> list[Advice]:
+    """For each of these payouts in one need the command that moves it on, as `next_action` says it; read by set."""
+    matters = matters_of(conn, [one.id for one in rows], now=now)
+    return [Advice(*_allowed(command_of(need, one), matters[one.id])) for one in rows]
+
+
+def _allowed(command: str, matter: Matter) -> tuple[str, str]:
+    """A command that is allowed now, and why the one that was meant is not: it, or `rerun` in its place, or none."""
+    verb = _verb_of(command)
+    refused = refusal_of(verb, matter) if verb in GUARDS else None
+    if refused is None:
+        return command, ""
+    instead = _RERUN.format(id=matter.payout_id) if refusal_of("rerun", matter) is None else ""
+    return instead, f"{verb.replace('_', '-')} is refused now: {refused}"
 
 
 def _verb_of(command: str) -> str:

@@ -16,7 +16,7 @@ from counterfoil.operations.approval_inbox import count_waiting, waiting_proposa
 from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
 from counterfoil.payouts.batches.batches import batches_waiting
 from counterfoil.payouts.batches.machine import SERVICE_LEVEL
-from counterfoil.payouts.next_action import NEEDS, command_of
+from counterfoil.payouts.next_action import NEEDS, advised
 from counterfoil.payouts.providers_in_use import providers_not_set
 from counterfoil.payouts.queries import payouts_in_need
 from counterfoil.proofs.proofs import unsigned_proofs
@@ -207,7 +207,19 @@ def _payout_kinds(ask: SectionContext) -> list[ActionKind]:
     kinds = []
     for need in NEEDS:
         rows = payouts_in_need(ask.conn, need.need, rows_max=READ_MAX, program_id=ask.program_id)
-        shown = (InNeed(row.id, row.payee_id, row.amount, row.since, row.why, row.told, command_of(need, row)) for row in rows)
+        advice = advised(ask.conn, need, rows, now=ask.clock())
+        shown = (
+            InNeed(
+                row.id,
+                row.payee_id,
+                row.amount,
+                row.since,
+                "; ".join(part for part in (row.why, one.refused) if part) or None,
+                row.told,
+                one.command or f"counterfoil payouts show {row.id}",
+            )
+            for row, one in zip(rows, advice, strict=True)
+        )
         kinds.append(ActionKind(need.need, need.title, need.meaning, rows[0].total if rows else 0, tuple(shown), need.every))
     return kinds
 
