@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+from psycopg import Connection
+
 from counterfoil.cli.nouns.payouts.timeline import timeline_of
 from counterfoil.operations.providers import Later, NotThere
+from counterfoil.payouts.payouts.proof import STATEMENT_LINES
 from tests.api.office import Office
 from tests.api.test_attempts_by_hand import LOST, approved, proposed, sent, shown, told_by_webhook
 from tests.api.test_one_payment import run
@@ -66,3 +72,10 @@ def test_the_next_action_is_the_one_that_is_allowed_and_says_so_where_it_is_not_
     assert next_of(office, payout) == ("failed", f'counterfoil payouts retry {payout} --reason "…"')
     said(office, f"/api/payouts/{payout}/cancel", reason="the payee asked")
     assert next_of(office, payout) == ("none", "")
+
+
+def test_the_differences_that_name_an_attempt_are_found_along_indexes(conn: Connection[Any]):
+    conn.execute("set local enable_seqscan = off")
+    plan = "\n".join(row[0] for row in conn.execute("explain " + STATEMENT_LINES, {"ids": ["pp_1"]}).fetchall())
+    for name, column in (("break_by_reference", "reference"), ("break_by_record", "record_id")):
+        assert re.search(rf"using {name} on .*\n +Index Cond: \(\(program_id = pp.program_id\) AND \({column} = ANY", plan), plan

@@ -241,6 +241,9 @@ def a_payout_that_is_stuck(one: Story) -> None:
     assert [(row["said"], row["by"]) for row in facts if row["what"] == "action"] == [("payout.rerun", "key:operator")]
     assert {row["said"] for row in facts if row["what"] == "event"} == {"payout_created", "payout_waiting", "payout_completed"}
     assert {row["what"] for row in facts} >= {"call", "answer"}
+    [approved] = [row for row in facts if row["what"] == "approval"]
+    assert (approved["at"], approved["said"], approved["id"]) == (approval["at"], f"batch {batch} is approved by person:vera", batch)
+    assert [row["what"] for row in facts].index("approval") < [row["what"] for row in facts].index("call")
     policy_of_batches(one, "1000000.00")
 
 

@@ -2974,6 +2974,8 @@ bank_line: CREATE INDEX bank_line_by_entry ON public.bank_line USING btree (prog
 bank_line: CREATE INDEX bank_line_of_file ON public.bank_line USING btree (file_id)
 bank_report: CREATE INDEX bank_report_by_encryption_key ON public.bank_report USING btree (substr(envelope, 1, 4))
 bank_report: CREATE UNIQUE INDEX bank_report_is_taken_once ON public.bank_report USING btree (provider, COALESCE(program_id, ''::text), sha256)
+break: CREATE INDEX break_by_record ON public.break USING btree (program_id, record_id)
+break: CREATE INDEX break_by_reference ON public.break USING btree (program_id, reference)
 break: CREATE INDEX break_by_state ON public.break USING btree (state, id)
 break: CREATE INDEX break_copies ON public.break USING btree (duplicate_of) WHERE (duplicate_of IS NOT NULL)
 break: CREATE UNIQUE INDEX break_lives_once ON public.break USING btree (program_id, source, identity) WHERE (state = ANY (ARRAY['open'::text, 'timing'::text, 'investigating'::text, 'pending_adjustment'::text]))

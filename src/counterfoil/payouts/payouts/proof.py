@@ -1,4 +1,5 @@
-"""What proves each hop of a payout: every call to the provider, what came back, look-ups, webhooks, and lines of statements."""
+"""What proves each hop of a payout: who approved its batch, every call to the provider, what came back, look-ups, webhooks, lines of
+statements."""
 
 from __future__ import annotations
 
@@ -16,10 +17,24 @@ from counterfoil.payouts.payouts.verbs import ProviderPayout, provider_payouts_o
 
 WEBHOOK_WAITS: Final = timedelta(days=1)  # a webhook is sought among those that came so long before it was applied
 BEGINNING: Final = bytes(ENTROPY_BYTES)
+# Each of the two ways in which a difference names an attempt goes along an index of its own.
+STATEMENT_LINES: Final = """
+    select at, 'statement', 'line ' || record_id || ' of ' || source || ', found by ' || run_id, break_id, provider_payout_id
+    from payout_evidence where provider_payout_id = any(%(ids)s)
+    union all
+    select b.opened_at, 'break', replace(b.kind || ' in ' || b.source || ': it is ' || b.state, '_', ' '), b.id, pp.id
+    from provider_payout pp cross join lateral (
+        select id, opened_at, kind, source, state from break
+        where program_id = pp.program_id and reference = any(array[pp.id, pp.idempotency_key, pp.provider_ref])
+        union
+        select id, opened_at, kind, source, state from break
+        where program_id = pp.program_id and record_id = any(array[pp.id, pp.provider_ref])) b
+    where pp.id = any(%(ids)s)"""
 
 
 class HopProof(NamedTuple):
-    """One proof: when, of what kind (call, answer, look-up, webhook, statement, break), what it says, and under which id it is kept."""
+    """One proof: when, of what kind (approval, call, answer, look-up, webhook, statement, break), what it says, and under which id it is
+    kept; an approval is of its batch, and of no attempt."""
 
     at: datetime
     what: str
@@ -41,8 +56,25 @@ def proof_of(conn: Connection[Any], payout_id: str, /, *, rows_max: int) -> list
         *_look_ups(conn, attempts, calls),
         *_webhooks(conn, attempts),
         *_statements(conn, attempts),
+        *_approvals(conn, payout_id),
     ]
     return sorted(found, key=lambda one: (one.at, one.what != "call", one.id))[:rows_max]
+
+
+def _approvals(conn: Connection[Any], payout_id: str) -> Iterator[HopProof]:
+    """Who approved the batches that it stands or stood in, or that a rule did."""
+    rows = conn.execute(
+        """select a.at, 'approval', 'batch ' || b.id || ' is approved by ' || a.approver
+                  || case when (a.round, a.sha256) = (b.round, b.sha256) then '' else '; it does not count any more' end, b.id, ''
+           from payout_batch_line l join payout_batch b on b.id = l.batch_id join payout_batch_approval a on a.batch_id = b.id
+           where l.payout_id = %(payout)s and l.removed_at is null
+           union all
+           select b.approved_at, 'approval', 'batch ' || b.id || ' is approved by rule', b.id, ''
+           from payout_batch_line l join payout_batch b on b.id = l.batch_id
+           where l.payout_id = %(payout)s and l.removed_at is null and b.by_rule and b.approved_at is not null""",
+        {"payout": payout_id},
+    ).fetchall()
+    yield from (HopProof(*row) for row in rows)
 
 
 def _of_call(one: Call) -> Iterator[HopProof]:
@@ -98,14 +130,5 @@ def _webhooks(conn: Connection[Any], attempts: Mapping[str, ProviderPayout]) -> 
 
 
 def _statements(conn: Connection[Any], attempts: Mapping[str, ProviderPayout]) -> Iterator[HopProof]:
-    rows = conn.execute(
-        """select at, 'statement', 'line ' || record_id || ' of ' || source || ', found by ' || run_id, break_id, provider_payout_id
-           from payout_evidence where provider_payout_id = any(%(ids)s)
-           union all
-           select b.opened_at, 'break', replace(b.kind || ' in ' || b.source || ': it is ' || b.state, '_', ' '), b.id, pp.id
-           from provider_payout pp join break b on b.program_id = pp.program_id
-                and (b.reference in (pp.id, pp.idempotency_key, pp.provider_ref) or b.record_id in (pp.id, pp.provider_ref))
-           where pp.id = any(%(ids)s)""",
-        {"ids": list(attempts)},
-    ).fetchall()
+    rows = conn.execute(STATEMENT_LINES, {"ids": list(attempts)}).fetchall()
     yield from (HopProof(*row) for row in rows)

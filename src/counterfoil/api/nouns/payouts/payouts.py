@@ -97,8 +97,8 @@ class NextActionView(ViewModel):
 class ProofView(ViewModel):
     """What proves one hop of it."""
 
-    what: str = Field(description="call, answer, look-up, webhook, statement, or break.")
-    id: str = Field(description="Of the call, webhook or break that it is kept under; of a look-up the attempt.")
+    what: str = Field(description="approval, call, answer, look-up, webhook, statement, or break.")
+    id: str = Field(description="Of the batch, call, webhook or break that it is kept under; of a look-up the attempt.")
 
 
 class PayoutInFull(WithHistory, PayoutView):
@@ -108,7 +108,9 @@ class PayoutInFull(WithHistory, PayoutView):
     next_action: NextActionView
     breakdown: SettlementView = Field(description="Gross, fees, holdback and net, at the rates of that day.")
     provider_payouts: list[ProviderPayoutView]
-    proof: list[ProofView] = Field(description="Every call and its answer, look-ups, webhooks, lines of statements; the earliest first.")
+    proof: list[ProofView] = Field(
+        description="Approvals of its batch, calls and answers, look-ups, webhooks, lines of statements; the earliest first."
+    )
     conflicts: list[ConflictView]
     journals: list[JournalView]
 
