@@ -10,6 +10,7 @@ from psycopg import Connection
 from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import NewEvent, declare, emit
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Noun
 from counterfoil.proofs.stores.copies import PLACES
 
@@ -135,6 +136,8 @@ BACKUP_NOUN: Final = Noun(
     show_backup,
     row=Backup,
     rows=list_backups,
+    by_id=BACKUPS.by_id,
+    sorts=(SortKey("started_at", datetime),),
     help="Backups of the database: made, read back, kept by policy.",
     parts=(PLACES,),
     columns=("id", "kind", "snapshot_at", "finished_at", "bytes", "key_id", "log_size", "state", "error"),

@@ -14,6 +14,7 @@ from counterfoil.base.migrations.runner import began_at
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import NewEvent, declare, emit
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Noun, Part, of_all
 
 ACTOR: Final = "system:drills"
@@ -273,6 +274,8 @@ DRILL_NOUN: Final = Noun(
     show_drill,
     row=Drill,
     rows=list_drills,
+    by_id=DRILLS.by_id,
+    sorts=(SortKey("asked_at", datetime),),
     help="What must work on the worst day, practised: each drill with its outcome and signed evidence.",
     parts=(Part("checks", DrillCheck, of_all(checks_of)),),
     columns=("id", "name", "state", "finished_at", "backup_id", "restore_ms", "lost_s", "lost_entries", "root_matches", "error"),

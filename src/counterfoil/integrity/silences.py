@@ -11,6 +11,7 @@ from counterfoil.base.machine import Machine, Move, record_birth, take_step, tak
 from counterfoil.base.problems import InvalidInput, ReasonRequired
 from counterfoil.base.rows import Records
 from counterfoil.operations.access.access import OPERATE
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Noun, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
@@ -106,5 +107,10 @@ SILENCE_NOUN: Final = Noun(
     show_silence,
     row=Silence,
     rows=list_silences,
+    by_id=SILENCE_ROWS.by_id,
+    sorts=(
+        SortKey("created_at", datetime),
+        SortKey("until", datetime),
+    ),
     help="For a time, no notices of some alerts.",
 )

@@ -16,6 +16,7 @@ from counterfoil.base.rows import Records
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.notices.channels import NoticeDelivery, Sends
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.outside import run_outside
@@ -244,6 +245,8 @@ NOTICE_NOUN: Final = Noun(
     show_notice,
     row=Notice,
     rows=list_notices,
+    by_id=NOTICE_ROWS.by_id,
+    sorts=(SortKey("created_at", datetime),),
     help="What was told to people, on which channel.",
     parts=(Part("attempts", NoticeAttempt, attempts_of),),
     columns=("id", "channel", "level", "title", "times", "state", "created_at", "attempt", "last_error", "due_at"),

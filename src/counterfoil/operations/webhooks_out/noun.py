@@ -10,12 +10,13 @@ from psycopg import Connection
 
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import ADMINISTER, OPERATE, Caller
-from counterfoil.operations.noun_pages import WaitingForPerson
+from counterfoil.operations.noun_pages import SortKey, WaitingForPerson
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, proposed_step
 from counterfoil.operations.webhooks_out import endpoints
 from counterfoil.operations.webhooks_out.model import (
     DELIVERY,
     ENDPOINT,
+    ENDPOINTS,
     Attempt,
     Endpoint,
     attempts_of,
@@ -142,6 +143,8 @@ ENDPOINT_NOUN: Final = Noun(
     _endpoint_refusals,
     row=Endpoint,
     rows=list_endpoints,
+    by_id=ENDPOINTS.by_id,
+    sorts=(SortKey("created_at", datetime),),
     help="Where partners are told what happens.",
     columns=("id", "state", "url", "events", "min_level", "failures", "failing_since", "waiting", "kept", "failed", "delivered_at"),
 )

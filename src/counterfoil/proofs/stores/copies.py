@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.base.machine import Machine, take_step
 from counterfoil.base.rows import Records
 from counterfoil.operations.access.access import ADMINISTER
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.runner import Queue, wake
 
@@ -150,6 +151,8 @@ COPY_NOUN: Final = Noun(
     show_copy,
     row=Copy,
     rows=list_copies,
+    by_id=COPIES.by_id,
+    sorts=(SortKey("found_at", datetime),),
     help="Copies of proofs, checkpoints and backups in a store of their own.",
     columns=("id", "path", "bytes", "state", "kept_at", "looked_at", "locked_until", "error", "last_error"),
 )
