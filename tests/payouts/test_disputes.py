@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from counterfoil.base.edge import Database, keep_to_program, make_id
-from counterfoil.base.problems import Problem
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.verbs import VerbCall, say
 from counterfoil.payouts.disputes import disputes, evidence
@@ -156,9 +156,9 @@ def test_a_refund_that_is_owed_already_waits_for_the_ruling_and_says_so(desk: De
     invoice = paid(desk)
     owed = refund(desk, invoice, 10_00)
 
-    def pay() -> str:
+    def pay(**more: Any) -> str:
         with desk.database.transaction() as conn:
-            return execute_refund(conn, owed.id, provider="bank", reference="B-1", known=set(), actor="t", now=desk.clock.now)
+            return execute_refund(conn, owed.id, provider="bank", reference="B-1", known=set(), actor="t", now=desk.clock.now, **more)
 
     def why_not() -> str | None:
         assert REFUND_NOUN.refusals is not None
@@ -167,7 +167,7 @@ def test_a_refund_that_is_owed_already_waits_for_the_ruling_and_says_so(desk: De
 
     assert why_not() is None
     dispute = opened(desk, invoice)
-    assert why_not() == f"dispute {dispute} is open, until it is decided"
+    assert why_not() == f"dispute {dispute} is open, until it is decided; only what was paid before it was opened is recorded, with paid_at"
     with pytest.raises(UnderDispute) as refused:
         pay()
     assert refused.value.facts["dispute"] == dispute
@@ -177,6 +177,36 @@ def test_a_refund_that_is_owed_already_waits_for_the_ruling_and_says_so(desk: De
     effect(desk)
     assert desk.rows("select amount, state from refund order by id") == [(10_00, "owed"), (90_00, "owed")], "it is cut at what was left"
     assert (why_not(), pay(), why_not()) == (None, "executed", "it is executed")
+    desk.still_true()
+
+
+def test_a_refund_that_was_paid_before_the_dispute_is_recorded_at_its_moment_and_the_ruling_is_cut_as_before(desk: Desk):
+    invoice = paid(desk)
+    owed = refund(desk, invoice, 10_00)
+    booked = desk.clock.now
+    desk.clock.advance(minutes=10)
+    gone = desk.clock.now
+    desk.clock.advance(minutes=10)
+    dispute = opened(desk, invoice)
+    opened_at = desk.clock.now
+    desk.clock.advance(minutes=10)
+
+    def pay(paid_at: datetime) -> str:
+        with desk.database.transaction() as conn:
+            given = {"provider": "bank", "reference": "B-1", "known": set[str](), "actor": "t", "now": desk.clock.now}
+            return execute_refund(conn, owed.id, **given, paid_at=paid_at)
+
+    for late in (opened_at, desk.clock.now):
+        with pytest.raises(UnderDispute):
+            pay(late)
+    for wrong in (booked - timedelta(minutes=1), desk.clock.now + timedelta(minutes=1)):
+        with pytest.raises(InvalidInput):
+            pay(wrong)
+    assert pay(gone) == "executed"
+    assert desk.rows("select effective_at from journal where kind = 'refund_execute'") == [(gone,)]
+    decided(desk, dispute, "customer_win")
+    effect(desk)
+    assert desk.rows("select amount, state from refund order by id") == [(10_00, "executed"), (90_00, "owed")], "as if it had waited"
     desk.still_true()
 
 

@@ -84,7 +84,7 @@ def test_a_refusal_names_a_chargeback_as_one_and_a_dispute_as_one(desk: Desk):
         refund(desk, invoice, 1_00)
     assert (refused.value.facts.get("chargeback"), refused.value.facts.get("dispute")) == (one, None)
     with desk.database.transaction() as conn:
-        assert contests_of(conn, invoice) == [Contest("chargeback", one)]
+        assert contests_of(conn, invoice) == [Contest("chargeback", one, desk.clock.now)]
 
 
 def test_no_money_for_a_payee_has_the_reason_that_is_so(desk: Desk):

@@ -43,10 +43,11 @@ def disputes_of(conn: Connection[Any], settlement_ids: Iterable[str], *, now: da
 
 
 class Contest(NamedTuple):
-    """What is open on an invoice: our own dispute, or a chargeback of the customer's bank, by its id."""
+    """What is open on an invoice: our own dispute, or a chargeback of the customer's bank, by its id, and since when."""
 
     kind: Literal["dispute", "chargeback"]
     id: str
+    opened_at: datetime | None = None
 
     @property
     def why(self) -> str:
@@ -64,13 +65,14 @@ def contests_by_invoice(conn: Connection[Any], invoice_ids: Iterable[str]) -> di
     """What is open on each of these invoices that has anything open, the dispute first."""
     found: dict[str, list[Contest]] = {}
     rows = conn.execute(
-        """select invoice_id, 'dispute' as kind, id from dispute where invoice_id = any(%(ids)s) and ended_at is null
-           union all select invoice_id, 'chargeback', id from chargeback where invoice_id = any(%(ids)s) and ended_at is null
+        """select invoice_id, 'dispute' as kind, id, opened_at from dispute where invoice_id = any(%(ids)s) and ended_at is null
+           union all
+           select invoice_id, 'chargeback', id, opened_at from chargeback where invoice_id = any(%(ids)s) and ended_at is null
            order by 1, 2 desc, 3""",
         {"ids": sorted(set(invoice_ids))},
     ).fetchall()
-    for invoice_id, kind, contest in rows:
-        found.setdefault(invoice_id, []).append(Contest(kind, contest))
+    for invoice_id, kind, contest, opened_at in rows:
+        found.setdefault(invoice_id, []).append(Contest(kind, contest, opened_at))
     return found
 
 

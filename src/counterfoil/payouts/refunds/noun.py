@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.noun_pages import SortKey, WaitingForPerson
-from counterfoil.operations.verbs import Noun, Verb
+from counterfoil.operations.verbs import Field, Noun, Verb
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.refunds.refunds import REFUND, Refund, execute_refund, list_refunds, refunds_by_id, show_refund
 from counterfoil.settlement.payments.paying_back import noting, paid_by
@@ -20,6 +20,8 @@ def _refusals(conn: Connection[Any], refund_id: str, _: datetime) -> Mapping[str
     one = show_refund(conn, refund_id)
     open_ones = contests_of(conn, one.invoice_id)
     waits = open_ones[0].why if open_ones else None
+    if waits and all(each.kind == "dispute" for each in open_ones):
+        waits += "; only what was paid before it was opened is recorded, with paid_at"
     return {"execute": waits if one.state in REFUND.before("execute") else f"it is {one.state.replace('_', ' ')}"}
 
 
@@ -29,11 +31,15 @@ VERBS: Final = (
         OPERATE,
         "Record as paid",
         "The customer has the money, or what of it the customer's bank had not paid by a chargeback: note through whom, and under which "
-        "reference. Each reference pays one refund. While a dispute or a chargeback is open on its invoice it waits.",
+        "reference. Each reference pays one refund. While a dispute or a chargeback is open on its invoice it waits; what was paid before "
+        "the dispute was opened is recorded with its moment.",
         do=noting(execute_refund),
         done="{id} is paid to its customer.",
         reason=False,
-        takes=paid_by("simulator"),
+        takes=(
+            *paid_by("simulator"),
+            Field("paid_at", "When it was paid, if not now.", "moment", required=False, example="2026-11-26T15:00:00Z"),
+        ),
     ),
 )
 REFUND_NOUN: Final = Noun(

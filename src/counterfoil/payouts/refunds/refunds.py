@@ -14,7 +14,7 @@ from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
-from counterfoil.base.problems import NotFound, Problem
+from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.base.rows import Records
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import REFUND as REFUND_KEYS
@@ -109,9 +109,12 @@ def lock_invoice(conn: Connection[Any], invoice_id: str) -> Invoice:
     return found[0]
 
 
-def refuse_disputed(conn: Connection[Any], invoice_id: str, *, but: str | None = None) -> None:
-    """Raises UnderDispute while a dispute or a chargeback is open on this locked invoice; the ruling of `but` waits for neither."""
+def refuse_disputed(conn: Connection[Any], invoice_id: str, *, but: str | None = None, paid_at: datetime | None = None) -> None:
+    """Raises UnderDispute while a dispute or a chargeback is open on this locked invoice; the ruling of `but` waits for neither, and what
+    was paid at `paid_at` for no dispute that was opened later. A chargeback counts what was paid when it came: it is always waited for."""
     found = contests_of(conn, invoice_id)
+    if paid_at is not None:
+        found = [one for one in found if one.kind != "dispute" or one.opened_at is None or one.opened_at <= paid_at]
     if found and but not in [one.id for one in found]:
         raise UnderDispute(invoice=invoice_id, **{found[0].kind: found[0].id})
 
@@ -252,13 +255,16 @@ def _write(
     return made
 
 
-def _post(conn: Connection[Any], one: Refund, space: KeySpace, lines: Lines, actor: str, now: datetime) -> None:
+def _post(
+    conn: Connection[Any], one: Refund, space: KeySpace, lines: Lines, actor: str, now: datetime, effective_at: datetime | None = None
+) -> None:
     journal = NewJournal(
         key=space.key(one.id),
         kind=space.kind or "",
         lines=lines,
         asset=one.asset,
         actor=actor,
+        effective_at=effective_at,
         source=("refund", one.id),
         space=space,
     )
@@ -266,27 +272,38 @@ def _post(conn: Connection[Any], one: Refund, space: KeySpace, lines: Lines, act
 
 
 def execute_refund(
-    conn: Connection[Any], refund_id: str, *, provider: str, reference: str, known: set[str], actor: str, now: datetime
+    conn: Connection[Any],
+    refund_id: str,
+    *,
+    provider: str,
+    reference: str,
+    known: set[str],
+    actor: str,
+    now: datetime,
+    paid_at: datetime | None = None,
 ) -> str:
     """Record that a refund was paid to its customer, through a provider of `known` or from the bank, under their reference for it: all of
     it, or what the customer's bank has not paid by a chargeback.
 
-    While a dispute or a chargeback is open on its invoice it waits, as everything that was paid on it does. Raises UnderDispute then;
-    NotFound, InvalidInput for a provider that is not set up or a reference that paid another refund, TransitionRefused.
+    While a dispute or a chargeback is open on its invoice it waits, as everything that was paid on it does: only what was paid before the
+    dispute was opened, `paid_at`, is a fact that no ruling changes, and is recorded at that moment. Raises UnderDispute; NotFound,
+    InvalidInput for a provider that is not set up, a reference that paid another refund or a moment that cannot be, TransitionRefused.
     """
     one = show_refund(conn, refund_id)
     lock_invoice(conn, one.invoice_id)  # the one lock on what was paid: no refund and chargeback of the same money
     conn.execute("select from refund where id = %s for update", [refund_id])
     one = show_refund(conn, refund_id)
     state = take_step(conn, REFUND, refund_id, one.state, "execute", actor=actor, at=now)
-    refuse_disputed(conn, one.invoice_id)
+    if paid_at is not None and not one.created_at <= paid_at <= now:
+        raise InvalidInput("paid_at", f"from {one.created_at.isoformat()}, when it was booked, until now", got=paid_at.isoformat())
+    refuse_disputed(conn, one.invoice_id, paid_at=paid_at)
     reference = new_reference(conn, provider, reference, known)
     conn.execute(
         "insert into refund_execution (refund_id, provider, reference, actor, at) values (%s, %s, %s, %s, %s)",
         [refund_id, provider, reference, actor, now],
     )
     left = one.amount - one.charged_back
-    _post(conn, one, REFUND_EXECUTE, [(f"refund_payable:customer:{one.customer_id}", account_of(provider), left)], actor, now)
+    _post(conn, one, REFUND_EXECUTE, [(f"refund_payable:customer:{one.customer_id}", account_of(provider), left)], actor, now, paid_at)
     emit(
         conn,
         [

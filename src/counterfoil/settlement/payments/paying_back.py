@@ -44,7 +44,7 @@ def noting(paid: Callable[..., str]) -> Callable[[VerbCall], VerbResult]:
     """The verb that notes it, by what writes it down and answers the state after it."""
 
     def note(one: VerbCall) -> VerbResult:
-        given = {name: one.taken[name] for name in ("provider", "reference")}
+        given = {name: one.taken[name] for name in ("provider", "reference", "paid_at") if one.taken.get(name) is not None}
         return VerbResult(paid(one.conn, one.subject_id, **given, known=set(one.providers), actor=one.actor, now=one.now))
 
     return note
