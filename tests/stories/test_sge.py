@@ -51,7 +51,7 @@ def the_dashboard_is_open_and_refreshes_itself(desk: Desk, terminal: Terminal) -
         page = client.get("/admin/reconciliation")
         told_as_json = client.get("/admin/reconciliation.json")
     assert (page.status_code, 'data-refresh-s="30"' in page.text) == (200, True)
-    assert '<meta http-equiv="refresh" content="30">' in page.text
+    assert '<meta http-equiv="refresh" content="30; url=' in page.text
     assert told_as_json.json()["readings"]
 
 
