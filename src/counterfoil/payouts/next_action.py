@@ -29,7 +29,7 @@ class NeedOfPayouts(NamedTuple):
     every: str
 
 
-class Advice(NamedTuple):
+class AdvisedCommand(NamedTuple):
     """The command that moves a payout on; empty where none is allowed now, which `refused` says."""
 
     command: str
@@ -115,10 +115,10 @@ def next_action(conn: Connection[Any], payout_id: str, now: datetime) -> SafeNex
     return SafeNextAction("none", _BY_ITSELF.get(matter.state, _OVER), "")
 
 
-def advised(conn: Connection[Any], need: NeedOfPayouts, rows: Sequence[PayoutInNeed], *, now: datetime) -> list[Advice]:
+def advised(conn: Connection[Any], need: NeedOfPayouts, rows: Sequence[PayoutInNeed], *, now: datetime) -> list[AdvisedCommand]:
     """For each of these payouts in one need the command that moves it on, as `next_action` says it; read by set."""
     matters = matters_of(conn, [one.id for one in rows], now=now)
-    return [Advice(*_allowed(command_of(need, one), matters[one.id])) for one in rows]
+    return [AdvisedCommand(*_allowed(command_of(need, one), matters[one.id])) for one in rows]
 
 
 def _allowed(command: str, matter: Matter) -> tuple[str, str]:
