@@ -490,6 +490,7 @@ def the_service_is_walked_by_the_file_that_comes_with_it(desk: Desk, terminal: T
     def what_nobody_answered_is_answered() -> None:
         for one in terminal.rows("/api/incidents?state=open"):
             assert terminal("incidents", "respond", one["id"], "--reason", "it was mended that day")[0] == 0
+            assert terminal("incidents", "write", one["id"], "--text", "It was mended that day, and answered late.")[0] == 0
 
     title = "Every incident was answered in its time, and every post-mortem is written"
     day = f"{desk.clock.now.date()}"
