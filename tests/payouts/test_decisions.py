@@ -22,6 +22,7 @@ from counterfoil.payouts.payouts.by_hand import (
 )
 from counterfoil.payouts.payouts.matter import NotNow, matter_of
 from counterfoil.payouts.payouts.payout_rules import offered
+from counterfoil.payouts.payouts.verbs import payout_key
 from counterfoil.payouts.provider_payouts.attempts_by_hand import (
     cancel_attempt,
     end_conflict,
@@ -449,3 +450,9 @@ def test_retry_waits_for_no_call_that_may_still_arrive(world):
     assert world.payout() == "failed"
     by(world, retry_payout)
     world.still_true()
+
+
+def test_the_ids_in_a_payouts_key_are_given_by_name_and_none_stands_for_the_other():
+    assert payout_key(invoice_id="a", settlement_id="b") != payout_key(invoice_id="b", settlement_id="a")
+    with pytest.raises(TypeError, match="positional"):
+        payout_key("a", "b")  # type: ignore[misc]
