@@ -11,6 +11,7 @@ import pytest
 
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.operations.providers import ChargeFact, NotThere
+from counterfoil.settlement.intents.intents import list_intents, show_intent
 from counterfoil.settlement.payments.payments import receive_charges
 from counterfoil.settlement.payments.rules import Recorded, doubt
 from tests.builders import PROGRAM, Clock, Desk, a_program, issue
@@ -99,6 +100,27 @@ def test_an_invoice_that_is_called_paid_and_has_no_payment_is_not_confirmed(desk
     desk.work("verify", "settle")
     ((state, error),) = desk.rows("select state, last_error from intent")
     assert (state, error) == ("failed", "the payments on record leave 1 of it unpaid")
+
+
+def test_an_intent_whose_provider_does_not_answer_says_when_it_is_tried_again_until_it_is(desk: Desk):
+    (invoice_id,) = issue(desk.database, "100.00")
+    made = charged(desk, reference=invoice_id)
+    record(desk, ChargeFact(made["id"], invoice_id, 100_00, 0, "EUR", desk.clock.now), provider="elsewhere")
+    desk.work("verify")
+    ((due,),) = desk.rows("select due_at from intent")
+    with desk.database.transaction() as conn:
+        (listed,) = list_intents(conn, rows_max=5)
+        shown = show_intent(conn, listed.id)
+    told = f"waits for its try 2 at {due.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}: the provider elsewhere is not set up here"
+    assert (listed.state, listed.last_error, shown.last_error) == ("verifying", told, told)
+    desk.clock.advance(hours=3)
+    for _ in range(5):
+        desk.work("verify")
+        desk.clock.advance(hours=3)
+    with desk.database.transaction() as conn:
+        ended = show_intent(conn, listed.id)
+    assert ended.state == "failed"
+    assert (ended.last_error or "").startswith("no answer from the provider")
 
 
 def test_a_charge_that_agrees_is_confirmed_and_paid_on(desk: Desk):

@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.ids import MakeId
-from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, take_step, take_steps
+from counterfoil.base.machine import Machine, Move, listed, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.work.runner import Queue, wake
@@ -39,6 +39,11 @@ STATES: Final = tuple(INTENT.states())
 VERIFYING: Final = Queue("verify", "intent", ("verifying",), lane="provider", program="program_id")
 PROCESSING: Final = Queue("settle", "intent", ("processing",), program="program_id")
 MOVING: Final = (*VERIFYING.states, *PROCESSING.states)  # payment_pending waits for a customer, not for us
+
+# While one waits for its next try: when that is, before why.
+_LAST_ERROR: Final = f"""case when i.state in {listed(MOVING)} and i.attempt > 0 and i.due_at is not null
+    then 'waits for its try ' || i.attempt + 1 || ' at ' || to_char(i.due_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+         || coalesce(': ' || i.last_error, '') else i.last_error end as last_error"""
 
 EXPIRES_AFTER: Final = timedelta(days=60)  # after its invoice's due date; then no payment is waited for
 
@@ -184,10 +189,10 @@ def list_intents(
         raise InvalidInput("state", f"one of {', '.join(STATES)}", got=state[:40])
     with conn.cursor(row_factory=class_row(ListedIntent)) as cur:
         return cur.execute(
-            """select i.id, i.program_id, i.invoice_id, v.customer_id, v.asset, v.total as amount, v.paid, i.provider, i.created_at,
+            f"""select i.id, i.program_id, i.invoice_id, v.customer_id, v.asset, v.total as amount, v.paid, i.provider, i.created_at,
                       i.completed_at, i.state, i.state_at, v.due_on,
                       case when i.state = 'payment_pending' then coalesce(i.waits_until, v.due_on + %(span)s) end as waits_until,
-                      i.last_error
+                      {_LAST_ERROR}
                from intent i join invoice v on v.id = i.invoice_id
                where (%(after)s::text is null or i.id < %(after)s) and (%(state)s::text is null or i.state = %(state)s)
                  and (%(stuck)s::timestamptz is null or (i.state = any(%(moving)s) and i.state_at < %(stuck)s))
@@ -209,6 +214,7 @@ def list_intents(
 def _select(conn: Connection[Any], ending: str, given: Any) -> list[Intent]:
     with conn.cursor(row_factory=class_row(Intent)) as cur:
         return cur.execute(
-            "select id, program_id, invoice_id, provider, created_at, completed_at, state, state_at, last_error from intent " + ending,
+            f"""select i.id, i.program_id, i.invoice_id, i.provider, i.created_at, i.completed_at, i.state, i.state_at, {_LAST_ERROR}
+                from intent i {ending}""",
             given,
         ).fetchall()
