@@ -27,7 +27,7 @@ class Ordered(NamedTuple):
 
 
 MEMORY_LEAST_BYTES: Final = 256 << 20
-PROCESS_BYTES: Final = 248 << 20  # Python, Arrow and DuckDB's own buffers, which DuckDB's limit does not count
+PROCESS_BYTES: Final = 264 << 20  # Python, Arrow and DuckDB's own buffers, which DuckDB's limit does not count
 WRITER_BYTES: Final = 32 << 20  # what a Parquet file that is being written holds beside
 _SIZE: Final = re.compile(r"([0-9]{1,9})\s*(MB|MIB|GB|GIB)", re.IGNORECASE)
 _UNIT: Final = {"MB": 1 << 20, "MIB": 1 << 20, "GB": 1 << 30, "GIB": 1 << 30}
