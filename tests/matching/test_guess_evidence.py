@@ -51,6 +51,25 @@ def test_a_reference_is_met_whatever_stands_around_its_number(tmp_path, referenc
     assert rules.passes[0].kind == "key"
 
 
+def terminals(line: str, step: int = 1) -> list[str]:
+    """Three terminals that each begin their numbers anew."""
+    sales = [(n, d, money(minor)) for n, (_, minor, d) in enumerate(SALES)]
+    return [line.format(terminal=f"T{n % 3 + 1}", number=f"{n // 3 + 1:04}", n=n, d=d, money=paid) for n, d, paid in sales[::step]]
+
+
+def test_two_columns_are_the_key_together_where_neither_is_one_alone(tmp_path):
+    ours = ["Terminal,Receipt,Day,Total", *terminals("{terminal},{number},2026-03-{d:02},{money}")]
+    theirs = ["line,posted,doc,pos,value", *terminals("{n},2026-03-{d:02},{number},{terminal},{money}", step=-1)]
+    outcome, rules, reasons = guessed(tmp_path, "\n".join(ours) + "\n", "\n".join(theirs) + "\n")
+    assert rules.key_fields == ("part",), reasons
+    assert (rules.left.columns["reference"], rules.left.columns["part"]) == ("Receipt", "Terminal")
+    assert (rules.right.columns["reference"], rules.right.columns["part"]) == ("doc", "pos")
+    assert rules.passes[0].left == rules.passes[0].right == ("reference", "part")
+    assert any("Receipt and Terminal on the left together meet doc and pos on the right 90 times" in reason for reason in reasons), reasons
+    assert outcome.verdict == "reconciled"
+    assert outcome.passes["exact"]["left"] == 90
+
+
 def with_balance(wrong: int = 0) -> str:
     """The shop's file with its own running balance, which is off at one row."""
     head, *rows = shop().splitlines()

@@ -25,11 +25,13 @@ from counterfoil.matching.guess.amounts import (
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked
 from counterfoil.matching.guess.days import choose_days
 from counterfoil.matching.guess.fees import known_fee
+from counterfoil.matching.guess.two_columns import two_columns
 from counterfoil.matching.passes.words import capitals, unmarked
 from counterfoil.matching.reading.column_sql import shaped
 from counterfoil.matching.reading.totals import BALANCE, TOTAL
 from counterfoil.matching.rules.model import Amount, Dates, Source
 
+PART: Final = "part"  # what the proposed rule set calls the second column of a key
 SAMPLE_ROWS: Final = 200_000
 KEY_COLUMNS_MAX: Final = 12
 KEY_SHARE_LEAST: Final = 20  # percent of the smaller side that must meet
@@ -54,6 +56,7 @@ class CommonKeys:
 
     is_proposal: bool = True  # a person reads it before it is used: only then may it let anything pass
     has_key: bool = False
+    has_part: bool = False  # the key has a second column
     form: KeyForm = PLAIN
     tolerance: int = 0
     embedded: bool = False
@@ -72,8 +75,13 @@ def observe(engine: DuckEngine, sides: tuple[Looked, Looked], *, is_proposal: bo
         _seen(engine, side)
     keys = [_said_key(side) or _columns(engine, side, unique=True) for side in sides]
     best = _best_key(engine, sides, keys, found)
+    if not best and not any(side.said.get("reference") for side in sides):
+        _take_two_columns(engine, sides, found)
     if best:
-        _take_key(engine, sides, best, found)
+        for side, name in zip(sides, (best.left_key, best.right_key), strict=True):
+            side.columns["reference"] = name
+        columns = (f"c{list(sides[0].types).index(best.left_key)}", f"c{list(sides[1].types).index(best.right_key)}")
+        _take_key(engine, sides, columns, best.form, found)
     _batches(engine, sides, keys, found)
     _embedded(engine, sides, keys, found)
     _compare(sides, found)
@@ -185,12 +193,23 @@ def _best_key(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[d
     return best
 
 
-def _take_key(engine: DuckEngine, sides: tuple[Looked, Looked], best: Trial, found: CommonKeys) -> None:
-    found.has_key, found.form = True, best.form
-    for side, name in zip(sides, (best.left_key, best.right_key), strict=True):
-        side.columns["reference"] = name
-    columns = (f"c{list(sides[0].types).index(best.left_key)}", f"c{list(sides[1].types).index(best.right_key)}")
-    if reason := choose_days(engine, sides, columns, best.form):
+def _take_two_columns(engine: DuckEngine, sides: tuple[Looked, Looked], found: CommonKeys) -> None:
+    """No column is a key alone: two of each side together, the second as a key field of the rule set's own."""
+    columns = [_columns(engine, side, unique=False) | _columns(engine, side, unique=True) for side in sides]
+    smaller = min(engine.rows(f"select count(*) from {side}_seen")[0][0] for side in ("left", "right"))
+    two = two_columns(engine, columns, least=max(smaller * KEY_SHARE_LEAST // 100, 2))
+    if two is None:
+        return
+    found.has_part = True
+    for side, first, second in zip(sides, two.first, two.second, strict=True):
+        side.columns["reference"], side.columns[PART] = first, second
+    found.reasons.append(two.sentence())
+    _take_key(engine, sides, two.keys(columns), PLAIN, found)
+
+
+def _take_key(engine: DuckEngine, sides: tuple[Looked, Looked], columns: tuple[str, str], form: KeyForm, found: CommonKeys) -> None:
+    found.has_key, found.form = True, form
+    if reason := choose_days(engine, sides, columns, form):
         found.reasons.append(reason)
         for side in sides:
             _seen(engine, side)
@@ -198,8 +217,8 @@ def _take_key(engine: DuckEngine, sides: tuple[Looked, Looked], best: Trial, fou
         "met",
         f"""select any_value(l.x_amount) as la, any_value(r.x_amount) as ra, any_value(r.x_day) - any_value(l.x_day) as off,
                    any_value(l.x_status) as ls, any_value(r.x_status) as rs
-            from (select *, {best.form.sql(columns[0])} as key from left_seen) l
-            join (select *, {best.form.sql(columns[1])} as key from right_seen) r on r.key = l.key
+            from (select *, {form.sql(columns[0])} as key from left_seen) l
+            join (select *, {form.sql(columns[1])} as key from right_seen) r on r.key = l.key
             group by l.key having count(*) = 1""",
     )
     _units_and_sign(engine, sides, found)

@@ -14,7 +14,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.matching.guess.balances import prove_balances
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked, look
-from counterfoil.matching.guess.keys import CommonKeys, observe
+from counterfoil.matching.guess.keys import PART, CommonKeys, observe
 from counterfoil.matching.guess.page import ColumnTold, Said, columns_told
 from counterfoil.matching.reading.scans import SourceUnreadable
 from counterfoil.matching.rules.names import FIELDS
@@ -108,7 +108,8 @@ def _settle_assets(sides: tuple[Looked, Looked]) -> None:
 
 
 def _head(found: CommonKeys) -> list[str]:
-    return [f"compare = [{', '.join(quoted(each) for each in found.compare)}]"]
+    own = [f"key_fields = [{quoted(PART)}]"] if found.has_part else []
+    return [f"compare = [{', '.join(quoted(each) for each in found.compare)}]", *own]
 
 
 def quoted(text: str) -> str:
@@ -125,7 +126,7 @@ def _side(side: Looked, *, balances: bool) -> list[str]:
     if side.asset == NO_CURRENCY:
         lines.append(f"scale = {{ {NO_CURRENCY} = 2 }}")
     lines += ["", f"[{side.side}.columns]"]
-    lines += [f"{role} = {quoted(side.columns[role])}" for role in FIELDS if role in side.columns]
+    lines += [f"{role} = {quoted(side.columns[role])}" for role in (*FIELDS, PART) if role in side.columns]
     if side.amounts:
         lines += ["", f"[{side.side}.amount]", *(f"{name} = {quoted(column)}" for name, column in side.amounts.items())]
         lines.append(f"unit = {quoted(side.unit or 'minor')}")
@@ -150,8 +151,9 @@ def _passes(sides: tuple[Looked, Looked], found: CommonKeys) -> list[str]:
     lines: list[str] = []
     within: dict[str, int] = {"amount_tolerance": found.tolerance} if found.tolerance else {}
     if found.has_key:
-        lines += _pass("key", name="exact", **window, **within)
-        lines += _pass("key", name="normalised", normalise=["case", "punctuation", "zeros"], **window, **within)
+        fields = {side: ["reference", PART] for side in ("left", "right")} if found.has_part else {}
+        lines += _pass("key", name="exact", **fields, **window, **within)
+        lines += _pass("key", name="normalised", **fields, normalise=["case", "punctuation", "zeros"], **window, **within)
         if found.form.extract:
             forms = list(found.form.normalise)
             lines += _pass("key", name=found.form.name, normalise=forms, extract=found.form.extract, **window, **within)

@@ -284,7 +284,8 @@ class GroupPass(_Window):
 class SubsetPass(_Window):
     """No batch id: a few records of one counterparty add up to one of the other side, in one way only.
 
-    Exact sums are looked for first; within a tolerance, only where no exact one is.
+    Exact sums are looked for first; within a tolerance, only where no exact one is. A record without a counterparty is no part of any, and
+    a sum of more records than `parts_max` is not looked for.
     """
 
     kind: Literal["subset"]
