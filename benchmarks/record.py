@@ -45,10 +45,11 @@ def machine() -> dict[str, str]:
     }
 
 
-def record(name: str, *, quick: bool) -> int:
-    """Run one and keep its output; nothing is kept of one that failed."""
+def record(name: str, *, quick: bool, old: Path | None = None) -> int:
+    """Run one and keep its output; nothing is kept of one that failed. `old` is a checkout that `ledger` is measured against."""
     about = machine()
-    command = [sys.executable, *BENCHMARKS[name], *(["--quick"] if quick and name not in ALWAYS_WHOLE else [])]
+    options = [*(["--quick"] if quick and name not in ALWAYS_WHOLE else []), *(["--old", str(old)] if old and name == "ledger" else [])]
+    command = [sys.executable, *BENCHMARKS[name], *options]
     print(f"== {name}", flush=True)
     kept: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=FOLDER.parent.parent) as running:
@@ -56,7 +57,8 @@ def record(name: str, *, quick: bool) -> int:
             print(line, end="", flush=True)
             kept.append(line)
     if running.returncode == 0:
-        about["command"] = " ".join(["python", *BENCHMARKS[name], *(["--quick"] if quick and name not in ALWAYS_WHOLE else [])])
+        told = ["FOLDER" if old and option == str(old) else option for option in options]  # no path of this machine is kept
+        about["command"] = " ".join(["python", *BENCHMARKS[name], *told])
         (FOLDER / f"{name}.txt").write_text(json.dumps(about) + "\n" + "".join(kept), "utf-8")
     return running.returncode
 
@@ -66,9 +68,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.record")
     parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], help="all when left out")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--old", type=Path, help="an older checkout, with its environment in .venv, that `ledger` is measured against")
     options = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
-    return max([record(name, quick=options.quick) for name in options.names or BENCHMARKS], default=0)
+    return max([record(name, quick=options.quick, old=options.old) for name in options.names or BENCHMARKS], default=0)
 
 
 if __name__ == "__main__":
