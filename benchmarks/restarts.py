@@ -9,6 +9,7 @@ books, and once. It fails where one is lost or doubled, and where the rate is no
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import random
 import signal
@@ -41,6 +42,7 @@ class Traffic:
         self._done = threading.Event()
         self._began = time.monotonic()
         self.seconds: Counter[int] = Counter()
+        self.moments: list[float] = []  # of the answers
         self.answered: list[str] = []
         self.refused: list[str] = []
         self._clients = [threading.Thread(target=self._post, args=(number,)) for number in range(CLIENTS)]
@@ -90,9 +92,16 @@ class Traffic:
             self.refused.append(f"{answer.status_code} {answer.text}")
             self._done.set()
             return False
-        self.seconds[int(self.now())] += 1
+        self.moments.append(self.now())
+        self.seconds[int(self.moments[-1])] += 1
         self.answered.append(body["id"])
         return True
+
+
+def _longest_silence(moments: list[float], since: float) -> float:
+    """The longest time without an answer, from the kill on."""
+    after = sorted([since, *(at for at in moments if at > since)])
+    return max((later - earlier for earlier, later in itertools.pairwise(after)), default=0.0)
 
 
 def main() -> int:
@@ -122,14 +131,14 @@ def main() -> int:
             ).fetchone()
     usual = traffic.rate(WARM_S, before_s - WARM_S - 1)
     last = int(killed) + after_s - WINDOW_S
-    first = next((at for at in range(int(started), last) if traffic.seconds[at]), last)
-    back = next((at + WINDOW_S for at in range(first, last) if traffic.rate(at, WINDOW_S) >= SHARE * usual), None)  # the end of it
+    ends = (at + WINDOW_S for at in range(int(killed) + 1, last) if traffic.rate(at, WINDOW_S) >= SHARE * usual)
+    back = next(ends, None)
     by_second = [traffic.seconds[at] for at in range(last)]
     print("movements acknowledged in each second: " + " ".join(str(one) for one in by_second))
     figures: dict[str, Any] = {
         "usual_per_s": round(usual, 1),
         "database_away_s": round(started - killed, 1),
-        "first_answer_s": round(first - killed, 1),
+        "silent_s": round(_longest_silence(traffic.moments, killed), 1),
         "back_s": None if back is None else round(back - killed, 1),
         "rate_after": round(traffic.rate(last - WINDOW_S, WINDOW_S) / usual, 3) if usual else None,
         "acknowledged": len(traffic.answered),
