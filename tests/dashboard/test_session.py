@@ -57,6 +57,7 @@ def test_a_key_with_scopes_sees_the_pages_if_one_of_them_is_the_pages_and_sends_
 def test_the_first_address_leads_to_the_page_and_the_page_to_the_form_and_back(desk, served):
     client = a_browser(served)
     assert client.get("/").headers["location"] == PAGE
+    assert client.get("/admin").headers["location"] == PAGE
     asked = client.get(f"{PAGE}?day=2026-11-20")
     assert (asked.status_code, asked.headers["location"]) == (303, "/login?next=%2Fadmin%2Freconciliation%3Fday%3D2026-11-20")
     done = client.post("/login", data={"key": days.a_key(desk.database), "next": f"{PAGE}?day=2026-11-20"})
