@@ -12,6 +12,7 @@ from counterfoil.base.invariant import Invariant
 from counterfoil.cli.local.lookout import look_out
 from counterfoil.integrity.runs import SentinelRun
 from counterfoil.integrity.sentinel import Sentinel
+from counterfoil.integrity.telling import how_things_stand
 from counterfoil.operations.notices.channels import parse_channels
 from counterfoil.operations.notices.heartbeat import NobodyAsks, call_out
 from counterfoil.operations.work.jobs import JobContext
@@ -130,6 +131,13 @@ def test_rounds_that_nobody_asks_any_more_are_a_missed_schedule(watch: Watch) ->
     assert [one.subject for one in watch.alerts("JOB_NOT_RUN")] == ["monitors"]
 
 
+def how_it_stands(watch: Watch) -> tuple[str, bool]:
+    """The level of the heartbeat, and whether it speaks of the monitors."""
+    with watch.database.transaction(read_only=True) as conn:
+        telling = how_things_stand(conn, watch.clock.now)
+    return telling.level, "The monitors were not asked" in telling.line
+
+
 def test_the_dead_mans_switch_is_called_only_while_the_monitors_are_asked_to_their_end(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,10 +147,13 @@ def test_the_dead_mans_switch_is_called_only_while_the_monitors_are_asked_to_the
     a_worker_beats(watch)
     with received() as receiver:
         means = replace(context(watch), heartbeat_url=f"http://127.0.0.1:{receiver.port}/beat")
+        watch.run()
         with pytest.raises(NobodyAsks):
             call_out(means, None)
+        assert how_it_stands(watch) == ("warning", True)
         tick(watch)
         assert call_out(means, None).handled == 1
+        assert how_it_stands(watch) == ("info", False)
         monkeypatch.setattr(Sentinel, "round", trips)
         for _ in range(3):
             watch.clock.advance(minutes=2)

@@ -16,6 +16,7 @@ from counterfoil.integrity.runs import newest_run
 from counterfoil.integrity.silences import count_silences, is_silent
 from counterfoil.operations.events.events import Event, EventKind, Follower
 from counterfoil.operations.notices.channels import Channels
+from counterfoil.operations.notices.heartbeat import monitors_silent
 from counterfoil.operations.notices.notices import FAILED, Telling, refusing, tell
 from counterfoil.operations.webhooks_out.owners import owner_tellers
 from counterfoil.operations.work.jobs import Job, JobContext
@@ -113,6 +114,8 @@ def how_things_stand(conn: Connection[Any], now: datetime) -> Telling:
         said, level = f"The last full run began at {full.started_at:%Y-%m-%d %H:%M} UTC: what is since then is not known.", "warning"
     else:
         said, level = f"Everything was checked up to {full.watermark:%Y-%m-%d %H:%M} UTC.", "info"
+    if (since := monitors_silent(conn, now=now)) is not None:
+        said, level = f"{said} The monitors were not asked to their end since {since}: what must hold in time is not known.", "warning"
     if silences:
         said = f"{said} {silences} {'silence keeps' if silences == 1 else 'silences keep'} notices back."
     title = f"counterfoil lives: {counts.critical} critical, {counts.warning} warning alerts open"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import httpx2
+from psycopg import Connection
 
 from counterfoil.base.problems import Busy
 from counterfoil.operations.work.jobs import Job, JobContext
@@ -25,6 +26,15 @@ class NobodyAsks(Busy):
     """The monitors were not asked to their end for too long: the dead-man's switch is not called, so that somebody outside notices."""
 
 
+def monitors_silent(conn: Connection[Any], *, now: datetime) -> str | None:
+    """Were the monitors not asked to their end for too long? Then since when, in words."""
+    row = conn.execute("select done_at, make_interval(secs => every_s) from monitor_round").fetchone()
+    done_at, every = row or (None, MONITORS_SILENT)
+    if done_at is None:
+        return "ever"
+    return f"{done_at:%Y-%m-%d %H:%M} UTC" if now - done_at > max(ROUNDS_MAX * every, MONITORS_SILENT) else None
+
+
 def call_out(context: JobContext, _: str | None) -> Tally:
     """One tick: the monitors answered lately, so call. Whoever keeps the address raises the alarm when the calls stop.
 
@@ -33,10 +43,9 @@ def call_out(context: JobContext, _: str | None) -> Tally:
     if not context.heartbeat_url:
         return Tally()
     with context.database.transaction(read_only=True) as conn:
-        row = conn.execute("select done_at, make_interval(secs => every_s) from monitor_round").fetchone()
-    done_at, every = row or (None, MONITORS_SILENT)
-    if done_at is None or context.clock() - done_at > max(ROUNDS_MAX * every, MONITORS_SILENT):
-        raise NobodyAsks(since=done_at.isoformat() if done_at else None)
+        since = monitors_silent(conn, now=context.clock())
+    if since is not None:
+        raise NobodyAsks(since=since)
     try:
         answer = httpx2.get(context.heartbeat_url, timeout=TIMEOUT_S, trust_env=False, follow_redirects=False)
     except httpx2.HTTPError as error:
