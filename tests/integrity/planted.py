@@ -643,7 +643,9 @@ MONITORS: Final[Faults] = {
             values ('cm_x', 'main', 'EUR', '2099-01-01', 100, 90, 0, -10, '{}', '\\x00', 'x', now())""",
     },
     "CLIENT_MONEY_STALE": {
-        "nobody drew it up since": f"update account set opened_at = opened_at - {LONG_AGO}; delete from client_money",
+        "nobody drew it up since": f"""update account set opened_at = opened_at - {LONG_AGO}; delete from client_money;
+            insert into reconciliation_schedule values ('full', '0 2 * * *', now() - {LONG_AGO})
+            on conflict (name) do update set cron = excluded.cron, since = excluded.since""",
         "the last is of long ago": f"""update account set opened_at = opened_at - {LONG_AGO}; delete from client_money;
             insert into client_money (id, program_id, asset, on_day, owed, held, in_transit, difference, detail, sha256, made_by, made_at)
             values ('cm_x', 'main', 'EUR', current_date - 9, 100, 100, 0, 0, '{{}}', '\\x00', 'x', now())""",

@@ -177,12 +177,13 @@ _SHORTFALL: Final = Invariant(
 )
 _NOT_COMPARED: Final = Invariant(
     "CLIENT_MONEY_STALE",
-    "Was what is owed to owners held against what is held for them within two days, wherever something is owed?",
+    "Was what is owed to owners held against what is held for them within two days, wherever that was ever done or is scheduled?",
     f"""select b.program_id || ' ' || b.asset as subject, b.program_id, c.on_day as compared_for, s.at as not_compared_since
         from book b
         cross join lateral (select max(on_day) as on_day from client_money m where (m.program_id, m.asset) = (b.program_id, b.asset)) c
         cross join lateral (select case when c.on_day is not null then (c.on_day + 1)::timestamp at time zone 'UTC'
-                                        else (select min(opened_at) from account a where a.book_id = b.id) end as at) s
+                                        else (select greatest(w.since, (select min(opened_at) from account a where a.book_id = b.id))
+                                              from reconciliation_schedule w where w.name = 'full' and w.cron <> '') end as at) s
         where s.at < %(now)s - interval '{SOURCE_LIMIT.total_seconds():.0f} s'
           and exists (select from account a where a.book_id = b.id and a.credits > a.debits
                       and a.name like any(array[{", ".join(f"'{one}%%'" for one in OWED)}]))
