@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx2
@@ -14,6 +15,23 @@ from counterfoil.payouts.destinations.destinations import list_destinations
 from counterfoil.payouts.disputes.disputes import open_dispute
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice
 from tests.dashboard import days
+from tests.dashboard.test_noun_pages import logged_in
+
+
+def it_is_begun_on_its_page(desk: Any, url: str, path: str, asked: dict[str, str]) -> None:
+    """Filled in, looked at, confirmed once, however often it is sent."""
+    with logged_in(desk, url, "operator") as client:
+        asked["csrf"] = re.search(r'name="csrf" value="([^"]+)"', client.get(path).text)[1]
+        count = f"select count(*) from {path.rpartition('/')[2][:-1]}"
+        before, looked = desk.rows(count), client.post(path, data=asked)
+        assert (looked.status_code, "Nothing is made yet" in looked.text, desk.rows(count)) == (200, True, before), looked.text[-500:]
+        sure = {**asked, "confirm": "yes", "key": re.search(r'name="key" value="(key_[^"]+)"', looked.text)[1]}
+        done, twice = client.post(path, data=sure), client.post(path, data=sure)
+        assert (done.status_code, twice.headers["location"]) == (303, done.headers["location"])
+        assert desk.rows(count) == [(before[0][0] + 1,)]
+        assert "It was made just now" in client.get(done.headers["location"]).text
+        made = done.headers["location"].partition("?")[0].rpartition("/")[2]
+        assert desk.rows("select reason from action where subject_id = %s", made) == [("the box was wet",)]
 
 
 def test_a_refund_and_the_holdback_that_it_took_from_are_shown_and_today_says_what_waits(desk: Any):
@@ -48,6 +66,8 @@ def test_a_refund_and_the_holdback_that_it_took_from_are_shown_and_today_says_wh
         headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
         today = httpx2.get(f"{url}/admin/reconciliation.json", headers=headers, timeout=30).json()
         refund = httpx2.get(f"{url}/admin/refunds/{made.id}", headers=headers)
+        for path, more in (("/admin/refunds", {"asset": "EUR", "amount": "1.50"}), ("/admin/disputes", {})):
+            it_is_begun_on_its_page(desk, url, path, {"invoice_id": other, "reason": "the box was wet", **more})
         holdback = httpx2.get(f"{url}/admin/holdbacks/{tranche}", headers=headers)
         charged = httpx2.get(f"{url}/admin/chargebacks/{chargeback}", headers=headers)
         disputed = httpx2.get(f"{url}/admin/disputes/{dispute.id}", headers=headers)

@@ -14,7 +14,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import APPROVE, OPERATE
 from counterfoil.operations.noun_pages import SortKey, WaitingForPerson
-from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
+from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes.disputes import DISPUTE_ROWS, Dispute, list_disputes, show_dispute
 from counterfoil.payouts.disputes.evidence import Evidence, evidence_of
@@ -73,6 +73,15 @@ def _split(conn: Connection[Any], dispute_id: str) -> str:
         return f"{back} {until}"
     fees = f"{amount(split.platform_fee)} platform fee, {amount(split.validator_fee)} validator fee"
     return f"{back} Of the rest {amount(split.net)} are the payee's, {fees}, {amount(split.holdback)} are held back. {until}"
+
+
+def _open(one: VerbCall) -> VerbResult:
+    taken = one.taken
+    made = disputes.open_dispute(
+        one.conn, one.make_id("dsp"), taken["invoice_id"], cause=taken["reason"], make_id=one.make_id, by=one.by, now=one.now
+    )
+    about = f"{format_major(made.amount, known_assets(one.conn)[made.asset].scale)} {made.asset}"
+    return VerbResult(made.state, made.id, f"It is about {about} of {made.invoice_id}; what of that is not paid out is held.")
 
 
 VERBS: Final = (
@@ -140,6 +149,18 @@ DISPUTE_NOUN: Final = Noun(
     ),
     parts=(Part("evidence", Evidence, evidence_of),),
     help="What customers complain of; what is not paid out is held until it is decided.",
+    begin=Begin(
+        "dispute.open",
+        OPERATE,
+        "Open a dispute",
+        "What is not paid out of the invoice is held at once. A send that has begun is left; then the payee's holdback and next payouts "
+        "wait.",
+        do=_open,
+        takes=(
+            Field("invoice_id", "Which invoice.", "id", prefix="inv", example="inv_01KA0000000000000000000000"),
+            Field("reason", "What the customer complains of.", example="the parcel came empty"),
+        ),
+    ),
     waits=(
         WaitingForPerson(
             "dispute",

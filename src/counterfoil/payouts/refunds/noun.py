@@ -8,11 +8,23 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from counterfoil.base.money import format_major
+from counterfoil.base.problems import InvalidInput
+from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.noun_pages import SortKey, WaitingForPerson
-from counterfoil.operations.verbs import Field, Noun, Verb
+from counterfoil.operations.verbs import Begin, Field, Noun, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.standing import contests_of
-from counterfoil.payouts.refunds.refunds import REFUND, Refund, execute_refund, list_refunds, refunds_by_id, show_refund
+from counterfoil.payouts.refunds.refunds import (
+    REFUND,
+    Refund,
+    book_refund,
+    execute_refund,
+    list_refunds,
+    lock_invoice,
+    refunds_by_id,
+    show_refund,
+)
 from counterfoil.settlement.payments.paying_back import noting, paid_by
 
 
@@ -23,6 +35,18 @@ def _refusals(conn: Connection[Any], refund_id: str, _: datetime) -> Mapping[str
     if waits and all(each.kind == "dispute" for each in open_ones):
         waits += "; only what was paid before it was opened is recorded, with paid_at"
     return {"execute": waits if one.state in REFUND.before("execute") else f"it is {one.state.replace('_', ' ')}"}
+
+
+def _open(one: VerbCall) -> VerbResult:
+    taken, invoice = one.taken, lock_invoice(one.conn, one.taken["invoice_id"])
+    if invoice.asset != taken["asset"]:
+        raise InvalidInput("asset", f"{invoice.asset}, as the invoice", got=taken["asset"])
+    how: dict[str, Any] = {"cause": taken["reason"], "make_id": one.make_id, "actor": one.actor, "now": one.now}
+    made = book_refund(one.conn, one.make_id("ref"), invoice, taken["amount"], **how)
+    amount = f"{format_major(made.amount, known_assets(one.conn)[made.asset].scale)} {made.asset}"
+    return VerbResult(
+        "owed", made.id, f"{amount} of {made.invoice_id} are owed to {made.customer_id}. It is paid, and then recorded as paid."
+    )
 
 
 VERBS: Final = (
@@ -58,6 +82,20 @@ REFUND_NOUN: Final = Noun(
         SortKey("amount", int, money=True),
     ),
     help="What goes back to customers, and from where it was taken.",
+    begin=Begin(
+        "refund.open",
+        OPERATE,
+        "Owe a customer a refund",
+        "Before the settlement it comes from escrow; after it, from fees, from what is not paid out yet, from holdback; the payee owes the "
+        "rest. Money that may be on its way is left alone.",
+        do=_open,
+        takes=(
+            Field("invoice_id", "Of which invoice.", "id", prefix="inv", example="inv_01KA0000000000000000000000"),
+            Field("asset", "In the asset of the invoice."),
+            Field("amount", "How much goes back.", "amount", example="12.50"),
+            Field("reason", "Why it goes back.", example="it came late"),
+        ),
+    ),
     waits=(
         WaitingForPerson(
             "refund",
