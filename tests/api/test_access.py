@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.base.problems import Problem
 from counterfoil.operations import approvals
 from counterfoil.operations.access import access
+from counterfoil.operations.access.rotation import rotate_key
 from counterfoil.operations.verbs import Noun, Verb
 from counterfoil.wiring import NOUNS
 from tests.api.office import PROGRAM, Office, fresh
@@ -69,6 +71,7 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/keys", None, AUDIT),
     ("POST", "/api/keys", {"name": "n", "role": "viewer"}, ADMINISTER),
     ("POST", f"/api/keys/key_{ID}/revoke", BECAUSE, ADMINISTER),
+    ("POST", f"/api/keys/key_{ID}/rotate", BECAUSE, ADMINISTER),
     ("POST", "/api/proofs", {"from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, AUDIT),
     ("GET", f"/api/proofs/prf_{ID}/files/manifest.json", None, AUDIT),
     ("GET", "/api/proofs", None, READ),
@@ -453,6 +456,38 @@ def test_a_secret_is_shown_once_and_stored_nowhere(office: Office):
     with office.database.transaction() as conn:
         for table in ("action", "idempotency", "api_key"):
             assert conn.execute(f"select 1 from {table} t where t::text like %s", [f"%{secret}%"]).fetchone() is None
+
+
+def test_a_key_is_rotated_by_two_and_the_secret_of_before_opens_for_a_while(office: Office):
+    two: dict[str, Any] = {"role": "administrator", "checker": "second administrator"}
+    made = office.by_two("/api/keys", {"name": "turned", "role": "operator"}, **two).json()
+    path, asked = f"/api/keys/{made['id']}/rotate", {"overlap": "24h", "reason": "once a year"}
+    assert office.ask("POST", path, role="administrator", key=fresh(), json={**asked, "overlap": "169h"}).status_code == 422
+    turned = office.by_two(path, asked, **two).json()
+    office.keys |= {"first": made["secret"], "second": turned["secret"]}
+    assert (turned["hint"], turned["secret"][:8]) == (turned["secret"][-4:], "cf_live_")
+    assert [office.ask("GET", "/api/payouts", role=one).status_code for one in ("first", "second")] == [200, 200]
+    [listed] = [one for one in office.ask("GET", "/api/keys", role="auditor").json()["data"] if one["id"] == made["id"]]
+    assert (listed["hint"], listed["beforeUntil"]) == (turned["hint"], turned["beforeUntil"])
+    with office.database.transaction() as conn:
+        later = now() + timedelta(hours=25)
+        assert access.authenticate(conn, turned["secret"], now=later).key_id == made["id"], "it is the same key"
+        with pytest.raises(access.KeyRefused):
+            access.authenticate(conn, made["secret"], now=later)
+    office.keys["third"] = office.by_two(path, {"overlap": "0h", "reason": "it was seen"}, **two).json()["secret"]
+    assert [office.ask("GET", "/api/payouts", role=one).status_code for one in ("first", "second", "third")] == [401, 401, 200]
+    with pytest.raises(Problem, match="two people"):
+        a_secret_in_its_place(office, made["id"])
+    office.ask("POST", f"/api/keys/{made['id']}/revoke", role="administrator", json=BECAUSE)
+    assert office.ask("GET", "/api/payouts", role="third").status_code == 401
+    assert office.ask("POST", path, role="administrator", key=fresh(), json=asked).status_code == 401
+
+
+def a_secret_in_its_place(office: Office, key_id: str) -> None:
+    """Nobody agreed on it."""
+    with office.database.transaction() as conn:
+        secret = access.new_secret(entropy(access.SECRET_BYTES), live=True)
+        rotate_key(conn, make_id("ksec"), key_id, secret, overlap="0h", by="t", now=now())
 
 
 def test_a_narrow_key_is_made_by_two_exactly_as_it_was_approved(office: Office):

@@ -22,6 +22,7 @@ from counterfoil.operations.access.acts import (
     LINK_LOGIN,
     RESET_LOGIN,
     REVOKE_KEY,
+    ROTATE_KEY,
 )
 from counterfoil.operations.acts import Act
 from counterfoil.payouts.batches.acts import SET_POLICY
@@ -82,6 +83,7 @@ PAIRED_ONES: Final = (
             "--test",
         ),
     ),
+    Said(ROTATE_KEY, {"key_id": "{key}", "overlap": "12h"}, {"overlap": "12h"}, ("{key}", "--overlap", "12h")),
     Said(
         SET_POLICY,
         {"program_id": "main", "asset": "EUR", "by_rule_max": "100.00", "tiers": "0=1 50000.00=2"},

@@ -149,6 +149,15 @@ api_key: program_id text
 api_key: skeleton text not null
 api_key: written_by xid8
 api_key: scopes text[]
+api_key_secret: id text not null
+api_key_secret: api_key_id text not null
+api_key_secret: number integer not null
+api_key_secret: secret_hash bytea not null
+api_key_secret: hint text not null
+api_key_secret: overlap text not null
+api_key_secret: before_until timestamp with time zone not null
+api_key_secret: created_by text not null
+api_key_secret: created_at timestamp with time zone not null
 approval_decision: proposal_id text not null
 approval_decision: maker_id text not null
 approval_decision: payload_sha256 bytea not null
@@ -2017,6 +2026,11 @@ api_key: api_key_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES princip
 api_key: api_key_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 api_key: api_key_scopes_are_named CHECK (((scopes IS NULL) OR (((cardinality(scopes) >= 1) AND (cardinality(scopes) <= 50)) AND (array_position(scopes, NULL::text) IS NULL) AND (array_to_string(scopes, ' '::text) ~ '^[a-z]+(-[a-z]+)*:[a-z]+(_[a-z]+)*( [a-z]+(-[a-z]+)*:[a-z]+(_[a-z]+)*)*$'::text))))
 api_key: api_key_secret_is_unique UNIQUE (secret_hash)
+api_key_secret: api_key_secret_api_key_id_fkey FOREIGN KEY (api_key_id) REFERENCES api_key(id)
+api_key_secret: api_key_secret_is_counted CHECK ((number > 0))
+api_key_secret: api_key_secret_is_new UNIQUE (secret_hash)
+api_key_secret: api_key_secret_number_is_one UNIQUE (api_key_id, number)
+api_key_secret: api_key_secret_pkey PRIMARY KEY (id)
 approval_decision: approval_decision_checker_id_fkey FOREIGN KEY (checker_id) REFERENCES principal(id)
 approval_decision: approval_decision_on_the_whole FOREIGN KEY (proposal_id, maker_id, payload_sha256, expires_at) REFERENCES approval_proposal(id, maker_id, payload_sha256, expires_at)
 approval_decision: approval_decision_pkey PRIMARY KEY (proposal_id, checker_id)
@@ -3223,6 +3237,9 @@ api_key: CREATE CONSTRAINT TRIGGER two_people_api_key_create AFTER INSERT ON pub
     and case when p ->> ''principalId'' is null
              then exists (select from principal o where o.id = n.principal_id and o.kind = ''service'' and o.name = n.name)
              else p ->> ''principalId'' = n.principal_id end', 'false') -- always
+api_key_secret: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.api_key_secret FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+api_key_secret: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.api_key_secret FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+api_key_secret: CREATE CONSTRAINT TRIGGER two_people_api_key_rotate AFTER INSERT ON public.api_key_secret DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('api_key', 'rotate', 'n.api_key_id', 'p ->> ''overlap'' = n.overlap', 'false') -- always
 approval_decision: CREATE TRIGGER a_fresh_factor_approves BEFORE INSERT ON public.approval_decision FOR EACH ROW WHEN ((new.decision = 'approved'::text)) EXECUTE FUNCTION a_fresh_factor_approves()
 approval_decision: CREATE TRIGGER a_person_approves BEFORE INSERT ON public.approval_decision FOR EACH ROW EXECUTE FUNCTION a_person_approves()
 approval_decision: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.approval_decision FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -3796,6 +3813,10 @@ alert: everybody using true
 alert: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 api_key: everybody using true
 api_key: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+api_key_secret: everybody using true
+api_key_secret: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (api_key_id IN ( SELECT api_key.id
+   FROM api_key))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (api_key_id IN ( SELECT api_key.id
+   FROM api_key)))
 approval_decision: everybody using true
 approval_decision: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (proposal_id IN ( SELECT approval_proposal.id
    FROM approval_proposal))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (proposal_id IN ( SELECT approval_proposal.id
@@ -5245,6 +5266,13 @@ begin
                     using (current_user <> ''counterfoil_program'' or (%s)) with check (current_user <> ''counterfoil_program'' or (%s))',
                    target, seen, coalesce(written, seen));
 end $function$
+
+key_of_secret(bytea,timestamp with time zone): CREATE OR REPLACE FUNCTION public.key_of_secret(hash bytea, at timestamp with time zone)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT f.id FROM (SELECT api_key.id, 0 AS number FROM api_key WHERE (api_key.secret_hash = key_of_secret.hash) UNION ALL SELECT api_key_secret.api_key_id, api_key_secret.number FROM api_key_secret WHERE (api_key_secret.secret_hash = key_of_secret.hash)) f WHERE (NOT (EXISTS (SELECT FROM api_key_secret n WHERE ((n.api_key_id = f.id) AND (n.number > f.number) AND (n.before_until <= key_of_secret.at))))))
 
 key_word(text): CREATE OR REPLACE FUNCTION public.key_word(key text)
  RETURNS text
@@ -8319,6 +8347,16 @@ api_key: counterfoil_auditor: select (scopes)
 api_key: counterfoil_auditor: select (skeleton)
 api_key: counterfoil_auditor: select (written_by)
 api_key: owner: counterfoil_owner
+api_key_secret: counterfoil_app: insert, select
+api_key_secret: counterfoil_auditor: select (api_key_id)
+api_key_secret: counterfoil_auditor: select (before_until)
+api_key_secret: counterfoil_auditor: select (created_at)
+api_key_secret: counterfoil_auditor: select (created_by)
+api_key_secret: counterfoil_auditor: select (hint)
+api_key_secret: counterfoil_auditor: select (id)
+api_key_secret: counterfoil_auditor: select (number)
+api_key_secret: counterfoil_auditor: select (overlap)
+api_key_secret: owner: counterfoil_owner
 approval_decision: counterfoil_app: insert, select
 approval_decision: counterfoil_auditor: select
 approval_decision: owner: counterfoil_owner
@@ -9514,6 +9552,8 @@ is_of_a_peer(text,text): counterfoil_app: execute
 is_of_a_peer(text,text): counterfoil_auditor: execute
 is_told(text,text[],text,text,text,text,text): counterfoil_app: execute
 is_told(text,text[],text,text,text,text,text): counterfoil_auditor: execute
+key_of_secret(bytea,timestamp with time zone): counterfoil_app: execute
+key_of_secret(bytea,timestamp with time zone): counterfoil_auditor: execute
 key_word(text): counterfoil_app: execute
 key_word(text): counterfoil_auditor: execute
 lock_accounts(text,text,text[]): counterfoil_app: execute
@@ -9597,6 +9637,7 @@ api_key.scopes: app: select, insert
 api_key.secret_hash: app: select, insert; auditor: none
 api_key.skeleton: app: select, insert
 api_key.written_by: app: select, insert
+api_key_secret.secret_hash: auditor: none
 approving_role: app: select
 backup.actor: app: select, insert
 backup.kind: app: select, insert

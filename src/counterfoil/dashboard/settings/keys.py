@@ -10,7 +10,7 @@ from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approve
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.operations.access.access import ApiKey, list_keys
-from counterfoil.operations.access.acts import CREATE_KEY, REVOKE_KEY
+from counterfoil.operations.access.acts import CREATE_KEY, REVOKE_KEY, ROTATE_KEY
 from counterfoil.operations.access.turns import TurnLimits
 
 KEYS_LISTED_MAX: Final = 20
@@ -33,6 +33,7 @@ class KeysAnswer(NamedTuple):
     is_first: bool
     after: str | None
     make: ActOffer
+    rotate: ActOffer
     revoke: ActOffer
     approved: tuple[ApprovedAct, ...]
     programs: tuple[str, ...]
@@ -43,14 +44,15 @@ class KeysAnswer(NamedTuple):
 def keys_answer(ask: SectionContext) -> KeysAnswer:
     """Keys, the newest first."""
     now, limits = ask.clock(), ask.extra.turn_limits
-    offers = (offer(CREATE_KEY), offer(REVOKE_KEY))
+    offers = (offer(CREATE_KEY), offer(ROTATE_KEY), offer(REVOKE_KEY))
     if ask.only:
         return KeysAnswer(None, True, None, *offers, (), (), limits, now)
     after = valid_id(ask.params["after"], "key", "after") if ask.params.get("after") else None
     found = list_keys(ask.conn, rows_max=KEYS_LISTED_MAX + 1, after=after)
     shown = tuple(_row(one, now) for one in found[:KEYS_LISTED_MAX])
     more = shown[-1].key.id if len(found) > KEYS_LISTED_MAX else None
-    return KeysAnswer(shown, after is None, more, *offers, approved_acts(ask, (CREATE_KEY,)), tuple(known_programs(ask.conn)), limits, now)
+    approved = approved_acts(ask, (CREATE_KEY, ROTATE_KEY))
+    return KeysAnswer(shown, after is None, more, *offers, approved, tuple(known_programs(ask.conn)), limits, now)
 
 
 def _row(one: ApiKey, now: datetime) -> KeyRow:

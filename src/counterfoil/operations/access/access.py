@@ -167,7 +167,7 @@ DEFAULT_RULES: Final = SessionRules()
 
 class ApiKey(NamedTuple):
     """An API key as it is shown: never its secret. `principal_id`: whose it is. `program_id`: it sees this program only.
-    `scopes`: what of its role it has, sorted; None for all of it."""
+    `scopes`: what of its role it has, sorted; None for all of it. `before_until`: the secret of before its rotation opens until then."""
 
     id: str
     name: str
@@ -181,6 +181,7 @@ class ApiKey(NamedTuple):
     revoked_at: datetime | None
     last_used_at: datetime | None
     scopes: list[str] | None = None
+    before_until: datetime | None = None
 
 
 def new_secret(entropy: bytes, *, live: bool) -> str:
@@ -284,8 +285,9 @@ def authenticate(conn: Connection[Any], secret: str, *, now: datetime) -> Caller
         """select k.id, case p.kind when 'person' then p.name else k.name end, k.role, k.principal_id, k.program_id, k.last_used_at,
                   p.kind = 'person', k.scopes
            from api_key k join principal p on p.id = k.principal_id
-           where k.secret_hash = %s and k.revoked_at is null and (k.expires_at is null or k.expires_at > %s) and p.disabled_at is null""",
-        [_hash(secret), now],
+           where k.id = key_of_secret(%(hash)s, %(now)s) and k.revoked_at is null and (k.expires_at is null or k.expires_at > %(now)s)
+             and p.disabled_at is null""",
+        {"hash": _hash(secret), "now": now},
     ).fetchone()
     if row is None:
         raise KeyRefused()
@@ -307,9 +309,11 @@ def list_keys(conn: Connection[Any], *, rows_max: int, after: str | None = None,
     """Keys, the newest first, behind `after`; with `principal_id` those of that person or service."""
     with conn.cursor(row_factory=class_row(ApiKey)) as cur:
         return cur.execute(
-            """select id, name, role, principal_id, program_id, hint, created_by, created_at, expires_at, revoked_at, last_used_at,
-                      scopes
-               from api_key where (%(after)s::text is null or id < %(after)s) and (%(owner)s::text is null or principal_id = %(owner)s)
+            """select id, name, role, principal_id, program_id, coalesce(s.hint, k.hint) as hint, created_by, created_at, expires_at,
+                      revoked_at, last_used_at, scopes, s.before_until
+               from api_key k left join lateral (select hint, before_until from api_key_secret r where r.api_key_id = k.id
+                                                 order by number desc limit 1) s on true
+               where (%(after)s::text is null or id < %(after)s) and (%(owner)s::text is null or principal_id = %(owner)s)
                order by id desc limit %(rows)s""",
             {"after": after, "rows": rows_max, "owner": principal_id},
         ).fetchall()

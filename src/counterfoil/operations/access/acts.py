@@ -11,6 +11,7 @@ from counterfoil.operations.access import logins
 from counterfoil.operations.access.access import ROLES, SECRET_BYTES, create_key, new_secret, revoke_key
 from counterfoil.operations.access.oidc.attempts import link_subject, unlink_subject
 from counterfoil.operations.access.principals import NAME_MAX, end_principal, find_principal, valid_name
+from counterfoil.operations.access.rotation import DAY, OVERLAP, rotate_key
 from counterfoil.operations.access.scopes import SCOPE, SCOPES_MAX, SHOWN_MAX
 from counterfoil.operations.access.sessions import end_other_sessions
 from counterfoil.operations.acts import Act, ActCall, ActDone, ByTwo, paired_of
@@ -22,6 +23,10 @@ ROLE: Final = Field("role", "What they may do; nobody holds two that exclude eac
 HELD: Final = Field("role", "Which of those that they hold.", "choice", choices=tuple(ROLES))
 IN_PROGRAM: Final = Field(
     "program_id", "In this program only; in every one that they see, if empty.", "program", required=False, short="program"
+)
+KEY: Final = Field("key_id", "The key's id, key_….", "id", prefix="key", bare=True)
+LIVE: Final = Field(
+    "live", "Does it begin with cf_live_? One of a test installation begins with cf_test_.", "flag", default=True, short="test"
 )
 SEES: Final = Field("program_id", "They see this program only; every one, if empty.", "program", required=False, short="program")
 
@@ -107,6 +112,14 @@ def _create_key(one: ActCall) -> ActDone:
     secret = new_secret(one.entropy(SECRET_BYTES), live=taken.pop("live"))
     made = create_key(one.conn, one.make_id("key"), secret, **taken, by=one.by.actor, now=one.now)
     return ActDone(made.id, f"The key {made.name} opens what the role {made.role} may.", secret, made)
+
+
+def _rotate_key(one: ActCall) -> ActDone:
+    taken, secret = one.taken, new_secret(one.entropy(SECRET_BYTES), live=one.taken["live"])
+    how = {"overlap": taken["overlap"], "by": one.by.actor, "now": one.now}
+    made = rotate_key(one.conn, one.make_id("ksec"), taken["key_id"], secret, **how)
+    told = f"The key {made.name} opens by its new secret; that of before opens nothing from {made.before_until:%Y-%m-%d %H:%M} UTC on."
+    return ActDone(made.id, told, secret, made)
 
 
 def _revoke_key(one: ActCall) -> ActDone:
@@ -243,11 +256,36 @@ CREATE_KEY: Final = Act(
             length_max=SHOWN_MAX,
             pattern=f"^{SCOPE}$",
         ),
-        Field("live", "Does it begin with cf_live_? One of a test installation begins with cf_test_.", "flag", default=True, short="test"),
+        LIVE,
     ),
     two=ByTwo("api_key", "create", "key:{name}"),
     settle=_key_settled,
     because="a key for {name}",
+    keyed=True,
+    area="keys",
+)
+ROTATE_KEY: Final = Act(
+    "key.rotate",
+    "rotate",
+    "Rotate an API key",
+    "It opens by a new secret, which is shown once, to whoever proposed it, when another administrator has approved it. The secret of "
+    "before opens for a while longer, and so do the sessions that were opened with it.",
+    "/keys/{key_id}/rotate",
+    _rotate_key,
+    (
+        KEY,
+        Field(
+            "overlap",
+            "How many hours the secret of before still opens, up to 168h; 0h ends it at once, such as after it was seen.",
+            required=False,
+            example=DAY,
+            default=DAY,
+            length_max=4,
+            pattern=OVERLAP,
+        ),
+        LIVE,
+    ),
+    two=ByTwo("api_key", "rotate", "{key_id}"),
     keyed=True,
     area="keys",
 )
@@ -258,9 +296,9 @@ REVOKE_KEY: Final = Act(
     "It ends here at once and within two seconds on every other server, and so does every session that was opened with it.",
     "/keys/{key_id}/revoke",
     _revoke_key,
-    (Field("key_id", "The key's id, key_….", "id", prefix="key", bare=True),),
+    (KEY,),
     area="keys",
 )
 PERSON_ACTS: Final = (GRANT_ROLE, REVOKE_ROLE, END_LOGINS, RESET_LOGIN, LINK_LOGIN, UNLINK_LOGIN, END_PRINCIPAL)
-KEY_ACTS: Final = (CREATE_KEY, REVOKE_KEY)
+KEY_ACTS: Final = (CREATE_KEY, ROTATE_KEY, REVOKE_KEY)
 PAIRED: Final = paired_of((ADD_PERSON, *PERSON_ACTS, *KEY_ACTS))

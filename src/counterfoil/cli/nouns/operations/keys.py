@@ -6,7 +6,7 @@ from counterfoil.cli.core.acts import add_act
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, Format, Json, Output, say_done, show_one, show_rows
-from counterfoil.operations.access.acts import CREATE_KEY, REVOKE_KEY
+from counterfoil.operations.access.acts import CREATE_KEY, REVOKE_KEY, ROTATE_KEY
 
 app = command_group("API keys and their roles.")
 
@@ -16,7 +16,7 @@ def list_(output: Output = TABLE) -> None:
     """Every key, newest first; never a secret."""
     with asked("audit") as client:
         rows = list(client.every("/api/keys"))
-    columns = ("id", "name", "role", "scopes", "hint", "createdBy", "createdAt", "expiresAt", "revokedAt", "lastUsedAt")
+    columns = ("id", "name", "role", "scopes", "hint", "createdBy", "createdAt", "expiresAt", "revokedAt", "lastUsedAt", "beforeUntil")
     show_rows(rows, columns, output)
 
 
@@ -25,4 +25,5 @@ def _ended(done: Json, output: Format) -> None:
 
 
 add_act(app, CREATE_KEY, show_one)
+add_act(app, ROTATE_KEY, show_one)
 add_act(app, REVOKE_KEY, _ended)
