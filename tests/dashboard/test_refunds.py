@@ -67,7 +67,7 @@ def test_a_refund_and_the_holdback_that_it_took_from_are_shown_and_today_says_wh
         today = httpx2.get(f"{url}/admin/reconciliation.json", headers=headers, timeout=30).json()
         refund = httpx2.get(f"{url}/admin/refunds/{made.id}", headers=headers)
         for path, more in (("/admin/refunds", {"asset": "EUR", "amount": "1.50"}), ("/admin/disputes", {})):
-            it_is_begun_on_its_page(desk, url, path, {"invoice_id": other, "reason": "the box was wet", **more})
+            it_is_begun_on_its_page(desk, url, path, {"invoice_id": other, "cause": "the box was wet", **more})
         holdback = httpx2.get(f"{url}/admin/holdbacks/{tranche}", headers=headers)
         charged = httpx2.get(f"{url}/admin/chargebacks/{chargeback}", headers=headers)
         disputed = httpx2.get(f"{url}/admin/disputes/{dispute.id}", headers=headers)

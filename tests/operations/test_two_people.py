@@ -324,6 +324,7 @@ def test_it_is_the_database_that_refuses(house: Database):
         ).fetchall()
         assert {table for table, _ in rows} == {
             "api_key",
+            "api_key_secret",
             "role_grant",
             "login_subject",
             "destination",

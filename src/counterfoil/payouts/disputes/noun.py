@@ -78,7 +78,7 @@ def _split(conn: Connection[Any], dispute_id: str) -> str:
 def _open(one: VerbCall) -> VerbResult:
     taken = one.taken
     made = disputes.open_dispute(
-        one.conn, one.make_id("dsp"), taken["invoice_id"], cause=taken["reason"], make_id=one.make_id, by=one.by, now=one.now
+        one.conn, one.make_id("dsp"), taken["invoice_id"], cause=taken["cause"], make_id=one.make_id, by=one.by, now=one.now
     )
     about = f"{format_major(made.amount, known_assets(one.conn)[made.asset].scale)} {made.asset}"
     return VerbResult(made.state, made.id, f"It is about {about} of {made.invoice_id}; what of that is not paid out is held.")
@@ -158,7 +158,7 @@ DISPUTE_NOUN: Final = Noun(
         do=_open,
         takes=(
             Field("invoice_id", "Which invoice.", "id", prefix="inv", example="inv_01KA0000000000000000000000"),
-            Field("reason", "What the customer complains of.", example="the parcel came empty"),
+            Field("cause", "What the customer complains of.", example="the parcel came empty"),
         ),
     ),
     waits=(

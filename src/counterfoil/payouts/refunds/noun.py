@@ -41,7 +41,7 @@ def _open(one: VerbCall) -> VerbResult:
     taken, invoice = one.taken, lock_invoice(one.conn, one.taken["invoice_id"])
     if invoice.asset != taken["asset"]:
         raise InvalidInput("asset", f"{invoice.asset}, as the invoice", got=taken["asset"])
-    how: dict[str, Any] = {"cause": taken["reason"], "make_id": one.make_id, "actor": one.actor, "now": one.now}
+    how: dict[str, Any] = {"cause": taken["cause"], "make_id": one.make_id, "actor": one.actor, "now": one.now}
     made = book_refund(one.conn, one.make_id("ref"), invoice, taken["amount"], **how)
     amount = f"{format_major(made.amount, known_assets(one.conn)[made.asset].scale)} {made.asset}"
     return VerbResult(
@@ -93,7 +93,7 @@ REFUND_NOUN: Final = Noun(
             Field("invoice_id", "Of which invoice.", "id", prefix="inv", example="inv_01KA0000000000000000000000"),
             Field("asset", "In the asset of the invoice."),
             Field("amount", "How much goes back.", "amount", example="12.50"),
-            Field("reason", "Why it goes back.", example="it came late"),
+            Field("cause", "Why it goes back.", example="it came late"),
         ),
     ),
     waits=(
