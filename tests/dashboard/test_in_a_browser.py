@@ -246,7 +246,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(trouble, look):
 def test_it_works_without_javascript_and_asks_again_by_itself(trouble, look):
     page = look(trouble.url, trouble.key, java_script_enabled=False)
     assert page.locator("#verdict-word").inner_text() == "No"
-    assert 'http-equiv="refresh" content="30"' in page.content()
+    assert 'http-equiv="refresh" content="30; url=' in page.content()
     assert page.locator("#pause").is_hidden()
 
 

@@ -9,6 +9,7 @@ from psycopg import errors
 
 from counterfoil.base.edge import make_id
 from counterfoil.operations.work.calls import (
+    DEFINITE_NO,
     HORIZON,
     Begun,
     NewCall,
@@ -54,7 +55,7 @@ def test_its_own_definite_answer_closes_a_call_and_no_other(conn, kind):
     assert begun(conn, ["pp_1"], now=SOON)["pp_1"].open == 1
     assert open_call(conn, ["pp_1"], now=SOON) == first
     store_answer(conn, first, kind=kind, answer={}, now=SOON, due_at=SOON)
-    assert begun(conn, ["pp_1"], now=SOON) == {"pp_1": Begun(2, 0, NOW, SOON, SOON)}
+    assert begun(conn, ["pp_1"], now=SOON) == {"pp_1": Begun(2, 0, NOW, SOON, SOON, noes=2 if kind in DEFINITE_NO else 0)}
 
 
 def test_an_unclear_answer_leaves_its_call_open(conn):
