@@ -42,6 +42,7 @@ def past_the_guard(url: str) -> Iterator[Connection[Any]]:
         "api_key": "two_people_api_key_create",
         "role_grant": "two_people_principal_grant",
         "destination": "two_people_destination_set",
+        "api_key_secret": "two_people_api_key_rotate",
     }
     with psycopg.connect(url) as conn:
         for table, guard in guards.items():

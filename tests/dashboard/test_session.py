@@ -11,8 +11,10 @@ import pytest
 from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.operations.access import access
 from counterfoil.operations.access.records import OF_NAME_AND_ADDRESS
+from counterfoil.operations.access.rotation import rotate_key
 from tests.dashboard import days, quiet
 from tests.dashboard.conftest import a_desk
+from tests.people import past_the_guard
 
 PAGE = "/admin/reconciliation"
 desk, later, served = quiet.desk, quiet.later, quiet.served
@@ -52,6 +54,21 @@ def test_a_key_with_scopes_sees_the_pages_if_one_of_them_is_the_pages_and_sends_
     assert "operations:operate" in client.post("/admin/queues", data=form).text
     verb = {"csrf": csrf_of(client), "verb": "investigate", "reason": "x"}
     assert "breaks:operate" in client.post("/admin/breaks", data=verb).text
+
+
+def test_a_session_that_the_secret_of_before_a_rotation_opened_ends_with_that_secret(desk, served):
+    secret, newer = days.a_key(desk.database, name="a wall"), access.new_secret(entropy(access.SECRET_BYTES), live=False)
+    [(key_id,)] = desk.rows("select id from api_key where name = 'a wall'")
+    ends = "select expires_at from session where api_key_id = %s order by created_at"
+    assert a_browser(served).post("/login", data={"key": secret}).status_code == 303
+    with past_the_guard(desk.database.url) as conn:
+        until = rotate_key(conn, make_id("ksec"), key_id, newer, overlap="1h", by="test", now=now()).before_until
+    for one in (secret, newer):
+        assert a_browser(served).post("/login", data={"key": one}).status_code == 303
+    before, during, after = [row[0] for row in desk.rows(ends, key_id)]
+    assert before == until
+    assert abs(during - until) < timedelta(seconds=1)
+    assert after > until + timedelta(hours=1)
 
 
 def test_the_first_address_leads_to_the_page_and_the_page_to_the_form_and_back(desk, served):

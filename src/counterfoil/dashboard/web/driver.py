@@ -17,7 +17,7 @@ from counterfoil.api.http.doorman import origin_in
 from counterfoil.api.http.kept_key import WantedOnce, once_outside
 from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import record_action
-from counterfoil.base.idempotency import Answer, once
+from counterfoil.base.idempotency import Answer, once, request_hash
 from counterfoil.base.ids import valid_id
 from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, Problem, ReasonRequired, check
 from counterfoil.dashboard.web.navigation import DashboardPage
@@ -36,7 +36,8 @@ class NotLookedAt(Problem, kind="invalid"):
 
 class FormCall(NamedTuple):
     """A form as somebody sent it. `filled`: its fields without spaces around them; `rows`: the values of `row`, which may stand in it many
-    times; `now`: the moment of everything that it does; `used`: the keys under which something was done."""
+    times; `now`: the moment of everything that it does; `used`: the keys under which something was done; `looked`: digests of what was
+    looked at."""
 
     served: Served
     request: Request
@@ -45,6 +46,7 @@ class FormCall(NamedTuple):
     rows: Sequence[str]
     now: datetime
     used: list[str]
+    looked: list[str]
 
     @property
     def caller(self) -> Caller:
@@ -88,9 +90,12 @@ class FormCall(NamedTuple):
         Raises NotLookedAt, InvalidInput for what is no key of ours, and what `once` raises.
         """
         if not self.confirmed:
+            self.looked.append(_digest(verb, asked))
             with self.served.database.transaction(commit=False, program_id=self.caller.program_id) as conn:
                 return Answer(work(conn), None, replayed=False)
-        key = self._key()
+        key, looked_at = self._key(), self.filled.get("key", "").partition(".")[2]
+        if looked_at and looked_at != _digest(verb, asked):  # a field was changed since: nobody has seen what this would do
+            raise NotLookedAt(field="key", detail="what is filled in was changed after it was looked at")
         with self.served.database.transaction(program_id=self.caller.program_id) as conn:
             return once(conn, scope_of_forms(self.caller), key, _request(verb, asked), lambda: work(conn), now=self.now)
 
@@ -107,7 +112,7 @@ class FormCall(NamedTuple):
         return FormDone(goto=f"{path}?receipt={self._key()}{place}")
 
     def _key(self) -> str:
-        given = self.filled.get("key", "")
+        given = self.filled.get("key", "").partition(".")[0]
         if not given:
             raise NotLookedAt(field="key")
         self.used.append(valid_id(given, "key", "key"))
@@ -116,6 +121,12 @@ class FormCall(NamedTuple):
 
 def _request(verb: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     return {"verb": verb, "asked": dict(asked)}
+
+
+def _digest(verb: str, asked: Mapping[str, Any]) -> str:
+    """Of what is looked at: the reason may come with the confirmation, and the state in which a thing is expected is judged by itself."""
+    seen = {name: value for name, value in asked.items() if name not in ("reason", "expected_state")}
+    return request_hash(_request(verb, seen)).hex()[:16]
 
 
 class FormDone(NamedTuple):
@@ -167,7 +178,7 @@ def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[s
     refuse_other_sites(request)
     session = served.door.who(request)
     refuse_wrong_csrf(session, filled.get("csrf", ""))
-    call = FormCall(served, request, session, filled, rows, served.wiring.clock(), [])
+    call = FormCall(served, request, session, filled, rows, served.wiring.clock(), [], [])
     again = call.of(*form.shows) if form.shows else {name: value for name, value in filled.items() if name not in (*OURS, *form.hides)}
     typed = {**again, **(form.also or {})}
     try:
@@ -191,6 +202,7 @@ def _done(form: PageForm, call: FormCall) -> FormDone:
     """What the form does. What it confirms is done once: under the key that the look at it made, with which it is sent, however often."""
     done = form.do(call)
     if not call.confirmed:
-        return done._replace(told={"key": call.served.wiring.make_id("key"), **done.told})
+        key = ".".join([call.served.wiring.make_id("key"), *call.looked[-1:]])
+        return done._replace(told={"key": key, **done.told})
     check(bool(call.used), "what a form confirms is done under its key", path=form.path)
     return done

@@ -27,6 +27,7 @@ from counterfoil.operations.access.access import (
 )
 from counterfoil.operations.access.logins import LOGIN_LIFE
 from counterfoil.operations.access.passwords import SALT_BYTES
+from counterfoil.operations.access.rotation import ends_of_secret
 from counterfoil.operations.access.scopes import ALL_PAGES
 from counterfoil.operations.access.sessions import SEEN_EVERY, close_session, hash_of, note_use, renew_session
 
@@ -115,9 +116,12 @@ class Sessions:
             by_login = secret.strip().startswith(LOGIN_PREFIX)
             if by_login:
                 rules = rules._replace(life=LOGIN_LIFE)
+            given, now = secret.strip()[:KEY_LENGTH_MAX], self._clock()
             with self.doorman.counted(request, "", ""), self._database.transaction() as conn:
-                caller = authenticate(conn, secret.strip()[:KEY_LENGTH_MAX], now=self._clock())
+                caller = authenticate(conn, given, now=now)
                 require(caller, READ, ALL_PAGES)
+                if (until := ends_of_secret(conn, given)) is not None:  # what it opens ends with it
+                    rules = rules._replace(life=min(rules.life, until - now))
             if by_login:
                 return self.open(request, caller, response, rules=rules, opened_by=caller.session_id)
         return self.open(request, caller, response, rules=rules)

@@ -63,3 +63,15 @@ def rotate_key(conn: Connection[Any], secret_id: str, key_id: str, secret: str, 
     )
     conn.execute("update session set expires_at = %s where api_key_id = %s and expires_at > %s", [until, key_id, until])
     return KeyRotated(key_id, row[0], secret[-4:], until)
+
+
+def ends_of_secret(conn: Connection[Any], secret: str) -> datetime | None:
+    """Until when this secret of before opens its key; None for a key's newest, and for what is no key's."""
+    row = conn.execute(
+        """select min(n.before_until) from api_key_secret n
+           join (select id as key_id, 0 as number from api_key where secret_hash = %(hash)s
+                 union all select api_key_id, number from api_key_secret where secret_hash = %(hash)s) f
+             on n.api_key_id = f.key_id and n.number > f.number""",
+        {"hash": hashlib.sha256(secret.encode()).digest()},
+    ).fetchone()
+    return row[0] if row else None
