@@ -132,7 +132,7 @@ def _executed(conn: Connection[Any], since: datetime, now: datetime) -> Count:
     row = conn.execute(
         """with told as (
                select lines, executed_at <= approved_at + %(within)s as good, least(executed_at, approved_at + %(within)s) as at
-               from payout_batch where approved_at is not null
+               from payout_batch where approved_at >= %(since)s - %(within)s
                  and (state not in ('rejected', 'cancelled') or state_at > approved_at + %(within)s))  -- given up only when it was too late
            select coalesce(sum(lines) filter (where good), 0), coalesce(sum(lines), 0) from told where at >= %(since)s and at <= %(now)s""",
         {"since": since, "now": now, "within": EXECUTED_WITHIN},

@@ -146,6 +146,7 @@ INVARIANTS: Final = (
     ),
 )
 UNCLAIMED_AFTER: Final = "interval '30 days'"
+SEQ_MAX: Final = 2**63 - 1
 MONITORS: Final = (
     Invariant(
         "CLEARING_AGED",
@@ -158,8 +159,11 @@ MONITORS: Final = (
             select 'suspense of ' || b.program_id || ' ' || b.asset, b.program_id, 'money that nobody claims, in minor units',
                    (a.credits - a.debits - c.young)::text, (%(now)s - {UNCLAIMED_AFTER})::text
             from account a join book b on b.id = a.book_id
-            cross join lateral (select coalesce(sum(p.amount), 0) as young from posting p where p.credit = a.id
-                                and p.seq >= (extract(epoch from %(now)s - {UNCLAIMED_AFTER}) * 1000)::bigint << 20) c
+            cross join lateral (select (extract(epoch from %(now)s - {UNCLAIMED_AFTER}) * 1000)::bigint << 20 as seq) f
+            cross join lateral (select coalesce(sum(each.amount), 0) as young
+                                from unnest(segments_between(a.id, f.seq, {SEQ_MAX})) s (segment)
+                                cross join lateral (select sum(p.amount) as amount from posting p
+                                                    where p.segment = s.segment and p.credit = a.id and p.seq >= f.seq) each) c
             where a.name = 'suspense' and a.credits - a.debits > c.young""",
         "warning",
         "A leg is missing and nobody looked for it: what is not claimed is somebody's money.",
