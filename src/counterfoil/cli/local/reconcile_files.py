@@ -16,6 +16,7 @@ from rich.text import Text
 
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.matching.engines.spark import ClusterSettings
+from counterfoil.matching.guess.balances import TRIED_BYTES_MAX
 from counterfoil.matching.guess.columns import paths_of
 from counterfoil.matching.guess.page import ROLES, ColumnTold, Said, corrected, how_to_correct, page, said_of
 from counterfoil.matching.guess.rule_set import guess as guess_rule_set
@@ -27,7 +28,6 @@ from counterfoil.matching.two_files import reconcile_files
 
 BROKEN = 2  # the run did not foot, or a source or rule set cannot be used
 SHOWN_AFTER_SECONDS = 2
-TRIED_BYTES_MAX = 64 << 20  # of both files: nobody who asks for a proposal waits for a whole run
 
 app = typer.Typer(no_args_is_help=True)
 

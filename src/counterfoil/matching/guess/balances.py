@@ -13,7 +13,7 @@ from counterfoil.matching.reading.scans import SourceUnreadable
 from counterfoil.matching.rules.model import Source
 from counterfoil.matching.rules.toml_file import load_rules
 
-TRIED_BYTES_MAX: Final = 64 << 20  # of a side: nobody who asks for a proposal waits for the whole of a large file
+TRIED_BYTES_MAX: Final = 64 << 20  # nobody who asks for a proposal waits for a run over more
 
 
 def prove_balances(engine: DuckEngine, sides: tuple[Looked, Looked], text: str, folder: Path) -> None:

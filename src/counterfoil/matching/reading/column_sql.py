@@ -16,9 +16,10 @@ from counterfoil.matching.reading.expressions import Keep, SqlValue, keeper
 from counterfoil.matching.reading.totals import no_record_of
 from counterfoil.matching.rules.model import Amount, Source
 from counterfoil.matching.rules.names import FIELDS, column_name, own_fields
+from counterfoil.statements.amounts import DEBIT_WORDS
 
 ISO_SCALE_MOST_COMMON: Final = 2
-DEBITS: Final = ("debit", "dbit", "debet", "dr", "db", "soll", "af")  # no rule set means money in by them
+DEBITS: Final = sorted(word.lower() for word in DEBIT_WORDS if len(word) > 1)  # no rule set means money in by them; a letter may mean any
 TEXTS: Final = ("reference", "counterparty", "memo", "batch")
 SHAPE: Final = (
     "id",

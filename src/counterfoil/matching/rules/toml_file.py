@@ -17,7 +17,7 @@ from pydantic_core.core_schema import ErrorType
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.formats.toml_text import parse_toml
 from counterfoil.base.problems import InvalidInput
-from counterfoil.matching.rules.model import Pass, RuleSet
+from counterfoil.matching.rules.model import ASSET, Pass, RuleSet
 from counterfoil.matching.rules.names import OWN_NAME
 
 _TABLE: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\"'-]+)\s*\]\]?")
@@ -27,7 +27,7 @@ _AT_LINE: Final = re.compile(r"\(at line (\d+), column (\d+)\)")
 FORMS: Final = {
     r"^[a-z][a-z0-9-]{0,39}$": "small letters, digits and hyphens, beginning with a letter, at most 40",
     OWN_NAME: "small letters, digits and underscores, beginning with a letter, at most 40",
-    r"^[A-Z][A-Z0-9]{1,11}$": "a code in capitals, such as EUR",
+    ASSET: "a code in capitals, such as EUR",
 }
 
 THEIRS: Final = frozenset(get_args(ErrorType)) - {"value_error"}  # kinds of errors that are told in words of the library
