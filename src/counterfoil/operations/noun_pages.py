@@ -84,3 +84,20 @@ class Narrow(NamedTuple):
     help: str
     kind: Literal["text", "asset", "moment", "amount"] = "text"
     flag: str = ""
+
+
+def between_moments(column: LiteralString, made: str) -> tuple[Narrow, ...]:
+    """Those that were `made`, such as issued, in a span of time."""
+    return (
+        Narrow("start_time", f"t.{column} >= %(start_time)s", f"Only those {made} from this moment on.", "moment"),
+        Narrow("end_time", f"t.{column} < %(end_time)s", f"Only those {made} before this moment.", "moment"),
+    )
+
+
+def between_amounts(column: LiteralString) -> tuple[Narrow, ...]:
+    """Those in an asset, and between two amounts of it."""
+    return (
+        Narrow("asset", "t.asset = %(asset)s", "Only in this asset.", "asset"),
+        Narrow("amount_min", f"t.{column} >= %(amount_min)s", "Only of this amount or more, of the asset that is named.", "amount"),
+        Narrow("amount_max", f"t.{column} <= %(amount_max)s", "Only of this amount or less, of the asset that is named.", "amount"),
+    )

@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import Narrow, SavedView, SortKey
+from counterfoil.operations.noun_pages import Narrow, SavedView, SortKey, between_amounts, between_moments
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.invoices.crediting import CreditNote, credit_invoice, credit_notes_of
@@ -105,11 +105,8 @@ INVOICE_NOUN: Final = Noun(
     narrows=(
         Narrow("customer_id", "t.customer_id = %(customer_id)s", "Only of this customer.", flag="customer"),
         Narrow("payee_id", "t.payee_id = %(payee_id)s", "Only of this payee.", flag="payee"),
-        Narrow("start_time", "t.issued_at >= %(start_time)s", "Only those issued from this moment on.", "moment"),
-        Narrow("end_time", "t.issued_at < %(end_time)s", "Only those issued before this moment.", "moment"),
-        Narrow("asset", "t.asset = %(asset)s", "Only in this asset.", "asset"),
-        Narrow("amount_min", "t.total >= %(amount_min)s", "Only of this amount or more, of the asset that is named.", "amount"),
-        Narrow("amount_max", "t.total <= %(amount_max)s", "Only of this amount or less, of the asset that is named.", "amount"),
+        *between_moments("issued_at", "issued"),
+        *between_amounts("total"),
     ),
 )
 INTENT_VERBS: Final = (

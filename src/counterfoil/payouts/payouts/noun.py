@@ -12,7 +12,7 @@ from counterfoil.base.machine import listed
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.approvals import Proposal
-from counterfoil.operations.noun_pages import Narrow, SavedView, SortKey, ViewElsewhere
+from counterfoil.operations.noun_pages import Narrow, SavedView, SortKey, ViewElsewhere, between_amounts, between_moments
 from counterfoil.operations.verbs import Field, Noun, Part, Propose, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.disputes import apply_ruling
 from counterfoil.payouts.machines import PAYOUT, RESERVED
@@ -302,16 +302,8 @@ PAYOUT_NOUN: Final = Noun(
             "exists (select from provider_payout pp where pp.payout_id = t.id and pp.provider = %(provider)s)",
             "Only those with an attempt at this provider.",
         ),
-        Narrow(
-            "start_time",
-            "t.created_at >= %(start_time)s",
-            "Only those created from this moment on.",
-            "moment",
-        ),
-        Narrow("end_time", "t.created_at < %(end_time)s", "Only those created before this moment.", "moment"),
-        Narrow("asset", "t.asset = %(asset)s", "Only in this asset.", "asset"),
-        Narrow("amount_min", "t.amount >= %(amount_min)s", "Only of this amount or more, of the asset that is named.", "amount"),
-        Narrow("amount_max", "t.amount <= %(amount_max)s", "Only of this amount or less, of the asset that is named.", "amount"),
+        *between_moments("created_at", "created"),
+        *between_amounts("amount"),
         Narrow("invoice_id", "t.invoice_id = %(invoice_id)s", "Only of this invoice."),
         Narrow("key", "t.key = %(key)s", "Only the one with this key."),
     ),
