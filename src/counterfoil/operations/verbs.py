@@ -214,7 +214,8 @@ class Part(NamedTuple):
 @dataclass(frozen=True)
 class Begin:
     """How a new one is made on the page of the list. `do` gets a call without a subject and says what it made; `action`: its name in the
-    action log, which is that of its route. `takes`: of `program_id` and `asset` those that there are are offered."""
+    action log, which is that of its route. `takes`: of `program_id` and `asset` those that there are are offered. `because`: which of
+    them is the reason that the action log keeps."""
 
     action: str
     permission: str
@@ -222,6 +223,7 @@ class Begin:
     effect: str
     do: Do
     takes: tuple[Field, ...] = ()
+    because: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,7 +36,7 @@ def _begun(call: FormCall, noun: Noun, begin: Begin) -> FormDone:
         asset = known_assets(conn).get(asked.get("asset", ""))
         taken = {one.name: field_given(one, asked, asset) for one in begin.takes}
         done = begin.do(VerbCall(conn, "", call.caller, call.now, make_id, taken=taken))
-        call.record(conn, begin.action, done.made or "", asked, reason=asked.get("cause"))
+        call.record(conn, begin.action, done.made or "", asked, reason=asked.get(begin.because))
         path = f"/admin/{noun.plural}/{done.made}"
         return {"on": path, "receipt": f"It was made just now: {done.told}" if call.confirmed else done.told}
 

@@ -156,6 +156,7 @@ DISPUTE_NOUN: Final = Noun(
         "What is not paid out of the invoice is held at once. A send that has begun is left; then the payee's holdback and next payouts "
         "wait.",
         do=_open,
+        because="cause",
         takes=(
             Field("invoice_id", "Which invoice.", "id", prefix="inv", example="inv_01KA0000000000000000000000"),
             Field("cause", "What the customer complains of.", example="the parcel came empty"),

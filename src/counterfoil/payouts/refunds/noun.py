@@ -89,6 +89,7 @@ REFUND_NOUN: Final = Noun(
         "Before the settlement it comes from escrow; after it, from fees, from what is not paid out yet, from holdback; the payee owes the "
         "rest. Money that may be on its way is left alone.",
         do=_open,
+        because="cause",
         takes=(
             Field("invoice_id", "Of which invoice.", "id", prefix="inv", example="inv_01KA0000000000000000000000"),
             Field("asset", "In the asset of the invoice."),
