@@ -8,6 +8,9 @@ import pytest
 
 from counterfoil.operations.providers import Accepted, Later, NotThere, Refused, Unclear
 from counterfoil.payouts.payouts.by_hand import retry_payout
+from counterfoil.payouts.payouts.matter import matter_of
+from counterfoil.payouts.payouts.payout_rules import refusal_of
+from counterfoil.payouts.provider_payouts.attempts_by_hand import quarantine_attempt, release_attempt
 from counterfoil.payouts.provider_payouts.unreserving import ASKED_FIRST
 from tests.payouts.world import OWED, World
 
@@ -64,6 +67,25 @@ def test_where_keys_mean_nothing_and_nobody_can_be_asked_silence_is_never_sent_a
     world.can(**KEYLESS)
     assert "may have arrived" in world.sender_stops(attempt)
     assert (world.payout(), world.states()) == ("reconcile_required", ["unknown"])
+
+
+def test_the_way_out_that_a_refused_cancel_names_can_be_gone_where_nobody_can_be_asked(conn):
+    world = World(conn)
+    world.can(**BLIND)
+    called(world, Later("429"))
+    payout_id, how = world.newest_id(), {"reason": "test", "actor": "test", "now": world.now}
+
+    def refused(verb: str) -> str | None:
+        return refusal_of(verb, matter_of(conn, payout_id, now=world.now))
+
+    assert "quarantine it, then release-to-look-up, then give evidence (mark-failed)" in (refused("cancel_attempt") or "")
+    assert refused("mark_failed"), "not at once: it is queued"
+    assert refused("quarantine") is None
+    quarantine_attempt(conn, payout_id, **how)
+    assert "where nobody can be asked, release-to-look-up" in (refused("release_cancelled") or "")
+    assert refused("release_to_look_up") is None
+    release_attempt(conn, payout_id, "unknown", **how)
+    assert refused("mark_failed") is None
 
 
 def redirect(world: World) -> None:

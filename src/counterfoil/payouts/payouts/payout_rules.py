@@ -154,7 +154,9 @@ def _absent(one: Matter) -> str | None:
     if one.last is None or one.last.proven_not_there:
         return None
     asked = "have it looked up (force-reconcile) once its last call is closed"
-    return f"it is not proven that the provider has nothing of it: {asked}; where nobody can be asked, give evidence (mark-failed)"
+    stop = "" if one.last.state == "quarantined" else "quarantine it, then "  # only what is unknown is marked as failed
+    evidence = f"{stop}release-to-look-up, then give evidence (mark-failed)"
+    return f"it is not proven that the provider has nothing of it: {asked}; where nobody can be asked, {evidence}"
 
 
 def _no_open_call(one: Matter) -> str | None:
