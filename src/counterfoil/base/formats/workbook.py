@@ -16,7 +16,7 @@ DIGITS_MAX: Final = 15  # a spreadsheet keeps no more of a number; a longer one 
 
 
 def workbook(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """A table as .xlsx: a `Decimal` is a number, None is an empty cell."""
+    """A table as .xlsx: a whole number and a `Decimal` are numbers, None is an empty cell."""
     out = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
     book = xlsxwriter.Workbook(out, options)
@@ -28,10 +28,17 @@ def workbook(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
         for at, cell in enumerate(line):
             if cell is None:
                 continue
-            if isinstance(cell, Decimal) and len(cell.as_tuple().digits) <= DIGITS_MAX:
+            if _is_kept_whole(cell):
                 sheet.write_number(number, at, cell)
             else:
                 sheet.write_string(number, at, str(cell)[:CELL_CHARS_MAX])
     sheet.freeze_panes(1, 1)
     book.close()
     return out.getvalue()
+
+
+def _is_kept_whole(cell: Any) -> bool:
+    """Is it a number of which a spreadsheet keeps every digit?"""
+    if isinstance(cell, bool) or not isinstance(cell, int | Decimal):
+        return False
+    return len(Decimal(cell).as_tuple().digits) <= DIGITS_MAX
