@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from counterfoil.api.http.doorman import KEY_REMEMBERED_S
-from counterfoil.api.http.names import camel
 from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.base.problems import Problem
+from counterfoil.base.text import camel
 from counterfoil.operations import approvals
 from counterfoil.operations.access import access
 from counterfoil.operations.access.rotation import rotate_key

@@ -27,7 +27,7 @@ def it_is_begun_on_its_page(desk: Any, url: str, path: str, asked: dict[str, str
         assert (looked.status_code, "Nothing is made yet" in looked.text, desk.rows(count)) == (200, True, before), looked.text[-500:]
         sure = {**asked, "confirm": "yes", "key": re.search(r'name="key" value="(key_[^"]+)"', looked.text)[1]}
         changed = client.post(path, data={**sure, "cause": "another word"})
-        assert (changed.status_code, "changed after it was looked at" in changed.text, desk.rows(count)) == (422, True, before)
+        assert (changed.status_code, "is not what was looked at" in changed.text, desk.rows(count)) == (422, True, before)
         done, twice = client.post(path, data=sure), client.post(path, data=sure)
         assert (done.status_code, twice.headers["location"]) == (303, done.headers["location"])
         assert desk.rows(count) == [(before[0][0] + 1,)]

@@ -152,7 +152,7 @@ def test_it_has_a_page_with_a_preview_and_a_receipt(office: Office, voucher: str
         assert action["requestId"] == done.headers["x-request-id"], "what was done is found in the server's log by its request"
         receipt = browser.get(done.headers["location"]).text
         assert "Done: activate." in receipt
-        stale = {**filled, "reason": "x", "key": filled["key"].partition(".")[0][:-1] + "0"}
+        stale = {"csrf": csrf[1], "expected_state": "draft", "reason": "x"}
         refused = browser.post(f"/admin/vouchers/{voucher}/spend", data=stale, headers=site)
         assert (refused.status_code, "Somebody else moved it first" in refused.text) == (409, True)
 

@@ -15,11 +15,11 @@ from pydantic import BaseModel, Field, create_model
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Reason, id_in_path
-from counterfoil.api.http.names import camel
 from counterfoil.api.http.routing import scopes_of
 from counterfoil.api.http.schemas import BY_TWO, RequestModel, WriteResult
 from counterfoil.api.http.verbs import field_in_body, taken_of
 from counterfoil.base.edge import entropy
+from counterfoil.base.text import camel
 from counterfoil.operations.acts import Act, ActCall, ActDone
 from counterfoil.operations.by_two import ProposedVerb
 from counterfoil.operations.verbs import Field as ActField

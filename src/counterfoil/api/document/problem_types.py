@@ -7,9 +7,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-from counterfoil.api.http.names import camel
 from counterfoil.api.http.problems import STATUS, STATUS_OF
 from counterfoil.base.problems import Problem, all_problems
+from counterfoil.base.text import camel
 
 PATH: Final = "/problems"
 FACTS_FILE: Final = "problem_facts.json"  # beside this file; `make reference` records it from the calls that raise

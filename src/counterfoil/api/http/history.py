@@ -8,10 +8,10 @@ from typing import Any, Final
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.names import camel
 from counterfoil.api.http.schemas import ActionView, StepView, ViewModel
 from counterfoil.audit.actions import actions_of
 from counterfoil.base.machine import history_of
+from counterfoil.base.text import camel
 from counterfoil.operations.verbs import PART_ROWS_MAX
 
 SHOWN_MAX: Final = PART_ROWS_MAX

@@ -14,10 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from counterfoil.api.http.connections import Network, TooSlow, address_of
-from counterfoil.api.http.names import camel
 from counterfoil.api.http.problems import failure, response_of
 from counterfoil.base.logs import tell_fast
 from counterfoil.base.problems import InvalidInput, Problem, TooLarge
+from counterfoil.base.text import camel
 from counterfoil.base.tracing.spans import request_span
 
 WEBHOOK_BYTES_MAX: Final = 262_144

@@ -13,8 +13,8 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from counterfoil.api.http.fields import PROBLEM_IN
-from counterfoil.api.http.names import camel
 from counterfoil.base.problems import Fact, InvalidInput, InvariantBroken, Kind, NotFound, Problem, TooLarge
+from counterfoil.base.text import camel
 
 MEDIA_TYPE: Final = "application/problem+json"
 STATUS: Final[Mapping[Kind, int]] = {

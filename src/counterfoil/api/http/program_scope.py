@@ -14,9 +14,9 @@ from fastapi.routing import APIRoute
 from psycopg import Connection
 
 from counterfoil.api.http.calls import WITHIN, WholeInstallation, services_of
-from counterfoil.api.http.names import camel
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import NotFound, Problem
+from counterfoil.base.text import camel
 from counterfoil.operations.access.access import Caller, permissions_of
 
 PROGRAM: Final = "programId"

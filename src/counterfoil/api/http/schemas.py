@@ -17,11 +17,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from counterfoil.api.http.fields import PROBLEM_IN, AccountName, Amount, AmountFromZero, Minor, Reason
-from counterfoil.api.http.names import camel
 from counterfoil.audit.actions import Action
 from counterfoil.base.machine import Step
 from counterfoil.base.problems import check
-from counterfoil.base.text import CLEAN, is_clean
+from counterfoil.base.text import CLEAN, camel, is_clean
 from counterfoil.operations.verbs import AMOUNTS
 from counterfoil.payouts.batches.policies import APPROVERS_MAX
 

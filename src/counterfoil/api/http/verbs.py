@@ -25,7 +25,6 @@ from counterfoil.api.http.fields import (
 )
 from counterfoil.api.http.history import CUT, history
 from counterfoil.api.http.lists import Listing, PageWanted, answer_listed, list_query
-from counterfoil.api.http.names import camel
 from counterfoil.api.http.program_scope import BY_PREFIX
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import (
@@ -40,6 +39,7 @@ from counterfoil.api.http.schemas import (
     answer,
     over_the_wire,
 )
+from counterfoil.base.text import camel
 from counterfoil.operations import verbs
 from counterfoil.operations.access.access import READ
 from counterfoil.operations.listing import ListAsked

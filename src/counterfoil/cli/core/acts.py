@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from counterfoil.api.http.names import camel
+from counterfoil.base.text import camel
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.money import to_minor
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Json, Output, Reason, waits

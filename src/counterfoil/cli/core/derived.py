@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from counterfoil.api.http.names import camel
+from counterfoil.base.text import camel
 from counterfoil.cli.core.connection import Need, asked
 from counterfoil.cli.core.money import to_minor
 from counterfoil.cli.core.output import (

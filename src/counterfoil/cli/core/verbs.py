@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from counterfoil.api.http.names import camel
+from counterfoil.base.text import camel
 from counterfoil.cli.core.connection import Need, asked
 from counterfoil.cli.core.derived import IN_STATE, add_list, of_noun
 from counterfoil.cli.core.groups import command_group

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from counterfoil.api.http.calls import WholeInstallation
-from counterfoil.api.http.names import camel
 from counterfoil.base.money import Asset
+from counterfoil.base.text import camel
 from counterfoil.dashboard.web.fields import field_filled
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.ledger.reads.books import known_assets

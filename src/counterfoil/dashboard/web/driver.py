@@ -95,7 +95,7 @@ class FormCall(NamedTuple):
                 return Answer(work(conn), None, replayed=False)
         key, looked_at = self._key(), self.filled.get("key", "").partition(".")[2]
         if looked_at and looked_at != _digest(verb, asked):  # a field was changed since: nobody has seen what this would do
-            raise NotLookedAt(field="key", detail="what is filled in was changed after it was looked at")
+            raise NotLookedAt(field="key", detail="what is filled in is not what was looked at")
         with self.served.database.transaction(program_id=self.caller.program_id) as conn:
             return once(conn, scope_of_forms(self.caller), key, _request(verb, asked), lambda: work(conn), now=self.now)
 

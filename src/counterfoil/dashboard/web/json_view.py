@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from counterfoil.api.http.names import camel
 from counterfoil.base.money import Money
+from counterfoil.base.text import camel
 
 
 def as_json(value: Any) -> Any:

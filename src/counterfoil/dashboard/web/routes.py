@@ -119,7 +119,7 @@ def _add_page(router: APIRouter, served: Served, page: DashboardPage) -> None:
 
 
 def _add_door(router: APIRouter, served: Served) -> None:
-    @router.get("/admin/", include_in_schema=False)
+    @router.get("/admin/")
     @router.get("/admin")
     @router.get("/")
     def home() -> Response:
