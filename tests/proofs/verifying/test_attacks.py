@@ -11,16 +11,15 @@ import json
 import os
 import random
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from counterfoil.base.edge import now
 from counterfoil.base.formats.canonical import canonical_json
-from counterfoil.proofs.log.checkpoints import keys_of_log, seed_of
 from counterfoil.proofs.log.merkle import Frontier, leaf_hash
 from counterfoil.proofs.log.notes import Checkpoint, sign_note
 from counterfoil.proofs.packages import layout
@@ -28,37 +27,9 @@ from counterfoil.proofs.signing.envelope import envelope
 from counterfoil.proofs.verifying.reading import is_moment
 from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.verify import BROKEN, INCOMPLETE, OK, UNKNOWN_KEYS, verify_package
-from tests.dashboard.conftest import a_desk
-from tests.proofs.builders import Files, House, Person, Verifiers, a_house, a_person, packed, renamed, signed_anew, unpacked
+from tests.proofs.builders import Files, Person, a_person, packed, renamed, signed_anew, unpacked
+from tests.proofs.verifying.conftest import Case
 from tests.soak import SOAK
-
-
-class Case(NamedTuple):
-    """A package that holds, its keys, and the house it comes from."""
-
-    house: House
-    package: bytes
-    previous: bytes
-    keys: dict[str, Any]
-    verify: Verifiers
-    seed: bytes  # of the log: what the owner of the server has
-
-    @property
-    def files(self) -> Files:
-        return unpacked(self.package)
-
-
-@pytest.fixture(scope="module")
-def case(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
-    folder = tmp_path_factory.mktemp("attacks")
-    with a_desk(server, folder) as desk:
-        house = a_house(desk, folder / "store")
-        first, second = house.two_periods("b", "20.00")
-        assert (second.verdict, second.reconciliation) == ("complete", "reconciled"), house.package(second.id)
-        house.sign(second.id, house.ann, house.otto)
-        with desk.database.transaction() as conn:
-            seed = seed_of(conn, keys_of_log(conn)[0].id)
-        yield Case(house, house.package(second.id), house.package(first.id), house.keys(), Verifiers(folder), seed)
 
 
 def test_the_package_holds_before_anybody_touches_it(case: Case) -> None:

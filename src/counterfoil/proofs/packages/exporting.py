@@ -48,10 +48,7 @@ CANNOT_SHOW: Final = (
     "that a fact was ever entered: who leaves something out before it is written leaves no trace in what was written",
     "that what was entered is true: what was held against banks and providers, and what not, is in the reconciliation report",
 )
-NOT_INCLUDED: Final = (
-    "playbooks and checklists: runs.jsonl holds the reconciliation runs of the period",
-    "time stamps of an authority outside: there are none in this package",
-)
+NOT_INCLUDED: Final = ("playbooks and checklists: runs.jsonl holds the reconciliation runs of the period",)
 PERSONAL_DATA: Final = (
     "Names of people and keys that acted, reasons and narratives as they were written, ids of payees in names of accounts. What was sent "
     "along with an act or agreed on by two people is in by its SHA-256 alone; destinations, bank lines and webhooks are not in."

@@ -346,6 +346,7 @@ def verify(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
     said = [
         f"Proof {manifest['proof_id']} of {manifest['period']['from']} to {manifest['period']['to']}: {sum(walk.counts.values())} entries."
     ]
+    doubts.append("by a clock outside, when it was signed: no time stamp was read (counterfoil proof verify --stamp)")
     said += [f"Not checked here: {one}." for one in (*unchecked, *doubts, *manifest["not_included"])]
     said += [f"No proof can show {one}." for one in manifest["cannot_show"]]
     said.append(f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.")

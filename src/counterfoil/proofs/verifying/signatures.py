@@ -65,11 +65,18 @@ class TrustedKeys(NamedTuple):
 
 
 class SignaturesSeen(NamedTuple):
-    """What came of looking: what is lacking of the quorum, what is signed by keys that nobody trusts here, and what no signature shows."""
+    """What came of looking: what is lacking of the quorum, what is signed by keys that nobody trusts here, when signatures were asked for,
+    and whose keys have been revoked since."""
 
     lacking: str = ""
     strange: str = ""
-    doubts: tuple[str, ...] = ()
+    requested_at: str = ""
+    revoked: tuple[TrustedSigner, ...] = ()
+
+    def doubts(self, stamped_at: str = "") -> list[str]:
+        """What no signature shows: that it was there before its key was revoked, unless a time stamp shows it."""
+        late = [one for one in self.revoked if not stamped_at or stamped_at >= (one.revoked_at or "")]
+        return [f"whether {one.person} signed before their key was revoked: {DATED_BACK}" for one in late]
 
 
 def signatures_of(package: OpenPackage, manifest: Mapping[str, Any], keys: TrustedKeys) -> SignaturesSeen:
@@ -94,7 +101,8 @@ def signatures_of(package: OpenPackage, manifest: Mapping[str, Any], keys: Trust
     return SignaturesSeen(
         f"It is signed by {len(counted)} of the {keys.quorum} people that it takes." if lacking > 0 else "",
         f"{strangers} of its signatures are by keys that are not among those you gave." if strangers else "",
-        tuple(f"whether {one.person} signed before their key was revoked: {DATED_BACK}" for one in counted if one.revoked_at),
+        requested_at,
+        tuple(one for one in counted if one.revoked_at is not None),
     )
 
 

@@ -16,6 +16,7 @@ from counterfoil.proofs.log.notes import Checkpoint, NoteRefused
 from counterfoil.proofs.packages.layout import ALL, APPROVALS, ENVELOPE, FORMAT, MANIFEST, REPORT, proof_id
 from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, is_moment, read_json
 from counterfoil.proofs.verifying.signatures import SignaturesSeen, TrustedKeys, checkpoint_of, signatures_of
+from counterfoil.proofs.verifying.stamps import GivenStamp
 
 OK: Final = 0
 BROKEN: Final = 1
@@ -25,6 +26,7 @@ NOT_VERIFIED: Final = 64
 WORDS: Final = ("OK", "BROKEN", "INCOMPLETE", "UNKNOWN KEYS")
 OF_BEFORE: Final = "The package of before: "
 UNREAD: Final = "the entries of the package of before: verify it by itself, too"
+UNSTAMPED: Final = "by a clock outside, when it was signed: no time stamp was read (counterfoil proof verify --stamp)"
 Account = tuple[str, str, str]  # program, asset, name
 _UNBUILT: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
@@ -41,12 +43,13 @@ class Judgement(NamedTuple):
         return WORDS[self.code]
 
 
-def verify_package(path: Path, keys: TrustedKeys, *, previous: Path | None = None) -> Judgement:
-    """Verify a package by these keys; with the one of the period before, that this one begins where it ended. Raises OSError."""
+def verify_package(path: Path, keys: TrustedKeys, *, previous: Path | None = None, stamp: GivenStamp | None = None) -> Judgement:
+    """Verify a package by these keys; with the one of the period before, that this one begins where it ended; with a time stamp, since when
+    it is there. Raises OSError."""
     try:
         package = OpenPackage(path)
         try:
-            return _verify(package, keys, previous)
+            return _verify(package, keys, previous, stamp)
         finally:
             package.close()
     except ProofBroken as error:
@@ -55,7 +58,7 @@ def verify_package(path: Path, keys: TrustedKeys, *, previous: Path | None = Non
         return Judgement(BROKEN, [f"It is not built as a proof is ({type(error).__name__}: {error})."])
 
 
-def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None) -> Judgement:
+def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None, stamp: GivenStamp | None) -> Judgement:
     manifest = manifest_of(package)
     signed = signatures_of(package, manifest, keys)
     ends, strange = list[Checkpoint](), [signed.strange] * bool(signed.strange)
@@ -76,9 +79,15 @@ def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None) -> J
         return Judgement(UNKNOWN_KEYS, [f"{OF_BEFORE}checkpoint.close is signed by a key of the log that is not among those you gave."])
     if before.strange:
         return Judgement(UNKNOWN_KEYS, [f"{OF_BEFORE}{before.strange}"])
+    stamped = stamp.read(package) if stamp else None
+    if stamped:
+        stamped.refuse_before(signed.requested_at)
+    unchecked += signed.doubts(stamped.moment if stamped and stamped.file == ENVELOPE else "")
+    unchecked += [] if stamped else [UNSTAMPED]
     period = manifest["period"]
     said = [f"Proof {manifest['proof_id']} of {period['from']} to {period['to']}: {entries.counts.total()} entries."]
-    said += [f"Not checked here: {one}." for one in (*unchecked, *signed.doubts, *manifest["not_included"])]
+    said += [f"Not checked here: {one}." for one in (*unchecked, *manifest["not_included"])]
+    said += [stamped.told()] if stamped else []
     said += [f"No proof can show {one}." for one in manifest["cannot_show"]]
     said.append(f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.")
     left = [signed.lacking] * bool(signed.lacking) + [f"{OF_BEFORE}{before.lacking}"] * bool(before.lacking)
@@ -256,7 +265,7 @@ def _follows(manifest: Mapping[str, Any], keys: TrustedKeys, previous: Path | No
             checkpoint_of(package, "checkpoint.close", close, before, keys)
     finally:
         package.close()
-    return [UNREAD, *(f"{one} (the package of before)" for one in signed.doubts)], signed
+    return [UNREAD, *(f"{one} (the package of before)" for one in signed.doubts())], signed
 
 
 @contextmanager

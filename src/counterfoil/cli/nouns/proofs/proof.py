@@ -18,9 +18,11 @@ from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience,
 from counterfoil.cli.core.verbs import PARTS, add_verbs
 from counterfoil.cli.nouns.proofs.key_files import SigningKey, passphrase
 from counterfoil.cli.nouns.proofs.kms_keys import KmsKey
+from counterfoil.cli.nouns.proofs.stamps import stamp_package, trusted_authorities
 from counterfoil.proofs.noun import PROOF_NOUN
 from counterfoil.proofs.signing.envelope import to_sign
 from counterfoil.proofs.verifying.signatures import TrustedKeys, refuse_another_request
+from counterfoil.proofs.verifying.stamps import GivenStamp
 from counterfoil.proofs.verifying.verify import NOT_VERIFIED, UNKNOWN_KEYS, Judgement, verify_package
 
 app = command_group(PROOF_NOUN.help)
@@ -104,17 +106,26 @@ def verify(
     package: Annotated[Path, typer.Argument(help="The package.")],
     keys: Annotated[Path, typer.Option("--keys", help="The keys that you trust, from somewhere else than the package.")],
     previous: Annotated[Path | None, typer.Option("--previous", help="The package of the period before.")] = None,
+    stamp: Annotated[Path | None, typer.Option("--stamp", help="A time stamp of it, as `counterfoil proof stamp` fetched it.")] = None,
+    trust: Annotated[
+        Path | None, typer.Option("--trust", help="Certificates of the authorities whose time stamps you trust (PEM).")
+    ] = None,
     output: Output = TABLE,
 ) -> None:
     """Verify a package with nothing but the package and keys that you trust; no server, no network.
 
+    With --stamp and --trust also since when it is there, by the clock of an authority outside.
+
     Ends with 0 when it holds, 1 when something is broken, 2 when it is incomplete, 3 when its keys are not among yours, and 64 when
     nothing was verified, because a file cannot be read.
     """
+    if (stamp is None) != (trust is None):
+        raise typer.BadParameter("give both: a time stamp, and the authorities that you trust", param_hint="--stamp")
     try:
+        given = GivenStamp(stamp.read_bytes(), trusted_authorities(trust)) if stamp and trust else None
         trusted = TrustedKeys.read(json.loads(keys.read_text("utf-8")))
         with patience("The package is being verified"):
-            found = verify_package(package, trusted, previous=previous)
+            found = verify_package(package, trusted, previous=previous, stamp=given)
     except OSError as error:
         typer.echo(f"Not verified: {error.filename or package} cannot be read: {error.strerror}", err=True)
         raise typer.Exit(NOT_VERIFIED) from error
@@ -125,6 +136,9 @@ def verify(
     else:
         show_one({"verdict": found.word, "exitCode": found.code, "said": found.said}, output)
     raise typer.Exit(found.code)
+
+
+app.command("stamp")(stamp_package)
 
 
 @app.command("sign")
