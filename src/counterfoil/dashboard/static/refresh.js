@@ -43,12 +43,17 @@ function scrolled(part) {
   return [...part.querySelectorAll("[data-scroll]")].map((one) => one.scrollLeft);
 }
 
-// Does somebody work in it: is the focus there, is text of it selected, or was a form of it begun?
-function held(part) {
+// Is it where somebody is: is the focus there, or is text of it selected?
+function pinned(part) {
   const active = document.activeElement;
   if (active && active !== document.body && part.contains(active)) return true;
   const chosen = getSelection();
-  if (chosen && !chosen.isCollapsed && chosen.containsNode(part, true)) return true;
+  return Boolean(chosen && !chosen.isCollapsed && chosen.containsNode(part, true));
+}
+
+// Does somebody work in it: are they there, or was a form of it begun?
+function held(part) {
+  if (pinned(part)) return true;
   return [...part.querySelectorAll("input, select, textarea")].some((one) =>
     one.type === "checkbox" || one.type === "radio"
       ? one.checked !== one.defaultChecked
@@ -58,7 +63,7 @@ function held(part) {
   );
 }
 
-const ROWS = "tr, li, form, p, h2, h3, caption, footer, figure, details > summary";
+const ROWS = "tr, li, form, p, h1, h2, h3, caption, footer, figure, details > summary";
 
 // Brings `old` to what `next` says, row by row, and leaves alone what somebody works in: that is marked as changed.
 function merge(old, next) {
@@ -72,26 +77,44 @@ function merge(old, next) {
     fresh.querySelectorAll("[data-scroll]").forEach((one, at) => (one.scrollLeft = places[at] ?? 0));
     return;
   }
-  const [mine, theirs] = [[...old.children], [...next.children]];
-  if (old.matches(ROWS) || mine.length === 0) {
+  if (old.matches(ROWS) || old.children.length === 0) {
     if (old.textContent !== next.textContent) old.setAttribute("data-changed", "");
     return;
   }
   old.className = next.className;
-  const named = new Map(theirs.filter((one) => one.id).map((one) => [one.id, one]));
-  const unnamed = theirs.filter((one) => !one.id);
+  arrange(old, pairs(old, next));
+}
+
+// What stands in `old` and in `next` for the same thing: by its id, else the next of its kind; one of the two may be missing.
+function pairs(old, next) {
+  const mine = [...old.children];
+  const found = [...next.children].map((theirs) => {
+    const at = mine.findIndex((one) => (theirs.id ? one.id === theirs.id : !one.id && one.tagName === theirs.tagName));
+    return [at < 0 ? null : mine.splice(at, 1)[0], theirs];
+  });
   for (const one of mine) {
-    const other = one.id ? named.get(one.id) : unnamed.find((each) => each.tagName === one.tagName);
-    if (!other) {
-      if (held(one)) one.setAttribute("data-changed", "");
-      else one.remove();
-      continue;
+    if (!held(one)) one.remove();
+    else {
+      one.setAttribute("data-changed", "");
+      found.splice(found.findIndex(([before]) => before === one.previousElementSibling) + 1, 0, [one, null]);
     }
-    if (one.id) named.delete(one.id);
-    else unnamed.splice(unnamed.indexOf(other), 1);
-    merge(one, other);
   }
-  for (const one of [...named.values(), ...unnamed]) old.append(document.adoptNode(one));
+  return found;
+}
+
+// Puts them in their order. Whoever is somewhere stays there: all else is moved around it, because what is moved loses the focus.
+function arrange(old, found) {
+  let place = old.firstElementChild;
+  for (const [mine, theirs] of found) {
+    while (mine && place && place !== mine && pinned(mine)) {
+      const later = place.nextElementSibling;
+      place.remove();
+      place = later;
+    }
+    if (mine && mine === place) place = place.nextElementSibling;
+    else old.insertBefore(mine ?? document.adoptNode(theirs), place);
+    if (mine && theirs) merge(mine, theirs);
+  }
 }
 
 function take(fresh) {
@@ -150,3 +173,10 @@ if (every > 0 && line) { // a page without figures that it measures has no such 
     if (!paused) refresh();
   });
 }
+
+// A slash goes to the search, from wherever nothing is being typed.
+document.addEventListener("keydown", (key) => {
+  if (key.key !== "/" || key.ctrlKey || key.metaKey || key.altKey || key.target.closest("input, select, textarea")) return;
+  key.preventDefault();
+  document.getElementById("q").focus();
+});

@@ -39,6 +39,12 @@ def an_id(value: object) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
+def short_id(text: str) -> str:
+    """An id of another thing as a row of a list shows it: its kind, and the end, which tells it from its neighbours."""
+    prefix, _, rest = text.partition("_")
+    return f"{prefix}_…{rest[-8:]}"
+
+
 def may(caller: Caller, verb: str) -> bool:
     """May this caller say the verb of a break?"""
     return caller.may(BREAK_NOUN.verb(verb).permission, BREAK_NOUN.area)

@@ -77,6 +77,7 @@ class Renderer:
             "dated": shown.dated,
             "words": shown.words,
             "breakable": shown.breakable,
+            "short_id": shown.short_id,
             "break_words": shown.break_words,
         }
         self._jinja.tests["an_id"] = shown.an_id
