@@ -48,6 +48,7 @@ def test_a_provider_tells_what_its_adapter_declares(office: Office):
         "horizonS": 900,
         "feeAsset": None,
         "ordersMax": 1,
+        "callsAtOnce": 64,
     }
     assert one["circuits"] == []
 

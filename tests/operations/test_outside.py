@@ -44,8 +44,8 @@ class Calls(Station[str, str]):
         finish(conn, ERRANDS, [one.id for one, _ in done])
         self.recorded += done
 
-    def late(self, conn, one, item, outcome, now):
-        self.came_late.append(one.id)
+    def late_all(self, conn, came, now):
+        self.came_late.append([one.id for one, _, _ in came])
 
 
 def test_no_transaction_is_open_while_somebody_else_is_called(errands, clock, database_url):
@@ -77,7 +77,7 @@ def test_a_worker_that_lost_its_lease_cannot_write_and_what_came_back_is_kept(er
     late = Calls(outside)
     assert run_outside(slow, late) == Tally(handled=0, stale=1)
     assert [(one.id, outcome) for one, outcome in quick.recorded] == [("e1", "quick")]
-    assert (late.recorded, late.stored, late.came_late) == ([], ["e1"], ["e1"])
+    assert (late.recorded, late.stored, late.came_late) == ([], ["e1"], [["e1"]])
     assert dict(rows(errands))["e1"] == 1
 
 

@@ -6215,9 +6215,12 @@ AS $function$
 begin
     if exists (select from provider_payout o where o.payout_id = new.payout_id and o.id <> new.id
                    and o.state in ('queued', 'sending', 'sent', 'unknown', 'quarantined', 'succeeded'))
-        or exists (select from payout mine join payout theirs on theirs.settlement_id = mine.settlement_id
-                   join provider_payout o on o.payout_id = theirs.id and o.id <> new.id
-                   where mine.id = new.payout_id and o.state in ('queued', 'sending', 'sent', 'unknown', 'quarantined')) then
+        or exists (select from payout mine
+                   cross join lateral (select p.id from payout p where p.settlement_id = mine.settlement_id offset 0) theirs
+                   cross join lateral (
+                       select from provider_payout o where o.payout_id = theirs.id and o.id <> new.id
+                           and o.state in ('queued', 'sending', 'sent', 'unknown', 'quarantined') offset 0) alive
+                   where mine.id = new.payout_id) then
         raise exception 'payout %: another attempt is alive or paid', new.payout_id using errcode = 'CF002';
     end if;
     return new;

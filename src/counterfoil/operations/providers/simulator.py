@@ -44,6 +44,7 @@ MISREAD_MAX: Final = 200  # characters of what was wrong with it
 MISREAD: Final = (ValueError, KeyError, TypeError, RecursionError, InvalidInput)  # an answer that is not as the provider documents it
 DOUBTFUL: Final = frozenset({408, 409, 422})  # an earlier request under the same key may have been carried out
 EVENTS_MAX: Final = 500
+CALLS_AT_ONCE: Final = 64
 OURS: Final = frozenset({401, 403, 404})  # our credentials or address are wrong: nothing was done, and it can be mended
 
 
@@ -67,7 +68,7 @@ class SimulatorProvider:
         horizon: timedelta = HORIZON,
     ) -> None:
         """`timeout_s`: how long to wait for an answer before the outcome counts as unclear; `horizon`: see Capabilities."""
-        self.capabilities = Capabilities(horizon=horizon, pays_to=("provider_account", "bank_account"))
+        self.capabilities = Capabilities(horizon=horizon, pays_to=("provider_account", "bank_account"), calls_at_once=CALLS_AT_ONCE)
         self._secret = webhook_secret
         self._url, self._api_key, self._timeout_s = url, api_key, timeout_s
         self._http = httpx2.Client(
@@ -76,6 +77,7 @@ class SimulatorProvider:
             timeout=timeout_s,
             follow_redirects=False,
             trust_env=False,
+            limits=httpx2.Limits(max_connections=CALLS_AT_ONCE, max_keepalive_connections=CALLS_AT_ONCE),
             verify=authorities_of_questions(),
         )
 

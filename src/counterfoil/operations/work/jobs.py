@@ -8,7 +8,7 @@ a queue is woken when something becomes due in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import update_wrapper
 from pathlib import Path
@@ -18,7 +18,7 @@ import structlog
 
 from counterfoil.base.invariant import Invariant
 from counterfoil.operations.notices.channels import Channels
-from counterfoil.operations.providers import Provider
+from counterfoil.operations.providers import Provider, capabilities_of
 from counterfoil.operations.work.runner import Queue, Runner, Tally
 
 _log = structlog.get_logger("counterfoil.work")
@@ -66,6 +66,11 @@ class JobContext(JobMeans):
     def of(self, provider: str | None) -> Mapping[str, Provider]:
         """The providers of a lane: one, or all."""
         return {name: one for name, one in self.providers.items() if provider in (None, name)}
+
+    def runner_of(self, provider: str | None) -> Runner:
+        """The runner of a lane: it calls a provider so often at once as that one takes."""
+        found = self.providers.get(provider) if provider is not None else None
+        return replace(self.runner, callers_max=capabilities_of(found).calls_at_once)
 
 
 Tick = Callable[[JobContext, str | None], Tally]  # of one provider or peer, or of all

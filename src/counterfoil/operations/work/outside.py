@@ -337,9 +337,9 @@ def _record_set(runner: Runner, station: Station[Item, Outcome], called: Sequenc
         if done:
             with spans_of(f"record {queue.name}", {one.one.id: one.follows for one in called if one.follows and one.one.id in ours}):
                 station.record(conn, done, now)
-        for one in called:
-            if one.one.id not in ours:
-                station.late(conn, one.one, one.item, one.outcome, now)
+        late = [(one.one, one.item, one.outcome) for one in called if one.one.id not in ours]
+        if late:
+            station.late_all(conn, late, now)
         if not station.keeps:  # a failure was noted as soon as it was seen, so that fewer run into it
             worked = [(one.item, one.outcome) for one in called if (health := station.health(one.outcome)) is not None and health.works]
             _note_each(conn, runner, station, worked, now)

@@ -121,8 +121,8 @@ class Station(ABC, Generic[Item, Outcome]):
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, Outcome]], now: datetime) -> None:
         """Write what came of it, for rows that are still ours, locked; by set."""
 
-    def late(self, conn: Connection[Any], one: Claim, item: Item, outcome: Outcome, now: datetime) -> None:
-        """What came back for a claim that is not ours any more; unless a station makes something of it, nothing."""
+    def late_all(self, conn: Connection[Any], came: Sequence[tuple[Claim, Item, Outcome]], now: datetime) -> None:
+        """What came back for claims that are not ours any more, by set; unless a station makes something of it, nothing."""
 
     def failed(self, runner: Runner, one: Claim, said: str) -> bool:
         """An item failed: put it aside if it is still ours. False when it is not: whoever has it now must not be told of our failure, nor

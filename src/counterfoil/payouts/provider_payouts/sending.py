@@ -234,9 +234,11 @@ class Sending(Station[SendRequest, Answer]):
         mine = [call for call in calls_of(conn, list(subjects)) if call.fence == subjects[call.subject_id]]
         apply_answers(conn, mine, self._providers, self._silent_after, now)
 
-    def late(self, conn: Connection[Any], one: Claim, item: SendRequest, outcome: Answer, now: datetime) -> None:  # noqa: ARG002
-        """Our lease was lost: its call is closed by it, and what the provider accepted is a fact like any other."""
-        apply_answers(conn, calls_by_id(conn, [item.call_id]), self._providers, self._silent_after, now)
+    def late_all(self, conn: Connection[Any], came: Sequence[tuple[Claim, SendRequest, Answer]], now: datetime) -> None:
+        """The leases were lost, mostly because the provider's webhook was quicker than we: each call is closed by its answer, and what was
+        accepted is a fact like any other."""
+        calls = calls_by_id(conn, [item.call_id for _, item, _ in came])
+        apply_answers(conn, calls, self._providers, self._silent_after, now)
 
     def failed(self, runner: Runner, one: Claim, said: str) -> bool:
         """Our own step failed. Nothing announced: back by the ladder. Announced: unknown, and the provider is asked. False where the claim
@@ -359,7 +361,7 @@ def _outbox(context: JobContext, lane: str | None) -> Tally:
     provider = context.providers.get(lane or "")
     if isinstance(provider, FileProvider):
         return file_due(context.runner, provider, context.make_id, silent_after=context.silent_after)
-    return send_due(context.runner, context.of(lane), context.make_id, silent_after=context.silent_after, lane=lane)
+    return send_due(context.runner_of(lane), context.of(lane), context.make_id, silent_after=context.silent_after, lane=lane)
 
 
 JOBS: Final = (

@@ -35,6 +35,7 @@ class CapabilitiesView(ViewModel):
     horizon_s: int = Field(description="For so long a call may still land.")
     fee_asset: str | None = Field(description="What its fees are taken in; null: what is paid.")
     orders_max: int = Field(description="How many orders one request, or one file, carries.")
+    calls_at_once: int = Field(description="How many orders or questions a worker sends it side by side.")
 
 
 @shows(CallStats, hidden=("provider",))
@@ -102,6 +103,7 @@ def _shown(provider: Provider, stats: CallStats, circuits: Sequence[Circuit]) ->
         horizon_s=can.horizon // second,
         fee_asset=can.fee_asset,
         orders_max=can.orders_max,
+        calls_at_once=can.calls_at_once,
     )
     return ProviderView(
         id=provider.name,

@@ -20,7 +20,7 @@ def list_(output: Output = TABLE) -> None:
     with asked("read") as client:
         rows = client.get("/api/providers")["data"]
     flat = [{"id": one["id"], **one["capabilities"], "looksUpBy": ", ".join(one["capabilities"]["looksUpBy"])} for one in rows]
-    columns = ("id", "keyMemoryS", "looksUpBy", "absentAfterS", "settlesWithinS", "horizonS", "feeAsset", "ordersMax")
+    columns = ("id", "keyMemoryS", "looksUpBy", "absentAfterS", "settlesWithinS", "horizonS", "feeAsset", "ordersMax", "callsAtOnce")
     show_rows(flat, columns, output, empty="No provider is set up at the server.")
 
 
