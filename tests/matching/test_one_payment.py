@@ -122,6 +122,14 @@ def test_a_row_that_cannot_be_read_is_rejected_with_line_column_and_reason(tmp_p
     assert [r["line"] for r in read_csv(outcome.paths["rejected.csv"])] == ["6", "7", "8"]
 
 
+def test_the_file_and_the_line_of_each_break_lie_beside_the_breaks(tmp_path):
+    outcome = run(tmp_path, OURS, [*THEIRS[:2], row("s3", reference="C", amount=1)])
+    breaks = read_csv(outcome.paths["breaks.csv"])
+    places = read_csv(outcome.paths["places.csv"])
+    told = [(breaks[int(one["break"]) - 1][f"{one['side']}_id"], one["id"], f"{one['file']}:{one['line']}") for one in places]
+    assert told == [("p3", "p3", "left.csv:4"), ("s3", "s3", "right.csv:4"), ("p4", "p4", "left.csv:5")]
+
+
 def test_a_line_with_too_many_columns_is_rejected_by_its_line(tmp_path):
     from counterfoil.matching.rules.toml_file import load_rules
     from counterfoil.matching.two_files import reconcile_files

@@ -186,7 +186,7 @@ def test_files_of_another_store_are_read_by_executors_and_each_record_has_its_pl
     assert {(file["read_by"], file["file"].partition(":")[0]) for file in circumstances(spark)["files"]} == {("executors", "viewfs")}
     assert duckdb.execute(f"select count(*) from '{tmp_path}/pairs/*.parquet'").fetchall() == [(24,)]
     assert places_told(spark) == places_told(duck) == places
-    for name in ("report.json", "breaks.csv", "rejected.csv"):
+    for name in ("report.json", "breaks.csv", "places.csv", "rejected.csv"):
         assert spark.paths[name].read_bytes() == duck.paths[name].read_bytes(), name
 
 
@@ -272,7 +272,7 @@ def test_what_executors_would_read_otherwise_is_read_by_the_driver_and_a_bad_cel
     spark = reconcile_files(here, there, rules, out=tmp_path / "spark", engine="spark", cluster=cluster)
     assert len(duck.rejected) > 9
     assert ("left.csv", 5) in [(each.file, each.line) for each in duck.rejected]
-    for name in (*SAME, "rejected.csv"):
+    for name in (*SAME, "places.csv", "rejected.csv"):
         assert spark.paths[name].read_bytes() == duck.paths[name].read_bytes(), name
     reads = {file["side"]: file["read_by"] for file in circumstances(spark)["files"]}
     assert reads["right"] == "executors"

@@ -14,7 +14,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, Row, identifier, literal
 from counterfoil.matching.engines.spark import ClusterSettings, SparkEngine, addressed, local_address
 from counterfoil.matching.findings.outcome import ORDER, REASON, MatchingResult, clean_of, pairs_of, reconcile
-from counterfoil.matching.output.files import canonical, write_every_break, write_rejected, write_report
+from counterfoil.matching.output.files import canonical, write_every_break, write_places, write_rejected, write_report
 from counterfoil.matching.output.report_page import write_page
 from counterfoil.matching.output.workbook import PAIRS_ORDER, PAIRS_SHOWN_MAX, write_workbook
 from counterfoil.matching.passes.clearing import RAW
@@ -171,6 +171,7 @@ def _write(
         for side, read in (("l", sides["left"]), ("r", sides["right"]))
         for place, told in _places(cluster, reader, matched, outcome, side, read)
     }
+    write_places(outcome, places, folder / "places.csv")
     write_page(outcome, places, folder / "report.html")
     write_workbook(outcome, places, folder / "breaks.xlsx", *pairs)
     settings = cluster.settings

@@ -16,7 +16,7 @@ from counterfoil.matching.engines.engine import DuckEngine, Row, identifier, lit
 from counterfoil.matching.engines.spark import ClusterSettings, addressed
 from counterfoil.matching.findings.outcome import MatchingResult, matches_of, reconcile
 from counterfoil.matching.guess.columns import paths_of
-from counterfoil.matching.output.files import canonical, write_every_break, write_rejected, write_report
+from counterfoil.matching.output.files import canonical, write_every_break, write_places, write_rejected, write_report
 from counterfoil.matching.output.report_page import write_page
 from counterfoil.matching.output.workbook import PAIR_COLUMNS, PAIRS_ORDER, PAIRS_SHOWN_MAX, write_workbook
 from counterfoil.matching.passes.pipeline import Progress
@@ -30,6 +30,7 @@ ENGINES: Final = ("duckdb", "spark")
 NAMES: Final = (
     "report.json",
     "breaks.csv",
+    "places.csv",
     "matches.parquet",
     "rejected.csv",
     "report.html",
@@ -143,6 +144,7 @@ def _write(
     write_report(outcome, folder / "report.json")
     write_rejected(outcome.rejected, folder / "rejected.csv")
     places = _places(reader, outcome, sides)
+    write_places(outcome, places, folder / "places.csv")
     write_page(outcome, places, folder / "report.html")
     write_workbook(outcome, places, folder / "breaks.xlsx", *_pairs(reader, folder / "matches.parquet"))
     files = [

@@ -1,4 +1,5 @@
-"""The files of a run. report.json, breaks.csv and matches.parquet depend on records and rules alone; run.json tells the circumstances."""
+"""The files of a run. report.json, breaks.csv and matches.parquet depend on records and rules alone; places.csv and run.json tell the
+circumstances."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.findings.plain_breaks import is_plain, plain_lines
 from counterfoil.matching.findings.recorded import detail_of, report_of
 from counterfoil.matching.passes.pipeline import Matched
+from counterfoil.matching.reading.provenance import Places
 from counterfoil.matching.reading.sides import UnreadableRow
 
 BREAK_COLUMNS: Final = (
@@ -36,6 +38,7 @@ BREAK_COLUMNS: Final = (
     "candidates",
 )
 REJECTED_COLUMNS: Final = ("file", "line", "column", "reason", "raw")
+PLACE_COLUMNS: Final = ("break", "side", "id", "file", "line")
 
 
 def write_report(outcome: MatchingResult, path: Path) -> None:
@@ -114,6 +117,19 @@ def write_rejected(rejected: Sequence[UnreadableRow], path: Path) -> None:
         writer.row(REJECTED_COLUMNS)
         for row in rejected:
             writer.row(row)
+
+
+def write_places(outcome: MatchingResult, places: Places, path: Path) -> None:
+    """places.csv: where each record of a break stands in its file, by the break's number in breaks.csv, from 1. Of the breaks that the
+    outcome holds, and of files that were read a second time for it."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = CsvWriter(file)
+        writer.row(PLACE_COLUMNS)
+        for number, each in enumerate(outcome.breaks, 1):
+            for record in (*each.left, *each.right):
+                place = places.get((record.side, record.line or 0))
+                if place is not None:
+                    writer.row((str(number), record.side, record.told("id") or "", place.file, str(place.line)))
 
 
 def _joined(records: Sequence[Record], name: str) -> str:

@@ -13,14 +13,12 @@ from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.findings import Finding
 from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.output.summary import KIND_WORDS, money
-from counterfoil.matching.reading.provenance import RecordPlace
+from counterfoil.matching.reading.provenance import Places
 
 BREAKS_SHOWN_MAX: Final = 200
 RECORDS_SHOWN_MAX: Final = 6
 REJECTED_SHOWN_MAX: Final = 100
 SHOWN: Final = ("reference", "status", "counterparty", "memo", "batch")
-
-Places = Mapping[tuple[str, int], RecordPlace]
 
 
 def shown_breaks(outcome: MatchingResult) -> list[Finding]:

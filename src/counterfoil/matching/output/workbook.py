@@ -13,9 +13,9 @@ import xlsxwriter
 from counterfoil.matching.findings.findings import Finding
 from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.output.files import break_columns, break_row
-from counterfoil.matching.output.report_page import Places
 from counterfoil.matching.output.summary import KIND_WORDS, scale_of
 from counterfoil.matching.passes.footing import ControlTotal
+from counterfoil.matching.reading.provenance import Places
 
 MADE: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's date of making would change its bytes
 PAIR_COLUMNS: Final = ("left_id", "right_id", "pass", "status", "reason", "score", "group")

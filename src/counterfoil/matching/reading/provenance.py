@@ -33,6 +33,9 @@ class RecordPlace(NamedTuple):
     raw: str
 
 
+Places = Mapping[tuple[str, int], RecordPlace]  # by side and the record's number
+
+
 class SideReading(NamedTuple):
     """How a side was read, so that single records can be looked up again. `broken` are (file number, record) without a row."""
 
