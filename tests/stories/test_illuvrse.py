@@ -92,6 +92,12 @@ def a_signed_proof_of_the_period(one: Story) -> None:
     assert one.terminal("signers", "pin", "--out", "keys.json")[0] == 0
     code, said = one.terminal("proof", "verify", "october.zip", "--keys", "keys.json")
     assert (code, said.splitlines()[0]) == (0, "OK"), said
+    paid = one.terminal.rows("/api/payouts")[0]["payeeId"]
+    code, said = one.terminal("proof", "disclose", "october.zip", "--payee", paid, "--out", "theirs.zip")
+    assert (code, f"entries concern {paid}" in said) == (0, True), said
+    assert "never written over" in one.terminal("proof", "disclose", "october.zip", "--payee", paid, "--out", "theirs.zip")[1]
+    code, said = one.terminal("proof", "verify", "theirs.zip", "--keys", "keys.json")
+    assert (code, f"Disclosure for {paid}" in said) == (0, True), said
     [kept] = list((one.folder / "proofs" / "packages").glob("*.zip"))
     assert kept.read_bytes() == Path("october.zip").read_bytes()
     assert kept.stat().st_mode & 0o222 == 0

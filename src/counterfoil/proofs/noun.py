@@ -45,5 +45,10 @@ PROOF_NOUN: Final = Noun(
             "counterfoil proof sign {id} --key KEY.pem --package {id}.zip",
             "waiting",
         ),
+        Elsewhere(
+            "Give a payee what concerns them, and nothing else of it: they verify it with the same keys.",
+            "counterfoil proof disclose {id}.zip --payee PAYEE",
+            "signed",
+        ),
     ),
 )

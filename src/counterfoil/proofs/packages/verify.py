@@ -1,4 +1,4 @@
-"""The second half of verify.py, which a package carries as one file: what a proof says, and whether all of it holds."""
+"""The last of the four parts of verify.py, which a package carries as one file: what a proof says, and whether all of it holds."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from contextlib import contextmanager
 from typing import Any
 
 from counterfoil.proofs.packages.verify_base import (
-    APPROVALS,
+    ALL_OF_IT,
     BROKEN,
+    DISCLOSED,
+    FILES,
     INCOMPLETE,
     KEYS_FORMAT,
     NOT_VERIFIED,
     OK,
+    REST_OF_IT,
     UNBUILT,
     UNKNOWN_KEYS,
     UNLISTED,
+    UNSTAMPED,
     Broken,
     Package,
     UnknownKeys,
@@ -31,6 +35,8 @@ from counterfoil.proofs.packages.verify_base import (
     signed_by,
     written_as,
 )
+from counterfoil.proofs.packages.verify_disclosed import disclosed_entries, whose
+from counterfoil.proofs.packages.verify_log import Walk
 
 # --- Who signed -------------------------------------------------------------------------------------------------------------------------
 
@@ -63,8 +69,9 @@ def check_signatures(package: Package, manifest: Any, keys: Any) -> tuple[str, l
     need(statement["_type"] == "https://in-toto.io/Statement/v1", "The signed statement is of another type.")
     need(statement["predicateType"] == "urn:counterfoil:proof:1", "The signed statement is about something else.")
     listed = {one["name"]: one["digest"] for one in statement["subject"]}
-    files = {name: {"sha256": package.digest(name)} for name in package.places if name != "manifest.dsse.json"}
-    need(len(listed) == len(statement["subject"]) and listed == files, "The signed statement is about other files than these.")
+    files = {name: {"sha256": package.digest(name)} for name in package.places if name in FILES and name != "manifest.dsse.json"}
+    same = listed.keys() == FILES - {"manifest.dsse.json"} and files.items() <= listed.items()  # a disclosure holds some of them
+    need(len(listed) == len(statement["subject"]) and same, "The signed statement is about other files than these.")
     about = statement["predicate"]
     told = {"proof_id": manifest["proof_id"], "origin": manifest["origin"], "period": manifest["period"]}
     need({name: about.get(name) for name in told} == told, "The signed statement is about another proof.")
@@ -114,107 +121,7 @@ def check_checkpoint(package: Package, name: str, told: Any, manifest: Any, keys
     raise UnknownKeys(f"{name} is signed by a key of the log that is not among those you gave.")
 
 
-# --- The log ----------------------------------------------------------------------------------------------------------------------------
-
-
-def node(left: bytes, right: bytes) -> bytes:
-    """An inner node of the tree (RFC 9162)."""
-    return hashlib.sha256(b"\1" + left + right).digest()
-
-
-def folded(stack: list[tuple[int, bytes]]) -> bytes:
-    """The root over complete subtrees, the largest first."""
-    found = stack[-1][1] if stack else hashlib.sha256(b"").digest()
-    for _, one in reversed(stack[:-1]):
-        found = node(one, found)
-    return found
-
-
-def is_consistent(old: int, old_root: bytes, size: int, root: bytes, proof: list[bytes]) -> bool:
-    """Is the older tree the beginning of the newer one (RFC 9162, 2.1.4.2)?"""
-    if old in (0, size):
-        return not proof and (old == 0 or old_root == root)
-    path = [old_root, *proof] if old & (old - 1) == 0 else proof
-    place, last = old - 1, size - 1
-    while place & 1:
-        place, last = place >> 1, last >> 1
-    before = after = path[0] if path else b""
-    for one in path[1:]:
-        if last == 0:
-            return False
-        if place & 1 or place == last:
-            before, after = node(one, before), node(one, after)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            after = node(after, one)
-        place, last = place >> 1, last >> 1
-    return bool(path) and last == 0 and before == old_root and after == root
-
-
-class Walk:
-    """All entries of the period, one after another: the tree grows by each, and what it moves is added up."""
-
-    def __init__(self, package: Package, manifest: Any) -> None:
-        self.package, self.manifest = package, manifest
-        self.moved: dict[tuple[str, str, str], list[int]] = {}
-        self.opened: dict[tuple[str, str, str], str] = {}
-        self.counts: dict[str, int] = {}
-        self.late = self.size = 0
-        self.stack: list[tuple[int, bytes]] = []
-
-    def go(self, size: int, root: bytes, end: int, end_root: bytes) -> None:
-        """From the opening checkpoint to the closing one. Raises Broken."""
-        told = self.package.json_of("consistency.json")
-        need([told["old"], told["new"]] == [size, end], "consistency.json is of other checkpoints.")
-        proof = [bytes.fromhex(one) for one in told["proof"]]
-        need(size <= end, "The log became shorter.")
-        need(is_consistent(size, root, end, end_root, proof), "The opening checkpoint is not the beginning of the closing one.")
-        self.size, heights = size, [at for at in range(63, -1, -1) if size >> at & 1]
-        hashes = [bytes.fromhex(one) for one in told["subtrees"]]
-        need(len(hashes) == len(heights), "consistency.json does not hold the subtrees of the opening checkpoint.")
-        self.stack = [(height, hashes[at]) for at, height in enumerate(heights)]
-        need(folded(self.stack) == root, "The subtrees in consistency.json do not lead to the opening checkpoint.")
-        acts, agreed = self.package.lines("actions.jsonl"), self.package.lines("approvals.jsonl")
-        for line in self.package.lines("entries.jsonl"):
-            kind = self.entry(line)
-            if kind == "action":
-                need(next(acts, None) == line, "actions.jsonl does not say what the entries say.")
-            if kind in APPROVALS:
-                need(next(agreed, None) == line, "approvals.jsonl does not say what the entries say.")
-        need(next(acts, None) is None, "actions.jsonl holds more than the entries.")
-        need(next(agreed, None) is None, "approvals.jsonl holds more than the entries.")
-        need(self.size == end, f"There are {self.size - size} entries, and the checkpoints want {end - size}.")
-        need(folded(self.stack) == end_root, "The entries do not lead to the closing checkpoint: one was altered, left out or moved.")
-
-    def entry(self, line: bytes) -> str:
-        """One entry: into the tree, and into the sums. Its type."""
-        height, found = 0, hashlib.sha256(b"\0" + line).digest()
-        while self.stack and self.stack[-1][0] == height:
-            height, found = height + 1, node(self.stack.pop()[1], found)
-        self.stack.append((height, found))
-        self.size += 1
-        one = read_json(line, f"Entry {self.size - 1}")
-        kind = one["type"]
-        need(is_moment(one["at"]), f"Entry {self.size - 1} does not say when it was recorded.")
-        need(one["at"] < self.manifest["period"]["to"], f"Entry {self.size - 1} was recorded after the period.")
-        self.late += one["at"] < self.manifest["period"]["from"]
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        if kind == "journal":
-            self.journal(one)
-        if kind == "account_guard":
-            self.opened[one["program"], one["asset"], one["account"]] = one["normal"]
-        return str(kind)
-
-    def journal(self, one: Any) -> None:
-        """Each line debits one account and credits another with the same amount, so it balances."""
-        for line in one["lines"]:
-            amount = line["amount"]
-            good = isinstance(amount, str) and amount.isascii() and amount.isdigit() and amount[0] != "0"
-            need(good and line["debit"] != line["credit"], f"Journal {one['id']} does not balance.")
-            for side, name in enumerate(("debit", "credit")):
-                sums = self.moved.setdefault((one["program"], one["asset"], line[name]), [0, 0])
-                sums[side] += int(amount)
+# --- What the books and the manifest say --------------------------------------------------------------------------------------------------
 
 
 def check_balances(package: Package, manifest: Any, walk: Walk) -> None:
@@ -253,6 +160,7 @@ def check_balances(package: Package, manifest: Any, walk: Walk) -> None:
 
 def check_manifest(package: Package) -> Any:
     """The manifest, once every file is the one that it names. Raises Broken."""
+    package.holds_only(FILES, "package")
     manifest = package.json_of("manifest.json")
     need(manifest["format"] == "counterfoil-proof-1", "The manifest is of another format.")
     bare = {name: value for name, value in manifest.items() if name != "proof_id"}
@@ -318,6 +226,8 @@ def check_previous(manifest: Any, path: str, keys: Any) -> tuple[list[str], str]
 def verify(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
     """The exit code, and what is to be said."""
     package = Package(path)
+    if "disclosure.json" in package.places:
+        return verify_disclosure(package, keys, previous)
     manifest = check_manifest(package)
     strange: list[str] = []
     lacking, doubts = "", []  # type: str, list[str]
@@ -346,12 +256,60 @@ def verify(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
     said = [
         f"Proof {manifest['proof_id']} of {manifest['period']['from']} to {manifest['period']['to']}: {sum(walk.counts.values())} entries."
     ]
-    doubts.append("by a clock outside, when it was signed: no time stamp was read (counterfoil proof verify --stamp)")
+    doubts.append(UNSTAMPED)
     said += [f"Not checked here: {one}." for one in (*unchecked, *doubts, *manifest["not_included"])]
     said += [f"No proof can show {one}." for one in manifest["cannot_show"]]
     said.append(f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.")
     open_ends = [one for one in (lacking, lacking_before) if one] + [f"INCOMPLETE: {one}" for one in manifest["incomplete_because"]]
     return (INCOMPLETE if open_ends else OK), said + open_ends
+
+
+# --- A disclosure as a whole -------------------------------------------------------------------------------------------------------------
+
+
+def verify_disclosure(package: Package, keys: Any, previous: str) -> tuple[int, list[str]]:
+    """As `verify`, of what one payee was given out of a package."""
+    package.holds_only(DISCLOSED, "disclosure")
+    about = package.json_of("disclosure.json")
+    payee, program, left_out = about["payee"], about["program"], about["left_out"]
+    texts = all(isinstance(one, str) and one.isprintable() and one for one in (payee, program))
+    need(about["format"] == "counterfoil-disclosure-1", "disclosure.json is of another format.")
+    need(texts and type(left_out) is int and left_out >= 0 and len(about) == 4, "disclosure.json does not say whose entries these are.")
+    body = decoded(package.json_of("manifest.dsse.json")["payload"], "The signed statement")
+    signed = read_json(body, "The signed statement")["predicate"]
+    strange, lacking, doubts = [], "", []  # type: list[str], str, list[str]
+    try:
+        lacking, doubts = check_signatures(package, signed, keys)
+    except UnknownKeys as error:
+        strange.append(str(error))
+    begins, until = signed["period"]["from"], signed["period"]["to"]
+    need(is_moment(begins) and is_moment(until) and begins < until, "The signed statement does not say from when to when its period lasts.")
+    ends = []
+    for when in ("open", "close"):
+        lines = package.bytes_of(f"checkpoint.{when}").decode().split("\n")
+        try:
+            ends.append(check_checkpoint(package, f"checkpoint.{when}", {"size": int(lines[1]), "root": lines[2]}, signed, keys))
+        except UnknownKeys as error:
+            strange.append(str(error))
+    if strange:
+        return UNKNOWN_KEYS, strange
+    entries, opening = disclosed_entries(package, ends, until), ends[0][0]
+    moved = whose(entries, opening, payee, program)
+    count = sum(index >= opening for index, _ in entries)
+    whole = f"of the {ends[1][0] - opening} entries of proof {signed['proof_id']}, {begins} to {until}"
+    said = [f"Disclosure for {payee} in {program}: {count} {whole}."]
+    if count < len(entries):
+        said.append(f"{len(entries) - count} of before the period: they show whose payouts ended in it.")
+    for (name, asset), sums in sorted(moved.items()):
+        said.append(f"Moved by them on {name}: debits {sums[0]}, credits {sums[1]} ({asset}, minor units).")
+    unchecked = [ALL_OF_IT, REST_OF_IT] + ["the package of before: a disclosure does not rest on it"] * bool(previous)
+    said += [f"Not checked here: {one}." for one in (*unchecked, *doubts, UNSTAMPED)]
+    open_ends = [lacking] * bool(lacking)
+    open_ends += [f"INCOMPLETE: {left_out} entries concern others, too, and whoever made this left them out."] * bool(left_out)
+    return (INCOMPLETE if open_ends else OK), said + open_ends
+
+
+# --- The command line ---------------------------------------------------------------------------------------------------------------------
 
 
 def judged(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:

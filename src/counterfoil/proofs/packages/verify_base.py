@@ -1,5 +1,7 @@
 """Verify a proof package: python3 verify.py PACKAGE --keys KEYS [--previous PACKAGE]. Nothing but Python 3.9 or later is needed.
 
+PACKAGE may be a disclosure, too: what one payee was given out of a package.
+
 It ends with 0 when all is as it should be, 1 when something is broken, 2 when the package is whole and says itself that it is incomplete
 (or too few have signed it yet), 3 when it is signed with keys that are not among KEYS, and 64 when nothing was verified: a file cannot
 be read, or the call is not understood. KEYS is a file that you did not take from the package: whoever made the package could have put any
@@ -42,10 +44,25 @@ FILES = frozenset(
         "verify.py",
     ]
 )
+DISCLOSED = frozenset(
+    [
+        "VERIFY.md",
+        "checkpoint.close",
+        "checkpoint.open",
+        "disclosed.jsonl",
+        "disclosure.json",
+        "inclusion.jsonl",
+        "manifest.dsse.json",
+        "verify.py",
+    ]
+)
 UNLISTED = ("manifest.dsse.json", "manifest.json")
 APPROVALS = ("approval_decision", "approval_proposal", "approval_use")
 LINE_MAX = 1 << 28
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}\.[0-9]{6}Z")
+UNSTAMPED = "by a clock outside, when it was signed: no time stamp was read (counterfoil proof verify --stamp)"
+ALL_OF_IT = "whether these are all entries that concern them: only the whole package holds every entry"
+REST_OF_IT = "what else the proof says (balances, reconciliation, whether it is complete): that is in the package, not in a disclosure"
 UNBUILT = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
@@ -175,9 +192,12 @@ class Package:
         self.digests = {}  # type: dict[str, str]
         for name, _, crc in members:
             need(self._read(name) == crc, f"{name} is not what the container says of it (CRC-32).")
-        missing, more = sorted(FILES - set(names)), sorted(set(names) - FILES)
-        need(not missing, f"The package lacks {', '.join(missing)}.")
-        need(not more, f"The package holds {', '.join(more)}, which belongs to no package.")
+
+    def holds_only(self, wanted: frozenset[str], what: str) -> None:
+        """Raise Broken unless these are its files."""
+        missing, more = sorted(wanted - set(self.places)), sorted(set(self.places) - wanted)
+        need(not missing, f"The {what} lacks {', '.join(missing)}.")
+        need(not more, f"The {what} holds {', '.join(more)}, which belongs to no {what}.")
 
     def _at(self, place: int, length: int) -> bytes:
         self.file.seek(place)

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from counterfoil.proofs.disclosures.concerning import DISCLOSURE
 from counterfoil.proofs.log.notes import Checkpoint, NoteKey, NoteRefused, open_note, read_checkpoint, verifies
-from counterfoil.proofs.packages.layout import ENVELOPE, KEYS_FORMAT, MANIFEST
+from counterfoil.proofs.packages.layout import ALL, ENVELOPE, KEYS_FORMAT, MANIFEST
 from counterfoil.proofs.signing.envelope import PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, key_id, to_sign
 from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, is_moment, read_json
 
@@ -131,14 +132,28 @@ def _is_about(statement: Mapping[str, Any], package: OpenPackage, manifest: Mapp
     holds(statement["predicateType"] == PREDICATE_TYPE, "The signed statement is about something else.")
     subject = statement["subject"]
     listed = {one["name"]: one["digest"] for one in subject}
-    files = {name: {"sha256": package.digest(name)} for name in package.names if name != ENVELOPE}
-    holds(len(listed) == len(subject) and listed == files, "The signed statement is about other files than these.")
+    same = len(listed) == len(subject) and _covers(listed, package)
+    holds(same, "The signed statement is about other files than these.")
     about = statement["predicate"]
     for name in ("proof_id", "origin", "period"):
         holds(about.get(name) == manifest[name], "The signed statement is about another proof.")
     at = about["requested_at"]
     holds(is_moment(at), "The signed statement does not say when it was asked for.")
     return str(at)
+
+
+def _covers(listed: Mapping[str, Any], package: OpenPackage) -> bool:
+    """Is it about these files? A disclosure holds some files of a package, and others that lead to them."""
+    files = {name: {"sha256": package.digest(name)} for name in package.names if name != ENVELOPE}
+    if DISCLOSURE not in files:
+        return listed == files
+    return set(listed) == ALL - {ENVELOPE} and all(listed[name] == files[name] for name in files if name in ALL)
+
+
+def statement_of(package: OpenPackage) -> Mapping[str, Any]:
+    """What was signed, as it lies in the envelope. Raises ProofBroken."""
+    found: Mapping[str, Any] = read_json(_decoded(package.json(ENVELOPE)["payload"], "The signed statement"), "The signed statement")
+    return found
 
 
 def _was_valid(signer: TrustedSigner, at: str) -> None:

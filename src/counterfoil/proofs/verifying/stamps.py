@@ -16,6 +16,7 @@ from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds
 
 CHECKPOINT: Final = "checkpoint.close"
 STAMPED: Final = (ENVELOPE, CHECKPOINT)
+UNSTAMPED: Final = "by a clock outside, when it was signed: no time stamp was read (counterfoil proof verify --stamp)"
 CLOCKS_DIFFER: Final = timedelta(minutes=5)  # so much the clock of the server may be ahead of the authority's
 _SHA256: Final = "2.16.840.1.101.3.4.2.1"
 

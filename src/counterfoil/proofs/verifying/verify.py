@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from counterfoil.proofs.disclosures.concerning import DISCLOSURE
+from counterfoil.proofs.disclosures.verifying import verify_disclosure
 from counterfoil.proofs.log.merkle import Frontier, is_consistent, leaf_hash
 from counterfoil.proofs.log.notes import Checkpoint, NoteRefused
 from counterfoil.proofs.packages.layout import ALL, APPROVALS, ENVELOPE, FORMAT, MANIFEST, REPORT, proof_id
 from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, is_moment, read_json
 from counterfoil.proofs.verifying.signatures import SignaturesSeen, TrustedKeys, checkpoint_of, signatures_of
-from counterfoil.proofs.verifying.stamps import GivenStamp
+from counterfoil.proofs.verifying.stamps import UNSTAMPED, GivenStamp
 
 OK: Final = 0
 BROKEN: Final = 1
@@ -26,7 +28,6 @@ NOT_VERIFIED: Final = 64
 WORDS: Final = ("OK", "BROKEN", "INCOMPLETE", "UNKNOWN KEYS")
 OF_BEFORE: Final = "The package of before: "
 UNREAD: Final = "the entries of the package of before: verify it by itself, too"
-UNSTAMPED: Final = "by a clock outside, when it was signed: no time stamp was read (counterfoil proof verify --stamp)"
 Account = tuple[str, str, str]  # program, asset, name
 _UNBUILT: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
@@ -44,11 +45,13 @@ class Judgement(NamedTuple):
 
 
 def verify_package(path: Path, keys: TrustedKeys, *, previous: Path | None = None, stamp: GivenStamp | None = None) -> Judgement:
-    """Verify a package by these keys; with the one of the period before, that this one begins where it ended; with a time stamp, since when
-    it is there. Raises OSError."""
+    """Verify a package, or a disclosure, by these keys; with the one of the period before, that this one begins where it ended; with a time
+    stamp, since when it is there. Raises OSError."""
     try:
         package = OpenPackage(path)
         try:
+            if DISCLOSURE in package.names:
+                return _disclosed(package, keys, previous, stamp)
             return _verify(package, keys, previous, stamp)
         finally:
             package.close()
@@ -56,6 +59,14 @@ def verify_package(path: Path, keys: TrustedKeys, *, previous: Path | None = Non
         return Judgement(BROKEN, [error.headline()])
     except _UNBUILT as error:
         return Judgement(BROKEN, [f"It is not built as a proof is ({type(error).__name__}: {error})."])
+
+
+def _disclosed(package: OpenPackage, keys: TrustedKeys, previous: Path | None, stamp: GivenStamp | None) -> Judgement:
+    """What one payee was given out of a package."""
+    seen = verify_disclosure(package, keys, previous=previous is not None, stamp=stamp)
+    if seen.strange:
+        return Judgement(UNKNOWN_KEYS, seen.strange)
+    return Judgement(INCOMPLETE if seen.left else OK, seen.said + seen.left)
 
 
 def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None, stamp: GivenStamp | None) -> Judgement:

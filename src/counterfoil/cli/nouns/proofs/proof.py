@@ -16,6 +16,7 @@ from counterfoil.cli.core.derived import Only, add_list
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_one
 from counterfoil.cli.core.verbs import PARTS, add_verbs
+from counterfoil.cli.nouns.proofs.disclosing import disclose_package
 from counterfoil.cli.nouns.proofs.key_files import SigningKey, passphrase
 from counterfoil.cli.nouns.proofs.kms_keys import KmsKey
 from counterfoil.cli.nouns.proofs.stamps import stamp_package, trusted_authorities
@@ -103,7 +104,7 @@ def download(
 
 @app.command("verify")
 def verify(
-    package: Annotated[Path, typer.Argument(help="The package.")],
+    package: Annotated[Path, typer.Argument(help="The package, or what one payee was given out of it.")],
     keys: Annotated[Path, typer.Option("--keys", help="The keys that you trust, from somewhere else than the package.")],
     previous: Annotated[Path | None, typer.Option("--previous", help="The package of the period before.")] = None,
     stamp: Annotated[Path | None, typer.Option("--stamp", help="A time stamp of it, as `counterfoil proof stamp` fetched it.")] = None,
@@ -139,6 +140,7 @@ def verify(
 
 
 app.command("stamp")(stamp_package)
+app.command("disclose")(disclose_package)
 
 
 @app.command("sign")
