@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from counterfoil.base.edge import now
+from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.proofs.packages.exporting import export_proof
+from tests.builders import PROGRAM
 from tests.dashboard import days
+from tests.proofs.builders import House, a_person
 
 
 def test_a_proof_is_shown_with_its_files_and_its_verdict(desk: Any, tmp_path: Path):
@@ -27,3 +31,33 @@ def test_a_proof_is_shown_with_its_files_and_its_verdict(desk: Any, tmp_path: Pa
         assert said in shown
     assert 'id="files"' in shown
     assert "You look with a key, without a session" in shown, "what is done on a page takes a login"
+
+
+def test_the_page_of_signers_says_who_signs_which_period_follows_which_and_who_is_missing(desk: Any, tmp_path: Path):
+    days.an_empty_day(desk)
+    house = House(desk, tmp_path / "proofs")
+    with desk.database.transaction() as conn:
+        a_person(conn, "rita", "approver", at=house.start, valid_for=timedelta(days=9))
+        open_accounts(conn, PROGRAM, ["bad_debt"], asset="EUR", actor="test", now=now())
+    first = house.exported(now() - timedelta(days=90), now())
+    second = house.exported(first.to_at, now())
+    third = house.exported(second.to_at + timedelta(microseconds=1), now())
+    house.sign(first.id, house.ann, house.otto)
+    house.sign(second.id, house.ann)
+    with days.served(desk) as url:
+        headers = {"Authorization": f"Bearer {days.a_key(desk.database, role='viewer')}"}
+        page, told = (httpx2.get(f"{url}/admin/signers{end}", headers=headers) for end in ("", ".json"))
+    assert (page.status_code, told.status_code) == (200, 200), page.text
+    answer = told.json()
+    assert (answer["quorum"], answer["enough"]) == (2, True)
+    assert {one["person"]: one["word"] for one in answer["signers"]} == {"ann": "ready", "otto": "ready", "rita": "ready, and ends soon"}
+    assert [(one["proof"]["id"], one["proof"]["follows"], one["chain"], one["missing"]) for one in answer["periods"]] == [
+        (third.id, None, "attention", ["ann", "otto", "rita"]),
+        (second.id, first.id, "right", ["otto", "rita"]),
+        (first.id, None, "right", []),
+    ]
+    assert [one["proof"]["signatures"] for one in answer["periods"]] == [0, 1, 2]
+    shown = page.text.replace("<wbr>", "")
+    for said in ("a gap: no proof ends where it begins", "could sign: otto, rita", "with the first entry", "enough to sign"):
+        assert said in shown
+    assert house.ann.public.hex()[:16] in shown

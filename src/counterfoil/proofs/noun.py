@@ -45,6 +45,7 @@ PROOF_NOUN: Final = Noun(
             "counterfoil proof sign {id} --key KEY.pem --package {id}.zip",
             "waiting",
         ),
+        Elsewhere("Fetch the package with its signatures, for an auditor.", "counterfoil proof download {id} --out {id}.zip", "signed"),
         Elsewhere(
             "Give a payee what concerns them, and nothing else of it: they verify it with the same keys.",
             "counterfoil proof disclose {id}.zip --payee PAYEE",

@@ -19,7 +19,7 @@ GROUPS: Final = (
     ("Operations", ("queues", "webhooks", "deliveries", "circuits")),
     ("Agents", ("agents", "transactions", "carbon")),
     ("Settings", ("people", "keys", "limits")),
-    ("Record", ("audit", "proofs", "copies", "backups", "drills")),
+    ("Record", ("audit", "proofs", "signers", "copies", "backups", "drills")),
 )
 WORDS: Final = {"runbook-runs": "Playbooks", "sentinel-runs": "Sentinel", "deliveries": "Deliveries out", "circuits": "Circuit breakers"}
 BESIDE: Final = ("endpoints", "silences")  # reached from the page of webhooks, and from that of notices

@@ -15,6 +15,7 @@ from counterfoil.dashboard.pages.levels import levels_answer
 from counterfoil.dashboard.pages.notices import notices_answer, silences_answer
 from counterfoil.dashboard.pages.payees import payee_answer
 from counterfoil.dashboard.pages.runs import run_answer, runs_answer
+from counterfoil.dashboard.pages.signers import signers_answer
 from counterfoil.dashboard.pages.treasury import agents_answer, carbon_answer, transactions_answer
 from counterfoil.dashboard.pages.webhooks import webhooks_answer
 from counterfoil.dashboard.settings.keys import keys_answer
@@ -86,6 +87,7 @@ PAGES: Final = (
     DashboardPage("/admin/carbon", "What did agents emit, and do the books say so?", carbon_answer, "carbon.html", "Carbon"),
     DashboardPage("/admin/levels", "Is what was promised kept, and are we getting slower?", levels_answer, "levels.html", "Levels"),
     DashboardPage("/admin/drills", "Would it work on the worst day?", drills_answer, "drills.html", "Drills"),
+    DashboardPage("/admin/signers", "Who signs proofs, and is every period proven?", signers_answer, "signers.html", "Signers"),
     AUDIT_PAGE,
     DashboardPage("/admin/people", "Who may act here, and how do they log in?", people_answer, "people.html", "People", ("after",), AUDIT),
     DashboardPage(

@@ -1,0 +1,111 @@
+"""The page of signers: who could sign a proof now, which periods are proven, whether one goes on where another ended, who is missing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from counterfoil.dashboard.web.sections import Grade, SectionContext
+from counterfoil.proofs.proofs import signers_of
+from counterfoil.proofs.signing.signers import SignerHealth, quorum_can_be_met, signers_health
+
+SHOWN_MAX: Final = 24
+SOON: Final = timedelta(days=30)  # a key that ends within is said before it does
+
+
+class SignerRow(NamedTuple):
+    """A key that signs proofs, and how it stands in words."""
+
+    id: str
+    person: str
+    role: str
+    grade: Grade
+    word: str
+    valid_until: datetime
+    last_signed_at: datetime | None
+    key: str  # its first characters, as people compare them
+
+
+class ChainRow(NamedTuple):
+    """A proof in the chain of periods. `follows`: the proof that ends where this one begins; `at_start`: there is nothing before it."""
+
+    id: str
+    from_at: datetime
+    to_at: datetime
+    at_start: bool
+    follows: str | None
+    verdict: str
+    reconciliation: str
+    state: str
+    signatures: int
+    quorum: int
+
+
+class PeriodRow(NamedTuple):
+    """A period as the page shows it; `missing`: people who could sign it and have not."""
+
+    proof: ChainRow
+    chain: Grade
+    signed: Grade
+    missing: tuple[str, ...]
+
+
+class SignersAnswer(NamedTuple):
+    """What the page shows; `signers` is None for who sees one program only: a proof is of the whole installation."""
+
+    signers: tuple[SignerRow, ...] | None
+    quorum: int
+    enough: bool
+    periods: tuple[PeriodRow, ...]
+    more: bool
+    measured_at: datetime
+
+
+def signers_answer(ask: SectionContext) -> SignersAnswer:
+    """Every signer, and the newest periods."""
+    now, quorum = ask.clock(), ask.extra.wiring.proof_quorum
+    if ask.only:
+        return SignersAnswer(None, quorum, False, (), False, now)
+    healths = signers_health(ask.conn, now)
+    chain = _chain(ask.conn)
+    return SignersAnswer(
+        tuple(_signer(one, now) for one in healths),
+        quorum,
+        quorum_can_be_met(healths, quorum),
+        tuple(_period(ask.conn, one) for one in chain[:SHOWN_MAX]),
+        len(chain) > SHOWN_MAX,
+        now,
+    )
+
+
+def _signer(one: SignerHealth, now: datetime) -> SignerRow:
+    signer, word = one.signer, one.health
+    grade: Grade = "right" if word == "ready" else "unknown" if word in ("revoked", "expired") else "attention"
+    if word == "ready" and signer.valid_until < now + SOON:
+        grade, word = "attention", "ready, and ends soon"
+    key = bytes(signer.public_key).hex()[:16]
+    return SignerRow(signer.id, signer.person, signer.role, grade, word, signer.valid_until, one.last_signed_at, key)
+
+
+def _chain(conn: Connection[Any]) -> list[ChainRow]:
+    with conn.cursor(row_factory=class_row(ChainRow)) as cur:
+        return cur.execute(
+            """select p.id, p.from_at, p.to_at, p.open_size = 0 as at_start, b.id as follows, p.verdict, p.reconciliation, p.state,
+                      r.quorum,
+                      (select count(*) from proof_signature s where (s.proof_id, s.number) = (p.id, r.number))::integer as signatures
+               from proof p
+               cross join lateral (select number, quorum from proof_request where proof_id = p.id order by number desc limit 1) r
+               left join lateral (select id from proof where to_at = p.from_at and close_size = p.open_size
+                                  order by (state = 'signed') desc, created_at desc, id limit 1) b on true
+               order by p.to_at desc, p.from_at desc, p.created_at desc, p.id limit %s""",
+            [SHOWN_MAX + 1],
+        ).fetchall()
+
+
+def _period(conn: Connection[Any], one: ChainRow) -> PeriodRow:
+    waits = one.state == "waiting"
+    missing = tuple(each.person for each in signers_of(conn, one.id) if each.standing == "missing") if waits else ()
+    return PeriodRow(one, "right" if one.follows or one.at_start else "attention", "attention" if waits else "right", missing)
