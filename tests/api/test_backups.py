@@ -69,3 +69,21 @@ def test_a_drill_is_asked_for_by_who_may_and_a_worker_runs_it(office: Office, tm
     assert (shown["state"], "no base backup lies in the store" in shown["error"]) == ("failed", True)
     standing = {one["name"]: one for one in office.ask("GET", "/api/drills/standing").json()["data"]}
     assert (standing["recovery"]["lastId"], standing["recovery"]["lastState"]) == (made["id"], "failed")
+
+
+def test_a_drill_that_was_begun_by_mistake_is_withdrawn_by_who_may_and_the_next_can_be_asked_for(office: Office) -> None:
+    """With a reason that its signed result keeps; it is neither a last end nor one that passed."""
+
+    def ask(path: str, role: str = "operator", **body: str) -> httpx2.Response:
+        return office.ask("POST", f"/api/drills{path}", role=role, key=make_id("try"), json=body)
+
+    made = ask("", name="database").json()["id"]
+    assert ask(f"/{made}/withdraw", reason="x", role="viewer").status_code == 403
+    assert ask(f"/{made}/withdraw").status_code == 422, "not without a reason"
+    assert ask(f"/{made}/withdraw", reason="the wrong one").json()["state"] == "withdrawn"
+    assert ask(f"/{made}/withdraw", reason="the wrong one").status_code == 409
+    shown = office.ask("GET", f"/api/drills/{made}").json()
+    assert (shown["state"], shown["error"], '"reason": "the wrong one"' in shown["evidence"]) == ("withdrawn", None, True)
+    [standing] = [one for one in office.ask("GET", "/api/drills/standing").json()["data"] if one["name"] == "database"]
+    assert (standing["lastState"], standing["passedAt"]) == (None, None)
+    assert ask("", name="database").status_code == 202

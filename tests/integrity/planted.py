@@ -735,8 +735,9 @@ MONITORS: Final[Faults] = {
             update drill set finished_at = finished_at - interval '1 year' where state = 'passed'""",
     },
     "DRILL_FAILED": {
-        "it did not go as it must": """insert into drill (id, name, actor, asked_at, started_at, finished_at, error, state, state_at)
-            values ('drl_x', 'restore', 't', now(), now(), now(), 'it broke', 'failed', now())""",
+        "it did not go as it must": """insert into drill (id, name, actor, asked_at, started_at, finished_at, evidence, error, state,
+                                 state_at)
+            values ('drl_x', 'restore', 't', now(), now(), now(), 'x', 'it broke', 'failed', now())""",
     },
     "SERVICE_LEVEL_BURN": {
         "the server was not there": """insert into minute_sample (minute, available, answered_ms, why_not, measured_by, at)

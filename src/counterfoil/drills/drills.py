@@ -9,13 +9,16 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.database import name_refusals
+from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.migrations.runner import began_at
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.rows import Records
+from counterfoil.drills.evidence import DrillResult
+from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.noun_pages import SortKey
-from counterfoil.operations.verbs import Noun, Part, of_all
+from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult, of_all
 
 ACTOR: Final = "system:drills"
 SILENT_AFTER: Final = timedelta(minutes=1)  # a drill that lives says so every five seconds
@@ -32,10 +35,14 @@ DRILL: Final = Machine(
         ("waiting", "start"): "running",
         ("running", "pass"): "passed",
         ("running", "fail"): "failed",
+        ("waiting", "withdraw"): "withdrawn",
+        ("running", "withdraw"): "withdrawn",
     },
+    reasoned=frozenset({"withdraw"}),
 )
 EVENT_KINDS: Final = declare(
     debug={"drill_passed": "A drill went as it must; its evidence is signed."},
+    warning={"drill_withdrawn": "A person withdrew a drill before it had ended: it proves nothing, and does not count as done."},
     critical={"drill_failed": "A drill did not go as it must: what it practises would fail on the day that it is needed."},
 )
 
@@ -90,6 +97,7 @@ KINDS: Final[Sequence[DrillKind]] = (
         92,
     ),
 )
+ENDED: Final = ("passed", "failed")  # one that was withdrawn says nothing of what it practises
 KIND_BY_NAME: Final = {one.name: one for one in KINDS}
 
 
@@ -210,14 +218,21 @@ def running_drills(conn: Connection[Any]) -> list[Drill]:
     return DRILLS.read(conn, "where state = 'running' order by id", [])
 
 
-def note_beat(conn: Connection[Any], drill_id: str, progress: str, *, now: datetime) -> None:
-    """Say that it lives, and at what it is."""
-    conn.execute("update drill set progress = %s, beat_at = %s where id = %s and state = 'running'", [progress, now, drill_id])
+def note_beat(conn: Connection[Any], drill_id: str, progress: str, *, now: datetime) -> bool:
+    """Say that it lives, and at what it is; whether it runs still: somebody may have said meanwhile that it is over."""
+    done = conn.execute("update drill set progress = %s, beat_at = %s where id = %s and state = 'running'", [progress, now, drill_id])
+    return done.rowcount == 1
 
 
 def note_check(conn: Connection[Any], drill_id: str, check: DrillCheck) -> None:
     """Keep what it looked at, as soon as it is known."""
     conn.execute("insert into drill_check (drill_id, place, what, outcome, told, at) values (%s, %s, %s, %s, %s, %s)", [drill_id, *check])
+
+
+def lock_drill(conn: Connection[Any], drill_id: str) -> Drill:
+    """One drill, locked: nobody else ends it meanwhile. Raises NotFound."""
+    conn.execute("select from drill where id = %s for update", [drill_id])
+    return show_drill(conn, drill_id)
 
 
 def end_drill(conn: Connection[Any], drill_id: str, *, measures: DrillMeasures, evidence: str, error: str | None, now: datetime) -> Drill:
@@ -238,23 +253,43 @@ def _step(conn: Connection[Any], drill_id: str, error: str | None, now: datetime
     emit(conn, [NewEvent(name, "", drill_id, {"drill": drill.name, "error": error})], at=now)
 
 
-def bury_drills(conn: Connection[Any], *, now: datetime) -> int:
-    """Drills whose process was killed have failed, and say at what; returns how many there were."""
+def bury_drills(conn: Connection[Any], make_id: MakeId, *, now: datetime) -> int:
+    """Drills whose process was killed have failed: each with a signed result that says so, and at what it was; how many they are."""
     rows = conn.execute(
-        """update drill set finished_at = %(now)s, error = 'it has not ended: its process was gone' || coalesce(', at: ' || progress, '')
-           where state = 'running' and beat_at < %(dead)s returning id, error""",
-        {"now": now, "dead": now - SILENT_AFTER},
+        "select id, progress from drill where state = 'running' and beat_at < %s order by id for update skip locked", [now - SILENT_AFTER]
     ).fetchall()
-    for drill_id, error in rows:
-        _step(conn, drill_id, error, now)
+    for drill_id, progress in rows:
+        drill = show_drill(conn, drill_id)
+        error = "its process ended before it did" + (f", at: {progress}" if progress else "")
+        note_check(conn, drill_id, DrillCheck(1, "process", "failed", error, now))
+        measures = DrillMeasures(backup_id=drill.backup_id)
+        result = DrillResult(
+            drill_id, drill.name, drill.actor, drill.started_at, "failed", measures._asdict(), [("process", "failed", error)]
+        )
+        end_drill(conn, drill_id, measures=measures, evidence=result.signed(conn, make_id, now=now), error=error, now=now)
     return len(rows)
+
+
+def withdraw_drill(one: VerbCall) -> VerbResult:
+    """It was begun by mistake, or nobody ends it. Whoever runs it stops at its next part; when it passed last stays as it was."""
+    drill = lock_drill(one.conn, one.subject_id)
+    DRILL.next_state(drill.state, "withdraw", reason=one.reason)
+    because = {"by": one.actor, "reason": one.reason}
+    result = DrillResult(drill.id, drill.name, drill.actor, drill.started_at, "withdrawn", {}, [], because)
+    one.conn.execute(
+        "update drill set finished_at = %s, progress = null, evidence = %s where id = %s",
+        [one.now, result.signed(one.conn, one.make_id, now=one.now), drill.id],
+    )
+    state = take_step(one.conn, DRILL, drill.id, drill.state, "withdraw", actor=one.actor, at=one.now, reason=one.reason)
+    emit(one.conn, [NewEvent("drill_withdrawn", "", drill.id, {"drill": drill.name, "reason": one.reason})], at=one.now)
+    return VerbResult(state)
 
 
 def standings(conn: Connection[Any]) -> list[DrillStanding]:
     """How each drill stands. One that never passed is due when its days are over since the first program was opened."""
     found = []
     for kind in KINDS:
-        last = DRILLS.read(conn, "where name = %s and finished_at is not null order by finished_at desc limit 1", [kind.name])
+        last = DRILLS.read(conn, "where name = %s and state = any(%s) order by finished_at desc limit 1", [kind.name, list(ENDED)])
         row = conn.execute(
             """select (select max(finished_at) from drill where name = %s and state = 'passed')""",
             [kind.name],
@@ -270,7 +305,16 @@ DRILL_NOUN: Final = Noun(
     "drills",
     "drl",
     DRILL,
-    (),
+    (
+        Verb(
+            "withdraw",
+            OPERATE,
+            "Withdraw",
+            "It was begun by mistake, or nobody ends it. It proves nothing and does not count as done: what is due stays due, what failed "
+            "last stays failed. A process that runs it stops at its next part.",
+            do=withdraw_drill,
+        ),
+    ),
     show_drill,
     row=Drill,
     rows=list_drills,

@@ -44,7 +44,7 @@ MONITORS: Final = (
         "DRILL_FAILED",
         "Did every drill go as it must when it was run last?",
         """select name, id, finished_at, error from (
-               select distinct on (name) * from drill where finished_at is not null order by name, finished_at desc) newest
+               select distinct on (name) * from drill where state in ('passed', 'failed') order by name, finished_at desc) newest
            where state = 'failed' and %(now)s is not null""",
         "warning",
         "What the drill practises would fail on the day that it is needed: its checks say what did not go as it must.",

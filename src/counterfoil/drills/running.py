@@ -6,7 +6,6 @@ end, and takes away what it left on this machine.
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from counterfoil.backups.making import Backups
 from counterfoil.base.ids import valid_id
@@ -29,21 +28,19 @@ from counterfoil.drills.drills import (
     ask_for_drill,
     bury_drills,
     end_drill,
+    lock_drill,
     note_beat,
     note_check,
     running_drills,
+    show_drill,
     start_drill,
     start_next,
 )
+from counterfoil.drills.evidence import DrillResult
 from counterfoil.drills.recover import RecoveryDrill
 from counterfoil.drills.restore import RestoreDrill
 from counterfoil.drills.scratch import Looked, Progress, shortened
-from counterfoil.proofs.log.checkpoints import keys_of_log, make_log_key, origin_of, seed_of
-from counterfoil.proofs.log.job import origin_name
-from counterfoil.proofs.log.notes import sign_note
-from counterfoil.proofs.log.sequencing import begin_log
 
-FORMAT: Final = "counterfoil-drill/1"
 BEAT_S: Final = 5.0
 
 
@@ -111,7 +108,7 @@ def run_waiting(means: DrillMeans) -> Drill | None:
 def clear(means: DrillMeans) -> int:
     """Say of drills whose process is gone that they did not end, and take away what is left of them here; how many there were."""
     with means.backups.database.transaction() as conn:
-        buried = bury_drills(conn, now=means.backups.clock())
+        buried = bury_drills(conn, means.backups.make_id, now=means.backups.clock())
         living = {one.id for one in running_drills(conn)}
     left = means.scratch.iterdir() if means.scratch.exists() else iter(())
     for folder in [one for one in left if _is_drill(one.name) and one.name not in living]:
@@ -126,11 +123,18 @@ def _is_drill(name: str) -> bool:
         return False
 
 
+class DrillIsOver(Exception):
+    """A drill that was withdrawn, or told of as one whose process is gone, while it ran: it stops at its next part."""
+
+
 def _run(means: DrillMeans, started: Drill) -> Drill:
     with _beating(means, started.id) as progress:
         run = means.makers[started.name](means, started, means.scratch / started.id, progress)
         try:
             run.run()
+        except DrillIsOver:
+            with means.backups.database.transaction(read_only=True) as conn:
+                return show_drill(conn, started.id)
         except BaseException as error:  # told to stop, or a fault of ours: it has not ended as it must, and says so
             run.looked.append(("drill", "failed", f"it was broken off: {type(error).__name__}: {error}"))
             _ended(means.backups, started, run)
@@ -140,20 +144,22 @@ def _run(means: DrillMeans, started: Drill) -> Drill:
 
 @contextmanager
 def _beating(means: DrillMeans, drill_id: str) -> Iterator[Progress]:
-    """Say every few seconds that it lives, and at what it is."""
+    """Say every few seconds that it lives, and at what it is. What is said of a drill that is over raises DrillIsOver."""
     ended, at = threading.Event(), [""]
 
     def beat() -> None:
         while not ended.wait(BEAT_S):
             say()
 
-    def say() -> None:
+    def say() -> bool:
         with suppress(Problem), means.backups.database.transaction() as conn:
-            note_beat(conn, drill_id, at[0], now=means.backups.clock())
+            return note_beat(conn, drill_id, at[0], now=means.backups.clock())
+        return True
 
     def progress(part: str) -> None:
         at[0] = part
-        say()
+        if not say():
+            raise DrillIsOver(drill_id)
 
     thread = threading.Thread(target=beat, name="drill", daemon=True)
     thread.start()
@@ -171,28 +177,11 @@ def _ended(backups: Backups, started: Drill, run: DrillRun) -> Drill:
         missing = "; ".join(f"{what}: {told}" for what, outcome, told in run.looked if outcome != "passed")
         error = f"not everything was looked at: {missing}"[:500]
     with backups.database.transaction() as conn:
+        if (found := lock_drill(conn, started.id)).state != "running":
+            return found
         for place, (what, outcome, told) in enumerate(run.looked, start=1):
             note_check(conn, started.id, DrillCheck(place, what, outcome, shortened(told), now))
-        text = _evidence(started, run, error, now.isoformat())
-        begin_log(conn, origin_name(backups.make_id), now)  # before the first entry was written, too
-        origin = origin_of(conn)
-        known = keys_of_log(conn)
-        key = known[0] if known else make_log_key(conn, backups.make_id("lgk"), now=now)
-        note = sign_note(text, origin, seed_of(conn, key.id))
+        outcome = "failed" if error else "passed"
+        result = DrillResult(started.id, started.name, started.actor, started.started_at, outcome, run.measures._asdict(), run.looked)
+        note = result.signed(conn, backups.make_id, now=now)
         return end_drill(conn, started.id, measures=run.measures, evidence=note, error=error, now=now)
-
-
-def _evidence(started: Drill, run: DrillRun, error: str | None, ended: str) -> str:
-    assert started.started_at is not None
-    told: dict[str, Any] = {
-        "format": FORMAT,
-        "id": started.id,
-        "drill": started.name,
-        "by": started.actor,
-        "began": started.started_at.isoformat(),
-        "ended": ended,
-        "outcome": "failed" if error else "passed",
-        **run.measures._asdict(),
-        "checks": [{"what": what, "outcome": outcome, "told": said} for what, outcome, said in run.looked],
-    }
-    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"

@@ -2336,6 +2336,7 @@ drill: drill_ends_with_evidence CHECK ((((state <> ALL (ARRAY['passed'::text, 'f
 drill: drill_lost_entries CHECK ((lost_entries >= 0))
 drill: drill_lost_time CHECK ((lost_s >= 0))
 drill: drill_pkey PRIMARY KEY (id)
+drill: drill_that_ended_has_its_result CHECK (((state <> ALL (ARRAY['passed'::text, 'failed'::text, 'withdrawn'::text])) OR ((finished_at IS NOT NULL) AND (evidence IS NOT NULL)))) NOT VALID
 drill: drill_took_time CHECK ((restore_ms >= 0))
 drill: restore_drill_passes_by_its_measures CHECK (((state <> 'passed'::text) OR (name <> ALL (ARRAY['restore'::text, 'recovery'::text])) OR ((backup_id IS NOT NULL) AND (restore_ms IS NOT NULL) AND (lost_s IS NOT NULL) AND (lost_entries IS NOT NULL) AND root_matches)))
 drill_check: drill_check_drill_id_fkey FOREIGN KEY (drill_id) REFERENCES drill(id)

@@ -41,7 +41,8 @@ def run(
             checks = checks_of(conn, done.id)
     show_rows([{"what": one.what, "outcome": one.outcome, "told": one.told} for one in checks], ("what", "outcome", "told"), output)
     if output is Format.TABLE:
-        say(f"{done.id} has {done.state}. {_measured(done)}Evidence: counterfoil drills show {done.id}")
+        ended = "was withdrawn" if done.state == "withdrawn" else f"has {done.state}"
+        say(f"{done.id} {ended}. {_measured(done)}Evidence: counterfoil drills show {done.id}")
     if done.state != "passed":
         raise typer.Exit(NOT_GREEN)
 
