@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from counterfoil.base.edge import Database, entropy, make_id, now
 from counterfoil.operations.access import access
+from counterfoil.proofs.packages.layout import RUN_BEGINS, RUN_ENDS
 from tests.api.office import PROGRAM, Office, fresh, opened
 from tests.api.test_alerts import FAULT, MENDED
 from tests.stories.superuser import by_a_superuser
@@ -117,6 +118,9 @@ def test_the_monthly_checklist_answers_its_six_items_with_evidence_and_keeps_the
     assert (evidence["report"]["program"], len(evidence["sha256"])) == (PROGRAM, 64)
     assert say(office, f"{path}/sign")["state"] == "signed"
     assert [one["id"] for one in office.ask("GET", "/api/runbook-runs?state=signed").json()["data"]] == [run["id"]]
+    with psycopg.connect(office.database.url) as conn:
+        verbs = conn.execute("select verb from action where subject_id = %s order by at, id", [run["id"]]).fetchall()
+    assert verbs == [(RUN_BEGINS,), *((act,) for act, state in RUN_ENDS.items() if state == "signed")], "as packages know them"
     printed = office.ask("GET", f"{path}/document").text
     assert printed.count("## [x]") == 6
     assert evidence["sha256"] in printed

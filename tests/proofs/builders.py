@@ -16,13 +16,17 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.formats.canonical import canonical_json
+from counterfoil.base.formats.runbook import Runbook, StepSpec
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.operations.access.access import Caller
+from counterfoil.operations.verbs import VerbCall
 from counterfoil.proofs.packages import layout
 from counterfoil.proofs.packages.container import directory, in_order, local_header, member_of
 from counterfoil.proofs.packages.exporting import Exporter, export_proof
+from counterfoil.proofs.packages.layout import RUN_BEGINS
 from counterfoil.proofs.packages.standalone import verifier_text
 from counterfoil.proofs.packages.store import stored
 from counterfoil.proofs.proofs import Proof, request_of, sign_proof
@@ -31,6 +35,9 @@ from counterfoil.proofs.signing.signers import add_signer, trusted_keys
 from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.verify import verify_package
 from counterfoil.reconciliation.runs.continuous import RunPlan, reconcile_all, sources_in_use
+from counterfoil.runbooks.answering import Asker
+from counterfoil.runbooks.noun import runbook_noun
+from counterfoil.runbooks.runs import About, begin
 from tests.builders import PROGRAM, Desk, a_program, issue
 from tests.people import log_in_as
 
@@ -103,6 +110,29 @@ class House:
         day = now().date()
         reconcile_all(wiring.means(), RunPlan(PROGRAM, sources, "range", (day, day), "test", None), make_id)
 
+    def followed(self, title: str = "Looked at") -> str:
+        """A checklist of one note is begun."""
+        steps = (StepSpec("note", title),)
+        book = Runbook("short", "A short checklist", "checklist", "", None, None, ordered=True, steps=steps, sha256="5a" * 32)
+        with self.desk.database.transaction() as conn:
+            run = begin(conn, Asker({}, {}, {}), book, About(), by="ann", make_id=make_id, now=now())
+            self._said(conn, RUN_BEGINS, run.id, "ann")
+        return run.id
+
+    def ended(self, run_id: str, how: str) -> None:
+        """It is signed, once its note is there; or closed unpassed."""
+        noun = runbook_noun([], {}, lambda: ())
+        with self.desk.database.transaction() as conn:
+            for verb in ("tick", "sign") if how == "sign" else ("close",):
+                [do] = [one.do for one in noun.verbs if one.name == verb]
+                assert do is not None
+                do(VerbCall(conn, run_id, self.otto.caller, now(), make_id, "not today", {"step": "1", "note": "It is well."}))
+            self._said(conn, f"runbook_run.{how}", run_id, self.otto.caller.actor)
+
+    def _said(self, conn: Any, verb: str, run_id: str, actor: str) -> None:
+        told: dict[str, Any] = {"role": "operator", "reason": None, "request_id": "req_x", "payload": {}, "at": now()}
+        record_action(conn, make_id("act"), actor=actor, verb=verb, subject_id=run_id, **told)
+
     def exported(self, start: datetime, end: datetime) -> Proof:
         return export_proof(self.exporter, start, end, by="test")[0]
 
@@ -123,6 +153,9 @@ class House:
         first = self.exported(self.start, middle)
         self.sign(first.id, self.ann, self.otto)
         self.worked(prefix, price)
+        for how in ("sign", "close"):
+            self.ended(self.followed(), how)
+        self.followed()
         self.reconciled()
         return first, self.exported(middle, now())
 

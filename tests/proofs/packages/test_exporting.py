@@ -28,6 +28,7 @@ from counterfoil.proofs.packages.standalone import verifier_text
 from counterfoil.proofs.packages.store import stored
 from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.verify import INCOMPLETE, OK, UNKNOWN_KEYS
+from counterfoil.runbooks.model import RUNBOOK_RUN
 from tests.builders import PROGRAM
 from tests.proofs.builders import House, Verifiers, standalone, unpacked
 
@@ -75,6 +76,47 @@ def test_a_package_holds_what_its_layout_says_and_counts_what_is_in_it(house: Ho
     assert told["totals"][0]["debits"] == told["totals"][0]["credits"]
     assert json.loads(files["reconciliation_report.json"])["programs"][0]["verdict"] == told["reconciliation"]["verdict"]
     assert files["verify.py"].decode() == verifier_text()
+
+
+def test_playbooks_and_checklists_are_told_as_they_stood_when_the_period_was_over(house: House, verify: Verifiers) -> None:
+    """Whenever the package is made: what is signed afterwards is of the next period, which has it with how each step was answered."""
+    middle = now()
+    signed, closed, late = (house.followed() for _ in range(3))
+    house.ended(signed, "sign")
+    house.ended(closed, "close")
+    end = now()
+    first = house.exported(middle, end)
+    before = house.package(first.id)
+    house.ended(late, "sign")
+    again, new = export_proof(house.exporter, middle, end, by="test")
+    assert (again.id, new, house.package(first.id)) == (first.id, False, before)
+    second = house.exported(end, now())
+
+    def told(proof_id: str) -> tuple[Any, dict[str, Any]]:
+        lines = unpacked(house.package(proof_id))["runs.jsonl"].splitlines()
+        runs = {one["id"]: one for one in map(json.loads, lines) if one["kind"] == "checklist"}
+        return manifest_of(house, proof_id)["runbooks"], runs
+
+    counted, runs = told(first.id)
+    assert counted == {"signed": 1, "closed": 1, "unfinished": [late]}
+    assert {one["id"]: (one["state"], one["ended_by"] is None) for one in runs.values()} == {
+        signed: ("signed", False),
+        closed: ("closed", False),
+        late: ("running", True),
+    }
+    [step] = runs[signed]["steps"]
+    assert (step["outcome"], step["told"], step["title"]) == ("done", "It is well.", "Looked at")
+    assert runs[late]["steps"][0]["outcome"] == "open"
+    counted, runs = told(second.id)
+    assert (counted, list(runs)) == ({"signed": 1, "closed": 0, "unfinished": []}, [late])
+    for proof, unfinished in ((first, f"not finished: 1 ({late})"), (second, "not finished: 0")):
+        said = verify(house.package(proof.id), house.keys())[1]
+        assert [unfinished in one for one in said if one.startswith("Playbooks and checklists")] == [True], said
+
+
+def test_the_acts_that_packages_know_runs_by_are_those_of_runs() -> None:
+    named = {f"{RUNBOOK_RUN.name}.{verb}": state for (_, verb), state in RUNBOOK_RUN.transitions.items()}
+    assert named == dict(layout.RUN_ENDS)
 
 
 def test_an_empty_period_is_valid_and_signed(house: House, verify: Verifiers) -> None:

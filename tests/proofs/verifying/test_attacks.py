@@ -367,6 +367,41 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
         BROKEN,
         "actions.jsonl",
     ),
+    "a checklist that was signed is left out": (
+        by_insiders(lines(lambda found: [one for one in found if b'"state":"signed"' not in one], "runs.jsonl")),
+        BROKEN,
+        "names other playbooks and checklists that ended than the entries",
+    ),
+    "a checklist that was not finished is left out": (
+        by_insiders(lines(lambda found: [one for one in found if b'"state":"running"' not in one], "runs.jsonl")),
+        BROKEN,
+        "lacks a playbook or checklist that was begun in the period",
+    ),
+    "a checklist that was not finished says that it was signed": (
+        by_insiders(lines(lambda found: [one.replace(b'"state":"running"', b'"state":"signed"') for one in found], "runs.jsonl")),
+        BROKEN,
+        "names other playbooks and checklists that ended than the entries",
+    ),
+    "a checklist that was closed says that it was signed": (
+        by_insiders(lines(lambda found: [one.replace(b'"state":"closed"', b'"state":"signed"') for one in found], "runs.jsonl")),
+        BROKEN,
+        "names other playbooks and checklists that ended than the entries",
+    ),
+    "a checklist says that somebody else signed it": (
+        by_insiders(lines(lambda found: [one.replace(b'"ended_by":"', b'"ended_by":"x') for one in found], "runs.jsonl")),
+        BROKEN,
+        "names other playbooks and checklists that ended than the entries",
+    ),
+    "a checklist is there twice": (
+        by_insiders(lines(lambda found: [*found, next(one for one in found if b'"checklist"' in one)], "runs.jsonl")),
+        BROKEN,
+        "names a playbook or checklist twice",
+    ),
+    "what was not finished is not told": (
+        by_insiders(manifest=put("runbooks.unfinished", [])),
+        BROKEN,
+        "counts other playbooks and checklists than runs.jsonl names",
+    ),
     "an incomplete package says complete": (
         by_insiders(manifest=put("checks.failed", ["LEDGER_UNBALANCED: 1 found"])),
         BROKEN,
@@ -464,6 +499,16 @@ def other_zip(files: Files, method: int, *, twice: str = "") -> bytes:
             with pytest.warns(UserWarning, match="Duplicate name"):
                 made.writestr(twice, files[twice])
     return out.getvalue()
+
+
+def test_of_a_package_that_says_nothing_of_playbooks_that_is_said(case: Case) -> None:
+    """As packages were made before they held them."""
+    altered = by_insiders(manifest=lambda told: told.pop("runbooks"))(case, case.files)
+    code, said = case.verify(packed(altered), case.keys)
+    assert (code, [one for one in said if "playbooks" in one and "package holds none" in one]) == (
+        OK,
+        ["Not checked here: playbooks and checklists: the package holds none of their runs."],
+    )
 
 
 def test_a_key_that_was_revoked_before_the_request_does_not_count(case: Case) -> None:

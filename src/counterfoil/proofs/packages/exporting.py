@@ -32,6 +32,7 @@ from counterfoil.proofs.log.records import moment
 from counterfoil.proofs.log.sequencing import horizon_of, sequence, unsequenced_since
 from counterfoil.proofs.log.tree import StoredTree
 from counterfoil.proofs.packages import contents, layout
+from counterfoil.proofs.packages.runbooks import runbook_runs_of, runs_counted
 from counterfoil.proofs.packages.standalone import verifier_text
 from counterfoil.proofs.packages.writing import PackageFolder, digest_of
 from counterfoil.proofs.proofs import PROOF, Proof, ask_for_signatures, show_proof
@@ -48,10 +49,10 @@ CANNOT_SHOW: Final = (
     "that a fact was ever entered: who leaves something out before it is written leaves no trace in what was written",
     "that what was entered is true: what was held against banks and providers, and what not, is in the reconciliation report",
 )
-NOT_INCLUDED: Final = ("playbooks and checklists: runs.jsonl holds the reconciliation runs of the period",)
+NOT_INCLUDED: Final = ("what the machine found at the steps of playbooks and checklists: runs.jsonl says how each was answered",)
 PERSONAL_DATA: Final = (
-    "Names of people and keys that acted, reasons and narratives as they were written, ids of payees in names of accounts. What was sent "
-    "along with an act or agreed on by two people is in by its SHA-256 alone; destinations, bank lines and webhooks are not in."
+    "Names of people and keys that acted, reasons, notes and narratives as they were written, ids of payees in names of accounts. What was "
+    "sent along with an act or agreed on by two people is in by its SHA-256 alone; destinations, bank lines and webhooks are not in."
 )
 
 
@@ -166,7 +167,8 @@ def _write(conn: Connection[Any], exporter: Exporter, made: PackageFolder, perio
     reports = _reports(conn, exporter, period)
     made.add_json(layout.REPORT, {"programs": reports})
     made.add_lines("breaks.jsonl", contents.breaks_of(conn, period.start, period.end))
-    made.add_lines("runs.jsonl", contents.runs_of(conn, period.start, period.end))
+    followed = list(runbook_runs_of(conn, period.open_size, period.close_size, period.end))
+    made.add_lines("runs.jsonl", (*contents.runs_of(conn, period.start, period.end), *followed))
     checks, alerts = _checked(conn, exporter.invariants)
     made.add_lines("alerts.jsonl", alerts)
     made.add_json("keys.json", trusted_keys(conn, exporter.quorum))
@@ -186,6 +188,7 @@ def _write(conn: Connection[Any], exporter: Exporter, made: PackageFolder, perio
         "files": [{"path": one.name, "sha256": one.sha256, "bytes": one.bytes} for _, one in sorted(made.files.items())],
         "reconciliation": reconciliation,
         "checks": checks,
+        "runbooks": runs_counted(followed),
         "policies": {
             "fees_sha256": contents.policy_digest(conn, contents.FEE_POLICIES, period.end),
             "approvals_sha256": contents.policy_digest(conn, contents.APPROVAL_POLICIES, period.end),

@@ -34,6 +34,10 @@ FILES: Final = (
 )
 ALL: Final = frozenset({*FILES, MANIFEST, ENVELOPE})
 APPROVALS: Final = frozenset({"approval_decision", "approval_proposal", "approval_use"})
+# Runs of playbooks and checklists in runs.jsonl: their kinds, the act that begins one, and what those that end one make of it.
+RUN_KINDS: Final = ("checklist", "playbook")
+RUN_BEGINS: Final = "runbook_run.create"
+RUN_ENDS: Final[Mapping[str, str]] = {"runbook_run.sign": "signed", "runbook_run.close": "closed"}
 _LETTERS: Final = 26
 _BITS: Final = 5
 

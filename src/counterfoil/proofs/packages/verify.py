@@ -249,6 +249,7 @@ def verify(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
     need([manifest["log"]["first"], manifest["log"]["last"]] == [first, last], "The manifest names another first or last entry.")
     need([manifest["counts"], manifest["late"]] == [walk.counts, walk.late], "The counts of the manifest are not those of the entries.")
     check_balances(package, manifest, walk)
+    followed = walk.runs.check(package, manifest)
     try:
         unchecked, lacking_before = check_previous(manifest, previous, keys)
     except UnknownKeys as error:
@@ -259,7 +260,7 @@ def verify(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
     doubts.append(UNSTAMPED)
     said += [f"Not checked here: {one}." for one in (*unchecked, *doubts, *manifest["not_included"])]
     said += [f"No proof can show {one}." for one in manifest["cannot_show"]]
-    said.append(f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.")
+    said += [f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.", followed]
     open_ends = [one for one in (lacking, lacking_before) if one] + [f"INCOMPLETE: {one}" for one in manifest["incomplete_because"]]
     return (INCOMPLETE if open_ends else OK), said + open_ends
 

@@ -58,6 +58,9 @@ DISCLOSED = frozenset(
 )
 UNLISTED = ("manifest.dsse.json", "manifest.json")
 APPROVALS = ("approval_decision", "approval_proposal", "approval_use")
+RUN_KINDS = ("checklist", "playbook")
+RUN_BEGINS = "runbook_run.create"
+RUN_ENDS = {"runbook_run.sign": "signed", "runbook_run.close": "closed"}
 LINE_MAX = 1 << 28
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}\.[0-9]{6}Z")
 UNSTAMPED = "by a clock outside, when it was signed: no time stamp was read (counterfoil proof verify --stamp)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from counterfoil.proofs.packages.verify_base import APPROVALS, Package, is_moment, need, read_json
+from counterfoil.proofs.packages.verify_base import APPROVALS, RUN_BEGINS, RUN_ENDS, RUN_KINDS, Package, is_moment, need, read_json
 
 # --- The log ----------------------------------------------------------------------------------------------------------------------------
 
@@ -61,6 +61,44 @@ def root_of_leaf(place: int, size: int, leaf: bytes, proof: list[bytes]) -> byte
     return found if last == 0 else b""
 
 
+class Runs:
+    """Runs of playbooks and checklists: those that the entries say were begun and ended, held against what the package names."""
+
+    def __init__(self) -> None:
+        self.begun: set[str] = set()
+        self.ended: dict[str, list[str]] = {}
+
+    def act(self, one: Any) -> None:
+        """An act of somebody."""
+        if one["verb"] == RUN_BEGINS:
+            self.begun.add(one["subject"])
+        elif one["verb"] in RUN_ENDS:
+            self.ended[one["subject"]] = [RUN_ENDS[one["verb"]], one["actor"], one["at"]]
+
+    def check(self, package: Package, manifest: Any) -> str:
+        """What is to be said of them. Raises Broken."""
+        told = manifest.get("runbooks")
+        if told is None:
+            return "Not checked here: playbooks and checklists: the package holds none of their runs."
+        ended: dict[str, list[str]] = {}
+        unfinished: list[str] = []
+        for line in package.lines("runs.jsonl"):
+            one = read_json(line, "A line of runs.jsonl")
+            if one["kind"] not in RUN_KINDS:
+                continue
+            need(one["id"] not in ended and one["id"] not in unfinished, "runs.jsonl names a playbook or checklist twice.")
+            if one["state"] == "running":
+                unfinished.append(one["id"])
+            else:
+                ended[one["id"]] = [one["state"], one["ended_by"], one["ended_at"]]
+        need(ended == self.ended, "runs.jsonl names other playbooks and checklists that ended than the entries.")
+        need(self.begun <= {*ended, *unfinished}, "runs.jsonl lacks a playbook or checklist that was begun in the period.")
+        count = {state: sum(one[0] == state for one in ended.values()) for state in RUN_ENDS.values()}
+        need(told == {**count, "unfinished": unfinished}, "The manifest counts other playbooks and checklists than runs.jsonl names.")
+        left = f"not finished: {len(unfinished)}{' (' if unfinished else ''}{', '.join(unfinished)}{')' if unfinished else ''}"
+        return f"Playbooks and checklists of the period: signed: {count['signed']}; closed unpassed: {count['closed']}; {left}."
+
+
 class Walk:
     """All entries of the period, one after another: the tree grows by each, and what it moves is added up."""
 
@@ -70,6 +108,7 @@ class Walk:
         self.opened: dict[tuple[str, str, str], str] = {}
         self.counts: dict[str, int] = {}
         self.late = self.size = 0
+        self.runs = Runs()
         self.stack: list[tuple[int, bytes]] = []
 
     def go(self, size: int, root: bytes, end: int, end_root: bytes) -> None:
@@ -111,6 +150,8 @@ class Walk:
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if kind == "journal":
             self.journal(one)
+        if kind == "action":
+            self.runs.act(one)
         if kind == "account_guard":
             self.opened[one["program"], one["asset"], one["account"]] = one["normal"]
         return str(kind)

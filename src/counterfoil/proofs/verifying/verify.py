@@ -17,6 +17,7 @@ from counterfoil.proofs.log.merkle import Frontier, is_consistent, leaf_hash
 from counterfoil.proofs.log.notes import Checkpoint, NoteRefused
 from counterfoil.proofs.packages.layout import ALL, APPROVALS, ENVELOPE, FORMAT, MANIFEST, REPORT, proof_id
 from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, is_moment, read_json
+from counterfoil.proofs.verifying.runbooks import RunbookRuns
 from counterfoil.proofs.verifying.signatures import SignaturesSeen, TrustedKeys, checkpoint_of, signatures_of
 from counterfoil.proofs.verifying.stamps import UNSTAMPED, GivenStamp
 
@@ -84,6 +85,7 @@ def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None, stam
     entries.read(package, *ends)
     _are_counted(manifest, ends, entries)
     _are_balanced(package, manifest, entries)
+    followed = entries.runs.held_against(package, manifest)
     try:
         unchecked, before = _follows(manifest, keys, previous)
     except NoteRefused:
@@ -100,7 +102,7 @@ def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None, stam
     said += [f"Not checked here: {one}." for one in (*unchecked, *manifest["not_included"])]
     said += [stamped.told()] if stamped else []
     said += [f"No proof can show {one}." for one in manifest["cannot_show"]]
-    said.append(f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.")
+    said += [f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.", followed]
     left = [signed.lacking] * bool(signed.lacking) + [f"{OF_BEFORE}{before.lacking}"] * bool(before.lacking)
     left += [f"INCOMPLETE: {one}" for one in manifest["incomplete_because"]]
     return Judgement(INCOMPLETE if left else OK, said + left)
@@ -144,6 +146,7 @@ class Entries:
         self.late = 0
         self.moved: dict[Account, list[int]] = defaultdict(lambda: [0, 0])
         self.opened: dict[Account, str] = {}
+        self.runs = RunbookRuns()
 
     def read(self, package: OpenPackage, opening: Checkpoint, closing: Checkpoint) -> None:
         """From one checkpoint to the other. Raises ProofBroken."""
@@ -172,6 +175,8 @@ class Entries:
         self.late += at < self._begins
         if kind == "journal":
             self._move(entry)
+        elif kind == "action":
+            self.runs.take(entry)
         elif kind == "account_guard":
             self.opened[entry["program"], entry["asset"], entry["account"]] = entry["normal"]
         return str(kind)
