@@ -173,7 +173,7 @@ def test_a_drill_that_is_killed_is_said_not_to_have_ended_and_leaves_no_server_a
     assert clear(means_of(later.backups, tmp_path)) == 1
     with own_books.transaction() as conn:
         drill = show_drill(conn, drill.id)
-    assert (drill.state, str(drill.error).startswith("it has not ended: its process was gone, at: ")) == ("failed", True)
+    assert (drill.state, str(drill.error).startswith("its process ended before it did, at: ")) == ("failed", True)
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
