@@ -3113,6 +3113,7 @@ posting: CREATE UNIQUE INDEX posting_by_debit ON public.posting USING btree (seg
 posting: CREATE UNIQUE INDEX posting_movement_is_posted_once ON public.posting USING btree (movement) WHERE (movement IS NOT NULL)
 posting: CREATE INDEX posting_off_clock_by_credit ON public.posting USING btree (credit, effective_at) WHERE off_clock
 posting: CREATE INDEX posting_off_clock_by_debit ON public.posting USING btree (debit, effective_at) WHERE off_clock
+program_segment: CREATE INDEX program_segment_by_beginning ON public.program_segment USING btree (program_id, first_seq, segment)
 proof: CREATE INDEX proof_by_period ON public.proof USING btree (to_at, created_at)
 proof: CREATE INDEX proof_by_state ON public.proof USING btree (state, id)
 provider_conflict: CREATE INDEX provider_conflict_by_state ON public.provider_conflict USING btree (state, provider_payout_id)
@@ -5619,22 +5620,28 @@ newest_postings(bigint,bigint,integer): CREATE OR REPLACE FUNCTION public.newest
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
-    segments  constant integer[] := segments_between(account_id, 0, before_seq);
+    segments  constant integer[] := segments_between(
+        account_id, 0, least(before_seq, (select a.last_seq + 1 from account a where a.id = account_id)));
+    last      integer := cardinality(segments);
+    many      integer := 1;
     found_now integer;
     wanted    integer := rows_max;
 begin
-    for place in reverse cardinality(segments)..1 loop
+    while last > 0 and wanted > 0 loop
         return query
         select * from (
-            (select * from posting p where p.segment = segments[place] and p.debit = account_id and p.seq < before_seq
-             order by p.seq desc limit wanted)
+            select p.* from unnest(segments[greatest(last - many + 1, 1):last]) as s (number), lateral (
+                select * from posting p where p.segment = s.number and p.debit = account_id and p.seq < before_seq
+                order by p.seq desc limit wanted) p
             union all
-            (select * from posting p where p.segment = segments[place] and p.credit = account_id and p.seq < before_seq
-             order by p.seq desc limit wanted)
+            select p.* from unnest(segments[greatest(last - many + 1, 1):last]) as s (number), lateral (
+                select * from posting p where p.segment = s.number and p.credit = account_id and p.seq < before_seq
+                order by p.seq desc limit wanted) p
         ) p order by p.seq desc limit wanted;
         get diagnostics found_now = row_count;
         wanted := wanted - found_now;
-        exit when wanted <= 0;
+        last := last - many;
+        many := least(4 * many, 256);
     end loop;
 end $function$
 
@@ -5841,22 +5848,41 @@ postings_between(bigint,bigint,bigint,integer): CREATE OR REPLACE FUNCTION publi
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 declare
-    number    integer;
+    newest    constant bigint := (select a.last_seq from account a where a.id = account_id);
+    segments  constant integer[] := segments_between(account_id, from_seq, least(end_seq, newest + 1));
+    first     integer := 1;
+    last      integer := least(cardinality(segments), cardinality(segments_between(account_id, from_seq, from_seq + 1)));  -- begun by then
+    many      integer := 1;
+    stood     integer;
     found_now integer;
     wanted    integer := rows_max;
 begin
-    foreach number in array segments_between(account_id, from_seq, end_seq) loop
+    while last > 1 and stood is null and newest >= from_seq loop
+        select max(s.number) into stood
+        from unnest(segments[greatest(last - many + 1, 1):last]) as s (number), lateral (
+            (select from posting p where p.segment = s.number and p.debit = account_id and p.seq < from_seq limit 1)
+            union all
+            (select from posting p where p.segment = s.number and p.credit = account_id and p.seq < from_seq limit 1)) p;
+        first := coalesce(stood - segments[1] + 1, first);
+        last := last - many;
+        many := least(4 * many, 256);
+    end loop;
+    many := 1;
+    while first <= cardinality(segments) and wanted > 0 and newest >= from_seq loop
         return query
         select * from (
-            (select * from posting p where p.segment = number and p.debit = account_id and p.seq >= from_seq and p.seq < end_seq
-             order by p.seq limit wanted)
+            select p.* from unnest(segments[first:first + many - 1]) as s (number), lateral (
+                select * from posting p where p.segment = s.number and p.debit = account_id and p.seq >= from_seq and p.seq < end_seq
+                order by p.seq limit wanted) p
             union all
-            (select * from posting p where p.segment = number and p.credit = account_id and p.seq >= from_seq and p.seq < end_seq
-             order by p.seq limit wanted)
+            select p.* from unnest(segments[first:first + many - 1]) as s (number), lateral (
+                select * from posting p where p.segment = s.number and p.credit = account_id and p.seq >= from_seq and p.seq < end_seq
+                order by p.seq limit wanted) p
         ) p order by p.seq limit wanted;
         get diagnostics found_now = row_count;
         wanted := wanted - found_now;
-        exit when wanted <= 0;
+        first := first + many;
+        many := least(4 * many, 256);
     end loop;
 end $function$
 
@@ -7963,7 +7989,7 @@ segments_between(bigint,bigint,bigint): CREATE OR REPLACE FUNCTION public.segmen
  LANGUAGE sql
  STABLE PARALLEL SAFE
  SET search_path TO 'public', 'pg_temp'
-RETURN ARRAY(SELECT s.segment FROM program_segment s WHERE ((s.program_id = (SELECT b.program_id FROM book b WHERE (b.id = (segments_between.account_id >> 40)))) AND (s.first_seq < segments_between.end_seq) AND (s.segment >= COALESCE((SELECT max(earlier.segment) AS max FROM program_segment earlier WHERE ((earlier.program_id = s.program_id) AND (earlier.first_seq <= (segments_between.from_seq - ((86700000)::bigint << 20))))), 0))) ORDER BY s.segment)
+RETURN ARRAY(SELECT generate_series(COALESCE((SELECT s.segment FROM program_segment s WHERE ((s.program_id = b.program_id) AND (s.first_seq <= (segments_between.from_seq - ((86700000)::bigint << 20)))) ORDER BY s.first_seq DESC, s.segment DESC LIMIT 1), 0), (SELECT s.segment FROM program_segment s WHERE ((s.program_id = b.program_id) AND (s.first_seq < segments_between.end_seq)) ORDER BY s.first_seq DESC, s.segment DESC LIMIT 1)) AS generate_series FROM book b WHERE (b.id = (segments_between.account_id >> 40)))
 
 segments_of(bigint): CREATE OR REPLACE FUNCTION public.segments_of(account_id bigint)
  RETURNS integer[]
