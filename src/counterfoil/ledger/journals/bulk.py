@@ -92,9 +92,10 @@ class PreparedBulk(NamedTuple):
 def prepare(bulk: Bulk, movements: Sequence[Movement]) -> PreparedBulk:
     """What can be done for a bulk ahead of its turn. Raises InvalidInput."""
     ids = _checked(bulk, movements)
-    plain = all(movement.kind is MovementKind.TRANSFER for movement in movements)
-    names = {name for movement in movements for name in movement[1:3]}
-    return PreparedBulk(bulk, movements, ids, names, _request_hash(bulk, ids, movements), plain)
+    columns = list(zip(*movements, strict=True))
+    _, debits, credits_, _, kinds, *_ = columns
+    plain = kinds.count(MovementKind.TRANSFER) == len(kinds)
+    return PreparedBulk(bulk, movements, ids, {*debits, *credits_}, _request_hash(bulk, ids, columns), plain)
 
 
 def post_many(
@@ -321,13 +322,13 @@ def _answer_again(conn: Connection[Any], book: int, one: PreparedBulk, before: t
     return BulkPosted(outcomes, journal, at, existed=True)
 
 
-def _request_hash(bulk: Bulk, ids: Sequence[bytes], movements: Sequence[Movement]) -> bytes:
+def _request_hash(bulk: Bulk, ids: Sequence[bytes], columns: Sequence[Sequence[Any]]) -> bytes:
     """SHA-256 of the whole request: what is shared, and all that each movement says, in their order.
 
-    Column by column: thousands of movements as text one by one would take longer than deciding them.
+    By the columns of the movements: thousands of them as text one by one would take longer than deciding them.
     """
     found = hashlib.sha256(_head(bulk, ids) + b"".join(ids))
-    _, debits, credits_, minors, kinds, effective, linked, hold_ids, expiries, *_ = zip(*movements, strict=True)
+    _, debits, credits_, minors, kinds, effective, linked, hold_ids, expiries, *_ = columns
     for names in (debits, credits_):
         found.update(json.dumps(names, separators=(",", ":")).encode())
     try:
