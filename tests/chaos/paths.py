@@ -258,6 +258,7 @@ _SHORT: Final = (
     "return: pull.before_commit:simulator",
     "dispute: send.after_claim:simulator (dispute)",
     "stripe: send.after_call:stripe",
+    "chain: send.after_call:chain",
     "sepa: send.before_commit:sepa",
 )
-SHORT_PATHS: Final = tuple(one for one in (*PATHS, *STRIPE, *BANK) if one.name in _SHORT)
+SHORT_PATHS: Final = tuple(one for one in (*PATHS, *STRIPE, *CHAIN, *BANK) if one.name in _SHORT)
