@@ -129,9 +129,10 @@ class Desk:
     database: Database
     simulator: SimulatorProcess
     clock: Clock = field(default_factory=Clock)
+    timeout_s: float = 1.0  # of a call; longer where none is lost on purpose, so that a busy machine loses none either
 
     def __post_init__(self) -> None:
-        self.provider = SimulatorProvider(self.simulator.url, self.simulator.api_key, SECRET, timeout_s=1.0)
+        self.provider = SimulatorProvider(self.simulator.url, self.simulator.api_key, SECRET, timeout_s=self.timeout_s)
         self.http = httpx2.Client(base_url=self.simulator.url, headers=self.simulator.headers, timeout=10)
         self.wiring = Wiring(
             database=self.database,
@@ -142,7 +143,7 @@ class Desk:
             silent_after=timedelta(minutes=10),
             lease=timedelta(seconds=60),
             rows_max=200,
-            call_limit=timedelta(seconds=1),
+            call_limit=timedelta(seconds=self.timeout_s),
             database_clock=self.clock,
             cooling=timedelta(),
         )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from counterfoil.base.edge import Database, make_id
 from counterfoil.base.invariant import run_invariants
@@ -22,6 +22,7 @@ from counterfoil.payouts.chargebacks.chargebacks import apply_chargebacks
 from counterfoil.payouts.refunds.refunds import UnderDispute, execute_refund, lock_invoice, refundable
 from counterfoil.wiring import INVARIANTS
 from tests.builders import Desk, a_program
+from tests.lives import LastingLife, lived
 from tests.payouts.refunding import SETTLED, go, paid, refund
 from tests.payouts.test_disputes import decided, effect, opened
 from tests.simulators import spawn_simulator
@@ -32,8 +33,8 @@ PLATFORM, VALIDATOR = 500, 100  # hundredths of a percent, as the program's
 AMOUNTS = st.integers(1_00, 40_00)
 
 
-def life_of(desk: Desk) -> type[RuleBasedStateMachine]:
-    class OnePayment(RuleBasedStateMachine):
+def life_of(desk: Desk) -> type[LastingLife]:
+    class OnePayment(LastingLife):
         """What may happen to one payment; `gone` and `owed` are the model's."""
 
         @initialize()
@@ -143,6 +144,7 @@ def life_of(desk: Desk) -> type[RuleBasedStateMachine]:
 
         def teardown(self) -> None:
             """Nothing is left open: the next payment is of the same payee."""
+            super().teardown()
             if hasattr(self, "gone"):
                 while self.open:
                     self.say(won=False, again=False)
@@ -160,7 +162,7 @@ def execute(conn: Any, refund_id: str, desk: Desk) -> None:
 def test_whatever_happens_to_a_payment_its_parts_add_up_to_it(database: Database, tmp_path: Path):
     with spawn_simulator(tmp_path / "simulator", settle_ms=0, payout_fee=0) as simulator:
         a_program(database, holdback_bps=1000)
-        desk = Desk(database, simulator)
+        desk = Desk(database, simulator, timeout_s=30)  # a charge that is not verified in time would not be settled
         few = settings(
             phases=[Phase.generate],  # to shrink would go on with the same database
             max_examples=examples(6),
@@ -169,4 +171,20 @@ def test_whatever_happens_to_a_payment_its_parts_add_up_to_it(database: Database
             suppress_health_check=list(HealthCheck),
             print_blob=False,
         )
-        run_state_machine_as_test(life_of(desk), settings=few)
+        lived(life_of(desk), few)
+
+
+def test_what_goes_wrong_once_is_told_as_it_was_and_not_as_a_flaky_test():
+    class Once(LastingLife):
+        """Its third step is too slow, on one day only."""
+
+        steps = 0
+
+        @rule()
+        def step(self) -> None:
+            Once.steps += 1
+            if Once.steps == 3:
+                raise TimeoutError("the provider did not answer in time")
+
+    with pytest.raises(TimeoutError, match="in time"):
+        lived(Once, settings(phases=[Phase.generate], max_examples=2, stateful_step_count=5, database=None))
