@@ -16,6 +16,7 @@ from tests.api.office import Office, fresh, opened
 from tests.operations.webhooks_out.partner import Partner, partner
 
 ADMIN = "administrator"
+NOBODY = "whe_01KA0000000000000000000000"
 
 
 @pytest.fixture
@@ -99,7 +100,9 @@ def test_failures_are_listed_with_what_came_back_and_one_is_sent_again(office: O
     shop.answers = [(500, {}, b"down"), 200]
     happen(office, "pay_1")
     run(office)
-    (failing,) = office.ask("GET", "/api/deliveries", params={"state": "failing"}).json()["data"]
+    wanted = {"state": "failing", "sort": "-createdAt", "endpointId": one["id"]}
+    (failing,) = office.ask("GET", "/api/deliveries", params=wanted).json()["data"]
+    assert office.ask("GET", "/api/deliveries", params={**wanted, "endpointId": NOBODY}).json()["data"] == []
     assert (failing["event"], failing["endpointId"], failing["attempts"], failing["error"]) == (
         "payout_failed",
         one["id"],

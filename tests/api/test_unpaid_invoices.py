@@ -65,8 +65,9 @@ def test_an_intent_that_expired_is_listed_and_waited_for_again(office: Office):
     assert (one["state"], one["customerId"], one["amount"], one["isStuck"]) == ("expired", invoice["customerId"], "1000", False)
     done = said(office, f"/api/intents/{one['id']}/reopen", reason="they will pay")
     assert done["state"] == "payment_pending"
-    (again,) = shown(office, "/api/intents?unpaid=true")["data"]
+    (again,) = shown(office, "/api/intents?unpaid=true&sort=-stateAt&limit=5")["data"]
     assert again["waitsUntil"] is not None
+    assert shown(office, "/api/intents?stuck=true&sort=createdAt")["data"] == []
     assert "payment pending" in str(said(office, f"/api/intents/{one['id']}/reopen", 409, reason="twice"))
 
 

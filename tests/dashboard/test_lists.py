@@ -188,6 +188,13 @@ def test_a_sorted_list_goes_on_among_equals_and_says_how_it_is_sorted(desk, clie
         assert client.get(f"/admin/payouts?{wrong}").status_code == 422, wrong
 
 
+def test_a_list_is_narrowed_to_a_key_as_long_as_keys_are(desk, client) -> None:
+    ((key, one),) = desk.rows("select key, id from payout where id = (select max(id) from payout)")
+    assert len(key) > 64
+    assert ids_on(client.get("/admin/payouts", params={"key": key}).text) == [one]
+    assert client.get("/admin/payouts", params={"key": "k" * 256}).status_code == 422
+
+
 def test_a_file_has_every_row_with_amounts_in_major_units_and_numbers_in_a_workbook(desk, client) -> None:
     lines = list(csv.DictReader(io.StringIO(client.get("/admin/payouts.csv?state=pending").text)))
     wanted = desk.rows("select id, amount from payout where state = 'pending' order by id desc")

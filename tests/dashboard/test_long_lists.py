@@ -93,6 +93,16 @@ def test_a_long_list_beside_others_on_its_page_goes_on_page_by_page(client, plac
     assert len(seen) == len(set(seen)) >= MANY
 
 
+def test_a_sorted_list_of_breaks_goes_on_among_equals_and_stays_narrowed(client) -> None:
+    first = client.get("/admin/breaks?state=open&sort=-atStake").text
+    assert "Sorted by at stake within each asset, the greatest first. Ticked" in first
+    assert 'aria-sort="descending"><a href="/admin/breaks?sort=atStake&amp;state=open#list">At stake' in first
+    address = re.search(r'href="(/admin/breaks\?[^"]*after=[^"#]+)', first)[1].replace("&amp;", "&")
+    ids = [re.findall(r'href="/admin/breaks/(break_\w{26})"', one) for one in (first, client.get(address).text)]
+    assert (len(ids[0]), len({*ids[0], *ids[1]})) == (ROWS_MAX, MANY), "every break once"
+    assert client.get("/admin/breaks?sort=colour").status_code == 422
+
+
 def test_each_break_of_the_day_leads_to_its_own_page(client) -> None:
     page = client.get("/admin/day").text
     shown = re.findall(r'<li id="break-(.*?)</li>', page, re.S)

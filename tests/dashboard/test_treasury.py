@@ -38,6 +38,7 @@ def test_agents_transactions_and_carbon_are_listed_with_what_needs_a_look(desk: 
             carbon = client.get(f"/admin/carbon?day={midnight.date()}")
             told = client.get(f"/admin/carbon.json?day={midnight.date() - timedelta(days=1)}").json()
             wrong = client.get("/admin/transactions?state=lost")
+            oldest = client.get("/admin/transactions?sort=createdAt&age=%3E1s")
             frozen = client.get("/admin/agents?state=frozen")
     assert (agents.status_code, transactions.status_code, carbon.status_code, wrong.status_code) == (200, 200, 200, 422)
     for said in ("buyer", "0.00", "2 of 2 shown need a look"):
@@ -45,6 +46,8 @@ def test_agents_transactions_and_carbon_are_listed_with_what_needs_a_look(desk: 
     for said in ("task 7", "40.00", "12m", "0 of 2", "1 pending for more than five minutes, of 2"):
         assert said in transactions.text.replace("<wbr>", ""), said
     assert [row["id"] for row in late["rows"]] == [one]
+    assert 'aria-sort="ascending"><a href="/admin/transactions?sort=-createdAt&amp;age=%3E1s">Age' in oldest.text
+    assert "Transactions, by created at, the earliest first</caption>" in oldest.text
     for said in ("SYNC_LAG", "No source is set up", "never asked", "No bill of the source was imported"):
         assert said in carbon.text.replace("<wbr>", ""), said
     assert told["found"]["verdict"] == "NOTHING", "an empty day is not green"

@@ -14,6 +14,7 @@ from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.problems import NotFound
 from counterfoil.integrity.asking import CheckReply
 from counterfoil.operations.events.events import NewEvent, declare, emit
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Noun, Part
 
 ACTOR: Final = "system:sentinel"
@@ -167,6 +168,10 @@ def list_runs(conn: Connection[Any], *, rows_max: int, after: str | None, state:
     return _select(conn, "where (%s::text is null or id < %s) and (%s::text is null or state = %s) order by id desc limit %s", given)
 
 
+def _runs_by_id(conn: Connection[Any], ids: Sequence[str]) -> Sequence[SentinelRun]:
+    return _select(conn, "where id = any(%s)", [list(ids)])
+
+
 def answers_of(conn: Connection[Any], run_id: str, *, rows_max: int = CHECKS_MAX) -> Sequence[CheckAnswer]:
     """What each check answered, in the order in which they were asked."""
     with conn.cursor(row_factory=class_row(CheckAnswer)) as cur:
@@ -217,6 +222,8 @@ SENTINEL_NOUN: Final = Noun(
     show_run,
     row=SentinelRun,
     rows=list_runs,
+    by_id=_runs_by_id,
+    sorts=(SortKey("started_at", datetime), SortKey("findings", int), SortKey("opened", int)),
     help="What was checked, up to when, and what was found.",
     parts=(Part("answers", CheckAnswer, answers_of),),
     columns=("id", "kind", "state", "verdict", "started_at", "took_ms", "watermark", "checks", "broken", "failed", "findings", "opened"),

@@ -15,7 +15,7 @@ from psycopg import Connection, sql
 from counterfoil.base.paging import Key, Keyset
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.base.text import camel
-from counterfoil.operations.noun_pages import SavedView, SortKey
+from counterfoil.operations.noun_pages import Condition, SavedView, SortKey
 from counterfoil.operations.verbs import Noun
 
 
@@ -36,18 +36,20 @@ class Order(NamedTuple):
 
 
 class ListAsked(NamedTuple):
-    """Which rows, in which order; without one the newest first. `narrowed`: values by the names of what the noun declares."""
+    """Which rows, in which order; without one the newest first. `narrowed`: values by the names of what the noun declares; `also`: what a
+    list is narrowed to that no noun can declare, such as by a setting."""
 
     state: str | None = None
     view: SavedView | None = None
     order: Order | None = None
     narrowed: Mapping[str, Any] = {}
     program_id: str | None = None
+    also: tuple[Condition, ...] = ()
 
     @property
     def is_plain(self) -> bool:
         """Newest first, and narrowed to nothing but a state."""
-        return self.view is None and self.order is None and not self.narrowed
+        return self.view is None and self.order is None and not self.narrowed and not self.also
 
     def place(self, row: Any) -> tuple[Key, ...]:
         """Behind what the page goes on that ends with this row."""
@@ -97,6 +99,7 @@ def read_listed(
     assert noun.by_id is not None
     query = id_query(noun, asked, from_start=after is None)
     given: dict[str, Any] = {"now": now, "rows": rows_max, "state": asked.state, "program": asked.program_id, **asked.narrowed}
+    given |= {name: value for one in asked.also for name, value in one.given.items()}
     given |= {f"after{at}": value for at, value in enumerate(after or ())}
     ids = [row[0] for row in conn.execute(query, given).fetchall()]
     found = {row.id: row for row in noun.by_id(conn, ids)} if ids else {}
@@ -117,6 +120,7 @@ def id_query(noun: Noun, asked: ListAsked, *, from_start: bool) -> sql.Composed:
     if asked.view is not None:
         wheres.append(sql.SQL("({})").format(sql.SQL(asked.view.where)))
     wheres += [sql.SQL("({})").format(sql.SQL(one.where)) for one in noun.narrows if one.name in asked.narrowed]
+    wheres += [sql.SQL("({})").format(sql.SQL(one.where)) for one in asked.also]
     if not from_start:
         behind = sql.SQL(", ").join(sql.Placeholder(f"after{at}") for at in range(len(names)))
         sign = sql.SQL("<" if down else ">")

@@ -3,8 +3,11 @@ and what is safe to do next."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Literal, LiteralString, NamedTuple
+from typing import Any, Final, Literal, LiteralString, NamedTuple
+
+NARROW_MAX: Final = 255  # characters of what a list is narrowed to: no key, id or name that is kept here is longer
 
 
 class Elsewhere(NamedTuple):
@@ -73,6 +76,13 @@ class SortKey(NamedTuple):
     kind: type[str] | type[int] | type[datetime] | type[date]
     column: LiteralString = ""
     money: bool = False
+
+
+class Condition(NamedTuple):
+    """What a list is narrowed to beside what its noun declares: a condition on a row `t`, with what is given for each `%(name)s` of it."""
+
+    where: LiteralString
+    given: Mapping[str, Any] = {}
 
 
 class Narrow(NamedTuple):

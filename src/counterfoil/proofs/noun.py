@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from counterfoil.operations.access.access import AUDIT
-from counterfoil.operations.noun_pages import Elsewhere
+from counterfoil.operations.noun_pages import Elsewhere, SortKey
 from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult, of_all
-from counterfoil.proofs.proofs import PROOF, Proof, ProofFile, ProofSigner, files_of, list_proofs, reissue, show_proof, signers_of
+from counterfoil.proofs.proofs import (
+    PROOF,
+    Proof,
+    ProofFile,
+    ProofSigner,
+    files_of,
+    list_proofs,
+    proofs_by_id,
+    reissue,
+    show_proof,
+    signers_of,
+)
 from counterfoil.proofs.stores.copies import PLACES
 
 
@@ -35,9 +47,11 @@ PROOF_NOUN: Final = Noun(
     show_proof,
     row=Proof,
     rows=list_proofs,
+    by_id=proofs_by_id,
+    sorts=(SortKey("created_at", datetime), SortKey("from_at", datetime), SortKey("to_at", datetime), SortKey("entries", int)),
     help="Proofs of periods: made, signed by several people, verified by anybody.",
     parts=(Part("signers", ProofSigner, of_all(signers_of)), Part("files", ProofFile, of_all(files_of)), PLACES),
-    columns=("id", "from_at", "to_at", "entries", "verdict", "reconciliation", "state"),
+    columns=("id", "from_at", "to_at", "entries", "verdict", "reconciliation", "state", "created_at"),
     elsewhere=(
         Elsewhere("Fetch the package, and verify it before you sign.", "counterfoil proof download {id} --out {id}.zip", "waiting"),
         Elsewhere(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -143,6 +144,12 @@ def list_proofs(conn: Connection[Any], *, rows_max: int, after: str | None, stat
             order by created_at desc, id desc limit %(rows)s""",
             {"state": state, "after": after, "rows": rows_max},
         ).fetchall()
+
+
+def proofs_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Proof]:
+    """These proofs, in any order."""
+    with conn.cursor(row_factory=class_row(Proof)) as cur:
+        return cur.execute(f"{_SELECT} where id = any(%s)", [list(ids)]).fetchall()
 
 
 def files_of(conn: Connection[Any], proof_id: str) -> list[ProofFile]:

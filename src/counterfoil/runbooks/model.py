@@ -93,6 +93,11 @@ def list_runs(conn: Connection[Any], *, rows_max: int, after: str | None, state:
     return _select(conn, ending, [after, after, state, state, rows_max])
 
 
+def runs_by_id(conn: Connection[Any], ids: Sequence[str]) -> Sequence[RunbookRun]:
+    """These runs, in any order."""
+    return _select(conn, "where r.id = any(%s)", [list(ids)])
+
+
 def newest_runs(conn: Connection[Any]) -> dict[str, RunbookRun]:
     """The newest run of each runbook, by its name."""
     ending = "where r.id in (select max(id) from runbook_run group by runbook)"

@@ -15,11 +15,12 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import APPROVE, OPERATE
 from counterfoil.operations.approvals import refuse_unless_logged_in
 from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Do, Field, Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.runbooks import runs
 from counterfoil.runbooks.answering import TOLD_MAX, Asker, Found
 from counterfoil.runbooks.doing import Nouns, say_action, told_of
-from counterfoil.runbooks.model import GREEN, RUNBOOK_RUN, RunbookRun, RunbookStep, list_runs, lock_run, show_run, steps_of
+from counterfoil.runbooks.model import GREEN, RUNBOOK_RUN, RunbookRun, RunbookStep, list_runs, lock_run, runs_by_id, show_run, steps_of
 
 _STEP: Final = Field("step", "The number of the step.", example="3", bare=True)
 _OF: Final = Field("of", "One of the things that the step names; all of them if left out.", required=False, example="po_01JD")
@@ -39,6 +40,8 @@ def runbook_noun(checks: Sequence[Invariant], tables: Mapping[str, str], nouns: 
         _refusals,
         row=RunbookRun,
         rows=list_runs,
+        by_id=runs_by_id,
+        sorts=(SortKey("started_at", datetime), SortKey("runbook", str)),
         help="Checklists and playbooks: typed steps, answered by the machine where it can, signed by people.",
         parts=(Part("answers", RunbookStep, of_all(steps_of), ("number", "type", "title", "outcome", "told", "actor", "at")),),
         columns=(

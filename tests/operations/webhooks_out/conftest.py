@@ -96,10 +96,11 @@ class Bureau:
             call = VerbCall(conn, endpoint, self.mira, self.now, make_id, "because", taken)
             return say(ENDPOINT_NOUN, ENDPOINT_NOUN.verb(verb), call)
 
-    def deliveries(self, **more: Any) -> list[WebhookDelivery]:
+    def deliveries(self, endpoint_id: str | None = None) -> list[WebhookDelivery]:
         """What is to be told, the first one first."""
         with self.database.transaction() as conn:
-            return list_deliveries(conn, rows_max=1_000, **more)[::-1]
+            found = list_deliveries(conn, rows_max=1_000)[::-1]
+        return [one for one in found if endpoint_id in (None, one.endpoint_id)]
 
     def states(self, **more: Any) -> list[str]:
         """Of the deliveries."""

@@ -19,13 +19,15 @@ from counterfoil.ledger.holds import post_hold, void_hold
 from counterfoil.ledger.journals.journal import reverse
 from counterfoil.ledger.periods import close_period
 from counterfoil.ledger.problems import HoldPromised
+from counterfoil.operations.listing import ListAsked, order_of, read_listed
 from counterfoil.operations.work.runner import Runner
 from counterfoil.treasury.agents.agents import freeze_agent
 from counterfoil.treasury.two_phase.ages import age_text, parse_age
 from counterfoil.treasury.two_phase.inspect import inspect_transaction
 from counterfoil.treasury.two_phase.invariants import INVARIANTS
-from counterfoil.treasury.two_phase.model import WantedTransactions, list_transactions, participants_of, show_transaction
+from counterfoil.treasury.two_phase.model import TransactionLine, WantedTransactions, participants_of, show_transaction
 from counterfoil.treasury.two_phase.moving import move_due
+from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
 from counterfoil.treasury.two_phase.transactions import (
     TransactionRefuses,
     advance,
@@ -186,14 +188,19 @@ def test_transactions_are_found_by_state_age_and_agent(books: Connection[Any]):
     old = transfer(books, payer, payee, 10, commits="on_request", time_out=timedelta(hours=1))
     new = transfer(books, other, payee, 5, now=LATER)
     run(books, old)
-    given: dict[str, Any] = {"rows_max": 10, "after": None}
+
+    def listed(by: WantedTransactions, sort: str | None = None) -> list[TransactionLine]:
+        asked = ListAsked(order=order_of(TRANSACTION_NOUN, sort), also=(by.condition,))
+        return read_listed(books, TRANSACTION_NOUN, asked, rows_max=10, after=None, now=LATER)
+
     wanted = WantedTransactions(LATER, ("prepared", "initiated"))
-    assert [one.id for one in list_transactions(books, wanted, **given)] == [new, old]
+    assert [one.id for one in listed(wanted)] == [new, old]
+    assert [one.id for one in listed(wanted, sort="createdAt")] == [old, new]
     five = timedelta(minutes=5)
-    [line] = list_transactions(books, wanted._replace(older_than=five), **given)
+    [line] = listed(wanted._replace(older_than=five))
     assert (line.id, line.agents, line.assets, line.amounts) == (old, [payer, payee], ["EUR"], [10])
-    assert [one.id for one in list_transactions(books, wanted._replace(younger_than=five), **given)] == [new]
-    assert [one.id for one in list_transactions(books, wanted._replace(agent_id=payer), **given)] == [old]
+    assert [one.id for one in listed(wanted._replace(younger_than=five))] == [new]
+    assert [one.id for one in listed(wanted._replace(agent_id=payer))] == [old]
 
 
 def test_what_is_safe_is_told_with_its_reason(books: Connection[Any]):

@@ -21,6 +21,7 @@ from counterfoil.base.formats.workbook import workbook
 from counterfoil.base.paging import CURSOR_MAX, ROWS_DEFAULT, ROWS_MAX, Key, Keyset, KeyTypes, Page
 from counterfoil.base.text import camel
 from counterfoil.operations.listing import ListAsked, asked_of, keyset_of, read_listed
+from counterfoil.operations.noun_pages import NARROW_MAX
 from counterfoil.operations.verbs import Noun
 
 Item = TypeVar("Item", bound=ViewModel)
@@ -30,7 +31,7 @@ Limit = Annotated[int, Query(ge=1, le=ROWS_MAX, description=f"Rows of a page, at
 Cursor = Annotated[str | None, Query(max_length=CURSOR_MAX, description="`nextCursor` of the page before; absent for the first.")]
 LIMIT = ROWS_DEFAULT
 _ShortText = Annotated[str, StringConstraints(max_length=40)]
-_Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=NARROW_MAX)]
 _KINDS: Final[Mapping[str, Any]] = {"text": _Text, "asset": AssetCode, "moment": Instant, "amount": AmountFromZero}
 
 

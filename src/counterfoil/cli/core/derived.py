@@ -66,10 +66,14 @@ def of_noun(noun: Noun) -> tuple[Only, ...]:
         for one in noun.narrows
     ]
     if noun.sorts:
-        words = ", ".join(camel(one.name) for one in noun.sorts)
-        found.append(Only("--sort", f"By one of {words}; with - in front from the greatest or the latest down."))
-
+        found.append(Only("--sort", sort_help(noun)))
     return tuple(found)
+
+
+def sort_help(noun: Noun) -> str:
+    """By what the list of a noun may be sorted."""
+    words = ", ".join(camel(one.name) for one in noun.sorts)
+    return f"By one of {words}; with - in front from the greatest or the latest down."
 
 
 def print_list(

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
-from typing import Any, Final, Literal, NamedTuple
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from psycopg import Connection
 
 from counterfoil.base.edge import keep_to_program
-from counterfoil.base.ids import valid_id
 from counterfoil.base.money import Asset, Money
 from counterfoil.base.paging import Key
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.base.text import camel
+from counterfoil.dashboard.finding.ordering import ColumnOrder, after_of, behind_of, order_words, orders_of
 from counterfoil.dashboard.web.fields import DAY_LENGTH, READ
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import refuse_whole
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.ledger.reads.books import known_assets, known_programs
-from counterfoil.operations.listing import ListAsked, Order, asked_of, keyset_of, read_listed, state_of
-from counterfoil.operations.noun_pages import Narrow, SavedView, ViewElsewhere
+from counterfoil.operations.listing import ListAsked, asked_of, read_listed, state_of
+from counterfoil.operations.noun_pages import NARROW_MAX, Narrow, SavedView, ViewElsewhere
 from counterfoil.operations.verbs import AMOUNTS, Begin, Field, Noun
 
 THINGS_SHOWN_MAX: Final = 20
@@ -54,13 +54,6 @@ class BeginOffer(NamedTuple):
     takes: tuple[Field, ...]
     programs: tuple[str, ...]
     assets: tuple[str, ...]
-
-
-class ColumnOrder(NamedTuple):
-    """A column that the list can be sorted by: the order that its header asks for, and how it is sorted now."""
-
-    sort: str
-    aria: Literal["ascending", "descending", "none"]
 
 
 class NarrowOffer(NamedTuple):
@@ -134,8 +127,8 @@ def list_page(noun: Noun) -> DashboardPage:
             _begin(ask, noun.begin) if noun.begin else None,
             noun.area,
             ask.clock(),
-            _orders(noun, asked),
-            _order_words(asked),
+            orders_of(noun, asked),
+            order_words(asked),
             _narrows(ask, noun),
             bool(asked.narrowed),
             _query(ask, noun, "sort"),
@@ -144,25 +137,6 @@ def list_page(noun: Noun) -> DashboardPage:
 
     wants = ("state", "view", "after", *(("sort",) if noun.sorts else ()), *(camel(one.name) for one in noun.narrows))
     return DashboardPage(f"/admin/{noun.plural}", words_of(noun), answer, "list.html", words_of(noun), wants)
-
-
-def _orders(noun: Noun, asked: ListAsked) -> dict[str, ColumnOrder]:
-    """For each column that it can be sorted by: from the greatest down first, and the other way once it is."""
-    found = {}
-    for one in noun.sorts:
-        now = asked.order if asked.order is not None and asked.order.key == one else None
-        aria: Literal["ascending", "descending", "none"] = "none" if now is None else "descending" if now.descending else "ascending"
-        found[one.name] = ColumnOrder(Order(one, aria != "descending").word, aria)
-    return found
-
-
-def _order_words(asked: ListAsked) -> str | None:
-    if asked.order is None:
-        return None
-    key = asked.order.key
-    way = ("latest", "earliest") if key.kind in (datetime, date) else ("greatest", "least") if key.kind is int else ("last", "first")
-    words = f"{key.name.replace('_', ' ')}{' within each asset' if key.money else ''}"
-    return f"by {words}, the {way[0] if asked.order.descending else way[1]} first"
 
 
 def _narrows(ask: SectionContext, noun: Noun) -> tuple[NarrowOffer, ...]:
@@ -230,7 +204,7 @@ def asked_by(ask: SectionContext, noun: Noun) -> ListAsked:
 def _typed(one: Narrow, given: str, asset: Asset | None) -> Any:
     if one.kind == "moment" and len(given) == DAY_LENGTH:
         given = f"{given}T00:00"  # a day begins at midnight
-    return READ[one.kind](Field(one.name, one.help, length_max=255), given, asset)
+    return READ[one.kind](Field(one.name, one.help, length_max=NARROW_MAX), given, asset)
 
 
 def things(
@@ -263,18 +237,6 @@ def columns_of(noun: Noun, rows: Sequence[Any], *, most: int = COLUMNS_MAX) -> t
     first = [name for name in ("id", "state") if name in fields or rows]
     left = [name for name in fields if name not in ("id", "state") and not (name == "asset" and AMOUNTS & set(fields))]
     return tuple((*first, *left)[:most])
-
-
-def after_of(noun: Noun, asked: ListAsked, given: str | None) -> tuple[Key, ...] | None:
-    """Behind what a page begins: an id, or in another order than by ids the cursor of its last row. Raises InvalidInput, CursorBroken."""
-    if not given:
-        return None
-    return keyset_of(noun, asked.order).after(given) if asked.order is not None else (valid_id(given, noun.prefix, "after"),)
-
-
-def behind_of(noun: Noun, asked: ListAsked, row: Any) -> str:
-    """What `after_of` reads, of the last row of a page."""
-    return keyset_of(noun, asked.order).cursor(*asked.place(row)) if asked.order is not None else str(row.id)
 
 
 def _kept(ask: SectionContext, noun: Noun) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 
-from counterfoil.base.ids import valid_id
 from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Money
+from counterfoil.dashboard.finding.ordering import ColumnOrder, after_of, behind_of, order_words, orders_of
 from counterfoil.dashboard.pages.runs import runs_told
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, State, measure
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.matching.findings.recorded import RecordRead
+from counterfoil.operations.listing import ListAsked, order_of, read_listed
 from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.ages import AGES
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
@@ -29,7 +31,7 @@ from counterfoil.reconciliation.breaks.queries import (
     detail_of,
     flow_over,
     groups_of,
-    list_breaks,
+    narrowed_by,
     recurrences_of,
     remarks_of,
     show_break,
@@ -39,6 +41,7 @@ from counterfoil.reconciliation.breaks.timeline import TimelineFact, timeline_of
 from counterfoil.reconciliation.breaks.work import Break
 
 SHOWN_MAX: Final = 20
+_PLACE: Final = ("sort", "after", "done")  # where in the list one is: it begins anew when it is sorted otherwise
 FLOW_DAYS: Final = timedelta(days=29)
 RECORDS_SHOWN_MAX: Final = 20
 FIELDS: Final = (
@@ -65,11 +68,14 @@ class Grouped(NamedTuple):
 
 
 class ListedBreaks(NamedTuple):
-    """The breaks that were asked for: `total` of them, one page shown. `after`: the id that the next page begins behind."""
+    """The breaks that were asked for: `total` of them, one page shown. `after`: behind what the next page begins."""
 
     rows: tuple[Break, ...]
     total: int
     after: str | None = None
+    orders: Mapping[str, ColumnOrder] = {}  # by the columns
+    order: str | None = None  # in words
+    unsorted: str = ""  # what was asked beside the order, as it stands in an address
 
 
 class BreaksAnswer(NamedTuple):
@@ -167,7 +173,8 @@ class BreakAnswer(NamedTuple):
 
 
 def breaks_answer(ask: SectionContext) -> BreaksAnswer:
-    """Every section of the page of breaks."""
+    """Every section of the page of breaks. Raises InvalidInput for an order that there is not."""
+    order_of(BREAK_NOUN, ask.params.get("sort"))
     return BreaksAnswer(measure(ask, BREAKS), known_programs(ask.conn), STATES)
 
 
@@ -243,14 +250,18 @@ def _flow(ask: SectionContext) -> SectionAnswer:
 
 def _listed(ask: SectionContext) -> SectionAnswer:
     by = _by(ask)
-    after = valid_id(ask.params["after"], "break", "after") if ask.params.get("after") else None
-    found, total = list_breaks(ask.conn, by, rows_max=SHOWN_MAX + 1, after=after), count_breaks(ask.conn, by)
+    asked = ListAsked(order=order_of(BREAK_NOUN, ask.params.get("sort")), also=(narrowed_by(by),))
+    after = after_of(BREAK_NOUN, asked, ask.params.get("after"))
+    found = read_listed(ask.conn, BREAK_NOUN, asked, rows_max=SHOWN_MAX + 1, after=after, now=None)
+    total = count_breaks(ask.conn, by)
     rows = tuple(found[:SHOWN_MAX])
     if not total:
         return SectionAnswer("No such break", value=ListedBreaks((), 0), state="empty")
-    return SectionAnswer(
-        "1 break" if total == 1 else f"{total:,} breaks", value=ListedBreaks(rows, total, rows[-1].id if len(found) > SHOWN_MAX else None)
-    )
+    behind = behind_of(BREAK_NOUN, asked, rows[-1]) if len(found) > SHOWN_MAX else None
+    given = (("program", ask.program_id), *ask.params.items())
+    unsorted = urlencode([(name, value) for name, value in given if value is not None and name not in _PLACE])
+    listed = ListedBreaks(rows, total, behind, orders_of(BREAK_NOUN, asked), order_words(asked), unsorted)
+    return SectionAnswer("1 break" if total == 1 else f"{total:,} breaks", value=listed)
 
 
 def _both(ask: SectionContext) -> SectionAnswer:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 from psycopg import Connection
 
 from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput
+from counterfoil.dashboard.finding.ordering import ColumnOrder, after_of, behind_of, order_words, orders_of
 from counterfoil.dashboard.web.sections import SectionContext
+from counterfoil.operations.listing import ListAsked, order_of, read_listed
 from counterfoil.treasury.agents.model import AGENT, accounts_of_agent, list_agents
 from counterfoil.treasury.carbon.billing import CheckedBill, list_bills
 from counterfoil.treasury.carbon.credits import list_credits
@@ -18,7 +21,8 @@ from counterfoil.treasury.carbon.model import CarbonCredit, CarbonSync
 from counterfoil.treasury.carbon.syncing import list_syncs
 from counterfoil.treasury.carbon.verify import CarbonDay, verify_day
 from counterfoil.treasury.two_phase.ages import age_text, parse_age
-from counterfoil.treasury.two_phase.model import TRANSACTION, TransactionLine, WantedTransactions, list_transactions
+from counterfoil.treasury.two_phase.model import TRANSACTION, TransactionLine, WantedTransactions
+from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
 from counterfoil.treasury.verification.rules import PENDING_MAX
 from counterfoil.treasury.verification.verify import verify_agents
 
@@ -86,6 +90,9 @@ class TransactionsAnswer(NamedTuple):
     late: int
     after: str | None
     measured_at: datetime
+    orders: Mapping[str, ColumnOrder]  # by the columns
+    order: str | None  # in words
+    unsorted: str  # what was asked beside the order, as it stands in an address
 
 
 class CarbonAnswer(NamedTuple):
@@ -125,7 +132,7 @@ def agents_answer(ask: SectionContext) -> AgentsAnswer:
 
 
 def transactions_answer(ask: SectionContext) -> TransactionsAnswer:
-    """Transactions, newest first, in any state unless one is asked for. Raises InvalidInput."""
+    """Transactions, newest first unless sorted otherwise, in any state unless one is asked for. Raises InvalidInput."""
     known = (PENDING, *TRANSACTION.states())
     state = _one_of(ask.params.get("state"), known, "state")
     age = ask.params.get("age") or None
@@ -133,13 +140,17 @@ def transactions_answer(ask: SectionContext) -> TransactionsAnswer:
     now = ask.clock()
     states: Sequence[str] = () if state is None else TRANSACTION.open if state == PENDING else (state,)
     wanted = WantedTransactions(now, states, None, ask.program_id, *span)
-    found = list_transactions(ask.conn, wanted, rows_max=TRANSACTIONS_SHOWN_MAX + 1, after=ask.params.get("after") or None)
+    asked = ListAsked(order=order_of(TRANSACTION_NOUN, ask.params.get("sort")), also=(wanted.condition,))
+    begin = after_of(TRANSACTION_NOUN, asked, ask.params.get("after"))
+    found = read_listed(ask.conn, TRANSACTION_NOUN, asked, rows_max=TRANSACTIONS_SHOWN_MAX + 1, after=begin, now=now)
     shown = found[:TRANSACTIONS_SHOWN_MAX]
     votes = _votes(ask.conn, [one.id for one in shown])
     rows = tuple(_row(one, votes[one.id], now) for one in shown)
-    after = shown[-1].id if len(found) > TRANSACTIONS_SHOWN_MAX else None
+    after = behind_of(TRANSACTION_NOUN, asked, shown[-1]) if len(found) > TRANSACTIONS_SHOWN_MAX else None
     pending, late = _pending(ask, now)
-    return TransactionsAnswer(rows, state, known, age, pending, late, after, now)
+    orders = orders_of(TRANSACTION_NOUN, asked)
+    rest = urlencode([(name, value) for name, value in (("program", ask.program_id), ("state", state), ("age", age)) if value])
+    return TransactionsAnswer(rows, state, known, age, pending, late, after, now, orders, order_words(asked), rest)
 
 
 def _row(one: TransactionLine, votes: tuple[int, int, str | None], now: datetime) -> TransactionRow:

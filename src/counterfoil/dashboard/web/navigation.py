@@ -41,7 +41,7 @@ class DashboardPage(NamedTuple):
     needs: str = READ  # the permission of whoever sees it
 
 
-BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "after")  # what the list of breaks is narrowed to
+BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "sort", "after")  # what the list of breaks is narrowed to
 AUDIT_PAGE: Final = DashboardPage("/admin/audit", "Who did what, and who was refused?", audit_answer, "audit.html", "Audit", WANTS, AUDIT)
 PAGES: Final = (
     DashboardPage("/admin/reconciliation", "Is today's money where it should be?", today_answer, "today.html", "Today"),
@@ -80,7 +80,7 @@ PAGES: Final = (
         transactions_answer,
         "transactions.html",
         "Transactions",
-        ("state", "age", "after"),
+        ("state", "age", "sort", "after"),
     ),
     DashboardPage("/admin/webhooks", "Does everybody learn what happens?", webhooks_answer, "webhooks.html", "Webhooks"),
     DashboardPage("/admin/queues", "Does the work get done?", queues_answer, "queues.html", "Queues", ("done",)),

@@ -35,10 +35,11 @@ from counterfoil.operations.access.oidc.provider import OpenIdClient
 from counterfoil.operations.access.records import clean
 from counterfoil.operations.access.scopes import ALL_PAGES
 from counterfoil.operations.access.turns import TurnLimits
+from counterfoil.operations.noun_pages import NARROW_MAX
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import Wiring
 
-PARAMETER_MAX: Final = 64
+PROGRAM_MAX: Final = 64  # characters, as of the key of a receipt
 PASTED_MAX: Final = 2_000  # what is searched for may be a whole line of a log
 SILENT: Final = "The database does not answer, so nothing can be measured."
 FAILED: Final = "Something is wrong on our side: this page could not be made."
@@ -51,6 +52,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_LENGTHS: Final = {"q": PASTED_MAX, "after": CURSOR_MAX, "program": PROGRAM_MAX, "receipt": PROGRAM_MAX}
 NOT_PAGES: Final = ("/api", "/webhooks/", "/peers/", "/metrics", "/healthz")
 _OURS: Final = re.compile(r"/account|/admin(?:/[A-Za-z0-9_-]{1,64}){1,4}")
 _log = structlog.get_logger("counterfoil.dashboard")
@@ -93,7 +95,7 @@ def answered(
     if unknown := sorted(set(given) - set(page.wants)):
         raise InvalidInput(unknown[0][:40], f"one of {', '.join(('day', 'program', *page.wants))}")
     for name, value in (*given.items(), ("program", program or ""), ("receipt", key)):
-        most = PASTED_MAX if name == "q" else CURSOR_MAX if name == "after" else PARAMETER_MAX
+        most = _LENGTHS.get(name, NARROW_MAX)
         if len(value) > most or not value.isprintable():
             raise InvalidInput(name, f"at most {most} printable characters", got=value[:40])
     only = session.caller.program_id

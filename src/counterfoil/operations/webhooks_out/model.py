@@ -16,6 +16,7 @@ from counterfoil.base.encryption.confidential import Confidential
 from counterfoil.base.machine import Machine
 from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import declare
+from counterfoil.operations.noun_pages import Condition
 from counterfoil.operations.work.runner import Queue
 
 ENDPOINT: Final = Machine(
@@ -127,7 +128,7 @@ ENDPOINTS: Final = Records(
 )
 show_endpoint: Final = ENDPOINTS.show
 list_endpoints: Final = ENDPOINTS.newest
-_DELIVERIES: Final = Records(
+DELIVERY_ROWS: Final = Records(
     WebhookDelivery,
     """select d.id, d.state, d.endpoint_id, w.url, e.name as event, d.event_id, e.subject_id, coalesce(a.number, 0) as attempts, a.status,
               coalesce(nullif(a.error, ''), d.last_error) as error, d.due_at as next_at, d.created_at
@@ -137,27 +138,12 @@ _DELIVERIES: Final = Records(
     "delivery",
     "d.",
 )
-show_delivery: Final = _DELIVERIES.show
-
-
-def list_deliveries(
-    conn: Connection[Any],
-    *,
-    rows_max: int,
-    after: str | None = None,
-    state: str | None = None,
-    endpoint_id: str | None = None,
-    failing: bool = False,
-) -> list[WebhookDelivery]:
-    """Deliveries, newest first; of one endpoint, or of all. `failing`: those whose last attempt failed and that are not delivered."""
-    return _DELIVERIES.read(
-        conn,
-        """where (%(after)s::text is null or d.id < %(after)s) and (%(state)s::text is null or d.state = %(state)s)
-             and (%(endpoint)s::text is null or d.endpoint_id = %(endpoint)s)
-             and (not %(failing)s or d.state in ('due', 'kept', 'failed') and a.error <> '')
-           order by d.id desc limit %(rows)s""",
-        {"after": after, "state": state, "endpoint": endpoint_id, "failing": failing, "rows": rows_max},
-    )
+show_delivery: Final = DELIVERY_ROWS.show
+list_deliveries: Final = DELIVERY_ROWS.newest
+FAILING: Final = Condition(
+    """t.state in ('due', 'kept', 'failed')
+       and (select a.error from webhook_attempt a where a.delivery_id = t.id order by a.number desc limit 1) <> ''"""
+)  # whose last attempt failed, and that are to be told still
 
 
 class FailingGroup(NamedTuple):

@@ -10,11 +10,12 @@ from psycopg import Connection
 
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import ADMINISTER, OPERATE, Caller
-from counterfoil.operations.noun_pages import SortKey, WaitingForPerson
+from counterfoil.operations.noun_pages import Narrow, SortKey, WaitingForPerson
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, proposed_step
 from counterfoil.operations.webhooks_out import endpoints
 from counterfoil.operations.webhooks_out.model import (
     DELIVERY,
+    DELIVERY_ROWS,
     ENDPOINT,
     ENDPOINTS,
     Attempt,
@@ -159,6 +160,23 @@ DELIVERY_NOUN: Final = Noun(
     help="What partners' endpoints are told, and what came of it.",
     parts=(Part("attempts", Attempt, attempts_of),),
     listed=list_deliveries,
+    by_id=DELIVERY_ROWS.by_id,
+    sorts=(SortKey("created_at", datetime),),
+    narrows=(Narrow("endpoint_id", "t.endpoint_id = %(endpoint_id)s", "Only to this endpoint, whe_….", flag="endpoint"),),
+    columns=(
+        "id",
+        "state",
+        "event",
+        "endpoint_id",
+        "url",
+        "subject_id",
+        "attempts",
+        "status",
+        "error",
+        "next_at",
+        "created_at",
+        "event_id",
+    ),
     waits=(
         WaitingForPerson(
             "delivery",

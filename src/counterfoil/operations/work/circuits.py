@@ -18,6 +18,7 @@ from counterfoil.base.machine import Machine, record_birth, steps_taken, take_st
 from counterfoil.base.rows import Records
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import NewEvent, declare, emit
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Noun, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.circuit_rules import (
     Circuit,
@@ -209,5 +210,7 @@ CIRCUIT_NOUN: Final = Noun(
     show_circuit,
     row=Circuit,
     rows=list_circuits,
+    by_id=CIRCUITS.by_id,
+    sorts=(SortKey("provider", str), SortKey("failures", int)),
     help="Providers that do not work, and are not called meanwhile.",
 )

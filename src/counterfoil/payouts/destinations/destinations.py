@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple
 
 from psycopg import Connection
 
@@ -12,6 +12,7 @@ from counterfoil.base.encryption.confidential import encrypt
 from counterfoil.base.encryption.keys import keys_of
 from counterfoil.base.machine import record_birth, take_step
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.operations.noun_pages import Condition
 from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.destinations.machine import DESTINATION
 from counterfoil.payouts.destinations.tokens import CONFIDENTIAL, fingerprints, hint, readable, same_account
@@ -120,6 +121,9 @@ def active_destinations(conn: Connection[Any], program_id: str, payee_ids: Seque
     return {row.payee_id: row for row in _select(conn, where, [program_id, list(payee_ids)])}
 
 
+IN_USE: Final = Condition("t.ended_at is null or t.state = 'quarantined'")  # where payees are paid now, or are not to be paid
+
+
 def list_destinations(
     conn: Connection[Any],
     *,
@@ -132,10 +136,10 @@ def list_destinations(
     """By id, newest first: in one state; without a state, where payees are paid now, and all that are quarantined."""
     return _shown(
         conn,
-        """(case when %(state)s::text is null then d.ended_at is null or d.state = 'quarantined' else d.state = %(state)s end)
-             and (%(program)s::text is null or d.program_id = %(program)s) and (%(payee)s::text is null or d.payee_id = %(payee)s)
-             and (%(after)s::text is null or d.id < %(after)s)
-           order by d.id desc limit %(rows_max)s""",
+        f"""(case when %(state)s::text is null then {IN_USE.where} else t.state = %(state)s end)
+             and (%(program)s::text is null or t.program_id = %(program)s) and (%(payee)s::text is null or t.payee_id = %(payee)s)
+             and (%(after)s::text is null or t.id < %(after)s)
+           order by t.id desc limit %(rows_max)s""",
         {"program": program_id, "payee": payee_id, "state": state, "after": after, "rows_max": rows_max},
     )
 
@@ -144,15 +148,20 @@ def newest_destinations(conn: Connection[Any], *, rows_max: int, after: str | No
     """Every one, also those that are over, newest first; in one state or in any."""
     return _shown(
         conn,
-        """(%(state)s::text is null or d.state = %(state)s) and (%(after)s::text is null or d.id < %(after)s)
-           order by d.id desc limit %(rows_max)s""",
+        """(%(state)s::text is null or t.state = %(state)s) and (%(after)s::text is null or t.id < %(after)s)
+           order by t.id desc limit %(rows_max)s""",
         {"state": state, "after": after, "rows_max": rows_max},
     )
 
 
+def destinations_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[ShownDestination]:
+    """These destinations, in any order."""
+    return _shown(conn, "t.id = any(%(ids)s)", {"ids": list(ids)})
+
+
 def shown_destination(conn: Connection[Any], destination_id: str) -> ShownDestination:
     """One destination, in place or not. Raises NotFound."""
-    found = _shown(conn, "d.id = %(id)s", {"id": destination_id})
+    found = _shown(conn, "t.id = %(id)s", {"id": destination_id})
     if not found:
         raise NotFound(what="destination", id=destination_id)
     return found[0]
@@ -218,10 +227,10 @@ def _select(conn: Connection[Any], where: LiteralString, given: Any) -> list[Des
 
 def _shown(conn: Connection[Any], where: LiteralString, given: Any) -> list[ShownDestination]:
     # A quarantine is the last step that a quarantined destination took.
-    query = """select d.id, d.program_id, d.payee_id, d.provider, d.envelope, d.token, d.state,
-                      case when d.state = 'quarantined' then (select s.reason from step s
-                                where s.machine = 'destination' and s.subject_id = d.id and s.step = d.steps) end,
-                      d.actor, d.created_at, d.ended_at
-               from destination d where """
+    query = """select t.id, t.program_id, t.payee_id, t.provider, t.envelope, t.token, t.state,
+                      case when t.state = 'quarantined' then (select s.reason from step s
+                                where s.machine = 'destination' and s.subject_id = t.id and s.step = t.steps) end,
+                      t.actor, t.created_at, t.ended_at
+               from destination t where """
     rows = conn.execute(query + where, given).fetchall()
     return [ShownDestination._make([*row[:4], hint(readable(conn, row[:6])), *row[6:]]) for row in rows]

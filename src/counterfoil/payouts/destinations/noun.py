@@ -9,10 +9,10 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import WaitingForPerson
+from counterfoil.operations.noun_pages import Narrow, SortKey, WaitingForPerson
 from counterfoil.operations.verbs import Do, Noun, Verb, VerbCall, VerbResult, paired_step, proposed_step
 from counterfoil.payouts.destinations import by_hand
-from counterfoil.payouts.destinations.destinations import newest_destinations, shown_destination
+from counterfoil.payouts.destinations.destinations import destinations_by_id, newest_destinations, shown_destination
 from counterfoil.payouts.destinations.machine import DESTINATION
 
 
@@ -70,6 +70,9 @@ DESTINATION_NOUN: Final = Noun(
     _refusals,
     help="Where payees are paid, and were.",
     listed=newest_destinations,
+    by_id=destinations_by_id,
+    sorts=(SortKey("created_at", datetime), SortKey("payee_id", str)),
+    narrows=(Narrow("payee_id", "t.payee_id = %(payee_id)s", "Only of this payee.", flag="payee"),),
     waits=(
         WaitingForPerson(
             "destination",

@@ -14,7 +14,7 @@ from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, Verb
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.invoices.crediting import CreditNote, credit_invoice, credit_notes_of
 from counterfoil.payouts.invoices.expiring import reopen_intent, why_not_reopen
-from counterfoil.settlement.intents.intents import INTENT, MOVING, list_intents, retry_intent, show_intent
+from counterfoil.settlement.intents.intents import INTENT, MOVING, list_intents, listed_by_id, retry_intent, show_intent
 from counterfoil.settlement.invoices.invoices import INVOICE, INVOICES, cancel_invoice, list_invoices, show_invoice
 from counterfoil.settlement.invoices.writing_off import propose_write_off
 
@@ -137,4 +137,6 @@ INTENT_NOUN: Final = Noun(
     _intent_refusals,
     help="Each invoice on its way from issued to settled.",
     listed=list_intents,
+    by_id=listed_by_id,
+    sorts=(SortKey("created_at", datetime), SortKey("state_at", datetime)),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from psycopg import Connection
@@ -12,10 +12,11 @@ from counterfoil.base.problems import Problem
 from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.operations.access.access import ACCEPT_BREAK, APPROVE, OPERATE, WORK_BREAKS
 from counterfoil.operations.approvals import Proposal, find_proposal
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Do, Field, Noun, Verb, VerbCall, VerbResult
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.breaks import BREAK
-from counterfoil.reconciliation.breaks.queries import show_break
+from counterfoil.reconciliation.breaks.queries import breaks_by_id, show_break
 
 
 def _how(one: VerbCall) -> dict[str, Any]:
@@ -228,6 +229,16 @@ def _no_write_off(conn: Connection[Any], case: work.Break) -> str | None:
     return None
 
 
-BREAK_NOUN: Final = Noun("break", "breaks", "break", BREAK, VERBS, show_break, _refusals)
+BREAK_NOUN: Final = Noun(
+    "break",
+    "breaks",
+    "break",
+    BREAK,
+    VERBS,
+    show_break,
+    _refusals,
+    by_id=breaks_by_id,
+    sorts=(SortKey("opened_at", datetime), SortKey("due_on", date), SortKey("at_stake", int, money=True)),
+)
 # What a spreadsheet says in its column `action`: owner and comment have columns of their own.
 ACTIONS: Final = tuple(one.name for one in VERBS if one.many and one.reason)

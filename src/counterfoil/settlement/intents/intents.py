@@ -11,8 +11,9 @@ from psycopg.rows import class_row
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, listed, record_birth, steps_taken, take_step, take_steps
-from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.base.problems import NotFound
 from counterfoil.operations.events.events import NewEvent, declare, emit
+from counterfoil.operations.noun_pages import Condition
 from counterfoil.operations.work.runner import Queue, wake
 
 INTENT: Final = Machine(
@@ -40,10 +41,8 @@ VERIFYING: Final = Queue("verify", "intent", ("verifying",), lane="provider", pr
 PROCESSING: Final = Queue("settle", "intent", ("processing",), program="program_id")
 MOVING: Final = (*VERIFYING.states, *PROCESSING.states)  # payment_pending waits for a customer, not for us
 
-# While one waits for its next try: when that is, before why.
-_LAST_ERROR: Final = f"""case when i.state in {listed(MOVING)} and i.attempt > 0 and i.due_at is not null
-    then 'waits for its try ' || i.attempt + 1 || ' at ' || to_char(i.due_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-         || coalesce(': ' || i.last_error, '') else i.last_error end as last_error"""
+# When one that was tried is tried again; what was never tried is just due.
+_NEXT_TRY_AT: Final = f"case when t.state in {listed(MOVING)} and t.attempt > 0 then t.due_at end as next_try_at"
 
 EXPIRES_AFTER: Final = timedelta(days=60)  # after its invoice's due date; then no payment is waited for
 
@@ -56,7 +55,7 @@ EVENT_KINDS: Final = declare(
 
 
 class Intent(NamedTuple):
-    """An intent as it stands."""
+    """An intent as it stands. `next_try_at`: while it waits for its next try; `last_error`: why it does, or did last."""
 
     id: str
     program_id: str
@@ -66,12 +65,13 @@ class Intent(NamedTuple):
     completed_at: datetime | None
     state: str
     state_at: datetime
+    next_try_at: datetime | None
     last_error: str | None
 
 
 class ListedIntent(NamedTuple):
     """An intent in a list, with what it is about: the amount of its invoice and what is paid of it, in minor units. `waits_until`: the
-    last day on which its payment is waited for."""
+    last day on which its payment is waited for; `next_try_at`: as an intent has it."""
 
     id: str
     program_id: str
@@ -87,6 +87,7 @@ class ListedIntent(NamedTuple):
     state_at: datetime
     due_on: date
     waits_until: date | None
+    next_try_at: datetime | None
     last_error: str | None
 
 
@@ -180,41 +181,50 @@ def list_intents(
     rows_max: int,
     after: str | None = None,
     state: str | None = None,
-    stuck_before: datetime | None = None,
-    unpaid: bool = False,
 ) -> list[ListedIntent]:
-    """Intents, newest first; with `stuck_before`, those that move by themselves but have not since then; `unpaid`, those that wait for
-    the payment of an overdue invoice, or waited for it in vain."""
-    if state is not None and state not in STATES:
-        raise InvalidInput("state", f"one of {', '.join(STATES)}", got=state[:40])
+    """Intents, newest first; in one state or in any."""
+    return _listed(
+        conn,
+        """where (%(after)s::text is null or t.id < %(after)s) and (%(state)s::text is null or t.state = %(state)s)
+           order by t.id desc limit %(rows_max)s""",
+        {"after": after, "state": state, "rows_max": rows_max},
+    )
+
+
+def listed_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[ListedIntent]:
+    """These intents as a list shows them, in id order."""
+    return _listed(conn, "where t.id = any(%(ids)s) order by t.id", {"ids": list(ids)})
+
+
+def stuck_since(moment: datetime) -> Condition:
+    """Those that should move by themselves and have not since this moment."""
+    return Condition("t.state = any(%(moving)s) and t.state_at < %(stuck)s", {"moving": list(MOVING), "stuck": moment})
+
+
+# Those that wait for the payment of an overdue invoice, or waited for it in vain.
+UNPAID: Final = Condition(
+    """t.state in ('payment_pending', 'expired')
+       and exists (select from invoice v where v.id = t.invoice_id and v.state = 'overdue')"""
+)
+
+
+def _listed(conn: Connection[Any], ending: str, given: dict[str, Any]) -> list[ListedIntent]:
     with conn.cursor(row_factory=class_row(ListedIntent)) as cur:
         return cur.execute(
-            f"""select i.id, i.program_id, i.invoice_id, v.customer_id, v.asset, v.total as amount, v.paid, i.provider, i.created_at,
-                      i.completed_at, i.state, i.state_at, v.due_on,
-                      case when i.state = 'payment_pending' then coalesce(i.waits_until, v.due_on + %(span)s) end as waits_until,
-                      {_LAST_ERROR}
-               from intent i join invoice v on v.id = i.invoice_id
-               where (%(after)s::text is null or i.id < %(after)s) and (%(state)s::text is null or i.state = %(state)s)
-                 and (%(stuck)s::timestamptz is null or (i.state = any(%(moving)s) and i.state_at < %(stuck)s))
-                 and (not %(unpaid)s or (i.state = any(%(waiting)s) and v.state = 'overdue'))
-               order by i.id desc limit %(rows_max)s""",
-            {
-                "after": after,
-                "state": state,
-                "stuck": stuck_before,
-                "moving": list(MOVING),
-                "unpaid": unpaid,
-                "waiting": ["payment_pending", "expired"],
-                "span": EXPIRES_AFTER.days,
-                "rows_max": rows_max,
-            },
+            f"""select t.id, t.program_id, t.invoice_id, v.customer_id, v.asset, v.total as amount, v.paid, t.provider, t.created_at,
+                       t.completed_at, t.state, t.state_at, v.due_on,
+                       case when t.state = 'payment_pending' then coalesce(t.waits_until, v.due_on + %(span)s) end as waits_until,
+                       {_NEXT_TRY_AT}, t.last_error
+                from intent t join invoice v on v.id = t.invoice_id {ending}""",
+            {**given, "span": EXPIRES_AFTER.days},
         ).fetchall()
 
 
 def _select(conn: Connection[Any], ending: str, given: Any) -> list[Intent]:
     with conn.cursor(row_factory=class_row(Intent)) as cur:
         return cur.execute(
-            f"""select i.id, i.program_id, i.invoice_id, i.provider, i.created_at, i.completed_at, i.state, i.state_at, {_LAST_ERROR}
-                from intent i {ending}""",
+            f"""select t.id, t.program_id, t.invoice_id, t.provider, t.created_at, t.completed_at, t.state, t.state_at,
+                       {_NEXT_TRY_AT}, t.last_error
+                from intent t {ending}""",
             given,
         ).fetchall()

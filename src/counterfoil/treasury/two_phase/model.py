@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 from counterfoil.base.machine import Machine
 from counterfoil.base.rows import row_by_id
 from counterfoil.operations.events.events import declare
+from counterfoil.operations.noun_pages import Condition
 from counterfoil.operations.work.runner import Queue
 
 TRANSACTION: Final = Machine(
@@ -143,6 +144,25 @@ class WantedTransactions(NamedTuple):
     older_than: timedelta | None = None
     younger_than: timedelta | None = None
 
+    @property
+    def condition(self) -> Condition:
+        """On a row `t`."""
+        given = {
+            "states": list(self.states) or None,
+            "of_program": self.program_id,
+            "agent": self.agent_id,
+            "begun_before": None if self.older_than is None else self.now - self.older_than,
+            "begun_after": None if self.younger_than is None else self.now - self.younger_than,
+        }
+        return Condition(_WANTED, given)
+
+
+_WANTED: Final = """(%(states)s::text[] is null or t.state = any(%(states)s))
+    and (%(of_program)s::text is null or t.program_id = %(of_program)s)
+    and (%(begun_before)s::timestamptz is null or t.created_at < %(begun_before)s)
+    and (%(begun_after)s::timestamptz is null or t.created_at > %(begun_after)s)
+    and (%(agent)s::text is null or exists (
+        select from two_phase_participant p where p.transaction_id = t.id and p.agent_id = %(agent)s))"""
 
 _SELECT: Final = """
     select t.id, t.program_id, t.reference, t.commits, t.coordinator, t.participants as participant_count, t.expires_at, t.created_at,
@@ -225,28 +245,10 @@ _LINES: Final = """
                               where transaction_id = t.id and side = 'debit' group by asset) each_asset) m"""
 
 
-def list_transactions(conn: Connection[Any], wanted: WantedTransactions, *, rows_max: int, after: str | None) -> list[TransactionLine]:
-    """Transactions, newest first."""
+def transactions_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[TransactionLine]:
+    """These transactions as a list shows them, in any order."""
     with conn.cursor(row_factory=class_row(TransactionLine)) as cur:
-        return cur.execute(
-            _LINES
-            + """ where (%(after)s::text is null or t.id < %(after)s) and (%(states)s::text[] is null or t.state = any(%(states)s))
-                     and (%(program)s::text is null or t.program_id = %(program)s)
-                     and (%(begun_before)s::timestamptz is null or t.created_at < %(begun_before)s)
-                     and (%(begun_after)s::timestamptz is null or t.created_at > %(begun_after)s)
-                     and (%(agent)s::text is null or exists (
-                         select from two_phase_participant p where p.transaction_id = t.id and p.agent_id = %(agent)s))
-               order by t.id desc limit %(rows)s""",
-            {
-                "after": after,
-                "states": list(wanted.states) or None,
-                "program": wanted.program_id,
-                "agent": wanted.agent_id,
-                "begun_before": None if wanted.older_than is None else wanted.now - wanted.older_than,
-                "begun_after": None if wanted.younger_than is None else wanted.now - wanted.younger_than,
-                "rows": rows_max,
-            },
-        ).fetchall()
+        return cur.execute(f"{_LINES} where t.id = any(%s)", [list(ids)]).fetchall()
 
 
 def late_transactions(

@@ -11,6 +11,7 @@ from psycopg import Connection
 from counterfoil.base.text import reference_of
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import OPERATE, Caller
+from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.verbs import Field, Noun, Part, Propose, Verb, VerbCall, VerbResult, of_all
 from counterfoil.treasury.two_phase import transactions
 from counterfoil.treasury.two_phase.inspect import refusals
@@ -23,6 +24,7 @@ from counterfoil.treasury.two_phase.model import (
     participants_of,
     peers_waited_for,
     show_transaction,
+    transactions_by_id,
 )
 
 
@@ -109,6 +111,8 @@ TRANSACTION_NOUN: Final = Noun(
     show_transaction,
     _refusals,
     help="What moves between agents, wholly or not at all.",
+    by_id=transactions_by_id,
+    sorts=(SortKey("created_at", datetime), SortKey("reference", str)),
     parts=(
         Part("participants", Participant, of_all(participants_of)),
         Part("waiting", PeerWaiting, of_all(peers_waited_for)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Query
@@ -13,7 +12,7 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Clean, ProgramFilter, ProgramId, Reason, id_in_path
 from counterfoil.api.http.history import SHOWN_MAX, WithVerbs, history
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.edge import entropy
@@ -22,15 +21,16 @@ from counterfoil.base.text import EMAIL_MAX
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.operations.by_two import ProposedVerb
 from counterfoil.operations.events.events import event_kinds
+from counterfoil.operations.listing import ListAsked
 from counterfoil.operations.webhooks_out.addresses import URL_MAX
 from counterfoil.operations.webhooks_out.endpoints import ABOUT_MAX, NAMES_MAX, OVERLAP_DAYS_MAX, create_endpoint, rotate_secret
 from counterfoil.operations.webhooks_out.model import (
     DELIVERY,
+    FAILING,
     Attempt,
     Endpoint,
     WebhookDelivery,
     attempts_of,
-    list_deliveries,
     show_delivery,
 )
 from counterfoil.operations.webhooks_out.noun import DELIVERY_NOUN
@@ -40,7 +40,7 @@ from counterfoil.operations.webhooks_out.signing import ENTROPY_BYTES, new_pair
 endpoints = routes("Endpoints")
 deliveries = routes("Deliveries")
 EndpointId = Annotated[str, id_in_path("whe")]
-FAILING: Final = "failing"  # whose last attempt failed, and that are to be told still
+FAILING_STATE: Final = "failing"  # no state of its own: what a list is narrowed to beside the states
 
 
 class EndpointRequest(RequestModel):
@@ -111,9 +111,6 @@ class EventKindView(ViewModel):
     json_schema: dict[str, Any] = Field(description="JSON schema (2020-12) of a webhook's body.")
 
 
-DELIVERY_PAGES: Final = Listing("deliveries", DeliveryView)
-
-
 @endpoints.get("/event-kinds", response_model=Paged[EventKindView], operation_id="event_kind_list", summary="List the kinds of events")
 def kinds(call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: ARG001 - it may be asked by whoever may read
     """All of them, by name: what an endpoint may be told, and in which form."""
@@ -161,20 +158,17 @@ def rotate(id: EndpointId, body: SecretRequest, call: Annotated[ApiCall, may(ADM
 def listed(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(DELIVERY_NOUN, state=False)],
     program_id: ProgramFilter = None,
     state: Annotated[
         str | None, Query(max_length=40, description="Only in this state; or failing: the last attempt failed, and it is not delivered.")
     ] = None,
-    endpoint_id: Annotated[
-        str | None, Query(alias="endpointId", pattern="^whe_[0-9A-HJKMNP-TV-Z]{26}$", description="Only to this endpoint.")
-    ] = None,
 ) -> Response:
-    """Newest first, by when its event happened."""
-    if state is not None and state not in (*DELIVERY.states(), FAILING):
-        raise InvalidInput("state", f"one of {', '.join((FAILING, *DELIVERY.states()))}", got=state[:40])
-    failing = state == FAILING
-    rows = partial(list_deliveries, state=None if failing else state, failing=failing, endpoint_id=endpoint_id)
-    return DELIVERY_PAGES.answer(call, page, rows, program_id=program_id)
+    """Newest first, by when its event happened, unless another order is asked for."""
+    if state is not None and state not in (*DELIVERY.states(), FAILING_STATE):
+        raise InvalidInput("state", f"one of {', '.join((FAILING_STATE, *DELIVERY.states()))}", got=state[:40])
+    wanted = asked._replace(also=(FAILING,)) if state == FAILING_STATE else asked._replace(state=state)
+    return answer_listed(call, page, DELIVERY_NOUN, wanted, DeliveryView, program_id=program_id)
 
 
 @deliveries.get("/deliveries/{id}", response_model=DeliveryInFull, operation_id="delivery_show", summary="Show a delivery")

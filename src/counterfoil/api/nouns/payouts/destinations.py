@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Query
 from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
@@ -14,26 +12,25 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Clean, ProgramFilter, ProgramId, id_in_path
 from counterfoil.api.http.history import WithVerbs, history
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.api.nouns.settlement.invoices import chosen_provider
 from counterfoil.base.encryption.keys import required
-from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.operations.by_two import ProposedVerb
+from counterfoil.operations.listing import ListAsked
 from counterfoil.operations.providers import capabilities_of
 from counterfoil.payouts.destinations.destinations import (
+    IN_USE,
     TOKEN_MAX,
     Destination,
     ShownDestination,
-    list_destinations,
     set_destination,
     shown_destination,
 )
 from counterfoil.payouts.destinations.entry import BankAccountGiven, entered
-from counterfoil.payouts.destinations.machine import DESTINATION
 from counterfoil.payouts.destinations.noun import DESTINATION_NOUN
 from counterfoil.payouts.destinations.tokens import fingerprints, hint
 
@@ -79,9 +76,6 @@ class DestinationView(ViewModel):
     quarantine_reason: str | None = Field(description="Why a person stopped paying there, while that lasts.")
     actor: str = Field(description="Who set it.")
     ended_at: datetime | None = Field(description="Since when another is in its place.")
-
-
-DESTINATIONS = Listing("destinations", DestinationView)
 
 
 class DestinationInFull(WithVerbs, DestinationView):
@@ -145,14 +139,13 @@ def set_one(body: DestinationRequest, call: Annotated[ApiCall, may(ADMINISTER, k
 def destinations(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(DESTINATION_NOUN)],
     program_id: ProgramFilter = None,
-    payee_id: Annotated[str | None, Query(alias="payeeId", max_length=64)] = None,
-    state: Annotated[str | None, Query(max_length=40, description="Only in this state.", examples=["quarantined"])] = None,
 ) -> Response:
-    """Newest first: those where payees are paid now, and all that are quarantined; with a state, those in it."""
-    if state is not None and state not in DESTINATION.states():
-        raise InvalidInput("state", f"one of {', '.join(DESTINATION.states())}", got=state[:40])
-    return DESTINATIONS.answer(call, page, partial(list_destinations, program_id=program_id, payee_id=payee_id, state=state))
+    """Newest first, unless another order is asked for: those where payees are paid now, and all that are quarantined; with a state, those
+    in it."""
+    wanted = asked._replace(program_id=program_id, also=() if asked.state else (IN_USE,))
+    return answer_listed(call, page, DESTINATION_NOUN, wanted, DestinationView)
 
 
 @router.get("/destinations/{id}", response_model=DestinationInFull, operation_id="destination_show", summary="Show a destination")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -13,7 +12,7 @@ from psycopg import Connection
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import ProgramFilter, id_in_path
 from counterfoil.api.http.history import history
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, Paged, answer
 from counterfoil.api.nouns.reconciliation.break_schemas import (
@@ -36,6 +35,7 @@ from counterfoil.base.money import parse_minor
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.operations.by_two import ProposedVerb
+from counterfoil.operations.listing import ListAsked
 from counterfoil.operations.verbs import BulkLine, VerbCall, say_of_many
 from counterfoil.reconciliation.breaks import adjusting
 from counterfoil.reconciliation.breaks.limits import set_write_off_limit, write_off_limit
@@ -48,7 +48,7 @@ from counterfoil.reconciliation.breaks.queries import (
     detail_of,
     flow_of,
     groups_of,
-    list_breaks,
+    narrowed_by,
     recurrences_of,
     remarks_of,
     show_break,
@@ -57,7 +57,6 @@ from counterfoil.reconciliation.breaks.timeline import timeline_of
 from counterfoil.reconciliation.breaks.work import Break
 
 router = routes("Breaks")
-BREAKS = Listing("breaks", BreakShownShort)
 BreakId = Annotated[str, id_in_path("break")]
 Narrow = Annotated[str | None, Query(max_length=80)]
 
@@ -82,6 +81,7 @@ def filter_of(
 def breaks(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(BREAK_NOUN, state=False)],
     state: Annotated[str | None, Query(max_length=40, description="A state, `live` or `closed`.")] = None,
     kind: Narrow = None,
     cause: Narrow = None,
@@ -91,9 +91,9 @@ def breaks(
     program_id: ProgramFilter = None,
     run_id: Annotated[str | None, Query(alias="runId", max_length=64, description="Found by it, first or last.")] = None,
 ) -> Response:
-    """Newest first, each one lasting thing that runs found, as it stands now."""
+    """Newest first, unless another order is asked for: each one lasting thing that runs found, as it stands now."""
     by = filter_of(program_id, source, state, kind, cause, severity, owner, run_id)
-    return BREAKS.answer(call, page, partial(list_breaks, by=by))
+    return answer_listed(call, page, BREAK_NOUN, asked._replace(also=(narrowed_by(by),)), BreakShownShort)
 
 
 @router.get("/breaks/overview", response_model=Overview, operation_id="break_show_overview", summary="Show breaks by cause, age and flow")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -14,13 +13,15 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Minor, ProgramFilter, Reason, id_in_body, id_in_path
 from counterfoil.api.http.history import WithHistory, history
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, answer, shows
 from counterfoil.api.http.verbs import VerbSaid
 from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.listing import ListAsked
+from counterfoil.payouts.invoices.noun import INTENT_NOUN
 from counterfoil.settlement.details import count_intents
-from counterfoil.settlement.intents.intents import MOVING, Intent, ListedIntent, list_intents, retry_intent, show_intent
+from counterfoil.settlement.intents.intents import MOVING, UNPAID, Intent, ListedIntent, retry_intent, show_intent, stuck_since
 from counterfoil.settlement.queries import processing_of_last
 
 router = routes("Intents")
@@ -32,6 +33,7 @@ class IntentView(ViewModel):
     """Where the settlement of one invoice stands."""
 
     state: str = Field(description="created, payment_pending, verifying, processing, completed, failed, cancelled or expired.")
+    next_try_at: datetime | None = Field(description="While it waits for its next try: when that is. Why it does is `lastError`.")
 
 
 @shows(ListedIntent)
@@ -41,12 +43,10 @@ class ListedIntentView(ViewModel):
     amount: Minor = Field(description="Of its invoice.")
     paid: Minor = Field(description="What of it is paid.")
     state: str = Field(description="created, payment_pending, verifying, processing, completed, failed, cancelled or expired.")
+    next_try_at: datetime | None = Field(description="While it waits for its next try: when that is. Why it does is `lastError`.")
     waits_until: date | None = Field(description="While it is payment_pending: the last day on which its payment is waited for.")
     in_state_s: int = Field(description="For how long it has been in this state, in seconds.")
     is_stuck: bool = Field(description="It should move by itself and has not for too long.")
-
-
-INTENTS = Listing("intents", ListedIntentView)
 
 
 class IntentInFull(WithHistory, IntentView):
@@ -101,23 +101,23 @@ def _ms(span: timedelta) -> int:
 def intents(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(INTENT_NOUN)],
     program_id: ProgramFilter = None,
-    state: Annotated[str | None, Query(max_length=40)] = None,
     stuck: Annotated[bool, Query(description="Only those that should move by themselves and have not for too long.")] = False,
     unpaid: Annotated[
         bool, Query(description="Only those that wait for the payment of an overdue invoice, or waited for it in vain.")
     ] = False,
 ) -> Response:
-    """Newest first. How long is too long is a setting, ten minutes unless told otherwise; a payment is waited for until sixty days after
-    the invoice's due date."""
+    """Newest first, unless another order is asked for. How long is too long is a setting, ten minutes unless told otherwise; a payment is
+    waited for until sixty days after the invoice's due date."""
     stuck_before = call.now - call.services.stuck_after
 
     def shown(row: ListedIntent) -> ListedIntentView:
         is_stuck = row.state in MOVING and row.state_at < stuck_before
         return ListedIntentView(**row._asdict(), in_state_s=(call.now - row.state_at) // timedelta(seconds=1), is_stuck=is_stuck)
 
-    rows = partial(list_intents, state=state, stuck_before=stuck_before if stuck else None, unpaid=unpaid)
-    return INTENTS.answer(call, page, rows, shown, program_id=program_id)
+    also = (*((stuck_since(stuck_before),) if stuck else ()), *((UNPAID,) if unpaid else ()))
+    return answer_listed(call, page, INTENT_NOUN, asked._replace(also=also), ListedIntentView, shown, program_id=program_id)
 
 
 @router.get("/intents/stats", response_model=TimesView, operation_id="intent_show_durations", summary="Show how long intents take")

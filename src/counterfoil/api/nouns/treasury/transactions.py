@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
@@ -14,11 +13,12 @@ from pydantic import Field
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Amount, AssetCode, Clean, Minor, OneProgram, ProgramId, id_in_path
 from counterfoil.api.http.history import WithVerbs, history
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.listing import ListAsked
 from counterfoil.treasury.two_phase.ages import age_text, parse_age
 from counterfoil.treasury.two_phase.inspect import Advice, TimelineEntry, inspect_transaction
 from counterfoil.treasury.two_phase.model import (
@@ -29,7 +29,6 @@ from counterfoil.treasury.two_phase.model import (
     Transaction,
     TransactionLine,
     WantedTransactions,
-    list_transactions,
     peers_waited_for,
 )
 from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
@@ -105,9 +104,6 @@ class TransactionLineView(ViewModel):
     forced: bool = Field(description="Two people decided it.")
     last_error: str | None
     created_at: datetime
-
-
-TRANSACTIONS = Listing("transactions", TransactionLineView)
 
 
 @shows(Participant)
@@ -201,18 +197,20 @@ def begin(body: TransactionRequest, call: Annotated[ApiCall, may(OPERATE, key=Tr
 def listed(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(TRANSACTION_NOUN, state=False)],
     state: Annotated[str | None, Query(max_length=40, description="Only in this state, or pending: neither committed nor aborted.")] = None,
     age: Annotated[str | None, Query(max_length=20, description="Such as >5m or <2h, since it was begun.")] = None,
     agent_id: Annotated[AgentIdText | None, Query(alias="agentId", description="Only of this agent.")] = None,
     program_id: OneProgram = None,
 ) -> Response:
-    """Newest first."""
+    """Newest first, unless another order is asked for."""
     known = {PENDING: TRANSACTION.open, **{one: (one,) for one in TRANSACTION.states()}}
     if state is not None and state.lower() not in known:
         raise InvalidInput("state", f"one of {', '.join(known)}", got=state[:40])
     span = parse_age(age) if age is not None else None
     wanted = WantedTransactions(call.now, known[state.lower()] if state else (), agent_id, program_id, *(span or (None, None)))
-    return TRANSACTIONS.answer(call, page, partial(list_transactions, wanted=wanted), lambda one: _line(one, call.now))
+    which = asked._replace(also=(wanted.condition,))
+    return answer_listed(call, page, TRANSACTION_NOUN, which, TransactionLineView, lambda one: _line(one, call.now))
 
 
 @router.get("/transactions/{id}", response_model=TransactionInFull, operation_id="transaction_show", summary="Inspect a transaction")

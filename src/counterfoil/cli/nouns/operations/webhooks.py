@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, show_one, show_rows, waits
 from counterfoil.cli.core.verbs import PARTS, add_verbs
@@ -20,19 +20,20 @@ add_list(
     app,
     "/api/endpoints",
     ("id", "state", "url", "events", "minLevel", "failures", "failingSince", "waiting", "kept", "failed", "deliveredAt"),
-    "Endpoints, newest first.",
+    "Endpoints, newest first unless sorted otherwise.",
     "No endpoints.",
     Only("--state", "draft, enabled, disabled or removed."),
+    *of_noun(ENDPOINT_NOUN),
     word="endpoints",
 )
 add_list(
     app,
     "/api/deliveries",
     ("id", "state", "event", "endpointId", "url", "attempts", "status", "error", "nextAt"),
-    "What endpoints are told, newest first: the event, the attempts, the last error, the next attempt.",
+    "What endpoints are told, newest first unless sorted otherwise: the event, the attempts, the last error, the next attempt.",
     "No such deliveries.",
     Only("--state", "due, delivered, failed, kept or cancelled; or failing: the last attempt failed."),
-    Only("--endpoint", "Only to this one, whe_….", "endpointId"),
+    *of_noun(DELIVERY_NOUN),
     word="deliveries",
 )
 

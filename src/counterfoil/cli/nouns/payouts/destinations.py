@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import IN_STATE, OF_PROGRAM, Only, add_list
+from counterfoil.cli.core.derived import IN_STATE, OF_PROGRAM, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, say_done, show_one, waits
 from counterfoil.cli.core.secrets_asked import asked_unseen
@@ -63,7 +63,7 @@ add_list(
     "Where payees are paid now, and all that are quarantined; with a state, those in it.",
     "No destinations.",
     OF_PROGRAM,
-    Only("--payee", "Only of this payee.", "payeeId"),
+    *of_noun(DESTINATION_NOUN),
     IN_STATE,
 )
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_one
 from counterfoil.cli.core.verbs import PARTS, add_verbs
@@ -45,9 +45,10 @@ add_list(
     app,
     "/api/proofs",
     COLUMNS,
-    "Proofs, the one that was made last first.",
+    "Proofs, the one that was made last first unless sorted otherwise.",
     "No period was proven yet.",
     Only("--state", "waiting or signed."),
+    *of_noun(PROOF_NOUN),
 )
 
 

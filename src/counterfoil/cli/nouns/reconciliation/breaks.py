@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list
+from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure, to_minor
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say_done, show_one, show_rows, waits
@@ -36,7 +36,7 @@ add_list(
     app,
     "/api/breaks",
     COLUMNS,
-    "Breaks, newest first; those that somebody still has to do something about, unless told otherwise.",
+    "Breaks, newest first unless sorted otherwise; those that somebody still has to do something about, unless told otherwise.",
     "No such breaks.",
     Only("--state", "Only in this state; live and closed are several.", default="live"),
     Only("--kind", "Only of this kind, such as MISSING_RIGHT."),
@@ -46,6 +46,7 @@ add_list(
     Only("--source", "Only of this provider or bank account."),
     OF_PROGRAM,
     Only("--run", "Only those that this run found first or last.", "runId"),
+    *of_noun(BREAK_NOUN),
 )
 
 

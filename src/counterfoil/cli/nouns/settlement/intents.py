@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import sort_help
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, listed, show_one, show_rows
 from counterfoil.cli.core.verbs import add_verbs
@@ -15,7 +16,7 @@ from counterfoil.cli.nouns.payouts.payouts import STEPS
 from counterfoil.payouts.invoices.noun import INTENT_NOUN
 
 app = command_group("From the customer's payment to the settlement.")
-COLUMNS = ("id", "customerId", "asset", "amount", "paid", "state", "inState", "isStuck", "waitsUntil", "lastError")
+COLUMNS = ("id", "customerId", "asset", "amount", "paid", "state", "inState", "isStuck", "waitsUntil", "nextTryAt", "lastError")
 Intent = Annotated[str, typer.Argument(help="The intent's id, int_….")]
 
 
@@ -24,12 +25,14 @@ def list_(
     stuck: Annotated[bool, typer.Option("--stuck", help="Only those that should move by themselves and do not.")] = False,
     unpaid: Annotated[bool, typer.Option("--unpaid", help="Only those that wait for the payment of an overdue invoice.")] = False,
     state: Annotated[str | None, typer.Option("--state", help="Only in this state.")] = None,
+    sort: Annotated[str | None, typer.Option("--sort", help=sort_help(INTENT_NOUN))] = None,
     limit: Rows = ROWS,
     output: Output = TABLE,
 ) -> None:
-    """Intents, newest first: whose they are, how much they are about, and for how long they have stood where they stand."""
+    """Intents, newest first unless sorted otherwise: whose they are, how much they are about, and how long they have stood where they
+    stand."""
     with asked("read") as client:
-        rows = listed(client, "/api/intents", limit, stuck=stuck, unpaid=unpaid, state=state)
+        rows = listed(client, "/api/intents", limit, stuck=stuck, unpaid=unpaid, state=state, sort=sort)
     for one in rows:
         one["inState"] = str(timedelta(seconds=one["inStateS"]))
     show_rows(rows, COLUMNS, output, empty="No such intents.")

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import sort_help
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure, to_minor
 from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, ListedRows, Output, Rows, listed, say_done, show_one, show_rows
@@ -35,12 +36,13 @@ def list_(
     age: Annotated[str | None, typer.Option("--age", help="Since it was begun, such as >5m or <2h (in quotes).")] = None,
     agent: Annotated[str | None, typer.Option("--agent-id", help="Only of this agent.")] = None,
     program: Annotated[str | None, typer.Option("--program", help="Only of this program.")] = None,
+    sort: Annotated[str | None, typer.Option("--sort", help=sort_help(TRANSACTION_NOUN))] = None,
     limit: Rows = ROWS,
     output: Output = TABLE,
 ) -> None:
-    """Transactions, newest first."""
+    """Transactions, newest first unless sorted otherwise."""
     with asked("read") as client:
-        rows = listed(client, "/api/transactions", limit, state=state, age=age, agentId=agent, programId=program)
+        rows = listed(client, "/api/transactions", limit, state=state, age=age, agentId=agent, programId=program, sort=sort)
         if output is not Format.JSON:
             shown = ListedRows(_line(one) for one in rows)
             shown.more = rows.more
