@@ -9,8 +9,10 @@ from typing import Any
 import openpyxl
 import pytest
 
+from counterfoil.cli.core.commands import PARTS, load
 from counterfoil.cli.core.exit_codes import EXIT, NOT_GREEN, OURS, USAGE
 from counterfoil.cli.core.money import FIELDS
+from counterfoil.cli.core.output import ListFormat
 from docs.generate import openapi
 from tests.api.office import Office
 from tests.cli.conftest import Cli
@@ -113,3 +115,20 @@ def test_a_list_is_sorted_narrowed_and_a_workbook(cli: Cli, office: Office, monk
     cli("invoices", "list", "--sort", "total", "-o", "xlsx")
     header, *rows = openpyxl.load_workbook(io.BytesIO(into.buffer.getvalue())).active.iter_rows(values_only=True)
     assert [(row[header.index("total")], row[header.index("asset")]) for row in rows] == [(10, "EUR"), (20, "EUR"), (30, "EUR")]
+    monkeypatch.setattr(sys, "stdout", into := io.TextIOWrapper(io.BytesIO()))
+    cli("intents", "list", "--sort", "createdAt", "-o", "xlsx")
+    header, *rows = openpyxl.load_workbook(io.BytesIO(into.buffer.getvalue())).active.iter_rows(values_only=True)
+    assert [row[header.index("amount")] for row in rows] == [10, 30, 20]
+
+
+def test_every_list_command_gives_a_workbook():
+    found: dict[str, Any] = {}  # by the command, in which form it shows rows unless told otherwise
+    groups: list[tuple[str, Any]] = [(name, load(name)) for name in PARTS]
+    while groups:
+        path, command = groups.pop()
+        if hasattr(command, "commands"):
+            groups += [(f"{path} {name}", one) for name, one in command.commands.items()]
+        elif path.endswith(" list"):
+            found[path] = next(one.default for one in command.params if one.name == "output")
+    assert [path for path, default in found.items() if not isinstance(default, ListFormat)] == []
+    assert len(found) > 40

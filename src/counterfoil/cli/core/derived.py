@@ -13,14 +13,12 @@ from counterfoil.cli.core.output import (
     ROWS,
     TABLE,
     DryRun,
-    Format,
     Json,
     ListFormat,
     ListOutput,
     Output,
     Reason,
     Rows,
-    give_workbook,
     listed,
     say_done,
     show_rows,
@@ -82,10 +80,7 @@ def print_list(
     """Ask for a list and show it."""
     with asked(need) as client:
         rows = listed(client, path, limit, **params)
-    if output is ListFormat.XLSX:
-        give_workbook(rows, columns)
-    else:
-        show_rows(rows, columns, Format(output), empty=empty)
+    show_rows(rows, columns, output, empty=empty)
 
 
 def add_list(

@@ -73,8 +73,12 @@ def give_text(body: bytes, file: Path | None) -> None:
         say(f"{file}: {len(body)} bytes.")
 
 
-def show_rows(rows: Sequence[Json], columns: Sequence[str], output: Format, *, empty: str = "Nothing.") -> None:
+def show_rows(rows: Sequence[Json], columns: Sequence[str], output: Format | ListFormat, *, empty: str = "Nothing.") -> None:
     """A list. `columns` are names in the rows, `a.b` for one within another."""
+    if output is ListFormat.XLSX:
+        give_workbook(rows, columns)
+        return
+    output = Format(output)
     if output is Format.JSON:
         typer.echo(json.dumps(list(rows), indent=2, ensure_ascii=False))
     elif output is Format.CSV:

@@ -21,7 +21,7 @@ from counterfoil.backups.store import BASE, DUMP, BackupFolder
 from counterfoil.base.problems import DatabaseAway, NotFound, Problem
 from counterfoil.base.settings import Settings
 from counterfoil.cli.core.exit_codes import NOT_GREEN
-from counterfoil.cli.core.output import TABLE, Output, patience, say, say_done, show_one, show_rows
+from counterfoil.cli.core.output import TABLE, ListFormat, ListOutput, Output, patience, say, say_done, show_one, show_rows
 from counterfoil.cli.local.installation import backup_folder, backup_keys, backups_here, settings_now, wal_of
 from counterfoil.proofs.log.checkpoints import note_keys
 from counterfoil.proofs.log.notes import NoteKey
@@ -52,7 +52,7 @@ def backup(context: typer.Context, output: Output = TABLE) -> None:
 
 
 @app.command("list")
-def list_(output: Output = TABLE) -> None:
+def list_(output: ListOutput = ListFormat.TABLE) -> None:
     """Every backup in the store and every one that the database knows, the newest first. Works without the database, and says so."""
     settings = settings_now()
     store = BackupFolder(backup_folder(settings))

@@ -11,7 +11,7 @@ from counterfoil.base.formats.runbook import parse_runbook
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, give_text, patience, say, say_done, show_rows
+from counterfoil.cli.core.output import TABLE, DryRun, Format, ListFormat, ListOutput, Output, give_text, patience, say, say_done, show_rows
 from counterfoil.cli.core.verbs import noun_app
 from counterfoil.wiring import CHECKS, RUNBOOK_NOUN
 
@@ -66,12 +66,12 @@ def catalogue(output: Output = TABLE) -> None:
 
 
 @checklists.command("list")
-def list_(output: Output = TABLE) -> None:
+def list_(output: ListOutput = ListFormat.TABLE) -> None:
     """The checklists, each with its newest run. Ends with 1 when a file of yours is wrong, which it names."""
     _list("checklists", output)
 
 
-def _list(where: str, output: Format) -> None:
+def _list(where: str, output: Format | ListFormat) -> None:
     with asked("read") as client:
         found = client.get(f"/api/{where}")
     show_rows(found["data"], KINDS, output)

@@ -8,7 +8,7 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Rows, listed, say_done, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, ListFormat, ListOutput, Output, Rows, listed, say_done, show_rows
 
 app = command_group("Programs, their assets, and whether their books agree.")
 
@@ -36,7 +36,7 @@ def _asset(given: str) -> dict[str, object]:
 
 
 @app.command("list")
-def list_(limit: Rows = ROWS, output: Output = TABLE) -> None:
+def list_(limit: Rows = ROWS, output: ListOutput = ListFormat.TABLE) -> None:
     """Every program and its assets."""
     with asked("read") as client:
         rows = listed(client, "/api/programs", limit)

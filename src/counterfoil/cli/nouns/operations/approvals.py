@@ -10,7 +10,7 @@ import typer
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Given, add_write
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, listed, show_one, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, ListFormat, ListOutput, Output, Rows, listed, show_one, show_rows
 
 app = command_group("What one person proposed and another decides.")
 PROPOSAL_ID = Given("proposal_id", "The proposal's id, prop_….", bare=True)
@@ -22,7 +22,7 @@ def list_(
     every: Annotated[bool, typer.Option("--all", help="Also what is decided or over.")] = False,
     machine: Annotated[str | None, typer.Option("--machine", help="Of this noun only, such as break.")] = None,
     limit: Rows = ROWS,
-    output: Output = TABLE,
+    output: ListOutput = ListFormat.TABLE,
 ) -> None:
     """What waits for a second person, newest first."""
     with asked("read") as client:

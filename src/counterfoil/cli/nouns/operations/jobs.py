@@ -8,17 +8,17 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, Format, Output, patience, say_done, show_rows
+from counterfoil.cli.core.output import TABLE, ListFormat, ListOutput, Output, patience, say_done, show_rows
 
 app = command_group("Run a job now.")
 
 
 @app.command("list")
-def list_(output: Output = TABLE) -> None:
+def list_(output: ListOutput = ListFormat.TABLE) -> None:
     """Every job that can be run by name, and what it does."""
     with asked("read") as client:
         rows = client.get("/api/admin/ops/jobs")["data"]
-    if output is not Format.JSON:
+    if output is not ListFormat.JSON:
         rows = [row | {"silent": ", ".join(f"{one['peer']} ({one['waiting']} wait)" for one in row["peersSilent"])} for row in rows]
     show_rows(rows, ("name", "queue", "money", "silent", "says"), output)
 

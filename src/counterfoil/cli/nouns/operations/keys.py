@@ -5,14 +5,14 @@ from __future__ import annotations
 from counterfoil.cli.core.acts import add_act
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, Format, Json, Output, say_done, show_one, show_rows
+from counterfoil.cli.core.output import Format, Json, ListFormat, ListOutput, say_done, show_one, show_rows
 from counterfoil.operations.access.acts import CREATE_KEY, REVOKE_KEY, ROTATE_KEY
 
 app = command_group("API keys and their roles.")
 
 
 @app.command("list")
-def list_(output: Output = TABLE) -> None:
+def list_(output: ListOutput = ListFormat.TABLE) -> None:
     """Every key, newest first; never a secret."""
     with asked("audit") as client:
         rows = list(client.every("/api/keys"))

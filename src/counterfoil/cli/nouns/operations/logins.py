@@ -8,14 +8,14 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, Output, say_done, show_rows
+from counterfoil.cli.core.output import TABLE, ListFormat, ListOutput, Output, say_done, show_rows
 from counterfoil.cli.nouns.operations.people import LOGIN_COLUMNS
 
 app = command_group("Where you are logged in.")
 
 
 @app.command("list")
-def list_(output: Output = TABLE) -> None:
+def list_(output: ListOutput = ListFormat.TABLE) -> None:
     """Your sessions that open something now, of pages and of the command line, the newest first; no more than 50."""
     with asked("approve") as client:
         rows = client.get("/api/logins")["data"]

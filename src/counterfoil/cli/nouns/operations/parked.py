@@ -5,7 +5,7 @@ from __future__ import annotations
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Given, add_write
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, Format, ListedRows, Output, show_one, show_rows
+from counterfoil.cli.core.output import Format, ListedRows, ListFormat, ListOutput, show_one, show_rows
 
 EACH_MAX = 500  # that the server tells
 app = command_group("What failed five times and waits for a person.")
@@ -13,12 +13,12 @@ COLUMNS = ("kind", "id", "what", "since", "error")
 
 
 @app.command("list")
-def list_(output: Output = TABLE) -> None:
+def list_(output: ListOutput = ListFormat.TABLE) -> None:
     """Webhooks and events that are parked, the oldest first. Nothing was booked for them."""
     with asked("read") as client:
         found = client.get("/api/admin/parked")
-    if output is Format.JSON:
-        show_one(found, output)
+    if output is ListFormat.JSON:
+        show_one(found, Format.JSON)
         return
     rows = [{"kind": kind, **row} for kind in ("webhook", "event") for row in found[f"{kind}s"]]
     cut = [kind for kind in ("webhooks", "events") if len(found[kind]) >= EACH_MAX]

@@ -10,7 +10,7 @@ import typer
 from counterfoil.cli.core.acts import add_act
 from counterfoil.cli.core.connection import asked, server
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, Format, Json, Output, say_done, show_one, show_rows
+from counterfoil.cli.core.output import TABLE, Format, Json, ListFormat, ListOutput, Output, say_done, show_one, show_rows
 from counterfoil.cli.local.setting_up.first_people import first, link_for, rescue
 from counterfoil.client.client import Client
 from counterfoil.client.problems import ApiProblem
@@ -33,7 +33,7 @@ PrincipalId = Annotated[str, typer.Argument(metavar="WHO", help="The person or s
 
 
 @app.command("list")
-def list_(output: Output = TABLE) -> None:
+def list_(output: ListOutput = ListFormat.TABLE) -> None:
     """Every person and service, newest first."""
     with asked("audit") as client:
         rows = list(client.every("/api/people"))

@@ -9,13 +9,13 @@ import typer
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, Format, Output, say, show_rows
+from counterfoil.cli.core.output import TABLE, Format, ListFormat, ListOutput, Output, say, show_rows
 
 app = command_group("Payment providers: what each can do, how it does, whether its adapter is right.")
 
 
 @app.command("list")
-def list_(output: Output = TABLE) -> None:
+def list_(output: ListOutput = ListFormat.TABLE) -> None:
     """The providers that are set up at the server, and what each can do: sending, look-ups and retries obey it."""
     with asked("read") as client:
         rows = client.get("/api/providers")["data"]

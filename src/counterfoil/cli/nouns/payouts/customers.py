@@ -12,7 +12,20 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure
-from counterfoil.cli.core.output import ROWS, TABLE, Format, Output, Rows, listed, patience, say, show_one, show_rows
+from counterfoil.cli.core.output import (
+    ROWS,
+    TABLE,
+    Format,
+    ListFormat,
+    ListOutput,
+    Output,
+    Rows,
+    listed,
+    patience,
+    say,
+    show_one,
+    show_rows,
+)
 
 app = command_group("What stands between customers and the house.")
 LINES = ("at", "kind", "documentId", "about", "amount", "balance")
@@ -27,7 +40,7 @@ class StatementFormat(StrEnum):
 
 
 @app.command("list")
-def list_(program: Program = "main", limit: Rows = ROWS, output: Output = TABLE) -> None:
+def list_(program: Program = "main", limit: Rows = ROWS, output: ListOutput = ListFormat.TABLE) -> None:
     """What each customer owes, by name; less than 0 is owed to them, or held for them in escrow."""
     with asked("read") as client:
         rows = listed(client, "/api/customers", limit, programId=program)

@@ -9,7 +9,20 @@ import typer
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure, to_minor
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Output, Reason, Rows, listed, say_done, show_rows, waits
+from counterfoil.cli.core.output import (
+    ROWS,
+    TABLE,
+    DryRun,
+    ListFormat,
+    ListOutput,
+    Output,
+    Reason,
+    Rows,
+    listed,
+    say_done,
+    show_rows,
+    waits,
+)
 
 app = command_group("What payees and customers owe: money that went out, and then was refunded or charged back.")
 Program = Annotated[str, typer.Option("--program", help="In which program.")]
@@ -18,7 +31,7 @@ Amount = Annotated[str, typer.Argument(help="How much, such as 45.00.")]
 
 
 @app.command("list")
-def list_(program: Program = "main", limit: Rows = ROWS, output: Output = TABLE) -> None:
+def list_(program: Program = "main", limit: Rows = ROWS, output: ListOutput = ListFormat.TABLE) -> None:
     """What is owed, by asset, the most first. A payee's next payouts pay it; a customer pays it back."""
     with asked("read") as client:
         rows = listed(client, "/api/debts", limit, programId=program)

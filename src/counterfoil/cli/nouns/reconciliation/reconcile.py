@@ -13,7 +13,7 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure
-from counterfoil.cli.core.output import ROWS, TABLE, Format, Output, Rows, listed, patience, show_one, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, Format, ListFormat, ListOutput, Output, Rows, listed, patience, show_one, show_rows
 from counterfoil.cli.core.progress import watching
 from counterfoil.cli.local.reconcile_files import files
 
@@ -134,12 +134,12 @@ def _show_all(runs: list[dict[str, Any]], failed: list[dict[str, Any]], agent: s
 def list_(
     source: Annotated[str | None, typer.Option("--source", help="Only of this source.")] = None,
     limit: Rows = ROWS,
-    output: Output = TABLE,
+    output: ListOutput = ListFormat.TABLE,
 ) -> None:
     """Runs, newest first."""
     with asked("read") as client:
         rows = listed(client, "/api/reconciliation/runs", limit, source=source)
-        stand = client.get("/api/reconciliation/sources")["sources"] if output is Format.TABLE else []
+        stand = client.get("/api/reconciliation/sources")["sources"] if output is ListFormat.TABLE else []
     show_rows(_in_words(rows, output), RUN, output, empty="Nothing was reconciled yet.")
     for one in stand:
         if one["watermark"] is None and source in (None, one["source"]):
@@ -266,9 +266,9 @@ def show_run_in_full(found: dict[str, Any], output: Format) -> None:
     _show_breaks(found, output)
 
 
-def _in_words(rows: list[dict[str, Any]], output: Format) -> list[dict[str, Any]]:
+def _in_words(rows: list[dict[str, Any]], output: Format | ListFormat) -> list[dict[str, Any]]:
     """Lists as a table shows them; JSON keeps them as they are."""
-    if output is not Format.JSON:
+    if output != Format.JSON:
         rows[:] = [row | {"unexplained": _sums(row["unexplained"]), "notChecked": len(row["notChecked"]) or ""} for row in rows]
     return rows
 

@@ -10,7 +10,21 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import to_minor
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Rows, listed, say, say_done, show_one, show_rows
+from counterfoil.cli.core.output import (
+    ROWS,
+    TABLE,
+    DryRun,
+    Format,
+    ListFormat,
+    ListOutput,
+    Output,
+    Rows,
+    listed,
+    say,
+    say_done,
+    show_one,
+    show_rows,
+)
 from counterfoil.cli.core.verbs import noun_app
 from counterfoil.settlement.commissions.noun import COMMISSION_NOUN
 
@@ -75,7 +89,7 @@ def set_(
 
 
 @rates.command("list")
-def list_(program: Program, limit: Rows = ROWS, output: Output = TABLE) -> None:
+def list_(program: Program, limit: Rows = ROWS, output: ListOutput = ListFormat.TABLE) -> None:
     """Every version, by asset, the newest first; one that is to come is among them."""
     with asked("read") as client:
         rows = listed(client, f"/api/programs/{program}/commission-rates", limit)

@@ -10,7 +10,7 @@ import typer
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import sort_help
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, listed, show_one, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, ListFormat, ListOutput, Output, Rows, listed, show_one, show_rows
 from counterfoil.cli.core.verbs import add_verbs
 from counterfoil.cli.nouns.payouts.payouts import STEPS
 from counterfoil.payouts.invoices.noun import INTENT_NOUN
@@ -27,7 +27,7 @@ def list_(
     state: Annotated[str | None, typer.Option("--state", help="Only in this state.")] = None,
     sort: Annotated[str | None, typer.Option("--sort", help=sort_help(INTENT_NOUN))] = None,
     limit: Rows = ROWS,
-    output: Output = TABLE,
+    output: ListOutput = ListFormat.TABLE,
 ) -> None:
     """Intents, newest first unless sorted otherwise: whose they are, how much they are about, and how long they have stood where they
     stand."""

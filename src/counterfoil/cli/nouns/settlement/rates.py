@@ -11,7 +11,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import major, to_minor
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, Output, Rows, listed, say_done, show_one, show_rows
+from counterfoil.cli.core.output import ROWS, TABLE, DryRun, ListFormat, ListOutput, Output, Rows, listed, say_done, show_one, show_rows
 
 app = command_group("A program's fee rates.")
 Program = Annotated[str, typer.Argument(help="The program.")]
@@ -77,11 +77,11 @@ def show(program: Program, output: Output = TABLE) -> None:
 
 
 @app.command("list")
-def list_(program: Program, limit: Rows = ROWS, output: Output = TABLE) -> None:
+def list_(program: Program, limit: Rows = ROWS, output: ListOutput = ListFormat.TABLE) -> None:
     """Every version of the rates, the newest first; one that is to come is among them."""
     with asked("read") as client:
         rows = listed(client, f"/api/programs/{program}/rates/versions", limit)
-    if output is not Format.JSON:
+    if output is not ListFormat.JSON:
         for row in rows:
             row["limits"] = [_limit_text(one) for one in row["limits"]]
     show_rows(rows, ("version", "effectiveAt", "platformBps", "validatorBps", "holdbackBps", "holdbackDays", "limits", "actor"), output)

@@ -11,7 +11,21 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import sort_help
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure, to_minor
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, Format, ListedRows, Output, Rows, listed, say_done, show_one, show_rows
+from counterfoil.cli.core.output import (
+    ROWS,
+    TABLE,
+    DryRun,
+    Format,
+    ListedRows,
+    ListFormat,
+    ListOutput,
+    Output,
+    Rows,
+    listed,
+    say_done,
+    show_one,
+    show_rows,
+)
 from counterfoil.cli.core.verbs import add_verbs, said_of
 from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
 
@@ -38,12 +52,12 @@ def list_(
     program: Annotated[str | None, typer.Option("--program", help="Only of this program.")] = None,
     sort: Annotated[str | None, typer.Option("--sort", help=sort_help(TRANSACTION_NOUN))] = None,
     limit: Rows = ROWS,
-    output: Output = TABLE,
+    output: ListOutput = ListFormat.TABLE,
 ) -> None:
     """Transactions, newest first unless sorted otherwise."""
     with asked("read") as client:
         rows = listed(client, "/api/transactions", limit, state=state, age=age, agentId=agent, programId=program, sort=sort)
-        if output is not Format.JSON:
+        if output is not ListFormat.JSON:
             shown = ListedRows(_line(one) for one in rows)
             shown.more = rows.more
             rows = shown
