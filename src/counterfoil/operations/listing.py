@@ -15,7 +15,7 @@ from psycopg import Connection, sql
 from counterfoil.base.paging import Key, Keyset
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.base.text import camel
-from counterfoil.operations.noun_pages import Condition, SavedView, SortKey
+from counterfoil.operations.noun_pages import ListCondition, SavedView, SortKey
 from counterfoil.operations.verbs import Noun
 
 
@@ -44,7 +44,7 @@ class ListAsked(NamedTuple):
     order: Order | None = None
     narrowed: Mapping[str, Any] = {}
     program_id: str | None = None
-    also: tuple[Condition, ...] = ()
+    also: tuple[ListCondition, ...] = ()
 
     @property
     def is_plain(self) -> bool:

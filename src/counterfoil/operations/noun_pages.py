@@ -78,7 +78,7 @@ class SortKey(NamedTuple):
     money: bool = False
 
 
-class Condition(NamedTuple):
+class ListCondition(NamedTuple):
     """What a list is narrowed to beside what its noun declares: a condition on a row `t`, with what is given for each `%(name)s` of it."""
 
     where: LiteralString

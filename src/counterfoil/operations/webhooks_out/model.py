@@ -16,7 +16,7 @@ from counterfoil.base.encryption.confidential import Confidential
 from counterfoil.base.machine import Machine
 from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import declare
-from counterfoil.operations.noun_pages import Condition
+from counterfoil.operations.noun_pages import ListCondition
 from counterfoil.operations.work.runner import Queue
 
 ENDPOINT: Final = Machine(
@@ -140,7 +140,7 @@ DELIVERY_ROWS: Final = Records(
 )
 show_delivery: Final = DELIVERY_ROWS.show
 list_deliveries: Final = DELIVERY_ROWS.newest
-FAILING: Final = Condition(
+FAILING: Final = ListCondition(
     """t.state in ('due', 'kept', 'failed')
        and (select a.error from webhook_attempt a where a.delivery_id = t.id order by a.number desc limit 1) <> ''"""
 )  # whose last attempt failed, and that are to be told still

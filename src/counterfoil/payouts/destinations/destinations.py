@@ -12,7 +12,7 @@ from counterfoil.base.encryption.confidential import encrypt
 from counterfoil.base.encryption.keys import keys_of
 from counterfoil.base.machine import record_birth, take_step
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
-from counterfoil.operations.noun_pages import Condition
+from counterfoil.operations.noun_pages import ListCondition
 from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.destinations.machine import DESTINATION
 from counterfoil.payouts.destinations.tokens import CONFIDENTIAL, fingerprints, hint, readable, same_account
@@ -121,7 +121,7 @@ def active_destinations(conn: Connection[Any], program_id: str, payee_ids: Seque
     return {row.payee_id: row for row in _select(conn, where, [program_id, list(payee_ids)])}
 
 
-IN_USE: Final = Condition("t.ended_at is null or t.state = 'quarantined'")  # where payees are paid now, or are not to be paid
+IN_USE: Final = ListCondition("t.ended_at is null or t.state = 'quarantined'")  # where payees are paid now, or are not to be paid
 
 
 def list_destinations(

@@ -13,7 +13,7 @@ from counterfoil.base.money import Money
 from counterfoil.base.problems import NotFound
 from counterfoil.base.rows import row_by_id
 from counterfoil.matching.findings.recorded import FindingDetail
-from counterfoil.operations.noun_pages import Condition
+from counterfoil.operations.noun_pages import ListCondition
 from counterfoil.reconciliation.breaks.ages import AGES, BOUNDS
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.work import BREAK_COLUMNS, Break
@@ -138,9 +138,9 @@ def breaks_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Break]:
         return cur.execute(f"select {BREAK_COLUMNS} from break where id = any(%s)", [list(ids)]).fetchall()
 
 
-def narrowed_by(by: Filter) -> Condition:
+def narrowed_by(by: Filter) -> ListCondition:
     """The condition of what a list is narrowed to."""
-    return Condition(_WHERE, _given(by))
+    return ListCondition(_WHERE, _given(by))
 
 
 def count_breaks(conn: Connection[Any], by: Filter = Filter()) -> int:

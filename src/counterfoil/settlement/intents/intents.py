@@ -13,7 +13,7 @@ from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, listed, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import NotFound
 from counterfoil.operations.events.events import NewEvent, declare, emit
-from counterfoil.operations.noun_pages import Condition
+from counterfoil.operations.noun_pages import ListCondition
 from counterfoil.operations.work.runner import Queue, wake
 
 INTENT: Final = Machine(
@@ -196,13 +196,13 @@ def listed_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[ListedIntent
     return _listed(conn, "where t.id = any(%(ids)s) order by t.id", {"ids": list(ids)})
 
 
-def stuck_since(moment: datetime) -> Condition:
+def stuck_since(moment: datetime) -> ListCondition:
     """Those that should move by themselves and have not since this moment."""
-    return Condition("t.state = any(%(moving)s) and t.state_at < %(stuck)s", {"moving": list(MOVING), "stuck": moment})
+    return ListCondition("t.state = any(%(moving)s) and t.state_at < %(stuck)s", {"moving": list(MOVING), "stuck": moment})
 
 
 # Those that wait for the payment of an overdue invoice, or waited for it in vain.
-UNPAID: Final = Condition(
+UNPAID: Final = ListCondition(
     """t.state in ('payment_pending', 'expired')
        and exists (select from invoice v where v.id = t.invoice_id and v.state = 'overdue')"""
 )

@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 from counterfoil.base.machine import Machine
 from counterfoil.base.rows import row_by_id
 from counterfoil.operations.events.events import declare
-from counterfoil.operations.noun_pages import Condition
+from counterfoil.operations.noun_pages import ListCondition
 from counterfoil.operations.work.runner import Queue
 
 TRANSACTION: Final = Machine(
@@ -145,7 +145,7 @@ class WantedTransactions(NamedTuple):
     younger_than: timedelta | None = None
 
     @property
-    def condition(self) -> Condition:
+    def condition(self) -> ListCondition:
         """On a row `t`."""
         given = {
             "states": list(self.states) or None,
@@ -154,7 +154,7 @@ class WantedTransactions(NamedTuple):
             "begun_before": None if self.older_than is None else self.now - self.older_than,
             "begun_after": None if self.younger_than is None else self.now - self.younger_than,
         }
-        return Condition(_WANTED, given)
+        return ListCondition(_WANTED, given)
 
 
 _WANTED: Final = """(%(states)s::text[] is null or t.state = any(%(states)s))
