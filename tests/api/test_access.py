@@ -313,6 +313,8 @@ ROUTES = [  # method, path, body, what it needs
     ("POST", f"/api/admin/webhooks-in/whi_{ID}/ignore", BECAUSE, OPERATE),
     ("POST", f"/api/admin/events/po_{ID}.payout_failed.1/requeue", BECAUSE, OPERATE),
     ("GET", "/api/admin/queue/status", None, READ),
+    ("GET", "/api/admin/ops/schedules", None, READ),
+    ("GET", "/api/admin/ops/schedules/runs", None, READ),
     ("GET", "/api/circuits", None, READ),
     ("GET", "/api/circuits/cir_01KA0000000000000000000000", None, READ),
     ("GET", "/api/admin/queue/pauses", None, READ),

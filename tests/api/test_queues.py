@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from counterfoil.base.edge import make_id, now
 from counterfoil.operations.work.circuit_rules import CircuitLimits, Health
 from counterfoil.operations.work.circuits import note_health, open_circuits
 from counterfoil.operations.work.clocks import database_now
+from counterfoil.reconciliation.runs.schedule import take_slot
+from counterfoil.reconciliation.runs.slot_ends import end_slot
 from counterfoil.treasury.two_phase.transactions import NewParticipant, NewTransaction, begin_transaction
 from counterfoil.wiring import JOBS, QUEUES
 from tests.api.office import Office, fresh
@@ -128,6 +131,37 @@ def test_every_job_is_listed_and_runs_by_its_name(office: Office):
     unknown = office.ask("POST", "/api/admin/ops/run/launder", role="operator", key=fresh())
     assert unknown.status_code == 404
     assert "outbox" in unknown.text
+
+
+def test_every_moment_of_every_schedule_is_listed_with_its_end(office: Office):
+    began = now().replace(microsecond=0)
+    with office.database.transaction() as conn:
+        for hours in (5, 4, 2):
+            at = began - timedelta(hours=hours)
+            for name in ("sentinel-recent", "recent"):
+                slot = take_slot(conn, name, "0 * * * *", by="w", now=at)
+                if slot is not None:
+                    end_slot(conn, slot, now=at, error="the statement is not there" if name == "recent" and hours == 2 else None)
+    standing = {one["name"]: one for one in office.ask("GET", "/api/admin/ops/schedules").json()["data"]}
+    assert (standing["recent"]["outcome"], standing["recent"]["error"]) == ("failed", "the statement is not there")
+    assert standing["sentinel-recent"]["outcome"] == "done"
+    rows, cursor = [], None
+    while True:
+        page = office.ask("GET", "/api/admin/ops/schedules/runs", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+        rows += page["data"]
+        if not (cursor := page["nextCursor"]):
+            break
+    assert [(one["name"], one["outcome"]) for one in rows] == [
+        ("sentinel-recent", "done"),
+        ("recent", "failed"),
+        ("sentinel-recent", "missed"),
+        ("recent", "missed"),
+        ("sentinel-recent", "done"),
+        ("recent", "done"),
+    ]
+    failed = office.ask("GET", "/api/admin/ops/schedules/runs", params={"schedule": "recent", "outcome": "failed"}).json()["data"]
+    assert [one["error"] for one in failed] == ["the statement is not there"]
+    assert office.ask("GET", "/api/admin/ops/schedules/runs", params={"outcome": "lost"}).status_code == 422
 
 
 def test_a_peer_that_does_not_answer_is_named_with_the_job_and_the_queue(office: Office):

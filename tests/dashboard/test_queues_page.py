@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from counterfoil.base.edge import make_id
 from counterfoil.operations.work.pauses import QueuePart, pause, paused_now
 from counterfoil.reconciliation.runs.schedule import take_slot
+from counterfoil.reconciliation.runs.slot_ends import end_slot
 from counterfoil.wiring import JOBS, QUEUES
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
@@ -23,6 +24,7 @@ from tests.dashboard.test_in_a_browser import EVIL, look  # noqa: F401 - a fixtu
 from tests.dashboard.test_noun_pages import logged_in
 
 PATH = "/admin/queues"
+RUNS_PATH = "/admin/schedules"
 PICTURES = os.environ.get("COUNTERFOIL_TEST_PICTURES")
 
 
@@ -45,7 +47,9 @@ def shop(server, tmp_path):
         with desk.database.transaction() as conn:
             pause(conn, QueuePart("send"), reason=f"the bank called {EVIL}", actor="person:gita", now=now)
             for hours in (30, 26, 3):
-                take_slot(conn, "recent", "0 * * * *", by="busy:1", now=now - timedelta(hours=hours))
+                slot = take_slot(conn, "recent", "0 * * * *", by="busy:1", now=now - timedelta(hours=hours))
+                if slot is not None:
+                    end_slot(conn, slot, now=now - timedelta(hours=hours), error=f"no statement {EVIL}" if hours == 3 else None)
         with days.served(desk) as url:
             yield SimpleNamespace(desk=desk, url=url)
 
@@ -79,10 +83,30 @@ def test_the_page_says_who_works_what_waits_what_failed_and_what_was_missed(shop
     [schedule] = told["schedules"]["value"]["rows"]
     assert (schedule["state"]["name"], schedule["word"]) == ("recent", "overdue")
     assert told["schedules"]["value"]["missed"][0]["missed"] >= 20
+    assert (schedule["state"]["outcome"], schedule["state"]["error"][:12]) == ("failed", "no statement")
     assert told["schedules"]["grade"] == "wrong"
     assert "<script>document" not in page
     assert "People of the role operator or controller" in page
     assert "Pause …" not in page
+
+
+def test_every_moment_of_a_schedule_is_listed_with_its_end(shop):
+    with logged_in(shop.desk, shop.url, "viewer") as client:
+        page, told = client.get(RUNS_PATH).text, client.get(f"{RUNS_PATH}.json").json()
+        runs = told["readings"]["runs"]
+        assert [row["run"]["outcome"] for row in runs["value"]["rows"]] == ["failed", "missed", "done", "missed"]
+        assert (runs["grade"], runs["said"]) == ("wrong", "3 of these 4 were not done")
+        assert "no statement" in page
+        assert "<script>document" not in page
+        assert "22 moments from" in page
+        missed = client.get(f"{RUNS_PATH}.json?schedule=recent&outcome=missed").json()["readings"]["runs"]
+        assert [row["run"]["outcome"] for row in missed["value"]["rows"]] == ["missed", "missed"]
+        assert client.get(f"{RUNS_PATH}.json?schedule=full").json()["readings"]["runs"]["said"] == "No such moment came"
+        place = f"{round(datetime.fromisoformat(runs['value']['rows'][0]['run']['at']).timestamp() * 1_000_000)}.0.recent"
+        older = client.get(f"{RUNS_PATH}.json?after={place}").json()["readings"]["runs"]
+        assert [row["run"]["outcome"] for row in older["value"]["rows"]] == ["missed", "done", "missed"]
+        assert client.get(f"{RUNS_PATH}?outcome=lost").status_code == 422
+        assert client.get(f"{RUNS_PATH}?after=x").status_code == 422
 
 
 def test_a_queue_is_paused_after_a_preview_with_a_reason_and_its_receipt_is_read(shop):
@@ -190,3 +214,4 @@ def test_it_works_without_javascript_and_by_keyboard(shop, look):  # noqa: F811
 def test_it_is_whole_on_every_screen_and_every_word_can_be_read(shop, look):  # noqa: F811
     page = look(shop.url, days.a_key(shop.desk.database, role="operator"), path=PATH)
     is_whole_on_every_screen(page, shop.url + PATH, picture="queues")
+    is_whole_on_every_screen(page, shop.url + RUNS_PATH, picture="schedules")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from counterfoil.reconciliation.runs.schedule import Slot, take_slot
-from counterfoil.reconciliation.runs.slot_ends import at_work, end_slot, make_good, newest_slots
+from counterfoil.reconciliation.runs.schedule import Slot, set_schedules, take_slot
+from counterfoil.reconciliation.runs.slot_ends import OUTCOMES, at_work, end_slot, make_good, newest_slots, schedule_runs, schedules
 from tests.integrity.conftest import Watch
 from tests.integrity.test_monitor_rounds import BEAT, a_worker_beats
 
@@ -64,7 +66,48 @@ def test_moments_that_are_taken_each_time_and_never_done_are_a_schedule_that_nob
         watch.clock.advance(hours=1)
     assert [code for code, _ in said(watch)] == ["JOB_NOT_RUN"]
     with watch.database.transaction(read_only=True) as conn:
-        assert newest_slots(conn)["full"].ended_at is None
+        assert newest_slots(conn, now=watch.clock.now)["full"].ended_at is None
     with at_work(watch.database, taken(watch), watch.clock):
         watch.clock.advance(minutes=1)
     assert said(watch) == []
+
+
+def test_every_moment_is_listed_with_its_end_and_each_that_nobody_took(watch: Watch) -> None:
+    began = watch.clock.now
+    for by in ("w", "gone", "w", "w"):
+        with watch.database.transaction() as conn:
+            conn.execute(BEAT.replace("'w'", f"'{by}'"), [watch.clock.now] * 2)
+        slot = taken(watch, by=by)
+        with watch.database.transaction() as conn:
+            if len(schedule_runs(conn, now=watch.clock.now, rows_max=9)) == 1:
+                end_slot(conn, slot, now=watch.clock.now, error="the source is gone")
+            elif by == "w" and slot.skipped == 0:
+                end_slot(conn, slot, now=watch.clock.now)
+        watch.clock.advance(hours=1 if by == "w" else 4)
+    watch.clock.advance(hours=-1)
+    a_worker_beats(watch)
+    with watch.database.transaction() as conn:
+        conn.execute("insert into reconciliation_slot values ('full', %s, %s, 'long dead', 0)", [began - timedelta(days=9)] * 2)
+        end_slot(conn, Slot("full", began - timedelta(days=9), began, 0), now=began, error="x")
+        end_slot(conn, Slot("full", began - timedelta(days=9), began, 0), now=began)
+        found = schedule_runs(conn, now=watch.clock.now, rows_max=9)
+        assert [(one.outcome, one.missed) for one in found] == [
+            ("done", 0),
+            ("running", 0),
+            ("missed", 3),
+            ("never_ended", 0),
+            ("failed", 0),
+            ("done", 0),
+        ]
+        assert found[2].first_at == found[2].at - timedelta(hours=2)
+        assert (found[4].error, found[4].taken_by) == ("the source is gone", "w")
+        one_by_one, after = [], None
+        while rows := schedule_runs(conn, now=watch.clock.now, rows_max=1, after=after):
+            one_by_one += rows
+            after = rows[-1].place
+        assert one_by_one == found, "no row twice, none left out"
+        of_each = {one: len(schedule_runs(conn, now=watch.clock.now, rows_max=9, outcome=one)) for one in OUTCOMES}
+        assert of_each == {"running": 1, "done": 2, "failed": 1, "never_ended": 1, "missed": 1}
+        assert schedule_runs(conn, now=watch.clock.now, rows_max=9, name="recent") == []
+        [state] = schedules(conn, set_schedules(conn), now=watch.clock.now)
+    assert (state.outcome, state.ended_at, state.slot_at) == ("done", found[0].ended_at, found[0].at)

@@ -21,8 +21,6 @@ from counterfoil.reconciliation.runs.slot_ends import newest_slots
 
 SOURCE_LIMIT: Final = timedelta(hours=48)
 INTERVALS_MAX: Final = 2
-GONE_AFTER: Final = timedelta(minutes=1)  # a worker that was not heard of for so long
-WORK_MAX: Final = timedelta(hours=6)  # of a moment that a process took which is none of the workers
 ROUND_MIN: Final = timedelta(minutes=1)  # so long a round of all monitors may take
 
 
@@ -115,14 +113,11 @@ def _missed(conn: Connection[Any], now: datetime) -> Sequence[Missed]:
 
 def _undone(conn: Connection[Any], now: datetime) -> Sequence[Undone]:
     """Schedules that are wanted, whose newest moment was taken and not done. One still at work is none, for as long as its worker lives."""
-    rows = conn.execute("select id from worker where stopped_at is not null or beat_at < %s", [now - GONE_AFTER]).fetchall()
-    gone, wanted, found = {row[0] for row in rows}, set_schedules(conn), list[Undone]()
-    for one in newest_slots(conn).values():
-        is_over = one.taken_by in gone or now - one.taken_at > WORK_MAX
-        if one.name not in wanted or (one.error is None and (one.ended_at is not None or not is_over)):
-            continue
-        why = f"it failed: {one.error}" if one.error is not None else "whoever took it never ended it"
-        found.append(Undone(one.name, one.slot_at, one.taken_at, one.taken_by, why))
+    wanted, found = set_schedules(conn), list[Undone]()
+    for one in newest_slots(conn, now=now).values():
+        if one.name in wanted and one.outcome in ("failed", "never_ended"):
+            why = f"it failed: {one.error}" if one.outcome == "failed" else "whoever took it never ended it"
+            found.append(Undone(one.name, one.slot_at, one.taken_at, one.taken_by, why))
     return found
 
 

@@ -16,7 +16,8 @@ from counterfoil.base.edge import make_id
 from counterfoil.base.problems import InvalidInput
 from counterfoil.reconciliation.runs.continuous import RunPlan, reconcile_all, reconcile_one, sources_in_use
 from counterfoil.reconciliation.runs.rows import bury, last_successes, list_runs
-from counterfoil.reconciliation.runs.schedule import given_up_at, schedules, take_slot, valid_cron
+from counterfoil.reconciliation.runs.schedule import given_up_at, take_slot, valid_cron
+from counterfoil.reconciliation.runs.slot_ends import schedules
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, House, at
 
 DAILY = "0 2 * * *"

@@ -15,7 +15,8 @@ from counterfoil.reconciliation.breaks.invariants import INVARIANTS
 from counterfoil.reconciliation.client_money import make_client_money
 from counterfoil.reconciliation.runs.nightly import reconcile_due
 from counterfoil.reconciliation.runs.rows import findings_of, show_run
-from counterfoil.reconciliation.runs.schedule import gaps, schedules, take_slot
+from counterfoil.reconciliation.runs.schedule import gaps, take_slot
+from counterfoil.reconciliation.runs.slot_ends import schedules
 from counterfoil.reconciliation.runs.standing import concluded, standings
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, House, at
 

@@ -34,6 +34,7 @@ from counterfoil.api.nouns.operations import (
     people,
     providers,
     queues,
+    schedules,
     status,
     webhooks,
 )
@@ -95,6 +96,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     peers.router,
     operations.router,
     queues.router,
+    schedules.router,
     providers.router,
     bank_files.router,
     batches.router,

@@ -15,7 +15,8 @@ from counterfoil.matching.findings.recorded import RunReport, Sum
 from counterfoil.reconciliation.breaks.queries import Filter, count_breaks, list_breaks
 from counterfoil.reconciliation.breaks.work import Break
 from counterfoil.reconciliation.runs.run import Run, latest_runs, list_runs, show_run
-from counterfoil.reconciliation.runs.schedule import ScheduleGap, ScheduleState, gaps, schedules
+from counterfoil.reconciliation.runs.schedule import ScheduleGap, gaps
+from counterfoil.reconciliation.runs.slot_ends import ScheduleState, schedules
 from counterfoil.reconciliation.runs.standing import ACCEPTED, NOT_RECONCILED, RECONCILED, RunState, standings
 
 RUNS_SHOWN_MAX: Final = 20

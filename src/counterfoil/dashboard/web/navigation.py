@@ -26,6 +26,7 @@ from counterfoil.dashboard.today.screen import today_answer
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.work.approvals import approvals_answer
 from counterfoil.dashboard.work.queues import queues_answer
+from counterfoil.dashboard.work.schedules import schedules_answer
 from counterfoil.operations.access.access import AUDIT, READ
 
 
@@ -84,6 +85,14 @@ PAGES: Final = (
     ),
     DashboardPage("/admin/webhooks", "Does everybody learn what happens?", webhooks_answer, "webhooks.html", "Webhooks"),
     DashboardPage("/admin/queues", "Does the work get done?", queues_answer, "queues.html", "Queues", ("done",)),
+    DashboardPage(
+        "/admin/schedules",
+        "Was everything done at its time, and how did it end?",
+        schedules_answer,
+        "schedules.html",
+        "",
+        ("schedule", "outcome", "after"),
+    ),
     DashboardPage("/admin/carbon", "What did agents emit, and do the books say so?", carbon_answer, "carbon.html", "Carbon"),
     DashboardPage("/admin/levels", "Is what was promised kept, and are we getting slower?", levels_answer, "levels.html", "Levels"),
     DashboardPage("/admin/drills", "Would it work on the worst day?", drills_answer, "drills.html", "Drills"),

@@ -1,4 +1,5 @@
-"""The page of queues: who works, what is due and since when, what is paused, what each job did last, and which moments nobody took."""
+"""The page of queues: who works, what is due and since when, what is paused, what each job did last, and of each schedule
+how its last moment ended and which nobody took."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.pauses import Pause, history_of_pauses, paused_now
 from counterfoil.operations.work.queries import QueueDepth, SilentPeer, queue_depths
 from counterfoil.operations.work.worker import WorkerStatus, list_workers
-from counterfoil.reconciliation.runs.schedule import ScheduleGap, ScheduleState, gaps, schedules, set_schedules
+from counterfoil.reconciliation.runs.schedule import ScheduleGap, gaps, set_schedules
+from counterfoil.reconciliation.runs.slot_ends import ScheduleState, schedules
 from counterfoil.wiring import JOBS, QUEUE_BY_NAME
 
 SEEN_WITHIN: Final = timedelta(days=1)
@@ -264,6 +266,9 @@ def _schedules(ask: SectionContext) -> SectionAnswer:
     overdue = [one.state.name for one in rows if one.grade == "wrong"]
     if overdue:
         return SectionAnswer(f"Overdue, nobody took it: {', '.join(overdue)}", "wrong", told)
+    undone = [one.state.name for one in rows if one.state.outcome in ("failed", "never_ended")]
+    if undone:
+        return SectionAnswer(f"Taken and not done: {', '.join(undone)}", "attention", told)
     recent = sum(one.missed for one in missed if now - one.noticed_at < RECENT)
     if recent:
         return SectionAnswer(f"{recent:,} moments were missed, noticed within a day", "attention", told)
@@ -275,14 +280,18 @@ def _schedule(one: ScheduleState) -> ScheduleRow:
         return ScheduleRow(one, "wrong", "overdue")
     if one.slot_at is None:
         return ScheduleRow(one, "unknown", "not due yet")
+    if one.outcome in ("failed", "never_ended"):
+        return ScheduleRow(one, "attention", "failed" if one.outcome == "failed" else "never ended")
     if one.late_s is not None:
         return ScheduleRow(one, "attention", "taken late")
+    if one.outcome == "running":
+        return ScheduleRow(one, "plain", "at work")
     return ScheduleRow(one, "right", "on time")
 
 
 SECTIONS: Final = (
     Section("workers", "Workers", "work", "heartbeats of a day, and the last 100 intents against what is usual", _workers, whole=True),
     Section("queues", "Queues", "work", "rows that are due now, pauses and circuits", _queues, whole=True),
-    Section("schedules", "Schedules", "work", "moments that were taken, and those that nobody took", _schedules, whole=True),
+    Section("schedules", "Schedules", "work", "moments that were taken, their ends, and those that nobody took", _schedules, whole=True),
     Section("jobs", "Jobs", "work", "what workers noted of each job, within a day", _jobs, whole=True),
 )

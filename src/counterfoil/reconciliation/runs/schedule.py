@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -45,21 +45,6 @@ class ScheduleGap(NamedTuple):
     def times(self) -> str:
         """How many moments it was; beyond 1,000 they are not counted."""
         return f"{self.missed:,} or more" if self.missed >= SKIPPED_COUNTED_MAX else f"{self.missed:,}"
-
-
-class ScheduleState(NamedTuple):
-    """How a schedule stands: when it last was due, who took that and when, when it is due next."""
-
-    name: str
-    cron: str
-    since: datetime
-    slot_at: datetime | None
-    taken_at: datetime | None
-    taken_by: str | None
-    skipped: int | None
-    next_at: datetime
-    overdue_s: int | None  # how long the first moment that nobody took has been waiting, when that is more than five minutes
-    late_s: int | None  # how late the last one was taken, when that was more than five minutes
 
 
 def valid_cron(text: str, field: str = "cron") -> str:
@@ -177,37 +162,6 @@ def set_schedules(conn: Connection[Any]) -> dict[str, str]:
     """The cron expression of every schedule that a worker wants, by name."""
     rows = conn.execute("select name, cron from reconciliation_schedule where cron <> '' order by name").fetchall()
     return {str(name): str(cron) for name, cron in rows}
-
-
-def schedules(conn: Connection[Any], crons: Mapping[str, str], *, now: datetime) -> list[ScheduleState]:
-    """How each schedule stands, by name."""
-    rows = conn.execute(
-        """select s.name, s.since, t.slot_at, t.taken_at, t.taken_by, t.skipped from reconciliation_schedule s
-           left join lateral (select slot_at, taken_at, taken_by, skipped from reconciliation_slot t
-                              where t.name = s.name order by slot_at desc limit 1) t on true
-           where s.name = any(%s) order by s.name""",
-        [list(crons)],
-    ).fetchall()
-    return [_due(crons[row[0]], row, now) for row in rows]
-
-
-def _due(cron: str, row: tuple[Any, ...], now: datetime) -> ScheduleState:
-    name, since, slot_at, taken_at, taken_by, skipped = row
-    # from the first moment that nobody took, not from the last: where nobody comes, each new one would look in time again
-    waits = now - after(cron, max(since, slot_at or since))
-    late = taken_at - slot_at if taken_at and slot_at else timedelta()
-    return ScheduleState(
-        name,
-        cron,
-        since,
-        slot_at,
-        taken_at,
-        taken_by,
-        skipped,
-        after(cron, now),
-        overdue_s=int(waits.total_seconds()) if waits > LATE_AFTER else None,
-        late_s=int(late.total_seconds()) if late > LATE_AFTER else None,
-    )
 
 
 def given_up_at(cron: str, completed_at: datetime) -> datetime:

@@ -10,7 +10,8 @@ from pydantic import Field
 from counterfoil.api.http.fields import Minor, ProgramId
 from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, shows
 from counterfoil.reconciliation.runs.rows import RunFinding, Success
-from counterfoil.reconciliation.runs.schedule import ScheduleGap, ScheduleState
+from counterfoil.reconciliation.runs.schedule import ScheduleGap
+from counterfoil.reconciliation.runs.slot_ends import ScheduleState, SlotOutcome
 
 AgentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", examples=["agent_123"])]
 
@@ -131,8 +132,13 @@ class SourceView(StandingView):
 
 @shows(ScheduleState, hidden=("since",))
 class ScheduleView(ViewModel):
-    """A schedule: when it was last due, who took that moment, and whether one waits for somebody."""
+    """A schedule: when it was last due, who took that moment, how its work ended, and whether one waits for somebody."""
 
+    outcome: SlotOutcome | None = Field(
+        description="How the work of the last moment ended: running, done, failed, or never_ended by a worker that is gone. "
+        "null: none was taken yet."
+    )
+    error: str | None = Field(description="Why it failed.")
     skipped: int | None = Field(description="Moments before that which nobody took.")
     overdue_s: int | None = Field(
         description="For how long the first moment that nobody took has been waiting; null when that is five minutes or less."

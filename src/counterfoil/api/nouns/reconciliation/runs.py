@@ -37,7 +37,8 @@ from counterfoil.reconciliation.reach import DueSource, never_concluded
 from counterfoil.reconciliation.runs.continuous import RunPlan, Scope, Tried, reconcile_all, reconcile_one, sources_in_use, sources_of_agent
 from counterfoil.reconciliation.runs.pairings import Pairing, pairing
 from counterfoil.reconciliation.runs.run import Run, findings_of, list_runs, show_run
-from counterfoil.reconciliation.runs.schedule import gaps, schedules
+from counterfoil.reconciliation.runs.schedule import gaps
+from counterfoil.reconciliation.runs.slot_ends import schedules
 from counterfoil.reconciliation.runs.standing import RunState, concluded, standings
 
 router = routes("Reconciliation")

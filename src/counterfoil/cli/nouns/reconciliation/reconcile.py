@@ -51,7 +51,7 @@ SOURCES = (
     "error",
 )
 GREEN = ("reconciled", "reconciled with accepted items")  # a person stands for what is accepted
-SCHEDULES = ("name", "cron", "slotAt", "takenBy", "lateS", "overdueS", "skipped", "nextAt")
+SCHEDULES = ("name", "cron", "slotAt", "outcome", "takenBy", "lateS", "overdueS", "skipped", "nextAt")
 WAITING_SHOWN_MAX = 20
 DAY = "%Y-%m-%d"
 Day = Annotated[datetime | None, typer.Option(formats=[DAY], metavar="YYYY-MM-DD", help="A day, UTC.")]
