@@ -646,6 +646,8 @@ MONITORS: Final[Faults] = {
         "nobody drew it up since": f"""update account set opened_at = opened_at - {LONG_AGO}; delete from client_money;
             insert into reconciliation_schedule values ('full', '0 2 * * *', now() - {LONG_AGO})
             on conflict (name) do update set cron = excluded.cron, since = excluded.since""",
+        "no schedule wants it, and nobody ever drew it up": f"""update account set opened_at = opened_at - {LONG_AGO};
+            delete from client_money; delete from reconciliation_schedule where name = 'full'""",
         "the last is of long ago": f"""update account set opened_at = opened_at - {LONG_AGO}; delete from client_money;
             insert into client_money (id, program_id, asset, on_day, owed, held, in_transit, difference, detail, sha256, made_by, made_at)
             values ('cm_x', 'main', 'EUR', current_date - 9, 100, 100, 0, 0, '{{}}', '\\x00', 'x', now())""",
@@ -759,6 +761,8 @@ MONITORS: Final[Faults] = {
             select id, 900, 'X', 'failed', 1, 'it broke', now() from sentinel_run order by number desc limit 1""",
         "a run was cut short": """update sentinel_run set state = 'cut_short', failed = 0, error = 'the time was over'
             where number = (select max(number) from sentinel_run)""",
+        "no schedule wants full runs, and nobody makes one": """delete from reconciliation_schedule where name = 'sentinel-full';
+            update sentinel_run set finished_at = finished_at - interval '3 days', started_at = started_at - interval '3 days'""",
     },
 }
 PARTS: Final = (

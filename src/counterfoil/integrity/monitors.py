@@ -172,19 +172,24 @@ _SHORTFALL: Final = Invariant(
 )
 _NOT_COMPARED: Final = Invariant(
     "CLIENT_MONEY_STALE",
-    "Was what is owed to owners held against what is held for them within two days, wherever that was ever done or is scheduled?",
-    f"""select b.program_id || ' ' || b.asset as subject, b.program_id, c.on_day as compared_for, s.at as not_compared_since
+    "Was what is owed to owners held against what is held for them within two days, wherever money is owed?",
+    # Without any statement: since the schedule is set, or since the book's first account was opened, whichever was later.
+    f"""select b.program_id || ' ' || b.asset as subject, b.program_id, c.on_day as compared_for, s.at as not_compared_since,
+               case when f.since is null then 'no schedule full is set: it draws up the statements' end as why
         from book b
+        left join (select since from reconciliation_schedule where name = 'full' and cron <> '') f on true
         cross join lateral (select max(on_day) as on_day from client_money m where (m.program_id, m.asset) = (b.program_id, b.asset)) c
         cross join lateral (select case when c.on_day is not null then (c.on_day + 1)::timestamp at time zone 'UTC'
-                                        else (select greatest(w.since, (select min(opened_at) from account a where a.book_id = b.id))
-                                              from reconciliation_schedule w where w.name = 'full' and w.cron <> '') end as at) s
+                                        else greatest(f.since, (select opened_at from account a
+                                                                where a.id >= b.id::bigint << 40 and a.id < (b.id::bigint + 1) << 40
+                                                                order by a.id limit 1)) end as at) s
         where s.at < %(now)s - interval '{SOURCE_LIMIT.total_seconds():.0f} s'
           and exists (select from account a where a.book_id = b.id and a.credits > a.debits
                       and a.name like any(array[{", ".join(f"'{one}%%'" for one in OWED)}]))
         order by 1""",
     "critical",
-    "The last statement says nothing of what was paid since: a shortfall of today would be seen by nobody.",
+    "Nothing says that all of it is there: a shortfall of today would be seen by nobody. Set the schedule full "
+    "(COUNTERFOIL_RECONCILE_FULL_CRON), or draw up a statement.",
     "P19",
     monitor=True,
 )
@@ -229,7 +234,8 @@ _SCHEDULE_CONTESTED: Final = Invariant(
 )
 _CHECK_NOT_RUN: Final = Invariant(
     "CHECK_NOT_RUN",
-    "Was every check asked to its end by the newest full run, and by the newest recent one?",
+    "Was every check asked to its end by the newest full run, and by the newest recent one, and everything within two days?",
+    # Whether a schedule of full runs is kept, JOB_NOT_RUN asks; where none is set, nobody would miss them.
     # What a run that is under way has asked again counts; what it has not come to yet, the last one answered.
     f"""with looked_at as (
            select * from sentinel_run where state = 'running' or id in (
@@ -241,7 +247,13 @@ _CHECK_NOT_RUN: Final = Invariant(
        union all
        select 'the ' || kind || ' run', kind, id, error from (
            select distinct on (kind) * from sentinel_run where state <> 'running' order by kind, number desc) ended
-       where state = 'cut_short' and error is distinct from failed || ' of ' || checks || ' {UNASKED}'""",
+       where state = 'cut_short' and error is distinct from failed || ' of ' || checks || ' {UNASKED}'
+       union all
+       select 'full runs', 'full', run, 'no schedule sentinel-full is set, and not everything was asked since ' || at
+       from (select max(id) filter (where kind = 'full') as run,
+                    coalesce(max(finished_at) filter (where kind = 'full' and state = 'finished'), min(started_at)) as at
+             from sentinel_run where not exists (select from reconciliation_schedule where name = 'sentinel-full' and cron <> '')) l
+       where at < %(now)s - interval '{SOURCE_LIMIT.total_seconds():.0f} s'""",
     "critical",
     "A check that was not asked is not one that holds.",
     "P19",
