@@ -191,7 +191,7 @@ def invariants() -> str:
     always = [_check_row(one) for one in sorted(CHECKS, key=lambda one: one.code) if not one.monitor]
     in_time = [_check_row(one) for one in sorted(CHECKS, key=lambda one: one.code) if one.monitor]
     catalogue = [
-        [str(number), f"`{one.code}`", ", ".join(f"`{each}`" for each in one.checks), one.says] for number, one in enumerate(CATALOGUE, 1)
+        [str(number), f"`{one.code}`", ", ".join(_asks(each) for each in one.checks), one.says] for number, one in enumerate(CATALOGUE, 1)
     ]
     books = [[one.name, one.title, one.owner.replace("_", " "), str(len(one.steps))] for one in PLAYBOOKS.values()]
     return (
@@ -199,14 +199,24 @@ def invariants() -> str:
         "was touched since the last.\n\n"
         f"## Invariants: what must always hold\n\n{table(head, always)}\n\n"
         f"## Monitors: what must hold in time\n\n{table(head, in_time)}\n\n"
-        "## The catalogue of the runbooks\n\nEach of its codes, and the checks that ask it here.\n\n"
+        "## The catalogue of the runbooks\n\nEach of its codes, and the checks that ask it here; those that only a full "
+        "run asks, once a day, are marked so.\n\n"
         f"{table(['#', 'code', 'asked by', 'what is to be said'], catalogue)}\n\n"
         f"## Playbooks\n\nWhat each does, step by step: [Runbooks](runbooks.md).\n\n{table(['name', 'when', 'owner', 'steps'], books)}"
     )
 
 
+def _asks(code: str) -> str:
+    """A check by its code, with whether recent runs ask it, too."""
+    return f"`{code}`" if _is_recent(next(one for one in CHECKS if one.code == code)) else f"`{code}` (full runs)"
+
+
+def _is_recent(one: Invariant) -> bool:
+    return one.monitor or recent_query(one) is not None
+
+
 def _check_row(one: Invariant) -> list[str]:
-    asked = "recent, full" if one.monitor or recent_query(one) is not None else "full"
+    asked = "recent, full" if _is_recent(one) else "full"
     level = one.incident or ("" if one.monitor or one.severity == "warning" else "P1")
     return [f"`{one.code}`", one.question, one.severity, one.meaning, asked, level, one.playbook]
 

@@ -184,6 +184,24 @@ def test_an_alert_that_is_open_again_goes_up_again_and_is_told_again(watch: Watc
     assert told == [("on_call",), ("on_call",), ("treasury_lead",)]
 
 
+def test_a_warning_that_was_accepted_and_becomes_critical_is_open_again_with_its_incident(watch: Watch) -> None:
+    due = """insert into event (id, name, level, program_id, subject_id, payload, at, state, state_at, due_at)
+             select %s || n, 'x', 'info', '', 'x', '{}', now(), 'due', now(), now() - interval '1 minute'
+             from generate_series(1, 300) n returning id"""
+    watch.rows(due, "first.")
+    watch.sentinel.round()
+    [one] = watch.alerts("QUEUE_DEPTH")
+    watch.say("accept", one.id, by=CARL, reason="known", until=watch.clock.now + timedelta(days=9))
+    watch.sentinel.round()
+    assert [(found.severity, found.state) for found in watch.alerts("QUEUE_DEPTH")] == [("warning", "accepted")]
+    watch.rows(due, "second.")
+    watch.sentinel.round()
+    [one] = watch.alerts("QUEUE_DEPTH")
+    assert (one.severity, one.state, one.accepted_until) == ("critical", "open", None)
+    assert one.incident_id is not None, "600 are a backlog, P2"
+    assert one.respond_by is not None
+
+
 def told_of(watch: Watch, alert: str) -> list[str]:
     return [name for (name,) in watch.rows("select name from event where subject_id = %s order by at, id", alert)]
 

@@ -15,7 +15,7 @@ import pytest
 from psycopg import Connection
 
 from counterfoil.base.edge import make_id, now
-from counterfoil.base.invariant import Invariant, run_invariants
+from counterfoil.base.invariant import Invariant, recent_query, run_invariants
 from counterfoil.base.machine import Machine
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.integrity.alerts.queries import select_alerts
@@ -25,9 +25,10 @@ from counterfoil.wiring import CHECKS, INVARIANTS, MACHINES, TABLES
 from tests.builders import Desk
 from tests.integrity.books import full_books, past_the_rules, triggers_off
 from tests.integrity.born import BORN
-from tests.integrity.planted import PLANTED
+from tests.integrity.planted import PLAIN_ONLY_IN_FULL, PLANTED
 
 LISTED = {one.code: one for one in CHECKS}
+FULL_ALONE = [one for one in CHECKS if not one.monitor and recent_query(one) is None][:2]
 CASES = [(code, name) for code, faults in PLANTED.items() for name in faults]
 
 
@@ -66,6 +67,8 @@ def test_a_planted_fault_is_found(superuser: Connection[Any], code: str, name: s
         assert [one.code for one in found] == [code], name
         assert found[0].shown, os.linesep.join(found[0].shown)
     _is_filed(superuser, LISTED[code])
+    if recent_query(LISTED[code]) is not None:
+        _is_found_by_a_recent_run(superuser, LISTED[code], PLAIN_ONLY_IN_FULL.get((code, name)))
 
 
 class OneConnection:
@@ -101,6 +104,16 @@ def _is_filed(conn: Connection[Any], check: Invariant) -> None:
         opens = one.severity == "critical" and level_of(check) is not None
         assert (one.incident_id is not None) is opens, "who must answer at once is told"
     assert sum(len(one.evidence["rows"]) for one in alerts) + sum(one.rest for one in alerts) == total
+
+
+def _is_found_by_a_recent_run(conn: Connection[Any], check: Invariant, why_not: str | None) -> None:
+    """A recent run that looks back over all of it finds the fault, too, unless what is gone leaves nothing that was touched."""
+    conn.execute("update sentinel_run set watermark = now() - interval '3 years' where watermark is not null")
+    run = Sentinel(OneConnection(conn), [check, *FULL_ALONE], now, make_id, TABLES).run("recent")
+    assert run.kind == "recent"
+    answers = conn.execute("select code, outcome, error from sentinel_check where run_id = %s", [run.id]).fetchall()
+    assert answers == [(check.code, "holds" if why_not else "broken", None)], why_not
+    assert run.unasked == [one.code for one in FULL_ALONE], "of what it did not ask it says nothing"
 
 
 def test_everything_that_takes_steps_is_asked_whether_it_stands_where_they_led(superuser: Connection[Any]) -> None:

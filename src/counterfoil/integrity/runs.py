@@ -57,6 +57,8 @@ class SentinelRun(NamedTuple):
     opened: int
     progress: str | None
     error: str | None
+    not_asked: int  # checks that this run did not ask, or has not come to yet; of `unasked` it says nothing
+    unasked: list[str]
 
 
 class CheckAnswer(NamedTuple):
@@ -71,14 +73,22 @@ class CheckAnswer(NamedTuple):
 
 
 def begin_run(
-    conn: Connection[Any], run_id: str, kind: str, *, since: datetime | None, actor: str, slot_at: datetime | None, now: datetime
+    conn: Connection[Any],
+    run_id: str,
+    kind: str,
+    *,
+    since: datetime | None,
+    actor: str,
+    slot_at: datetime | None,
+    now: datetime,
+    codes: Sequence[str] = (),
 ) -> None:
-    """Say that a run has begun, and that those are cut short whose process is gone."""
+    """Say that a run has begun that could ask all of `codes`, and that those are cut short whose process is gone."""
     bury_runs(conn, now=now)
     conn.execute(
-        """insert into sentinel_run (id, kind, actor, slot_at, started_at, beat_at, since, state, state_at)
-           values (%s, %s, %s, %s, %s, %s, %s, 'running', %s)""",
-        [run_id, kind, actor, slot_at, now, now, since, now],
+        """insert into sentinel_run (id, kind, actor, slot_at, started_at, beat_at, since, unasked, state, state_at)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, 'running', %s)""",
+        [run_id, kind, actor, slot_at, now, now, since, list(codes), now],
     )
     record_birth(conn, SENTINEL_RUN, [run_id], "running", actor=actor, at=now)
 
@@ -91,7 +101,7 @@ def note_answer(conn: Connection[Any], run_id: str, place: int, answer: CheckRep
         [run_id, place, answer.code, answer.outcome, answer.total, answer.took_ms, answer.error, now],
     )
     conn.execute(
-        """update sentinel_run set beat_at = %(now)s, progress = %(code)s, checks = checks + 1,
+        """update sentinel_run set beat_at = %(now)s, progress = %(code)s, checks = checks + 1, unasked = array_remove(unasked, %(code)s),
                   holding = holding + (%(outcome)s = 'holds')::int,
                   broken = broken + (%(outcome)s = 'broken')::int, failed = failed + (%(outcome)s = 'failed')::int,
                   findings = findings + %(total)s, opened = opened + %(opened)s
@@ -206,7 +216,8 @@ def _select(conn: Connection[Any], ending: str, given: list[Any]) -> list[Sentin
                            else 'holds' end as verdict,
                       actor, slot_at, started_at, finished_at,
                       (extract(epoch from finished_at - started_at) * 1000)::bigint as took_ms, since, watermark, touched, checks, holding,
-                      broken, failed, findings, opened, progress, error
+                      broken, failed, findings, opened, progress, error,
+                      cardinality(unasked) as not_asked, unasked
                from sentinel_run """
             + ending,
             given,
@@ -226,5 +237,19 @@ SENTINEL_NOUN: Final = Noun(
     sorts=(SortKey("started_at", datetime), SortKey("findings", int), SortKey("opened", int)),
     help="What was checked, up to when, and what was found.",
     parts=(Part("answers", CheckAnswer, answers_of),),
-    columns=("id", "kind", "state", "verdict", "started_at", "took_ms", "watermark", "checks", "broken", "failed", "findings", "opened"),
+    columns=(
+        "id",
+        "kind",
+        "state",
+        "verdict",
+        "started_at",
+        "took_ms",
+        "watermark",
+        "checks",
+        "broken",
+        "failed",
+        "not_asked",
+        "findings",
+        "opened",
+    ),
 )

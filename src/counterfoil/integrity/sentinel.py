@@ -60,7 +60,9 @@ class Sentinel:
         with self.database.transaction() as conn:
             known = watermark_of(conn)
             since = known - OVERLAP if kind == "recent" and known is not None else None
-            begin_run(conn, run_id, "recent" if since else "full", since=since, actor=actor, slot_at=slot_at, now=began)
+            begin_run(
+                conn, run_id, "recent" if since else "full", since=since, actor=actor, slot_at=slot_at, now=began, codes=self._codes()
+            )
         try:
             watermark, counts, error = self._recent(run_id, since, began) if since else self._full(run_id, began)
         except Exception as failure:  # noqa: BLE001 - whatever it was: a run that does not end would be taken for one that still asks
@@ -78,11 +80,14 @@ class Sentinel:
             if all(one.outcome == "holds" for _, one in answers) and not _has_news(conn, [check.code for check, _ in answers]):
                 return MonitorRound(len(answers), failed, None)
             run_id, began = self.make_id("srun"), self.clock()
-            begin_run(conn, run_id, "monitors", since=None, actor=actor, slot_at=None, now=began)
+            begin_run(conn, run_id, "monitors", since=None, actor=actor, slot_at=None, now=began, codes=self._codes())
         for place, (check, answer) in enumerate(answers, start=1):
             self._file(run_id, place, check, answer, Reading(run_id, began, "monitors"))
         with self.database.transaction() as conn:
             return MonitorRound(len(answers), failed, end_run(conn, run_id, watermark=None, touched={}, error=None, now=self.clock()))
+
+    def _codes(self) -> list[str]:
+        return [check.code for check in self.checks]
 
     def _full(self, run_id: str, began: datetime) -> tuple[datetime | None, dict[str, int], str | None]:
         for place, (check, answer) in enumerate(self._asked(), start=1):

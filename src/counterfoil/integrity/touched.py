@@ -14,7 +14,19 @@ from uuid import UUID
 from psycopg import Connection
 
 ROWS_MAX: Final = 20_000  # journals, or steps, of one span
-STEPPED: Final = ("intent", "invoice", "payout", "provider_payout", "payout_batch", "refund", "dispute", "escrow")
+STEPPED: Final = (
+    "intent",
+    "invoice",
+    "payout",
+    "provider_payout",
+    "payout_batch",
+    "refund",
+    "dispute",
+    "escrow",
+    "chargeback",
+    "transaction",
+    "break",
+)
 # What hangs together with what was touched, in this order: the noun, and the query of its ids among those that are known by then.
 _TOGETHER: Final[Sequence[tuple[str, LiteralString]]] = (
     ("account", "select unnest(array[debit, credit]) from posting where journal_id = any(%(journal)s)"),
@@ -32,6 +44,9 @@ _TOGETHER: Final[Sequence[tuple[str, LiteralString]]] = (
     ("payout", "select id from payout where settlement_id = any(%(settlement)s)"),
     ("provider_payout", "select id from provider_payout where payout_id = any(%(payout)s)"),
     ("payment", "select id from payment where invoice_id = any(%(invoice)s)"),
+    ("payment", "select payment_id from chargeback where id = any(%(chargeback)s) and payment_id is not null"),
+    ("refund", "select refund_id from chargeback_refund where chargeback_id = any(%(chargeback)s)"),
+    ("chargeback", "select chargeback_id from chargeback_refund where refund_id = any(%(refund)s)"),
 )
 
 

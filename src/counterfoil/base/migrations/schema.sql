@@ -1653,6 +1653,7 @@ sentinel_run: error text
 sentinel_run: state text not null
 sentinel_run: state_at timestamp with time zone not null
 sentinel_run: steps integer not null default 1
+sentinel_run: unasked text[] not null default '{}'::text[]
 session: secret_hash bytea not null
 session: api_key_id text
 session: csrf text

@@ -133,6 +133,8 @@ def _seen_again(
     )
     if finding.severity == "critical" and before.severity != "critical":
         conn.execute("update alert set snoozed_until = null where id = %s", [before.id])  # what was not to be heard was a warning
+        if before.state == "accepted":
+            lapse(conn, before, now, "a warning was accepted, and it is critical now")
         emit(conn, [_event("alert_critical", before.id, before.program_id, before.code, finding, "critical")], at=now)
 
 
@@ -150,6 +152,16 @@ def resolve(conn: Connection[Any], one: Alert, *, actor: str, now: datetime, rea
     conn.execute("update alert set due_at = null, respond_by = null where id = %s", [one.id])
     emit(conn, [NewEvent("alert_resolved", one.program_id, one.id, {"code": one.code, "subject": one.subject})], at=now)
     return state
+
+
+def lapse(conn: Connection[Any], one: Alert, now: datetime, cause: str) -> None:
+    """What was accepted is open again, and its time limit begins anew."""
+    reach = EXTENTS[one.extent]
+    take_step(conn, ALERT, one.id, "accepted", "lapse", actor=ACTOR, at=now, cause=cause)
+    conn.execute(
+        """update alert set accepted_until = null, escalated_to = %(who)s, respond_by = %(by)s, due_at = %(by)s where id = %(id)s""",
+        {"id": one.id, "who": reach.who, "by": now + reach.within},
+    )
 
 
 def _extend(conn: Connection[Any], check: Invariant, now: datetime) -> None:

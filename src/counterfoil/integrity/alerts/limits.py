@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from counterfoil.base.machine import listed, take_step
-from counterfoil.integrity.alerts.filing import resolve
-from counterfoil.integrity.alerts.machine import ALERT, EXTENTS, LIMITS, STEPS_UP, Alert
+from counterfoil.base.machine import listed
+from counterfoil.integrity.alerts.filing import lapse, resolve
+from counterfoil.integrity.alerts.machine import LIMITS, STEPS_UP, Alert
 from counterfoil.integrity.alerts.queries import LIVE, select_alerts
 from counterfoil.integrity.runs import ACTOR
 from counterfoil.operations.events.events import NewEvent, emit
@@ -64,12 +64,7 @@ def _lapse(conn: Connection[Any], one: Alert, now: datetime) -> None:
     if one.gone_run is not None:
         resolve(conn, one, actor=ACTOR, now=now, cause=one.gone_run)
         return
-    reach = EXTENTS[one.extent]
-    take_step(conn, ALERT, one.id, "accepted", "lapse", actor=ACTOR, at=now, cause="the time for which it was accepted is over")
-    conn.execute(
-        """update alert set accepted_until = null, escalated_to = %(who)s, respond_by = %(by)s, due_at = %(by)s where id = %(id)s""",
-        {"id": one.id, "who": reach.who, "by": now + reach.within},
-    )
+    lapse(conn, one, now, "the time for which it was accepted is over")
     told = {"code": one.code, "subject": one.subject, "severity": one.severity}
     emit(conn, [NewEvent("alert_lapsed", one.program_id, one.id, told, once=now.isoformat())], at=now)
 

@@ -106,6 +106,12 @@ INVARIANTS: Final = (
         "critical",
         "A payout may be paid by two batches, or is kept from all of them.",
         "P16",
+        recent=f"""select l.payout_id, count(*)::text from payout_batch_line l
+                   where l.live and l.payout_id in (select payout_id from payout_batch_line where batch_id = any(%(payout_batch)s))
+                   group by l.payout_id having count(*) > 1
+                   union all
+                   select l.payout_id, b.state from payout_batch_line l join payout_batch b on b.id = l.batch_id
+                   where l.live and b.id = any(%(payout_batch)s) and b.state in {_OVER}""",
     ),
     Invariant(
         "BATCH_EXECUTED_UNPAID",

@@ -12,33 +12,40 @@ INVARIANTS: Final = (
         "Is each chargeback excess, refunds and what was taken beyond them, to the unit, and did no payment go back more than once?",
         """select c.id, c.amount, c.beyond, coalesce(sum(x.amount), 0) from chargeback c
            left join chargeback_refund x on x.chargeback_id = c.id
+           where true /* recent chargeback: c.id */
            group by c.id having c.amount <> c.excess + c.beyond + coalesce(sum(x.amount), 0)
            union all
            select p.id, p.amount - p.applied, sum(c.excess), 0 from payment p join chargeback c on c.payment_id = p.id and c.state <> 'won'
-           where p.invoice_id is not null group by p.id having sum(c.excess) > p.amount - p.applied
+           where p.invoice_id is not null /* recent payment: p.id */ group by p.id having sum(c.excess) > p.amount - p.applied
            union all
            select p.id, p.amount, sum(c.amount), 0 from payment p join chargeback c on c.payment_id = p.id and c.state <> 'won'
+           where true /* recent payment: p.id */
            group by p.id having sum(c.amount) > p.amount
            union all
            select c.id, c.amount, r.amount, 0 from chargeback c
            join chargeback_refund x on x.chargeback_id = c.id and x.is_own join refund r on r.id = x.refund_id
-           where r.state <> case c.state when 'won' then 'won_back' else 'charged_back' end or r.amount <> x.amount
+           where (r.state <> case c.state when 'won' then 'won_back' else 'charged_back' end or r.amount <> x.amount)
+             /* recent chargeback: c.id */
            union all
            select r.id, r.amount, sum(x.amount), 0 from refund r
            join chargeback_refund x on x.refund_id = r.id join chargeback c on c.id = x.chargeback_id and c.state <> 'won'
+           where true /* recent refund: r.id */
            group by r.id having sum(x.amount) > r.amount or (r.state = 'charged_back') <> (sum(x.amount) = r.amount)
            union all
            select c.id, c.amount, sum(x.amount), 0 from chargeback c join chargeback_escrow x on x.chargeback_id = c.id
+           where true /* recent chargeback: c.id */
            group by c.id having c.invoice_id is not null or sum(x.amount) > c.amount
            union all
            select x.escrow_id, f.amount, sum(x.amount), 0 from chargeback_escrow x
            join chargeback c on c.id = x.chargeback_id and c.state <> 'won'
            cross join lateral (select coalesce(sum(m.amount), 0) as amount from escrow_movement m
                                where (m.payment_id, m.escrow_id) = (c.payment_id, x.escrow_id)) f
+           where true /* recent payment: c.payment_id */
            group by x.escrow_id, c.payment_id, f.amount having sum(x.amount) > f.amount
            union all
            select x.entry_id, d.amount, sum(x.amount), 0 from chargeback_debt x
            join chargeback c on c.id = x.chargeback_id and c.state <> 'won' join customer_debt_entry d on d.id = x.entry_id
+           where true /* recent chargeback: c.id */
            group by x.entry_id, d.amount having sum(x.amount) > d.amount or bool_or(c.payment_id is distinct from d.payment_id)""",
         "critical",
         "A chargeback took another amount than its records say.",

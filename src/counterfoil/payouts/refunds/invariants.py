@@ -68,7 +68,8 @@ INVARIANTS: Final = (
            join payout p on a.name = 'receivable:payee:' || p.payee_id and (p.program_id, p.asset) = (b.program_id, b.asset)
            join provider_payout pp on pp.payout_id = p.id
            where a.name like 'receivable:payee:%' and a.debits > a.credits and pp.state not in ('failed', 'cancelled')
-             and pp.created_at > to_timestamp((a.last_seq >> 20) / 1000.0) + interval '1 minute'""",
+             and pp.created_at > to_timestamp((a.last_seq >> 20) / 1000.0) + interval '1 minute'
+             /* recent provider_payout: pp.id */""",
         "warning",
         "A debtor is paid: what they owe may never come back.",
         "P14",

@@ -58,7 +58,7 @@ INVARIANTS: Final = (
                select from break_proposal p join approval_decision d on d.proposal_id = p.id join approval_use u on u.proposal_id = p.id
                where p.break_id = b.id and d.decision = 'approved' and d.maker_id <> d.checker_id and d.at <= p.expires_at
                  and p.kind = case b.state when 'adjusted' then 'adjustment' else 'write_off' end
-                 and p.minor <= coalesce(p.limit_minor, p.minor))""",
+                 and p.minor <= coalesce(p.limit_minor, p.minor)) /* recent break: b.id */""",
         "critical",
         "One person alone corrected the books.",
         "P16",

@@ -15,13 +15,14 @@ INVARIANTS: Final = (
         """select o.transaction_id, o.number, o.outcome, d.decision
            from two_phase_outcome o left join two_phase_decision d using (transaction_id)
            where d.decision is distinct from case o.outcome when 'applied' then 'commit' else 'abort' end
+             /* recent transaction: o.transaction_id */
            union all
-           select transaction_id, 0, min(outcome), max(outcome) from two_phase_outcome
+           select transaction_id, 0, min(outcome), max(outcome) from two_phase_outcome where true /* recent transaction: transaction_id */
            group by transaction_id having count(distinct outcome) > 1
            union all
            select split_part(h.source_id, ':', 1), 0, 'applied', 'reversed by hand' from hold h
            join hold_resolution x on x.hold_id = h.id join reversal r on r.journal_id = x.journal_id and r.line = x.line
-           where h.promised and h.source_type = 'two_phase'""",
+           where h.promised and h.source_type = 'two_phase' /* full only */""",
         "critical",
         "One agent paid and the other did not get it, or the other way round.",
         "P15",
@@ -37,13 +38,13 @@ INVARIANTS: Final = (
            cross join lateral (select count(*) filter (where outcome = 'applied') as applied,
                                       count(*) filter (where outcome = 'released') as released
                                from two_phase_outcome where transaction_id = t.id) o
-           where (d.decision = 'commit' and v.yes <> t.participants)
+           where ((d.decision = 'commit' and v.yes <> t.participants)
               or case t.state when 'prepared' then d.decision is not null or v.yes <> t.participants
                               when 'committing' then d.decision is distinct from 'commit'
                               when 'committed' then d.decision is distinct from 'commit' or o.applied <> t.participants
                               when 'aborting' then d.decision is distinct from 'abort'
                               when 'aborted' then d.decision is distinct from 'abort' or o.released <> t.participants
-                              else d.decision is not null end""",
+                              else d.decision is not null end) /* recent transaction: t.id */""",
         "critical",
         "A transaction stands where its votes and its decision do not lead.",
         "P15",
@@ -53,11 +54,13 @@ INVARIANTS: Final = (
         "Does every transaction debit as much as it credits in each asset, among as many participants as it says?",
         """select t.id, p.asset, p.difference from two_phase t join (
                select transaction_id, asset, sum(case side when 'debit' then amount else -amount end) as difference
-               from two_phase_participant group by transaction_id, asset) p on p.transaction_id = t.id
+               from two_phase_participant where true /* recent transaction: transaction_id */
+               group by transaction_id, asset) p on p.transaction_id = t.id
            where p.difference <> 0
            union all
            select t.id, 'participants', t.participants from two_phase t
-           where t.participants <> (select count(*) from two_phase_participant p where p.transaction_id = t.id)""",
+           where t.participants <> (select count(*) from two_phase_participant p where p.transaction_id = t.id)
+             /* recent transaction: t.id */""",
         "critical",
         "A transaction makes or loses money.",
         "P15",
@@ -77,9 +80,11 @@ INVARIANTS: Final = (
                                      or (d.name, c.name) <> (w.debit, w.credit)
                                      or r.verb is distinct from case o.outcome when 'applied' then 'post' when 'released' then 'void' end
                                      or r.amount <> case r.verb when 'post' then p.amount else 0 end)
+             /* recent transaction: v.transaction_id */
            union all
            select h.source_id, 0, h.amount, h.amount, 'hold', 'of nobody'
-           from hold h where h.source_type = 'two_phase' and not exists (select from two_phase_vote v where v.hold_id = h.id)""",
+           from hold h where h.source_type = 'two_phase' and not exists (select from two_phase_vote v where v.hold_id = h.id)
+             /* full only */""",
         "critical",
         "What a participant promised is not there, or went another way than its transaction.",
         "P15",

@@ -93,6 +93,9 @@ class RunMade(WriteResult):
     broken: int
     failed: int
     opened: int = Field(description="Alerts that were opened.")
+    unasked: list[str] = Field(
+        description="Checks that it did not ask, of which it says nothing: in a recent run those of full runs alone."
+    )
 
 
 @router.get("/admin/checks", response_model=ChecksView, operation_id="check_list", summary="List the checks")
@@ -126,7 +129,16 @@ def run(body: SentinelRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Respon
     def act() -> Done:
         if call.dry_run:  # it writes what it finds as it goes: nothing of it could be taken back
             asked = RunMade(
-                id=None, kind=body.kind, state="running", verdict="unknown", watermark=None, checks=0, broken=0, failed=0, opened=0
+                id=None,
+                kind=body.kind,
+                state="running",
+                verdict="unknown",
+                watermark=None,
+                checks=0,
+                broken=0,
+                failed=0,
+                opened=0,
+                unasked=[],
             )
             return Done("sentinel", asked)
         made = sentinel_of(call.services.wiring.context(call.services.owner)).run(body.kind, actor=call.actor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,10 +29,17 @@ def run(
         done,
         output,
         f"{done['id']} is {str(done['state']).replace('_', ' ')}: {done['checks']} checks, {done['broken']} broken, "
-        f"{done['failed']} could not be asked, {done['opened']} alerts opened.",
+        f"{done['failed']} could not be asked, {done['opened']} alerts opened.{_unasked(done)}",
     )
     if done["verdict"] != "holds":
         raise typer.Exit(NOT_GREEN)
+
+
+def _unasked(done: dict[str, Any]) -> str:
+    if not done["unasked"]:
+        return ""
+    why = "only full runs ask them" if done["kind"] == "recent" else "it did not come to them"
+    return f" {len(done['unasked'])} checks were not asked, {why}: {', '.join(done['unasked'])}."
 
 
 @app.command("checks")
@@ -40,4 +47,4 @@ def checks(output: Output = TABLE) -> None:
     """Every check: its severity, its playbook and owner, and what it last answered."""
     with asked("read") as client:
         rows = client.get("/api/admin/checks")["data"]
-    show_rows(rows, ("code", "severity", "outcome", "findings", "askedAt", "playbook.name", "playbook.owner", "question"), output)
+    show_rows(rows, ("code", "severity", "recent", "outcome", "findings", "askedAt", "playbook.name", "playbook.owner", "question"), output)
