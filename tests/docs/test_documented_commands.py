@@ -164,6 +164,7 @@ WHOLE = {  # lists without `--limit`, and why they are never long
     "queue status": "one row for each queue",
     "queue pauses": "one row for each pause",
     "jobs list": "one row for each job",
+    "schedules list": "one row for each schedule",
     "backup reach": "one row for each stretch of time in which every second can be recovered",
     "copies stored": "says by itself where it is cut, at 10,000",
     "backup list": "everything that lies in the store: what could be restored is never cut",

@@ -104,6 +104,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Metrics": "Figures for Prometheus.",
         "Circuits": "Providers that do not work, and are not called.",
         "Queues": "Queues: what waits, what is paused, what is parked.",
+        "Schedules": "What is done at fixed times, and how it ended.",
         "Endpoints": "Where partners are told what happens.",
         "Deliveries": "What endpoints are told, and what came of it.",
     },

@@ -50,6 +50,7 @@ def schedules_answer(ask: SectionContext) -> SchedulesAnswer:
     """Every moment that came, newest first. Raises InvalidInput."""
     names = () if ask.only else tuple(set_schedules(ask.conn))
     outcome = _outcome(ask)
+    _place(ask.params.get("after"))  # refused before anything is measured
     return SchedulesAnswer(measure(ask, (_RUNS,)), names, OUTCOMES, ask.params.get("schedule") or None, outcome, ask.clock())
 
 
