@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import mldsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from counterfoil.base.edge import Database, now
@@ -26,7 +27,7 @@ from tests.people import log_in_as
 
 PEOPLE = {"ann": "controller", "otto": "auditor"}
 START = f"{now():%Y-%m-%d}T00:00:00Z"
-KEYS = {name: Ed25519PrivateKey.generate() for name in PEOPLE}
+KEYS: dict[str, Any] = {name: Ed25519PrivateKey.generate() for name in PEOPLE}
 
 
 @pytest.fixture
@@ -66,6 +67,18 @@ def signed(office: Office, proof_id: str, name: str, signer_id: str, **more: Any
     signature = base64.b64encode(KEYS[name].sign(to_sign(base64.b64decode(request["payload"])))).decode()
     body = {"number": request["number"], "signerId": signer_id, "signature": signature} | more
     return office.ask("POST", f"/api/proofs/{proof_id}/signatures", role=name, key=fresh(), json=body)
+
+
+def test_a_person_signs_with_a_key_of_ml_dsa_44_too(office: Office, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(KEYS, "ann", mldsa.MLDSA44PrivateKey.generate())
+    ann = added(office, "ann")
+    [shown] = office.ask("GET", "/api/signers").json()["signers"]
+    assert (shown["kind"], len(shown["publicKey"])) == ("ML-DSA-44", 2624)
+    proof = exported(office)
+    done = signed(office, proof["id"], "ann", ann)
+    assert (done.status_code, done.json()["state"]) == (201, "waiting"), done.text
+    short = base64.b64encode(bytes(66)).decode()
+    assert signed(office, proof["id"], "ann", ann, signature=short).json()["type"].endswith("request_over") is False
 
 
 def test_a_proof_is_made_signed_fetched_and_signed_anew(office: Office):

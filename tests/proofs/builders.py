@@ -50,20 +50,22 @@ class Person:
 
     caller: Caller
     role: str
-    private: Ed25519PrivateKey
+    private: Any
     signer_id: str
 
     @property
     def public(self) -> bytes:
-        return self.private.public_key().public_bytes_raw()
+        return bytes(self.private.public_key().public_bytes_raw())
 
     def signed(self, body: bytes) -> Signed:
         return Signed(self.public, self.private.sign(to_sign(body)))
 
 
-def a_person(conn: Any, name: str, role: str, *, at: datetime, valid_for: timedelta = timedelta(days=300)) -> Person:
+def a_person(
+    conn: Any, name: str, role: str, *, at: datetime, valid_for: timedelta = timedelta(days=300), kind: Any = Ed25519PrivateKey
+) -> Person:
     caller, _ = log_in_as(conn, name, role, at=at)
-    private = Ed25519PrivateKey.generate()
+    private = kind.generate()
     made = add_signer(
         conn,
         make_id("sgn"),

@@ -15,9 +15,9 @@ from counterfoil.base.problems import NotFound, Problem
 from counterfoil.base.rows import row_by_id
 from counterfoil.operations.access.access import Caller
 from counterfoil.proofs.log.checkpoints import origin_of
-from counterfoil.proofs.log.notes import verifies
 from counterfoil.proofs.log.records import moment
 from counterfoil.proofs.signing.envelope import Signed, statement, to_sign
+from counterfoil.proofs.signing.kinds import verifies
 from counterfoil.proofs.signing.signers import Signer, find_signer, health_of, signers_health
 
 PROOF: Final = Machine(
@@ -194,7 +194,7 @@ def ask_for_signatures(conn: Connection[Any], proof_id: str, *, quorum: int, by:
 def sign_proof(conn: Connection[Any], proof_id: str, *, number: int, signer_id: str, signature: bytes, by: Caller, now: datetime) -> str:
     """Keep a person's signature; with the last that it takes the proof is signed. The state after it.
 
-    Raises NotFound, RequestOver, SignerNotYours, SignerNotReady, SignatureWrong, AlreadySigned.
+    Raises NotFound, RequestOver, SignerNotYours, SignerNotReady, SignatureWrong, KindMissing, AlreadySigned.
     """
     conn.execute("select from proof where id = %s for update", [proof_id])
     proof, request, signer = show_proof(conn, proof_id), request_of(conn, proof_id), find_signer(conn, signer_id)

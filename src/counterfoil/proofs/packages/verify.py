@@ -17,7 +17,7 @@ from counterfoil.proofs.packages.verify_base import (
     DISCLOSED,
     FILES,
     INCOMPLETE,
-    KEYS_FORMAT,
+    ML_DSA_44,
     NOT_VERIFIED,
     OK,
     REST_OF_IT,
@@ -25,6 +25,7 @@ from counterfoil.proofs.packages.verify_base import (
     UNKNOWN_KEYS,
     UNLISTED,
     UNSTAMPED,
+    UNREAD_KIND,
     Broken,
     Package,
     UnknownKeys,
@@ -32,6 +33,7 @@ from counterfoil.proofs.packages.verify_base import (
     is_moment,
     need,
     read_json,
+    read_keys,
     signed_by,
     written_as,
 )
@@ -39,24 +41,6 @@ from counterfoil.proofs.packages.verify_disclosed import disclosed_entries, whos
 from counterfoil.proofs.packages.verify_log import Walk
 
 # --- Who signed -------------------------------------------------------------------------------------------------------------------------
-
-
-def read_keys(keys: Any) -> None:
-    """Raises KeyError, TypeError, ValueError for what is no file of keys."""
-    if keys["format"] != KEYS_FORMAT:
-        raise ValueError("it is of another format")
-    if not isinstance(keys["origin"], str) or type(keys["quorum"]) is not int or keys["quorum"] < 1:
-        raise ValueError("it names no log, or no number of people")
-    for one in keys["log"]:
-        bytes.fromhex(one["key"])
-    for one in keys["signers"]:
-        bytes.fromhex(one["key"])
-        for name in ("person", "person_id", "role"):
-            if not isinstance(one[name], str):
-                raise TypeError(f"{name} is a text")
-        times = [one["valid_from"], one["valid_until"], *([] if one["revoked_at"] is None else [one["revoked_at"]])]
-        if not all(map(is_moment, times)):
-            raise ValueError("valid_from, valid_until and revoked_at are moments in UTC with six digits behind the second")
 
 
 def check_signatures(package: Package, manifest: Any, keys: Any) -> tuple[str, list[str]]:
@@ -80,14 +64,18 @@ def check_signatures(package: Package, manifest: Any, keys: Any) -> tuple[str, l
     kind = envelope["payloadType"].encode()
     message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(body), body)
     trusted = {hashlib.sha256(bytes.fromhex(one["key"])).hexdigest(): one for one in keys["signers"]}
-    counted, strangers = [], 0
+    counted, unread, strangers = [], [], 0
     for one in envelope["signatures"]:
         key = trusted.get(one["keyid"])
         if key is None:
             strangers += 1
             continue
         signature = decoded(one["sig"], "A signature")
-        need(signed_by(bytes.fromhex(key["key"]), signature, message), f"The signature of {key['person']} is not of this statement.")
+        public = bytes.fromhex(key["key"])
+        if [len(public), len(signature)] == ML_DSA_44:
+            unread.append(f"the signature of {key['person']}: {UNREAD_KIND}")
+        else:
+            need(signed_by(public, signature, message), f"The signature of {key['person']} is not of this statement.")
         need(key["valid_from"] <= at < key["valid_until"], f"The key of {key['person']} was not valid when this was signed.")
         need(key["revoked_at"] is None or at < key["revoked_at"], f"The key of {key['person']} was revoked before this was signed.")
         counted.append(key)
@@ -95,10 +83,11 @@ def check_signatures(package: Package, manifest: Any, keys: Any) -> tuple[str, l
         need(len({one[field] for one in counted}) == len(counted), f"Two signatures are of one {what}: each must be of another.")
     if strangers:
         raise UnknownKeys(f"{strangers} of its signatures are by keys that are not among those you gave.")
-    lacking = int(keys["quorum"]) - len(counted)
+    read, far = len(counted) - len(unread), ", as far as can be checked here" if unread else ""
     back = "who has a stolen key can date a request back"
     doubts = [f"whether {one['person']} signed before their key was revoked: {back}" for one in counted if one["revoked_at"]]
-    return (f"It is signed by {len(counted)} of the {keys['quorum']} people that it takes." if lacking > 0 else ""), doubts
+    lacking = f"It is signed by {read} of the {keys['quorum']} people that it takes{far}." if read < keys["quorum"] else ""
+    return lacking, unread + doubts
 
 
 def check_checkpoint(package: Package, name: str, told: Any, manifest: Any, keys: Any) -> tuple[int, bytes]:

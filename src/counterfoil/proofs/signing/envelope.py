@@ -18,7 +18,7 @@ PREDICATE_TYPE: Final = "urn:counterfoil:proof:1"
 
 
 class Signed(NamedTuple):
-    """A signature: by which public key, and its 64 bytes."""
+    """A signature: by which public key, and its bytes."""
 
     public_key: bytes
     signature: bytes

@@ -19,6 +19,7 @@ from counterfoil.operations.approvals import Paired
 from counterfoil.proofs.log.checkpoints import keys_of_log, origin_of
 from counterfoil.proofs.log.records import moment
 from counterfoil.proofs.packages.layout import KEYS_FORMAT
+from counterfoil.proofs.signing.kinds import KINDS, is_key, kind_of
 
 ROLES: Final = ("operator", "approver", "controller", "auditor", "administrator")
 LIFE_MAX: Final = timedelta(days=3 * 366)
@@ -51,6 +52,13 @@ class Signer(NamedTuple):
     revoked_by: str | None
     revoke_reason: str | None
 
+    @property
+    def kind(self) -> str:
+        """The name of its key's kind."""
+        kind = kind_of(self.public_key)
+        assert kind is not None
+        return kind.name
+
 
 class SignerHealth(NamedTuple):
     """How a signer stands: `ready`, or why its signature would not count."""
@@ -74,7 +82,9 @@ def add_signer(
     by: str,
     now: datetime,
 ) -> Signer:
-    """A person's key, for one role that they hold. Raises InvalidInput, NotFound, PrincipalEnded, SignerRoleNotHeld, SignerKeyTaken."""
+    """A person's key, for one role that they hold.
+    Raises InvalidInput, KindMissing, NotFound, PrincipalEnded, SignerRoleNotHeld, SignerKeyTaken.
+    """
     if role not in ROLES:
         raise InvalidInput("role", f"one of {', '.join(ROLES)}", got=role[:40])
     if not now < valid_until <= now + LIFE_MAX:
@@ -96,12 +106,9 @@ def add_signer(
 
 
 def _refuse_no_key(public_key: bytes) -> None:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key)
-    except ValueError:
-        raise InvalidInput("publicKey", "an Ed25519 public key: 64 digits and letters a to f") from None
+    if not is_key(public_key):
+        sizes = ", ".join(f"{2 * one.key_bytes} for {one.name}" for one in KINDS)
+        raise InvalidInput("publicKey", f"a public key in hex, digits and letters a to f: {sizes}")
 
 
 def revoke_signer(conn: Connection[Any], signer_id: str, *, reason: str, by: str, now: datetime) -> Signer:

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from counterfoil.proofs.disclosures.concerning import DISCLOSURE
-from counterfoil.proofs.log.notes import Checkpoint, NoteKey, NoteRefused, open_note, read_checkpoint, verifies
+from counterfoil.proofs.log.notes import Checkpoint, NoteKey, NoteRefused, open_note, read_checkpoint
 from counterfoil.proofs.packages.layout import ALL, ENVELOPE, KEYS_FORMAT, MANIFEST
 from counterfoil.proofs.signing.envelope import PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, key_id, to_sign
+from counterfoil.proofs.signing.kinds import KindMissing, verifies
 from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, is_moment, read_json
 
 _TEXTS: Final = ("person", "person_id", "role")
 DATED_BACK: Final = "who has a stolen key can date a request back"
+UNREAD_KIND: Final = "it is of ML-DSA-44, which cannot be checked here (counterfoil proof verify can, with a library that has it)"
 
 
 class TrustedSigner(NamedTuple):
@@ -67,17 +69,19 @@ class TrustedKeys(NamedTuple):
 
 class SignaturesSeen(NamedTuple):
     """What came of looking: what is lacking of the quorum, what is signed by keys that nobody trusts here, when signatures were asked for,
-    and whose keys have been revoked since."""
+    whose keys have been revoked since, and whose signatures are of a kind that cannot be checked here."""
 
     lacking: str = ""
     strange: str = ""
     requested_at: str = ""
     revoked: tuple[TrustedSigner, ...] = ()
+    unread: tuple[TrustedSigner, ...] = ()
 
     def doubts(self, stamped_at: str = "") -> list[str]:
         """What no signature shows: that it was there before its key was revoked, unless a time stamp shows it."""
         late = [one for one in self.revoked if not stamped_at or stamped_at >= (one.revoked_at or "")]
-        return [f"whether {one.person} signed before their key was revoked: {DATED_BACK}" for one in late]
+        doubts = [f"whether {one.person} signed before their key was revoked: {DATED_BACK}" for one in late]
+        return [f"the signature of {one.person}: {UNREAD_KIND}" for one in self.unread] + doubts
 
 
 def signatures_of(package: OpenPackage, manifest: Mapping[str, Any], keys: TrustedKeys) -> SignaturesSeen:
@@ -87,23 +91,28 @@ def signatures_of(package: OpenPackage, manifest: Mapping[str, Any], keys: Trust
     holds(told["payloadType"] == PAYLOAD_TYPE, "The envelope is of another type.")
     requested_at = _is_about(read_json(body, "The signed statement"), package, manifest)
     trusted = {key_id(one.public_key): one for one in keys.signers}
-    counted, strangers = list[TrustedSigner](), 0
+    counted, unread, strangers = list[TrustedSigner](), list[TrustedSigner](), 0
     for one in told["signatures"]:
         signer = trusted.get(one["keyid"])
         if signer is None:
             strangers += 1
             continue
         signature = _decoded(one["sig"], "A signature")
-        holds(verifies(signer.public_key, signature, to_sign(body)), f"The signature of {signer.person} is not of this statement.")
+        try:
+            holds(verifies(signer.public_key, signature, to_sign(body)), f"The signature of {signer.person} is not of this statement.")
+        except KindMissing:
+            unread.append(signer)
         _was_valid(signer, requested_at)
         counted.append(signer)
     _are_distinct(counted)
-    lacking = keys.quorum - len(counted)
+    read = len(counted) - len(unread)  # what nobody has looked at counts for nobody
+    far = ", as far as can be checked here" if unread else ""
     return SignaturesSeen(
-        f"It is signed by {len(counted)} of the {keys.quorum} people that it takes." if lacking > 0 else "",
+        f"It is signed by {read} of the {keys.quorum} people that it takes{far}." if read < keys.quorum else "",
         f"{strangers} of its signatures are by keys that are not among those you gave." if strangers else "",
         requested_at,
         tuple(one for one in counted if one.revoked_at is not None),
+        tuple(unread),
     )
 
 

@@ -61,7 +61,7 @@ class SignatureRequest(RequestModel):
 
     number: int = Field(ge=1, le=10_000, description="Of the request that is signed.")
     signer_id: str = id_in_body("sgn")
-    signature: Clean = Field(min_length=88, max_length=88, description="Base64 of the 64 bytes of an Ed25519 signature.")
+    signature: Clean = Field(min_length=88, max_length=3228, description="Base64 of 64 bytes (Ed25519) or 2,420 (ML-DSA-44).")
 
 
 class ProofSigned(WriteResult):
@@ -156,7 +156,7 @@ def sign(proof_id: ProofId, body: SignatureRequest, call: Annotated[ApiCall, may
     try:
         signature = base64.b64decode(body.signature, validate=True)
     except binascii.Error:
-        raise InvalidInput("signature", "base64 of 64 bytes") from None
+        raise InvalidInput("signature", "base64 of the signature's bytes") from None
 
     def act(conn: Connection[Any]) -> Done:
         state = sign_proof(

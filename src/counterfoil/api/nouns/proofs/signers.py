@@ -28,6 +28,7 @@ class SignerView(ViewModel):
     """A person's key, for one role. `health`: ready, or why its signature would not count."""
 
     public_key: str
+    kind: str = Field(description="Ed25519 or ML-DSA-44.", examples=["Ed25519"])
     health: str = Field(examples=["ready"])
     last_signed_at: datetime | None
 
@@ -62,7 +63,10 @@ class SignerRequest(RequestModel):
 
     principal_id: str = id_in_body("prn")
     role: Literal["operator", "approver", "controller", "auditor", "administrator"]
-    public_key: str = Field(pattern="^[0-9a-f]{64}$", description="Ed25519, 32 bytes in hex; `counterfoil signers new-key` makes a pair.")
+    public_key: str = Field(
+        pattern="^(?:[0-9a-f]{64}|[0-9a-f]{2624})$",
+        description="Ed25519 (32 bytes) or ML-DSA-44 (1,312 bytes), in hex; `counterfoil signers new-key` makes a pair.",
+    )
     valid_until: Instant
 
 
@@ -83,7 +87,7 @@ def signers(call: Annotated[ApiCall, may(READ)]) -> Response:
         healths = signers_health(conn, call.now)
         shown = [
             SignerView(
-                **{**one.signer._asdict(), "public_key": bytes(one.signer.public_key).hex()},
+                **{**one.signer._asdict(), "public_key": bytes(one.signer.public_key).hex(), "kind": one.signer.kind},
                 health=one.health,
                 last_signed_at=one.last_signed_at,
             )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,9 +17,18 @@ from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, say, say_
 from counterfoil.cli.nouns.proofs.key_files import make_key_file, passphrase
 from counterfoil.cli.nouns.proofs.kms_keys import KmsKey
 from counterfoil.cli.nouns.proofs.proof import Passphrase, moment
+from counterfoil.proofs.signing.kinds import ED25519, ML_DSA_44, ml_dsa
 
 app = command_group("Who signs proofs, and whether there are enough.")
-COLUMNS = ("id", "person", "role", "health", "lastSignedAt", "validUntil", "publicKey")
+COLUMNS = ("id", "person", "role", "health", "lastSignedAt", "validUntil", "kind", "publicKey")
+SHOWN: Final = 64  # characters of a public key in a table: all of an Ed25519 one
+
+
+class Kind(StrEnum):
+    """Of which kind a new key is."""
+
+    ED25519 = "ed25519"
+    ML_DSA_44 = "ml-dsa-44"
 
 
 @app.command("status")
@@ -28,7 +39,10 @@ def status(output: Output = TABLE) -> None:
     if output is Format.JSON:
         show_one(found, output)
     else:
-        show_rows(found["signers"], COLUMNS, output, empty="Nobody signs proofs yet: `counterfoil signers add`.")
+        rows = found["signers"]
+        if output is Format.TABLE:
+            rows = [{**one, "publicKey": shortened(one["publicKey"])} for one in rows]
+        show_rows(rows, COLUMNS, output, empty="Nobody signs proofs yet: `counterfoil signers add`.")
     if output is Format.TABLE:
         enough = "there are enough" if found["canBeMet"] else "THERE ARE TOO FEW READY"
         say(f"\nA proof takes {found['quorum']} people in different roles: {enough}. The log's own key: {found['log']['health']}.")
@@ -38,10 +52,19 @@ def status(output: Output = TABLE) -> None:
 @app.command("new-key")
 def new_key(
     out: Annotated[Path, typer.Argument(metavar="FILE", help="Where your key goes; the file must not be there.")],
+    kind: Annotated[
+        Kind, typer.Option("--kind", help="ml-dsa-44: a quantum computer does not break it; `verify.py` cannot check it.")
+    ] = Kind.ED25519,
     from_stdin: Passphrase = False,
 ) -> None:
-    """Make a signing key for yourself, encrypted with a passphrase. Only its public half is told to anybody."""
-    public = make_key_file(out, passphrase(from_stdin=from_stdin, new=True))
+    """Make a signing key for yourself, encrypted with a passphrase. Only its public half is told to anybody.
+
+    verify.py in a package, which has Python alone, counts no signature of ML-DSA-44, and says so: who verifies with it alone needs enough
+    Ed25519 keys.
+    """
+    if kind is Kind.ML_DSA_44:
+        ml_dsa()  # refused before a passphrase is asked for
+    public = make_key_file(out, passphrase(from_stdin=from_stdin, new=True), ML_DSA_44 if kind is Kind.ML_DSA_44 else ED25519)
     say(f"{out} is your key; keep it and its passphrase to yourself. Its public half, for `counterfoil signers add`:\n{public.hex()}")
 
 
@@ -58,17 +81,33 @@ def kms_key(
 def add(
     principal: Annotated[str, typer.Option("--principal-id", help="Whose key it is, prn_….")],
     role: Annotated[str, typer.Option("--role", help="In which of their roles they sign with it.")],
-    public_key: Annotated[str, typer.Option("--public-key", help="The public half, as `new-key` or `kms-key` told it.")],
+    public_key: Annotated[
+        str, typer.Option("--public-key", help="The public half, as `new-key` or `kms-key` told it; or a file that holds it.")
+    ],
     until: Annotated[str, typer.Option("--until", help="Until when it is valid: 2027-12-01.")],
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
     """Add a person's key to those that sign proofs. Takes two administrators."""
-    body = {"principalId": principal, "role": role, "publicKey": public_key, "validUntil": moment(until)}
+    told = public_key if re.fullmatch("[0-9a-f]{64,}", public_key) else text_of(public_key)
+    body = {"principalId": principal, "role": role, "publicKey": told, "validUntil": moment(until)}
     with asked("administer") as client:
         done = client.post("/api/signers", body, dry_run=dry_run)
     if not waits(done, output):
         say_done(done, output, f"{done['id']}: {done['person']} signs as {done['role']}.")
+
+
+def shortened(public_key: str) -> str:
+    """As a table shows it: an ML-DSA-44 key has 2,624 characters."""
+    return public_key if len(public_key) <= SHOWN else f"{public_key[:SHOWN]}…"
+
+
+def text_of(path: str) -> str:
+    """What a file holds, such as a public half; what is no file's name, as it is."""
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return path
 
 
 add_write(
