@@ -87,6 +87,7 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/signers", None, READ),
     ("GET", "/api/signers/keys", None, READ),
     ("POST", "/api/signers", {"principalId": f"prn_{ID}", "role": "auditor", "publicKey": "0" * 64, "validUntil": SOON}, ADMINISTER),
+    ("POST", "/api/signers/log-key", {"cause": "planned", **BECAUSE}, ADMINISTER),
     ("POST", f"/api/signers/sgn_{ID}/revoke", BECAUSE, ADMINISTER),
     ("POST", "/api/endpoints", {"url": "https://partner.example/", "ownerEmail": "a@partner.example"}, ADMINISTER),
     ("POST", f"/api/endpoints/whe_{ID}/rotate", {"overlapDays": 1, **BECAUSE}, ADMINISTER),

@@ -81,6 +81,19 @@ def test_a_person_signs_with_a_key_of_ml_dsa_44_too(office: Office, monkeypatch:
     assert signed(office, proof["id"], "ann", ann, signature=short).json()["type"].endswith("request_over") is False
 
 
+def test_two_administrators_change_the_key_of_the_log(office: Office):
+    before = exported(office, to=now().isoformat())
+    pinned = office.ask("GET", "/api/signers/keys").json()["keys"]["log"]
+    body = {"cause": "planned", "reason": "once a year"}
+    done = office.by_two("/api/signers/log-key", body, role="administrator", checker="second administrator")
+    assert (done.status_code, done.json()["cause"]) == (201, "planned"), done.text
+    log = office.ask("GET", "/api/signers").json()["log"]
+    assert (log["health"], [one["keyId"] for one in log["changes"]]) == ("ready", [done.json()["id"]])
+    now_pinned = office.ask("GET", "/api/signers/keys").json()["keys"]["log"]
+    assert [one["key"] for one in now_pinned] == [log["publicKey"], pinned[0]["key"]]
+    assert now_pinned[1]["ended"]["size"] == done.json()["size"] >= before["closeSize"]
+
+
 def test_a_proof_is_made_signed_fetched_and_signed_anew(office: Office):
     nobody = office.ask("GET", "/api/signers").json()
     assert (nobody["canBeMet"], nobody["log"]["health"], nobody["signers"]) == (False, "not begun", [])

@@ -29,6 +29,7 @@ from counterfoil.operations.webhooks_out.endpoints import create_endpoint, rotat
 from counterfoil.operations.webhooks_out.signing import new_pair
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.destinations.tokens import fingerprints
+from counterfoil.proofs.log.checkpoints import make_log_key
 from counterfoil.proofs.signing.signers import add_signer
 from counterfoil.reconciliation.breaks.limits import set_write_off_limit
 from counterfoil.settlement.escrow.escrows import NewEscrow, open_escrow
@@ -93,6 +94,7 @@ def house(database: Database) -> Database:
         asked = {"program_id": None, "events": [], "min_level": "info", "owner_email": "a@b.example", "about": ""}
         made: dict[str, Any] = {"url": "https://b.example/", "networks": (), "make_id": lambda _: "whs_1", "actor": "t", "now": NOW}
         create_endpoint(conn, "whe_1", PAIR, **made, **asked)
+        make_log_key(conn, "lgk_1", now=NOW)
         post(conn, "main", key="system-2", kind="test", lines=earned, asset="EUR", actor="system:test", now=NOW)
     return database
 
@@ -118,6 +120,15 @@ def a_signer(conn: Connection[Any], public_key: bytes = KEY) -> None:
     mira = person(conn, "mira")
     until = NOW + timedelta(days=1)
     add_signer(conn, "sgn_1", principal_id=mira, role="administrator", public_key=public_key, valid_until=until, by="t", now=NOW)
+
+
+def a_key_of_the_log(conn: Connection[Any], cause: str = "planned") -> None:
+    make_log_key(conn, "lgk_2", now=NOW + timedelta(seconds=1))
+    conn.execute(
+        """insert into log_key_change (key_id, before_id, cause, size, statement, created_by, created_at)
+           values ('lgk_2', 'lgk_1', %s, 0, 's', 'person:mira', %s)""",
+        [cause, NOW],
+    )
 
 
 def a_secret(conn: Connection[Any], overlap_days: int = 1) -> None:
@@ -233,6 +244,7 @@ KINDS: dict[str, tuple[tuple[str, str, str, dict[str, Any]], Write, Write]] = {
     "a subject of the provider": (("principal", "link", "eve", SUBJECT), a_subject, lambda c: a_subject(c, "mallory")),
     "a destination": (("destination", "set", "main:bolt", ACCOUNT), a_destination, lambda c: a_destination(c, "acct_evil")),
     "a signer": (("signer", "add", "mira", SIGNER), a_signer, lambda c: a_signer(c, OTHER_KEY)),
+    "the log's key": (("log_key", "change", "lgk_1", {"cause": "planned"}), a_key_of_the_log, lambda c: a_key_of_the_log(c, "lost")),
     "a secret of an endpoint": (("endpoint", "rotate", "whe_1", {"overlapDays": 1}), a_secret, lambda c: a_secret(c, 7)),
     "a limit": (("write_off_limit", "set", "main:EUR", {"minor": "5000"}), a_limit, lambda c: a_limit(c, 5_001)),
     "a journal": (("journal", "post", "main:k", JOURNAL), a_journal, lambda c: a_journal(c, [*LINES, LINES[0]])),
@@ -282,7 +294,7 @@ def approved(conn: Connection[Any], said: tuple[str, str, str, dict[str, Any]], 
     """Proposed by mira, approved by noah or vera, and, with `use`, used."""
     machine, verb, subject, payload = said
     subject = {"eve": person(conn, "eve"), "mira": person(conn, "mira"), "system-1": str(system_journal(conn))}.get(subject, subject)
-    checker = "noah" if machine in ("api_key", "principal", "signer", "endpoint") else "vera"
+    checker = "noah" if machine in ("api_key", "principal", "signer", "endpoint", "log_key") else "vera"
     one = approvals.propose(
         conn,
         f"prop_{next(NUMBERS)}",
@@ -341,6 +353,7 @@ def test_it_is_the_database_that_refuses(house: Database):
             "agent_mandate",
             "two_phase_decision",
             "signer",
+            "log_key_change",
             "invoice_write_off",
             "webhook_secret",
         }

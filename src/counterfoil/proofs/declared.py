@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.proofs import monitors, monthly
-from counterfoil.proofs.log import checkpoints, invariants, job
+from counterfoil.proofs.log import checkpoints, invariants, job, key_changes
 from counterfoil.proofs.noun import PROOF_NOUN
 from counterfoil.proofs.packages.exporting import Exporter
 from counterfoil.proofs.packages.store import ProofStoreUnset
 from counterfoil.proofs.proofs import PROOF
-from counterfoil.proofs.signing.signers import PAIRED
+from counterfoil.proofs.signing import signers
 from counterfoil.proofs.stores import copying
 from counterfoil.proofs.stores import monitors as stores
 from counterfoil.proofs.stores.copies import COPY, COPY_NOUN
@@ -34,5 +34,6 @@ MACHINES: Final = (PROOF, COPY)
 NOUNS: Final = (PROOF_NOUN, COPY_NOUN)
 MONITORS: Final = (*monitors.MONITORS, *stores.MONITORS)
 EVENT_KINDS: Final = monthly.EVENT_KINDS
+PAIRED: Final = (*signers.PAIRED, *key_changes.PAIRED)
 INVARIANTS: Final = invariants.INVARIANTS
 CONFIDENTIAL: Final = checkpoints.CONFIDENTIAL

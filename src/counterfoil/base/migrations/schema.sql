@@ -1055,6 +1055,13 @@ log_key: public_key bytea not null
 log_key: seed bytea
 log_key: made_at timestamp with time zone not null
 log_key: envelope bytea
+log_key_change: key_id text not null
+log_key_change: before_id text not null
+log_key_change: cause text not null
+log_key_change: size bigint not null
+log_key_change: statement text not null
+log_key_change: created_by text not null
+log_key_change: created_at timestamp with time zone not null
 log_left: only_row boolean not null default true
 log_left: size bigint not null
 log_left: at timestamp with time zone not null
@@ -2500,6 +2507,13 @@ log_key: log_key_envelope_is_whole CHECK ((length(envelope) >= 32))
 log_key: log_key_is_ed25519 CHECK ((length(public_key) = 32))
 log_key: log_key_is_made_once UNIQUE (public_key)
 log_key: log_key_pkey PRIMARY KEY (id)
+log_key_change: log_key_change_before_id_fkey FOREIGN KEY (before_id) REFERENCES log_key(id)
+log_key_change: log_key_change_cause_is_known CHECK ((cause = ANY (ARRAY['planned'::text, 'stolen'::text, 'lost'::text])))
+log_key_change: log_key_change_key_id_fkey FOREIGN KEY (key_id) REFERENCES log_key(id)
+log_key_change: log_key_change_pkey PRIMARY KEY (key_id)
+log_key_change: log_key_change_size_is_not_negative CHECK ((size >= 0))
+log_key_change: log_key_is_changed_for_another CHECK ((key_id <> before_id))
+log_key_change: log_key_is_changed_once UNIQUE (before_id)
 log_left: log_left_is_one CHECK (only_row)
 log_left: log_left_pkey PRIMARY KEY (only_row)
 log_left: log_left_size CHECK ((size >= 0))
@@ -3529,6 +3543,7 @@ log_boundary: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.lo
 log_boundary: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_boundary FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_checkpoint: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_checkpoint: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_checkpoint: CREATE TRIGGER log_key_has_ended AFTER INSERT ON public.log_checkpoint FOR EACH ROW EXECUTE FUNCTION log_key_has_ended() -- always
 log_entry: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_entry: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_entry: CREATE TRIGGER log_has_no_gap AFTER INSERT ON public.log_entry REFERENCING NEW TABLE AS new_entry FOR EACH STATEMENT EXECUTE FUNCTION log_has_no_gap() -- always
@@ -3536,6 +3551,10 @@ log_key: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE OF id, public_key
 log_key: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.log_key FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.seed IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 log_key: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, seed ON public.log_key FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.seed IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 log_key: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_key FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_key: CREATE CONSTRAINT TRIGGER log_key_is_agreed_on AFTER INSERT ON public.log_key DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION log_key_is_agreed_on() -- always
+log_key_change: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_key_change FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_key_change: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_key_change FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_key_change: CREATE CONSTRAINT TRIGGER two_people_log_key_change AFTER INSERT ON public.log_key_change DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('log_key', 'change', 'n.before_id', 'p ->> ''cause'' = n.cause', 'false') -- always
 log_origin: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_origin FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_origin: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_origin FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_subtree: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_subtree FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -3977,6 +3996,8 @@ log_entry: everybody using true
 log_entry: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 log_key: everybody using true
 log_key: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+log_key_change: everybody using true
+log_key_change: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 log_origin: everybody using true
 log_origin: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 log_position: everybody using true
@@ -5367,6 +5388,30 @@ begin
     if seen.rows > 0 and (seen.last - seen.first + 1 <> seen.rows
                           or seen.first > 0 and not exists (select from log_entry e where e.index = seen.first - 1)) then
         raise exception 'the log is numbered without a gap' using errcode = 'CF390';
+    end if;
+    return null;
+end $function$
+
+log_key_has_ended(): CREATE OR REPLACE FUNCTION public.log_key_has_ended()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if exists (select from log_key_change c where c.before_id = new.key_id and c.size < new.size) then
+        raise exception 'a key of the log that has ended signs no checkpoint more' using errcode = 'CF390';
+    end if;
+    return null;
+end $function$
+
+log_key_is_agreed_on(): CREATE OR REPLACE FUNCTION public.log_key_is_agreed_on()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if exists (select from log_key k where k.id <> new.id) and not exists (select from log_key_change c where c.key_id = new.id) then
+        raise exception 'the key of the log is changed by a statement' using errcode = 'CF390';
     end if;
     return null;
 end $function$
@@ -8941,6 +8986,9 @@ log_key: counterfoil_auditor: select (id)
 log_key: counterfoil_auditor: select (made_at)
 log_key: counterfoil_auditor: select (public_key)
 log_key: owner: counterfoil_owner
+log_key_change: counterfoil_app: insert, select
+log_key_change: counterfoil_auditor: select
+log_key_change: owner: counterfoil_owner
 log_left: counterfoil_app: insert, select, update
 log_left: counterfoil_auditor: select
 log_left: owner: counterfoil_owner

@@ -77,6 +77,7 @@ def verify_disclosure(package: OpenPackage, keys: TrustedKeys, *, previous: bool
     if stamped:
         stamped.refuse_before(signed.requested_at)
     doubts = signed.doubts(stamped.moment if stamped and stamped.file == ENVELOPE else "")
+    doubts += keys.of_log(package).doubts(package, *ENDS)
     unchecked = [ALL_OF_IT, REST_OF_IT, *[NO_PREVIOUS] * previous, *doubts, *([] if stamped else [UNSTAMPED])]
     said += [f"Not checked here: {one}." for one in unchecked]
     said += [stamped.told()] if stamped else []

@@ -24,6 +24,7 @@ from counterfoil.proofs.log.tree import StoredTree, size_of
 CONFIDENTIAL: Final = Confidential("log_key", ("id",), ("seed",), "keys that sign checkpoints", raw=True)
 FOLDER: Final = "checkpoints"
 LATEST: Final = "latest"
+KEY_TURN: Final = 4_271_117  # the advisory lock of whoever changes the log's key; shared by those who sign with it
 
 
 class LogNotBegun(Problem, kind="busy"):
@@ -109,6 +110,7 @@ def make_checkpoint(conn: Connection[Any], size: int, *, make_key_id: str, now: 
     known = find_checkpoint(conn, size)
     if known is not None:
         return known
+    conn.execute("select pg_advisory_xact_lock_shared(%s)", [KEY_TURN])
     tree = StoredTree(conn)
     root = root_of(size, tree)
     _refuse_fork(conn, size, root, tree)
@@ -200,6 +202,14 @@ class CheckpointFolder:
             return None
         text, _ = open_note(path.read_text("utf-8"), self._keys)
         return read_checkpoint(text)
+
+    def put_statement(self, key_id: str, note: str) -> None:
+        """Write the statement beside them with which a key of the log followed another; once."""
+        path = self._folder / f"key-{key_id}"
+        if not path.exists():
+            open_note(note, self._keys)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_read_only(path, [note.encode()])
 
     def put(self, note: str) -> Path:
         """Write a checkpoint beside the others; the same again is no harm, another of that size is refused. Raises LogForked."""

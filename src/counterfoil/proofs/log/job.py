@@ -17,6 +17,7 @@ from counterfoil.proofs.log.checkpoints import (
     refuse_other_than_left,
     refuse_unless_beginning,
 )
+from counterfoil.proofs.log.key_changes import key_changes
 from counterfoil.proofs.log.sequencing import sequence
 
 REST_S: Final = 2.0
@@ -43,9 +44,11 @@ def keep_log(runner: Runner, make_id: MakeId, folder: Path | None) -> Tally:
         return Tally(handled=turn.taken)
     with runner.database.transaction() as conn:
         kept = CheckpointFolder(folder, note_keys(conn))
-        left = kept.latest()
+        left, changes = kept.latest(), key_changes(conn)
         if left is not None and (left.size, left.root) != (last.size, bytes(last.root)):
             refuse_unless_beginning(conn, left)
+    for one in changes:
+        kept.put_statement(one.key_id, one.statement)
     if left is None or left.size < last.size:
         kept.put(last.note)  # outside of a transaction: a slow disk holds nobody up
     with runner.database.transaction() as conn:

@@ -72,14 +72,17 @@ def is_name(text: str) -> bool:
     return bool(text) and "+" not in text and not any(one.isspace() for one in text)
 
 
-def sign_note(text: str, name: str, seed: bytes) -> str:
-    """The text as a note, signed by the key with this seed of 32 bytes."""
+def sign_note(text: str, name: str, *seeds: bytes) -> str:
+    """The text as a note, signed by each key with one of these seeds of 32 bytes."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    private = Ed25519PrivateKey.from_private_bytes(seed)
-    key = NoteKey(name, private.public_key().public_bytes_raw())
-    signed = base64.b64encode(key.id + private.sign(text.encode())).decode()
-    return f"{text}\n{_DASH}{name} {signed}\n"
+    lines = []
+    for seed in seeds:
+        private = Ed25519PrivateKey.from_private_bytes(seed)
+        key = NoteKey(name, private.public_key().public_bytes_raw())
+        signed = base64.b64encode(key.id + private.sign(text.encode())).decode()
+        lines.append(f"{_DASH}{name} {signed}\n")
+    return f"{text}\n{''.join(lines)}"
 
 
 def open_note(note: str, keys: Sequence[NoteKey]) -> tuple[str, list[NoteKey]]:

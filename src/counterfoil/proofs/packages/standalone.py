@@ -1,4 +1,4 @@
-"""verify.py as it lies in a package: one file, put together from the four in which it is kept here."""
+"""verify.py as it lies in a package: one file, put together from those in which it is kept here."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def verifier_text() -> str:
     for one, more in _MORE_IMPORTS:
         base = base.replace(one, more, 1)
     parts = [base]
-    for name in ("verify_log.py", "verify_disclosed.py", "verify.py"):
+    for name in ("verify_keys.py", "verify_log.py", "verify_disclosed.py", "verify.py"):
         head, begins, body = (folder / name).read_text("utf-8").partition(_BEGINS)
         if not begins or not re.search(r"^from counterfoil\.", head, re.MULTILINE) or "\nfrom counterfoil." in body:
-            raise ValueError("verify.py is kept in four parts")
+            raise ValueError("verify.py is kept in parts")
         parts.append(begins + body)
     return "\n\n\n".join(part.rstrip() for part in parts) + "\n"

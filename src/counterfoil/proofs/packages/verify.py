@@ -1,4 +1,4 @@
-"""The last of the four parts of verify.py, which a package carries as one file: what a proof says, and whether all of it holds."""
+"""The last of the parts of verify.py, which a package carries as one file: what a proof says, and whether all of it holds."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from counterfoil.proofs.packages.verify_base import (
     UNBUILT,
     UNKNOWN_KEYS,
     UNLISTED,
-    UNSTAMPED,
     UNREAD_KIND,
+    UNSTAMPED,
     Broken,
     Package,
     UnknownKeys,
@@ -33,11 +33,11 @@ from counterfoil.proofs.packages.verify_base import (
     is_moment,
     need,
     read_json,
-    read_keys,
     signed_by,
     written_as,
 )
 from counterfoil.proofs.packages.verify_disclosed import disclosed_entries, whose
+from counterfoil.proofs.packages.verify_keys import LogKeys, key_mark, read_keys
 from counterfoil.proofs.packages.verify_log import Walk
 
 # --- Who signed -------------------------------------------------------------------------------------------------------------------------
@@ -102,10 +102,11 @@ def check_checkpoint(package: Package, name: str, told: Any, manifest: Any, keys
     mark, signer, encoded = [*tail[:-1].split(" "), "", ""][:3]
     raw = base64.b64decode(encoded, validate=True)
     need(mark == "\u2014" and signer == origin and tail == f"{mark} {origin} {base64.b64encode(raw).decode()}\n", f"{name} is not signed.")
-    for one in keys["log"]:
-        public = bytes.fromhex(one["key"])
-        if raw[:4] == hashlib.sha256(origin.encode() + b"\n\x01" + public).digest()[:4]:
+    log = LogKeys(package, keys)
+    for public in log.known:
+        if raw[:4] == key_mark(origin, public):
             need(signed_by(public, raw[4:], (head + "\n").encode()), f"The signature of {name} is not of it.")
+            need(int(size) <= log.ends.get(public, int(size)), f"{name} is signed by a key of the log that had ended by then.")
             return int(size), base64.b64decode(root, validate=True)
     raise UnknownKeys(f"{name} is signed by a key of the log that is not among those you gave.")
 
@@ -208,6 +209,7 @@ def check_previous(manifest: Any, path: str, keys: Any) -> tuple[list[str], str]
     with said_of_before():
         lacking, doubts = check_signatures(package, before, keys)
         check_checkpoint(package, "checkpoint.close", close, before, keys)
+        doubts += LogKeys(package, keys).doubts(package, ["checkpoint.close"])
     unread = "the entries of the package of before: verify it by itself, too"
     return [unread, *(f"{one} (the package of before)" for one in doubts)], f"The package of before: {lacking}" if lacking else ""
 
@@ -246,6 +248,9 @@ def verify(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
     said = [
         f"Proof {manifest['proof_id']} of {manifest['period']['from']} to {manifest['period']['to']}: {sum(walk.counts.values())} entries."
     ]
+    log = LogKeys(package, keys)
+    said += log.said
+    doubts += log.doubts(package, ["checkpoint.open", "checkpoint.close"])
     doubts.append(UNSTAMPED)
     said += [f"Not checked here: {one}." for one in (*unchecked, *doubts, *manifest["not_included"])]
     said += [f"No proof can show {one}." for one in manifest["cannot_show"]]
@@ -293,6 +298,7 @@ def verify_disclosure(package: Package, keys: Any, previous: str) -> tuple[int, 
     for (name, asset), sums in sorted(moved.items()):
         said.append(f"Moved by them on {name}: debits {sums[0]}, credits {sums[1]} ({asset}, minor units).")
     unchecked = [ALL_OF_IT, REST_OF_IT] + ["the package of before: a disclosure does not rest on it"] * bool(previous)
+    doubts += LogKeys(package, keys).doubts(package, ["checkpoint.open", "checkpoint.close"])
     said += [f"Not checked here: {one}." for one in (*unchecked, *doubts, UNSTAMPED)]
     open_ends = [lacking] * bool(lacking)
     open_ends += [f"INCOMPLETE: {left_out} entries concern others, too, and whoever made this left them out."] * bool(left_out)

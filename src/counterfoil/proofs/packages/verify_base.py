@@ -63,6 +63,8 @@ RUN_BEGINS = "runbook_run.create"
 RUN_ENDS = {"runbook_run.sign": "signed", "runbook_run.close": "closed"}
 LINE_MAX = 1 << 28
 ML_DSA_44 = [1312, 2420]  # how many bytes a key and a signature of it have; it is not in the standard library
+LOG_KEY = "counterfoil-log-key-1"
+STOLEN = "was signed before the log's key was stolen: a thief can sign a shorter log, too"
 UNREAD_KIND = "it is of ML-DSA-44, which cannot be checked here (counterfoil proof verify can, with a library that has it)"
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}\.[0-9]{6}Z")
 UNSTAMPED = "by a clock outside, when it was signed: no time stamp was read (counterfoil proof verify --stamp)"
@@ -290,21 +292,3 @@ def read_json(raw: bytes, name: str) -> Any:
         raise Broken(f"{name} cannot be read as JSON.") from None
     need(written == raw, f"{name} is not written in its one form.")
     return found
-
-
-def read_keys(keys: Any) -> None:
-    """Raises KeyError, TypeError, ValueError for what is no file of keys."""
-    if keys["format"] != KEYS_FORMAT:
-        raise ValueError("it is of another format")
-    if not isinstance(keys["origin"], str) or type(keys["quorum"]) is not int or keys["quorum"] < 1:
-        raise ValueError("it names no log, or no number of people")
-    for one in keys["log"]:
-        bytes.fromhex(one["key"])
-    for one in keys["signers"]:
-        bytes.fromhex(one["key"])
-        for name in ("person", "person_id", "role"):
-            if not isinstance(one[name], str):
-                raise TypeError(f"{name} is a text")
-        times = [one["valid_from"], one["valid_until"], *([] if one["revoked_at"] is None else [one["revoked_at"]])]
-        if not all(map(is_moment, times)):
-            raise ValueError("valid_from, valid_until and revoked_at are moments in UTC with six digits behind the second")

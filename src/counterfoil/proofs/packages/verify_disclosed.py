@@ -1,4 +1,4 @@
-"""The third of the four parts of verify.py, which a package carries as one file: entries given to one payee, and whose they are."""
+"""A part of verify.py, which a package carries as one file: entries given to one payee, and whose they are."""
 
 from __future__ import annotations
 

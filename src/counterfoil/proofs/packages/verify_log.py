@@ -1,4 +1,4 @@
-"""The second of the four parts of verify.py, which a package carries as one file: the tree of the log, and the walk along its entries."""
+"""A part of verify.py, which a package carries as one file: the tree of the log, and the walk along its entries."""
 
 from __future__ import annotations
 

@@ -16,7 +16,8 @@ from counterfoil.operations.access.access import ADMINISTER
 from counterfoil.operations.access.logins import roles_of
 from counterfoil.operations.access.principals import PrincipalEnded, find_principal
 from counterfoil.operations.approvals import Paired
-from counterfoil.proofs.log.checkpoints import keys_of_log, origin_of
+from counterfoil.proofs.log.checkpoints import origin_of
+from counterfoil.proofs.log.key_changes import told_keys
 from counterfoil.proofs.log.records import moment
 from counterfoil.proofs.packages.layout import KEYS_FORMAT
 from counterfoil.proofs.signing.kinds import KINDS, is_key, kind_of
@@ -174,7 +175,7 @@ def trusted_keys(conn: Connection[Any], quorum: int) -> dict[str, Any]:
         "format": KEYS_FORMAT,
         "origin": origin_of(conn),
         "quorum": quorum,
-        "log": [{"key": bytes(one.public_key).hex(), "made_at": moment(one.made_at)} for one in keys_of_log(conn)],
+        "log": told_keys(conn),
         "signers": [
             {
                 "id": one.id,

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from counterfoil.proofs.disclosures.concerning import DISCLOSURE
-from counterfoil.proofs.log.notes import Checkpoint, NoteKey, NoteRefused, open_note, read_checkpoint
+from counterfoil.proofs.log.notes import Checkpoint, NoteRefused, open_note, read_checkpoint
 from counterfoil.proofs.packages.layout import ALL, ENVELOPE, KEYS_FORMAT, MANIFEST
 from counterfoil.proofs.signing.envelope import PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, key_id, to_sign
 from counterfoil.proofs.signing.kinds import KindMissing, verifies
+from counterfoil.proofs.verifying.log_keys import EndedKey, KnownLogKeys, log_keys_of
 from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, is_moment, read_json
 
 _TEXTS: Final = ("person", "person_id", "role")
@@ -38,6 +39,7 @@ class TrustedKeys(NamedTuple):
     quorum: int
     log: tuple[bytes, ...]
     signers: tuple[TrustedSigner, ...]
+    ended: tuple[EndedKey, ...] = ()  # of the log
 
     @staticmethod
     def read(told: Mapping[str, Any]) -> TrustedKeys:
@@ -64,7 +66,12 @@ class TrustedKeys(NamedTuple):
             )
             for one in told["signers"]
         )
-        return TrustedKeys(told["origin"], told["quorum"], tuple(bytes.fromhex(one["key"]) for one in told["log"]), signers)
+        log = tuple(bytes.fromhex(one["key"]) for one in told["log"])
+        return TrustedKeys(told["origin"], told["quorum"], log, signers, EndedKey.every(told["log"]))
+
+    def of_log(self, package: OpenPackage) -> KnownLogKeys:
+        """The keys of the log, with those to which they lead by what the package tells. Raises ProofBroken."""
+        return log_keys_of(package, self.origin, self.log, self.ended)
 
 
 class SignaturesSeen(NamedTuple):
@@ -205,10 +212,11 @@ def checkpoint_of(package: OpenPackage, name: str, end: Mapping[str, Any], manif
     holds(told.origin == manifest["origin"] == keys.origin, f"{name} is of another log.")
     same = (told.size, base64.b64encode(told.root).decode()) == (end["size"], end["root"])
     holds(same, f"{name} has another size or root than the manifest says.")
-    known = [NoteKey(keys.origin, public) for public in keys.log]
+    log = keys.of_log(package)
     try:
-        open_note(note, known)
+        _, signers = open_note(note, log.keys)
     except NoteRefused as refused:
         holds(refused.facts["why"] == "no known key signed it", f"The signature of {name} is not of it.")
         raise
+    log.refuse_ended(name, told.size, signers)
     return told

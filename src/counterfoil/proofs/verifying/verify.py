@@ -96,9 +96,11 @@ def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None, stam
     if stamped:
         stamped.refuse_before(signed.requested_at)
     unchecked += signed.doubts(stamped.moment if stamped and stamped.file == ENVELOPE else "")
-    unchecked += [] if stamped else [UNSTAMPED]
+    log = keys.of_log(package)
+    unchecked += log.doubts(package, "checkpoint.open", "checkpoint.close") + ([] if stamped else [UNSTAMPED])
     period = manifest["period"]
     said = [f"Proof {manifest['proof_id']} of {period['from']} to {period['to']}: {entries.counts.total()} entries."]
+    said += log.said
     said += [f"Not checked here: {one}." for one in (*unchecked, *manifest["not_included"])]
     said += [stamped.told()] if stamped else []
     said += [f"No proof can show {one}." for one in manifest["cannot_show"]]
@@ -279,9 +281,10 @@ def _follows(manifest: Mapping[str, Any], keys: TrustedKeys, previous: Path | No
         with _said_of_before():
             signed = signatures_of(package, before, keys)
             checkpoint_of(package, "checkpoint.close", close, before, keys)
+            doubts = [*signed.doubts(), *keys.of_log(package).doubts(package, "checkpoint.close")]
     finally:
         package.close()
-    return [UNREAD, *(f"{one} (the package of before)" for one in signed.doubts())], signed
+    return [UNREAD, *(f"{one} (the package of before)" for one in doubts)], signed
 
 
 @contextmanager

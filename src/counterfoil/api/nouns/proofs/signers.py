@@ -17,6 +17,7 @@ from counterfoil.base.problems import Problem
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.operations.by_two import ProposedVerb
 from counterfoil.proofs.log.checkpoints import LogNotBegun, keys_of_log, origin_of, seed_of
+from counterfoil.proofs.log.key_changes import KeyChange, change_log_key, key_changes
 from counterfoil.proofs.log.notes import NoteKey, open_note, sign_note
 from counterfoil.proofs.signing.signers import Signer, add_signer, quorum_can_be_met, revoke_signer, signers_health, trusted_keys
 
@@ -33,6 +34,31 @@ class SignerView(ViewModel):
     last_signed_at: datetime | None
 
 
+@shows(KeyChange)
+class LogKeyChangeView(ViewModel):
+    """The log's key became another. `statement`: a C2SP note that the new key signed and, when it was planned, the one of before."""
+
+    key_id: str
+    before_id: str
+    cause: str = Field(examples=["planned"], description="planned, stolen or lost.")
+    size: int = Field(description="So large the log was: the key of before signs no checkpoint of a larger one.")
+
+
+class LogKeyChanged(WriteResult):
+    """The log signs with another key from now on."""
+
+    id: str
+    before_id: str
+    cause: str
+    size: int = Field(description="So large the log was: the key of before signs no checkpoint of a larger one.")
+
+
+class LogKeyRequest(Because):
+    """Why the log gets another key. What was stolen or lost does not sign its successor."""
+
+    cause: Literal["planned", "stolen", "lost"]
+
+
 class LogSignerView(ViewModel):
     """The log's own key. `health`: ready, or why it cannot sign now."""
 
@@ -41,6 +67,7 @@ class LogSignerView(ViewModel):
     note_key: str | None = Field(description="As readers of C2SP notes take it: name, id and key.")
     made_at: datetime | None
     health: str
+    changes: list[LogKeyChangeView] = Field(description="How it came to this key, the first change first.")
 
 
 class SignersView(ViewModel):
@@ -103,14 +130,16 @@ def _log_signer(conn: Connection[Any]) -> LogSignerView:
     except LogNotBegun:
         origin, keys = None, []
     if origin is None or not keys:
-        return LogSignerView(origin=origin, public_key=None, note_key=None, made_at=None, health="not begun")
-    key = NoteKey(origin, bytes(keys[0].public_key))
+        return LogSignerView(origin=origin, public_key=None, note_key=None, made_at=None, health="not begun", changes=[])
+    key, changes = NoteKey(origin, bytes(keys[0].public_key)), LogKeyChangeView.each(key_changes(conn))
     try:
         open_note(sign_note("a try\n", origin, seed_of(conn, keys[0].id)), [key])
         health = "ready"
     except Problem as problem:
         health = problem.headline()
-    return LogSignerView(origin=origin, public_key=key.public.hex(), note_key=key.written(), made_at=keys[0].made_at, health=health)
+    return LogSignerView(
+        origin=origin, public_key=key.public.hex(), note_key=key.written(), made_at=keys[0].made_at, health=health, changes=changes
+    )
 
 
 @router.get("/signers/keys", response_model=TrustedKeysView, operation_id="signer_keys_export", summary="Export the keys to be trusted")
@@ -139,6 +168,30 @@ def add(body: SignerRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]
 
     said = ProposedVerb("signer", "add", body.principal_id, body.model_dump(mode="json", by_alias=True))
     return call.by_two("signer.add", act, said, asked=body, reason=f"a key that signs proofs as {body.role}")
+
+
+@router.post(
+    "/signers/log-key",
+    status_code=201,
+    response_model=LogKeyChanged,
+    responses=BY_TWO,
+    operation_id="log_key_change",
+    summary="Change the log's own key",
+)
+def change_key(body: LogKeyRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
+    """Takes two administrators. The key of before signs the one that follows, unless it was stolen or lost: then give the file of keys anew
+    to those who verify. Checkpoints of before stay good."""
+    folder = call.services.wiring.proof_folder
+
+    def act(conn: Connection[Any]) -> Done:
+        made = change_log_key(conn, call.make_id("lgk"), cause=body.cause, folder=folder, by=call.actor, now=call.now)
+        return Done(made.key_id, LogKeyChanged(id=made.key_id, before_id=made.before_id, cause=made.cause, size=made.size), 201)
+
+    def said(conn: Connection[Any]) -> ProposedVerb:
+        known = keys_of_log(conn)
+        return ProposedVerb("log_key", "change", known[0].id if known else "", {"cause": body.cause})
+
+    return call.by_two("log_key.change", act, said, asked=body, reason=body.reason)
 
 
 @router.post("/signers/{signer_id}/revoke", response_model=SignerChanged, operation_id="signer_revoke", summary="Revoke a signer")

@@ -13,7 +13,7 @@ import typer
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Given, add_write
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, say, say_done, show_one, show_rows, waits
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say, say_done, show_one, show_rows, waits
 from counterfoil.cli.nouns.proofs.key_files import make_key_file, passphrase
 from counterfoil.cli.nouns.proofs.kms_keys import KmsKey
 from counterfoil.cli.nouns.proofs.proof import Passphrase, moment
@@ -24,7 +24,7 @@ COLUMNS = ("id", "person", "role", "health", "lastSignedAt", "validUntil", "kind
 SHOWN: Final = 64  # characters of a public key in a table: all of an Ed25519 one
 
 
-class Kind(StrEnum):
+class NewKeyKind(StrEnum):
     """Of which kind a new key is."""
 
     ED25519 = "ed25519"
@@ -53,8 +53,8 @@ def status(output: Output = TABLE) -> None:
 def new_key(
     out: Annotated[Path, typer.Argument(metavar="FILE", help="Where your key goes; the file must not be there.")],
     kind: Annotated[
-        Kind, typer.Option("--kind", help="ml-dsa-44: a quantum computer does not break it; `verify.py` cannot check it.")
-    ] = Kind.ED25519,
+        NewKeyKind, typer.Option("--kind", help="ml-dsa-44: a quantum computer does not break it; `verify.py` cannot check it.")
+    ] = NewKeyKind.ED25519,
     from_stdin: Passphrase = False,
 ) -> None:
     """Make a signing key for yourself, encrypted with a passphrase. Only its public half is told to anybody.
@@ -62,9 +62,9 @@ def new_key(
     verify.py in a package, which has Python alone, counts no signature of ML-DSA-44, and says so: who verifies with it alone needs enough
     Ed25519 keys.
     """
-    if kind is Kind.ML_DSA_44:
+    if kind is NewKeyKind.ML_DSA_44:
         ml_dsa()  # refused before a passphrase is asked for
-    public = make_key_file(out, passphrase(from_stdin=from_stdin, new=True), ML_DSA_44 if kind is Kind.ML_DSA_44 else ED25519)
+    public = make_key_file(out, passphrase(from_stdin=from_stdin, new=True), ML_DSA_44 if kind is NewKeyKind.ML_DSA_44 else ED25519)
     say(f"{out} is your key; keep it and its passphrase to yourself. Its public half, for `counterfoil signers add`:\n{public.hex()}")
 
 
@@ -119,6 +119,34 @@ add_write(
     "{id}: the key of {person} ended.",
     Given("signer_id", "The signer's id, sgn_….", bare=True, metavar="ID"),
 )
+
+
+class LogKeyCause(StrEnum):
+    """Why the log gets another key."""
+
+    PLANNED = "planned"
+    STOLEN = "stolen"
+    LOST = "lost"
+
+
+@app.command("change-log-key")
+def change_log_key(
+    cause: Annotated[
+        LogKeyCause, typer.Option("--cause", help="planned: the key of before signs the new one; stolen, or lost: it does not.")
+    ],
+    reason: Reason,
+    dry_run: DryRun = False,
+    output: Output = TABLE,
+) -> None:
+    """Give the log another key to sign its checkpoints with. Takes two administrators. What was signed before stays good.
+
+    `signers pin` again for those who verify: when it was planned they come to the new key by themselves, else they need it from you.
+    """
+    with asked("administer") as client:
+        done = client.post("/api/signers/log-key", {"cause": cause.value, "reason": reason}, dry_run=dry_run)
+    if not waits(done, output):
+        said = f"{done['id']}: the log signs with it from now on; {done['beforeId']} ended at {done['size']:,} entries."
+        say_done(done, output, f"{said} `counterfoil signers pin` for those who verify.")
 
 
 @app.command("pin")
