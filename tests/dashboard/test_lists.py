@@ -14,15 +14,18 @@ import openpyxl
 import psycopg
 import pytest
 
+from counterfoil.base.edge import make_id, now
 from counterfoil.dashboard.finding.lists import list_pages_of, things
 from counterfoil.dashboard.finding.rail import BESIDE, GROUPS, rail_of
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.operations.listing import ListAsked
 from counterfoil.operations.noun_pages import SavedView
+from counterfoil.payouts.batches.gathering import Wanted, gather_batch
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 from tests.dashboard.screens import is_whole_on_every_screen
+from tests.people import log_in_as
 
 LISTED = [noun for noun, _ in list_pages_of(NOUNS)]
 
@@ -232,6 +235,28 @@ def test_a_line_of_a_log_a_payee_a_customer_a_key_a_charge_and_an_amount_are_fou
     assert ("payout", f"payouts/{payout}") in found(client, f"{amount // 100}.{amount % 100:02} EUR")
     [(total,)] = desk.rows("select total from invoice where id = %s", invoice)
     assert ("invoice", f"invoices/{invoice}") in found(client, f"{total // 100}.{total % 100:02}")
+    for amount_as in (
+        f"EUR {amount // 100}.{amount % 100:02}",
+        f"{amount // 100},{amount % 100:02}",
+        f"({amount // 100},{amount % 100:02} EUR)",
+    ):
+        assert ("payout", f"payouts/{payout}") in found(client, amount_as), amount_as
+    for id_as in (payout.lower(), payout.upper(), payout.partition("_")[2], payout.partition("_")[2].lower()):
+        assert found(client, id_as) == [("payout", f"payouts/{payout}")], id_as
+    [(journal,)] = desk.rows("select id from journal where source_id = %s", charge)
+    assert len(found(client, f"journal={journal}")) == 1
+
+
+def test_money_of_no_invoice_is_found_by_what_it_is_and_leads_to_its_day(desk, client) -> None:
+    desk.pay("a transfer without a reference", 4_711_03)
+    desk.deliver()
+    desk.work("webhooks")
+    payment, charge, day = desk.rows("select id, charge_id, recorded_at::date::text from payment where invoice_id is null")[0]
+    for asked in (payment, charge, "a transfer without a reference", "4,711.03 EUR", "4.711,03", "4711.03"):
+        assert found(client, asked) == [("payment of no invoice", f"day?day={day}#payments")], asked
+    assert client.get(f"/admin/day?day={day}").status_code == 200
+    told = client.get("/admin/search.json", params={"q": "request_id=req_01M8K9HEQ236625M10WZT5XTB8"}).json()
+    assert (told["hits"], told["missing"]) == ([], []), "requests are in logs alone"
 
 
 def test_what_is_not_there_is_said_and_nothing_near_is_shown(client) -> None:
@@ -263,3 +288,14 @@ def test_lists_the_rail_and_the_search_fit_every_screen(browser, desk, url: str)
     page.set_viewport_size({"width": 1280, "height": 800})
     assert page.locator("#rail").is_visible()
     assert page.locator("#rail a[aria-current]").inner_text() == "Batches"
+
+
+def test_the_rows_beyond_the_twentieth_of_a_part_stand_behind_a_line_that_opens(desk, client) -> None:
+    with desk.database.transaction() as conn:
+        gathered = gather_batch(conn, Wanted("main", "EUR"), by=log_in_as(conn, "Gita", "operator")[0], make_id=make_id, now=now())
+    page = client.get(f"/admin/batches/{gathered.batch_id}").text
+    part = page[page.index('<section id="payouts"') : page.index('<section id="acts"')]
+    first, more = part.split('<details id="payouts-more">')
+    lengths = [len(re.findall("<tr>", one[one.index("<tbody>") : one.index("</tbody>")])) for one in (first, more)]
+    assert (lengths[0], sum(lengths)) == (20, 59), "one of the sixty is cancelled"
+    assert "<summary>39 more</summary>" in more

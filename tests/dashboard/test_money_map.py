@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import psycopg
@@ -10,7 +13,8 @@ import pytest
 from psycopg import Connection
 
 from counterfoil.base.edge import now
-from counterfoil.dashboard.maps.money import HOUSE, OUTSIDE, OWNERS, PLACES
+from counterfoil.dashboard.maps.drawing import OUTSIDE
+from counterfoil.dashboard.maps.money import HOUSE, OWNERS, PLACES
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.accounts.chart import CHART, DEBIT
 from counterfoil.ledger.journals.journal import post
@@ -60,6 +64,42 @@ def test_both_bars_are_the_books_to_the_unit_and_what_moved_adds_up(desk) -> Non
         assert int(one["came"]["minor"]) - int(one["went"]["minor"]) == int(one["balance"]["minor"]), one["kind"]
     assert any(flow["giver"] == OUTSIDE for flow in book["flows"])
     assert all(sum(one["width"] for one in book[name]) <= 1_000 + 4 * len(book[name]) for name in ("places", "owners"))
+
+
+def test_every_figure_leads_to_its_entries_and_they_add_up_to_it(desk) -> None:
+    with days.served(desk) as url, httpx2.Client(base_url=url, trust_env=False, timeout=20) as client:
+        client.headers["Authorization"] = f"Bearer {days.a_key(desk.database, role='viewer', name='enno')}"
+        page = client.get(PATH).text
+        (book,) = [one for one in client.get(f"{PATH}.json").json()["readings"]["map"]["value"] if one["asset"] == "EUR"]
+        led = {html.unescape(one) for one in re.findall(r'href="(/admin/entries[?][^"]+)"', page) if "asset=EUR" in one}
+        assert len(led) == len(book["places"]) + len(book["owners"]) > 4
+        for part in (*book["places"], *book["owners"]):
+            (address,) = [one for one in led if f"account={quote(part['kind'], safe='')}&" in one]
+            assert client.get(address).status_code == 200
+            came, went, query = 0, 0, address.partition("?")[2]
+            while query is not None:
+                told = client.get(f"/admin/entries.json?{query}").json()
+                assert told["came"]["minor"] == part["came"]["minor"], part["kind"]
+                for row in told["rows"]:
+                    within = row["came"] and row["went"]
+                    came += 0 if within or not row["came"] else int(row["came"]["minor"])
+                    went += 0 if within or not row["went"] else int(row["went"]["minor"])
+                query = f"{address.partition('?')[2]}&after={told['after']}" if told["after"] else None
+            assert (str(came), str(went)) == (part["came"]["minor"], part["went"]["minor"]), part["kind"]
+        for wrong in ("account=suspense", "account=suspense&asset=XYZ", "account=suspense&asset=EUR&after=x"):
+            assert client.get(f"/admin/entries?{wrong}").status_code == 422, wrong
+
+
+def test_the_drawing_has_a_box_for_each_part_and_a_line_for_what_moved(desk) -> None:
+    (book,) = [one for one in told(desk)["value"] if one["asset"] == "EUR"]
+    boxes = {one["kind"]: one for one in book["drawing"]["boxes"]}
+    assert set(boxes) - {"", "out"} == {one["kind"] for one in (*book["places"], *book["owners"])}
+    assert boxes["clearing:simulator"]["x"] < boxes["escrow:*"]["x"] < boxes["payable:payee:*"]["x"] < boxes["out"]["x"]
+    spots = [(one["x"], one["y"]) for one in boxes.values()]
+    assert len(spots) == len(set(spots)), "none lies on another"
+    lines = {(one["giver"], one["taker"]): int(one["amount"]["minor"]) for one in book["drawing"]["lines"]}
+    came = sum(int(one["amount"]["minor"]) for one in book["flows"] if one["giver"] == OUTSIDE)
+    assert lines[OUTSIDE, "At simulator"] == came > 0, "what came goes through the place that it came to"
 
 
 def test_a_place_is_proven_while_nothing_moved_since_it_was_compared_and_each_provider_by_itself(server, tmp_path_factory) -> None:

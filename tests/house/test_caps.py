@@ -45,6 +45,7 @@ SAID: Final = {
     "GAPS_LISTED_MAX": ("dashboard/templates/coverage.html", "shorter gaps are not listed"),
     "GAPS_SHOWN_MAX": ("dashboard/pages/runs.py", "in the last {len(missed)} gaps"),
     "SLOTS_SHOWN_MAX": ("dashboard/templates/schedules.html", "Older moments"),
+    "ENTRIES_SHOWN_MAX": ("dashboard/templates/entries.html", "The next entries"),
     "THINGS_SHOWN_MAX": ("dashboard/templates/list.html", "more follow"),
     "HITS_SHOWN_MAX": ("dashboard/templates/search.html", "there are more than are shown"),
     "PASTED_WORDS_MAX": ("dashboard/templates/search.html", "more words were not looked for"),

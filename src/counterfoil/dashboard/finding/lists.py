@@ -14,6 +14,7 @@ from counterfoil.base.money import Asset, Money
 from counterfoil.base.paging import Key
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.base.text import camel
+from counterfoil.dashboard.finding.firsts import FIRST, FirstOne
 from counterfoil.dashboard.finding.ordering import ColumnOrder, after_of, behind_of, order_words, orders_of
 from counterfoil.dashboard.web.fields import DAY_LENGTH, READ
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
@@ -84,6 +85,7 @@ class ListAnswer(NamedTuple):
     fields_left_out: int  # of each row: its own page and the files have them
     after: str | None
     begin: BeginOffer | None
+    first: FirstOne | None  # where the first of them comes from
     area: str  # as in a scope
     measured_at: datetime
     orders: Mapping[str, ColumnOrder] = {}  # by the columns
@@ -125,6 +127,7 @@ def list_page(noun: Noun) -> DashboardPage:
             len(columns_of(noun, shown, most=FIELDS_MAX)) - len(columns),
             behind_of(noun, asked, shown[-1]) if len(found) > THINGS_SHOWN_MAX else None,
             _begin(ask, noun.begin) if noun.begin else None,
+            FIRST.get(noun.name) if not shown else None,
             noun.area,
             ask.clock(),
             orders_of(noun, asked),

@@ -23,9 +23,13 @@ from counterfoil.operations.verbs import Noun
 
 HITS_SHOWN_MAX: Final = 20  # of each kind
 PASTED_WORDS_MAX: Final = 60  # of what was pasted
-_ID: Final = re.compile(r"(?<![A-Za-z0-9])[a-z]{2,5}_[0-9A-HJKMNP-TV-Z]{26}(?![A-Za-z0-9])")
+_ID: Final = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2,5})_([0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26})(?![A-Za-z0-9])")
+_BARE: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}")  # an id without its prefix
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\s\"'`,;=<>(){}\[\]|]+")
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]{1,18})?|-?[0-9]{1,16}(?:\.[0-9]{1,18})?")
+_COMMA: Final = re.compile(r"-?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]{1,16}),[0-9]{1,2}")  # 1.808,77, as most of Europe writes it
+NOT_KEPT: Final = ("req",)  # ids of requests stand in logs alone
 
 
 class SearchHit(NamedTuple):
@@ -49,7 +53,10 @@ class SearchAnswer(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """A column that words are compared with, whole. The query gives the name of what is found, a part of its page's path, and its state."""
+    """A column that words are compared with, whole. The query gives the name of what is found, a part of its page's path, and its state.
+
+    `place`: where its page is; one with `{}` in it is filled with what the query gives.
+    """
 
     what: str
     place: str
@@ -76,6 +83,23 @@ BY_WORDS: Final = (
            where invoice_id is not null and (charge_id = any(%(words)s) or reference = any(%(words)s)) order by id desc""",
     ),
     Lookup("break", "breaks", "of this record", "select id, state from break where identity = any(%(words)s) order by id desc"),
+    Lookup(
+        "chargeback",
+        "chargebacks",
+        "of this charge or reference",
+        "select id, state from chargeback where charge_id = any(%(words)s) or provider_ref = any(%(words)s) order by id desc",
+    ),
+    Lookup(
+        "payment of no invoice",
+        "day?day={1}#payments",
+        "a payment with this charge or reference, of no invoice",
+        """select id, (recorded_at at time zone 'UTC')::date::text, provider from payment
+           where invoice_id is null and (charge_id = any(%(words)s) or reference = any(%(words)s)) order by id desc""",
+    ),
+    Lookup("escrow", "escrows", "of this reference", "select id, state from escrow where reference = any(%(words)s) order by id desc"),
+    Lookup(
+        "alert", "alerts", "of this code", """select id, code || ' ' || state from alert where code = any(%(words)s) order by id desc"""
+    ),
     Lookup("agent", "agents", "of this name", "select id, state from agent where name = any(%(words)s) order by id desc"),
     Lookup("affiliate", "affiliates", "of this name", "select id, state from affiliate where name = any(%(words)s) order by id"),
 )
@@ -92,6 +116,51 @@ BY_AMOUNT: Final = (
         "of this amount",
         "select id, asset || ' ' || state from invoice where (asset, total) = (%(asset)s, %(minor)s) order by id desc",
     ),
+    Lookup(
+        "invoice",
+        "invoices",
+        "a payment of this amount",
+        """select invoice_id, asset || ' ' || provider from payment
+           where invoice_id is not null and (asset, amount) = (%(asset)s, %(minor)s) order by id desc""",
+    ),
+    Lookup(
+        "payment of no invoice",
+        "day?day={1}#payments",
+        "of this amount",
+        """select id, (recorded_at at time zone 'UTC')::date::text, asset || ' ' || provider from payment
+           where invoice_id is null and (asset, amount) = (%(asset)s, %(minor)s) order by id desc""",
+    ),
+    Lookup(
+        "batch",
+        "batches",
+        "of this amount",
+        "select id, asset || ' ' || state from payout_batch where (asset, amount) = (%(asset)s, %(minor)s) order by id desc",
+    ),
+    Lookup(
+        "refund",
+        "refunds",
+        "of this amount",
+        "select id, asset || ' ' || state from refund where (asset, amount) = (%(asset)s, %(minor)s) order by id desc",
+    ),
+    Lookup(
+        "dispute",
+        "disputes",
+        "about this amount",
+        "select id, asset || ' ' || state from dispute where (asset, exposure) = (%(asset)s, %(minor)s) order by id desc",
+    ),
+    Lookup(
+        "chargeback",
+        "chargebacks",
+        "of this amount",
+        "select id, asset || ' ' || state from chargeback where (asset, amount) = (%(asset)s, %(minor)s) order by id desc",
+    ),
+    Lookup(
+        "break",
+        "breaks",
+        "of this amount, or this is its difference",
+        """select id, asset || ' ' || state from break
+           where asset = %(asset)s and (at_stake = abs(%(minor)s) or abs(difference) = abs(%(minor)s)) order by id desc""",
+    ),
 )
 
 
@@ -103,18 +172,20 @@ def search_page(nouns: Sequence[Noun]) -> DashboardPage:
         asked = ask.params.get("q", "").strip()
         if ask.program_id is not None and ask.only is None:
             keep_to_program(ask.conn, ask.program_id)
-        all_ids = list(dict.fromkeys(_ID.findall(asked)))
-        all_words = [word for word in dict.fromkeys(_WORD.findall(asked)) if word not in all_ids]
+        all_ids = list(dict.fromkeys(f"{prefix.lower()}_{rest.upper()}" for prefix, rest in _ID.findall(asked)))
+        all_words = [word for word in dict.fromkeys(_WORD.findall(asked)) if not _ID.fullmatch(word)]
         ids, words = all_ids[:PASTED_WORDS_MAX], all_words[:PASTED_WORDS_MAX]
         found = [(one, _by_id(ask, by_prefix, one)) for one in ids]
         hits = [hit for _, hit in found if hit is not None]
+        hits += [hit for word in words if _BARE.fullmatch(word) for hit in _by_bare_id(ask, by_prefix, word.upper())]
+        hits += [hit for word in words if _UUID.fullmatch(word) for hit in _by_journal(ask, by_prefix, word)]
         cut: list[str] = []
         if words:
             for lookup in BY_WORDS:
-                hits += _looked_up(ask, lookup, {"words": words}, cut)
+                hits += _looked_up(ask, lookup, {"words": [*words, asked]}, cut)  # a reference may have spaces in it
             hits += _by_amount(ask, asked, cut)
         unique = tuple(dict.fromkeys(hits))
-        missing = tuple(one for one, hit in found if hit is None)
+        missing = tuple(one for one, hit in found if hit is None and one.partition("_")[0] not in NOT_KEPT)
         unread = len(all_ids) - len(ids) + len(all_words) - len(words)
         return SearchAnswer(asked, unique, missing, tuple(dict.fromkeys(cut)), unread, ask.clock())
 
@@ -127,7 +198,7 @@ def _by_id(ask: SectionContext, nouns: Mapping[str, Noun], given: str) -> Search
     for what, place, query in OTHERS.get(prefix, ()):
         row = ask.conn.execute(query, [given]).fetchone()
         if row is not None:
-            return SearchHit(what, given, f"/admin/{place}/{row[0]}", "its id")
+            return SearchHit(what, given, _path(place, row), "its id")
     if prefix not in nouns:
         return None
     noun = nouns[prefix]
@@ -142,7 +213,16 @@ def _by_id(ask: SectionContext, nouns: Mapping[str, Noun], given: str) -> Search
 # Records that have no page of their own, and the page on which they stand.
 OTHERS: Final[Mapping[str, Sequence[tuple[str, str, LiteralString]]]] = {
     "pp": (("attempt of a payout", "payouts", "select payout_id from provider_payout where id = %s"),),
-    "pay": (("payment", "invoices", "select invoice_id from payment where id = %s and invoice_id is not null"),),
+    "pay": (
+        ("payment", "invoices", "select invoice_id from payment where id = %s and invoice_id is not null"),
+        (
+            "payment of no invoice",
+            "day?day={1}#payments",
+            "select id, (recorded_at at time zone 'UTC')::date::text from payment where id = %s",
+        ),
+    ),
+    "prop": (("proposal", "approvals#{0}", "select id from approval_proposal where id = %s"),),
+    "whi": (("webhook that came", "webhooks", "select '' from webhook_in where id = %s"),),
     "set": (("settlement", "invoices", "select invoice_id from settlement where id = %s"),),
     "rec": (("reconciliation run", "reconciliation/runs", "select id from reconciliation_run where id = %s"),),
 }
@@ -154,23 +234,57 @@ def _looked_up(ask: SectionContext, one: Lookup, given: Mapping[str, Any], cut: 
         cut.append(one.what)
     for name, *more in rows[:HITS_SHOWN_MAX]:
         said = str(more[-1]).replace("_", " ")
-        yield SearchHit(one.what, name, f"/admin/{one.place}/{name}", f"{one.why}{f' ({said})' if said else ''}")
+        yield SearchHit(one.what, name, _path(one.place, (name, *more)), f"{one.why}{f' ({said})' if said else ''}")
+
+
+def _path(place: str, row: Sequence[Any]) -> str:
+    """The page of a row: its first value behind the place, or all of them within it."""
+    return f"/admin/{place.format(*row)}" if "{" in place else f"/admin/{place}/{row[0]}".rstrip("/")
+
+
+def _by_bare_id(ask: SectionContext, nouns: Mapping[str, Noun], given: str) -> Iterator[SearchHit]:
+    """Of each kind the one whose id ends in this."""
+    for prefix in dict.fromkeys((*nouns, *OTHERS)):
+        hit = _by_id(ask, nouns, f"{prefix}_{given}")
+        if hit is not None:
+            yield hit
+
+
+def _by_journal(ask: SectionContext, nouns: Mapping[str, Noun], given: str) -> Iterator[SearchHit]:
+    """What a journal was posted for; a charge is found as it is by its own id."""
+    row = ask.conn.execute("select source_id, kind from journal where id = %s::uuid", [given]).fetchone()
+    if row is None or not row[0]:
+        return
+    about = _by_id(ask, nouns, row[0]) if _ID.fullmatch(row[0]) else None
+    hits = [about] if about else [hit for lookup in BY_WORDS for hit in _looked_up(ask, lookup, {"words": [row[0]]}, [])]
+    for hit in hits:
+        yield hit._replace(why=f"a journal of it, {str(row[1]).replace('_', ' ')}")
 
 
 def _by_amount(ask: SectionContext, asked: str, cut: list[str]) -> Iterator[SearchHit]:
-    """Payouts and invoices of exactly this amount: of the asset that is named behind it, or, where nothing else is asked, of every one.
+    """Records of exactly this amount: of the asset that is named beside it, or, where nothing else is asked, of every one.
 
     A figure in the middle of a line, such as a part of a time, is no amount.
     """
     words, assets = asked.split(), known_assets(ask.conn)
     for at, word in enumerate(words):
-        if not _AMOUNT.fullmatch(word):
+        figure = _figure(word)
+        if figure is None:
             continue
-        asset = assets.get(words[at + 1].strip(".,;)")) if at + 1 < len(words) else None
+        beside = (words[place].strip(".,;:()") for place in (at + 1, at - 1) if 0 <= place < len(words))
+        asset = next((assets[name] for name in beside if name in assets), None)
         for one in [asset] if asset else assets.values() if len(words) == 1 else ():
             try:
-                minor = parse_major(word.replace(",", ""), one, "q")
+                minor = parse_major(figure, one, "q")
             except InvalidInput:
                 continue  # there is no such amount of it
             for lookup in BY_AMOUNT:
                 yield from _looked_up(ask, lookup, {"asset": one.code, "minor": minor}, cut)
+
+
+def _figure(word: str) -> str | None:
+    """An amount as it is parsed; None where the word is none."""
+    word = word.strip("(),;:")
+    if _AMOUNT.fullmatch(word):
+        return word.replace(",", "")
+    return word.replace(".", "").replace(",", ".") if _COMMA.fullmatch(word) else None

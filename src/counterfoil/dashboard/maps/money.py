@@ -1,12 +1,16 @@
-"""The money map: where the money lies, whose it is, and what moved on a day. Both bars are drawn to one scale: they must be as long."""
+"""The money map: where the money lies, whose it is, and what moved on a day, drawn from left to right. Both bars are to one scale."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from counterfoil.base.money import Money
+from counterfoil.dashboard.maps.drawing import OUTSIDE, MapDrawing, MapHeld, MapWay, drawn
+from counterfoil.dashboard.maps.oldest import oldest_of_parts
 from counterfoil.dashboard.pages.provider_balances import OLD_AFTER, RunSeen, provider_balances
+from counterfoil.dashboard.web.format import span
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, measure
 from counterfoil.ledger.reads.books import BookFlow, BookLine, BookOfSpan, books_of_span, flows_of_span
 from counterfoil.reconciliation.reach import due_sources
@@ -35,7 +39,6 @@ OWNERS: Final[Mapping[str, str]] = {
     "suspense": "Nobody knows yet",
 }
 HOUSE: Final = "The house"
-OUTSIDE: Final = "Outside"
 CLEARING: Final = "clearing:"
 APART: Final = "carbon:"  # grams are no money
 WIDTH, LEAST = 1000, 4  # of a bar, and of the smallest part that is drawn
@@ -57,6 +60,7 @@ class MapPart(NamedTuple):
     width: int
     grade: Grade
     said: str
+    oldest: datetime | None  # since when the oldest of it waits, where it has an age of its own
 
     @property
     def is_labelled(self) -> bool:
@@ -83,6 +87,15 @@ class MoneyMap(NamedTuple):
     owed: Money
     difference: Money
     flows: tuple[MapFlow, ...]
+    drawing: MapDrawing
+
+
+class _KnownOfParts(NamedTuple):
+    """What is known of parts beside their figures."""
+
+    proofs: Mapping[tuple[str, str], Proof]
+    oldest: Mapping[tuple[str, str, str], datetime]
+    now: datetime
 
 
 class MoneyMapAnswer(NamedTuple):
@@ -97,12 +110,15 @@ def money_map_answer(ask: SectionContext) -> MoneyMapAnswer:
 
 
 def _map(ask: SectionContext) -> SectionAnswer:
-    span: dict[str, Any] = {"start": ask.day.start, "end": ask.day.end, "program_id": ask.only or ask.program_id}
-    books = [one for one in books_of_span(ask.conn, now=ask.clock(), **span) if any(not _is_apart(line.account) for line in one.lines)]
+    within: dict[str, Any] = {"start": ask.day.start, "end": ask.day.end, "program_id": ask.only or ask.program_id}
+    books = [one for one in books_of_span(ask.conn, now=ask.clock(), **within) if any(not _is_apart(line.account) for line in one.lines)]
     if not books:
         return SectionAnswer("No money was in these books", state="empty")
-    flows, proofs = flows_of_span(ask.conn, **span), _proofs(ask)
-    found = tuple(_book(one, [flow for flow in flows if _of(flow) == _of(one)], proofs) for one in books)
+    flows, told = (
+        flows_of_span(ask.conn, **within),
+        _KnownOfParts(_proofs(ask), oldest_of_parts(ask.conn) if ask.day.is_today else {}, ask.clock()),
+    )
+    found = tuple(_book(one, [flow for flow in flows if _of(flow) == _of(one)], told) for one in books)
     grade, said = min((_verdict(one) for one in found), key=lambda one: WORST_FIRST.index(one[0]))
     return SectionAnswer(said, grade, found)
 
@@ -157,30 +173,37 @@ def _proof(ask: SectionContext, run: RunSeen | None) -> Proof:
     return "accepted" if run.stands.decided else "right", run.stands.sentence()
 
 
-def _book(book: BookOfSpan, flows: Sequence[BookFlow], proofs: Mapping[tuple[str, str], Proof]) -> MoneyMap:
+def _book(book: BookOfSpan, flows: Sequence[BookFlow], told: _KnownOfParts) -> MoneyMap:
     parts: dict[str, list[BookLine]] = {}
     for line in book.lines:
         if not _is_apart(line.account):
             parts.setdefault(_part_of(line.account), []).append(line)
     places, owners = _in_order(parts, PLACES), _in_order(parts, {**OWNERS, HOUSE: HOUSE})
     longest = max(*(sum(max(_stands(part, parts[part]), 0) for part in bar) for bar in (places, owners)), 1)
+    lies, owes = (tuple(_bar(book, {part: parts[part] for part in bar}, longest, told)) for bar in (places, owners))
+    held, owed = (Money(sum(one.balance.minor for one in bar), book.asset) for bar in (lies, owes))
+    ways = _ways(flows)
+    boxes = [
+        MapHeld(
+            one.kind, one.words, is_place(one.kind), one.grade, one.balance, f"oldest {span(told.now - one.oldest)}" if one.oldest else ""
+        )
+        for one in (*lies, *owes)
+    ]
+    return MoneyMap(book.program_id, book.asset, lies, owes, held, owed, held.minus(owed), _moved(ways), drawn(boxes, ways))
 
-    def drawn(bar: Sequence[str]) -> Iterator[MapPart]:
-        x = 0
-        for part in bar:
-            lines = parts[part]
-            minor, debits, credits_ = _stands(part, lines), sum(one.debits.minor for one in lines), sum(one.credits.minor for one in lines)
-            came, went = (debits, credits_) if _is_place(part) else (credits_, debits)
-            width = max(minor * WIDTH // longest, LEAST) if minor > 0 else 0  # what is below nothing has none
-            stands, in_, out = (Money(one, book.asset) for one in (minor, came, went))
-            grade, said = _proven(book.program_id, part, proofs)
-            accounts = sum(one.accounts for one in lines)
-            yield MapPart(part, _words(part), accounts, stands, in_, out, x, width, grade, said)
-            x += width
 
-    held, owed = (Money(sum(_stands(part, parts[part]) for part in bar), book.asset) for bar in (places, owners))
-    moved = _moved(flows)
-    return MoneyMap(book.program_id, book.asset, tuple(drawn(places)), tuple(drawn(owners)), held, owed, held.minus(owed), moved)
+def _bar(book: BookOfSpan, bar: Mapping[str, Sequence[BookLine]], longest: int, told: _KnownOfParts) -> Iterator[MapPart]:
+    x = 0
+    for part, lines in bar.items():
+        minor, debits, credits_ = _stands(part, lines), sum(one.debits.minor for one in lines), sum(one.credits.minor for one in lines)
+        came, went = (debits, credits_) if is_place(part) else (credits_, debits)
+        width = max(minor * WIDTH // longest, LEAST) if minor > 0 else 0  # what is below nothing has none
+        stands, in_, out = (Money(one, book.asset) for one in (minor, came, went))
+        grade, said = _proven(book.program_id, part, told.proofs)
+        oldest = told.oldest.get((book.program_id, book.asset, part)) if minor > 0 else None
+        accounts = sum(one.accounts for one in lines)
+        yield MapPart(part, words_of_part(part), accounts, stands, in_, out, x, width, grade, said, oldest)
+        x += width
 
 
 def _in_order(parts: Mapping[str, Any], bar: Mapping[str, str]) -> list[str]:
@@ -191,18 +214,33 @@ def _in_order(parts: Mapping[str, Any], bar: Mapping[str, str]) -> list[str]:
 def _stands(part: str, lines: Sequence[BookLine]) -> int:
     """What a part holds, in minor units: places by their debits, owners by their credits."""
     net = sum(one.debit_balance.minor - one.credit_balance.minor for one in lines)
-    return net if _is_place(part) else -net
+    return net if is_place(part) else -net
 
 
-def _moved(flows: Sequence[BookFlow]) -> tuple[MapFlow, ...]:
-    """What moved from part to part, the largest first; what moved within one moves nothing of the map."""
-    ways: dict[tuple[str, str], Money] = {}
+def _moved(ways: Sequence[MapWay]) -> tuple[MapFlow, ...]:
+    """What moved from part to part in words, the largest first."""
+    flows = [
+        MapFlow(_end(one.giver, "" if one.taker else one.through), _end(one.taker, "" if one.giver else one.through), one.amount)
+        for one in ways
+    ]
+    return tuple(sorted(flows, key=lambda one: (-one.amount.minor, one.giver, one.taker)))
+
+
+def _end(part: str, through: str) -> str:
+    if not part:
+        return OUTSIDE
+    return f"{words_of_part(part)} ({words_of_part(through)})" if through else words_of_part(part)
+
+
+def _ways(flows: Sequence[BookFlow]) -> list[MapWay]:
+    """What moved between parts; what moved within one moves nothing of the map."""
+    ways: dict[tuple[str, str, str], Money] = {}
     for one in flows:
         debit, credit = _part_of(one.debit), _part_of(one.credit)
         if debit != credit:
             way = _way(debit, credit)
             ways[way] = ways[way].plus(one.amount) if way in ways else one.amount
-    return tuple(MapFlow(*way, amount) for way, amount in sorted(ways.items(), key=lambda one: (-one[1].minor, one[0])))
+    return [MapWay(*way, amount) for way, amount in ways.items()]
 
 
 def _proven(program: str, part: str, proofs: Mapping[tuple[str, str], Proof]) -> Proof:
@@ -220,29 +258,27 @@ def _part_of(account: str) -> str:
     """Which part of a bar a line belongs to: what is neither a place nor somebody's is the house's; what is on its way is one part."""
     if account.startswith("in_transit:"):
         return "in_transit:*"
-    return account if account in OWNERS or _is_place(account) else HOUSE
+    return account if account in OWNERS or is_place(account) else HOUSE
 
 
-def _way(debit: str, credit: str) -> tuple[str, str]:
-    """Who gave to whom. Between two places money went to the debited one, between two owners to the credited one; else both grew, and it
-    came from outside, or both shrank, and it left."""
-    if _is_place(debit) and _is_place(credit):
-        return _words(credit), _words(debit)
-    if not _is_place(debit) and not _is_place(credit):
-        return _words(debit), _words(credit)
-    if _is_place(debit):
-        return OUTSIDE, f"{_words(credit)} ({_words(debit)})"
-    return f"{_words(debit)} ({_words(credit)})", OUTSIDE
+def _way(debit: str, credit: str) -> tuple[str, str, str]:
+    """Who gave to whom, and through which place. Between two places money went to the debited one, between two owners to the credited
+    one; else both grew, and it came from outside, or both shrank, and it left: of the world outside there is no name."""
+    if is_place(debit) == is_place(credit):
+        return (credit, debit, "") if is_place(debit) else (debit, credit, "")
+    return ("", credit, debit) if is_place(debit) else (debit, "", credit)
 
 
-def _is_place(part: str) -> bool:
-    return part in PLACES or part.startswith(CLEARING)
+def is_place(part: str) -> bool:
+    """Is it where money lies, a part or one account of it?"""
+    return part in PLACES or any(kind.endswith("*") and part.startswith(kind[:-1]) for kind in PLACES)
 
 
-def _words(part: str) -> str:
+def words_of_part(part: str) -> str:
+    """A part as people read it; one account by its name."""
     if part.startswith(CLEARING):
         return f"At {part.removeprefix(CLEARING)}"
-    return PLACES.get(part) or OWNERS.get(part) or HOUSE
+    return PLACES.get(part) or OWNERS.get(part) or part
 
 
 MAP: Final = (Section("map", "Where does the money lie, and whose is it?", "money", "accounts, postings of the day, and runs", _map),)

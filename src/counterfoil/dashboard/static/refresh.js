@@ -125,8 +125,17 @@ function take(fresh) {
   document.title = fresh.title;
 }
 
+// One question at a time. What takes its time is said after two seconds; until then nobody notices.
+let asked = false;
+
 async function refresh() {
+  if (asked) return;
+  asked = true;
   const since = line.dataset.at;
+  const late = setTimeout(() => {
+    document.documentElement.toggleAttribute("data-asking", true);
+    if (!document.documentElement.hasAttribute("data-stale")) tell(`Measured ${since} UTC. Asked again, no answer yet`, false);
+  }, 2_000);
   try {
     const answer = await fetch(location.href, { cache: "no-store", headers: { "counterfoil-refresh": "1" }, signal: AbortSignal.timeout(25_000) });
     if (answer.redirected) return location.assign(answer.url); // the session ended: the form says so
@@ -143,6 +152,10 @@ async function refresh() {
   } catch {
     forget();
     tell(`Old figures, of ${since} UTC. The server does not answer.`, true);
+  } finally {
+    clearTimeout(late);
+    document.documentElement.toggleAttribute("data-asking", false);
+    asked = false;
   }
 }
 

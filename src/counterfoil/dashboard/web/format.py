@@ -27,6 +27,7 @@ ACTS: Final = {verb.name: verb for verb in BREAK_NOUN.verbs}
 MANY: Final = tuple(verb.name for verb in BREAK_NOUN.verbs if verb.many)
 
 _ID: Final = re.compile(r"[a-z]{2,5}_[0-9A-HJKMNP-TV-Z]{26}")
+_FOUND: Final = re.compile(r"(?<![A-Za-z0-9])([a-z]{2,5}_[0-9A-HJKMNP-TV-Z]{26})(?![A-Za-z0-9])")
 
 
 def in_sentence(label: str) -> str:
@@ -43,6 +44,15 @@ def short_id(text: str) -> str:
     """An id of another thing as a row of a list shows it: its kind, and the end, which tells it from its neighbours."""
     prefix, _, rest = text.partition("_")
     return f"{prefix}_…{rest[-8:]}"
+
+
+def linked(text: str) -> Markup:
+    """A sentence whose ids lead to what they name, each by its end."""
+    parts = _FOUND.split(text)
+    return Markup("").join(
+        Markup('<a class="id" href="/admin/search?q={}" title="{}">{}</a>').format(one, one, short_id(one)) if at % 2 else escape(one)
+        for at, one in enumerate(parts)
+    )
 
 
 def may(caller: Caller, verb: str) -> bool:

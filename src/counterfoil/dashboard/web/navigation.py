@@ -7,6 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.dashboard.finding.audit import WANTS, audit_answer
 from counterfoil.dashboard.maps.coverage import coverage_answer
+from counterfoil.dashboard.maps.entries import WANTS as OF_ENTRIES
+from counterfoil.dashboard.maps.entries import entries_answer
 from counterfoil.dashboard.maps.money import money_map_answer
 from counterfoil.dashboard.pages.breaks import break_answer, breaks_answer
 from counterfoil.dashboard.pages.customers import customers_answer, statement_answer
@@ -60,6 +62,7 @@ PAGES: Final = (
         ("source", "after"),
     ),
     DashboardPage("/admin/money-map", "Where does the money lie, and whose is it?", money_map_answer, "money.html", "Money map"),
+    DashboardPage("/admin/entries", "What was posted to it?", entries_answer, "entries.html", "", OF_ENTRIES),
     DashboardPage("/admin/coverage", "Was every day compared?", coverage_answer, "coverage.html", "Coverage", ("span",)),
     DashboardPage("/admin/reconciliation/runs/{run_id}", "What did this run find?", run_answer, "run.html"),
     DashboardPage("/admin/payees/{id}", "Why is this payee paid less, later, or not?", payee_answer, "payee.html"),

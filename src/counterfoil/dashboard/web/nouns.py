@@ -159,7 +159,7 @@ def _said(call: FormCall, noun: Noun, verb: Verb) -> FormDone:
         return {"on": path, **_told(verb, subject_id, said, done=call.confirmed)}
 
     told = call.done_once(action, {"subject": subject_id, **payload}, work).get()
-    return call.receipt_at(path, "#acts") if call.confirmed else FormDone({"preview": told["receipt"]})
+    return call.receipt_at(path) if call.confirmed else FormDone({"preview": told["receipt"]})
 
 
 def _say(conn: Connection[Any], call: FormCall, noun: Noun, verb: Verb, subject_id: str) -> VerbResult | Proposal:

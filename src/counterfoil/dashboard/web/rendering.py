@@ -78,6 +78,7 @@ class Renderer:
             "words": shown.words,
             "breakable": shown.breakable,
             "short_id": shown.short_id,
+            "linked": shown.linked,
             "break_words": shown.break_words,
         }
         self._jinja.tests["an_id"] = shown.an_id

@@ -52,7 +52,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_LENGTHS: Final = {"q": PASTED_MAX, "after": CURSOR_MAX, "program": PROGRAM_MAX, "receipt": PROGRAM_MAX}
+_LENGTHS: Final = {"q": PASTED_MAX, "after": CURSOR_MAX, "account": 255, "program": PROGRAM_MAX, "receipt": PROGRAM_MAX}
 NOT_PAGES: Final = ("/api", "/webhooks/", "/peers/", "/metrics", "/healthz")
 _OURS: Final = re.compile(r"/account|/admin(?:/[A-Za-z0-9_-]{1,64}){1,4}")
 _log = structlog.get_logger("counterfoil.dashboard")

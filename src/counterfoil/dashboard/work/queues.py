@@ -28,6 +28,9 @@ GRADE_OF_STANDING: Final[Mapping[str, Grade]] = {"healthy": "right", "degraded":
 GRADE_OF_DEPTH: Final[Mapping[str, Grade]] = {"fine": "right", "slow": "attention", "backlog": "wrong"}
 
 
+PART_OF_QUEUE: Final = {job.queue.name: job.part for job in JOBS if job.queue is not None}
+
+
 class WorkerRow(NamedTuple):
     """A worker, and the jobs of it whose last run failed, each with its error."""
 
@@ -72,9 +75,10 @@ class PauseRow(NamedTuple):
 
 
 class QueueRow(NamedTuple):
-    """A queue as it stands. `whole`: is all of it paused?"""
+    """A queue as it stands. `part`: of which part of the product it is, under which it stands; `whole`: is all of it paused?"""
 
     name: str
+    part: str
     grade: Grade
     word: str
     money: bool
@@ -206,6 +210,7 @@ def _queue(one: QueueDepth, pauses: tuple[PauseRow, ...], circuits: tuple[Broken
         grade = "wrong" if grade == "wrong" else "attention"
     return QueueRow(
         one.name,
+        PART_OF_QUEUE.get(one.name, "other"),
         grade,
         word,
         QUEUE_BY_NAME[one.name].money if one.name in QUEUE_BY_NAME else False,

@@ -109,8 +109,8 @@ def flows_of_span(conn: Connection[Any], *, start: datetime, end: datetime, prog
 
 def _rows_of_span(conn: Connection[Any], query: str, start: datetime, end: datetime, program_id: str | None) -> list[Any]:
     given = {
-        "first_id": _first_id(start - _ID_SLACK),
-        "last_id": _first_id(end + _ID_SLACK),
+        "first_id": first_id(start - _ID_SLACK),
+        "last_id": first_id(end + _ID_SLACK),
         "first_seq": first_seq(to_us(start) // 1000),
         "last_seq": first_seq(to_us(end) // 1000),
         "program": program_id,
@@ -140,7 +140,7 @@ def _folded() -> list[str]:
     return [pattern.removesuffix("*") for pattern in patterns]
 
 
-def _first_id(moment: datetime) -> UUID:
+def first_id(moment: datetime) -> UUID:
     """The smallest time-ordered journal id of a moment."""
     return UUID(int=(moment - _EPOCH) // timedelta(milliseconds=1) << 80)
 
