@@ -30,6 +30,7 @@ from counterfoil.wiring import PAIRED
 from tests.api.office import Office, fresh, seed, served, wiring_for
 from tests.cli.conftest import beside
 from tests.conftest import a_database
+from tests.dashboard.looking import confirmed
 from tests.people import log_in_as, past_the_guard
 
 WAYS: Final = ("page", "api", "command")
@@ -137,8 +138,8 @@ def by_page(hall, said: Said, words: dict[str, str], cli: Any) -> str:
     with httpx2.Client(base_url=office.url, headers=headers, timeout=20, trust_env=False) as client:
         assert client.post("/login", data={"key": office.keys["administrator"]}).status_code == 303
         csrf = re.search(r'name="csrf" value="([^"]+)"', client.get(page).text)[1]
-        form = {"csrf": csrf, **formatted(said.form, words), "reason": "agreed", "confirm": "yes", "key": make_id("key")}
-        done = client.post(f"{page}/{said.act.name}", data=form)
+        form = {"csrf": csrf, **formatted(said.form, words), "reason": "agreed"}
+        done = confirmed(client, f"{page}/{said.act.name}", form)
     assert done.status_code == 200, done.text
     proposed = re.search(r"/admin/approvals#(prop_[0-9A-Z]{26})", done.text)
     return proposed[1] if proposed else ""

@@ -26,6 +26,7 @@ from counterfoil.reconciliation.client_money import make_client_money, sign_clie
 from counterfoil.wiring import NOUNS, PAIRED
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
+from tests.dashboard.looking import confirmed, forged_key, key_of
 from tests.dashboard.screens import is_whole_on_every_screen
 from tests.dashboard.test_in_a_browser import EVIL, look  # noqa: F401 - a fixture
 from tests.people import log_in_as, past_the_guard
@@ -124,15 +125,18 @@ def test_it_is_previewed_then_given_a_reason_confirmed_and_told(inbox):
         assert noah.post(PATH, data={**said, "confirm": "yes"}).status_code == 422, "no approval without a reason"
         sure = {**said, "confirm": "yes", "reason": "the provider answers again"}
         assert noah.post(PATH, data=sure).status_code == 422, "no approval without a look"
-        sure["key"] = re.search(r'name="key" value="([^"]+)"', looked.text)[1]
+        sure["key"] = key_of(looked.text)
         done, twice = noah.post(PATH, data=sure), noah.post(PATH, data=sure)
         assert twice.headers["location"] == done.headers["location"]
-        assert (done.status_code, done.headers["location"]) == (303, f"{PATH}?done={inbox.resume.id}")
-        receipt = noah.get(done.headers["location"]).text
-        assert "Resume a queue: done" in receipt
+        assert (done.status_code, done.headers["location"]) == (303, f"{PATH}?receipt={sure['key'].partition('.')[0]}")
+        receipt = plain(noah.get(done.headers["location"]).text)
+        assert f"Resume a queue: done by person:noah, {inbox.resume.id}." in receipt
+        forged = noah.get(f"{PATH}?receipt={make_id('key')}").text
+        assert ("nothing is known of it" in forged, 'id="receipt"' in forged) == (True, False), "an address alone makes nothing done"
+        assert noah.get(f"{PATH}?done={inbox.resume.id}").status_code == 422
         assert not is_paused(inbox)
         assert actions(inbox) == [("approval.approve", inbox.resume.id, "the provider answers again", "person:noah")]
-        again = noah.post(PATH, data={**said, "confirm": "yes", "key": make_id("key"), "reason": "again"})
+        again = noah.post(PATH, data={**said, "reason": "again"})
         assert (again.status_code, "approved, rejected or withdrawn before" in again.text) == (409, True)
         [decided] = noah.get(f"{PATH}.json").json()["decided"]
         assert (decided["id"], decided["state"], decided["checker"]) == (inbox.resume.id, "done", "person:noah")
@@ -144,32 +148,35 @@ def test_what_another_does_afterwards_is_said_so_and_a_no_is_a_no(inbox):
         assert "person:gita then says the same again" in noah.post(PATH, data=filled(page, inbox.limit, "approve")).text
         said = filled(page, inbox.limit, "reject", reason="too much")
         assert "nothing of it is done" in noah.post(PATH, data=said).text
-        assert noah.post(PATH, data={**said, "confirm": "yes", "key": make_id("key")}).status_code == 303
+        assert "reject" in said["verb"]
+        assert "Set how much may be written off: rejected" in noah.get(confirmed(noah, PATH, said).headers["location"]).text
     assert actions(inbox) == [("approval.reject", inbox.limit.id, "too much", "person:noah")]
 
 
 def test_nobody_approves_their_own_nor_anything_else_than_was_looked_at_nor_without_the_role(inbox):
     sure = {"confirm": "yes", "reason": "x"}
+    unseen = forged_key("approval.approve", proposal=inbox.resume.id, payload_sha256=inbox.resume.payload_sha256)
     with entered(inbox.url, inbox.maker) as gita:
         page = gita.get(PATH).text
         assert "You proposed this: another person decides" in page
-        refused = gita.post(PATH, data=filled(page, inbox.resume, "approve", key=make_id("key"), **sure))
+        refused = gita.post(PATH, data=filled(page, inbox.resume, "approve", key=unseen, **sure))
         assert (refused.status_code, "it takes a second person" in refused.text) == (403, True)
         assert "it is withdrawn" in gita.post(PATH, data=filled(page, inbox.resume, "reject")).text.lower()
     with entered(inbox.url, inbox.checker) as noah:
         page = noah.get(PATH).text
-        other = filled(page, inbox.resume, "approve", key=make_id("key"), **sure) | {"sha256": "0" * 64}
-        assert noah.post(PATH, data=other).status_code == 409
+        other = filled(page, inbox.resume, "approve", key=unseen, **sure) | {"sha256": "0" * 64}
+        assert noah.post(PATH, data=other).status_code == 422, "it is not what was looked at"
+        assert noah.post(PATH, data=filled(page, inbox.resume, "approve") | {"sha256": "0" * 64}).status_code == 409
         assert noah.post(PATH, data=filled(page, inbox.resume, "approve", **sure) | {"csrf": "guess"}).status_code == 403
         assert noah.post(PATH, data=filled(page, inbox.resume, "burn", **sure)).status_code == 422
     with entered(inbox.url, inbox.viewer) as vera:
         page = vera.get(PATH).text
         assert "People of the role approver decide this." in page
         assert "Preview: approve" not in page
-        assert vera.post(PATH, data=filled(page, inbox.resume, "approve", key=make_id("key"), **sure)).status_code == 403
+        assert vera.post(PATH, data=filled(page, inbox.resume, "approve", key=unseen, **sure)).status_code == 403
     with entered(inbox.url, days.a_key(inbox.desk.database, role="operator")) as machine:
         page = machine.get(PATH).text
-        assert machine.post(PATH, data=filled(page, inbox.resume, "approve", key=make_id("key"), **sure)).status_code == 403
+        assert machine.post(PATH, data=filled(page, inbox.resume, "approve", key=unseen, **sure)).status_code == 403
     assert is_paused(inbox)
     assert actions(inbox) == []
 

@@ -17,6 +17,7 @@ from counterfoil.operations.access.audit_records import LOGIN_KINDS, REFUSAL_KIN
 from counterfoil.operations.access.records import AccessEvent, record_access
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
+from tests.dashboard.looking import forged_key
 from tests.dashboard.screens import is_whole_on_every_screen
 from tests.dashboard.test_in_a_browser import look  # noqa: F401 - a fixture
 
@@ -45,7 +46,7 @@ def office(server, tmp_path_factory):
             for name, role in (("vera", "viewer"), ("olga", "controller")):
                 with entered(url, days.a_key(desk.database, role=role, name=name)) as client:
                     said = {"csrf": csrf_of(client), "expected_state": "pending", "reason": "the payee asked", "confirm": "yes"}
-                    said["key"] = make_id("key")
+                    said["key"] = forged_key("payout.cancel", subject=payout)
                     client.post(f"/admin/payouts/{payout}/cancel", data=said)
             httpx2.post(f"{url}/login", data={"name": "mallory", "key": "guessed"})
             auditor = days.a_key(desk.database, role="auditor", name="audrey")

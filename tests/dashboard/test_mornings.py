@@ -74,6 +74,7 @@ class House:
         self.to(name, "Runs")
         page.locator("#act select[name=run_source]").select_option("simulator")
         page.get_by_role("button", name="Preview: reconcile").click()
+        page.locator("#act input[name=reason]").fill("the books are looked at")
         page.get_by_role("button", name="Confirm: reconcile").click()
         page.wait_for_url("**/runs/rec_*")
 
@@ -145,6 +146,7 @@ def test_a_payout_whose_send_got_no_answer_is_asked_about_and_never_sent_again(h
     house.to("gita", "Queues")
     page.locator("#jobs-payouts summary").click()
     page.get_by_role("button", name="Preview: run reconcile-pull").click()
+    page.locator("#act input[name=reason]").fill("we wait for it")
     page.get_by_role("button", name="Confirm: run").click()
     assert "reconcile-pull ran once: 1 handled, 0 failed." in page.locator("#receipt").inner_text()
     days.through(desk)

@@ -15,6 +15,7 @@ from counterfoil.payouts.batches.deciding import submit_batch
 from counterfoil.payouts.batches.gathering import Wanted, gather_batch
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
+from tests.dashboard.looking import key_of
 from tests.people import log_in_as
 
 
@@ -57,6 +58,8 @@ def test_a_verb_is_previewed_then_confirmed_and_its_receipt_is_read(desk, url):
         assert state_of(desk, payout_id) == "pending"
         unseen = browser.post(f"/admin/payouts/{payout_id}/cancel", data={**said, "confirm": "yes"})
         assert (unseen.status_code, "without a look at what would happen" in unseen.text) == (422, True)
+        made_up = browser.post(f"/admin/payouts/{payout_id}/cancel", data={**said, "confirm": "yes", "key": make_id("key")})
+        assert (made_up.status_code, state_of(desk, payout_id)) == (422, "pending"), "a key that no look made confirms nothing"
         confirmed = {**said, "confirm": "yes", "key": key_of(looked)}
         done = browser.post(f"/admin/payouts/{payout_id}/cancel", data=confirmed)
         assert (done.status_code, state_of(desk, payout_id)) == (303, "cancelled")
@@ -68,11 +71,6 @@ def test_a_verb_is_previewed_then_confirmed_and_its_receipt_is_read(desk, url):
         other = browser.post(f"/admin/payouts/{payout_id}/cancel", data={**confirmed, "reason": "something else"})
         assert other.status_code == 422, "the key is of another form"
     assert desk.rows("select count(*) from action where subject_id = %s", payout_id) == [(1,)]
-
-
-def key_of(page: str) -> str:
-    """The key that the look at a form made."""
-    return re.search(r'name="key" value="(key_[^"]+)"', page)[1]
 
 
 def test_no_address_says_of_what_was_not_done_that_it_was(desk, url):

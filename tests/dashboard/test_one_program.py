@@ -16,6 +16,7 @@ from counterfoil.operations.access.logins import grant_role
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
+from tests.dashboard.looking import forged_key
 from tests.dashboard.test_session import PAGE, a_browser, csrf_of, logged_in
 from tests.people import log_in_as, past_the_guard
 
@@ -114,8 +115,10 @@ def test_no_form_of_what_is_of_the_whole_installation_is_open_to_a_login_of_one_
         for noun in whole():
             for verb in noun.verbs:
                 address = f"/admin/{noun.plural}/{make_id(noun.prefix)}/{verb.word}"
-                told = client.post(address, data={"csrf": csrf, "reason": "we look", "confirm": "yes", "key": make_id("key")})
-                assert told.status_code == 403, (address, told.text[-300:])
+                key = forged_key(f"{noun.name}.{verb.name}", subject=address.split("/")[3])
+                for sure in ({}, {"confirm": "yes", "key": key}):
+                    told = client.post(address, data={"csrf": csrf, "reason": "we look", **sure})
+                    assert told.status_code == 403, (address, sure, told.text[-300:])
                 tried.add(noun.plural)
         assert tried >= {"circuits", "copies"}
         assert client.post("/admin/drills", data={"csrf": csrf, "name": "restore"}).status_code == 403
@@ -125,7 +128,8 @@ def test_no_form_of_what_is_of_the_whole_installation_is_open_to_a_login_of_one_
         told = operator.post("/admin/drills", data={**sure, "key": make_id("key"), "name": "restore"})
         assert (told.status_code, "whole installation" in told.text) == (403, True)
         assert desk.rows("select count(*) from drill") == [(0,)]
-        told = operator.post(f"/admin/circuits/{make_id('cir')}/probe", data={**sure, "key": make_id("key")})
+        circuit = make_id("cir")
+        told = operator.post(f"/admin/circuits/{circuit}/probe", data={**sure, "key": forged_key("circuit.probe", subject=circuit)})
         assert (told.status_code, "whole installation" in told.text) == (403, True)
 
 

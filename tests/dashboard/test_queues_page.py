@@ -19,6 +19,7 @@ from counterfoil.reconciliation.runs.slot_ends import end_slot
 from counterfoil.wiring import JOBS, QUEUES
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
+from tests.dashboard.looking import confirmed, key_of
 from tests.dashboard.screens import is_whole_on_every_screen
 from tests.dashboard.test_in_a_browser import EVIL, look  # noqa: F401 - a fixture
 from tests.dashboard.test_noun_pages import logged_in
@@ -115,7 +116,7 @@ def test_a_queue_is_paused_after_a_preview_with_a_reason_and_its_receipt_is_read
         looked = client.post(PATH, data=said)
         assert "Nothing is changed yet" in looked.text
         assert "To resume it takes one person." in looked.text
-        said["key"] = re.search(r'name="key" value="([^"]+)"', looked.text)[1]
+        said["key"] = key_of(looked.text)
         assert paused(shop) == {"send"}, "a preview is a dry run"
         assert client.post(PATH, data={**said, "confirm": "yes"}).status_code == 422, "no pause without a reason"
         done = client.post(PATH, data={**said, "confirm": "yes", "reason": "we look at it"})
@@ -124,12 +125,14 @@ def test_a_queue_is_paused_after_a_preview_with_a_reason_and_its_receipt_is_read
         assert paused(shop) == {"send", "settle"}
         twice = client.post(PATH, data={**said, "confirm": "yes", "reason": "we look at it"})
         assert twice.headers["location"] == done.headers["location"]
-        back = client.post(PATH, data={**said, "act": "resume", "key": make_id("key"), "confirm": "yes", "reason": "seen"})
+        changed = client.post(PATH, data={**said, "act": "resume", "confirm": "yes", "reason": "seen"})
+        assert (changed.status_code, "not what was looked at" in changed.text) == (422, True)
+        back = confirmed(client, PATH, {**said, "act": "resume", "reason": "seen"})
         assert "settle resumed" in client.get(back.headers["location"]).text
         assert paused(shop) == {"send"}
         drained = {**said, "act": "drain"}
         assert "go on until they are done" in client.post(PATH, data=drained).text
-        done = client.post(PATH, data={**drained, "key": make_id("key"), "confirm": "yes", "reason": "a new version"})
+        done = confirmed(client, PATH, {**drained, "reason": "a new version"})
         assert "settle drains" in client.get(done.headers["location"]).text
     told = [("queue.pause", "settle", "we look at it"), ("queue.resume", "settle", "seen"), ("queue.drain", "settle", "a new version")]
     assert actions(shop) == told
@@ -139,12 +142,12 @@ def test_a_queue_that_sends_money_is_resumed_by_two(shop):
     with logged_in(shop.desk, shop.url, "operator") as client:
         said = form_of(client.get(PATH).text, act="resume", queue="send")
         assert "another person approves it" in client.post(PATH, data=said).text
-        done = client.post(PATH, data={**said, "key": make_id("key"), "confirm": "yes", "reason": "it answers again"})
+        done = confirmed(client, PATH, {**said, "reason": "it answers again"})
         receipt = client.get(done.headers["location"]).text
         assert "It takes a second person: proposed." in receipt
         assert paused(shop) == {"send"}
         assert "Resume a queue" in client.get("/admin/approvals").text
-        again = client.post(PATH, data={**said, "key": make_id("key"), "confirm": "yes", "reason": "again"})
+        again = client.post(PATH, data={**said, "reason": "again"})
         assert (again.status_code, "proposed already" in again.text) == (409, True)
 
 
@@ -154,15 +157,17 @@ def test_a_job_is_run_once_by_who_may(shop):
         looked = client.post(PATH, data=said).text
         assert "cannot be undone" in looked
         assert actions(shop) == []
-        confirmed = {**said, "confirm": "yes", "key": re.search(r'name="key" value="([^"]+)"', looked)[1]}
-        assert client.post(PATH, data={**said, "confirm": "yes"}).status_code == 422, "what was not previewed has no key"
-        assert "settle ran once: 0 handled, 0 failed." in client.post(PATH, data=confirmed).text
-        assert actions(shop) == [("job.run", "settle", None)]
-        again = client.post(PATH, data=confirmed).text
-        assert "settle ran once: 0 handled, 0 failed. This form was sent before: nothing was run a second time." in again
-        assert actions(shop) == [("job.run", "settle", None)]
-        assert client.post(PATH, data={**confirmed, "job": "reserve"}).status_code == 422, "the key is of another form"
-        assert client.post(PATH, data={**confirmed, "job": "make money"}).status_code == 404
+        sure = {**said, "confirm": "yes", "key": key_of(looked)}
+        assert client.post(PATH, data=sure).status_code == 422, "no run without a reason"
+        sure["reason"] = "we wait for it"
+        assert client.post(PATH, data={**sure, "key": ""}).status_code == 422, "what was not previewed has no key"
+        assert client.post(PATH, data={**sure, "key": make_id("key")}).status_code == 422, "nor one that is made up"
+        done, again = client.post(PATH, data=sure), client.post(PATH, data=sure)
+        assert "settle ran once: 0 handled, 0 failed." in client.get(done.headers["location"]).text
+        assert again.headers["location"] == done.headers["location"]
+        assert actions(shop) == [("job.run", "settle", "we wait for it")], "once"
+        assert client.post(PATH, data={**sure, "job": "reserve"}).status_code == 422, "the key is of another form"
+        assert client.post(PATH, data={**sure, "job": "make money"}).status_code == 404
         assert client.post(PATH, data={**said, "act": "burn"}).status_code == 422
         assert client.post(PATH, data=form_of(client.get(PATH).text, act="pause", queue="nothing")).status_code == 422
         assert client.post(PATH, data={**said, "csrf": "guess"}).status_code == 403

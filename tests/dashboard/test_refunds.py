@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 
@@ -17,6 +17,12 @@ from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice
 from tests.dashboard import days
 from tests.dashboard.test_noun_pages import logged_in
 
+# A row of what the look at a form says that it books, and the newest rows of what is booked.
+BOOKS: Final = re.compile(r'<tr><th scope="row">([^<]+)</th><td>([^<]+)</td><td class="num"><data class="amount" value="([0-9]+)">')
+BOOKED: Final = """select debit, credit, amount from (
+    select p.seq, d.name as debit, c.name as credit, p.amount::text as amount
+    from posting p join account d on d.id = p.debit join account c on c.id = p.credit order by p.seq desc limit %s) t order by seq"""
+
 
 def it_is_begun_on_its_page(desk: Any, url: str, path: str, asked: dict[str, str]) -> None:
     """Filled in, looked at, confirmed once, however often it is sent."""
@@ -28,7 +34,10 @@ def it_is_begun_on_its_page(desk: Any, url: str, path: str, asked: dict[str, str
         sure = {**asked, "confirm": "yes", "key": re.search(r'name="key" value="(key_[^"]+)"', looked.text)[1]}
         changed = client.post(path, data={**sure, "cause": "another word"})
         assert (changed.status_code, "is not what was looked at" in changed.text, desk.rows(count)) == (422, True, before)
+        books, booked = BOOKS.findall(looked.text.replace("<wbr>", "")), desk.rows("select count(*) from posting")[0][0]
         done, twice = client.post(path, data=sure), client.post(path, data=sure)
+        assert books or path != "/admin/refunds"
+        assert books == desk.rows(BOOKED, desk.rows("select count(*) from posting")[0][0] - booked), "what was told is what is booked"
         assert (done.status_code, twice.headers["location"]) == (303, done.headers["location"])
         assert desk.rows(count) == [(before[0][0] + 1,)]
         assert "It was made just now" in client.get(done.headers["location"]).text

@@ -16,6 +16,7 @@ from counterfoil.operations.access.access import SECRET_BYTES, create_key, new_s
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
+from tests.dashboard.looking import confirmed
 from tests.dashboard.screens import is_whole_on_every_screen
 from tests.dashboard.test_in_a_browser import EVIL, SCHEMES, WIDTHS, look  # noqa: F401 - a fixture
 from tests.people import log_in_as, past_the_guard
@@ -75,9 +76,8 @@ def approved(client: httpx2.Client, page: str) -> None:
     shown = client.get("/admin/approvals").text
     one = shown[shown.index(f'id="{proposal}"') :]
     csrf, sha256 = (re.search(rf'name="{name}" value="([^"]+)"', one)[1] for name in ("csrf", "sha256"))
-    data = {"csrf": csrf, "proposal": proposal, "verb": "approve", "sha256": sha256, "reason": "seen", "confirm": "yes"}
-    data["key"] = make_id("key")
-    assert client.post("/admin/approvals", data=data).status_code == 303
+    data = {"csrf": csrf, "proposal": proposal, "verb": "approve", "sha256": sha256, "reason": "seen"}
+    assert confirmed(client, "/admin/approvals", data).status_code == 303
 
 
 def fields_of_approved(client: httpx2.Client, page: str, act: str) -> dict[str, str]:

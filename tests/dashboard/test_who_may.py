@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from counterfoil.base.edge import make_id, now
+from counterfoil.base.edge import now
 from counterfoil.base.money import Asset
 from counterfoil.dashboard.settings.act_forms import ACTS
 from counterfoil.dashboard.web.navigation import PAGES
@@ -20,6 +20,7 @@ from counterfoil.operations.access.access import OPERATE, READ, ROLES
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
+from tests.dashboard.looking import forged_key
 from tests.people import log_in_as, past_the_guard
 
 FAKE: Final = "01KA0000000000000000000000"
@@ -29,6 +30,7 @@ FORMS: Final = {
     **{f"/admin/{noun.plural}": noun.begin.permission for noun in NOUNS if noun.begin},
     **{f"{page}/{act.name}": act.permission for page, acts in ACTS.items() for act in acts},
     "/admin/queues": OPERATE,
+    "/admin/webhooks": OPERATE,
     "/admin/drills": OPERATE,
     "/admin/reconciliation/runs": OPERATE,
 }
@@ -105,7 +107,8 @@ def test_nobody_acts_on_a_thing_of_another_program(house: Any, role: str) -> Non
         kept = desk.rows("select 1 from pg_attribute where attrelid = %s::regclass and attname = 'program_id'", noun.machine.table)
         found = desk.rows(f"select id from {noun.machine.table} where program_id = 'main' limit 1") if kept else []
         for verb in noun.verbs if found else ():
-            data = {"csrf": csrf, "reason": "x", "confirm": "yes", "key": make_id("key")}
+            key = forged_key(f"{noun.name}.{verb.name}", subject=found[0][0])
+            data = {"csrf": csrf, "reason": "x", "confirm": "yes", "key": key}
             told = client.post(f"/admin/{noun.plural}/{found[0][0]}/{verb.word}", data=data)
             assert told.status_code in (403, 404), (noun.plural, verb.word, told.status_code)
             tried.add(noun.plural)

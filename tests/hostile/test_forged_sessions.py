@@ -14,6 +14,7 @@ import pytest
 
 from counterfoil.base.edge import entropy, make_id
 from counterfoil.base.ids import ALPHABET
+from counterfoil.dashboard.web.driver import look_digest
 from counterfoil.operations.access import access, logins
 from counterfoil.operations.access.principals import end_principal
 from tests.api.office import PROGRAM, fresh, usage_csv
@@ -22,7 +23,14 @@ from tests.hostile.house import COOKIE, PAGE, PASSWORD, House, a_house
 from tests.people import log_in_as, past_the_guard
 
 OTHER: Final = "another long password"
-QUEUE: Final = {"act": "pause", "queue": "webhooks", "reason": "because", "confirm": "yes", "key": "key_01KA0000000000000000000001"}
+LOOKED_AT: Final = look_digest("queue.pause", {"queue": "webhooks", "provider": "", "program_id": ""})
+QUEUE: Final = {
+    "act": "pause",
+    "queue": "webhooks",
+    "reason": "because",
+    "confirm": "yes",
+    "key": f"key_01KA0000000000000000000001.{LOOKED_AT}",
+}
 ENDED, NOBODY, NOT_OURS = (401, "SessionEnded"), (401, "NotLoggedIn"), (403, "FormNotOurs")
 
 
@@ -459,5 +467,5 @@ def test_a_key_that_is_none_or_may_not_imports_nothing(house: House, name: str) 
 def test_the_same_form_and_the_same_key_are_taken_from_whoever_they_are_of(house: House) -> None:
     """Else all the refusals above would prove nothing."""
     form = sent(house, own(house))
-    assert (form.status_code, re.match(r"/admin/queues\?done=", form.headers["location"]) is not None) == (303, True)
+    assert (form.status_code, re.match(r"/admin/queues\?receipt=", form.headers["location"]) is not None) == (303, True)
     assert usage(house, **bearer(house.keys["operator"])).status_code == 201

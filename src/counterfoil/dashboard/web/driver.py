@@ -24,9 +24,11 @@ from counterfoil.dashboard.web.navigation import DashboardPage
 from counterfoil.dashboard.web.serving import Served, finish, guarded, refuse_unclean_form, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.dashboard.work.receipts import scope_of_forms
+from counterfoil.ledger.reads.booked import BookedHere, booked_here
 from counterfoil.operations.access.access import Caller, require
 
 OURS: Final = ("csrf", "confirm", "key")  # what every form carries beside its fields
+BOOKED_TOLD_MAX: Final = 20  # lines of journals that a look at a form shows
 PREVIEWED: Final = "a look at what would happen"  # the reason of a dry run, which is rolled back
 
 
@@ -37,7 +39,7 @@ class NotLookedAt(Problem, kind="invalid"):
 class FormCall(NamedTuple):
     """A form as somebody sent it. `filled`: its fields without spaces around them; `rows`: the values of `row`, which may stand in it many
     times; `now`: the moment of everything that it does; `used`: the keys under which something was done; `looked`: digests of what was
-    looked at."""
+    looked at; `booked`: what a look at it booked and took back."""
 
     served: Served
     request: Request
@@ -47,6 +49,7 @@ class FormCall(NamedTuple):
     now: datetime
     used: list[str]
     looked: list[str]
+    booked: list[BookedHere]
 
     @property
     def caller(self) -> Caller:
@@ -90,26 +93,39 @@ class FormCall(NamedTuple):
         Raises NotLookedAt, InvalidInput for what is no key of ours, and what `once` raises.
         """
         if not self.confirmed:
-            self.looked.append(_digest(verb, asked))
+            self.look_at(verb, asked)
             with self.served.database.transaction(commit=False, program_id=self.caller.program_id) as conn:
-                return Answer(work(conn), None, replayed=False)
-        key, looked_at = self._key(), self.filled.get("key", "").partition(".")[2]
-        if looked_at and looked_at != _digest(verb, asked):  # a field was changed since: nobody has seen what this would do
-            raise NotLookedAt(field="key", detail="what is filled in is not what was looked at")
+                told = work(conn)
+                self.booked.append(booked_here(conn, lines_max=BOOKED_TOLD_MAX))
+                return Answer(told, None, replayed=False)
+        key = self._looked_at(verb, asked)
         with self.served.database.transaction(program_id=self.caller.program_id) as conn:
             return once(conn, scope_of_forms(self.caller), key, _request(verb, asked), lambda: work(conn), now=self.now)
+
+    def look_at(self, verb: str, asked: Mapping[str, Any]) -> None:
+        """This is looked at, and told: whoever confirms it confirms this."""
+        self.looked.append(look_digest(verb, asked))
 
     def done_outside(
         self, verb: str, asked: Mapping[str, Any], work: Callable[[], Mapping[str, Any]], record: Callable[[Connection[Any]], None]
     ) -> Answer:
-        """As `done_once`, of what is confirmed, has transactions of its own and cannot be rolled back. Raises what `once_outside` raises,
-        too."""
-        wanted = WantedOnce(scope_of_forms(self.caller), self._key(), _request(verb, asked), self.served.wiring.make_id("work"))
+        """As `done_once`, of what is confirmed, has transactions of its own and cannot be rolled back: the look at it is told by
+        `look_at`. Raises what `once_outside` raises, too."""
+        wanted = WantedOnce(
+            scope_of_forms(self.caller), self._looked_at(verb, asked), _request(verb, asked), self.served.wiring.make_id("work")
+        )
         return once_outside(self.served.database, self.served.wiring.clock, wanted, work, record)
 
     def receipt_at(self, path: str, place: str = "") -> FormDone:
         """To the page at `path`, which reads what was written down under this form's key."""
         return FormDone(goto=f"{path}?receipt={self._key()}{place}")
+
+    def _looked_at(self, verb: str, asked: Mapping[str, Any]) -> str:
+        """The key of the look at just this. Raises NotLookedAt: nobody has seen what this would do."""
+        key, looked_at = self._key(), self.filled.get("key", "").partition(".")[2]
+        if looked_at != look_digest(verb, asked):
+            raise NotLookedAt(field="key", detail="what is filled in is not what was looked at" if looked_at else None)
+        return key
 
     def _key(self) -> str:
         given = self.filled.get("key", "").partition(".")[0]
@@ -123,18 +139,20 @@ def _request(verb: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     return {"verb": verb, "asked": dict(asked)}
 
 
-def _digest(verb: str, asked: Mapping[str, Any]) -> str:
+def look_digest(verb: str, asked: Mapping[str, Any]) -> str:
     """Of what is looked at: the reason may come with the confirmation, and the state in which a thing is expected is judged by itself."""
     seen = {name: value for name, value in asked.items() if name not in ("reason", "expected_state")}
     return request_hash(_request(verb, seen)).hex()[:16]
 
 
 class FormDone(NamedTuple):
-    """What comes after a form: the page at `goto`, or its own page with what is `told`; `over`: what was filled in is not shown again."""
+    """What comes after a form: the page at `goto`, or its own page with what is `told`; `over`: what was filled in is not shown again;
+    `booked`: what it would book."""
 
     told: Mapping[str, str] = {}
     goto: str = ""
     over: bool = False
+    booked: BookedHere | None = None
 
 
 @dataclass(frozen=True)
@@ -178,7 +196,7 @@ def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[s
     refuse_other_sites(request)
     session = served.door.who(request)
     refuse_wrong_csrf(session, filled.get("csrf", ""))
-    call = FormCall(served, request, session, filled, rows, served.wiring.clock(), [], [])
+    call = FormCall(served, request, session, filled, rows, served.wiring.clock(), [], [], [])
     again = call.of(*form.shows) if form.shows else {name: value for name, value in filled.items() if name not in (*OURS, *form.hides)}
     typed = {**again, **(form.also or {})}
     try:
@@ -195,7 +213,7 @@ def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[s
     if done.goto:
         return finish(RedirectResponse(done.goto, 303))
     before = dict(form.also or {}) if done.over else typed
-    return shown(served, form.page, request, session, typed={**before, **done.told})
+    return shown(served, form.page, request, session, typed={**before, **done.told}, booked=done.booked)
 
 
 def _done(form: PageForm, call: FormCall) -> FormDone:
@@ -203,6 +221,6 @@ def _done(form: PageForm, call: FormCall) -> FormDone:
     done = form.do(call)
     if not call.confirmed:
         key = ".".join([call.served.wiring.make_id("key"), *call.looked[-1:]])
-        return done._replace(told={"key": key, **done.told})
+        return done._replace(told={"key": key, **done.told}, booked=next(iter(call.booked), None))
     check(bool(call.used), "what a form confirms is done under its key", path=form.path)
     return done

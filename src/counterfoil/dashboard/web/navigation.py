@@ -50,9 +50,7 @@ PAGES: Final = (
     DashboardPage("/admin/reconciliation", "Is today's money where it should be?", today_answer, "today.html", "Today"),
     DashboardPage("/admin/day", "What moved on the day, and does it agree?", day_answer, "day.html", "The day"),
     DashboardPage("/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY),
-    DashboardPage(
-        "/admin/approvals", "What waits for a second person?", approvals_answer, "approvals.html", "Approvals", ("done", "after")
-    ),
+    DashboardPage("/admin/approvals", "What waits for a second person?", approvals_answer, "approvals.html", "Approvals", ("after",)),
     DashboardPage(
         "/admin/reconciliation/runs",
         "What was reconciled, and does it agree?",
@@ -87,7 +85,7 @@ PAGES: Final = (
         ("state", "age", "sort", "after"),
     ),
     DashboardPage("/admin/webhooks", "Does everybody learn what happens?", webhooks_answer, "webhooks.html", "Webhooks"),
-    DashboardPage("/admin/queues", "Does the work get done?", queues_answer, "queues.html", "Queues", ("done",)),
+    DashboardPage("/admin/queues", "Does the work get done?", queues_answer, "queues.html", "Queues"),
     DashboardPage(
         "/admin/schedules",
         "Was everything done at its time, and how did it end?",

@@ -23,6 +23,7 @@ from counterfoil.dashboard.web.fields import field_given
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.web.serving import Served
+from counterfoil.dashboard.work.approvals import deciding
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.approvals import Proposal
 from counterfoil.operations.noun_pages import Elsewhere, SafeNextAction
@@ -186,7 +187,7 @@ def _told(verb: Verb, subject_id: str, said: VerbResult | Proposal, *, done: boo
     """What its receipt says, or what the look at it says."""
     if not isinstance(said, VerbResult):
         if not done:
-            return {"receipt": "It waits for a second person."}
+            return {"receipt": f"It waits for a second person, {' or '.join(deciding(said)[1])}."}
         return {"receipt": f"Proposed: {verb.label.lower()}. Another person approves it within 24 hours.", "proposal": said.id}
     if not done:
         return {"receipt": verb.said(subject_id, said.state, "a new one", said.told)}

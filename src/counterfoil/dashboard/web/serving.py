@@ -29,6 +29,7 @@ from counterfoil.dashboard.web.sections import SectionContext, parse_day
 from counterfoil.dashboard.web.sessions import BY_ITSELF_ASKED, Session, SessionEnded, Sessions
 from counterfoil.dashboard.work.brakes import brakes_told
 from counterfoil.dashboard.work.receipts import receipt_of
+from counterfoil.ledger.reads.booked import BookedHere
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import require
 from counterfoil.operations.access.oidc.provider import OpenIdClient
@@ -52,7 +53,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_LENGTHS: Final = {"q": PASTED_MAX, "after": CURSOR_MAX, "account": 255, "program": PROGRAM_MAX, "receipt": PROGRAM_MAX}
+_LENGTHS: Final = {"q": PASTED_MAX, "after": CURSOR_MAX, "program": PROGRAM_MAX, "receipt": PROGRAM_MAX}
 NOT_PAGES: Final = ("/api", "/webhooks/", "/peers/", "/metrics", "/healthz")
 _OURS: Final = re.compile(r"/account|/admin(?:/[A-Za-z0-9_-]{1,64}){1,4}")
 _log = structlog.get_logger("counterfoil.dashboard")
@@ -83,6 +84,7 @@ def answered(
     *,
     refused: Problem | None = None,
     typed: Mapping[str, str] | None = None,
+    booked: BookedHere | None = None,
 ) -> tuple[SectionContext, Any, dict[str, Asset]]:
     """A page's answer, measured in one read-only transaction. Raises InvalidInput for a parameter that the page does not know.
 
@@ -116,6 +118,7 @@ def answered(
             session.caller,
             brakes_told(conn, only=only),
             receipt_of(conn, session.caller, key, request.url.path.removesuffix(".json")) if key else None,
+            booked,
         )
         return ask, page.answer(ask), known_assets(conn)
 
@@ -128,10 +131,12 @@ def shown(
     *,
     refused: Problem | None = None,
     typed: Mapping[str, str] | None = None,
+    booked: BookedHere | None = None,
 ) -> Response:
-    """A page; after a form that was `refused` with the reason on it and with what was `typed`."""
+    """A page; after a form that was `refused` with the reason on it and with what was `typed`; after a look at one with what it would
+    have `booked`."""
     _note_refusal(served, request, refused)
-    ask, answer, assets = answered(served, page, request, session, refused=refused, typed=typed)
+    ask, answer, assets = answered(served, page, request, session, refused=refused, typed=typed, booked=booked)
     body = served.renderer.page(page, ask, answer, assets, session, address_of(request))
     response = Response(body, status_of(refused) if refused else 200, media_type="text/html")
     served.door.keep_program(request, response, session)

@@ -77,7 +77,7 @@ class BatchRow(NamedTuple):
 
 class ApprovalsAnswer(NamedTuple):
     """What the page shows. `total`: proposals that wait, of which `waiting` are a page, the first to expire first; `after`: the id that the
-    next page begins behind. `receipt`: the one just decided."""
+    next page begins behind."""
 
     waiting: tuple[ProposalRow, ...]
     total: int
@@ -86,7 +86,6 @@ class ApprovalsAnswer(NamedTuple):
     batches_cut: bool
     decided: tuple[ProposalRow, ...]
     decided_cut: bool
-    receipt: ProposalRow | None
     measured_at: datetime
 
 
@@ -97,7 +96,6 @@ def approvals_answer(ask: SectionContext) -> ApprovalsAnswer:
     since = now - DECIDED_WITHIN
     decided = decided_proposals(ask.conn, since=since, now=now, rows_max=DECIDED_SHOWN_MAX + 1, program_id=ask.program_id)
     batches = list_batches(ask.conn, rows_max=BATCHES_SHOWN_MAX + 1, after=None, state="pending_approval")
-    done = ask.params.get("done")
     return ApprovalsAnswer(
         tuple(_row(ask, one, assets, now) for one in waiting),
         count_waiting(ask.conn, now=now, program_id=ask.program_id),
@@ -106,7 +104,6 @@ def approvals_answer(ask: SectionContext) -> ApprovalsAnswer:
         len(batches) > BATCHES_SHOWN_MAX,
         tuple(_row(ask, one, assets, now) for one in decided[:DECIDED_SHOWN_MAX]),
         len(decided) > DECIDED_SHOWN_MAX,
-        _row(ask, find_proposal(ask.conn, done), assets, now) if done else None,
         now,
     )
 
@@ -130,6 +127,13 @@ def label_of(one: Proposal) -> str:
     return said or f"{one.verb} {one.machine}".replace("_", " ").capitalize()
 
 
+def deciding(one: Proposal) -> tuple[str, tuple[str, ...]]:
+    """What whoever decides it may do, and the roles that may."""
+    paired = PAIRED.get((one.machine, one.verb))
+    permission = paired.approved_by if paired else APPROVE
+    return permission, tuple(role for role, held in ROLES.items() if permission in held)
+
+
 def _verb(one: Proposal) -> Any:
     noun = NOUN_OF.get(one.machine)
     return next((verb for verb in noun.verbs if verb.name == one.verb), None) if noun else None
@@ -138,7 +142,7 @@ def _verb(one: Proposal) -> Any:
 def _row(ask: SectionContext, one: Proposal, assets: Mapping[str, Asset], now: datetime) -> ProposalRow:
     paired: Paired | None = PAIRED.get((one.machine, one.verb))
     verb, state = _verb(one), one.state(now)
-    permission = paired.approved_by if paired else APPROVE
+    permission, who = deciding(one)
     facts, cut = readable(one.payload, _asset_of(ask, one, assets), assets)
     return ProposalRow(
         id=one.id,
@@ -158,7 +162,7 @@ def _row(ask: SectionContext, one: Proposal, assets: Mapping[str, Asset], now: d
         expires_at=one.expires_at,
         soon=one.expires_at - now < SOON,
         permission=permission,
-        who=tuple(role for role, held in ROLES.items() if permission in held),
+        who=who,
         at_once=bool(paired and paired.do),
         state=state,
         grade=GRADES.get(state, "plain"),

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from psycopg import Connection
 
 from counterfoil.api.http.calls import WholeInstallation
-from counterfoil.base.problems import InvalidInput, NotFound, ReasonRequired
+from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.dashboard.web.driver import PREVIEWED, FormCall, FormDone, PageForm, add_form
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.dashboard.web.serving import Served
@@ -26,7 +26,7 @@ FIELDS: Final = ("act", "queue", "provider", "program_id", "job", "reason")
 
 def add_queue_forms(router: APIRouter, served: Served) -> None:
     """The address that the forms are sent to."""
-    add_form(router, served, PageForm(PAGE.path, PAGE, _acted, _needs, shows=FIELDS))
+    add_form(router, served, PageForm(PAGE.path, PAGE, _acted, _needs, reasoned=True, shows=FIELDS))
 
 
 def _needs(call: FormCall) -> tuple[str, str]:
@@ -43,8 +43,6 @@ def _acted(call: FormCall) -> FormDone:
 
 
 def _switched(call: FormCall, act: str, part: QueuePart) -> FormDone:
-    if call.confirmed and not call.reason:
-        raise ReasonRequired(verb=act, field="reason", limit="at least one word")
     queue = known_part(QUEUE_BY_NAME, part)
     reason = call.reason if call.confirmed else PREVIEWED
     payload = {"reason": reason, **call.of("provider", "program_id")}
@@ -60,10 +58,18 @@ def _switched(call: FormCall, act: str, part: QueuePart) -> FormDone:
         call.record(conn, f"queue.{act}", part.queue, payload, reason=reason)
         if not call.confirmed:
             return {"preview": "\n".join(_would(conn, call, act, part, isinstance(done, Pause)))}
-        return {"done": str(done.number) if isinstance(done, Pause) else done.id}
+        if not isinstance(done, Pause):
+            return {"on": PAGE.path, "receipt": "It takes a second person: proposed.", "proposal": done.id}
+        return {"on": PAGE.path, "receipt": _switch_told(done)}
 
     told: dict[str, str] = call.done_once(f"queue.{act}", {"queue": part.queue, **payload}, work).get()
-    return FormDone(goto=f"{PAGE.path}?done={told['done']}") if call.confirmed else FormDone(told)
+    return call.receipt_at(PAGE.path, "#act") if call.confirmed else FormDone(told)
+
+
+def _switch_told(one: Pause) -> str:
+    became = "drains" if one.draining else "paused" if one.paused else "resumed"
+    of = ", ".join(filter(None, (one.provider, one.program_id))) or "all of it"
+    return f"{one.queue} {became}, {of}: “{one.reason}”"
 
 
 def _would(conn: Connection[Any], call: FormCall, act: str, part: QueuePart, at_once: bool) -> list[str]:
@@ -96,17 +102,18 @@ def _run(call: FormCall) -> FormDone:
     found = next((one for one in JOBS if one.name == name), None)
     if found is None:
         raise NotFound(what="job", id=name[:40])
+    asked = {"job": found.name, "reason": call.reason}
     if not call.confirmed:
+        call.look_at("job.run", asked)
         money = " It may send money." if found.queue and found.queue.money else ""
         told = f"{found.says}\nIt is done once now, as a worker would do it, and cannot be undone.{money}"
         return FormDone({"preview": told})
-    asked = {"job": found.name}
 
-    def run() -> dict[str, str]:
+    def run() -> dict[str, Any]:
         tally = ticks(wiring, wiring.make_id("work"))[found.name]()
         stale = f", {tally.stale:,} late writes refused" if tally.stale else ""
-        return {"receipt": f"{found.name} ran once: {tally.handled:,} handled, {tally.failed:,} failed{stale}."}
+        told = f"{found.name} ran once: {tally.handled:,} handled, {tally.failed:,} failed{stale}."
+        return {"on": PAGE.path, "receipt": told, "partly": tally.failed > 0}
 
-    answer = call.done_outside("job.run", asked, run, lambda conn: call.record(conn, "job.run", found.name, asked))
-    before = " This form was sent before: nothing was run a second time." if answer.replayed else ""
-    return FormDone({"receipt": f"{answer.get()['receipt']}{before}"})
+    call.done_outside("job.run", asked, run, lambda conn: call.record(conn, "job.run", found.name, asked, reason=call.reason)).get()
+    return call.receipt_at(PAGE.path, "#act")

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from counterfoil.base.problems import NotFound
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, measure
 from counterfoil.integrity.standing import WorkersStanding, workers_standing
 from counterfoil.ledger.reads.books import known_programs
-from counterfoil.operations.approvals import find_proposal
 from counterfoil.operations.work.circuits import open_circuits
 from counterfoil.operations.work.jobs import Job
-from counterfoil.operations.work.pauses import Pause, history_of_pauses, paused_now
+from counterfoil.operations.work.pauses import Pause, paused_now
 from counterfoil.operations.work.queries import QueueDepth, SilentPeer, queue_depths
 from counterfoil.operations.work.worker import WorkerStatus, list_workers
 from counterfoil.reconciliation.runs.schedule import ScheduleGap, gaps, set_schedules
@@ -123,43 +121,20 @@ class SchedulesTold(NamedTuple):
     missed: tuple[ScheduleGap, ...]
 
 
-class SwitchReceipt(NamedTuple):
-    """What became of a form: the turn of a switch, or the proposal that waits for a second person."""
-
-    turned: Pause | None
-    proposal_id: str | None
-    state: str | None
-
-
 class QueuesAnswer(NamedTuple):
-    """What the page shows. `receipt`: of the form just sent; None for who sees one program."""
+    """What the page shows."""
 
     readings: dict[str, SectionReading]
     queues: tuple[str, ...]
     providers: tuple[str, ...]
     programs: tuple[str, ...]
-    receipt: SwitchReceipt | None
     measured_at: datetime
 
 
 def queues_answer(ask: SectionContext) -> QueuesAnswer:
     """Each section is measured by itself."""
-    done = ask.params.get("done", "")
-    receipt = _receipt(ask, done) if done and ask.only is None else None
     programs = tuple(known_programs(ask.conn))
-    return QueuesAnswer(
-        measure(ask, SECTIONS), tuple(QUEUE_BY_NAME), tuple(sorted(ask.extra.wiring.providers)), programs, receipt, ask.clock()
-    )
-
-
-def _receipt(ask: SectionContext, done: str) -> SwitchReceipt:
-    """Out of what was written down. Raises NotFound for a turn or a proposal that is not there."""
-    if done.startswith("prop_"):
-        return SwitchReceipt(None, done, find_proposal(ask.conn, done).state(ask.clock()))
-    turned = next((one for one in history_of_pauses(ask.conn) if str(one.number) == done), None)
-    if turned is None:
-        raise NotFound(what="turn of a switch", id=done)
-    return SwitchReceipt(turned, None, None)
+    return QueuesAnswer(measure(ask, SECTIONS), tuple(QUEUE_BY_NAME), tuple(sorted(ask.extra.wiring.providers)), programs, ask.clock())
 
 
 def _workers(ask: SectionContext) -> SectionAnswer:

@@ -12,11 +12,13 @@ from counterfoil.operations.access.access import Caller
 
 
 class FormReceipt(NamedTuple):
-    """What was done, and when; without `said_at` nothing is known under the key that the address names. `proposal`: it was proposed."""
+    """What was done, and when; without `said_at` nothing is known under the key that the address names. `proposal`: it was proposed;
+    `partly`: a part of it was not done."""
 
     said: str = ""
     said_at: datetime | None = None
     proposal: str | None = None
+    partly: bool = False
 
 
 def scope_of_forms(caller: Caller) -> str:
@@ -29,4 +31,4 @@ def receipt_of(conn: Connection[Any], caller: Caller, key: str, path: str) -> Fo
     kept = remembered(conn, scope_of_forms(caller), key)
     if kept is None or not isinstance(kept[0], dict) or kept[0].get("on") != path:
         return FormReceipt()
-    return FormReceipt(kept[0]["receipt"], kept[1], kept[0].get("proposal"))
+    return FormReceipt(kept[0]["receipt"], kept[1], kept[0].get("proposal"), kept[0].get("partly", False))

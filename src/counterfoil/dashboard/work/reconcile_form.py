@@ -1,4 +1,5 @@
-"""Reconciling now, on the page of runs: looked at, confirmed, done once per form. As over HTTP, with the same entry in the action log."""
+"""Reconciling now, on the page of runs: looked at, given a reason, confirmed, done once per form. As over HTTP, with the same entry in the
+action log."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from datetime import date
 from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter
+from psycopg import Connection
 
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.dashboard.web.driver import FormCall, FormDone, PageForm, add_form
@@ -32,17 +34,16 @@ class RunWanted(NamedTuple):
 
 def add_reconcile_form(router: APIRouter, served: Served) -> None:
     """The address that the form is sent to."""
-    add_form(router, served, PageForm(PAGE.path, PAGE, _asked, lambda _: (OPERATE, "reconciliation"), shows=FIELDS))
+    needs = (OPERATE, "reconciliation")
+    add_form(router, served, PageForm(PAGE.path, PAGE, _asked, lambda _: needs, reasoned=True, shows=(*FIELDS, "reason")))
 
 
 def _asked(call: FormCall) -> FormDone:
     wanted = _wanted(call)
     if not call.confirmed:
+        call.look_at(RAN, call.of(*FIELDS, "reason"))
         return FormDone({"preview": _preview(wanted)})
-    made, told = _ran(call, wanted)
-    if len(made) == 1 and not told:
-        return FormDone(goto=f"{PAGE.path}/{made[0]}")
-    return FormDone({"receipt": "\n".join([f"{len(made):,} runs were made.", *told])}, over=True)
+    return call.receipt_at(_ran(call, wanted))
 
 
 def _wanted(call: FormCall) -> RunWanted:
@@ -73,15 +74,21 @@ def _preview(wanted: RunWanted) -> str:
     return f"{reads}\nIt moves no money, and takes a moment."
 
 
-def _ran(call: FormCall, wanted: RunWanted) -> tuple[list[str], list[str]]:
-    """The runs that were made, and what of it could not be done, each in a sentence."""
-    asked, wiring = call.of(*FIELDS), call.served.wiring
+def _ran(call: FormCall, wanted: RunWanted) -> str:
+    """The page of the run that was made, or that of all runs, where more were made or some could not be."""
+    asked, wiring = call.of(*FIELDS, "reason"), call.served.wiring
 
     def act() -> dict[str, Any]:
         plan = RunPlan(wanted.program_id, wanted.sources, wanted.scope, wanted.days, call.caller.actor)
         tried = reconcile_all(wiring.means(), plan, wiring.make_id)
         failed = [f"{one.source}: {one.problem.sentence()}" for one in tried if one.problem is not None]
-        return {"runs": [one.run.id for one in tried if one.run is not None], "failed": failed}
+        runs = [one.run.id for one in tried if one.run is not None]
+        told = "1 run was made." if len(runs) == 1 else f"{len(runs):,} runs were made."
+        on = f"{PAGE.path}/{runs[0]}" if len(runs) == 1 and not failed else PAGE.path
+        return {"on": on, "receipt": "\n".join([told, *failed]), "partly": bool(failed)}
 
-    done = call.done_outside(RAN, asked, act, lambda conn: call.record(conn, RAN, wanted.program_id, asked)).get()
-    return done["runs"], done["failed"]
+    def record(conn: Connection[Any]) -> None:
+        call.record(conn, RAN, wanted.program_id, asked, reason=call.reason)
+
+    on: str = call.done_outside(RAN, asked, act, record).get()["on"]
+    return on
