@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,11 +13,16 @@ import httpx2
 import pytest
 
 from counterfoil.base.edge import make_id, now
-from counterfoil.operations.webhooks.inbound import count_rejection, receive
+from counterfoil.base.machine import take_step
+from counterfoil.operations.events.events import EVENT
+from counterfoil.operations.webhooks.inbound import WEBHOOK_IN, count_rejection, receive
 from tests.dashboard import days
+from tests.dashboard.looking import confirmed, looked_at
+from tests.dashboard.test_noun_pages import logged_in
 from tests.operations.webhooks_out.conftest import Bureau
 from tests.operations.webhooks_out.partner import partner
 
+PAGE = "/admin/webhooks"
 PICTURES = os.environ.get("COUNTERFOIL_TEST_PICTURES")
 
 
@@ -77,6 +83,38 @@ def test_what_a_partner_was_never_told_waits_for_a_person(told: Told) -> None:
     kinds = told.get("/admin/reconciliation.json").json()["readings"]["action_required"]["value"]["kinds"]
     assert [(one["key"], one["total"]) for one in kinds] == [("delivery", 25)]
     assert kinds[0]["rows"][0]["command"].startswith("counterfoil webhooks retry whd_")
+
+
+def parked_of(told: Told) -> dict[str, str]:
+    return {one["kind"]: one["parked"]["id"] for one in told.get("/admin/webhooks.json").json()["parked"]}
+
+
+def test_what_failed_five_times_is_tried_again_from_its_page_once_and_with_a_reason(desk: Any, told: Told) -> None:
+    with desk.database.transaction() as conn:
+        [(webhook,)] = conn.execute("select id from webhook_in").fetchall()
+        [(event,)] = conn.execute("select id from event order by id limit 1").fetchall()
+        conn.execute("update event set state = 'due' where id = %s", [event])
+        take_step(conn, WEBHOOK_IN, webhook, "received", "park", actor="t", at=now())
+        take_step(conn, EVENT, event, "due", "park", actor="t", at=now())
+    assert parked_of(told) == {"webhook": webhook, "event": event}
+    with logged_in(desk, told.url, "operator") as client:
+        csrf = re.search(r'name="csrf" value="([^"]+)"', client.get(PAGE).text)[1]
+        said = {"csrf": csrf, "act": "requeue-webhook", "parked_id": webhook}
+        sure = looked_at(client, PAGE, said)
+        assert parked_of(told) == {"webhook": webhook, "event": event}, "a look changes nothing"
+        assert client.post(PAGE, data=sure).status_code == 422, "nothing without a reason"
+        sure["reason"] = "the program was mended"
+        other = client.post(PAGE, data={**sure, "parked_id": event, "act": "requeue-event"})
+        assert (other.status_code, "not what was looked at" in other.text) == (422, True)
+        done, again = client.post(PAGE, data=sure), client.post(PAGE, data=sure)
+        assert (done.status_code, done.headers["location"]) == (303, again.headers["location"])
+        assert f"Apply it again: {webhook} is received." in client.get(done.headers["location"]).text
+        confirmed(client, PAGE, {"csrf": csrf, "act": "requeue-event", "parked_id": event, "reason": "mended, too"})
+        assert client.post(PAGE, data={**said, "act": "ignore-webhook"}).status_code == 409, "it is not parked any more"
+        assert client.post(PAGE, data={**said, "act": "burn"}).status_code == 422
+    assert parked_of(told) == {}
+    actions = desk.rows("select verb, subject_id, reason from action where actor = 'key:operator' order by id")
+    assert actions == [("webhook_in.requeue", webhook, "the program was mended"), ("event.requeue", event, "mended, too")]
 
 
 def test_nobody_is_told_anything_on_an_empty_installation(desk: Any) -> None:

@@ -28,7 +28,8 @@ FORMS: Final = {
     "/admin/breaks": ("verb", "reason", "owner", "row", "duplicate_of", "confirm", "key"),
     "/admin/approvals": ("proposal", "verb", "sha256", "reason", "confirm", "key"),
     "/admin/queues": ("act", "queue", "provider", "program_id", "job", "reason", "key"),
-    "/admin/reconciliation/runs": ("program_id", "run_source", "first_on", "last_on", "confirm", "key"),
+    "/admin/reconciliation/runs": ("program_id", "run_source", "first_on", "last_on", "reason", "confirm", "key"),
+    "/admin/webhooks": ("act", "parked_id", "reason", "confirm", "key"),
     "/admin/drills": ("name", "reason", "confirm", "key"),
     "/account/password": ("password", "code", "new", "again"),
 }

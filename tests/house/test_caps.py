@@ -56,6 +56,7 @@ SAID: Final = {
     "TRANSACTIONS_SHOWN_MAX": ("dashboard/templates/transactions.html", "The next transactions"),
     "ENDPOINTS_SHOWN_MAX": ("dashboard/templates/webhooks.html", "there are more"),
     "FAILING_SHOWN_MAX": ("dashboard/templates/webhooks.html", "and more"),
+    "PARKED_SHOWN_MAX": ("dashboard/templates/webhooks.html", "are shown, all of them"),
     "CARBON_SHOWN_MAX": ("dashboard/templates/carbon.html", "the newest {{"),
     "DAYS_COUNTED_MAX": ("matching/findings/candidates.py", "days if whole else None"),
     "COUNTERPARTIES_MAX": ("matching/findings/candidates.py", "else frozenset[str]()"),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from psycopg import Connection
 
 from counterfoil.dashboard.web.sections import Grade, SectionContext
+from counterfoil.operations.events.events import requeue_event
 from counterfoil.operations.webhooks.counts import WebhookCounts, WebhookTrouble, webhook_counts, webhook_troubles
+from counterfoil.operations.webhooks.inbound import ignore_webhook, requeue_webhook
 from counterfoil.operations.webhooks_out.model import ENDPOINT, Endpoint, FailingGroup, failing_groups, list_endpoints
+from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
 
 ENDPOINTS_SHOWN_MAX: Final = 20
 FAILING_SHOWN_MAX: Final = 20
+PARKED_SHOWN_MAX: Final = 20
 
 
 class EndpointRow(NamedTuple):
@@ -25,6 +30,34 @@ class EndpointRow(NamedTuple):
     said: str
 
 
+class ParkedAct(NamedTuple):
+    """What is done with something parked: its name in the action log, that of its button, what happens, and what does it."""
+
+    kind: Literal["webhook", "event"]
+    action: str
+    label: str
+    effect: str
+    move: Callable[..., str]
+
+
+AGAIN: Final = "It is tried again as soon as a worker is free, up to five times. Mend its cause first."
+PARKED_ACTS: Final[Mapping[str, ParkedAct]] = {
+    "requeue-webhook": ParkedAct("webhook", "webhook_in.requeue", "Apply it again", AGAIN, requeue_webhook),
+    "ignore-webhook": ParkedAct(
+        "webhook", "webhook_in.ignore", "Leave it for good", "It stays stored and is never applied.", ignore_webhook
+    ),
+    "requeue-event": ParkedAct("event", "event.requeue", "Handle it again", AGAIN, requeue_event),
+}
+
+
+class ParkedRow(NamedTuple):
+    """A webhook in or an event that waits for a person; `acts`: what may be done with it, each with its label."""
+
+    parked: Parked
+    kind: str
+    acts: Mapping[str, str]
+
+
 class WebhooksAnswer(NamedTuple):
     """What the page shows. `failing`: what does not arrive, grouped by its cause; `cut`: there are more groups."""
 
@@ -34,6 +67,8 @@ class WebhooksAnswer(NamedTuple):
     cut: bool
     received: WebhookCounts | None  # None: it is of the whole installation, and who looks sees one program
     troubles: tuple[WebhookTrouble, ...]
+    parked: tuple[ParkedRow, ...]
+    parked_total: int
     measured_at: datetime
 
 
@@ -49,6 +84,7 @@ def webhooks_answer(ask: SectionContext) -> WebhooksAnswer:
         tuple(failing[:FAILING_SHOWN_MAX]),
         len(failing) > FAILING_SHOWN_MAX,
         *_received(ask.conn, now, ask.only),
+        *_parked(ask.conn, ask.only),
         now,
     )
 
@@ -60,6 +96,19 @@ def _received(conn: Connection[Any], now: datetime, only: str | None) -> tuple[W
     if only is not None:
         return None, ()
     return webhook_counts(conn, since=now), tuple(webhook_troubles(conn, since=now))
+
+
+def _parked(conn: Connection[Any], only: str | None) -> tuple[tuple[ParkedRow, ...], int]:
+    """Webhooks in and events that were tried in vain, the oldest of each first, and how many there are."""
+    if only is not None:
+        return (), 0
+    webhooks, events = parked_webhooks(conn, rows_max=PARKED_SHOWN_MAX), parked_events(conn, rows_max=PARKED_SHOWN_MAX)
+    rows = [
+        ParkedRow(one, kind, {name: act.label for name, act in PARKED_ACTS.items() if act.kind == kind})
+        for kind, found in (("webhook", webhooks), ("event", events))
+        for one in found
+    ]
+    return tuple(rows[:PARKED_SHOWN_MAX]), sum(found[0].total for found in (webhooks, events) if found)
 
 
 def _row(one: Endpoint) -> EndpointRow:

@@ -35,6 +35,7 @@ from counterfoil.dashboard.web.sessions import FormNotOurs, SessionEnded, Sessio
 from counterfoil.dashboard.work.approval_forms import add_approval_forms
 from counterfoil.dashboard.work.begin_forms import add_begin_form
 from counterfoil.dashboard.work.drill_form import add_drill_form
+from counterfoil.dashboard.work.parked_forms import add_parked_forms
 from counterfoil.dashboard.work.queue_forms import add_queue_forms
 from counterfoil.dashboard.work.reconcile_form import add_reconcile_form
 from counterfoil.operations.access.access import DEFAULT_RULES, SessionRules
@@ -44,6 +45,18 @@ from counterfoil.operations.access.turns import NO_LIMITS, TurnLimits
 from counterfoil.operations.verbs import Noun
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import INVARIANTS, NOUNS, QUEUES, Wiring
+
+
+# The forms of pages that have forms of their own.
+FORMS: Final = (
+    add_acts,
+    add_drill_form,
+    add_approval_forms,
+    add_parked_forms,
+    add_queue_forms,
+    add_reconcile_form,
+    add_setting_forms,
+)
 
 
 def add_dashboard(
@@ -84,12 +97,8 @@ def add_dashboard(
     add_exports(router, served, AUDIT_PAGE, audit_export)
     for page in PAGES:
         _add_page(router, served, page)
-    add_acts(router, served)
-    add_drill_form(router, served)
-    add_approval_forms(router, served)
-    add_queue_forms(router, served)
-    add_reconcile_form(router, served)
-    add_setting_forms(router, served)
+    for add_forms in FORMS:
+        add_forms(router, served)
     for noun, page in pages_of(nouns):
         if page not in PAGES:
             _add_page(router, served, page)
