@@ -46,7 +46,6 @@ from counterfoil.operations.verbs import Noun
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import INVARIANTS, NOUNS, QUEUES, Wiring
 
-
 # The forms of pages that have forms of their own.
 FORMS: Final = (
     add_acts,
