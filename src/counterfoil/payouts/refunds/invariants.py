@@ -67,8 +67,9 @@ INVARIANTS: Final = (
            from account a join book b on b.id = a.book_id
            join payout p on a.name = 'receivable:payee:' || p.payee_id and (p.program_id, p.asset) = (b.program_id, b.asset)
            join provider_payout pp on pp.payout_id = p.id
+           join journal j on (j.source_type, j.source_id, j.kind) = ('provider_payout', pp.id, 'payout_reserve')
            where a.name like 'receivable:payee:%' and a.debits > a.credits and pp.state not in ('failed', 'cancelled')
-             and pp.created_at > to_timestamp((a.last_seq >> 20) / 1000.0) + interval '1 minute'
+             and j.recorded_at > to_timestamp((a.last_seq >> 20) / 1000.0) + interval '1 minute' -- both by the ledger's own clock
              /* recent provider_payout: pp.id */""",
         "warning",
         "A debtor is paid: what they owe may never come back.",
