@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, Final
+from datetime import date, datetime
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
@@ -17,6 +17,7 @@ PROBLEM_IN: Final = "limit_broken"  # the pydantic error that carries an Invalid
 _AMOUNT: Final = {"type": "string", "format": "minor-units", "pattern": "^[1-9][0-9]{0,18}$", "examples": ["1250"]}
 _FROM_ZERO: Final = {"type": "string", "format": "minor-units", "pattern": "^[0-9]{1,19}$", "examples": ["1000000"]}
 _DIFFERENCE: Final = {"type": "string", "format": "minor-units", "pattern": "^-?[0-9]{1,19}$", "examples": ["-1250"]}
+When = TypeVar("When", date, datetime)
 _ID: Final = "[0-9A-HJKMNP-TV-Z]{26}"
 
 
@@ -41,6 +42,15 @@ def _clean(given: str) -> str:
 
 
 def _instant(given: datetime) -> datetime:
+    return _reckoned(given)
+
+
+def _day(given: date) -> date:
+    return _reckoned(given)
+
+
+def _reckoned(given: When) -> When:
+    """Far enough from the ends of the calendar that days can be added and taken off."""
     if not 1900 <= given.year <= 9000:
         raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": "a year from 1900 to 9000"})
     return given
@@ -66,6 +76,7 @@ AccountName = Annotated[Clean, StringConstraints(min_length=1, max_length=200), 
 Key = Annotated[Clean, StringConstraints(min_length=1, max_length=255)]
 Kind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]{0,63}$"), Field(examples=["adjustment"])]
 Narrative = Annotated[Clean, StringConstraints(max_length=2000)]
+Day = Annotated[date, AfterValidator(_day)]
 Instant = Annotated[AwareDatetime, AfterValidator(_instant), Field(examples=["2026-11-20T12:00:00Z"])]
 
 OneProgram = Annotated[ProgramId | None, Query(alias="programId")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, Done, WholeInstallation, may
-from counterfoil.api.http.fields import Clean, ProgramId, id_in_path
+from counterfoil.api.http.fields import Clean, Day, ProgramId, id_in_path
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer
 from counterfoil.base.formats.runbook import StepSpec
@@ -100,7 +100,7 @@ class RunbookRunRequest(RequestModel):
         str | None, Field(pattern="^alt_[0-9A-HJKMNP-TV-Z]{26}$", description="The alert it answers; its subject is the run's.")
     ] = None
     subject: Annotated[Clean | None, Field(max_length=200, description="The one thing that it is about.")] = None
-    day: Annotated[date | None, Field(description="A day of the day, week or month to look at; absent: the last whole one.")] = None
+    day: Annotated[Day | None, Field(description="A day of the day, week or month to look at; absent: the last whole one.")] = None
 
 
 class AnsweredStep(ViewModel):

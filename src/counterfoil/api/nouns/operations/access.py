@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Literal
 
@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
+from counterfoil.api.http.fields import Day
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, shows
@@ -66,8 +67,8 @@ def records(
     about: Annotated[Literal["actions", "logins", "refusals"] | None, Query()] = None,
     who: Annotated[str | None, Query(max_length=120, description="A name, or the id of a key.")] = None,
     subject: Annotated[str | None, Query(max_length=120, description="The id of the thing that actions were of.")] = None,
-    since: Annotated[date | None, Query(description="From this day on, in UTC.")] = None,
-    until: Annotated[date | None, Query(description="Until the end of this day, in UTC.")] = None,
+    since: Annotated[Day | None, Query(description="From this day on, in UTC.")] = None,
+    until: Annotated[Day | None, Query(description="Until the end of this day, in UTC.")] = None,
 ) -> Response:
     """Everything that people and keys did, and what they were refused, newest first, with key, address and outcome."""
     return RECORDS.answer(call, page, partial(list_audit_records, narrowed=AuditFilter(about, who, subject, since, until)))

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from counterfoil.api.http.bodies import file_body
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import FileName, Minor, OneProgram, ProgramId, Reason, id_in_path
+from counterfoil.api.http.fields import Day, FileName, Minor, OneProgram, ProgramId, Reason, id_in_path
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, found_again, shows
@@ -70,7 +70,7 @@ class MoneyRequest(RequestModel):
     """For which day client money is drawn up."""
 
     program_id: ProgramId | None = Field(None, description="Absent: the installation's own program.")
-    on: date = Field(alias="date", description="The end of this day, UTC.")
+    on: Day = Field(alias="date", description="The end of this day, UTC.")
 
 
 @shows(ClientMoney)
@@ -218,7 +218,7 @@ def client_money(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
     program_id: OneProgram = None,
-    on: Annotated[date | None, Query(alias="date", description="Only of this day.")] = None,
+    on: Annotated[Day | None, Query(alias="date", description="Only of this day.")] = None,
 ) -> Response:
     """Newest first."""
     program = program_id or call.services.wiring.program_id

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from psycopg import Connection
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import ProgramFilter, id_in_path
+from counterfoil.api.http.fields import Day, ProgramFilter, id_in_path
 from counterfoil.api.http.history import history
 from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
@@ -101,8 +101,8 @@ def overview(
     call: Annotated[ApiCall, may(READ)],
     program_id: ProgramFilter = None,
     source: Narrow = None,
-    first: Annotated[date | None, Query(alias="from", description="Of the flow; 30 days before its end.")] = None,
-    last: Annotated[date | None, Query(alias="to", description="Of the flow, included; today.")] = None,
+    first: Annotated[Day | None, Query(alias="from", description="Of the flow; 30 days before its end.")] = None,
+    last: Annotated[Day | None, Query(alias="to", description="Of the flow, included; today.")] = None,
 ) -> Response:
     """Live breaks by kind, cause and asset, their ages, and what came and went on each day."""
     by = Filter(program_id=program_id, source=source)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from counterfoil.api.http.fields import Minor, ProgramId
+from counterfoil.api.http.fields import Day, Minor, ProgramId
 from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, shows
 from counterfoil.reconciliation.runs.rows import RunFinding, Success
 from counterfoil.reconciliation.runs.schedule import ScheduleGap
@@ -26,9 +26,9 @@ class StartRunRequest(RequestModel):
         description="recent: since the last conclusion. full: everything, compared with what the recent runs said; with days, those "
         "days of every source.",
     )
-    date_: date | None = Field(None, alias="date", description="One day (UTC); today when neither scope nor days are given.")
-    first_on: date | None = Field(None, alias="from", description="The first day of a range.")
-    last_on: date | None = Field(None, alias="to", description="The last day of a range, included.")
+    date_: Day | None = Field(None, alias="date", description="One day (UTC); today when neither scope nor days are given.")
+    first_on: Day | None = Field(None, alias="from", description="The first day of a range.")
+    last_on: Day | None = Field(None, alias="to", description="The last day of a range, included.")
     span: str | None = Field(None, alias="last", description="So many days up to today.", examples=["7d"])
     agent_id: AgentId | None = Field(
         None, description="The sources through which this agent's money moved on those days, instead of one or all."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -12,7 +12,7 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import Clean, Instant, Minor, OneProgram, ProgramId, Reason
+from counterfoil.api.http.fields import Clean, Day, Instant, Minor, OneProgram, ProgramId, Reason
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, Paged, RequestModel, ViewModel, WriteResult, answer, shows
@@ -63,7 +63,7 @@ class SyncRequest(RequestModel):
     """Ask the source now."""
 
     force: bool = Field(False, description="Ask for all within the window, also for what was asked for lately.")
-    date_: date | None = Field(None, alias="date", description="Only for this day; forced, what differs after the window is posted, too.")
+    date_: Day | None = Field(None, alias="date", description="Only for this day; forced, what differs after the window is posted, too.")
     reason: Reason | None = Field(None, description="Why; needed to force a day.")
 
 
@@ -226,7 +226,7 @@ def syncs(call: Annotated[ApiCall, may(READ)], page: PageWanted) -> Response:
 @router.get("/carbon/verify", response_model=CarbonDayView, operation_id="carbon_check", summary="Verify carbon of a day")
 def verify(
     call: Annotated[ApiCall, may(READ)],
-    on: Annotated[date, Query(alias="date", description="The day, UTC.")],
+    on: Annotated[Day, Query(alias="date", description="The day, UTC.")],
     program_id: OneProgram = None,
 ) -> Response:
     """The grams in the books against the source's figures. Lag first, then a break; a day without energy is no green one."""

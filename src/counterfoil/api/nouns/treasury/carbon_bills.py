@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi.responses import Response
@@ -10,7 +10,7 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import Clean, Minor, OneProgram, ProgramId
+from counterfoil.api.http.fields import Clean, Day, Minor, OneProgram, ProgramId
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, shows
@@ -36,7 +36,7 @@ class BillLineIn(RequestModel):
     """What the source counted of a region's day; below nothing, what it takes back."""
 
     region: Annotated[str, Field(pattern=r"^[A-Z0-9_]{2,40}$", examples=["CAISO_NORTH"])]
-    day: date = Field(description="UTC, within the bill.", examples=["2025-12-30"])
+    day: Day = Field(description="UTC, within the bill.", examples=["2025-12-30"])
     watt_hours: Figure = Field(examples=[1200])
     grams: Figure = Field(examples=[435])
 
@@ -47,8 +47,8 @@ class BillRequest(RequestModel):
     program_id: ProgramId
     source: Clean = Field("watttime", min_length=1, max_length=60, description="Who sent it.")
     reference: Clean = Field(min_length=1, max_length=100, description="The bill's own number; each counts once.", examples=["2025-12"])
-    first_day: date = Field(examples=["2025-12-01"])
-    last_day: date = Field(description="The last one, included.", examples=["2025-12-31"])
+    first_day: Day = Field(examples=["2025-12-01"])
+    last_day: Day = Field(description="The last one, included.", examples=["2025-12-31"])
     lines: list[BillLineIn] = Field(max_length=BILL_LINES_MAX)
 
 
