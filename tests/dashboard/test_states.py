@@ -8,6 +8,7 @@ import re
 import psycopg
 import pytest
 from psycopg import sql
+from structlog.testing import capture_logs
 
 from counterfoil.base.edge import now
 from counterfoil.base.money import Asset
@@ -33,7 +34,9 @@ def url(desk):
 
 @pytest.fixture(scope="module")
 def client(desk, url):
-    return logged_in(url, desk)
+    opened = logged_in(url, desk)
+    opened.timeout = 30
+    return opened
 
 
 def away(owner, table, *, back=False):
@@ -62,7 +65,7 @@ def test_an_empty_list_says_so_and_where_the_first_comes_from(desk, client):
 
 
 def test_a_list_that_could_not_be_measured_says_that_and_shows_nothing(desk, client):
-    with psycopg.connect(desk.database.url, autocommit=True) as owner:
+    with psycopg.connect(desk.database.url, autocommit=True) as owner, capture_logs() as logged:
         for noun, page in LISTED:
             away(owner, noun.machine.table)
             try:
@@ -77,6 +80,7 @@ def test_a_list_that_could_not_be_measured_says_that_and_shows_nothing(desk, cli
             assert f'href="{page.path}"' in told.text, "one way on: to ask again"
             assert "<table" not in told.text, page.path
             assert client.get(page.path).status_code == 200, page.path
+    assert [one["path"] for one in logged if one["event"] == "a page failed"] == [page.path for _, page in LISTED]
 
 
 def test_a_list_that_is_not_of_ones_program_says_so_and_is_no_empty_one(desk, url):
