@@ -21,6 +21,7 @@ from counterfoil.integrity import telling as telling_alerts
 from counterfoil.integrity.alerts.noun import alert_noun
 from counterfoil.integrity.monitors import monitors
 from counterfoil.ledger import expiring
+from counterfoil.ledger import tending as tending_ledger
 from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
 from counterfoil.operations import declared as operations
 from counterfoil.operations.access import acts as access_acts
@@ -152,6 +153,7 @@ JOBS: Final[Sequence[Job]] = (
     *telling.JOBS,
     *carbon.JOBS,
     *expiring.JOBS,
+    *tending_ledger.JOBS,
     *webhooks_out.JOBS,
     *forgetting.JOBS,
     *nightly.JOBS,

@@ -19,6 +19,7 @@ from psycopg import Connection
 from counterfoil.base.edge import Database
 from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import Busy, Problem
+from counterfoil.ledger.frozen_writers import end_if_frozen
 from counterfoil.ledger.group_commit import OutcomeUnknown
 from counterfoil.ledger.journals.batch_types import Movement
 from counterfoil.ledger.journals.bulk import Bulk, BulkPosted, PreparedBulk, post_bulks, prepare
@@ -167,6 +168,7 @@ class BulkStream:
         except Exception as error:  # noqa: BLE001  # whatever it is, every sender must hear of it, and the thread must live
             if written:
                 return [OutcomeUnknown(detail=str(error)[:200]) for _ in group]
+            end_if_frozen(self._database, error, clock=self._clock)
             if len(group) == 1 or not isinstance(error, Problem) or isinstance(error, Busy):
                 return [error for _ in group]
             return [answer for one in group for answer in self._write([one])]

@@ -24,6 +24,7 @@ from psycopg import Connection
 from counterfoil.base.edge import Database
 from counterfoil.base.failpoints import reached
 from counterfoil.base.problems import Busy, Problem
+from counterfoil.ledger.frozen_writers import end_if_frozen
 from counterfoil.ledger.journals.batch_types import Movement, MovementOutcome
 from counterfoil.ledger.journals.bulk import Bulk, post_many
 from counterfoil.ledger.journals.journal import JOURNALS_MAX, LINES_MAX, NewJournal, Posted, post_journals
@@ -284,6 +285,7 @@ class Gatherer:
         except Exception as error:  # noqa: BLE001  # whatever it is, every member must hear of it, and the thread must live
             if written:
                 return [OutcomeUnknown(detail=str(error)[:200])] * len(requests)
+            end_if_frozen(self._database, error, clock=self._clock)
             if len(requests) == 1 or not isinstance(error, Problem) or isinstance(error, Busy):
                 return [error] * len(requests)
             return [answer for request in requests for answer in self._write(lane, [request], _nobody_waits)]

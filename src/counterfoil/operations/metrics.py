@@ -21,7 +21,7 @@ METRICS: Final = (
         "lease_rescued_total",
         "counter",
         ("queue",),
-        "Rows that were taken over from a worker whose lease had run out.",
+        "Rows that were taken over from a worker whose lease had run out; as end-frozen-writers, frozen writers that were disconnected.",
         f"{_MISHAPS} and kind = 'lease_rescued' group by queue",
     ),
     Metric(

@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.types.numeric import Int4, Int8
 
+from counterfoil.base.failpoints import reached
 from counterfoil.base.postgres.ahead import speaks_ahead
 from counterfoil.base.postgres.columns import Ids, Moments, Numbers
 from counterfoil.ledger.clock import OFF_CLOCK_US, SEQ_BITS, from_us
@@ -197,6 +198,7 @@ def copy_postings(conn: Connection[Any], journals: Iterator[Lines], place: Posti
             if size >= COPY_BYTES_MIN:
                 copy.write(b"".join(waiting))
                 waiting, size = [], 0
+                reached("ledger.copying")
         copy.write(b"".join([*waiting, _COPY_TAIL]))
 
 
