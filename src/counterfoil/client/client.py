@@ -6,9 +6,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote
 
-from counterfoil.client.transport import Json, Transport
+from counterfoil.client.transport import Json, Transport, part_of_path
 
 
 class Client:
@@ -100,16 +99,16 @@ class Client:
 
     def balance(self, program_id: str, account: str, *, asset: str | None = None, **params: Any) -> Json:
         """What an account holds, now or `asOf` a moment by either `clock`."""
-        return self.get(f"/api/accounts/{quote(account, safe='')}/balance", programId=program_id, asset=asset, **params)
+        return self.get(f"/api/accounts/{part_of_path(account)}/balance", programId=program_id, asset=asset, **params)
 
     def statement(self, program_id: str, account: str, *, start: str, end: str, **params: Any) -> Json:
         """The movements of an account in a span, a page at a time."""
-        path = f"/api/accounts/{quote(account, safe='')}/statement"
+        path = f"/api/accounts/{part_of_path(account)}/statement"
         return self.get(path, programId=program_id, startTime=start, endTime=end, **params)
 
     def explain(self, program_id: str, account: str, *, asset: str | None = None, **params: Any) -> Json:
         """An account recomputed from its postings, with what is missing or double."""
-        path = f"/api/accounts/{quote(account, safe='')}/explain"
+        path = f"/api/accounts/{part_of_path(account)}/explain"
         return self.get(path, programId=program_id, asset=asset, **params)
 
     def post_journal(self, journal: Json, *, key: str | None = None, dry_run: bool = False) -> Json:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx2
 
@@ -108,6 +109,14 @@ class Transport:
                     return response
             self._sleep(wait)
         raise AssertionError("the last try returns or raises")
+
+
+def part_of_path(text: str) -> str:
+    """A text that may hold anything as one part of a path. Raises ApiProblem for half a letter."""
+    try:
+        return quote(text, safe="")
+    except UnicodeError as error:
+        raise _invalid(str(error)) from error
 
 
 def _refuse_other_paths(path: str) -> None:
