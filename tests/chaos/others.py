@@ -6,6 +6,7 @@ Each tells what it has of our orders from its own side, and in the end what is l
 from __future__ import annotations
 
 import base64
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,7 @@ from counterfoil.simulator.process import spawn_simulator
 FUNDS = 10**13  # minor units, what we brought there ourselves
 COINS = 10**22  # wei
 GWEI = 10**9
+GAS_BOOKED_S = 20
 NEWEST = 12
 TOKEN_DECIMALS = 2  # as euros are booked
 WORDS = "select pp.idempotency_key, pp.id, pp.payout_id, pp.amount, pp.state from provider_payout pp where pp.provider = %s"
@@ -207,8 +209,10 @@ class Chain(OtherProvider):
         if arrived != booked:
             differences.append(f"chain: {arrived} arrived, {booked} are booked as paid")
         spent = COINS - self.node.holds(self.address)
-        held = held_in(conn, "clearing:chain")
         want = {ASSET.code: self.node.holds(self.address, self.token), "ETH": COINS // GWEI - spent // GWEI}
+        ends = time.monotonic() + GAS_BOOKED_S
+        while (held := held_in(conn, "clearing:chain")) != want and time.monotonic() < ends:
+            time.sleep(0.5)  # gas is booked by a job of its own, once a transaction is final
         if held != want:
             differences.append(f"chain: clearing {dict(held)}, the address holds {want}")
         return Verdict(lost, doubled, differences)

@@ -220,6 +220,7 @@ def the_pulse_is_walked_by_the_file_that_comes_with_it(desk: Desk, terminal: Ter
             """insert into worker (id, host, pid, version, started_at, beat_at) values ('w:1', 'h', 1, '1', %s, %s) returning id""",
             *(desk.clock.now, desk.clock.now),
         )
+        desk.rows("insert into reconciliation_schedule values ('full', '0 2 * * *', %s) returning name", desk.clock.now)  # it wants it
 
     def everything_is_asked() -> None:
         code, said = terminal("sentinel", "run", "--full")

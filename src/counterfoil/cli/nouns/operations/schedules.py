@@ -9,7 +9,7 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import ROWS, TABLE, Output, Rows, listed, show_rows
+from counterfoil.cli.core.output import ROWS, ListFormat, ListOutput, Rows, listed, show_rows
 
 app = command_group("What is done at fixed times, and how it ended.")
 STANDING = ("name", "cron", "slotAt", "outcome", "endedAt", "takenBy", "lateS", "overdueS", "nextAt", "error")
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
 
 @app.command("list")
-def list_(output: Output = TABLE) -> None:
+def list_(output: ListOutput = ListFormat.TABLE) -> None:
     """Each schedule: its last moment, how the work of that ended, and when it is due next."""
     with asked("read") as client:
         rows = client.get("/api/admin/ops/schedules")["data"]
@@ -39,7 +39,7 @@ def runs(
     schedule: Annotated[str | None, typer.Option("--schedule", help="Only of this schedule; `schedules list` tells them.")] = None,
     outcome: Annotated[Outcome | None, typer.Option("--outcome", help="Only those that ended so.")] = None,
     limit: Rows = ROWS,
-    output: Output = TABLE,
+    output: ListOutput = ListFormat.TABLE,
 ) -> None:
     """Every moment that came, the newest first: who took it and how its work ended, and each that nobody took."""
     with asked("read") as client:
