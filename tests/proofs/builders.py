@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import json
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -77,6 +78,13 @@ def a_person(
         now=at,
     )
     return Person(caller, role, private, made.id)
+
+
+def a_border() -> datetime:
+    """A moment that what was recorded lies before, and what will be, not: the ledger's clock counts whole milliseconds."""
+    time.sleep(0.002)
+    at = now()
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 class House:
@@ -151,7 +159,7 @@ class House:
 
     def two_periods(self, prefix: str, price: str) -> tuple[Proof, Proof]:
         """A proof from the beginning until now, which is signed, and one of what is done then, which is not yet."""
-        middle = now()
+        middle = a_border()
         first = self.exported(self.start, middle)
         self.sign(first.id, self.ann, self.otto)
         self.worked(prefix, price)

@@ -35,6 +35,7 @@ from counterfoil.proofs.log.sequencing import sequence, unsequenced_since
 from counterfoil.proofs.log.tree import size_of
 from counterfoil.proofs.monitors import MONITORS
 from tests.builders import NOW, PROGRAM, Clock, a_program
+from tests.proofs.builders import a_border
 
 ACCOUNTS = ("clearing:simulator", "payable:payee:a")
 
@@ -226,7 +227,7 @@ def test_another_checkpoint_of_a_size_that_has_left_is_refused(log: Log) -> None
 def test_a_boundary_stays_where_it_was_found(log: Log) -> None:
     with log.database.transaction() as conn:
         before = size_of(conn)
-        cut = now()
+        cut = a_border()
     log.moved("a")
     log.tick()
     with log.database.transaction() as conn:

@@ -30,7 +30,7 @@ from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.verify import INCOMPLETE, OK, UNKNOWN_KEYS
 from counterfoil.runbooks.model import RUNBOOK_RUN
 from tests.builders import PROGRAM
-from tests.proofs.builders import House, Verifiers, standalone, unpacked
+from tests.proofs.builders import House, Verifiers, a_border, standalone, unpacked
 
 MOVED = [("bad_debt", "platform:own_funds", 1)]
 MORE: dict[str, Any] = {"kind": "t", "asset": "EUR", "actor": "t", "now": now(), "narrative": "x" * 900}
@@ -80,7 +80,7 @@ def test_a_package_holds_what_its_layout_says_and_counts_what_is_in_it(house: Ho
 
 def test_playbooks_and_checklists_are_told_as_they_stood_when_the_period_was_over(house: House, verify: Verifiers) -> None:
     """Whenever the package is made: what is signed afterwards is of the next period, which has it with how each step was answered."""
-    middle = now()
+    middle = a_border()
     signed, closed, late = (house.followed() for _ in range(3))
     house.ended(signed, "sign")
     house.ended(closed, "close")

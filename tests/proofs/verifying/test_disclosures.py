@@ -26,7 +26,7 @@ from counterfoil.proofs.verifying.reading import ProofBroken
 from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.verify import BROKEN, INCOMPLETE, OK, UNKNOWN_KEYS, verify_package
 from tests.builders import PROGRAM
-from tests.proofs.builders import Files, House, Person, packed, unpacked
+from tests.proofs.builders import Files, House, Person, a_border, packed, unpacked
 from tests.proofs.verifying.conftest import Case
 
 MINE, THEIRS, ONLY_SHARED = "payable:payee:payee-1", "payable:payee:payee-2", "payable:payee:payee-3"
@@ -61,19 +61,19 @@ def two(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Two:
     house, folder = case.house, tmp_path_factory.mktemp("disclosures")
     with house.desk.database.transaction() as conn:
         open_accounts(conn, PROGRAM, [THEIRS, ONLY_SHARED], asset="EUR", actor="test", now=now())
-    begins = now()
+    begins = a_border()
     moved(house, "d-1", (CLEARING, MINE, 500))
     moved(house, "d-2", (CLEARING, THEIRS, 700))
     moved(house, "d-3", (MINE, TRANSIT, 300), payout="pp_D1")
     moved(house, "d-4", (THEIRS, TRANSIT, 200), payout="pp_D2")
-    middle = now()
+    middle = a_border()
     moved(house, "d-5", (TRANSIT, CLEARING, 300), payout="pp_D1")
     moved(house, "d-6", (TRANSIT, CLEARING, 200), payout="pp_D2")
     moved(house, "d-7", (CLEARING, MINE, 40))
     moved(house, "d-8", (CLEARING, MINE, 5), (CLEARING, THEIRS, 6), (CLEARING, ONLY_SHARED, 7))
     moved(house, "d-9", (MINE, TRANSIT, 25), payout="pp_D3")
     moved(house, "d-10", (TRANSIT, CLEARING, 25), payout="pp_D3")
-    ends = now()
+    ends = a_border()
 
     def package(name: str, start: datetime, end: datetime) -> Path:
         proof = house.exported(start, end)
