@@ -336,7 +336,7 @@ JOBS: Final = (
     Job(
         "verify",
         VERIFYING,
-        lambda c, lane: verify_due(c.runner_of(lane), c.of(lane), lane=lane),
+        lambda c, lane: verify_due(c.runner, c.of(lane), lane=lane),
         "Holds paid invoices against the provider's own record of their charges.",
         per_provider=True,
     ),

@@ -121,7 +121,7 @@ JOBS: Final = (
     Job(
         "reconcile-pull",
         PULLING,
-        lambda c, lane: pull_due(c.runner_of(lane), c.of(lane), silent_after=c.silent_after, lane=lane),
+        lambda c, lane: pull_due(c.runner, c.of(lane), silent_after=c.silent_after, lane=lane),
         "Asks providers what became of payouts that are silent or unknown.",
         per_provider=True,
     ),
