@@ -100,7 +100,9 @@ def _is_filed(conn: Connection[Any], check: Invariant) -> None:
         assert one.evidence["rows"], "the rows that break it"
         assert all(len(row) == len(one.evidence["columns"]) for row in one.evidence["rows"])
         assert one.evidence["query"]
-        assert one.evidence["steps"], "what to do about it"
+        steps = " ".join(one.evidence["steps"])
+        assert f"counterfoil alerts ack {one.id}" in steps, "what to do about it, as it is typed"
+        assert "{alert}" not in steps
         opens = one.severity == "critical" and level_of(check) is not None
         assert (one.incident_id is not None) is opens, "who must answer at once is told"
     assert sum(len(one.evidence["rows"]) for one in alerts) + sum(one.rest for one in alerts) == total

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from psycopg import Connection
 
 from counterfoil.dashboard.web.sections import Grade, SectionContext
-from counterfoil.operations.events.events import requeue_event
 from counterfoil.operations.webhooks.counts import WebhookCounts, WebhookTrouble, webhook_counts, webhook_troubles
-from counterfoil.operations.webhooks.inbound import ignore_webhook, requeue_webhook
+from counterfoil.operations.webhooks.parked import IGNORE_WEBHOOK, REQUEUE_EVENT, REQUEUE_WEBHOOK, ParkedAct
 from counterfoil.operations.webhooks_out.model import ENDPOINT, Endpoint, FailingGroup, failing_groups, list_endpoints
 from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
 
@@ -30,23 +29,10 @@ class EndpointRow(NamedTuple):
     said: str
 
 
-class ParkedAct(NamedTuple):
-    """What is done with something parked: its name in the action log, that of its button, what happens, and what does it."""
-
-    kind: Literal["webhook", "event"]
-    action: str
-    label: str
-    effect: str
-    move: Callable[..., str]
-
-
-AGAIN: Final = "It is tried again as soon as a worker is free, up to five times. Mend its cause first."
 PARKED_ACTS: Final[Mapping[str, ParkedAct]] = {
-    "requeue-webhook": ParkedAct("webhook", "webhook_in.requeue", "Apply it again", AGAIN, requeue_webhook),
-    "ignore-webhook": ParkedAct(
-        "webhook", "webhook_in.ignore", "Leave it for good", "It stays stored and is never applied.", ignore_webhook
-    ),
-    "requeue-event": ParkedAct("event", "event.requeue", "Handle it again", AGAIN, requeue_event),
+    "requeue-webhook": REQUEUE_WEBHOOK,
+    "ignore-webhook": IGNORE_WEBHOOK,
+    "requeue-event": REQUEUE_EVENT,
 }
 
 

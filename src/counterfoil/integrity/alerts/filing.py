@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from shlex import quote
 from typing import Any, Final, Literal, NamedTuple
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
+from counterfoil.base.formats.runbook import filled
 from counterfoil.base.ids import MakeId
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import listed, record_birth, take_step
@@ -48,13 +50,14 @@ def file_answer(
     rest = answer.total - sum(len(one.rows) for one in answer.findings)
     opened = []
     for place, finding in enumerate(answer.findings, start=1):
-        evidence = _evidence(check, answer, finding, reading)
         more = rest if place == len(answer.findings) else 0
         before = standing.pop((finding.program_id, finding.subject, finding.period), None)
+        alert_id = before.id if before is not None else make_id("alt")
+        evidence = _evidence(check, answer, finding, reading, alert_id)
         if before is not None:
             _seen_again(conn, before, finding, evidence, reading, more, now)
         else:
-            opened.append(_open(conn, make_id("alt"), check, finding, evidence, reading, more, now))
+            opened.append(_open(conn, alert_id, check, finding, evidence, reading, more, now))
     if answer.whole and (reading.kind == "full" or check.monitor):
         for one in standing.values():
             _gone(conn, check, one, reading, now)
@@ -68,13 +71,15 @@ def _key(one: Alert) -> Key:
     return (one.program_id, one.subject, one.period)
 
 
-def _evidence(check: Invariant, answer: CheckReply, finding: Offence, reading: Reading) -> dict[str, Any]:
-    """Enough to see it again without the system: what was asked, what was found, up to when."""
+def _evidence(check: Invariant, answer: CheckReply, finding: Offence, reading: Reading, alert_id: str) -> dict[str, Any]:
+    """Enough to see it again without the system: what was asked, what was found, up to when; and what to do, as it is typed."""
+    facts = {"alert": alert_id, "code": check.code, "program": finding.program_id, "subject": finding.subject}
+    typed = {name: quote(said) for name, said in facts.items() if said}
     return {
         "question": check.question,
         "meaning": check.meaning,
         "playbook": check.playbook,
-        "steps": list(PLAYBOOKS[check.playbook].steps),
+        "steps": [filled(one, typed) for one in PLAYBOOKS[check.playbook].steps],
         "query": answer.query,
         "columns": list(answer.columns),
         "rows": [list(row) for row in finding.rows],

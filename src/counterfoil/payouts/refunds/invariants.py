@@ -63,13 +63,14 @@ INVARIANTS: Final = (
     Invariant(
         "RECEIVABLE_NOT_NETTED",
         "Was what a payee owes taken off before anything more was paid to them?",
+        # Debt and reservation both by the ledger's clock: that of the payout is the worker's.
         """select pp.id, pp.program_id, p.payee_id, pp.asset, pp.amount, a.debits - a.credits as owes
            from account a join book b on b.id = a.book_id
            join payout p on a.name = 'receivable:payee:' || p.payee_id and (p.program_id, p.asset) = (b.program_id, b.asset)
            join provider_payout pp on pp.payout_id = p.id
            join journal j on (j.source_type, j.source_id, j.kind) = ('provider_payout', pp.id, 'payout_reserve')
            where a.name like 'receivable:payee:%' and a.debits > a.credits and pp.state not in ('failed', 'cancelled')
-             and j.recorded_at > to_timestamp((a.last_seq >> 20) / 1000.0) + interval '1 minute' -- both by the ledger's own clock
+             and j.recorded_at > to_timestamp((a.last_seq >> 20) / 1000.0) + interval '1 minute'
              /* recent provider_payout: pp.id */""",
         "warning",
         "A debtor is paid: what they owe may never come back.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -14,8 +13,7 @@ from counterfoil.api.http.fields import id_in_path
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, ViewModel, WriteResult, answer, shows
 from counterfoil.operations.access.access import OPERATE, READ
-from counterfoil.operations.events.events import requeue_event
-from counterfoil.operations.webhooks.inbound import ignore_webhook, requeue_webhook
+from counterfoil.operations.webhooks.parked import IGNORE_WEBHOOK, REQUEUE_EVENT, REQUEUE_WEBHOOK, ParkedAct
 from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
 
 router = routes("Queues")
@@ -56,7 +54,7 @@ def parked(call: Annotated[ApiCall, may(READ)]) -> Response:
 )
 def requeue(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Once its cause is mended."""
-    return _move(call, "webhook_in.requeue", requeue_webhook, webhook_id, body)
+    return _move(call, REQUEUE_WEBHOOK, webhook_id, body)
 
 
 @router.post(
@@ -64,18 +62,18 @@ def requeue(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(O
 )
 def ignore(webhook_id: WebhookId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """It stays stored and is never applied."""
-    return _move(call, "webhook_in.ignore", ignore_webhook, webhook_id, body)
+    return _move(call, IGNORE_WEBHOOK, webhook_id, body)
 
 
 @router.post("/admin/events/{event_id}/requeue", response_model=ParkedMove, operation_id="event_requeue", summary="Requeue a parked event")
 def requeue_one(event_id: EventId, body: Because, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
     """Once its cause is mended."""
-    return _move(call, "event.requeue", requeue_event, event_id, body)
+    return _move(call, REQUEUE_EVENT, event_id, body)
 
 
-def _move(call: ApiCall, verb: str, move: Callable[..., str], subject_id: str, body: Because) -> Response:
+def _move(call: ApiCall, what: ParkedAct, subject_id: str, body: Because) -> Response:
     def act(conn: Connection[Any]) -> Done:
-        state = move(conn, subject_id, reason=body.reason, actor=call.actor, now=call.now)
+        state = what.move(conn, subject_id, reason=body.reason, actor=call.actor, now=call.now)
         return Done(subject_id, ParkedMove(id=subject_id, state=state))
 
-    return call.write(verb, act, asked=body, reason=body.reason)
+    return call.write(what.action, act, asked=body, reason=body.reason)

@@ -156,7 +156,7 @@ def sign(proof_id: ProofId, body: SignatureRequest, call: Annotated[ApiCall, may
     try:
         signature = base64.b64decode(body.signature, validate=True)
     except binascii.Error:
-        raise InvalidInput("signature", "base64 of the signature's bytes") from None
+        raise InvalidInput("signature", "base64 of 64 bytes (Ed25519) or of 2,420 (ML-DSA-44)") from None
 
     def act(conn: Connection[Any]) -> Done:
         state = sign_proof(
