@@ -28,6 +28,7 @@ from counterfoil.integrity.asking import ask
 from counterfoil.integrity.playbooks import PLAYBOOKS
 from counterfoil.operations.access.access import Caller, NotAllowed
 from counterfoil.operations.verbs import VerbCall, VerbResult, say
+from counterfoil.operations.webhooks.parked import PARKED_ACTS
 from counterfoil.operations.work.pauses import QueuePart, pull_brake
 from counterfoil.payouts.payouts.matter import NotNow
 from counterfoil.runbooks import runs
@@ -248,7 +249,7 @@ def test_a_playbook_begins_with_what_is_found_and_ends_with_the_check_and_the_al
 
 @pytest.mark.parametrize("name", BOOKS)
 def test_every_action_is_one_that_the_log_can_have_and_every_command_one_that_can_be_typed(name: str) -> None:
-    known = {f"{noun.name}.{verb.name}" for noun in NOUNS for verb in noun.verbs}
+    known = {f"{noun.name}.{verb.name}" for noun in NOUNS for verb in noun.verbs} | {act.action for act in PARKED_ACTS.values()}
     for file in (ROOT / "src" / "counterfoil" / "api").rglob("*.py"):
         known |= set(re.findall(r'"([a-z_]+\.[a-z_]+)"', file.read_text()))
     steps = BOOKS[name].steps

@@ -11,7 +11,7 @@ from psycopg import Connection
 
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.operations.webhooks.counts import WebhookCounts, WebhookTrouble, webhook_counts, webhook_troubles
-from counterfoil.operations.webhooks.parked import IGNORE_WEBHOOK, REQUEUE_EVENT, REQUEUE_WEBHOOK, ParkedAct
+from counterfoil.operations.webhooks.parked import PARKED_ACTS
 from counterfoil.operations.webhooks_out.model import ENDPOINT, Endpoint, FailingGroup, failing_groups, list_endpoints
 from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
 
@@ -27,13 +27,6 @@ class EndpointRow(NamedTuple):
     host: str
     grade: Grade
     said: str
-
-
-PARKED_ACTS: Final[Mapping[str, ParkedAct]] = {
-    "requeue-webhook": REQUEUE_WEBHOOK,
-    "ignore-webhook": IGNORE_WEBHOOK,
-    "requeue-event": REQUEUE_EVENT,
-}
 
 
 class ParkedRow(NamedTuple):

@@ -10,11 +10,11 @@ from psycopg import Connection
 
 from counterfoil.api.http.calls import WholeInstallation
 from counterfoil.base.problems import InvalidInput
-from counterfoil.dashboard.pages.webhooks import PARKED_ACTS
 from counterfoil.dashboard.web.driver import PREVIEWED, FormCall, FormDone, PageForm, add_form
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.dashboard.web.serving import Served
 from counterfoil.operations.access.access import OPERATE
+from counterfoil.operations.webhooks.parked import PARKED_ACTS
 
 PAGE: Final = next(page for page in PAGES if page.path == "/admin/webhooks")
 FIELDS: Final = ("act", "parked_id", "reason")

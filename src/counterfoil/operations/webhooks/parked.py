@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
 from counterfoil.operations.events.events import requeue_event
@@ -25,3 +25,8 @@ IGNORE_WEBHOOK: Final = ParkedAct(
     "webhook", "webhook_in.ignore", "Leave it for good", "It stays stored and is never applied.", ignore_webhook
 )
 REQUEUE_EVENT: Final = ParkedAct("event", "event.requeue", "Handle it again", _AGAIN, requeue_event)
+PARKED_ACTS: Final[Mapping[str, ParkedAct]] = {
+    "requeue-webhook": REQUEUE_WEBHOOK,
+    "ignore-webhook": IGNORE_WEBHOOK,
+    "requeue-event": REQUEUE_EVENT,
+}
