@@ -168,3 +168,17 @@ def test_who_is_frozen_in_the_middle_of_its_rows_is_disconnected_and_may_send_th
         counted = "select count(*) from posting join journal j on j.id = journal_id where j.key = 'frozen'"
         assert conn.execute(counted).fetchone() == (SENT,)
         assert run_invariants(conn, INVARIANTS) == []
+
+
+@pytest.mark.parametrize("table", frozen_writers.COPIED)
+def test_whoever_is_silent_amid_rows_for_whose_lock_others_wait_is_disconnected(
+    as_server: Database, monkeypatch: pytest.MonkeyPatch, table: str
+):
+    monkeypatch.setattr(frozen_writers, "SILENT_MAX_MS", 50)
+    end = ticks(wiring_for(as_server), "test")[frozen_writers.JOB]
+    with psycopg.connect(as_server.url, autocommit=True) as silent:
+        silent.pgconn.exec_(f"copy {table} from stdin (format binary)".encode())
+        assert until(lambda: end().handled == 1)
+        with as_server.transaction(read_only=True) as conn:
+            assert conn.execute("select from pg_stat_activity where pid = %s", [silent.info.backend_pid]).fetchone() is None
+        silent.pgconn.finish()

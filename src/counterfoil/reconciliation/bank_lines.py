@@ -18,6 +18,7 @@ from counterfoil.reconciliation.bank_overlap import BroughtLine, KnownLine, apar
 from counterfoil.statements import TABLES, SourceRead, StatementInfo, has_moved
 
 OF_STATEMENTS: Final = ("camt", "mt", "bai", "ofx")  # formats whose lines stand within their statement
+COPIED_AT_ONCE: Final = 5_000  # lines: no COPY takes so long that its writer is taken for frozen (ledger/frozen_writers.py)
 PROBES_MAX: Final = 10_000  # lines that say the same, to the letter
 KEPT: Final = (
     *("asset", "amount", "booked_on", "value_on", "external_id", "batch", "line", "entry"),
@@ -327,15 +328,14 @@ def _take_back(conn: Connection[Any], account: CashAccount, found: SourceRead, r
 
 def write_lines(conn: Connection[Any], account: CashAccount, file_id: str, found: Sorted, now: datetime) -> None:
     """The new lines, and what counts no more because of this file."""
-    with (
-        conn.cursor() as cur,
-        cur.copy(f"copy bank_line (program_id, account, key, file_id, {ENVELOPE}, {', '.join(KEPT)}) from stdin (format binary)") as copy,
-    ):
-        keys = keys_of(conn)
-        copy.set_types(["text", "text", "bytea", "text", "bytea", *KINDS])
-        for line in found.fresh:
-            envelope = CONFIDENTIAL.encrypted(keys, (*account, line.key), [line.row[name] for name in WORDS])
-            copy.write_row((*account, line.key, file_id, envelope, *(line.row[name] for name in KEPT)))
+    keys, into = keys_of(conn), f"bank_line (program_id, account, key, file_id, {ENVELOPE}, {', '.join(KEPT)})"
+    fresh = found.fresh
+    for start in range(0, len(fresh), COPIED_AT_ONCE):
+        with conn.cursor() as cur, cur.copy(f"copy {into} from stdin (format binary)") as copy:
+            copy.set_types(["text", "text", "bytea", "text", "bytea", *KINDS])
+            for line in fresh[start : start + COPIED_AT_ONCE]:
+                envelope = CONFIDENTIAL.encrypted(keys, (*account, line.key), [line.row[name] for name in WORDS])
+                copy.write_row((*account, line.key, file_id, envelope, *(line.row[name] for name in KEPT)))
     with conn.cursor() as cur:
         cur.executemany(
             "insert into bank_line_withdrawn (program_id, account, key, file_id, why, at) values (%s, %s, %s, %s, %s, %s)",
