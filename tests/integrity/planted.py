@@ -791,4 +791,5 @@ PLAIN_ONLY_IN_FULL: Final[dict[tuple[str, str], str]] = {
     ("IDEMPOTENCY_CONFLICT", "one key has two journals"): "keys are compared with all there are",
     ("HOLD_ORPHAN", "a hold is made larger"): "open holds are compared with all holds",
     ("TRANSACTION_PROMISES_STAND", "a vote is taken out and its hold stays"): "promised holds are compared with all votes",
+    ("TRANSACTION_LEDGER_TIE", "money stays between agents"): "what is between agents is compared with all transactions that were applied",
 }

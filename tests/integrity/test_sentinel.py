@@ -25,6 +25,8 @@ MENDED = "update account set debits = debits - 5, credits = credits - 5 where na
 SLEEPS = Invariant("SLEEPS", "Is it quick?", "select pg_sleep(5)::text", "critical", "It is slow.", "P19")
 GARBLED = Invariant("GARBLED", "Is it there?", "select from nowhere", "critical", "It is gone.", "P19")
 
+ASKED_WHOLE = ("PERIOD_REOPENED_ALONE",)  # of so few rows that a recent run asks of all of them
+
 
 def test_every_check_names_a_playbook_with_an_owner_and_can_be_asked() -> None:
     assert [one.code for one in CHECKS if one.playbook not in PLAYBOOKS] == []
@@ -35,7 +37,7 @@ def test_every_check_names_a_playbook_with_an_owner_and_can_be_asked() -> None:
     for one in CHECKS:
         query = recent_query(one)
         if query is not None and not one.monitor:
-            assert {word for word in known if f"%({word})s" in query}, one.code
+            assert one.code in ASKED_WHOLE or {word for word in known if f"%({word})s" in query}, one.code
             assert "/* " not in query, f"{one.code}: a mark is misspelt"
 
 

@@ -222,7 +222,7 @@ INVARIANTS: Final = (
            join provider_payout mine on mine.id = c.provider_payout_id join payout p on p.id = mine.payout_id
            join payout other on other.settlement_id = p.settlement_id join provider_payout pp on pp.payout_id = other.id
            join call k on k.subject_id = pp.id
-           where k.announced_at > c.at and (c.state = 'open' or k.announced_at < c.state_at)""",
+           where k.announced_at > c.at and (c.state = 'open' or k.announced_at < c.state_at) /* recent settlement: p.settlement_id */""",
         "critical",
         "An order went out while the money might have been out already.",
         "P7",

@@ -6,6 +6,24 @@ from typing import Final
 
 from counterfoil.base.invariant import Invariant
 
+# What is expected of chargebacks, and what is booked of them, by the reference that their journals have in the key.
+_EXPECTED: Final = """select c.id, c.program_id, c.asset, x.kind, x.ref, x.amount from chargeback c cross join lateral (values
+                   ('chargeback', c.provider || ':' || c.provider_ref, -c.amount - c.fee),
+                   ('chargeback_won', c.provider || ':' || c.provider_ref, case when c.state = 'won' then c.amount + c.fee_back end)
+               ) as x (kind, ref, amount)"""
+_REF: Final = """cross join lateral (select substr(j.key, strpos(j.key, ':') + 1) as rest) r
+               cross join lateral (select case when j.kind = 'chargeback' then j.kind else 'chargeback_won' end as kind,
+                                          case when j.kind = 'chargeback_fee_back' then regexp_replace(r.rest, ':[0-9]+$', '')
+                                               else r.rest end as ref) k"""
+_KINDS: Final = "j.kind in ('chargeback', 'chargeback_won', 'chargeback_fee_back')"
+_BOOKED: Final = f"""select b.program_id, b.asset, k.kind, k.ref, sum(case when a.id = t.debit then t.amount else -t.amount end) as amount
+               from journal j join posting t on t.journal_id = j.id join account a on a.id in (t.debit, t.credit)
+               join book b on b.id = a.book_id
+               {_REF}
+               where {_KINDS} and starts_with(a.name, 'clearing:')"""
+_DIFFER: Final = """select coalesce(e.id, b.ref), coalesce(e.kind, b.kind), e.amount, b.amount
+           from expected e full join booked b using (program_id, asset, kind, ref) where e.amount is distinct from b.amount"""
+
 INVARIANTS: Final = (
     Invariant(
         "CHARGEBACK_TIE",
@@ -54,27 +72,33 @@ INVARIANTS: Final = (
     Invariant(
         "CHARGEBACK_LEDGER_TIE",
         "Did the provider's clearing account give what each chargeback took, and get back what was won, fees with it?",
-        """with expected as (
-               select c.id, c.program_id, c.asset, x.kind, x.ref, x.amount from chargeback c cross join lateral (values
-                   ('chargeback', c.provider || ':' || c.provider_ref, -c.amount - c.fee),
-                   ('chargeback_won', c.provider || ':' || c.provider_ref, case when c.state = 'won' then c.amount + c.fee_back end)
-               ) as x (kind, ref, amount) where x.amount is not null
+        f"""with expected as (
+               {_EXPECTED} where x.amount is not null
            ), booked as (
-               select b.program_id, b.asset, k.kind, k.ref, sum(case when a.id = t.debit then t.amount else -t.amount end) as amount
-               from journal j join posting t on t.journal_id = j.id join account a on a.id in (t.debit, t.credit)
-               join book b on b.id = a.book_id
-               cross join lateral (select substr(j.key, strpos(j.key, ':') + 1) as rest) r
-               cross join lateral (select case when j.kind = 'chargeback' then j.kind else 'chargeback_won' end as kind,
-                                          case when j.kind = 'chargeback_fee_back' then regexp_replace(r.rest, ':[0-9]+$', '')
-                                               else r.rest end as ref) k
-               where j.kind in ('chargeback', 'chargeback_won', 'chargeback_fee_back') and a.name like 'clearing:%'
+               {_BOOKED}
                group by b.program_id, b.asset, k.kind, k.ref
            )
-           select coalesce(e.id, b.ref), coalesce(e.kind, b.kind), e.amount, b.amount
-           from expected e full join booked b using (program_id, asset, kind, ref) where e.amount is distinct from b.amount""",
+           {_DIFFER}""",
         "critical",
         "The books say of a chargeback something else than its record.",
         "P12",
+        # Of each chargeback that was touched, or of which something was booked, all that is booked of it.
+        recent=f"""with asked as (
+               select c.provider, c.provider_ref as ref from chargeback c where c.id = any(%(chargeback)s)
+               union
+               select left(k.ref, -length(j.source_id) - 1), j.source_id from journal j {_REF}
+               where j.id = any(%(journal)s) and {_KINDS} and j.source_id is not null
+           ), expected as (
+               {_EXPECTED}
+               join asked q on (q.provider, q.ref) = (c.provider, c.provider_ref)
+               where x.amount is not null
+           ), booked as (
+               {_BOOKED}
+                 and (j.source_type, j.source_id) in (select 'chargeback', ref from asked)
+                 and k.ref in (select provider || ':' || ref from asked)
+               group by b.program_id, b.asset, k.kind, k.ref
+           )
+           {_DIFFER}""",
     ),
     Invariant(
         "CHARGEBACK_ESCROW",

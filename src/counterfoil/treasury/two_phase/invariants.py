@@ -8,6 +8,21 @@ from counterfoil.base.invariant import Invariant
 from counterfoil.base.machine import listed
 from counterfoil.treasury.two_phase.model import TRANSACTION
 
+# What was applied, and what is booked of it.
+_APPLIED: Final = """select p.transaction_id || ':' || p.number as source_id, o.journal_id, p.program_id, p.asset, w.debit, w.credit,
+                      p.amount
+               from two_phase_outcome o join two_phase_participant p using (transaction_id, number)
+               cross join two_phase_promise(p.transaction_id, p.number) w
+               where o.outcome = 'applied'"""
+_BOOKED: Final = """select j.source_id, j.id as journal_id, b.program_id, b.asset, d.name as debit, c.name as credit,
+                      sum(t.amount) as amount
+               from journal j join posting t on t.journal_id = j.id join account d on d.id = t.debit join account c on c.id = t.credit
+               join book b on b.id = j.book_id
+               where j.source_type = 'two_phase'"""
+_DIFFER: Final = """select coalesce(e.source_id, b.source_id), e.amount, b.amount
+           from expected e full join booked b using (source_id, journal_id, program_id, asset, debit, credit)
+           where e.amount is distinct from b.amount"""
+
 INVARIANTS: Final = (
     Invariant(
         "TRANSACTION_ATOMIC",
@@ -92,21 +107,13 @@ INVARIANTS: Final = (
     Invariant(
         "TRANSACTION_LEDGER_TIE",
         "Did everything that was applied move just its money, once, and is nothing left between agents but what is under way?",
-        """with expected as (
-               select p.transaction_id || ':' || p.number as source_id, o.journal_id, p.program_id, p.asset, w.debit, w.credit, p.amount
-               from two_phase_outcome o join two_phase_participant p using (transaction_id, number)
-               cross join two_phase_promise(p.transaction_id, p.number) w
-               where o.outcome = 'applied'
+        f"""with expected as (
+               {_APPLIED}
            ), booked as (
-               select j.source_id, j.id as journal_id, b.program_id, b.asset, d.name as debit, c.name as credit, sum(t.amount) as amount
-               from journal j join posting t on t.journal_id = j.id join account d on d.id = t.debit join account c on c.id = t.credit
-               join book b on b.id = j.book_id
-               where j.source_type = 'two_phase'
+               {_BOOKED}
                group by j.source_id, j.id, b.program_id, b.asset, d.name, c.name
            )
-           select coalesce(e.source_id, b.source_id), e.amount, b.amount
-           from expected e full join booked b using (source_id, journal_id, program_id, asset, debit, credit)
-           where e.amount is distinct from b.amount
+           {_DIFFER}
            union all
            select b.program_id || ' ' || b.asset, u.amount, a.credits - a.debits
            from account a join book b on b.id = a.book_id
@@ -118,6 +125,22 @@ INVARIANTS: Final = (
         "critical",
         "The books say of a transaction something else than its record: a duplicate credit, or an orphaned debit.",
         "P12",
+        # Of each transaction that was touched, or of which something was booked, all of it; what is left between agents is the sum of all.
+        recent=f"""with asked as (
+               select id from unnest(%(transaction)s::text[]) id
+               union
+               select split_part(source_id, ':', 1) from journal where id = any(%(journal)s) and source_type = 'two_phase'
+           ), sources as (
+               select transaction_id || ':' || number as source_id from two_phase_participant where transaction_id in (select id from asked)
+               union
+               select source_id from journal where id = any(%(journal)s) and source_type = 'two_phase'
+           ), expected as (
+               {_APPLIED} and o.transaction_id in (select id from asked)
+           ), booked as (
+               {_BOOKED} and j.source_id in (select source_id from sources)
+               group by j.source_id, j.id, b.program_id, b.asset, d.name, c.name
+           )
+           {_DIFFER}""",
     ),
     Invariant(
         "AGENT_WITHIN_MANDATE",
