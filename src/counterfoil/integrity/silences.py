@@ -28,6 +28,10 @@ SILENCE: Final = Machine(
     reasoned=frozenset({"end"}),
 )
 
+# Of a row of `alert`, at the moment `%(now)s`: does a silence hold?
+SILENCED: Final = """exists (select from silence s where s.state = 'active' and s.until > %(now)s
+                and s.code in ('', alert.code) and s.program_id in ('', alert.program_id))"""
+
 
 class Silence(NamedTuple):
     """No notices of this check, in this program, until then; an empty code is every check, an empty program every program."""

@@ -11,6 +11,7 @@ from psycopg import Connection
 from counterfoil.base.machine import listed
 from counterfoil.integrity.alerts.machine import Alert
 from counterfoil.integrity.alerts.queries import LIVE, select_alerts
+from counterfoil.integrity.silences import SILENCED
 
 STANDS_FOR: Final = timedelta(minutes=5)
 EXPORTED_MAX: Final = 5_000
@@ -33,8 +34,7 @@ def exported_alerts(conn: Connection[Any], *, now: datetime, program_id: str | N
         conn,
         f"""where state in {listed(LIVE)} and (%(program)s::text is null or program_id in ('', %(program)s))
               and (snoozed_until is null or snoozed_until <= %(now)s)
-              and not exists (select from silence s where s.state = 'active' and s.until > %(now)s
-                              and s.program_id in ('', alert.program_id) and s.code in ('', alert.code))
+              and not {SILENCED}
             order by severity, first_seen_at, id limit %(rows)s""",
         {"program": program_id, "now": now, "rows": EXPORTED_MAX + 1},
     )

@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from counterfoil.base.machine import listed
 from counterfoil.integrity.alerts.queries import LIVE, select_alerts
-from counterfoil.integrity.silences import is_silent
+from counterfoil.integrity.silences import SILENCED
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
@@ -51,9 +51,16 @@ def tell_untold(conn: Connection[Any], *, rows_max: int, now: datetime) -> int:
     One that somebody acknowledged is known; one that is over or accepted needs no answer; the end of a snooze is told by itself.
     """
     conn.execute("update alert set untold_since = null where untold_since is not null and state <> 'open'")
-    waiting = select_alerts(conn, "where untold_since is not null and coalesce(snoozed_until, %s) <= %s order by id for update", [now, now])
-    free = [one for one in waiting if not is_silent(conn, one.code, one.program_id, now=now)]
-    ended = [one for one in free if not is_inhibited(conn, one.code, one.program_id)][:rows_max]
+    pairs = [(source, code) for source, follows in INHIBITS.items() for code in sorted(follows)]
+    ended = select_alerts(
+        conn,
+        f"""where untold_since is not null and coalesce(snoozed_until, %(now)s) <= %(now)s and not {SILENCED}
+              and not exists (select from unnest(%(graver)s::text[], %(follows)s::text[]) pair (graver, follows)
+                              join alert above on above.code = pair.graver and above.state in {listed(LIVE)}
+                              where pair.follows = alert.code and above.program_id in ('', alert.program_id))
+            order by id limit %(rows)s for update""",
+        {"now": now, "rows": rows_max, "graver": [one for one, _ in pairs], "follows": [one for _, one in pairs]},
+    )
     conn.execute("update alert set untold_since = null where id = any(%s)", [[one.id for one in ended]])
     told = [
         (one, {"code": one.code, "subject": one.subject, "severity": one.severity, "period": one.period, "to": one.escalated_to})
