@@ -6,7 +6,10 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import pytest
 
@@ -19,91 +22,173 @@ from counterfoil.wiring import METRICS
 PROMTOOL = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian's package prometheus has it)")
 KNOWN = {*(one.name for one in METRICS), FAILED, *(f"{one.name}_bucket" for one in METRICS if one.kind == "histogram")}
-# At the minute named each rule of a limit fires, and not before it has lasted.
-UNIT = """
-rule_files: [rules.yml]
-evaluation_interval: 1m
-tests:
-  - interval: 1m
-    input_series:
-      - {series: 'sge_ledger_balance_difference_cents{program="main",asset="EUR"}', values: '0x5 7x20'}
-      - {series: 'sge_worker_status{status="down"}', values: '0 1x30'}
-      - {series: 'sge_queue_depth_total{queue="send"}', values: '99x5 501x20'}
-      - {series: 'sge_service_level_burn{objective="availability",window="1h"}', values: '15x20'}
-      - {series: 'sge_service_level_burn{objective="availability",window="5m"}', values: '1x5 20x20'}
-    alert_rule_test:
-      - {eval_time: 5m, alertname: SgeLedgerImbalance, exp_alerts: []}
-      - eval_time: 6m
-        alertname: SgeLedgerImbalance
-        exp_alerts:
-          - exp_labels: {severity: critical, playbook: P1, program: main, asset: EUR}
-            exp_annotations: {summary: 'Debits are not credits in main EUR: 7 minor units.'}
-      - {eval_time: 4m, alertname: SgeWorkersDown, exp_alerts: []}
-      - eval_time: 5m
-        alertname: SgeWorkersDown
-        exp_alerts:
-          - exp_labels: {severity: critical, playbook: P19, status: down}
-            exp_annotations: {summary: 'No worker is at work for 5 minutes.'}
-      - {eval_time: 5m, alertname: SgeQueueBacklog, exp_alerts: []}
-      - eval_time: 6m
-        alertname: SgeQueueBacklog
-        exp_alerts:
-          - exp_labels: {severity: critical, playbook: P19, queue: send}
-            exp_annotations: {summary: 'More than 500 rows are due in send.'}
-      - {eval_time: 5m, alertname: SgeBudgetBurnsInDays, exp_alerts: []}
-      - eval_time: 6m
-        alertname: SgeBudgetBurnsInDays
-        exp_alerts:
-          - exp_labels: {severity: critical, playbook: P19, objective: availability, window: 1h}
-            exp_annotations: {summary: 'The budget of availability is used up 14.4 times faster than it lasts.'}
-  - interval: 1m
-    input_series: []
-    alert_rule_test:
-      - {eval_time: 2m, alertname: SgeNothingMeasured, exp_alerts: []}
-      - eval_time: 3m
-        alertname: SgeNothingMeasured
-        exp_alerts:
-          - exp_labels: {severity: critical, playbook: P19}
-            exp_annotations: {summary: 'No server tells its metrics.'}
-      - {eval_time: 4m, alertname: SgeMonitorsUnanswered, exp_alerts: []}
-      - eval_time: 5m
-        alertname: SgeMonitorsUnanswered
-        exp_alerts:
-          - exp_labels: {severity: critical, playbook: P19, kind: monitors}
-            exp_annotations: {summary: 'What must hold in time was never asked, or not all of it can be.'}
-      - {eval_time: 25h, alertname: SgeSentinelNeverRan, exp_alerts: []}
-      - eval_time: 26h
-        alertname: SgeSentinelNeverRan
-        exp_alerts:
-          - exp_labels: {severity: critical, playbook: P19, kind: full}
-            exp_annotations: {summary: 'Not once was every check asked of everything.'}
-      - eval_time: 26h
-        alertname: SgeNoCheckpoint
-        exp_alerts:
-          - exp_labels: {severity: warning, playbook: P2}
-            exp_annotations: {summary: 'The log has no checkpoint.'}
-      - eval_time: 5m
-        alertname: SgeStandingUnknown
-        exp_alerts:
-          - exp_labels: {severity: critical, playbook: P19}
-            exp_annotations: {summary: 'How the workers stand is not known.'}
-      - eval_time: 5m
-        alertname: SgeAlertsUnknown
-        exp_alerts:
-          - exp_labels: {severity: critical, playbook: P19}
-            exp_annotations: {summary: 'Whether alerts are open is not known.'}
-  - interval: 1m
-    input_series:
-      - {series: 'sge_sentinel_last_success_timestamp_seconds{kind="monitors"}', values: '0x20'}
-    alert_rule_test:
-      - {eval_time: 5m, alertname: SgeMonitorsSilent, exp_alerts: []}
-      - eval_time: 6m
-        alertname: SgeMonitorsSilent
-        exp_alerts:
-          - exp_labels: {severity: critical, playbook: P19, kind: monitors}
-            exp_annotations: {summary: 'Nobody asks for 5 minutes what must hold in time.'}
-      - {eval_time: 10m, alertname: SgeMonitorsUnanswered, exp_alerts: []}
-"""
+
+
+class Fires(NamedTuple):
+    """A rule with what is measured, by the minute: it fires at the minute `at`, as it is told there, and not a minute before."""
+
+    rule: str
+    measured: Mapping[str, str]
+    at: int
+    severity: str
+    playbook: str
+    says: str
+    labels: Mapping[str, str] = MappingProxyType({})
+
+
+def burns(rule: str, rate: str, long: str, short: str, severity: str) -> Fires:
+    """Both windows are above the rate from the sixth minute on; until then the long one alone is."""
+    series = {f"service_level_burn{{objective='intents',window='{long}'}}": "15x20"}
+    series[f"service_level_burn{{objective='intents',window='{short}'}}"] = "0x5 15x20"
+    says = f"The budget of intents is used up {rate} times faster than it lasts."
+    return Fires(rule, series, 6, severity, "P19", says, {"objective": "intents", "window": long})
+
+
+NIGHT = 26 * 60  # minutes
+FULL, MONITORS = (f"sentinel_last_success_timestamp_seconds{{kind='{kind}'}}" for kind in ("full", "monitors"))
+FIRING = (
+    Fires("NothingMeasured", {}, 3, "critical", "P19", "No server tells its metrics."),
+    Fires("MetricNotRead", {"metrics_failed{metric='x'}": "1x9"}, 5, "warning", "P19", "The metric x could not be read.", {"metric": "x"}),
+    Fires(
+        "LedgerImbalance",
+        {"ledger_balance_difference_cents{program='main',asset='EUR'}": "0x5 -7x9"},
+        6,
+        "critical",
+        "P1",
+        "Debits are not credits in main EUR: 7 minor units.",
+        {"program": "main", "asset": "EUR"},
+    ),
+    Fires(
+        "WorkersDown",
+        {"worker_status{status='down'}": "0 1x9"},
+        5,
+        "critical",
+        "P19",
+        "No worker is at work for 5 minutes.",
+        {"status": "down"},
+    ),
+    Fires(
+        "WorkersDegraded",
+        {"worker_status{status='degraded'}": "0 1x19"},
+        11,
+        "warning",
+        "P19",
+        "Workers are slow, or a job fails.",
+        {"status": "degraded"},
+    ),
+    Fires(
+        "QueueBacklog",
+        {"queue_depth_total{queue='send'}": "500x5 501x9"},
+        6,
+        "critical",
+        "P19",
+        "More than 500 rows are due in send.",
+        {"queue": "send"},
+    ),
+    Fires(
+        "QueueSlow",
+        {"queue_depth_total{queue='send'}": "99x5 100x9"},
+        11,
+        "warning",
+        "P19",
+        "100 rows or more are due in send.",
+        {"queue": "send"},
+    ),
+    Fires("QueuePaused", {"queue_paused{queue='send'}": "0 1x90"}, 61, "warning", "P19", "send is paused for an hour.", {"queue": "send"}),
+    Fires(
+        "WorkOld",
+        {"outbox_oldest_age_seconds{queue='send'}": "900x5 901x9"},
+        6,
+        "warning",
+        "P19",
+        "A row of send waits for 15 minutes.",
+        {"queue": "send"},
+    ),
+    Fires("IntentSlow", {"intent_oldest_age_seconds": "600x5 601x9"}, 6, "warning", "P13", "An intent does not move for 10 minutes."),
+    Fires("IntentStuck", {"intent_oldest_age_seconds": "900x5 901x9"}, 6, "critical", "P13", "An intent does not move for 15 minutes."),
+    Fires(
+        "PayoutUnknown",
+        {"payout_unknown_oldest_age_seconds": "1800x5 1801x9"},
+        6,
+        "critical",
+        "P8",
+        "Nobody knows for 30 minutes whether a payout went out.",
+    ),
+    Fires("StaleWrites", {"stale_write_rejected_total": "0x5 100x9"}, 6, "warning", "P19", "Workers lose their leases in calls."),
+    Fires(
+        "WebhookEndpointFails",
+        {"webhook_endpoint_failures{endpoint='shop'}": "10x5 11x9"},
+        6,
+        "warning",
+        "P18",
+        "shop fails again and again.",
+        {"endpoint": "shop"},
+    ),
+    Fires("LogBehind", {"unsequenced_oldest_age_seconds": "300x5 301x9"}, 6, "warning", "P2", "Records wait for the log for 5 minutes."),
+    Fires(
+        "CheckpointOld",
+        {"checkpoint_last_success_timestamp_seconds": "0x1600"},
+        NIGHT + 1,
+        "warning",
+        "P2",
+        "No checkpoint of the log was signed for 26 hours.",
+    ),
+    Fires(
+        "SentinelSilent",
+        {FULL: "0x1600"},
+        NIGHT + 1,
+        "critical",
+        "P19",
+        "Not every check was asked of everything for 26 hours.",
+        {"kind": "full"},
+    ),
+    Fires(
+        "MonitorsSilent",
+        {MONITORS: "0x20"},
+        6,
+        "critical",
+        "P19",
+        "Nobody asks for 5 minutes what must hold in time.",
+        {"kind": "monitors"},
+    ),
+    Fires(
+        "MonitorsUnanswered",
+        {},
+        5,
+        "critical",
+        "P19",
+        "What must hold in time was never asked, or not all of it can be.",
+        {"kind": "monitors"},
+    ),
+    Fires("SentinelNeverRan", {}, NIGHT, "critical", "P19", "Not once was every check asked of everything.", {"kind": "full"}),
+    Fires("NoCheckpoint", {}, NIGHT, "warning", "P2", "The log has no checkpoint."),
+    Fires("StandingUnknown", {}, 5, "critical", "P19", "How the workers stand is not known."),
+    Fires("AlertsUnknown", {}, 5, "critical", "P19", "Whether alerts are open is not known."),
+    Fires("SentinelAlerts", {"alerts_open{severity='critical'}": "0x5 3x9"}, 6, "critical", "P19", "3 critical alerts are open."),
+    burns("BudgetBurnsInDays", "14.4", "1h", "5m", "critical"),
+    burns("BudgetBurnsInAWeek", "6", "6h", "30m", "critical"),
+    burns("BudgetBurns", "1", "3d", "6h", "warning"),
+)
+
+
+def unit_file(rows: Sequence[Fires] = FIRING, *, early: int = 0) -> str:
+    """Promtool's tests of these rules, in JSON, which is YAML; `early`: as if each fired so many minutes before. What takes a day is
+    tested together, and what is told of nothing, too: each group is evaluated minute by minute to its end."""
+    long, absent = [one for one in rows if one.measured and one.at > NIGHT], [one for one in rows if not one.measured]
+    short = [[one] for one in rows if one.measured and one.at <= NIGHT]
+    tests = [_unit(group, early) for group in (*short, long, absent) if group]
+    return json.dumps({"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": tests})
+
+
+def _unit(group: Sequence[Fires], early: int) -> dict[str, object]:
+    asked: list[dict[str, object]] = []
+    for one in group:
+        labels = {"severity": one.severity, "playbook": one.playbook, **one.labels}
+        told = [{"exp_labels": labels, "exp_annotations": {"summary": one.says}}]
+        for minute, alerts in ((one.at - early - 1, []), (one.at - early, told)):
+            asked.append({"eval_time": f"{minute}m", "alertname": f"Sge{one.rule}", "exp_alerts": alerts})
+    series = [{"series": f"sge_{name}", "values": values} for one in group for name, values in one.measured.items()]
+    return {"interval": "1m", "input_series": series, "alert_rule_test": asked}
 
 
 def promtool(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -128,12 +213,13 @@ def test_promtool_takes_the_rules_in_any_namespace(tmp_path: Path, namespace: st
 
 
 @needs_promtool
-def test_the_rules_fire_at_the_limits_of_the_runbook_and_not_before(tmp_path: Path) -> None:
+def test_every_rule_fires_at_its_limit_and_not_before(tmp_path: Path) -> None:
+    assert [one.rule for one in FIRING] == [one.name for one in RULES]
     (tmp_path / "rules.yml").write_text(rules_file("sge"))
-    (tmp_path / "unit.yml").write_text(UNIT)
+    (tmp_path / "unit.yml").write_text(unit_file())
     done = promtool("test", "rules", "unit.yml", folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    (tmp_path / "unit.yml").write_text(UNIT.replace("eval_time: 6m", "eval_time: 4m"))
+    (tmp_path / "unit.yml").write_text(unit_file([one for one in FIRING if one.rule == "QueueBacklog"], early=2))
     assert promtool("test", "rules", "unit.yml", folder=tmp_path).returncode != 0, "it would take anything"
 
 
