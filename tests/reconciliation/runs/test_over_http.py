@@ -25,6 +25,7 @@ from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.machines import SEND_JOB
 from counterfoil.payouts.providers_in_use import providers_not_set
 from counterfoil.reconciliation.runs.nightly import reconcile_due
+from counterfoil.reconciliation.runs.schedule import take_slot
 from counterfoil.wiring import loops
 from tests.api.office import Office, fresh, seed, served, wiring_for
 from tests.conftest import KEYS
@@ -246,6 +247,14 @@ def test_what_was_not_checked_is_said_by_the_run_the_list_and_the_exit_code(offi
     listed = office.ask("GET", "/api/reconciliation/runs").json()["data"][0]
     assert listed["verdict"] == "incomplete"
     assert any(why.startswith("stale") for why in listed["notChecked"])
+
+
+def test_the_schedules_are_those_that_workers_have_whatever_the_server_is_set_to(office: Office):
+    with office.database.transaction() as conn:
+        take_slot(conn, "treasury-daily", "0 0 * * *", by="vm:1", now=today())
+    assert "treasury-daily" not in office.wiring.crons
+    told = office.ask("GET", "/api/reconciliation/sources").json()["schedules"]
+    assert ("treasury-daily", "0 0 * * *") in {(one["name"], one["cron"]) for one in told}
 
 
 def moved(office: Office, account: str) -> None:

@@ -15,7 +15,7 @@ from counterfoil.matching.findings.recorded import RunReport, Sum
 from counterfoil.reconciliation.breaks.queries import Filter, count_breaks, list_breaks
 from counterfoil.reconciliation.breaks.work import Break
 from counterfoil.reconciliation.runs.run import Run, latest_runs, list_runs, show_run
-from counterfoil.reconciliation.runs.schedule import ScheduleGap, gaps
+from counterfoil.reconciliation.runs.schedule import ScheduleGap, gaps, set_schedules
 from counterfoil.reconciliation.runs.slot_ends import ScheduleState, schedules
 from counterfoil.reconciliation.runs.standing import ACCEPTED, NOT_RECONCILED, RECONCILED, RunState, standings
 
@@ -198,7 +198,7 @@ def _all(ask: SectionContext) -> SectionAnswer:
 
 def _gaps(ask: SectionContext) -> SectionAnswer:
     """Missed moments of the schedules, and those that wait for somebody now."""
-    crons = ask.extra.wiring.crons
+    crons = set_schedules(ask.conn)
     due = tuple(one for one in schedules(ask.conn, crons, now=ask.clock()) if one.overdue_s is not None)
     missed = tuple(gaps(ask.conn))
     value = ScheduleGaps(due, missed)

@@ -37,7 +37,7 @@ from counterfoil.reconciliation.reach import DueSource, never_concluded
 from counterfoil.reconciliation.runs.continuous import RunPlan, Scope, Tried, reconcile_all, reconcile_one, sources_in_use, sources_of_agent
 from counterfoil.reconciliation.runs.pairings import Pairing, pairing
 from counterfoil.reconciliation.runs.run import Run, findings_of, list_runs, show_run
-from counterfoil.reconciliation.runs.schedule import gaps
+from counterfoil.reconciliation.runs.schedule import gaps, set_schedules
 from counterfoil.reconciliation.runs.slot_ends import schedules
 from counterfoil.reconciliation.runs.standing import RunState, concluded, standings
 
@@ -179,7 +179,7 @@ def sources(call: Annotated[ApiCall, may(READ)], program_id: OneProgram = None) 
         found = concluded(conn, program_id=program_id)
         tried = {(one.program_id, one.source) for one, _ in found}
         never = [one for one in never_concluded(conn, program_id=program_id) if (one.program_id, one.source) not in tried]
-        due, missed = schedules(conn, wiring.crons, now=call.now), gaps(conn)
+        due, missed = schedules(conn, set_schedules(conn), now=call.now), gaps(conn)
     return answer(
         ReconciliationStatusView(
             sources=[
