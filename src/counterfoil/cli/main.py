@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any
 
 import typer
 from typer.main import get_command
@@ -46,10 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(run(arguments))
 
 
+@cache
+def _whole() -> Any:
+    return get_command(app)
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     try:
-        get_command(app)(args=list(arguments) if arguments is not None else None, prog_name="counterfoil")
+        _whole()(args=list(arguments) if arguments is not None else None, prog_name="counterfoil")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1 if end.code else 0
     except Exception as error:  # noqa: BLE001 - the last place: told, and ended with a code of its own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+from functools import cache
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
@@ -148,8 +149,12 @@ class LazyGroup(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """Import a part."""
-    part = PARTS[name]
+    """Import a part; asked again, the same is given."""
+    return _loaded(name, PARTS[name])
+
+
+@cache  # reading the signatures of a part takes most of the time of a short command, and whoever runs many in one process runs them often
+def _loaded(name: str, part: CommandPart) -> Any:
     app: Any = getattr(import_module(part.module), part.attribute)
     if not gc.isenabled():  # as a program that has just loaded all that it is: none of it is ever looked at again
         gc.freeze()
