@@ -22,6 +22,7 @@ import pytest
 
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.postgres.launcher import PrivatePostgres
+from counterfoil.cli.main import run
 from counterfoil.operations.webhooks.inbound import receive
 from tests.api.office import NOWHERE, PROGRAM, PROVIDER_KEY, SECRET, charge_event, seed, signed
 from tests.conftest import ENCRYPTION_KEY, as_server
@@ -245,37 +246,52 @@ def test_a_misspelt_setting_starts_nothing(database_url: str, tmp_path: Path):
         assert "COUNTERFOIL_WORKER_POLL_MS" in worker.log.read_text()
 
 
+WEAK: dict[str, tuple[str | None, ...]] = {
+    "provider_webhook_secret": ("", "whsec_" + "A" * 32, None),
+    "provider_api_key": ("", "changeme", None),
+}
+
+
+@pytest.fixture
+def their_handlers() -> Iterator[None]:
+    """Whatever is told to this process's signals is taken back."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for one, handler in before.items():
+        signal.signal(one, handler)
+
+
 @pytest.mark.parametrize("command", ["serve", "worker", "up"])
-@pytest.mark.parametrize(
-    "weak",
-    [
-        {"provider_webhook_secret": ""},
-        {"provider_webhook_secret": "whsec_" + "A" * 32},
-        {"provider_api_key": ""},
-        {"provider_api_key": "changeme"},
-        {"provider_webhook_secret": None},
-        {"provider_api_key": None},
-    ],
-    ids=str,
-)
 def test_without_a_secret_that_proves_something_nothing_starts(
-    command: str, weak: dict[str, str | None], database_url: str, tmp_path: Path
+    command: str,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    their_handlers: None,
 ):
-    """An empty webhook secret let anybody sign that a payout came back."""
-    given = {
-        "database_url": database_url,
-        "provider_url": NOWHERE,
-        "provider_api_key": PROVIDER_KEY,
-        "port": "0",
-        "provider_webhook_secret": SECRET,
-        **weak,
-    }
-    process = Process(tmp_path, [command], **{name: value for name, value in given.items() if value is not None})
-    try:
-        assert process.process.wait(START_S) == 3, process.log.read_text()
-        assert f"COUNTERFOIL_{next(iter(weak)).upper()}" in process.log.read_text()
-    finally:
-        process.stop(signal.SIGKILL)
+    """An empty webhook secret let anybody sign that a payout came back. An empty one of each is given to a process of its own, what else is
+    weak to this one: a start takes two seconds."""
+    good = {"database_url": database_url, "provider_url": NOWHERE, "port": "0"}
+    good |= {"provider_webhook_secret": SECRET, "provider_api_key": PROVIDER_KEY}
+    monkeypatch.chdir(tmp_path)
+    for name in [one for one in os.environ if one.startswith("COUNTERFOIL_")]:
+        monkeypatch.delenv(name)
+    for weak, values in WEAK.items():
+        for value in values:
+            given = {name: one for name, one in {**good, weak: value}.items() if one is not None}
+            if value == "":
+                process = Process(tmp_path, [command], **given)
+                try:
+                    ended, told = process.process.wait(START_S), process.log.read_text()
+                finally:
+                    process.stop(signal.SIGKILL)
+            else:
+                with monkeypatch.context() as environment:
+                    for name, one in given.items():
+                        environment.setenv(f"COUNTERFOIL_{name.upper()}", one)
+                    ended, told = run([command]), "".join(capsys.readouterr())
+            assert (ended, f"COUNTERFOIL_{weak.upper()}" in told) == (3, True), told
 
 
 def test_a_server_waits_for_a_database_that_is_not_there_yet(tmp_path: Path):
