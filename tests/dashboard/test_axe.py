@@ -41,7 +41,8 @@ def worked(server, tmp_path_factory):
 
 
 def violations(page: Any) -> list[str]:
-    page.evaluate(AXE.read_text("utf-8"))
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(AXE.read_text("utf-8"))
     return page.evaluate(RUN)
 
 
@@ -62,9 +63,10 @@ def test_no_page_violates_a_rule(worked, look, scheme):  # noqa: F811
     things = [f"/admin/{folder}/{worked.desk.rows(query)[0][0]}" for folder, query in OF_THINGS.items()]
     page, found = look(worked.url, worked.key, path=LISTED[0], scheme=scheme), {}
     for path in (*LISTED, *things):
+        page.set_viewport_size({"width": WIDTHS[scheme][0], "height": 900})
+        page.goto(worked.url + path)
         for width in WIDTHS[scheme]:
             page.set_viewport_size({"width": width, "height": 900})
-            page.goto(worked.url + path)
             if broken := violations(page):
                 found[path, width] = broken
     page.goto(f"{worked.url}/admin/payouts/{worked.desk.rows(PENDING)[0][0]}")
