@@ -1,4 +1,4 @@
-"""Two audit trails held against each other: whatever differs is named, in its order, also among a million rows."""
+"""Two audit trails held against each other: whatever differs is named, in its order, also among many."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from counterfoil.proofs.trail_diff import CHUNK_CHARACTERS, Row, differences, re
 from counterfoil.proofs.trails import COLUMNS
 from tests.soak import examples
 
-MANY = 1_000_000
+MANY = examples(200_000)
 
 
 def a_row(number: int, **other: str) -> Row:
@@ -92,20 +92,22 @@ def written(path: Path, rows: Iterator[Row], form: str) -> Path:
     return path
 
 
-def test_a_million_rows_are_compared_in_seconds(tmp_path: Path) -> None:
+def test_many_rows_are_compared_in_seconds(tmp_path: Path) -> None:
+    """A million of them within half a minute; in every run a fifth of that, in a fifth of the time."""
+
     def altered() -> Iterator[Row]:
         for number in range(MANY):
-            if number == 123_456:
+            if number == 23_456:
                 continue
-            yield a_row(number, balance="0") if number == 777_777 else a_row(number)
+            yield a_row(number, balance="0") if number == 177_777 else a_row(number)
 
     first = written(tmp_path / "first.csv", (a_row(number) for number in range(MANY)), "csv")
     second = written(tmp_path / "second.csv", altered(), "csv")
     begun = time.process_time()
     found = differences(read_rows(first), read_rows(second))
     took_s = time.process_time() - begun
-    assert [(one.what, one.id, one.field) for one in found] == [("missing", "jrn_123456", ""), ("differs", "jrn_777777", "balance")]
-    assert took_s < 30, f"{took_s:.1f} s of one core"
+    assert [(one.what, one.id, one.field) for one in found] == [("missing", "jrn_23456", ""), ("differs", "jrn_177777", "balance")]
+    assert took_s < 30 * MANY / 1_000_000, f"{took_s:.1f} s of one core"
 
 
 def test_a_trail_says_the_same_as_csv_and_as_json_in_whatever_parts_it_is_read(tmp_path: Path) -> None:
