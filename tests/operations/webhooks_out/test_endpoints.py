@@ -199,6 +199,23 @@ def test_one_delivery_is_told_again_under_its_own_id_also_when_it_was_taken(bure
         again(bureau, one.id)
 
 
+@pytest.mark.parametrize("asked", ["retry", "replay"])
+def test_what_waits_for_its_next_try_is_sent_at_once_when_somebody_asks(bureau, shop, asked):
+    endpoint = bureau.endpoint(shop.url)
+    shop.answers = [500, 200]
+    bureau.tell("pay_1")
+    bureau.send()
+    (one,) = bureau.deliveries()
+    assert one.next_at > bureau.now
+    bureau.later(seconds=1)
+    if asked == "retry":
+        assert again(bureau, one.id) == "due"
+    else:
+        assert bureau.say(endpoint, "replay", since=NOW, until=None).made == "1"
+    bureau.send()
+    assert (bureau.states(), len(shop.got)) == (["delivered"], 2)
+
+
 def test_a_removed_endpoint_is_told_nothing_more_for_good(bureau, shop):
     endpoint = bureau.endpoint(shop.url)
     bureau.tell("pay_1")

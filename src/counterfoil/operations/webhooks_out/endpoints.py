@@ -11,7 +11,7 @@ from psycopg import Connection
 from counterfoil.base.encryption.confidential import encrypt, opened
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Approval, Move, record_birth, take_step, take_steps
-from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.problems import Busy, InvalidInput, NotFound, Problem
 from counterfoil.base.text import email_address_of
 from counterfoil.operations.events.events import Level, NewEvent, emit, event_kind
 from counterfoil.operations.webhooks_out.addresses import Network, checked_url
@@ -178,7 +178,9 @@ def ping(conn: Connection[Any], endpoint_id: str, *, actor: str, now: datetime) 
 def replay(conn: Connection[Any], endpoint_id: str, *, since: datetime, until: datetime, reason: str, actor: str, now: datetime) -> int:
     """Tell an endpoint again what happened from `since` until before `until`: what was kept for it, what it never took, and what happened
     before it was there. What it took is not told twice. Returns how many deliveries are due. Raises EndpointNotEnabled, InvalidInput,
-    TooManyAtOnce."""
+    TooManyAtOnce.
+
+    What waits for its next try is sent now: whoever mended the endpoint does not wait an hour for it."""
     if until <= since:
         raise InvalidInput("until", "later than since", got=until.isoformat())
     state = lock_endpoint(conn, endpoint_id)
@@ -191,9 +193,10 @@ def replay(conn: Connection[Any], endpoint_id: str, *, since: datetime, until: d
     made = _deliver(conn, endpoint_id, missing, within, actor=actor, now=now)
     rows = conn.execute(
         """select d.id, d.state from webhook_delivery d join event e on e.id = d.event_id
-           where d.endpoint_id = %(endpoint)s and d.state in ('kept', 'failed') and e.at >= %(since)s and e.at < %(until)s
+           where d.endpoint_id = %(endpoint)s and e.at >= %(since)s and e.at < %(until)s
+             and (d.state in ('kept', 'failed') or d.state = 'due' and d.due_at > %(now)s)
            order by d.id limit %(rows)s for update of d skip locked""",
-        within | {"endpoint": endpoint_id, "rows": REPLAY_MAX + 1},
+        within | {"endpoint": endpoint_id, "rows": REPLAY_MAX + 1, "now": now},
     ).fetchall()
     if len(made) + len(rows) > REPLAY_MAX:
         raise TooManyAtOnce(limit=f"{REPLAY_MAX} deliveries", since=since.isoformat(), until=until.isoformat())
@@ -202,22 +205,29 @@ def replay(conn: Connection[Any], endpoint_id: str, *, since: datetime, until: d
 
 
 def retry(conn: Connection[Any], delivery_id: str, *, reason: str, actor: str, now: datetime) -> str:
-    """Tell one again, whether it was kept, failed, or was taken before; the partner knows it by its id. Raises EndpointNotEnabled."""
+    """Tell one again, whether it was kept, failed, was taken before, or waits for its next try; the partner knows it by its id. Raises
+    EndpointNotEnabled, Busy while it is being sent."""
     row = conn.execute(
-        """select d.state, w.id, w.state from webhook_delivery d join webhook_endpoint w on w.id = d.endpoint_id
-           where d.id = %s for update of d""",
-        [delivery_id],
+        """select d.state, w.id, w.state, d.lease_until > %(now)s, d.due_at > %(now)s
+           from webhook_delivery d join webhook_endpoint w on w.id = d.endpoint_id
+           where d.id = %(id)s for update of d""",
+        {"now": now, "id": delivery_id},
     ).fetchone()
     if row is None:
         raise NotFound(what="delivery", id=delivery_id)
     if row[2] not in ENDPOINT.before("disable"):
         raise EndpointNotEnabled(id=row[1], state=row[2])
+    if row[3]:
+        raise Busy(what=f"the delivery {delivery_id}", detail="a worker sends it just now")
+    if not row[4]:  # what waits for its next try may go now; what is due now, or over, may not
+        DELIVERY.next_state(row[0], "retry")
     _try_anew(conn, [(delivery_id, row[0])], reason=reason, actor=actor, now=now)
     return "due"
 
 
 def _try_anew(conn: Connection[Any], rows: Sequence[tuple[str, str]], *, reason: str, actor: str, now: datetime) -> None:
-    take_steps(conn, DELIVERY, [Move(one, state, "retry") for one, state in rows], actor=actor, at=now, reason=reason)
+    moves = [Move(one, state, "retry") for one, state in rows if state in DELIVERY.before("retry")]  # what is due stays so
+    take_steps(conn, DELIVERY, moves, actor=actor, at=now, reason=reason)
     conn.execute(
         "update webhook_delivery set due_at = %s, attempt = 0, last_error = null where id = any(%s)", [now, [one for one, _ in rows]]
     )

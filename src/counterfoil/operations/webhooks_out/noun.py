@@ -71,10 +71,12 @@ def _endpoint_refusals(conn: Connection[Any], endpoint_id: str, now: datetime) -
     return {**may, "set_owner": may["remove"], "ping": may["disable"], "replay": may["disable"]}
 
 
-def _delivery_refusals(conn: Connection[Any], delivery_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
+def _delivery_refusals(conn: Connection[Any], delivery_id: str, now: datetime) -> Mapping[str, str | None]:
     one = show_delivery(conn, delivery_id)
-    if one.state not in DELIVERY.before("retry"):
-        return {"retry": "it is due already" if one.state == "due" else f"it is {one.state}"}
+    if one.state == "due" and (one.next_at is None or one.next_at <= now):
+        return {"retry": "it is due already"}
+    if one.state not in ("due", *DELIVERY.before("retry")):
+        return {"retry": f"it is {one.state}"}
     state = show_endpoint(conn, one.endpoint_id).state
     return {"retry": None if state in ENDPOINT.before("disable") else f"its endpoint is {state}"}
 
