@@ -104,6 +104,50 @@ def test_an_address_that_cannot_be_is_refused_as_it_is_entered(url, limit):
     assert limit in str(refused.value.facts["limit"])
 
 
+# Other ways to write loopback, unspecified, the metadata of clouds, and private addresses: numbers, octal, hexadecimal, short, within IPv6.
+NOTATIONS = (
+    "2130706433",
+    "0x7f000001",
+    "017700000001",
+    "0177.0.0.1",
+    "0x7f.0x0.0x0.0x1",
+    "127.1",
+    "127.0.1",
+    "0",
+    "0x0",
+    "localhost",
+    "LOCALHOST",
+    "2852039166",
+    "0xa9fea9fe",
+    "0251.0376.0251.0376",
+    "169.254.43518",
+    "10.1",
+    "0xa.1",
+    "192.168.257",
+    "[::]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[0:0:0:0:0:ffff:a9fe:a9fe]",
+    "[64:ff9b::169.254.169.254]",
+    "[64:ff9b::7f00:1]",
+    "[2002:7f00:1::]",
+    "[2001:0:7f00:1::]",
+    "[fd00:ec2::254]",
+    "[fe80::1%25lo]",
+    "[fec0::1]",
+)
+
+
+@pytest.mark.parametrize("host", NOTATIONS)
+def test_an_inner_address_is_refused_however_it_is_written_and_nothing_is_connected_to(monkeypatch, host):
+    connected = []
+    monkeypatch.setattr(socket, "create_connection", lambda address, *_, **__: connected.append(address))
+    with pytest.raises((InvalidInput, AddressRefused)):
+        dial_allowed((), public=True)((checked_url(f"https://{host}/", ()).hostname, 443))
+    assert connected == []
+
+
 def test_http_goes_to_named_networks_alone():
     assert checked_url("http://127.0.0.1:9000/hooks", OURS).port == 9000
     for url in ("http://8.8.8.8/", "http://127.0.0.2/"):
