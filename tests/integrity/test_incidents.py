@@ -100,7 +100,15 @@ def test_an_incident_is_closed_when_alerts_brake_and_post_mortem_are_in_order(wa
     assert watch.say("close", incident, noun="incident", reason="done") == "closed"
     with watch.database.transaction() as conn:
         text = post_mortem_of(conn, incident, now=watch.clock.now)
-    for told in ("# P0:", "LEDGER_UNBALANCED", "A superuser edited an account.", "incident respond by person:olga: on it", "resolve"):
+    brake = ("queue settle paused by system:sentinel", "queue settle resumed by person:")
+    for told in (
+        "# P0:",
+        "LEDGER_UNBALANCED",
+        "A superuser edited an account.",
+        "incident respond by person:olga: on it",
+        "resolve",
+        *brake,
+    ):
         assert told in text, text
 
 

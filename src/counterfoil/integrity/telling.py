@@ -3,8 +3,8 @@ from something graver; what belongs together, once. The events themselves are ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from psycopg import Connection
@@ -73,10 +73,19 @@ def _telling(conn: Connection[Any], kind: EventKind, one: Event, now: datetime) 
     words = one.name.replace("_", " ").capitalize()
     title = f"{told.get('level', '')} {words}{': ' if code else ''}{code}{where}".strip()
     about = told.get("subject") or told.get("title") or kind.says
-    line = " · ".join(str(part) for part in (about, told.get("error"), one.subject_id) if part)
-    if told.get("to"):
-        line = f"{line} · asked now: {str(told['to']).replace('_', ' ')}"
+    parts = (about, told.get("error"), told.get("why"), one.subject_id, *_asked(told))
+    line = " · ".join(str(part) for part in parts if part)
     return Telling(f"{one.name}:{code}:{one.program_id}", kind.level, title, line, one.program_id)
+
+
+def _asked(told: Mapping[str, Any]) -> Iterator[str]:
+    """Who is asked, by when, and what stands still meanwhile."""
+    if told.get("to"):
+        yield f"asked now: {str(told['to']).replace('_', ' ')}"
+    if told.get("respondBy"):
+        yield f"to be answered by {datetime.fromisoformat(told['respondBy']).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if told.get("paused"):
+        yield f"the queue {told['paused']} is paused"
 
 
 def _is_kept_back(conn: Connection[Any], code: str, one: Event, now: datetime) -> bool:

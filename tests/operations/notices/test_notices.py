@@ -200,9 +200,13 @@ def test_an_incident_is_told_whatever_is_silenced(database, clock, receiver):
         until = clock.now + timedelta(hours=1)
         silence_alerts(conn, make_id("sil"), code="", program_id="", until=until, reason="known", actor="olga", now=clock.now)
     one.happened("alert_critical", "alt_1", program="main", code="LEDGER_UNBALANCED", subject="book main EUR")
-    one.happened("incident_opened", "inc_1", program="main", code="LEDGER_UNBALANCED", level="P0", title="LEDGER_UNBALANCED in main")
+    facts = {"level": "P0", "title": "It does not balance.", "respondBy": "2026-11-29T13:02:04+00:00", "paused": "settle"}
+    one.happened("incident_opened", "inc_1", program="main", code="LEDGER_UNBALANCED", **facts)
     one.work()
-    assert [heard["title"] for heard in receiver.heard] == ["P0 Incident opened: LEDGER_UNBALANCED in main"]
+    [heard] = receiver.heard
+    assert heard["title"] == "P0 Incident opened: LEDGER_UNBALANCED in main"
+    said = "It does not balance. · inc_1 · to be answered by 2026-11-29 13:02 UTC · the queue settle is paused"
+    assert said in heard["message"], "by when, and what stands still"
     clock.advance(hours=2)
     one.work("silences")
     with database.transaction() as conn:

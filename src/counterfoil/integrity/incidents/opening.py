@@ -81,4 +81,5 @@ def _open(conn: Connection[Any], incident_id: str, check: Invariant, level: Inci
     )
     record_birth(conn, INCIDENT, [incident_id], "open", actor=ACTOR, at=now)
     told = {"level": level, "code": check.code, "title": check.meaning, "respondBy": respond_by.isoformat()}
+    told |= {"paused": BRAKE} if level in BRAKED else {}
     emit(conn, [NewEvent("incident_opened", program_id, incident_id, told)], at=now)

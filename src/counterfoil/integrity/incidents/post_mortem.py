@@ -4,26 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
 from counterfoil.base.machine import Step, history_of
 from counterfoil.integrity.incidents.machine import Incident, IncidentAlert
-from counterfoil.integrity.incidents.queries import alerts_of, count_alerts_of, show_incident
+from counterfoil.integrity.incidents.queries import alerts_of, corrections_of, count_alerts_of, show_incident
+from counterfoil.operations.work.pauses import history_of_pauses
 
 ALERTS_TOLD_MAX: Final = 20
+CORRECTIONS_TOLD_MAX: Final = 100
+
+
+class Moment(NamedTuple):
+    """Something that happened while it was open."""
+
+    at: datetime
+    what: str
+    actor: str
+    reason: str | None
 
 
 def post_mortem_of(conn: Connection[Any], incident_id: str, *, now: datetime) -> str:
     """The document, with the timeline that the records hold. Raises NotFound."""
     incident = show_incident(conn, incident_id)
     alerts, number = alerts_of(conn, incident_id, rows_max=ALERTS_TOLD_MAX), count_alerts_of(conn, incident_id)
-    timeline = [(step.at, f"incident {step.verb}", step) for step in history_of(conn, incident_id, rows_max=None)]
+    timeline = [_step(f"incident {step.verb}", step) for step in history_of(conn, incident_id, rows_max=None)]
     for alert in alerts:
-        timeline += [(step.at, f"alert {alert.id} {step.verb}", step) for step in history_of(conn, alert.id, rows_max=None)]
-    parts = [_head(incident, now), _alerts(alerts, number), _timeline(sorted(timeline, key=lambda one: one[0])), _written(incident)]
+        timeline += [_step(f"alert {alert.id} {step.verb}", step) for step in history_of(conn, alert.id, rows_max=None)]
+    timeline += [*_brake(conn, incident, now), *_corrections(conn, incident_id), *_runbooks(conn, alerts)]
+    parts = [_head(incident, now), _alerts(alerts, number), _timeline(sorted(timeline, key=lambda one: one.at)), _written(incident)]
     return "\n\n".join(parts) + "\n"
+
+
+def _step(what: str, step: Step) -> Moment:
+    return Moment(step.at, what, step.actor, step.reason)
+
+
+def _brake(conn: Connection[Any], incident: Incident, now: datetime) -> list[Moment]:
+    """When the queue that was paused for it was paused and let go, while it was open."""
+    if not incident.brake:
+        return []
+    turns = [one for one in history_of_pauses(conn, incident.brake) if one.program_id == incident.program_id]
+    mine = [one for one in turns if incident.opened_at <= one.at <= (incident.closed_at or now)]
+    return [Moment(one.at, f"queue {one.queue} {'paused' if one.paused else 'resumed'}", one.actor, one.reason) for one in mine]
+
+
+def _corrections(conn: Connection[Any], incident_id: str) -> list[Moment]:
+    found = corrections_of(conn, incident_id, rows_max=CORRECTIONS_TOLD_MAX)
+    return [Moment(one.at, f"journal {one.journal_id} posted", one.actor, one.reason) for one in found]
+
+
+def _runbooks(conn: Connection[Any], alerts: Sequence[IncidentAlert]) -> list[Moment]:
+    """Playbooks that were run for its alerts: begun, signed or closed."""
+    rows = conn.execute(
+        """select started_at, runbook || ' begun (' || id || ')', started_by from runbook_run where alert_id = any(%(alerts)s)
+           union all
+           select ended_at, runbook || ' ' || state || ' (' || id || ')', ended_by from runbook_run
+           where alert_id = any(%(alerts)s) and ended_at is not null""",
+        {"alerts": [one.id for one in alerts]},
+    ).fetchall()
+    return [Moment(at, f"playbook {what}", actor, None) for at, what, actor in rows]
 
 
 def _head(incident: Incident, now: datetime) -> str:
@@ -56,8 +98,8 @@ def _alerts(alerts: Sequence[IncidentAlert], number: int) -> str:
     return f"## What was found\n\n| alert | severity | what | state | times | first | last |\n|---|---|---|---|---|---|---|\n{rows}{more}"
 
 
-def _timeline(steps: Sequence[tuple[datetime, str, Step]]) -> str:
-    rows = "\n".join(f"- {_at(at)} {what} by {step.actor}" + (f": {_cell(step.reason)}" if step.reason else "") for at, what, step in steps)
+def _timeline(moments: Sequence[Moment]) -> str:
+    rows = "\n".join(f"- {_at(one.at)} {one.what} by {one.actor}" + (f": {_cell(one.reason)}" if one.reason else "") for one in moments)
     return f"## Timeline (UTC)\n\n{rows}"
 
 
