@@ -136,7 +136,11 @@ def test_steps_of_a_playbook_wait_for_each_other_and_for_what_people_do(own_offi
     path = f"/api/runbook-runs/{run}"
     assert outcomes(own_office, run) == ["passed", "open", "open", "open", "open", "open"]
     assert "step 2 comes first" in say(own_office, f"{path}/approve", role="approver", step="3", note="yes", status=409)["detail"]
-    say(own_office, f"{path}/check", step="2")
+    told = say(own_office, f"{path}/check", step="2")["told"]
+    assert told.startswith("2. The sentinel was run failed: Nobody has done it"), told
+    to_do = f"`counterfoil sentinel run`, then `counterfoil runbook check {run} 2`"
+    assert told.endswith(f"Next is 2. The sentinel was run (failed): {to_do}"), "what is typed now"
+    assert "\n\n`counterfoil sentinel run`" in own_office.ask("GET", f"{path}/document").text, "on paper, too"
     assert outcomes(own_office, run)[1] == "failed", "nobody has done it"
     say(own_office, "/api/sentinel-runs", kind="recent")
     say(own_office, f"{path}/check", step="2")
@@ -174,9 +178,10 @@ def test_a_playbook_is_run_for_an_alert_and_passes_when_it_is_resolved(office: O
     check("It is yours, and nobody else is asked", "failed")
     ack = {"step": str(numbers["It is yours, and nobody else is asked"]), "reason": "I look at it"}
     tried = office.ask("POST", f"{path}/do", role="operator", key=fresh(), headers={"Dry-Run": "true"}, json=ack).json()
-    assert (tried["dryRun"], tried["told"]) == (True, f"{alert['id']} is acknowledged.")
+    assert (tried["dryRun"], tried["told"].splitlines()[0]) == (True, f"{alert['id']} is acknowledged.")
     assert office.ask("GET", f"/api/alerts/{alert['id']}").json()["state"] == "open", "nothing was done yet"
-    assert say(office, f"{path}/do", **ack)["told"] == f"{alert['id']} is acknowledged."
+    acked, following = say(office, f"{path}/do", **ack)["told"].splitlines()
+    assert (acked, following.startswith("Next is 7. The cause")) == (f"{alert['id']} is acknowledged.", True)
     [done] = office.ask("GET", f"/api/alerts/{alert['id']}").json()["actions"]
     assert (done["verb"], done["reason"], done["requestId"]) == ("alert.ack", "I look at it", run["id"])
     assert say(office, f"{path}/do", status=409, **ack)["type"] == "/problems/RunbookStepRefused", "it is answered well already"

@@ -48,3 +48,5 @@ def _answer(terminal: Terminal, run: str, number: int, doing: Mapping[str, Calla
     else:
         code, said = terminal("runbook", "check", *words)
     assert code == 0, f"{number}. {step['title']}: {said}"
+    assert said.startswith(f"{number}. {step['title']} "), "what it came to"
+    assert f"runbook sign {run}" in said or "Next is " in said, "and what to type next"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from counterfoil.runbooks.model import RunbookRun, RunbookStep, show_run, steps_of
+from counterfoil.runbooks.model import GREEN, RunbookRun, RunbookStep, show_run, steps_of
 from counterfoil.runbooks.runs import why_not_signed
 
 ROWS_PRINTED_MAX: Final = 20
@@ -45,7 +45,15 @@ def _step(one: RunbookStep) -> str:
     box = _BOXES.get(one.outcome, " ")
     answered = f"{one.outcome.replace('_', ' ')}, {_at(one.at)}, {one.actor}" if one.at else "open"
     told = f"\n\n{_plain(one.told)}" if one.told else ""
-    return f"## [{box}] {one.number}. {one.title}\n\n*{one.type}: {answered}*{told}{_evidence(one.evidence)}"
+    return f"## [{box}] {one.number}. {one.title}\n\n*{one.type}: {answered}*{told}{_to_do(one)}{_evidence(one.evidence)}"
+
+
+def _to_do(one: RunbookStep) -> str:
+    """Of a step that is not answered well: what helps, and what is typed."""
+    if one.outcome in GREEN:
+        return ""
+    typed = f"`{one.command}`" if one.command else ""
+    return "".join(f"\n\n{text}" for text in (_plain(one.help), typed) if text)
 
 
 def _evidence(evidence: dict[str, Any]) -> str:

@@ -67,12 +67,20 @@ def _number(one: VerbCall) -> int:
     return int(given)
 
 
+def _answered(one: VerbCall, run: RunbookRun, number: int) -> VerbResult:
+    """What the step came to, and which is next."""
+    steps = steps_of(one.conn, run.id)
+    step = steps[number - 1]
+    found = f": {step.told}" if step.told and step.type not in ("note", "approval") else ""
+    return VerbResult(run.state, told=f"{number}. {step.title} {runs.words(step.outcome)}{found}\n{runs.what_next(run.id, steps)}")
+
+
 def _check(checks: Mapping[str, Invariant], tables: Mapping[str, str]) -> Do:
     def do(one: VerbCall) -> VerbResult:
-        run, asker = lock_run(one.conn, one.subject_id), Asker(checks, tables, one.providers)
-        runs.ask_step(one.conn, asker, run, _number(one), by=one.actor, now=one.now)
+        run, asker, number = lock_run(one.conn, one.subject_id), Asker(checks, tables, one.providers), _number(one)
+        runs.ask_step(one.conn, asker, run, number, by=one.actor, now=one.now)
         runs.go_on(one.conn, asker, run, now=one.now)
-        return VerbResult(run.state)
+        return _answered(one, run, number)
 
     return do
 
@@ -92,7 +100,7 @@ def _do(checks: Mapping[str, Invariant], tables: Mapping[str, str], nouns: Nouns
         else:
             runs.ask_step(one.conn, asker, run, number, by=one.actor, now=one.now)
             runs.go_on(one.conn, asker, run, now=one.now)
-        return VerbResult(run.state, told=f"{told_of(said)}.")
+        return VerbResult(run.state, told=f"{told_of(said)}.\n{runs.what_next(run.id, steps_of(one.conn, run.id))}")
 
     return do
 
@@ -101,20 +109,20 @@ def _tick(kind: Type, checks: Mapping[str, Invariant], tables: Mapping[str, str]
     def do(one: VerbCall) -> VerbResult:
         if kind == "approval":
             refuse_unless_logged_in(one.conn, one.by, now=one.now)
-        run, note = lock_run(one.conn, one.subject_id), str(one.taken["note"])
-        runs.tick_step(one.conn, run, _number(one), note, kind=kind, by=one.actor, now=one.now)
+        run, number, note = lock_run(one.conn, one.subject_id), _number(one), str(one.taken["note"])
+        runs.tick_step(one.conn, run, number, note, kind=kind, by=one.actor, now=one.now)
         runs.go_on(one.conn, Asker(checks, tables, one.providers), run, now=one.now)
-        return VerbResult(run.state)
+        return _answered(one, run, number)
 
     return do
 
 
 def _skip(checks: Mapping[str, Invariant], tables: Mapping[str, str]) -> Do:
     def do(one: VerbCall) -> VerbResult:
-        run = lock_run(one.conn, one.subject_id)
-        runs.skip_step(one.conn, run, _number(one), one.reason, by=one.actor, now=one.now)
+        run, number = lock_run(one.conn, one.subject_id), _number(one)
+        runs.skip_step(one.conn, run, number, one.reason, by=one.actor, now=one.now)
         runs.go_on(one.conn, Asker(checks, tables, one.providers), run, now=one.now)
-        return VerbResult(run.state)
+        return _answered(one, run, number)
 
     return do
 
@@ -158,7 +166,7 @@ def _verbs(checks: Mapping[str, Invariant], tables: Mapping[str, str], nouns: No
             "Ask again",
             "The machine asks a check or a query again, looks whether an action was done, or whether enough time went by.",
             do=_check(checks, tables),
-            done="Step asked; {id} is {state}.",
+            done="{told}",
             reason=False,
             takes=(_STEP,),
         ),
@@ -168,7 +176,7 @@ def _verbs(checks: Mapping[str, Invariant], tables: Mapping[str, str], nouns: No
             "Tick",
             "What a person looks at is answered by a note. What the machine asks cannot be ticked.",
             do=_tick("note", checks, tables),
-            done="Step done; {id} is {state}.",
+            done="{told}",
             reason=False,
             takes=(_STEP, _NOTE),
         ),
@@ -178,7 +186,7 @@ def _verbs(checks: Mapping[str, Invariant], tables: Mapping[str, str], nouns: No
             "Approve",
             "A step that takes another person than the one who began the run is approved.",
             do=_tick("approval", checks, tables),
-            done="Step approved; {id} is {state}.",
+            done="{told}",
             reason=False,
             takes=(_STEP, _NOTE),
         ),
@@ -188,7 +196,7 @@ def _verbs(checks: Mapping[str, Invariant], tables: Mapping[str, str], nouns: No
             "Skip",
             "An optional step is left out, with a reason.",
             do=_skip(checks, tables),
-            done="Step skipped; {id} is {state}.",
+            done="{told}",
             takes=(_STEP,),
         ),
         Verb(

@@ -196,6 +196,17 @@ def why_not_signed(steps: Sequence[RunbookStep]) -> str | None:
     return f"{len(left)} of {len(steps)} steps did not pass: {named}"
 
 
+def what_next(run_id: str, steps: Sequence[RunbookStep]) -> str:
+    """The first step that is not answered well, and what is typed for it; or that the run can be signed."""
+    left = next((one for one in steps if one.outcome not in GREEN), None)
+    if left is None:
+        return f"Every step is answered: `counterfoil runbook sign {run_id}`"
+    said = _SAID.get(left.type)
+    answer = f"`counterfoil runbook {said or 'check'} {run_id} {left.number}{' --note …' if said else ''}`"
+    typed = f"`{left.command}`, then {answer}" if left.command else answer
+    return f"Next is {left.number}. {left.title} ({words(left.outcome)}): {typed}"
+
+
 def is_ordered(conn: Connection[Any], run_id: str) -> bool:
     """Do its steps wait for those before them?"""
     row = conn.execute("select ordered from runbook_run where id = %s", [run_id]).fetchone()

@@ -15,7 +15,7 @@ from counterfoil.cli.core.connection import Need, asked
 from counterfoil.cli.core.derived import IN_STATE, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import to_minor
-from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say_done, show_one
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Json, Output, Reason, say_done, show_one
 from counterfoil.client.client import Client
 from counterfoil.operations.access import access
 from counterfoil.operations.verbs import Field, Noun, Verb
@@ -57,8 +57,8 @@ def add_verbs(app: typer.Typer, noun: Noun, followed: Mapping[str, Followed] | N
         app.command(verb.word, help=f"{verb.effect}{paired}")(_command(noun, verb, (followed or {}).get(verb.name)))
 
 
-def noun_app(noun: Noun, followed: Mapping[str, Followed] | None = None) -> typer.Typer:
-    """All commands of a noun that has none of its own: list, show, and its verbs."""
+def noun_app(noun: Noun, followed: Mapping[str, Followed] | None = None, *, shown: Callable[[Json], None] | None = None) -> typer.Typer:
+    """All commands of a noun that has none of its own: list, show, and its verbs. `shown` says of one, to people, what no field says."""
     app = command_group(noun.help)
     fields = noun.columns or (noun.row._fields if noun.row is not None else ("id", "state"))
     columns = tuple(camel(one) for one in fields)
@@ -76,7 +76,10 @@ def noun_app(noun: Noun, followed: Mapping[str, Followed] | None = None) -> type
     @app.command("show", help=f"One {noun.name}, what may be done with it, and what was done.")
     def show(id: Annotated[str, typer.Argument(metavar="ID")], output: Output = TABLE) -> None:  # noqa: A002
         with asked("read") as client:
-            show_one(client.get(f"/api/{noun.plural}/{id}"), output, parts=(*_parts(noun), *PARTS))
+            found = client.get(f"/api/{noun.plural}/{id}")
+        show_one(found, output, parts=(*_parts(noun), *PARTS))
+        if shown is not None and output is TABLE:
+            shown(found)
 
     add_verbs(app, noun, followed)
     return app

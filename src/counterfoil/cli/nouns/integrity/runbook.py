@@ -13,9 +13,10 @@ from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Format, ListFormat, ListOutput, Output, give_text, patience, say, say_done, show_rows
 from counterfoil.cli.core.verbs import noun_app
+from counterfoil.runbooks.model import GREEN, RunbookStep
+from counterfoil.runbooks.runs import what_next
 from counterfoil.wiring import CHECKS, RUNBOOK_NOUN
 
-app = noun_app(RUNBOOK_NOUN)
 checklists = command_group("What is looked at every morning, week and month.")
 COLUMNS = ("number", "type", "title", "outcome", "told")
 KINDS = ("name", "kind", "title", "covers", "steps", "own", "lastRun.id", "lastRun.state", "lastRun.passed", "lastRun.startedAt")
@@ -23,6 +24,18 @@ WRONG = ("failed", "not_checked")
 Name = Annotated[str, typer.Argument(help="Its name, as `counterfoil runbook catalogue` lists it.")]
 Day = Annotated[str | None, typer.Option("--day", help="A day of the span to look at, such as 2026-10-15; absent: the last whole one.")]
 Program = Annotated[str | None, typer.Option("--program", help="Of which program.")]
+
+
+def _shown(run: dict[str, Any]) -> None:
+    """What a person types for each step that is not answered yet, and which is next."""
+    for one in run["answers"]:
+        if one["outcome"] not in GREEN and (one["help"] or one["command"]):
+            typed = f"`{one['command']}`" if one["command"] else ""
+            say(f"{one['number']:>3}. {one['title']}: {' '.join(filter(None, (one['help'], typed)))}")
+    _say_next(run)
+
+
+app = noun_app(RUNBOOK_NOUN, shown=_shown)
 
 
 @app.command("run")
@@ -50,9 +63,11 @@ def _run(where: str, name: str, body: dict[str, Any], dry_run: bool, output: For
     with asked("operate") as client, patience("asking what the machine can answer"):
         given = {key: value for key, value in body.items() if value is not None}
         made = client.post(f"/api/{where}/{name}/runs", given, dry_run=dry_run)
+        whole = {} if dry_run else client.get(f"/api/runbook-runs/{made['id']}")
     if output is TABLE:
         show_rows(made["steps"], COLUMNS, output)
-        say(f"{made['id']}: {made['passed']} of {made['stepsTotal']} steps passed. Sign it: `counterfoil runbook sign {made['id']}`.")
+        say(f"{'(dry run, nothing was changed) ' if dry_run else ''}{made['id']}: {made['passed']} of {made['stepsTotal']} steps passed.")
+        _say_next(whole)
     else:
         say_done(made, output, "")
     if any(one["outcome"] in WRONG for one in made["steps"]):
@@ -69,6 +84,12 @@ def catalogue(output: Output = TABLE) -> None:
 def list_(output: ListOutput = ListFormat.TABLE) -> None:
     """The checklists, each with its newest run. Ends with 1 when a file of yours is wrong, which it names."""
     _list("checklists", output)
+
+
+def _say_next(run: dict[str, Any]) -> None:
+    """What is typed next, of a run that goes on."""
+    if run.get("state") == "running":
+        say(what_next(run["id"], [RunbookStep(**{name: one[name] for name in RunbookStep._fields}) for one in run["answers"]]))
 
 
 def _list(where: str, output: Format | ListFormat) -> None:
