@@ -320,6 +320,13 @@ def an_imbalance_is_found_answered_and_closed(desk: Desk, terminal: Terminal) ->
     assert terminal.ask("/api/sentinel-runs", {"kind": "full"}, role="operator")["verdict"] == "broken"
     [alert] = [one for one in told(terminal("alerts", "list", "--state", "open", "--output", "json")) if one["code"] == "LEDGER_UNBALANCED"]
     assert (alert["severity"], alert["programId"]) == ("critical", PROGRAM)
+    [narrowed] = told(terminal("alerts", "list", "--code", "LEDGER_UNBALANCED", "--output", "json"))
+    assert narrowed["id"] == alert["id"]
+    kinds = {one["kind"] for one in told(terminal("sentinel", "list", "--kind", "full", "--output", "json"))}
+    assert kinds == {"full"}
+    shown = terminal("alerts", "show", alert["id"])[1]
+    for told_of_it in ("Asked: Is every journal whole", alert["subject"], f"runbook run P1 --alert {alert['id']}", "alerts resolve alt_"):
+        assert told_of_it in shown, shown
     [incident] = [one for one in told(terminal("incidents", "list", "--output", "json")) if one["level"] == "P0"]
     assert terminal.rows("/api/incidents?state=open")
     assert [(one["queue"], one["programId"]) for one in terminal.ask("/api/admin/queue/pauses")["paused"]] == [("settle", PROGRAM)]

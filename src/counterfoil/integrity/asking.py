@@ -96,7 +96,7 @@ def _rows(
     counted = f"with found as ({query}) select (select count(*) from found), found.* from found limit {ROWS_MAX}"
     cur = conn.execute(counted.encode(), given)
     rows = cur.fetchall()
-    names = tuple(one.name for one in cur.description or ())[1:]
+    names = tuple("found" if one.name == "?column?" else one.name for one in cur.description or ())[1:]  # what the query gave no name
     return names, [row[1:] for row in rows], int(rows[0][0]) if rows else 0, query
 
 

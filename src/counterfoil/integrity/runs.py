@@ -14,7 +14,7 @@ from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.problems import NotFound
 from counterfoil.integrity.asking import CheckReply
 from counterfoil.operations.events.events import NewEvent, declare, emit
-from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.noun_pages import Narrow, SortKey
 from counterfoil.operations.verbs import Noun, Part
 
 ACTOR: Final = "system:sentinel"
@@ -235,6 +235,7 @@ SENTINEL_NOUN: Final = Noun(
     rows=list_runs,
     by_id=_runs_by_id,
     sorts=(SortKey("started_at", datetime), SortKey("findings", int), SortKey("opened", int)),
+    narrows=(Narrow("kind", "t.kind = %(kind)s", "Only runs of this kind: full, recent or monitors."),),
     help="What was checked, up to when, and what was found.",
     parts=(Part("answers", CheckAnswer, answers_of),),
     columns=(

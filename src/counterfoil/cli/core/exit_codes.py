@@ -30,7 +30,7 @@ NO_SUCH_NAMES: Final = frozenset({errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDI
 ADVICE: Final = {
     "unauthenticated": "Log in (`counterfoil login NAME`), set COUNTERFOIL_API_KEY with COUNTERFOIL_URL, or run where `counterfoil demo` "
     "left its keys (.counterfoil/client.json).",
-    "forbidden": "Use a key with one of these roles.",
+    "forbidden": "Use a key with one of these roles, or log in as somebody who has one (`counterfoil login NAME`).",
     "busy": "Nothing was changed. Try again in a moment.",
     "unreachable": "Is it running? `counterfoil serve` starts it; COUNTERFOIL_URL says where it is; `counterfoil doctor` looks.",
 }

@@ -122,7 +122,8 @@ def show_one(thing: Json, output: Format, *, parts: Sequence[tuple[str, Sequence
     if output is Format.CSV:
         say(csv_text(plain, [[_cell(_plain(thing, name)) for name in plain]]), end="")
         return
-    print_fields([(name, _shown(thing, name)) for name in plain if not (name == "dryRun" and thing[name] is False)])
+    told = [name for name in thing if name in plain or _are_words(name, thing[name])]
+    print_fields([(name, _shown(thing, name)) for name in told if not (name == "dryRun" and thing[name] is False)])
     for name, columns in parts:
         value = thing.get(name)
         rows = value if isinstance(value, list) else [value] if value else []
@@ -131,6 +132,11 @@ def show_one(thing: Json, output: Format, *, parts: Sequence[tuple[str, Sequence
             _print_table([{**one, "asset": one.get("asset") or thing.get("asset")} for one in rows], columns)
             if name in (thing.get("cut") or ()):
                 typer.echo(f"Only the first {len(rows)} are shown; there are more.")
+
+
+def _are_words(name: str, value: Any) -> bool:
+    """A list of plain words, such as an endpoint's events; `cut` names lists, and is said below them."""
+    return name != "cut" and isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 
 def waits(done: Json, output: Format) -> bool:

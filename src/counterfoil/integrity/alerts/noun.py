@@ -16,7 +16,7 @@ from counterfoil.integrity.alerts.machine import ALERT, EXTENTS, Alert
 from counterfoil.integrity.alerts.queries import ALERTS, LIVE, list_alerts, lock_alert, show_alert
 from counterfoil.integrity.asking import CHECK_LIMIT, ask
 from counterfoil.operations.access.access import ACCEPT_BREAK, OPERATE
-from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.noun_pages import Narrow, SortKey
 from counterfoil.operations.verbs import Do, Field, Noun, Verb, VerbCall, VerbResult
 
 UNTIL_MAX: Final = timedelta(days=90)
@@ -44,6 +44,7 @@ def alert_noun(checks: Sequence[Invariant], tables: Mapping[str, str]) -> Noun:
         rows=list_alerts,
         by_id=ALERTS.by_id,
         sorts=(SortKey("first_seen_at", datetime), SortKey("times", int)),
+        narrows=(Narrow("code", "t.code = %(code)s", "Only what this check found, such as LEDGER_UNBALANCED."),),
         help="What the sentinel found, and who sees to it.",
         columns=(
             "id",

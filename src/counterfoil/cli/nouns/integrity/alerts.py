@@ -10,11 +10,27 @@ import typer
 
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.output import TABLE, Json, say, show_rows
 from counterfoil.cli.core.verbs import noun_app
 from counterfoil.wiring import ALERT_NOUN
 
-app = noun_app(ALERT_NOUN)
 TIMEOUT_S = 10.0
+
+
+def _evidence(alert: Json) -> None:
+    """The question, the rows that break it, and what to do, as an operator types it."""
+    told = alert["evidence"]
+    say(f"\nAsked: {told['question']}\nIt means: {told['meaning']}")
+    more = f", and {alert['rest']:,} more that have no alert" if alert["rest"] else ""
+    say(f"\nfound ({told['kind']} run {told['run']}, up to {told['watermark']}){more}")
+    columns = [f"{number} {name}" for number, name in enumerate(told["columns"], start=1)]  # a query may name two alike
+    show_rows([dict(zip(columns, row, strict=False)) for row in told["rows"]], columns, TABLE)
+    say(f"\nplaybook {alert['playbook']}, step by step: `counterfoil runbook run {alert['playbook']} --alert {alert['id']}`")
+    for number, step in enumerate(told["steps"], start=1):
+        say(f"{number:>3}. {step}")
+
+
+app = noun_app(ALERT_NOUN, shown=_evidence)
 
 
 class AlertmanagerRefused(Problem, kind="busy"):

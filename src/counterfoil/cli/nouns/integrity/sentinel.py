@@ -38,8 +38,9 @@ def run(
 def _unasked(done: dict[str, Any]) -> str:
     if not done["unasked"]:
         return ""
-    why = "only full runs ask them" if done["kind"] == "recent" else "it did not come to them"
-    return f" {len(done['unasked'])} checks were not asked, {why}: {', '.join(done['unasked'])}."
+    if done["kind"] == "recent":
+        return f" {len(done['unasked'])} checks were not asked, only full runs ask them: `counterfoil sentinel show {done['id']}`."
+    return f" {len(done['unasked'])} checks were not asked, it did not come to them: {', '.join(done['unasked'])}."
 
 
 @app.command("checks")

@@ -44,7 +44,8 @@ def show(proposal_id: Annotated[str, typer.Argument(help=PROPOSAL_ID.help)], out
 
 
 def _approved(done: dict[str, Any]) -> str:
-    made = f", which made {done['resultId']}" if done.get("resultId") else ""
+    result = done.get("resultId") or ""
+    made = f", which made {result}" if result and not result.isdecimal() else ""  # a turn of a switch has a number, and is nothing made
     return f"{done['id']} is {done['state']}{made}."
 
 
