@@ -4,7 +4,8 @@ A whole installation. For ten minutes (quick: 20 s) 200 requests a second, reads
 that a slow answer makes the next ones late instead of fewer; meanwhile customers pay, the worker settles and pays out, and the sentinel
 runs again and again. Then the same for a while with what should slow nobody down: clients that send headers and bodies a byte a second, or
 ten thousand requests at once whose answers they do not read; then readers that take a byte a second, and a provider that does not answer.
-Then webhooks, 1,000 a second for a minute (quick: 5 s). The callers run on this machine, too, and take part of it.
+Between them customers pay while every event is told to two partners, one of whom takes connections and never answers. Then webhooks,
+1,000 a second for a minute (quick: 5 s). The callers run on this machine, too, and take part of it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -32,6 +35,7 @@ import httpx2
 from benchmarks import harness, ledger_load
 from benchmarks.payouts import Office, an_office, round_of
 from counterfoil.cli.local.local_stack import PROGRAM
+from counterfoil.client.client import Client
 
 PER_S: Final = 200
 WEBHOOKS_PER_S: Final = 1_000
@@ -165,6 +169,44 @@ def trouble(office: Office) -> Iterator[None]:
         ended.set()
 
 
+@contextmanager
+def partners(office: Office) -> Iterator[list[float]]:
+    """Two endpoints that are told of everything: one takes connections and never answers, the other answers at once. How long each event
+    was on its way to that one, in milliseconds."""
+    delays: list[float] = []
+
+    class Hearing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            delays.append((time.time() - datetime.fromisoformat(told["timestamp"]).timestamp()) * 1e3)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    with socket.create_server(("127.0.0.1", 0)) as dead, ThreadingHTTPServer(("127.0.0.1", 0), Hearing) as well:
+        threading.Thread(target=well.serve_forever, daemon=True).start()
+        made = [endpoint(office, f"http://127.0.0.1:{port}/") for port in (dead.getsockname()[1], well.server_port)]
+        try:
+            yield delays
+        finally:
+            for one in made:
+                office.operator.post(f"/api/endpoints/{one}/disable", {"reason": "benchmark"})
+            well.shutdown()
+
+
+def endpoint(office: Office, url: str) -> str:
+    """An endpoint that is told of everything; two administrators enable it."""
+    with office.world.database.transaction() as conn:
+        second = Client(office.world.url, office.world._logged_in(conn, "karl"))
+    first = Client(office.world.url, office.world.keys["administrator"])
+    made: str = first.post("/api/endpoints", {"url": url, "ownerEmail": "partner@example.org", "minLevel": "debug"})["id"]
+    asked = first.post(f"/api/endpoints/{made}/enable", {"reason": "benchmark"})
+    second.post(f"/api/approvals/{asked['proposal']}/approve", {"reason": "benchmark", "payloadSha256": asked["payloadSha256"]})
+    return made
+
+
 def slow_senders() -> list[tuple[bytes, bytes]]:
     """What slow clients send first, and what they go on with: headers, a body, chunks, and requests without waiting for an answer."""
     head = b"POST /webhooks/simulator HTTP/1.1\r\nHost: x\r\n"
@@ -207,6 +249,26 @@ def memory_mb(pid: int) -> float:
     return int(status["VmRSS"].split()[0]) / 1024
 
 
+def _tell(named: dict[str, Pace]) -> None:
+    """How each of them went, and what went wrong."""
+    harness.table(
+        ["", "requests", "per s", "p50 ms", "p99 ms", "worst ms", "errors"],
+        [
+            [
+                name,
+                float(len(one.took_ms)),
+                one.per_s,
+                *(harness.percentile(one.took_ms, share) for share in (0.5, 0.99, 1.0)),
+                sum(one.errors.values()),
+            ]
+            for name, one in named.items()
+        ],
+    )
+    for name, one in named.items():
+        for wrong, number in one.errors.items():
+            print(f"{name}: {wrong}, {number} times")
+
+
 def main() -> None:
     """Measure, print the tables, and one JSON object as the last line."""
     made = argparse.ArgumentParser(prog="python -m benchmarks.load", description=(__doc__ or "").partition("\n")[0])
@@ -225,6 +287,8 @@ def main() -> None:
             before = {name: memory_mb(pid) for name, pid in pids.items()}
             calm = mixed(office, names, seconds)
             after = {name: memory_mb(pid) for name, pid in pids.items()}
+        with partners(office) as delays, busy(office, office.issue(int(PAYMENTS_PER_S * seconds / 2))):
+            partnered = mixed(office, names, seconds / 2)
         with busy(office, {}), slowed(office):
             beside = mixed(office, names, seconds / 2)
         slow_mb = memory_mb(pids["server"])
@@ -232,32 +296,20 @@ def main() -> None:
             troubled = mixed(office, names, seconds / 2)
         secret = office.world.server._environment["COUNTERFOIL_PROVIDER_WEBHOOK_SECRET"]
         taken = webhooks(office, flood, secret)
-    named = {"busy": calm, "slow clients": beside, "slow readers, no provider": troubled, "webhooks": taken}
-    harness.table(
-        ["", "requests", "per s", "p50 ms", "p99 ms", "worst ms", "errors"],
-        [
-            [
-                name,
-                float(len(one.took_ms)),
-                one.per_s,
-                *(harness.percentile(one.took_ms, share) for share in (0.5, 0.99, 1.0)),
-                sum(one.errors.values()),
-            ]
-            for name, one in named.items()
-        ],
-    )
-    for name, one in named.items():
-        for wrong, number in one.errors.items():
-            print(f"{name}: {wrong}, {number} times")
+    named = {"busy": calm, "a dead endpoint": partnered, "slow clients": beside, "slow readers, no provider": troubled, "webhooks": taken}
+    _tell(named)
     growth = {name: after[name] - before[name] for name in pids}
     print("Memory: " + ", ".join(f"{name} {before[name]:.0f} MB, then {after[name]:.0f} MB" for name in pids))
     print(f"Memory of the server beside slow clients: {slow_mb:.0f} MB")
-    print("Not measured here: an endpoint of a partner that is dead (tests/operations/webhooks_out).")
+    late, worst = harness.percentile(delays, 0.99), harness.percentile(delays, 1.0)
+    print(f"Beside a partner who never answers the other was told of {len(delays):,} events: p99 {late:,.0f} ms, the worst {worst:,.0f}.")
     harness.last_line(
         {
             "p99_ms": round(harness.percentile(calm.took_ms, 0.99), 1),
             "slow_clients_p99_ms": round(harness.percentile(beside.took_ms, 0.99), 1),
             "slow_clients_memory_mb": round(slow_mb - after["server"], 1),
+            "dead_endpoint_p99_ms": round(harness.percentile(partnered.took_ms, 0.99), 1),
+            "told_beside_it_p99_ms": round(late),
             "troubled_p99_ms": round(harness.percentile(troubled.took_ms, 0.99), 1),
             "errors": sum(sum(one.errors.values()) for one in named.values()),
             "webhooks_per_s": round(taken.per_s),

@@ -48,6 +48,7 @@ class Office:
 
     def __init__(self, folder: Path, rows_max: int) -> None:
         settings = {"COUNTERFOIL_WORKER_ROWS_MAX": str(rows_max), "COUNTERFOIL_LOG_LEVEL": "warning"}
+        settings |= {"COUNTERFOIL_WEBHOOK_NETWORKS": "127.0.0.1/32"}  # partners, where there are any, are on this machine
         destinations = {f"payee-{number}": f"acct_{number:05}" for number in range(PAYEES)}
         self.world = World(folder, settings=settings, simulator={"settle_ms": 100}, destinations=destinations)
         self.rounds = 0
