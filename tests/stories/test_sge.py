@@ -416,6 +416,7 @@ def service_levels_and_trends_are_measured(desk: Desk, terminal: Terminal) -> No
     assert (levels["payouts"]["verdict"], levels["payouts"]["counted"] > 0) == ("kept", True)
     code, said = terminal("slo", "--output", "json")
     assert (code, {one["name"] for one in told((code, said))}) == (1, set(levels)), "one is missed"
+    assert "set COUNTERFOIL_HEALTH_URL" in terminal("slo")[1], "what to do about what was not measured"
     found = told(terminal("trends", "--days", "7", "--output", "json"))
     assert len(found["processing"]) == len(found["payouts"]) == 7
     assert (sum(one["intents"] for one in found["processing"]) > 0, found["payouts"][-1]["late"]) == (True, 0)

@@ -24,6 +24,8 @@ def slo(output: Output = TABLE) -> None:
     with asked("read") as client:
         rows: list[dict[str, Any]] = client.get("/api/admin/slo")["data"]
     show_rows(rows, COLUMNS, output)
+    if output is TABLE and any((one["name"], one["verdict"]) == ("availability", "not_measured") for one in rows):
+        say("Nobody asks whether the server answers: set COUNTERFOIL_HEALTH_URL, which a worker asks each minute.")
     if any(one["verdict"] != "kept" for one in rows):
         raise typer.Exit(NOT_GREEN)
 
