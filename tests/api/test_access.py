@@ -76,6 +76,8 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", f"/api/proofs/prf_{ID}/files/manifest.json", None, AUDIT),
     ("GET", "/api/proofs", None, READ),
     ("GET", f"/api/proofs/prf_{ID}", None, READ),
+    ("GET", "/api/proof-exports", None, READ),
+    ("GET", f"/api/proof-exports/exp_{ID}", None, READ),
     ("GET", f"/api/proofs/prf_{ID}/package", None, AUDIT),
     ("GET", f"/api/proofs/prf_{ID}/request", None, READ),
     ("POST", f"/api/proofs/prf_{ID}/signatures", {"number": 1, "signerId": f"sgn_{ID}", "signature": "A" * 86 + "=="}, READ),

@@ -161,6 +161,10 @@ def test_a_batch_is_shown_and_repaired_with_its_own_file_alone(office: Office, t
     assert (again.status_code, again.json()["posted"], again.json()["resumedAt"]) == (200, 0, 1)
     other = office.ask("POST", f"/api/finance/batches/{batch['id']}/repair", key=fresh(), content=b"id,amount,date\n", **given)
     assert (other.status_code, other.json()["type"]) == (409, "/problems/BatchOfAnotherFile")
+    exports = office.ask("GET", "/api/proof-exports").json()["data"]
+    assert [(one["state"], one["proofId"], one["entriesDone"] == one["entries"]) for one in exports] == [("made", made["id"], True)] * 2
+    shown = office.ask("GET", f"/api/proof-exports/{exports[0]['id']}").json()
+    assert (shown["stage"], shown["silentS"], [one["verb"] for one in shown["steps"]]) == ("It is made", None, ["create", "finish"])
     assert office.ask("GET", f"/api/finance/batches/{'0' * 64}").status_code == 404
     assert office.ask("GET", "/api/finance/batches/x").status_code == 422
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from counterfoil.base.edge import now
+from counterfoil.cli.nouns.proofs import exporting
+from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.journals.journal import post
+from counterfoil.proofs import exports
 from tests.api.office import Office
+from tests.builders import PROGRAM
 from tests.cli.conftest import Cli
+from tests.points import at_points
 
 DAY = f"{now():%Y-%m-%d}"
 
@@ -61,3 +70,27 @@ def test_a_proof_is_exported_listed_shown_downloaded_and_verified(cli: Cli, offi
     assert "key that this passphrase opens" in cli("proof", "sign", row["id"], "--key", "b.pem", "--passphrase-stdin").err
     monkeypatch.setattr("sys.stdin", io.StringIO("long enough for it\n"))
     assert "no signer's" in cli("proof", "sign", row["id"], "--key", "b.pem", "--passphrase-stdin").err
+
+
+def test_an_export_shows_how_far_it_is_and_outlives_the_patience_of_a_request(cli: Cli, office: Office, monkeypatch: pytest.MonkeyPatch):
+    """The server is at it longer than an answer may take: the command looks on, and asks again for the same."""
+    begin = now() - timedelta(hours=1)
+    with office.database.transaction() as conn:
+        open_accounts(conn, PROGRAM, ["suspense", "bad_debt"], asset="EUR", actor="test", now=now())
+        post(conn, PROGRAM, key="slow", kind="t", lines=[("suspense", "bad_debt", 5)], asset="EUR", actor="t", now=now())
+    monkeypatch.setattr(exports, "BEAT_EVERY_S", 0.05)
+    monkeypatch.setattr(exporting, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(exporting, "LINE_EVERY_S", 0.0)
+    monkeypatch.setattr("counterfoil.cli.core.connection.TIMEOUT_S", 0.3)
+
+    def hook(point: str) -> None:
+        if point == "proof_export.page":
+            time.sleep(2.5)
+
+    with at_points(hook):
+        made = cli("proof", "export", begin.isoformat(), now().isoformat())
+    assert (made.code, made.out.startswith("proofId: prf_")) == (1, True), made.err
+    assert re.search(r"^(\d+) of \1 entries\. Writing the entries$", made.err, re.MULTILINE), made.err
+    [row] = cli("proof", "exports", "--output", "json").json()
+    assert (row["state"], row["entriesDone"], row["proofId"] in made.out) == ("made", row["entries"], True)
+    assert "its process may be gone" in exporting.told({"stage": "It begins", "silentS": 12})

@@ -34,7 +34,12 @@ def test_a_proof_is_shown_with_its_files_and_its_verdict(desk: Any, tmp_path: Pa
 
 
 def test_the_page_of_signers_says_who_signs_which_period_follows_which_and_who_is_missing(desk: Any, tmp_path: Path):
+        every = httpx2.get(f"{url}/admin/proofs", headers=headers)
+        exports = httpx2.get(f"{url}/admin/proof-exports", headers=headers)
     days.an_empty_day(desk)
+    assert "/admin/proof-exports?view=under-way" in every.text, "from the list to what is being made"
+    assert (exports.status_code, proof.id in exports.text.replace("<wbr>", ""), "It is made" in exports.text) == (200, True, True)
+    assert 'id="exports"' in page.text, "who came to this proof, and when"
     house = House(desk, tmp_path / "proofs")
     with desk.database.transaction() as conn:
         a_person(conn, "rita", "approver", at=house.start, valid_for=timedelta(days=9))

@@ -20,6 +20,9 @@ BORN: Final = {
                duration_ms, made_by, created_at, state, state_at)
         values ('prf_1', now() - interval '1 day', now(), 0, 0, 0, 'complete', 'reconciled', sha256(''), 1, 't', now(), 'waiting', now())"""
     + _birth("proof", "prf_1", "waiting"),
+    "proof_export": """insert into proof_export (id, from_at, to_at, actor, started_at, heard_at, stage, state, state_at)
+        values ('exp_1', now() - interval '1 day', now(), 't', now(), now(), 'It begins', 'running', now())"""
+    + _birth("proof_export", "exp_1", "running"),
     "backup": "insert into backup (id, actor, started_at, state, state_at) values ('bkp_1', 't', now(), 'running', now())"
     + _birth("backup", "bkp_1", "running"),
     "copy": """insert into store_copy (id, store, path, bytes, sha256, found_at, state, state_at)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from counterfoil.proofs import monitors, monthly
+from counterfoil.proofs import exports, monitors, monthly
+from counterfoil.proofs.exports import PROOF_EXPORT, PROOF_EXPORT_NOUN
 from counterfoil.proofs.log import checkpoints, invariants, job, key_changes
 from counterfoil.proofs.noun import PROOF_NOUN
 from counterfoil.proofs.packages.exporting import Exporter
@@ -29,9 +30,9 @@ __all__ = (
     "Exporter",
     "ProofStoreUnset",
 )
-JOBS: Final = (*job.JOBS, *monthly.JOBS, *copying.JOBS)
-MACHINES: Final = (PROOF, COPY)
-NOUNS: Final = (PROOF_NOUN, COPY_NOUN)
+JOBS: Final = (*job.JOBS, *monthly.JOBS, *exports.JOBS, *copying.JOBS)
+MACHINES: Final = (PROOF, PROOF_EXPORT, COPY)
+NOUNS: Final = (PROOF_NOUN, PROOF_EXPORT_NOUN, COPY_NOUN)
 MONITORS: Final = (*monitors.MONITORS, *stores.MONITORS)
 EVENT_KINDS: Final = monthly.EVENT_KINDS
 PAIRED: Final = (*signers.PAIRED, *key_changes.PAIRED)

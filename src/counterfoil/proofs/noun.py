@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from counterfoil.operations.access.access import AUDIT
-from counterfoil.operations.noun_pages import Elsewhere, SortKey
+from counterfoil.operations.noun_pages import Elsewhere, SortKey, ViewElsewhere
 from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult, of_all
+from counterfoil.proofs.exports import ProofExport, exports_of
 from counterfoil.proofs.proofs import (
     PROOF,
     Proof,
@@ -38,6 +39,9 @@ VERBS: Final = (
         done="{id}: signatures are asked for anew.",
     ),
 )
+EXPORTS: Final = Part(
+    "exports", ProofExport, exports_of, ("id", "actor", "stage", "entries_done", "entries", "started_at", "took_ms", "state")
+)
 PROOF_NOUN: Final = Noun(
     "proof",
     "proofs",
@@ -50,7 +54,8 @@ PROOF_NOUN: Final = Noun(
     by_id=proofs_by_id,
     sorts=(SortKey("created_at", datetime), SortKey("from_at", datetime), SortKey("to_at", datetime), SortKey("entries", int)),
     help="Proofs of periods: made, signed by several people, verified by anybody.",
-    parts=(Part("signers", ProofSigner, of_all(signers_of)), Part("files", ProofFile, of_all(files_of)), PLACES),
+    parts=(Part("signers", ProofSigner, of_all(signers_of)), Part("files", ProofFile, of_all(files_of)), PLACES, EXPORTS),
+    views_elsewhere=(ViewElsewhere("being made now", "proof-exports", "under-way"),),
     columns=("id", "from_at", "to_at", "entries", "verdict", "reconciliation", "state", "created_at"),
     elsewhere=(
         Elsewhere("Fetch the package, and verify it before you sign.", "counterfoil proof download {id} --out {id}.zip", "waiting"),

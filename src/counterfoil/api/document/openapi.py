@@ -77,6 +77,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     },
     "Proofs": {
         "Proofs": "Proofs of periods: made, signed by several people, verified by anybody.",
+        "Proof exports": "Proofs that are being made: how far each is, and whether it lives.",
         "Audit": "The audit trail of an account.",
         "Copies": "Proofs, checkpoints and backups once more, in a store that locks them.",
         "Drills": "What must work on the worst day, practised: each outcome with its signed evidence.",

@@ -1366,6 +1366,21 @@ proof: created_at timestamp with time zone not null
 proof: state text not null
 proof: state_at timestamp with time zone not null
 proof: steps integer not null default 1
+proof_export: id text not null
+proof_export: from_at timestamp with time zone not null
+proof_export: to_at timestamp with time zone not null
+proof_export: actor text not null
+proof_export: started_at timestamp with time zone not null
+proof_export: heard_at timestamp with time zone not null
+proof_export: stage text not null
+proof_export: done bigint not null default 0
+proof_export: total bigint
+proof_export: finished_at timestamp with time zone
+proof_export: proof_id text
+proof_export: error text
+proof_export: state text not null
+proof_export: state_at timestamp with time zone not null
+proof_export: steps integer not null default 1
 proof_file: proof_id text not null
 proof_file: name text not null
 proof_file: sha256 bytea not null
@@ -2682,6 +2697,12 @@ proof: proof_period_is_in_order CHECK ((from_at < to_at))
 proof: proof_pkey PRIMARY KEY (id)
 proof: proof_previous_id_fkey FOREIGN KEY (previous_id) REFERENCES proof(id)
 proof: proof_verdict_is_known CHECK ((verdict = ANY (ARRAY['complete'::text, 'incomplete'::text])))
+proof_export: proof_export_does_not_pass_its_total CHECK ((done <= total))
+proof_export: proof_export_done CHECK ((done >= 0))
+proof_export: proof_export_ends_with_a_proof_or_a_reason CHECK ((((state = 'running'::text) OR (finished_at IS NOT NULL)) AND ((state <> 'made'::text) OR (proof_id IS NOT NULL)) AND ((state <> ALL (ARRAY['failed'::text, 'cut_short'::text])) OR (error IS NOT NULL))))
+proof_export: proof_export_pkey PRIMARY KEY (id)
+proof_export: proof_export_proof_id_fkey FOREIGN KEY (proof_id) REFERENCES proof(id)
+proof_export: proof_export_total CHECK ((total >= 0))
 proof_file: proof_file_is_hashed CHECK ((length(sha256) = 32))
 proof_file: proof_file_pkey PRIMARY KEY (proof_id, name)
 proof_file: proof_file_proof_id_fkey FOREIGN KEY (proof_id) REFERENCES proof(id)
@@ -3137,6 +3158,9 @@ posting: CREATE INDEX posting_off_clock_by_debit ON public.posting USING btree (
 program_segment: CREATE INDEX program_segment_by_beginning ON public.program_segment USING btree (program_id, first_seq, segment)
 proof: CREATE INDEX proof_by_period ON public.proof USING btree (to_at, created_at)
 proof: CREATE INDEX proof_by_state ON public.proof USING btree (state, id)
+proof_export: CREATE INDEX proof_export_by_proof ON public.proof_export USING btree (proof_id, id) WHERE (proof_id IS NOT NULL)
+proof_export: CREATE INDEX proof_export_by_start ON public.proof_export USING btree (started_at, id)
+proof_export: CREATE INDEX proof_export_by_state ON public.proof_export USING btree (state, id)
 provider_conflict: CREATE INDEX provider_conflict_by_state ON public.provider_conflict USING btree (state, provider_payout_id)
 provider_conflict: CREATE UNIQUE INDEX provider_conflict_open_is_one ON public.provider_conflict USING btree (provider_payout_id, said) WHERE (state = 'open'::text)
 provider_payout: CREATE INDEX provider_payout_by_state ON public.provider_payout USING btree (state, id)
@@ -3641,6 +3665,7 @@ program_segment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.progr
 program_segment: CREATE TRIGGER segment_moves_on BEFORE INSERT OR UPDATE ON public.program_segment FOR EACH ROW EXECUTE FUNCTION segment_moves_on() -- always
 proof: CREATE TRIGGER is_sealed AFTER INSERT ON public.proof REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_proof() -- always
 proof: CREATE TRIGGER proof_follows_table BEFORE UPDATE OF state ON public.proof FOR EACH ROW EXECUTE FUNCTION state_follows_table('proof')
+proof_export: CREATE TRIGGER proof_export_follows_table BEFORE UPDATE OF state ON public.proof_export FOR EACH ROW EXECUTE FUNCTION state_follows_table('proof_export')
 proof_file: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.proof_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 proof_file: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.proof_file FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 proof_file: CREATE TRIGGER is_sealed AFTER INSERT ON public.proof_file REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_proof_file() -- always
@@ -4052,6 +4077,8 @@ program_segment: everybody using true
 program_segment: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 proof: everybody using true
 proof: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+proof_export: everybody using true
+proof_export: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 proof_file: everybody using true
 proof_file: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 proof_request: everybody using true
@@ -9183,6 +9210,20 @@ proof: counterfoil_app: update (state_at)
 proof: counterfoil_app: update (steps)
 proof: counterfoil_auditor: select
 proof: owner: counterfoil_owner
+proof_export: counterfoil_app: insert, select
+proof_export: counterfoil_app: update (done)
+proof_export: counterfoil_app: update (error)
+proof_export: counterfoil_app: update (finished_at)
+proof_export: counterfoil_app: update (heard_at)
+proof_export: counterfoil_app: update (id)
+proof_export: counterfoil_app: update (proof_id)
+proof_export: counterfoil_app: update (stage)
+proof_export: counterfoil_app: update (state)
+proof_export: counterfoil_app: update (state_at)
+proof_export: counterfoil_app: update (steps)
+proof_export: counterfoil_app: update (total)
+proof_export: counterfoil_auditor: select
+proof_export: owner: counterfoil_owner
 proof_file: counterfoil_app: insert, select
 proof_file: counterfoil_auditor: select
 proof_file: owner: counterfoil_owner
@@ -9949,6 +9990,10 @@ proof.previous_id: app: select, insert
 proof.reconciliation: app: select, insert
 proof.to_at: app: select, insert
 proof.verdict: app: select, insert
+proof_export.actor: app: select, insert
+proof_export.from_at: app: select, insert
+proof_export.started_at: app: select, insert
+proof_export.to_at: app: select, insert
 provider_conflict: app: select, insert, update (state, state_at, steps)
 provider_conflict.at: app: select, insert
 provider_conflict.expected: app: select, insert

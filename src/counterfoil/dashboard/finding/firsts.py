@@ -35,6 +35,10 @@ FIRST: Final[Mapping[str, FirstOne]] = {
     "proof": FirstOne(
         "It is made on the first of a month, of the month before; at once by hand.", "counterfoil proof export 2026-10-01 2026-11-01"
     ),
+    "proof_export": FirstOne(
+        "It comes when a proof is made: by the schedule on the first of a month, or by hand.",
+        "counterfoil proof export 2026-10-01 2026-11-01",
+    ),
     "copy": FirstOne("It comes when a store for copies is set up, and something is to be kept there.", "counterfoil copies stored"),
     "backup": FirstOne("It is made by the schedule of the worker; at once by hand.", "counterfoil jobs run backup"),
     "alert": FirstOne("It comes when a check finds something. Whether anybody checks is said by the runs.", "counterfoil sentinel list"),

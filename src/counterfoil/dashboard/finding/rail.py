@@ -22,7 +22,7 @@ GROUPS: Final = (
     ("Record", ("audit", "proofs", "signers", "copies", "backups", "drills")),
 )
 WORDS: Final = {"runbook-runs": "Playbooks", "sentinel-runs": "Sentinel", "deliveries": "Deliveries out", "circuits": "Circuit breakers"}
-BESIDE: Final = ("endpoints", "silences")  # reached from the page of webhooks, and from that of notices
+BESIDE: Final = ("endpoints", "silences", "proof-exports")  # reached from the pages of webhooks, of notices, and of proofs
 
 
 class RailEntry(NamedTuple):

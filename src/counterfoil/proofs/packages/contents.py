@@ -4,6 +4,7 @@ entries, so that who verifies compares two things."""
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final, LiteralString
@@ -66,6 +67,33 @@ def _named(program: str, asset: str, name: str, debit_normal: bool) -> dict[str,
 def sums_of(sheet: Mapping[str, Any]) -> Sums:
     """Debits and credits of each account of a trial balance."""
     return {(one["program"], one["asset"], one["account"]): [int(one["debits"]), int(one["credits"])] for one in sheet["accounts"]}
+
+
+def move(moved: Sums, journal: Mapping[str, Any]) -> None:
+    """Add the lines of a journal to what was moved."""
+    for line in journal["lines"]:
+        amount = int(line["amount"])
+        moved[journal["program"], journal["asset"], line["debit"]][0] += amount
+        moved[journal["program"], journal["asset"], line["credit"]][1] += amount
+
+
+def totals_of(moved: Sums) -> list[dict[str, str]]:
+    """Debits and credits of each asset."""
+    totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for (_, asset, _), sums in moved.items():
+        totals[asset] = [totals[asset][0] + sums[0], totals[asset][1] + sums[1]]
+    return [{"asset": asset, "debits": str(sums[0]), "credits": str(sums[1])} for asset, sums in sorted(totals.items())]
+
+
+def off(sheets: Sequence[Mapping[str, Any]], moved: Sums) -> list[str]:
+    """Accounts whose opening balance and movements are not their closing balance: then somebody changed the books past the log."""
+    opening, closing = (sums_of(one) for one in sheets)
+    return [
+        f"{program} {asset} {name}"
+        for program, asset, name in sorted({*opening, *closing, *moved})
+        for key in ((program, asset, name),)
+        if [a + b for a, b in zip(opening.get(key, [0, 0]), moved.get(key, [0, 0]), strict=True)] != closing.get(key, [0, 0])
+    ]
 
 
 def accounts_opened(conn: Connection[Any], size: int) -> dict[str, Any]:

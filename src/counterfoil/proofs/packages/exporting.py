@@ -10,20 +10,30 @@ import json
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection, errors
 
 from counterfoil import __version__
+from counterfoil.base.failpoints import reached
 from counterfoil.base.ids import MakeId
 from counterfoil.base.invariant import Invariant, run_invariants
 from counterfoil.base.machine import record_birth
 from counterfoil.base.problems import InvalidInput, InvariantBroken, Problem, check
+from counterfoil.proofs.exports import (
+    MAKING,
+    ExportProgress,
+    Snapshots,
+    bury_exports,
+    exporting,
+    finish_export,
+    lock_export,
+    make_export_id,
+)
 from counterfoil.proofs.log.checkpoints import LogBehind, boundary, find_checkpoint, make_checkpoint, origin_of, refuse_other_than_left
 from counterfoil.proofs.log.entries import LogEntry, entry_pages
 from counterfoil.proofs.log.job import origin_name
@@ -32,16 +42,16 @@ from counterfoil.proofs.log.records import moment
 from counterfoil.proofs.log.sequencing import horizon_of, sequence, unsequenced_since
 from counterfoil.proofs.log.tree import StoredTree
 from counterfoil.proofs.packages import contents, layout
+from counterfoil.proofs.packages.keeping import is_damaged, put, record_files
 from counterfoil.proofs.packages.runbooks import runbook_runs_of, runs_counted
 from counterfoil.proofs.packages.standalone import verifier_text
-from counterfoil.proofs.packages.writing import PackageFolder, digest_of
+from counterfoil.proofs.packages.writing import PackageFolder
 from counterfoil.proofs.proofs import PROOF, Proof, ask_for_signatures, show_proof
 from counterfoil.proofs.signing.signers import trusted_keys
 from counterfoil.reconciliation.period_report.report import report_of_period
 from counterfoil.reconciliation.runs.pairings import Pairing
 
 PACKAGES: Final = "packages"
-MAKING: Final = ".making"
 DAMAGED: Final = "damaged"
 PATIENCE_S: Final = 5.0  # for transactions of others to end
 PAUSE_S: Final = 0.1
@@ -58,13 +68,6 @@ PERSONAL_DATA: Final = (
 
 class PeriodNotOver(Problem, kind="invalid"):
     """A proof is of a period that is over."""
-
-
-class Snapshots(Protocol):
-    """Where transactions come from: `base.edge.Database`."""
-
-    def transaction(self, *, snapshot: bool = False) -> AbstractContextManager[Connection[Any]]:
-        """One transaction; with `snapshot`, all of it sees one moment."""
 
 
 class Exporter(NamedTuple):
@@ -92,6 +95,15 @@ class Period(NamedTuple):
         return {"from": moment(self.start), "to": moment(self.end)}
 
 
+class Making(NamedTuple):
+    """The export that is under way: its row, how far it is, by whom, and when it began."""
+
+    export_id: str
+    progress: ExportProgress
+    by: str
+    began: datetime
+
+
 def export_proof(exporter: Exporter, start: datetime, end: datetime, *, by: str) -> tuple[Proof, bool]:
     """The proof of a period, and whether it is new: the same facts are the same proof. Its signatures are asked for when it is new.
 
@@ -102,20 +114,28 @@ def export_proof(exporter: Exporter, start: datetime, end: datetime, *, by: str)
         raise InvalidInput("to", "later than from", got=end.isoformat())
     if end > began:
         raise PeriodNotOver(to=end.isoformat(), now=began.isoformat())
-    period = _settled(exporter, start, end)
-    made = PackageFolder(exporter.folder / MAKING / exporter.make_id("make"))
+    bury_exports(exporter.database, exporter.folder, now=began)
+    export_id = make_export_id(exporter.make_id)
+    made = None
     try:
-        with exporter.database.transaction(snapshot=True) as conn:
-            # A year of a large house takes minutes, and all of it must be of one moment.
-            conn.execute("select set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)")
-            manifest = _write(conn, exporter, made, period)
-        made.add_json(layout.MANIFEST, manifest)
-        return _kept(exporter, made, period, manifest, by=by, began=began)
+        with exporting(exporter.database, export_id, start, end, by=by, at=began) as progress:
+            period = _settled(exporter, start, end, progress)
+            made = PackageFolder(exporter.folder / MAKING / export_id)
+            with exporter.database.transaction(snapshot=True) as conn:
+                # A year of a large house takes minutes, and all of it must be of one moment.
+                conn.execute(
+                    "select set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)"
+                )
+                manifest = _write(conn, exporter, made, period, progress)
+            made.add_json(layout.MANIFEST, manifest)
+            progress.at("Keeping the package")
+            return _kept(exporter, made, period, manifest, Making(export_id, progress, by, began))
     finally:
-        shutil.rmtree(made.folder, ignore_errors=True)
+        if made is not None:
+            shutil.rmtree(made.folder, ignore_errors=True)
 
 
-def _settled(exporter: Exporter, start: datetime, end: datetime) -> Period:
+def _settled(exporter: Exporter, start: datetime, end: datetime, progress: ExportProgress) -> Period:
     """Everything that was recorded before the end is in the log; where both ends lie in it is certain from now on.
 
     Each transaction that was open once the period was over may still bring something of it: it is waited for, and a long one is told.
@@ -125,19 +145,21 @@ def _settled(exporter: Exporter, start: datetime, end: datetime) -> Period:
         row = conn.execute("select pg_current_xact_id()::text").fetchone()
     assert row is not None
     given_up = monotonic() + PATIENCE_S
+    progress.at("Waiting for transactions that were open at the end")
     while True:
         try:
-            return _settled_now(exporter, start, end, after=int(row[0]))
+            return _settled_now(exporter, start, end, progress, after=int(row[0]))
         except LogBehind:
             if monotonic() > given_up:
                 raise
             sleep(PAUSE_S)
 
 
-def _settled_now(exporter: Exporter, start: datetime, end: datetime, *, after: int) -> Period:
+def _settled_now(exporter: Exporter, start: datetime, end: datetime, progress: ExportProgress, *, after: int) -> Period:
     with exporter.database.transaction() as conn:
         if horizon_of(conn).oldest < after:
             raise LogBehind(until=end.isoformat(), because="a transaction of before is still open")
+    progress.at("Numbering in the log what was recorded")
     while True:
         with exporter.database.transaction() as conn:
             turn = sequence(conn, make_origin=origin_name(exporter.make_id), now=exporter.clock(), waits=True)
@@ -152,28 +174,32 @@ def _settled_now(exporter: Exporter, start: datetime, end: datetime, *, after: i
         sizes = [boundary(conn, at, now=now) for at in (start, end)]
         for size in sizes:
             make_checkpoint(conn, size, make_key_id=exporter.make_id("lgk"), now=now)
+    progress.total = sizes[1] - sizes[0]
     return Period(start, end, *sizes)
 
 
-def _write(conn: Connection[Any], exporter: Exporter, made: PackageFolder, period: Period) -> dict[str, Any]:
+def _write(conn: Connection[Any], exporter: Exporter, made: PackageFolder, period: Period, progress: ExportProgress) -> dict[str, Any]:
     """Every file but the manifest, and what the manifest says of them."""
     made.add("verify.py", verifier_text().encode())
     made.add("VERIFY.md", (files(__package__) / "VERIFY.md").read_bytes())
     ends = _ends(conn, made, period)
-    moved, counts, late = _entries(conn, made, period)
+    progress.at("Writing the entries")
+    moved, counts, late = _entries(conn, made, period, progress)
+    progress.at("Adding up the trial balances")
     sheets = [contents.trial_balance(conn, size) for size in (period.open_size, period.close_size)]
     balances = [made.add_json(f"trial_balance_{when}.json", sheet) for when, sheet in zip(("open", "close"), sheets, strict=True)]
     made.add_json("accounts.json", contents.accounts_opened(conn, period.close_size))
+    progress.at("Reporting what was reconciled")
     reports = _reports(conn, exporter, period)
     made.add_json(layout.REPORT, {"programs": reports})
     made.add_lines("breaks.jsonl", contents.breaks_of(conn, period.start, period.end))
     followed = list(runbook_runs_of(conn, period.open_size, period.close_size, period.end))
     made.add_lines("runs.jsonl", (*contents.runs_of(conn, period.start, period.end), *followed))
-    checks, alerts = _checked(conn, exporter.invariants)
+    checks, alerts = _checked(conn, exporter.invariants, progress)
     made.add_lines("alerts.jsonl", alerts)
     made.add_json("keys.json", trusted_keys(conn, exporter.quorum))
     reconciliation = contents.reconciliation_of(reports)
-    because = _because(reconciliation, checks, _off(sheets, moved))
+    because = _because(reconciliation, checks, contents.off(sheets, moved))
     told: dict[str, Any] = {
         "format": layout.FORMAT,
         "origin": origin_of(conn),
@@ -182,7 +208,7 @@ def _write(conn: Connection[Any], exporter: Exporter, made: PackageFolder, perio
         "log": ends,
         "counts": dict(sorted(counts.items())),
         "late": late,
-        "totals": _totals(moved),
+        "totals": contents.totals_of(moved),
         "trial_balance": {"open": balances[0].sha256, "close": balances[1].sha256},
         "previous": _previous(conn, period),
         "files": [{"path": one.name, "sha256": one.sha256, "bytes": one.bytes} for _, one in sorted(made.files.items())],
@@ -226,7 +252,9 @@ def _ends(conn: Connection[Any], made: PackageFolder, period: Period) -> dict[st
     return {**told, "first": edges[0], "last": edges[1]}
 
 
-def _entries(conn: Connection[Any], made: PackageFolder, period: Period) -> tuple[contents.Sums, Counter[str], int]:
+def _entries(
+    conn: Connection[Any], made: PackageFolder, period: Period, progress: ExportProgress
+) -> tuple[contents.Sums, Counter[str], int]:
     """Every entry of the period in its exact bytes; what was moved by them, how many there are of each kind, and how many came late."""
     moved: contents.Sums = defaultdict(lambda: [0, 0])
     counts, late = Counter[str](), 0
@@ -242,37 +270,14 @@ def _entries(conn: Connection[Any], made: PackageFolder, period: Period) -> tupl
             counts.update(one.relation for one in page)
             late += sum(one.recorded_at < period.start for one in page)
             for journal in json.loads(f"[{','.join(one.record for one in page if one.relation == 'journal')}]"):
-                _move(moved, journal)
+                contents.move(moved, journal)
+            progress.done += len(page)
+            reached("proof_export.page")
     return moved, counts, late
 
 
 def _lines(entries: Iterable[LogEntry]) -> bytes:
     return "".join(f"{one.record}\n" for one in entries).encode()
-
-
-def _move(moved: contents.Sums, journal: Mapping[str, Any]) -> None:
-    for line in journal["lines"]:
-        amount = int(line["amount"])
-        moved[journal["program"], journal["asset"], line["debit"]][0] += amount
-        moved[journal["program"], journal["asset"], line["credit"]][1] += amount
-
-
-def _totals(moved: contents.Sums) -> list[dict[str, str]]:
-    totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for (_, asset, _), sums in moved.items():
-        totals[asset] = [totals[asset][0] + sums[0], totals[asset][1] + sums[1]]
-    return [{"asset": asset, "debits": str(sums[0]), "credits": str(sums[1])} for asset, sums in sorted(totals.items())]
-
-
-def _off(sheets: Sequence[Mapping[str, Any]], moved: contents.Sums) -> list[str]:
-    """Accounts whose opening balance and movements are not their closing balance: then somebody changed the books past the log."""
-    opening, closing = (contents.sums_of(one) for one in sheets)
-    return [
-        f"{program} {asset} {name}"
-        for program, asset, name in sorted({*opening, *closing, *moved})
-        for key in ((program, asset, name),)
-        if [a + b for a, b in zip(opening.get(key, [0, 0]), moved.get(key, [0, 0]), strict=True)] != closing.get(key, [0, 0])
-    ]
 
 
 def _reports(conn: Connection[Any], exporter: Exporter, period: Period) -> list[dict[str, Any]]:
@@ -284,10 +289,13 @@ def _reports(conn: Connection[Any], exporter: Exporter, period: Period) -> list[
     ]
 
 
-def _checked(conn: Connection[Any], invariants: Sequence[Invariant]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _checked(
+    conn: Connection[Any], invariants: Sequence[Invariant], progress: ExportProgress
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Every integrity check as it is now: which failed, with what they found; one that cannot be run was not run, and that is said."""
     failed, not_run, alerts = list[str](), list[str](), list[dict[str, Any]]()
-    for one in invariants:
+    for place, one in enumerate(invariants, 1):
+        progress.at(f"Asking integrity check {place} of {len(invariants)}")
         try:
             with conn.transaction():
                 found = run_invariants(conn, [one])
@@ -325,18 +333,18 @@ def _previous(conn: Connection[Any], period: Period) -> dict[str, str] | None:
     return None if row is None else {"proof_id": row[0], "manifest_sha256": row[1]}
 
 
-def _kept(
-    exporter: Exporter, made: PackageFolder, period: Period, manifest: Mapping[str, Any], *, by: str, began: datetime
-) -> tuple[Proof, bool]:
+def _kept(exporter: Exporter, made: PackageFolder, period: Period, manifest: Mapping[str, Any], making: Making) -> tuple[Proof, bool]:
     """Keep what was made: its files in the store first, then its row, with the request for signatures."""
     proof_id, now = str(manifest["proof_id"]), exporter.clock()
     place = exporter.folder / PACKAGES / proof_id
-    damaged = _is_damaged(made, place)  # not in the transaction: a package may be large
+    damaged = is_damaged(made, place)  # not in the transaction: a package may be large
     with exporter.database.transaction() as conn:
+        lock_export(conn, making.export_id)
         # Whoever else makes the same at this moment waits here, and finds it made.
         conn.execute("select pg_advisory_xact_lock(4271112, hashtext(%s))", [proof_id])
-        _put(made, place, set_aside=exporter.folder / DAMAGED / exporter.make_id("dmg") if damaged else None)
+        put(made, place, set_aside=exporter.folder / DAMAGED / exporter.make_id("dmg") if damaged else None)
         if conn.execute("select from proof where id = %s", [proof_id]).fetchone() is not None:
+            finish_export(conn, making.export_id, proof_id, making.progress, by=making.by, now=now)
             return show_proof(conn, proof_id), False
         digest = hashlib.sha256((place / layout.MANIFEST).read_bytes()).digest()
         previous = manifest["previous"]
@@ -355,36 +363,14 @@ def _kept(
                 manifest["reconciliation"]["verdict"],
                 digest,
                 previous["proof_id"] if previous else None,
-                int((now - began).total_seconds() * 1000),
-                by,
+                int((now - making.began).total_seconds() * 1000),
+                making.by,
                 now,
                 now,
             ],
         )
-        _record(conn, made, proof_id)
-        record_birth(conn, PROOF, [proof_id], "waiting", actor=by, at=now)
-        ask_for_signatures(conn, proof_id, quorum=exporter.quorum, by=by, now=now)
+        record_files(conn, made, proof_id)
+        record_birth(conn, PROOF, [proof_id], "waiting", actor=making.by, at=now)
+        ask_for_signatures(conn, proof_id, quorum=exporter.quorum, by=making.by, now=now)
+        finish_export(conn, making.export_id, proof_id, making.progress, by=making.by, now=now)
         return show_proof(conn, proof_id), True
-
-
-def _is_damaged(made: PackageFolder, place: Path) -> bool:
-    return place.exists() and any(digest_of(place / one.name) != one.sha256 for one in made.files.values())
-
-
-def _put(made: PackageFolder, place: Path, *, set_aside: Path | None) -> None:
-    """Into the store, if it is not there. What was damaged there is kept aside, and this takes its place."""
-    if place.exists():
-        if set_aside is None or not _is_damaged(made, place):  # somebody else may have made it anew
-            return
-        set_aside.parent.mkdir(parents=True, exist_ok=True)
-        place.rename(set_aside)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    made.folder.rename(place)
-
-
-def _record(conn: Connection[Any], made: PackageFolder, proof_id: str) -> None:
-    with conn.cursor() as cur:
-        cur.executemany(
-            "insert into proof_file (proof_id, name, sha256, bytes, crc32) values (%s, %s, %s, %s, %s)",
-            [[proof_id, one.name, bytes.fromhex(one.sha256), one.bytes, one.crc32] for _, one in sorted(made.files.items())],
-        )

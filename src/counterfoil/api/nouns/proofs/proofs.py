@@ -80,7 +80,7 @@ class ProofSigned(WriteResult):
     summary="Make the proof of a period",
 )
 def export(body: ProofExportRequest, call: Annotated[ApiCall, may(AUDIT, key=True)]) -> Response:
-    """It waits for its signatures then. The same facts are the same proof, to the byte. A long one takes a while."""
+    """It waits for its signatures then. The same facts are the same proof, to the byte. How far a long one is: `GET /api/proof-exports`."""
     if call.dry_run:
         raise InvalidInput("Dry-Run", "not for this: a proof is made from what is there, and changes nothing of it")
 

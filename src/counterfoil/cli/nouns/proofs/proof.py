@@ -11,15 +11,18 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.base.text import camel
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_one
 from counterfoil.cli.core.verbs import PARTS, add_verbs
 from counterfoil.cli.nouns.proofs.disclosing import disclose_package
+from counterfoil.cli.nouns.proofs.exporting import export_followed
 from counterfoil.cli.nouns.proofs.key_files import SigningKey, passphrase
 from counterfoil.cli.nouns.proofs.kms_keys import KmsKey
 from counterfoil.cli.nouns.proofs.stamps import stamp_package, trusted_authorities
+from counterfoil.proofs.exports import PROOF_EXPORT_NOUN
 from counterfoil.proofs.noun import PROOF_NOUN
 from counterfoil.proofs.signing.envelope import to_sign
 from counterfoil.proofs.verifying.signatures import TrustedKeys, refuse_another_request
@@ -52,15 +55,30 @@ add_list(
 )
 
 
+add_list(
+    app,
+    "/api/proof-exports",
+    tuple(camel(one) for one in PROOF_EXPORT_NOUN.columns),
+    "Proofs that are being made or were, newest first: how far each is, whether it lives, and what came of it.",
+    "No proof was made yet.",
+    Only("--state", "running, made, failed or cut_short."),
+    *of_noun(PROOF_EXPORT_NOUN),
+    word="exports",
+)
+
+
 @app.command("export")
 def export(
     start: Annotated[str, typer.Argument(metavar="FROM", help="The first day or moment, in UTC: 2026-10-01.")],
     end: Annotated[str, typer.Argument(metavar="TO", help="The day or moment behind the last, not included: 2026-11-01.")],
     output: Output = TABLE,
 ) -> None:
-    """Make the proof of a period, and ask for its signatures. Ends with 1 when the proof says of itself that it is incomplete."""
-    with asked("audit") as client, patience("The proof is being made"):
-        done = client.post("/api/proofs", {"from": moment(start), "to": moment(end)})
+    """Make the proof of a period, and ask for its signatures. A long one shows how far it is.
+
+    Ends with 1 when the proof says of itself that it is incomplete.
+    """
+    with asked("audit") as client:
+        done = export_followed(client, {"from": moment(start), "to": moment(end)})
     known = "was made before: the same facts are the same proof" if done["existed"] else "waits for its signatures"
     said = f"proofId: {done['id']}\n{done['entries']} entries, {done['verdict']}, {done['reconciliation']}; it {known}."
     say_done(done, output, said)
