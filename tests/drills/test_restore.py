@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from counterfoil.base.problems import Problem
 from counterfoil.drills import restore as drills
 from counterfoil.drills.drills import RESTORE, Drill, checks_of
 from counterfoil.drills.running import DrillMeans, run_drill
-from counterfoil.proofs.log.checkpoints import note_keys
+from counterfoil.proofs.log.checkpoints import keys_of_log, note_keys, origin_of, seed_of
+from counterfoil.proofs.log.key_changes import change_log_key
 from counterfoil.proofs.log.notes import open_note, sign_note
 from counterfoil.wiring import INVARIANTS
 from tests.backups.conftest import KEY, apart, backups, books, posted, proven_period
@@ -121,6 +122,40 @@ def test_a_backup_that_proves_nothing_fails_the_drill_and_says_why(apart: Callab
     assert said in str(done.error)
     if harm != "old":
         assert looked["restore"][0] == "not_checked", "what it did not come to is not green"
+
+
+def test_what_a_stolen_key_of_the_log_signs_is_refused_from_its_end_on_and_doubted_before_it(
+    apart: Callable[..., Backups], tmp_path: Path
+) -> None:
+    """The thief makes a backup that fits in everything; only what the database knows of before, to the byte, still counts."""
+    own = apart()
+    made = own.make(actor="t")
+    stored = own.store.get(made.id)
+    with own.database.transaction() as conn:
+        origin, seed = origin_of(conn), seed_of(conn, keys_of_log(conn)[0].id)
+        change = change_log_key(conn, make_id("lgk"), cause="stolen", folder=None, by="t", now=now())
+    with own.database.transaction() as conn:
+        known = note_keys(conn)
+    assert [one.ended.cause if one.ended else None for one in known] == [None, "stolen"]
+    done, looked = drilled(own, tmp_path, invariants=INVARIANTS[:1])
+    assert (looked["signature"][0], done.state) == ("passed", "passed"), "the database knows this very manifest"
+    assert "whoever has it could have made this" in str(stored.doubt(known, None)), "who has no database any more is told"
+
+    def by_the_thief(at: datetime) -> None:
+        told = {**stored.manifest, "by": "thief", "snapshot_at": at.isoformat()}
+        (stored.folder / MANIFEST).chmod(0o600)
+        (stored.folder / MANIFEST).write_text(sign_note(json.dumps(told) + "\n", origin, seed))
+
+    for at, said in (
+        (change.created_at + timedelta(seconds=1), "signed by a key of the log that had ended on"),
+        (change.created_at - timedelta(seconds=1), "its key was told as stolen on"),
+    ):
+        by_the_thief(at)
+        done, looked = drilled(own, tmp_path, invariants=INVARIANTS[:1])
+        assert (done.state, looked["signature"][0], said in looked["signature"][1]) == ("failed", "failed", True), looked
+    own.make(actor="t")
+    done, looked = drilled(own, tmp_path, invariants=INVARIANTS[:1])
+    assert done.state == "passed", "the key that followed signs"
 
 
 def test_no_backup_at_all_fails_the_drill(apart: Callable[..., Backups], tmp_path: Path) -> None:

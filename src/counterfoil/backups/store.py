@@ -10,8 +10,11 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+from psycopg import Connection
 
 from counterfoil.backups.keys import BackupDamaged
 from counterfoil.base.ids import valid_id
@@ -27,6 +30,7 @@ MAKING: Final = ".making"
 FORMAT: Final = "counterfoil-backup/1"
 PREFIX: Final = "bkp"
 PIECE: Final = 1 << 20
+STOLEN: Final = "stolen"
 
 
 class BackupForeign(Problem):
@@ -74,11 +78,40 @@ class StoredBackup(NamedTuple):
         if self.manifest["origin"] not in {one.name for one in keys}:
             raise BackupForeign(id=self.id, origin=str(self.manifest["origin"])[:80], ours=sorted({one.name for one in keys}))
         try:
-            open_note(self.note, keys)
+            _, signers = open_note(self.note, keys)
         except NoteRefused as refused:
             why = str(refused.facts.get("why"))
             known = "no known key" not in why
             raise (BackupDamaged if known else BackupForeign)(id=self.id, because=f"its manifest: {why}") from refused
+        refuse_ended(signers, datetime.fromisoformat(self.manifest["snapshot_at"]), id=self.id)
+
+    def doubt(self, keys: Sequence[NoteKey], conn: Connection[Any] | None) -> str | None:
+        """Why its signature alone shows little: a thief of the key could have made it, and dated it back. None where nothing speaks for
+        that, and where the database knows this very manifest. Raises NoteRefused."""
+        said = doubt_of(self.note, keys)
+        known = "select from backup where id = %s and encode(manifest_sha256, 'hex') = %s"
+        if said and conn is not None and conn.execute(known, [self.id, self.manifest_sha256]).fetchone() is not None:
+            return None
+        return said
+
+
+def refuse_ended(signers: Sequence[NoteKey], at: datetime, **which: str) -> None:
+    """Raises BackupForeign when whoever signed for this moment had ended by then: nobody of ours signs with such a key."""
+    ends = [one.ended for one in signers]
+    last = max((one for one in ends if one is not None), key=lambda one: one.at, default=None)
+    if last is not None and None not in ends and last.at < at:
+        why = f"of {at.isoformat()}, signed by a key of the log that had ended on {last.at.isoformat()} ({last.cause})"
+        raise BackupForeign(**which, because=why)
+
+
+def doubt_of(note: str, keys: Sequence[NoteKey]) -> str | None:
+    """What is to be said of a note whose every known signer was stolen. Raises NoteRefused."""
+    _, signers = open_note(note, keys)
+    ends = [one.ended for one in signers if one.ended is not None and one.ended.cause == STOLEN]
+    if len(ends) < len(signers):
+        return None
+    told = max(one.at for one in ends)
+    return f"its key was told as stolen on {told.isoformat()}: whoever has it could have made this, and dated it back"
 
 
 class BackupFolder:

@@ -54,8 +54,7 @@ class RecoveryDrill(ScratchDrill):
         self.measures = self.measures._replace(backup_id=plan.base.id)
         plan.base.refuse_damaged()
         self.good("base", f"{plan.base.id} of {plan.reach.start.isoformat()} has the SHA-256 that was signed for; to {plan.at.isoformat()}")
-        plan.refuse_foreign(self.keys())
-        self.good("signature", f"the log's key has signed for it and for {len(plan.segments)} segments")
+        self.signed(plan, f"the log's key has signed for it and for {len(plan.segments)} segments")
         lost = max(self.began - last, timedelta())
         told = f"the log in the store ends at {last.isoformat()}: {int(lost.total_seconds())} s would have been lost"
         self.measures = self.measures._replace(lost_s=int(lost.total_seconds()))

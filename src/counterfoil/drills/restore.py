@@ -55,8 +55,7 @@ class RestoreDrill(ScratchDrill):
         self.measures = self.measures._replace(backup_id=stored.id)
         stored.refuse_damaged()
         self.good("backup", f"{stored.id}, {stored.manifest['file']['bytes']} bytes, has the SHA-256 that was signed for")
-        stored.refuse_foreign(self.keys())
-        self.good("signature", f"the key of {stored.manifest['origin']} has signed its manifest")
+        self.signed(stored, f"the key of {stored.manifest['origin']} has signed its manifest")
         self._aged(stored)
         return stored
 

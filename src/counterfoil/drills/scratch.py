@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
 import psycopg
 from psycopg import Connection, errors, sql
@@ -35,6 +35,16 @@ WRITING: Final = "-c default_transaction_read_only=off"
 TOLD_MAX: Final = 3_900  # characters; what a check tells ends with how much was left out
 Looked = tuple[str, str, str]  # what, outcome, told
 Progress = Callable[[str], None]
+
+
+class SignedBackup(Protocol):
+    """What the log's key has signed for."""
+
+    def refuse_foreign(self, keys: Sequence[NoteKey]) -> None:
+        """Raises BackupForeign, BackupDamaged."""
+
+    def doubt(self, keys: Sequence[NoteKey], conn: Connection[Any] | None) -> str | None:
+        """Why its signature alone shows little."""
 
 
 @dataclass
@@ -166,6 +176,13 @@ class ScratchDrill(ABC):
         """Who may have signed."""
         with self.backups.database.transaction(read_only=True) as conn:
             return note_keys(conn)
+
+    def signed(self, stored: SignedBackup, told: str) -> None:
+        """The log's key has signed for it, and no thief of that key could have. Raises BackupForeign, BackupDamaged."""
+        known = self.keys()
+        stored.refuse_foreign(known)
+        with self.backups.database.transaction(read_only=True) as conn:
+            self.note("signature", stored.doubt(known, conn), told)
 
     def _next(self) -> str:
         """The part that it was at."""

@@ -17,7 +17,7 @@ from typing import IO, Any, Final, NamedTuple
 
 from counterfoil.backups.keys import BackupDamaged, BackupKeys
 from counterfoil.backups.recovery.segments import PARTIAL, Segment, header_says, segment_named
-from counterfoil.backups.store import PIECE, BackupForeign, digest_of_file
+from counterfoil.backups.store import PIECE, BackupForeign, digest_of_file, refuse_ended
 from counterfoil.base.postgres.launcher import sync_folder
 from counterfoil.proofs.log.notes import NoteKey, NoteRefused, open_note
 
@@ -57,9 +57,11 @@ class KeptSegment(NamedTuple):
     def refuse_foreign(self, keys: Sequence[NoteKey]) -> None:
         """Raises BackupForeign unless one of these keys has signed for it."""
         try:
-            open_note(self.note, keys)
+            _, signers = open_note(self.note, keys)
         except NoteRefused as refused:
             raise BackupForeign(segment=self.name, because=f"its note: {refused.facts.get('why')}") from refused
+        if self.until is not None:
+            refuse_ended(signers, self.until, segment=self.name)
 
     def open_into(self, keys: BackupKeys, path: Path) -> None:
         """Its bytes, as the server wrote them. Raises BackupDamaged, BackupKeyMissing."""

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from psycopg import Connection
 
 from counterfoil.backups.keys import BackupDamaged, BackupKeys
 from counterfoil.backups.recovery.archive import KeptSegment, WalFolder, opened
 from counterfoil.backups.recovery.bases import base_of, major_needed, walk
 from counterfoil.backups.recovery.reach import RecoveryReach, reach_for, reach_of, refusal
-from counterfoil.backups.store import BASE, BackupFolder, StoredBackup
+from counterfoil.backups.store import BASE, BackupFolder, StoredBackup, doubt_of
 from counterfoil.base.postgres.binaries import find
 from counterfoil.base.postgres.launcher import PostgresNotStarted, PrivatePostgres
 from counterfoil.base.problems import Problem
@@ -54,6 +56,10 @@ class Recovery:
         self.base.refuse_foreign(keys)
         for one in self.segments:
             one.refuse_foreign(keys)
+
+    def doubt(self, keys: Sequence[NoteKey], conn: Connection[Any] | None) -> str | None:
+        """Of the base, or of the first segment that is to be doubted: the database knows bases, and no segments."""
+        return self.base.doubt(keys, conn) or next((said for one in self.segments if (said := doubt_of(one.note, keys))), None)
 
 
 def plan_recovery(store: BackupFolder, at: datetime) -> Recovery:

@@ -17,7 +17,7 @@ from psycopg.rows import class_row
 from counterfoil.base.encryption.confidential import Confidential, encrypt, opened
 from counterfoil.base.problems import NotFound, Problem, check
 from counterfoil.proofs.log.merkle import consistency_proof, is_consistent, root_of
-from counterfoil.proofs.log.notes import Checkpoint, NoteKey, open_note, read_checkpoint, sign_note
+from counterfoil.proofs.log.notes import Checkpoint, KeyEnd, NoteKey, open_note, read_checkpoint, sign_note
 from counterfoil.proofs.log.sequencing import await_turn
 from counterfoil.proofs.log.tree import StoredTree, size_of
 
@@ -81,9 +81,10 @@ def keys_of_log(conn: Connection[Any]) -> list[LogKey]:
 
 
 def note_keys(conn: Connection[Any]) -> list[NoteKey]:
-    """The same, as whoever verifies needs them."""
+    """The same, as whoever verifies needs them: of one that has ended also when and why."""
     origin = origin_of(conn)
-    return [NoteKey(origin, bytes(one.public_key)) for one in keys_of_log(conn)]
+    ended = {row[0]: KeyEnd(*row[1:]) for row in conn.execute("select before_id, cause, created_at from log_key_change").fetchall()}
+    return [NoteKey(origin, bytes(one.public_key), ended.get(one.id)) for one in keys_of_log(conn)]
 
 
 def make_log_key(conn: Connection[Any], key_id: str, *, now: datetime) -> LogKey:

@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from counterfoil.base.problems import Problem
@@ -26,11 +27,20 @@ class NoteRefused(Problem, kind="invalid"):
     """This is no note that a known key signed."""
 
 
+class KeyEnd(NamedTuple):
+    """That a key signs nothing more: why (`planned`, `stolen`, `lost`), and from when on."""
+
+    cause: str
+    at: datetime
+
+
 class NoteKey(NamedTuple):
-    """Who signs notes: a name without spaces and plus signs, and an Ed25519 public key of 32 bytes."""
+    """Who signs notes: a name without spaces and plus signs, and an Ed25519 public key of 32 bytes.
+    `ended`: since when it signs no more."""
 
     name: str
     public: bytes
+    ended: KeyEnd | None = None
 
     @property
     def id(self) -> bytes:

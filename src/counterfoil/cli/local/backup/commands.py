@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
+from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import typer
+from psycopg import Connection
 
 from counterfoil.backups.backups import Backup, backups_that_count
 from counterfoil.backups.job import proven_backup, prune
@@ -24,7 +27,7 @@ from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, ListFormat, ListOutput, Output, patience, say, say_done, show_one, show_rows
 from counterfoil.cli.local.installation import backup_folder, backup_keys, backups_here, settings_now, wal_of
 from counterfoil.proofs.log.checkpoints import note_keys
-from counterfoil.proofs.log.notes import NoteKey
+from counterfoil.proofs.log.notes import KeyEnd, NoteKey
 from counterfoil.proofs.stores.copies import still_locked
 
 app = typer.Typer(help="Back the database up, encrypted, to the store; without a word behind it, now.")
@@ -170,30 +173,49 @@ class SignedFor(Protocol):
     def refuse_foreign(self, keys: Sequence[NoteKey]) -> None:
         """Raises BackupForeign, BackupDamaged."""
 
+    def doubt(self, keys: Sequence[NoteKey], conn: Connection[Any] | None) -> str | None:
+        """Why its signature alone shows little."""
+
 
 def signed_by(settings: Settings, stored: SignedFor, pinned: Path | None) -> str:
     """Who signed for it, in a sentence; that nobody could tell, where there is nothing to tell by. Raises BackupForeign, BackupDamaged."""
-    known = _pinned(pinned) if pinned is not None else _known(settings)
-    if known is None:
+    try:
+        doubt = _doubt(stored, _pinned(pinned), None) if pinned is not None else _doubt_by_database(settings, stored)
+    except DatabaseUnasked:
         return "Its signature was NOT checked: the database does not answer, and no --keys were given."
+    return f"It is signed by the log's key, BUT {doubt}." if doubt else "It is signed by the log's key."
+
+
+class DatabaseUnasked(Exception):
+    """The database does not answer."""
+
+
+def _doubt(stored: SignedFor, known: Sequence[NoteKey], conn: Connection[Any] | None) -> str | None:
     stored.refuse_foreign(known)
-    return "It is signed by the log's key."
+    return stored.doubt(known, conn)
 
 
 def _pinned(path: Path) -> Sequence[NoteKey]:
     try:
         told = json.loads(path.read_text("utf-8"))
-        return [NoteKey(str(told["origin"]), bytes.fromhex(one["key"])) for one in told["log"]]
+        return [NoteKey(str(told["origin"]), bytes.fromhex(one["key"]), _end(one.get("ended"))) for one in told["log"]]
     except (ValueError, KeyError, TypeError) as error:
         raise typer.BadParameter(f"{path} is no file of keys: {error}", param_hint="--keys") from error
 
 
-def _known(settings: Settings) -> Sequence[NoteKey] | None:
-    try:
-        with backups_here(settings) as backups, backups.database.transaction(read_only=True) as conn:
-            return note_keys(conn)
-    except Problem:
-        return None
+def _end(told: Mapping[str, Any] | None) -> KeyEnd | None:
+    return None if told is None else KeyEnd(str(told["cause"]), datetime.fromisoformat(told["at"]))
+
+
+def _doubt_by_database(settings: Settings, stored: SignedFor) -> str | None:
+    with ExitStack() as opened:
+        try:
+            backups = opened.enter_context(backups_here(settings))
+            conn = opened.enter_context(backups.database.transaction(read_only=True))
+            known = note_keys(conn)
+        except Problem as away:
+            raise DatabaseUnasked from away
+        return _doubt(stored, known, conn)
 
 
 def programs_of(settings: Settings) -> str | None:
