@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from counterfoil.base.edge import now
+from counterfoil.proofs.disclosures.making import disclose
 from counterfoil.proofs.packages import layout
 from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.stamps import GivenStamp, read_roots
@@ -161,8 +162,13 @@ def stamped(case: Case, authority: Authority) -> bytes:
 
 def stamp_of(authority: Authority, files: Files) -> bytes:
     """A stamp over the envelope of this package."""
+    return stamp_over(authority, files[layout.ENVELOPE])
+
+
+def stamp_over(authority: Authority, body: bytes) -> bytes:
+    """A stamp over these bytes."""
     envelope = authority.folder / "envelope"
-    envelope.write_bytes(files[layout.ENVELOPE])
+    envelope.write_bytes(body)
     query = ["openssl", "ts", "-query", "-data", str(envelope), "-sha256", "-cert"]
     return authority.stamp(subprocess.run(query, capture_output=True, check=True).stdout)
 
@@ -221,6 +227,33 @@ def test_a_stamp_that_does_not_hold_is_refused_with_what_is_wrong(
         assert (judgement.code, wanted in judgement.said[0]) == (BROKEN, True), judgement
     passed = [at for at in range(0, len(stamped), 5) if judged(altered(stamped, at)).code == OK]
     assert len(passed) < len(stamped) // 250, "no byte that means something"
+
+
+def test_a_stamp_of_a_package_is_one_of_each_disclosure_out_of_it(
+    case: Case, authority: Authority, stamped: bytes, judged: Callable[..., Judgement], tmp_path: Path
+) -> None:
+    """A payee was given the envelope and the checkpoints as they lie in the package, so its stamps are theirs."""
+    whole, out = tmp_path / "whole.zip", tmp_path / "given.zip"
+    whole.write_bytes(case.package)
+    disclose([whole], "payee-1", None, out, with_others=True)
+    given = out.read_bytes()
+    code, said = case.verify(given, case.keys)
+    assert (code, any("no time stamp was read" in one for one in said)) == (OK, True), "verify.py reads none, and both say so without one"
+    certificates(tmp_path / "other")
+    log = stamp_over(authority, case.files["checkpoint.close"])
+    for stamp, told in ((stamped, "its signatures were there on "), (log, "the log was there up to its closing checkpoint on ")):
+        found = judged(stamp, package=given)
+        assert (found.code, [one for one in said if one not in found.said]) == (OK, [one for one in said if "no time stamp" in one])
+        assert any(one.startswith(f"Time stamp: {told}") for one in found.said), found.said
+    foreign = stamp_over(authority, b"the envelope of another package")
+    for judgement, wanted in (
+        (judged(foreign, package=given), "The time stamp is of no manifest.dsse.json or checkpoint.close of this package."),
+        (judged(stamped, package=given, root=tmp_path / "other" / "root.pem"), "not of an authority that you trust"),
+        (judged(stamped[:-1], package=given), "The time stamp cannot be read"),
+        (judged(altered(stamped, len(stamped) // 2), package=given), "The time stamp "),
+        (judged(stamped, package=altered(given, given.index(b'"payload"'))), "manifest.dsse.json"),
+    ):
+        assert (judgement.code, wanted in judgement.said[0]) == (BROKEN, True), judgement
 
 
 def stamped_on(judgement: Judgement) -> datetime:
