@@ -1,4 +1,5 @@
-"""AWS KMS as far as signing goes, over HTTP: Ed25519 keys, which moto does not have, with the limits that AWS publishes.
+"""AWS KMS as far as signing goes, over HTTP: Ed25519 and ML-DSA-44 keys, which moto does not have, with the limits that AWS
+publishes.
 
 (https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html)
 """
@@ -14,10 +15,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import mldsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 SPEC = "ECC_NIST_EDWARDS25519"
+ML_DSA = "ML_DSA_44"
+ALGORITHM = {SPEC: "ED25519_SHA_512", ML_DSA: "ML_DSA_SHAKE_256"}
+MU_BYTES = 64
 RAW_BYTES_MAX = 4_096
 
 
@@ -33,7 +38,7 @@ class KmsSaysNo(Exception):
 class HeldKey:
     """A key: what it is told to be, whether it is switched off, and whether it signs something else than it is asked."""
 
-    private: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    private: Any = field(default_factory=Ed25519PrivateKey.generate)
     spec: str = SPEC
     usage: str = "SIGN_VERIFY"
     enabled: bool = True
@@ -41,7 +46,18 @@ class HeldKey:
 
     @property
     def public(self) -> bytes:
-        return self.private.public_key().public_bytes_raw()
+        return bytes(self.private.public_key().public_bytes_raw())
+
+    def signed(self, algorithm: str | None, kind: str | None, message: bytes) -> bytes:
+        """Raises KmsSaysNo for what KMS would refuse."""
+        is_mu = kind == "EXTERNAL_MU" and self.spec == ML_DSA and len(message) == MU_BYTES
+        if algorithm != ALGORITHM.get(self.spec) or not (is_mu or (kind == "RAW" and 1 <= len(message) <= RAW_BYTES_MAX)):
+            raise KmsSaysNo("ValidationException", "1 validation error detected")
+        return bytes(self.private.sign_mu(message) if is_mu else self.private.sign(b"something else" if self.lies else message))
+
+
+def ml_dsa_key() -> HeldKey:
+    return HeldKey(mldsa.MLDSA44PrivateKey.generate(), ML_DSA)
 
 
 class FakeKms:
@@ -65,12 +81,10 @@ class FakeKms:
         if action == "GetPublicKey":
             der = key.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
             told = {"KeyId": body["KeyId"], "PublicKey": base64.b64encode(der).decode(), "KeySpec": key.spec, "KeyUsage": key.usage}
-            return {**told, "SigningAlgorithms": ["ED25519_SHA_512", "ED25519_PH_SHA_512"]}
+            return {**told, "SigningAlgorithms": [ALGORITHM.get(key.spec, "")]}
         message = base64.b64decode(body["Message"])
-        if body.get("SigningAlgorithm") != "ED25519_SHA_512" or body.get("MessageType") != "RAW" or not 1 <= len(message) <= RAW_BYTES_MAX:
-            raise KmsSaysNo("ValidationException", "1 validation error detected")
-        signature = key.private.sign(b"something else" if key.lies else message)
-        return {"KeyId": body["KeyId"], "Signature": base64.b64encode(signature).decode(), "SigningAlgorithm": "ED25519_SHA_512"}
+        signature = key.signed(body.get("SigningAlgorithm"), body.get("MessageType"), message)
+        return {"KeyId": body["KeyId"], "Signature": base64.b64encode(signature).decode(), "SigningAlgorithm": body["SigningAlgorithm"]}
 
 
 @contextmanager

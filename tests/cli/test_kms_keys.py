@@ -13,7 +13,7 @@ from counterfoil.cli.nouns.proofs import kms_keys
 from counterfoil.cli.nouns.proofs.kms_keys import MESSAGE_BYTES_MAX, KmsAway, KmsKey, KmsKeyRefused
 from tests.api.office import Office
 from tests.cli.conftest import Cli
-from tests.kms_server import FakeKms, HeldKey, KmsSaysNo, kms_server
+from tests.kms_server import FakeKms, HeldKey, KmsSaysNo, kms_server, ml_dsa_key
 
 NAME = "alias/proofs-ann"
 
@@ -36,6 +36,24 @@ def test_a_key_signs_the_very_message(kms: FakeKms):
     assert [action for action, _ in kms.asked] == ["GetPublicKey", "Sign", "Sign"]
 
 
+def test_an_ml_dsa_key_signs_messages_of_any_length(kms: FakeKms):
+    """Beyond 4,096 bytes by mu: the library, which is given the message itself, says the same of both signatures."""
+    kms.keys[NAME] = ml_dsa_key()
+    key = KmsKey(NAME)
+    assert key.public == kms.keys[NAME].public
+    for message in (b"m", b"x" * MESSAGE_BYTES_MAX, b"y" * (MESSAGE_BYTES_MAX + 1), b"z" * 100_000):
+        kms.keys[NAME].private.public_key().verify(key.sign(message), message)
+    sent = [(body["MessageType"], body["SigningAlgorithm"]) for action, body in kms.asked if action == "Sign"]
+    assert sent == [("RAW", "ML_DSA_SHAKE_256")] * 2 + [("EXTERNAL_MU", "ML_DSA_SHAKE_256")] * 2
+    kms.keys[NAME].lies = True
+    with pytest.raises(KmsKeyRefused):
+        key.sign(b"a proof")
+    kms.keys[NAME] = HeldKey(spec="ML_DSA_44")
+    with pytest.raises(KmsKeyRefused) as refused:
+        KmsKey(NAME)
+    assert refused.value.facts["why"] == "a key of another kind"
+
+
 def test_a_message_that_kms_would_not_sign_is_refused_before_it_is_asked(kms: FakeKms):
     key = KmsKey(NAME)
     with pytest.raises(KmsKeyRefused) as refused:
@@ -47,7 +65,7 @@ def test_a_message_that_kms_would_not_sign_is_refused_before_it_is_asked(kms: Fa
 @pytest.mark.parametrize(
     ("key", "why"),
     [
-        (HeldKey(spec="ECC_NIST_P256"), "it is ECC_NIST_P256 for SIGN_VERIFY, not ECC_NIST_EDWARDS25519 for SIGN_VERIFY"),
+        (HeldKey(spec="ECC_NIST_P256"), "it is ECC_NIST_P256 for SIGN_VERIFY, not ECC_NIST_EDWARDS25519 or ML_DSA_44 for SIGN_VERIFY"),
         (HeldKey(usage="KEY_AGREEMENT"), "for KEY_AGREEMENT"),
         (HeldKey(enabled=False), "DisabledException"),
         (None, "NotFoundException"),
