@@ -79,6 +79,7 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/proof-exports", None, READ),
     ("GET", f"/api/proof-exports/exp_{ID}", None, READ),
     ("GET", f"/api/proofs/prf_{ID}/package", None, AUDIT),
+    ("POST", f"/api/proofs/prf_{ID}/disclosures", {"payeeId": "p", **BECAUSE}, AUDIT),
     ("GET", f"/api/proofs/prf_{ID}/request", None, READ),
     ("POST", f"/api/proofs/prf_{ID}/signatures", {"number": 1, "signerId": f"sgn_{ID}", "signature": "A" * 86 + "=="}, READ),
     ("GET", "/api/audit/export?account=suspense", None, AUDIT),

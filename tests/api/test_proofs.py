@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import io
 import zipfile
 from collections.abc import Iterator
@@ -16,13 +17,18 @@ from cryptography.hazmat.primitives.asymmetric import mldsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from counterfoil.base.edge import Database, now
+from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.importing.imports import import_file
 from counterfoil.ledger.importing.map import load_map
+from counterfoil.ledger.journals.journal import post
+from counterfoil.proofs.disclosures.making import disclose
 from counterfoil.proofs.log.merkle import leaf_hash, root_from_inclusion
 from counterfoil.proofs.log.notes import NoteKey, open_note, read_checkpoint, read_proof
 from counterfoil.proofs.signing.envelope import to_sign
+from counterfoil.proofs.verifying.signatures import TrustedKeys
+from counterfoil.proofs.verifying.verify import OK, verify_package
 from tests.api.office import Office, fresh, opened
-from tests.builders import BANK_MAP
+from tests.builders import BANK_MAP, PROGRAM
 from tests.people import log_in_as
 
 PEOPLE = {"ann": "controller", "otto": "auditor"}
@@ -94,6 +100,59 @@ def test_two_administrators_change_the_key_of_the_log(office: Office):
     assert now_pinned[1]["ended"]["size"] == done.json()["size"] >= before["closeSize"]
 
 
+def test_a_payee_is_given_what_concerns_them_out_of_a_signed_proof(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    theirs, others = "payable:payee:p 1", "payable:payee:p-2"
+    with office.database.transaction() as conn:
+        open_accounts(conn, PROGRAM, [theirs, others, "suspense"], asset="EUR", actor="test", now=now())
+        for key, account in (("mine", theirs), ("not mine", others)):
+            post(conn, PROGRAM, key=key, kind="t", lines=[("suspense", account, 5)], asset="EUR", actor="t", now=now())
+    signers = {name: added(office, name) for name in PEOPLE}
+    proof = exported(office)["id"]
+
+    def given(**more: Any) -> Any:
+        body = {"payeeId": "p 1", "reason": "they asked for it", **more}
+        return office.ask("POST", f"/api/proofs/{proof}/disclosures", role="controller", json=body)
+
+    assert (given().status_code, given().json()["type"]) == (409, "/problems/ProofUnsigned")
+    for name, signer in signers.items():
+        signed(office, proof, name, signer)
+    done = given()
+    assert (done.status_code, f"{proof}-p_1.zip" in done.headers["content-disposition"]) == (200, True), done.text
+    path = tmp_path / "theirs.zip"
+    path.write_bytes(done.content)
+    keys = office.ask("GET", "/api/signers/keys").json()["keys"]
+    found = verify_package(path, TrustedKeys.read(keys))
+    assert found.code == OK, found.said
+    assert (b'"mine"' in done.content, b'"not mine"' in done.content) == (True, False)
+    package = tmp_path / "whole.zip"
+    package.write_bytes(office.ask("GET", f"/api/proofs/{proof}/package", role="controller").content)
+    disclose([package], "p 1", None, tmp_path / "here.zip")
+    assert (tmp_path / "here.zip").read_bytes() == done.content, "it is what the command makes of the package"
+    with office.database.transaction() as conn:
+        [row] = conn.execute("select actor, reason, payload from action where verb = 'proof.disclose'").fetchall()
+    assert ("controller" in row[0], row[1]) == (True, "they asked for it")
+    assert (row[2]["payeeId"], row[2]["entries"], row[2]["sha256"]) == ("p 1", 1, hashlib.sha256(done.content).hexdigest())
+    for more, status, kind in (
+        ({"payeeId": "p-9"}, 404, "NotFound"),
+        ({"previous": [proof]}, 422, "ProofBroken"),
+        ({"previous": ["prf_01KA0000000000000000000000"]}, 404, "NotFound"),
+        ({"reason": ""}, 422, "InvalidInput"),
+    ):
+        refused = given(**more)
+        assert (refused.status_code, refused.json()["type"]) == (status, f"/problems/{kind}"), refused.text
+    for limit in ("ENTRIES_MAX", "BYTES_MAX"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"counterfoil.proofs.disclosures.stored.{limit}", 1)
+            assert (given().status_code, given().json()["type"]) == (422, "/problems/DisclosureTooLarge")
+    assert (
+        office.ask("POST", f"/api/proofs/{proof}/disclosures", role="operator", json={"payeeId": "p 1", "reason": "x"}).status_code == 403
+    )
+    with office.database.transaction() as conn:
+        assert conn.execute("select count(*) from action where verb = 'proof.disclose'").fetchone() == (1,), (
+            "what is refused gives nothing out"
+        )
+
+
 def test_a_proof_is_made_signed_fetched_and_signed_anew(office: Office):
     nobody = office.ask("GET", "/api/signers").json()
     assert (nobody["canBeMet"], nobody["log"]["health"], nobody["signers"]) == (False, "not begun", [])
@@ -102,6 +161,10 @@ def test_a_proof_is_made_signed_fetched_and_signed_anew(office: Office):
     made = exported(office, to=end)
     assert (made["state"], made["verdict"], made["existed"]) == ("waiting", "incomplete", False), "nothing was reconciled"
     assert exported(office, to=end)["existed"]
+    exports = office.ask("GET", "/api/proof-exports").json()["data"]
+    assert [(one["state"], one["proofId"], one["entriesDone"] == one["entries"]) for one in exports] == [("made", made["id"], True)] * 2
+    shown = office.ask("GET", f"/api/proof-exports/{exports[0]['id']}").json()
+    assert (shown["stage"], shown["silentS"], [one["verb"] for one in shown["steps"]]) == ("It is made", None, ["create", "finish"])
     status = office.ask("GET", "/api/signers").json()
     assert (status["canBeMet"], status["log"]["health"], status["quorum"]) == (True, "ready", 2)
     assert signed(office, made["id"], "ann", ann).json()["state"] == "waiting"
@@ -161,10 +224,6 @@ def test_a_batch_is_shown_and_repaired_with_its_own_file_alone(office: Office, t
     assert (again.status_code, again.json()["posted"], again.json()["resumedAt"]) == (200, 0, 1)
     other = office.ask("POST", f"/api/finance/batches/{batch['id']}/repair", key=fresh(), content=b"id,amount,date\n", **given)
     assert (other.status_code, other.json()["type"]) == (409, "/problems/BatchOfAnotherFile")
-    exports = office.ask("GET", "/api/proof-exports").json()["data"]
-    assert [(one["state"], one["proofId"], one["entriesDone"] == one["entries"]) for one in exports] == [("made", made["id"], True)] * 2
-    shown = office.ask("GET", f"/api/proof-exports/{exports[0]['id']}").json()
-    assert (shown["stage"], shown["silentS"], [one["verb"] for one in shown["steps"]]) == ("It is made", None, ["create", "finish"])
     assert office.ask("GET", f"/api/finance/batches/{'0' * 64}").status_code == 404
     assert office.ask("GET", "/api/finance/batches/x").status_code == 422
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +31,7 @@ from counterfoil.proofs.disclosures.concerning import (
 from counterfoil.proofs.log.merkle import HASH_BYTES, Frontier, inclusion_proof, leaf_hash
 from counterfoil.proofs.packages.layout import ALL, ENVELOPE, MANIFEST
 from counterfoil.proofs.packages.writing import PackageFolder, WrittenFile, container_parts
-from counterfoil.proofs.verifying.reading import OpenPackage, holds, read_json
+from counterfoil.proofs.verifying.reading import OpenPackage, PackageFiles, holds, read_json
 
 JOURNAL: Final = b'"type":"journal"'
 Subtree = tuple[int, int]  # height and index
@@ -62,7 +62,7 @@ class _Picked(NamedTuple):
 class _Chain:
     """Packages one after the other, the last the one that is disclosed of."""
 
-    def __init__(self, packages: Sequence[OpenPackage]) -> None:
+    def __init__(self, packages: Sequence[PackageFiles]) -> None:
         """Raises ProofBroken unless each begins where the one before ended."""
         self._packages = packages
         manifests = [_manifest(one) for one in packages]
@@ -76,7 +76,7 @@ class _Chain:
         self.programs: list[str] = manifests[-1]["programs"]
 
     @property
-    def last(self) -> OpenPackage:
+    def last(self) -> PackageFiles:
         """The one that is disclosed of."""
         return self._packages[-1]
 
@@ -132,22 +132,34 @@ def disclose(paths: Sequence[Path], payee_id: str, program: str | None, out: Pat
         for path in paths:
             packages.append(OpenPackage(path))
             opened.callback(packages[-1].close)
-        chain = _Chain(packages)
-        payee = Payee(payee_id, _program(chain.programs, program))
-        chosen = _chosen(chain, payee, with_others=with_others)
-        with TemporaryDirectory(dir=out.parent, prefix=".disclosing-") as folder:
-            made = PackageFolder(Path(folder) / "made")
-            _write(made, chain, payee, chosen)
-            body = chain.last.whole(ENVELOPE)
-            envelope = WrittenFile(ENVELOPE, sha256(body).hexdigest(), len(body), zlib.crc32(body))
-            with out.open("xb") as file:
-                for part in container_parts(made.folder, list(made.files.values()), envelope, body):
-                    file.write(part)
-    of_before = sum(place < chain.opening for place in chosen.places)
-    return Disclosed(len(chosen.places) - of_before, of_before, chosen.left_out)
+        with (
+            disclosed_of(packages, payee_id, program, near=out.parent, with_others=with_others) as (made, parts),
+            out.open("xb") as file,
+        ):
+            for part in parts:
+                file.write(part)
+    return made
 
 
-def _manifest(package: OpenPackage) -> Mapping[str, Any]:
+@contextmanager
+def disclosed_of(
+    packages: Sequence[PackageFiles], payee_id: str, program: str | None, *, near: Path, with_others: bool
+) -> Iterator[tuple[Disclosed, Iterator[bytes]]]:
+    """As `disclose`, of packages that are open; what is made is in a folder `near` until the block ends."""
+    chain = _Chain(packages)
+    payee = Payee(payee_id, _program(chain.programs, program))
+    chosen = _chosen(chain, payee, with_others=with_others)
+    with TemporaryDirectory(dir=near, prefix=".disclosing-") as folder:
+        made = PackageFolder(Path(folder) / "made")
+        _write(made, chain, payee, chosen)
+        body = chain.last.whole(ENVELOPE)
+        envelope = WrittenFile(ENVELOPE, sha256(body).hexdigest(), len(body), zlib.crc32(body))
+        of_before = sum(place < chain.opening for place in chosen.places)
+        told = Disclosed(len(chosen.places) - of_before, of_before, chosen.left_out)
+        yield told, container_parts(made.folder, list(made.files.values()), envelope, body)
+
+
+def _manifest(package: PackageFiles) -> Mapping[str, Any]:
     names = set(package.names)
     holds(names == ALL, "This is no package of a proof, so nothing of it can be disclosed.")
     found: Mapping[str, Any] = package.json(MANIFEST)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import struct
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -55,8 +56,38 @@ def read_json(raw: bytes, what: str) -> Any:
     return found
 
 
-class OpenPackage:
-    """The files of a package on the disk. Memory does not grow with them."""
+class PackageFiles(ABC):
+    """The files of a package, wherever they lie. Memory does not grow with them."""
+
+    @property
+    @abstractmethod
+    def names(self) -> list[str]:
+        """The names of its files."""
+
+    @abstractmethod
+    def parts(self, name: str) -> Iterator[bytes]:
+        """A file, piece by piece."""
+
+    def whole(self, name: str) -> bytes:
+        """A file that fits into memory."""
+        return b"".join(self.parts(name))
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """The lines of a file without their ends. Raises ProofBroken when the last one has none."""
+        rest = b""
+        for part in self.parts(name):
+            *found, rest = (rest + part).split(b"\n")
+            holds(len(rest) <= LINE_MAX, f"A line of {name} is too long.")
+            yield from found
+        holds(not rest, f"The last line of {name} is cut off.")
+
+    def json(self, name: str) -> Any:
+        """A file of JSON. Raises ProofBroken."""
+        return read_json(self.whole(name), name)
+
+
+class OpenPackage(PackageFiles):
+    """A container on the disk."""
 
     def __init__(self, path: Path) -> None:
         """Raises ProofBroken for a byte between the files that is not as it must be, and for a file with another CRC-32."""
@@ -105,23 +136,6 @@ class OpenPackage:
             holds(bool(part), f"{name} is cut off.")
             yield part
             at, left = at + len(part), left - len(part)
-
-    def whole(self, name: str) -> bytes:
-        """A file that fits into memory."""
-        return b"".join(self.parts(name))
-
-    def lines(self, name: str) -> Iterator[bytes]:
-        """The lines of a file without their ends. Raises ProofBroken when the last one has none."""
-        rest = b""
-        for part in self.parts(name):
-            *found, rest = (rest + part).split(b"\n")
-            holds(len(rest) <= LINE_MAX, f"A line of {name} is too long.")
-            yield from found
-        holds(not rest, f"The last line of {name} is cut off.")
-
-    def json(self, name: str) -> Any:
-        """A file of JSON. Raises ProofBroken."""
-        return read_json(self.whole(name), name)
 
     def digest(self, name: str) -> str:
         """SHA-256 of a file."""

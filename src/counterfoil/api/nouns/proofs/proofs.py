@@ -12,13 +12,21 @@ from fastapi.responses import Response, StreamingResponse
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.bodies import file_answer
+from counterfoil.api.http.bodies import attachment, file_answer
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Clean, Instant, id_in_body, id_in_path
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer, found_again, shows
+from counterfoil.api.http.schemas import Because, RequestModel, ViewModel, WriteResult, answer, found_again, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import AUDIT, READ
+from counterfoil.proofs.disclosures.stored import (
+    PREVIOUS_MAX,
+    DisclosureAsked,
+    disclose_stored,
+    disclosure_name,
+    disclosure_told,
+    packages_for,
+)
 from counterfoil.proofs.packages.exporting import export_proof
 from counterfoil.proofs.packages.store import keep_signed, stored
 from counterfoil.proofs.proofs import Proof, request_of, sign_proof
@@ -35,6 +43,17 @@ class ProofExportRequest(RequestModel):
 
     start: Instant = Field(alias="from", examples=["2026-10-01T00:00:00Z"])
     end: Instant = Field(alias="to", examples=["2026-11-01T00:00:00Z"])
+
+
+class DisclosureRequest(Because):
+    """For whom, and why; `previous`: for payouts that began in periods before."""
+
+    payee_id: Clean = Field(min_length=1, max_length=180, description="Whose entries: the id of a payee or an affiliate.")
+    program_id: Clean | None = Field(None, max_length=64, description="Their program, where there are several.")
+    previous: list[Annotated[str, id_in_body("prf")]] = Field(
+        [], max_length=PREVIOUS_MAX, description="The proofs of the periods before, the oldest first: each ends where the next begins."
+    )
+    with_others: bool = Field(False, description="Entries in which other payees are named, too; without it they are left out and counted.")
 
 
 @shows(Proof)
@@ -126,6 +145,30 @@ def package_(proof_id: ProofId, call: Annotated[ApiCall, may(AUDIT)]) -> Respons
     package.refuse_damaged()
     headers = {"Content-Disposition": f'attachment; filename="{proof_id}.zip"'}
     return StreamingResponse(package.parts(), media_type=ZIP, headers=headers)
+
+
+@router.post(
+    "/proofs/{proof_id}/disclosures",
+    operation_id="proof_disclose",
+    summary="Give a payee what concerns them",
+    responses=file_answer(ZIP),
+    response_class=Response,
+)
+def disclosure(proof_id: ProofId, body: DisclosureRequest, call: Annotated[ApiCall, may(AUDIT)]) -> Response:
+    """Their journals of the period and nothing else of the proof, as a file that verifies alone, with the same keys. The action log
+    keeps who gave out what to whom, and why. A proof that is not signed yet is refused, and so is one that is too large for a request."""
+    if call.dry_run:
+        raise InvalidInput("dryRun", "absent: whoever has the file may keep it")
+    asked = DisclosureAsked(proof_id, body.payee_id, body.program_id, tuple(body.previous), body.with_others)
+    with call.reading() as conn:
+        packages = packages_for(conn, call.services.wiring.proof_folder, asked)
+    made, given = disclose_stored(packages, asked)
+
+    def act(_: Connection[Any]) -> Done:
+        return Done(proof_id, WriteResult())
+
+    call.write("proof.disclose", act, asked=disclosure_told(asked, made, given), reason=body.reason, remembered=False)
+    return attachment(given, ZIP, disclosure_name(asked))
 
 
 @router.get(
