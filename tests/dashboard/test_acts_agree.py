@@ -11,9 +11,10 @@ import httpx2
 import pytest
 
 from counterfoil.api.http.app import make_app
-from counterfoil.base.edge import make_id
+from counterfoil.base.edge import make_id, now
 from counterfoil.dashboard.settings.act_forms import ACTS
 from counterfoil.dashboard.web.routes import add_dashboard
+from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.operations.access.acts import (
     ADD_PERSON,
     CREATE_KEY,
@@ -26,6 +27,8 @@ from counterfoil.operations.access.acts import (
 )
 from counterfoil.operations.acts import Act
 from counterfoil.payouts.batches.acts import SET_POLICY
+from counterfoil.proofs.log.job import keep_log
+from counterfoil.proofs.log.key_act import CHANGE_LOG_KEY
 from counterfoil.wiring import PAIRED
 from tests.api.office import Office, fresh, seed, served, wiring_for
 from tests.cli.conftest import beside
@@ -96,6 +99,7 @@ PAIRED_ONES: Final = (
         },
         ("EUR", "--by-rule", "100.00", "--tier", "0.00=1", "--tier", "50000.00=2"),
     ),
+    Said(CHANGE_LOG_KEY, {"cause": "stolen"}, {"cause": "stolen"}, ("--cause", "stolen")),
 )
 ALONE: Final = (
     Said(
@@ -117,6 +121,9 @@ def hall(server):
         with past_the_guard(database.url) as conn:
             keys["administrator"] = log_in_as(conn, "mira", "administrator")[1]
         wiring = wiring_for(database)
+        with database.transaction() as conn:
+            open_accounts(conn, "main", ["suspense"], asset="EUR", actor="test", now=now())
+        keep_log(wiring.runner("test"), make_id, None)  # the log has begun, so it has a key
         app = make_app(wiring, owner="test", log_requests=False)
         add_dashboard(app, wiring, version="0")
         with served(app) as url:
@@ -154,7 +161,7 @@ def by_api(hall, said: Said, words: dict[str, str], cli: Any) -> str:
 
 
 def by_command(hall, said: Said, words: dict[str, str], cli: Any) -> str:
-    noun = {"people": "people", "keys": "keys", "batches": "batches"}[said.act.area]
+    noun = said.act.area
     who = (words["who"],) if said.act.subject else ()
     ran = cli(noun, said.act.name, *who, *formatted(said.command, words), "--reason", "agreed", "-o", "json")
     assert ran.code == 0, ran.err

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from psycopg import Connection
@@ -21,7 +22,7 @@ from counterfoil.operations.verbs import Field
 
 class ActCall(NamedTuple):
     """An act as somebody asks for it. `taken`: its fields by name; `entropy`: so many random bytes; `scopes`: every one that
-    a key may have."""
+    a key may have; `proof_folder`: where proofs lie, and what has left the database."""
 
     conn: Connection[Any]
     subject_id: str
@@ -32,6 +33,7 @@ class ActCall(NamedTuple):
     reason: str
     taken: Mapping[str, Any]
     scopes: frozenset[str]
+    proof_folder: Path | None = None
 
 
 class ActDone(NamedTuple):

@@ -91,6 +91,7 @@ def _route(act: Act, told: ActTold) -> Callable[..., Response]:
             reason=reason,
             taken=taken,
             scopes=scopes_of(request.app.routes),
+            proof_folder=call.services.wiring.proof_folder,
         )
 
         def work(conn: Connection[Any]) -> Done:

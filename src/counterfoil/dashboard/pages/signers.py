@@ -8,7 +8,11 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer
 from counterfoil.dashboard.web.sections import Grade, SectionContext
+from counterfoil.proofs.log.checkpoints import keys_of_log
+from counterfoil.proofs.log.key_act import CHANGE_LOG_KEY
+from counterfoil.proofs.log.key_changes import key_changes
 from counterfoil.proofs.proofs import signers_of
 from counterfoil.proofs.signing.signers import SignerHealth, quorum_can_be_met, signers_health
 
@@ -53,6 +57,16 @@ class PeriodRow(NamedTuple):
     missing: tuple[str, ...]
 
 
+class LogKeyRow(NamedTuple):
+    """A key of the log: its first characters, since when, and how it ended, if it did: why, and at how many entries."""
+
+    id: str
+    key: str
+    made_at: datetime
+    ended: str | None
+    size: int | None
+
+
 class SignersAnswer(NamedTuple):
     """What the page shows; `signers` is None for who sees one program only: a proof is of the whole installation."""
 
@@ -61,6 +75,9 @@ class SignersAnswer(NamedTuple):
     enough: bool
     periods: tuple[PeriodRow, ...]
     more: bool
+    log_keys: tuple[LogKeyRow, ...]
+    change_log_key: ActOffer
+    approved: tuple[ApprovedAct, ...]
     measured_at: datetime
 
 
@@ -68,7 +85,7 @@ def signers_answer(ask: SectionContext) -> SignersAnswer:
     """Every signer, and the newest periods."""
     now, quorum = ask.clock(), ask.extra.wiring.proof_quorum
     if ask.only:
-        return SignersAnswer(None, quorum, False, (), False, now)
+        return SignersAnswer(None, quorum, False, (), False, (), offer(CHANGE_LOG_KEY), (), now)
     healths = signers_health(ask.conn, now)
     chain = _chain(ask.conn)
     return SignersAnswer(
@@ -77,7 +94,20 @@ def signers_answer(ask: SectionContext) -> SignersAnswer:
         quorum_can_be_met(healths, quorum),
         tuple(_period(ask.conn, one) for one in chain[:SHOWN_MAX]),
         len(chain) > SHOWN_MAX,
+        log_keys := _log_keys(ask.conn),
+        offer(CHANGE_LOG_KEY, None if log_keys else "the log has not begun"),
+        approved_acts(ask, (CHANGE_LOG_KEY,)),
         now,
+    )
+
+
+def _log_keys(conn: Connection[Any]) -> tuple[LogKeyRow, ...]:
+    """The newest first."""
+    ends = {one.before_id: one for one in key_changes(conn)}
+    return tuple(
+        LogKeyRow(one.id, bytes(one.public_key).hex()[:16], one.made_at, end.cause if end else None, end.size if end else None)
+        for one in keys_of_log(conn)
+        for end in (ends.get(one.id),)
     )
 
 

@@ -22,12 +22,14 @@ from counterfoil.operations.access.acts import ADD_PERSON, KEY_ACTS, PERSON_ACTS
 from counterfoil.operations.acts import Act, ActCall, ActDone
 from counterfoil.operations.by_two import done_or_proposed
 from counterfoil.payouts.batches.acts import SET_POLICY
+from counterfoil.proofs.log.key_act import CHANGE_LOG_KEY
 
 ACTS: Final[Mapping[str, Sequence[Act]]] = {
     "/admin/people": (ADD_PERSON,),
     "/admin/people/{id}": PERSON_ACTS,
     "/admin/keys": KEY_ACTS,
     "/admin/limits": (SET_POLICY,),
+    "/admin/signers": (CHANGE_LOG_KEY,),
 }
 AGAIN: Final = "This form was sent before, and nothing was done a second time. What is told once was told then."
 LATER: Final = "It takes a second person, who approves it within 24 hours; then whoever proposed it does it here."
@@ -80,7 +82,8 @@ def _work(conn: Connection[Any], call: FormCall, act: Act, subject_id: str, aske
     asset = known_assets(conn).get(asked.get("asset", ""))
     taken = {one.name: field_given(one, asked, asset) for one in act.takes}
     wiring, known = call.served.wiring, scopes_of(call.request.app.routes)
-    one = ActCall(conn, subject_id, call.caller, call.now, wiring.make_id, call.served.entropy, call.reason or PREVIEWED, taken, known)
+    why, folder = call.reason or PREVIEWED, wiring.proof_folder
+    one = ActCall(conn, subject_id, call.caller, call.now, wiring.make_id, call.served.entropy, why, taken, known, folder)
     about, told = _said(act, one, secrets)
     call.record(conn, act.action, about, written(act, taken) | {"reason": call.reason}, reason=call.reason or None)
     return told

@@ -9,15 +9,18 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
+from counterfoil.api.derived.acts import ActTold, add_act
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Instant, id_in_body, id_in_path
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, Because, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.problems import Problem
 from counterfoil.operations.access.access import ADMINISTER, READ
+from counterfoil.operations.acts import ActCall, ActDone
 from counterfoil.operations.by_two import ProposedVerb
 from counterfoil.proofs.log.checkpoints import LogNotBegun, keys_of_log, origin_of, seed_of
-from counterfoil.proofs.log.key_changes import KeyChange, change_log_key, key_changes
+from counterfoil.proofs.log.key_act import CHANGE_LOG_KEY
+from counterfoil.proofs.log.key_changes import KeyChange, key_changes
 from counterfoil.proofs.log.notes import NoteKey, open_note, sign_note
 from counterfoil.proofs.signing.signers import Signer, add_signer, quorum_can_be_met, revoke_signer, signers_health, trusted_keys
 
@@ -51,12 +54,6 @@ class LogKeyChanged(WriteResult):
     before_id: str
     cause: str
     size: int = Field(description="So large the log was: the key of before signs no checkpoint of a larger one.")
-
-
-class LogKeyRequest(Because):
-    """Why the log gets another key. What was stolen or lost does not sign its successor."""
-
-    cause: Literal["planned", "stolen", "lost"]
 
 
 class LogSignerView(ViewModel):
@@ -170,28 +167,12 @@ def add(body: SignerRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]
     return call.by_two("signer.add", act, said, asked=body, reason=f"a key that signs proofs as {body.role}")
 
 
-@router.post(
-    "/signers/log-key",
-    status_code=201,
-    response_model=LogKeyChanged,
-    responses=BY_TWO,
-    operation_id="log_key_change",
-    summary="Change the log's own key",
-)
-def change_key(body: LogKeyRequest, call: Annotated[ApiCall, may(ADMINISTER, key=True)]) -> Response:
-    """Takes two administrators. The key of before signs the one that follows, unless it was stolen or lost: then give the file of keys anew
-    to those who verify. Checkpoints of before stay good."""
-    folder = call.services.wiring.proof_folder
+def _key_changed(_: ActCall, done: ActDone) -> LogKeyChanged:
+    made: KeyChange = done.made
+    return LogKeyChanged(id=made.key_id, before_id=made.before_id, cause=made.cause, size=made.size)
 
-    def act(conn: Connection[Any]) -> Done:
-        made = change_log_key(conn, call.make_id("lgk"), cause=body.cause, folder=folder, by=call.actor, now=call.now)
-        return Done(made.key_id, LogKeyChanged(id=made.key_id, before_id=made.before_id, cause=made.cause, size=made.size), 201)
 
-    def said(conn: Connection[Any]) -> ProposedVerb:
-        known = keys_of_log(conn)
-        return ProposedVerb("log_key", "change", known[0].id if known else "", {"cause": body.cause})
-
-    return call.by_two("log_key.change", act, said, asked=body, reason=body.reason)
+add_act(router, CHANGE_LOG_KEY, ActTold(LogKeyChanged, _key_changed, 201))
 
 
 @router.post("/signers/{signer_id}/revoke", response_model=SignerChanged, operation_id="signer_revoke", summary="Revoke a signer")
