@@ -11,10 +11,19 @@ import httpx2
 
 from counterfoil.base.edge import now
 from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.journals.journal import post
 from counterfoil.proofs.packages.exporting import export_proof
+from counterfoil.proofs.verifying.signatures import TrustedKeys
+from counterfoil.proofs.verifying.verify import OK, verify_package
 from tests.builders import PROGRAM
 from tests.dashboard import days
+from tests.dashboard.looking import key_of
+from tests.dashboard.test_session import csrf_of, logged_in
 from tests.proofs.builders import House, a_person
+
+
+def looked(client: httpx2.Client, path: str, form: dict[str, str]) -> httpx2.Response:
+    return client.post(path, data={"csrf": csrf_of(client), **form})
 
 
 def test_a_proof_is_shown_with_its_files_and_its_verdict(desk: Any, tmp_path: Path):
@@ -25,7 +34,12 @@ def test_a_proof_is_shown_with_its_files_and_its_verdict(desk: Any, tmp_path: Pa
     with days.served(desk) as url:
         headers = {"Authorization": f"Bearer {days.a_key(desk.database, role='controller')}"}
         page = httpx2.get(f"{url}/admin/proofs/{proof.id}", headers=headers)
+        every = httpx2.get(f"{url}/admin/proofs", headers=headers)
+        exports = httpx2.get(f"{url}/admin/proof-exports", headers=headers)
     assert page.status_code == 200, page.text
+    assert "/admin/proof-exports?view=under-way" in every.text, "from the list to what is being made"
+    assert (exports.status_code, proof.id in exports.text.replace("<wbr>", ""), "It is made" in exports.text) == (200, True, True)
+    assert 'id="exports"' in page.text, "who came to this proof, and when"
     shown = page.text.replace("<wbr>", "")  # long words may break
     for said in (proof.id, "incomplete", "waiting", "manifest.json"):
         assert said in shown
@@ -33,13 +47,47 @@ def test_a_proof_is_shown_with_its_files_and_its_verdict(desk: Any, tmp_path: Pa
     assert "You look with a key, without a session" in shown, "what is done on a page takes a login"
 
 
-def test_the_page_of_signers_says_who_signs_which_period_follows_which_and_who_is_missing(desk: Any, tmp_path: Path):
-        every = httpx2.get(f"{url}/admin/proofs", headers=headers)
-        exports = httpx2.get(f"{url}/admin/proof-exports", headers=headers)
+def test_a_payee_is_given_what_concerns_them_from_the_page_of_a_proof(desk: Any, tmp_path: Path):
+    """Looked at, given a reason, confirmed: then the browser has the file, and the action log who gave it out."""
     days.an_empty_day(desk)
-    assert "/admin/proof-exports?view=under-way" in every.text, "from the list to what is being made"
-    assert (exports.status_code, proof.id in exports.text.replace("<wbr>", ""), "It is made" in exports.text) == (200, True, True)
-    assert 'id="exports"' in page.text, "who came to this proof, and when"
+    house = House(desk, tmp_path / "proofs")
+    desk.wiring = replace(desk.wiring, proof_folder=house.folder)
+    theirs = "payable:payee:payee-1"
+    with desk.database.transaction() as conn:
+        open_accounts(conn, PROGRAM, [theirs, "suspense"], asset="EUR", actor="test", now=now())
+        post(conn, PROGRAM, key="k", kind="t", lines=[("suspense", theirs, 5)], asset="EUR", actor="t", now=now())
+    first = house.exported(now() - timedelta(days=90), now())
+    proof = house.exported(first.to_at, now())
+    path = f"/admin/proofs/{first.id}/disclosure"
+    with days.served(desk) as url:
+        client = logged_in(url, desk, role="auditor")
+        assert "Not now: the proof waits for its signatures" in client.get(path).text
+        house.sign(first.id, house.ann, house.otto)
+        assert path in client.get(f"/admin/proofs/{first.id}").text
+        asked = {"payee_id": "payee-1", "before": "3", "with_others": "no", "program_id": ""}
+        told = looked(client, path, asked)
+        assert "1 entries of the period concern payee-1" in told.text
+        for wrong, said in (
+            ({"payee_id": "nobody"}, "nobody"),
+            ({"before": "13"}, "a number from 0 to 12"),
+            ({"payee_id": ""}, "1 to 180"),
+        ):
+            assert said in looked(client, path, {**asked, **wrong}).text
+        assert desk.rows("select count(*) from action where verb = 'proof.disclose'") == [(0,)]
+
+        form = {"csrf": csrf_of(client), **asked, "reason": "they asked", "confirm": "yes", "key": key_of(told.text)}
+        assert "what is filled in is not what was looked at" in client.post(path, data={**form, "with_others": "yes"}).text
+        given = client.post(path, data=form)
+    assert (given.status_code, given.headers["content-type"]) == (200, "application/zip"), given.text[-500:]
+    (tmp_path / "theirs.zip").write_bytes(given.content)
+    found = verify_package(tmp_path / "theirs.zip", TrustedKeys.read(house.keys()))
+    assert found.code == OK, found.said
+    assert desk.rows("select subject_id, reason from action where verb = 'proof.disclose'") == [(first.id, "they asked")]
+    assert proof.previous_id == first.id
+
+
+def test_the_page_of_signers_says_who_signs_which_period_follows_which_and_who_is_missing(desk: Any, tmp_path: Path):
+    days.an_empty_day(desk)
     house = House(desk, tmp_path / "proofs")
     with desk.database.transaction() as conn:
         a_person(conn, "rita", "approver", at=house.start, valid_for=timedelta(days=9))

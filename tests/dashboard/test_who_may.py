@@ -16,7 +16,7 @@ from counterfoil.dashboard.settings.act_forms import ACTS
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.ledger.accounts.accounts import open_program
-from counterfoil.operations.access.access import OPERATE, READ, ROLES
+from counterfoil.operations.access.access import AUDIT, OPERATE, READ, ROLES
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
@@ -32,6 +32,7 @@ FORMS: Final = {
     "/admin/queues": OPERATE,
     "/admin/webhooks": OPERATE,
     "/admin/drills": OPERATE,
+    "/admin/proofs/{id}/disclosure": AUDIT,
     "/admin/reconciliation/runs": OPERATE,
 }
 OTHERWISE: Final = {

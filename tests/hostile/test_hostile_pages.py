@@ -31,6 +31,7 @@ FORMS: Final = {
     "/admin/reconciliation/runs": ("program_id", "run_source", "first_on", "last_on", "reason", "confirm", "key"),
     "/admin/webhooks": ("act", "parked_id", "reason", "confirm", "key"),
     "/admin/drills": ("name", "reason", "confirm", "key"),
+    f"/admin/proofs/prf_{FAKE}/disclosure": ("payee_id", "program_id", "before", "with_others", "reason", "confirm", "key"),
     "/account/password": ("password", "code", "new", "again"),
 }
 

@@ -69,6 +69,7 @@ PROOF_NOUN: Final = Noun(
             "Give a payee what concerns them, and nothing else of it: they verify it with the same keys.",
             "counterfoil proof disclose {id}.zip --payee PAYEE",
             "signed",
+            "/admin/proofs/{id}/disclosure",
         ),
     ),
 )

@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 from psycopg import Connection
 
+from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.doorman import origin_in
 from counterfoil.api.http.kept_key import WantedOnce, once_outside
 from counterfoil.api.http.problems import request_id_of
@@ -145,14 +146,22 @@ def look_digest(verb: str, asked: Mapping[str, Any]) -> str:
     return request_hash(_request(verb, seen)).hex()[:16]
 
 
+class GivenFile(NamedTuple):
+    """A zip that a form gives out, under a name that is ours: plain ASCII."""
+
+    name: str
+    body: bytes
+
+
 class FormDone(NamedTuple):
-    """What comes after a form: the page at `goto`, or its own page with what is `told`; `over`: what was filled in is not shown again;
-    `booked`: what it would book."""
+    """What comes after a form: the page at `goto`, a `file`, or its own page with what is `told`; `over`: what was filled in is not shown
+    again; `booked`: what it would book."""
 
     told: Mapping[str, str] = {}
     goto: str = ""
     over: bool = False
     booked: BookedHere | None = None
+    file: GivenFile | None = None
 
 
 @dataclass(frozen=True)
@@ -212,6 +221,8 @@ def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[s
         return shown(served, form.page, request, session, refused=problem, typed=typed)
     if done.goto:
         return finish(RedirectResponse(done.goto, 303))
+    if done.file is not None:
+        return finish(attachment(done.file.body, "application/zip", done.file.name))
     before = dict(form.also or {}) if done.over else typed
     return shown(served, form.page, request, session, typed={**before, **done.told}, booked=done.booked)
 

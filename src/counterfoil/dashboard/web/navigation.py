@@ -12,6 +12,7 @@ from counterfoil.dashboard.maps.entries import entries_answer
 from counterfoil.dashboard.maps.money import money_map_answer
 from counterfoil.dashboard.pages.breaks import break_answer, breaks_answer
 from counterfoil.dashboard.pages.customers import customers_answer, statement_answer
+from counterfoil.dashboard.pages.disclosures import disclosure_answer
 from counterfoil.dashboard.pages.drills import drills_answer
 from counterfoil.dashboard.pages.levels import levels_answer
 from counterfoil.dashboard.pages.notices import notices_answer, silences_answer
@@ -98,6 +99,9 @@ PAGES: Final = (
     DashboardPage("/admin/levels", "Is what was promised kept, and are we getting slower?", levels_answer, "levels.html", "Levels"),
     DashboardPage("/admin/drills", "Would it work on the worst day?", drills_answer, "drills.html", "Drills"),
     DashboardPage("/admin/signers", "Who signs proofs, and is every period proven?", signers_answer, "signers.html", "Signers"),
+    DashboardPage(
+        "/admin/proofs/{id}/disclosure", "What may one payee see of this proof?", disclosure_answer, "disclosure.html", "", (), AUDIT
+    ),
     AUDIT_PAGE,
     DashboardPage("/admin/people", "Who may act here, and how do they log in?", people_answer, "people.html", "People", ("after",), AUDIT),
     DashboardPage(

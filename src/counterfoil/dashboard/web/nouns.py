@@ -110,11 +110,15 @@ def noun_page(noun: Noun) -> DashboardPage:
             tuple(_part(one, *one.read(ask.conn, subject_id)) for one in noun.parts),
             tuple(steps[:PART_ROWS_MAX]),
             len(steps) > PART_ROWS_MAX,
-            tuple(one._replace(command=one.command.format(id=subject_id)) for one in noun.elsewhere if one.state == row.state),
+            tuple(_elsewhere(one, subject_id) for one in noun.elsewhere if one.state == row.state),
             now,
         )
 
     return DashboardPage(f"/admin/{noun.plural}/{{id}}", noun.name.replace("_", " ").capitalize(), answer, "noun.html")
+
+
+def _elsewhere(one: Elsewhere, subject_id: str) -> Elsewhere:
+    return one._replace(command=one.command.format(id=subject_id), page=one.page.format(id=subject_id))
 
 
 def refuse_whole(conn: Connection[Any], noun: Noun, program_id: str | None) -> None:

@@ -34,6 +34,7 @@ from counterfoil.dashboard.web.serving import Served, add_problem_pages, answere
 from counterfoil.dashboard.web.sessions import FormNotOurs, SessionEnded, Sessions, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.dashboard.work.approval_forms import add_approval_forms
 from counterfoil.dashboard.work.begin_forms import add_begin_form
+from counterfoil.dashboard.work.disclosure_form import add_disclosure_form
 from counterfoil.dashboard.work.drill_form import add_drill_form
 from counterfoil.dashboard.work.parked_forms import add_parked_forms
 from counterfoil.dashboard.work.queue_forms import add_queue_forms
@@ -50,6 +51,7 @@ from counterfoil.wiring import INVARIANTS, NOUNS, QUEUES, Wiring
 FORMS: Final = (
     add_acts,
     add_drill_form,
+    add_disclosure_form,
     add_approval_forms,
     add_parked_forms,
     add_queue_forms,
