@@ -99,6 +99,10 @@ def test_a_checkpoint_is_made_each_minute_in_which_the_log_grew_and_leaves_the_d
     log.clock.advance(minutes=5)
     log.tick()
     assert len(log.files()) == 3, "nothing was added, so nothing is signed"
+    with log.database.transaction() as conn:
+        told_to_partners = conn.execute("select level, payload from event where name = 'checkpoint_signed' order by id").fetchall()
+    assert [(level, payload["size"]) for level, payload in told_to_partners] == [("debug", first), ("debug", first + 2)]
+    assert told_to_partners[-1][1]["note"] == left.read_text(), "an endpoint that asks for them has each, to the byte"
 
 
 def test_a_checkpoint_that_does_not_leave_the_database_and_a_record_that_is_not_signed_are_said_after_a_quarter_of_an_hour(

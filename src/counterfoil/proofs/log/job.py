@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from counterfoil.base.ids import MakeId
+from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Runner, Tally
 from counterfoil.proofs.log.checkpoints import (
@@ -22,6 +23,10 @@ from counterfoil.proofs.log.sequencing import sequence
 
 REST_S: Final = 2.0
 CHECKPOINT_EVERY: Final = timedelta(minutes=1)
+SIGNED: Final = "checkpoint_signed"
+EVENT_KINDS: Final = declare(
+    debug={SIGNED: "A checkpoint of the log was signed, and is in the event as a C2SP note: who keeps it holds later proofs against it."}
+)
 
 
 def origin_name(make_id: MakeId) -> str:
@@ -40,6 +45,7 @@ def keep_log(runner: Runner, make_id: MakeId, folder: Path | None) -> Tally:
         if turn.drained and turn.size and due:
             refuse_other_than_left(conn, folder)
             last = make_checkpoint(conn, turn.size, make_key_id=make_id("lgk"), now=now)
+            emit(conn, [NewEvent(SIGNED, "", "log", {"size": last.size, "note": last.note}, once=str(last.size))], at=now)
     if folder is None or last is None:
         return Tally(handled=turn.taken)
     with runner.database.transaction() as conn:
