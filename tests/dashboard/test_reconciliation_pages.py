@@ -150,7 +150,12 @@ def test_an_adjustment_takes_two_people_and_the_page_says_so(world, look):
     form = page.locator("#act-adjust")
     form.get_by_label("debit").first.fill("provider_fee") if case.difference < 0 else form.get_by_label("credit").first.fill("suspense")
     before = world.desk.rows("select count(*) from approval_proposal")
-    act(page, "adjust", "the provider kept more")
+    form.get_by_label("because").fill("the provider kept more")
+    form.get_by_role("button", name="Preview:").click()
+    ours = {"provider_fee", "suspense"} & set(page.locator("#act-adjust .books tbody tr > *").all_inner_texts())
+    assert page.locator("#act-adjust .books caption").inner_text() == "Once approved, it books"
+    assert len(ours) == 1, "which accounts it moves"
+    page.locator("#act-adjust").get_by_role("button", name="Confirm:").click()
     page.wait_for_url("**receipt=key_**")
     assert "Another person approves it within 24 hours" in page.locator("#receipt").inner_text()
     assert world.desk.rows("select count(*) from approval_proposal") == [(before[0][0] + 1,)], "a look at it proposes nothing"

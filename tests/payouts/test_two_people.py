@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 
 from counterfoil.base.edge import make_id
 from counterfoil.base.problems import InvalidInput
+from counterfoil.ledger.reads.booked import BookedLine, booked_here
 from counterfoil.operations.approvals import SamePerson, approve_and_do, by_verb
 from counterfoil.operations.providers import Accepted
+from counterfoil.operations.trial import trials_heard
 from counterfoil.payouts.payouts.by_hand import retry_payout
 from counterfoil.payouts.payouts.matter import NotNow
 from counterfoil.payouts.provider_payouts.attempts_by_hand import quarantine_attempt
@@ -32,20 +35,39 @@ class Two:
         self.world = world
         self.maker, _ = log_in_as(world.conn, "Mira", "operator", at=at)
         self.checker, _ = log_in_as(world.conn, "Theo", "approver", at=at)
+        self.heard: Counter[BookedLine] | None = None
 
     def propose(self, verb: str, **more):
-        return propose_for_attempt(
-            self.world.conn,
-            make_id("prop"),
-            self.world.newest_id(),
-            verb,
-            by=self.maker,
-            now=self.world.now,
-            **({"evidence": "letter of the 20th"} | more),
+        return self.hearing(
+            lambda: propose_for_attempt(
+                self.world.conn,
+                make_id("prop"),
+                self.world.newest_id(),
+                verb,
+                by=self.maker,
+                now=self.world.now,
+                **({"evidence": "letter of the 20th"} | more),
+            )
         )
 
+    def hearing(self, propose):
+        """Propose it, and note what its trial booked: that is what whoever proposes it is shown."""
+        before, self.heard = self.booked(), None
+
+        def hear(_):
+            self.heard = self.booked() - before
+
+        with trials_heard(hear):
+            made = propose()
+        assert self.booked() == before, "a trial leaves nothing behind"
+        return made
+
+    def booked(self) -> Counter[BookedLine]:
+        return Counter(booked_here(self.world.conn, lines_max=1_000).lines)
+
     def approve(self, made, by=None):
-        return approve_and_do(
+        before = self.booked()
+        done = approve_and_do(
             self.world.conn,
             made.id,
             by_verb(*PAIRED),
@@ -54,17 +76,21 @@ class Two:
             by=by or self.checker,
             now=self.world.now,
         )
+        assert self.booked() - before == self.heard, "the approval books what was shown to whoever proposed it"
+        return done
 
     def end(self, found: str):
         (conflict,) = self.world.row("select id from provider_conflict where state = 'open'")
-        made = propose_end_of_conflict(
-            self.world.conn,
-            make_id("prop"),
-            conflict,
-            found,
-            evidence="statement, line 7",
-            by=self.maker,
-            now=self.world.now,
+        made = self.hearing(
+            lambda: propose_end_of_conflict(
+                self.world.conn,
+                make_id("prop"),
+                conflict,
+                found,
+                evidence="statement, line 7",
+                by=self.maker,
+                now=self.world.now,
+            )
         )
         return self.approve(made)
 

@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller
+from counterfoil.operations.trial import trial
 
 
 class ProposedVerb(NamedTuple):
@@ -41,7 +42,7 @@ def done_or_proposed(
     if one is not None:
         approvals.use(conn, one, now=now, result_id=act())
         return None
-    with conn.transaction(force_rollback=True):
+    with trial(conn):
         act()  # nobody approves what cannot be done
     return approvals.propose(
         conn,

@@ -27,6 +27,7 @@ from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refu
 from counterfoil.dashboard.work.receipts import scope_of_forms
 from counterfoil.ledger.reads.booked import BookedHere, booked_here
 from counterfoil.operations.access.access import Caller, require
+from counterfoil.operations.trial import trials_heard
 
 OURS: Final = ("csrf", "confirm", "key")  # what every form carries beside its fields
 BOOKED_TOLD_MAX: Final = 20  # lines of journals that a look at a form shows
@@ -96,12 +97,21 @@ class FormCall(NamedTuple):
         if not self.confirmed:
             self.look_at(verb, asked)
             with self.served.database.transaction(commit=False, program_id=self.caller.program_id) as conn:
-                told = work(conn)
-                self.booked.append(booked_here(conn, lines_max=BOOKED_TOLD_MAX))
+                with trials_heard(self._heard):
+                    told = work(conn)
+                now_booked = booked_here(conn, lines_max=BOOKED_TOLD_MAX)
+                if now_booked.lines or not self.booked:
+                    self.booked[:] = [now_booked]
                 return Answer(told, None, replayed=False)
         key = self._looked_at(verb, asked)
         with self.served.database.transaction(program_id=self.caller.program_id) as conn:
             return once(conn, scope_of_forms(self.caller), key, _request(verb, asked), lambda: work(conn), now=self.now)
+
+    def _heard(self, conn: Connection[Any]) -> None:
+        """What was tried and is only proposed now: a second person's approval books it."""
+        tried = booked_here(conn, lines_max=BOOKED_TOLD_MAX)
+        if tried.lines:
+            self.booked[:] = [tried._replace(approved=True)]
 
     def look_at(self, verb: str, asked: Mapping[str, Any]) -> None:
         """This is looked at, and told: whoever confirms it confirms this."""

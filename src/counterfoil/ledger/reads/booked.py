@@ -18,10 +18,11 @@ class BookedLine(NamedTuple):
 
 
 class BookedHere(NamedTuple):
-    """The first lines of what was booked, in order; `more`: how many follow."""
+    """The first lines of what was booked, in order; `more`: how many follow; `approved`: only once a second person has approved it."""
 
     lines: tuple[BookedLine, ...]
     more: int
+    approved: bool = False
 
 
 def booked_here(conn: Connection[Any], *, lines_max: int) -> BookedHere:

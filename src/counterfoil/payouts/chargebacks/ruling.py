@@ -13,6 +13,7 @@ from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import OPERATE, Caller
 from counterfoil.operations.providers import ChargebackFact
+from counterfoil.operations.trial import trial
 from counterfoil.operations.verbs import Field, Verb, VerbCall
 from counterfoil.payouts.chargebacks.chargebacks import end_chargeback, lock_chargeback
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
@@ -62,6 +63,8 @@ def _propose(one: VerbCall) -> approvals.Proposal:
     found = show_chargeback(one.conn, one.subject_id)
     if why := why_not_ruled(one.conn, found, one.now):
         raise ChargebackRefuses(chargeback=found.id, why=why)
+    with trial(one.conn):
+        rule_chargeback(one.conn, found.id, outcome, reason=one.reason, actor=one.actor, make_id=one.make_id, now=one.now)
     return approvals.propose(
         one.conn,
         one.make_id("prop"),

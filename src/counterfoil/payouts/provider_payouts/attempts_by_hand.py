@@ -14,6 +14,7 @@ from counterfoil.base.machine import Approval, take_step
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import PayoutFact
+from counterfoil.operations.trial import trial
 from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.chain_orders.given import refuse_given
 from counterfoil.payouts.machines import GIVEN_BACK, PROVIDER_CONFLICT, PROVIDER_PAYOUT, PULLING, SENDING
@@ -150,12 +151,20 @@ def end_conflict(
         raise InvalidInput("found", "paid or not_paid", got=found[:40])
     _proof(evidence)
     verb = "find_paid" if found == "paid" else "find_unpaid"
-    take_step(conn, PROVIDER_CONFLICT, conflict_id, "open", verb, actor=actor, at=now, reason=evidence, approval=approval)
     one = next(each for each in matter.attempts if each.id == attempt_id)
-    decision = _paid(conn, one, conflict.fact, now) if found == "paid" else _not_paid(one)
-    carry_out(conn, [decision], cause=conflict_id, now=now, actor=actor, reason=evidence)
+
+    def carried_out() -> str:
+        decision = _paid(conn, one, conflict.fact, now) if found == "paid" else _not_paid(one)
+        carry_out(conn, [decision], cause=conflict_id, now=now, actor=actor, reason=evidence)
+        return decision.state
+
+    if approval is None:  # refused below; whoever proposes it sees what its approval books
+        with trial(conn):
+            carried_out()
+    take_step(conn, PROVIDER_CONFLICT, conflict_id, "open", verb, actor=actor, at=now, reason=evidence, approval=approval)
+    state = carried_out()
     rewake(conn, [attempt_id], now)
-    return decision.state
+    return state
 
 
 def _paid(conn: Connection[Any], one: LockedProviderPayout, word: dict[str, Any], now: datetime) -> OutcomeDecision:

@@ -13,6 +13,7 @@ from counterfoil.base.problems import NotFound
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import RANK, PayoutFact
 from counterfoil.operations.providers.capabilities import FULL, Capabilities
+from counterfoil.operations.trial import trial
 from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.destinations.masking import masked
 from counterfoil.payouts.destinations.tokens import readable_tokens
@@ -92,6 +93,9 @@ def carry_out(
     for place in range(longest):
         group = [(one, one.verbs[place]) for one in decisions if place < len(one.verbs)]
         moves = [Move(one.standing.id, states[one.standing.id], verb) for one, verb in group]
+        if approval is None and any(verb in PROVIDER_PAYOUT.paired for _, verb in group):
+            with trial(conn):  # refused now; whoever proposes it sees what its approval books
+                _book(conn, group, actor, now)
         take_steps(conn, PROVIDER_PAYOUT, moves, actor=actor, at=now, cause=cause, reason=reason, approval=approval)
         for move in moves:
             states[move.subject_id] = PROVIDER_PAYOUT.next_state(move.state, move.verb, reason=cause)

@@ -21,6 +21,7 @@ from counterfoil.ledger.journals.journal import NewPosting, Posted, post
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.approvals import ProposalDecided
+from counterfoil.operations.trial import trial
 from counterfoil.reconciliation.breaks.breaks import BREAK, lock_source, newest_number, open_copies
 from counterfoil.reconciliation.breaks.limits import write_off_limit
 from counterfoil.reconciliation.breaks.sights import whole_of
@@ -310,7 +311,7 @@ def _propose(
         raise ReasonRequired(machine=BREAK.name, verb="propose", field="reason", limit="at least one word")
     number = len(proposals_of(conn, case.id)) + 1
     payload = _payload(case, kind, number, lines, reason, effective_at or min(_noon(case.last_on), now))
-    with conn.transaction(force_rollback=True):
+    with trial(conn):
         _post(conn, case, payload, by.actor, now)
     if kind == "adjustment":
         _refuse_unless_it_changes_what_differs(case, lines)

@@ -12,6 +12,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import APPROVE, OPERATE, Caller
 from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.trial import trial
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.settlement.escrow import escrows, freezing, moving
 from counterfoil.settlement.escrow.model import (
@@ -50,7 +51,7 @@ def _fund_from_bank(one: VerbCall) -> approvals.Proposal:
         "amount": str(escrow.amount - escrow.funded if amount is None else amount),
         "reference": one.taken["reference"],
     }
-    with one.conn.transaction(force_rollback=True):
+    with trial(one.conn):
         escrows.fund_escrow(one.conn, escrow.id, _hand(one), provider=BANK, reference=payload["reference"], amount=amount)
     return one.propose(ESCROW, "fund_from_bank", payload, escrow.program_id)
 

@@ -21,6 +21,7 @@ from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.events.events import NewEvent, declare, emit
+from counterfoil.operations.trial import trial
 from counterfoil.operations.verbs import VerbCall
 from counterfoil.settlement.intents.intents import begin_verifying
 from counterfoil.settlement.invoices.invoices import INVOICE, Invoice, lock_invoices
@@ -59,6 +60,14 @@ def write_off_invoice(
         [write_off_id, one.program_id, one.id, one.asset, amount, reason, actor, now],
     )
     conn.execute("update invoice set written_off = %s where id = %s", [amount, one.id])
+    _post(conn, one, write_off_id, amount, reason=reason, actor=actor, now=now)
+    told = {"amount": str(amount), "asset": one.asset, "customerId": one.customer_id, "reason": reason}
+    emit(conn, [NewEvent("invoice_written_off", one.program_id, one.id, told)], at=now)
+    begin_verifying(conn, [one.id], cause=write_off_id, now=now)
+    return state
+
+
+def _post(conn: Connection[Any], one: Invoice, write_off_id: str, amount: int, *, reason: str, actor: str, now: datetime) -> None:
     journal = NewJournal(
         key=INVOICE_WRITE_OFF.key(one.id),
         kind=INVOICE_WRITE_OFF.kind or "",
@@ -70,10 +79,6 @@ def write_off_invoice(
         space=INVOICE_WRITE_OFF,
     )
     post_all(conn, [ProgramJournal(one.program_id, journal)], now=now)
-    told = {"amount": str(amount), "asset": one.asset, "customerId": one.customer_id, "reason": reason}
-    emit(conn, [NewEvent("invoice_written_off", one.program_id, one.id, told)], at=now)
-    begin_verifying(conn, [one.id], cause=write_off_id, now=now)
-    return state
 
 
 def _locked(conn: Connection[Any], invoice_id: str) -> Invoice:
@@ -87,6 +92,8 @@ def propose_write_off(one: VerbCall) -> approvals.Proposal:
     """Propose it: what is approved is the amount that is due now."""
     invoice = _locked(one.conn, one.subject_id)
     INVOICE.next_state(invoice.state, "write_off", reason=one.reason)
+    with trial(one.conn):
+        _post(one.conn, invoice, one.make_id("iwo"), invoice.due, reason=one.reason, actor=one.actor, now=one.now)
     return one.propose(INVOICE, "write_off", {"amount": str(invoice.due), "reason": one.reason}, invoice.program_id)
 
 
