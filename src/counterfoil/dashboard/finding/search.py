@@ -7,8 +7,9 @@ near is shown for what was asked.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, LiteralString, NamedTuple
 
 from counterfoil.api.http.calls import WholeInstallation
@@ -23,6 +24,7 @@ from counterfoil.operations.verbs import Noun
 
 HITS_SHOWN_MAX: Final = 20  # of each kind
 PASTED_WORDS_MAX: Final = 60  # of what was pasted
+PAYMENTS_DAYS: Final = 31  # so far back payments are sought by what no index has: every payment would pay for one
 _ID: Final = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2,5})_([0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26})(?![A-Za-z0-9])")
 _BARE: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}")  # an id without its prefix
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
@@ -49,7 +51,14 @@ class SearchAnswer(NamedTuple):
     missing: tuple[str, ...]
     cut: tuple[str, ...]
     unread: int  # words and ids that were not looked for: too many were pasted
+    days: int  # so far back payments were sought by amount and reference
     measured_at: datetime
+
+    @property
+    def kinds(self) -> tuple[tuple[str, tuple[SearchHit, ...]], ...]:
+        """What was found, by kind, the kind of the first before the others."""
+        names = dict.fromkeys(one.what for one in self.hits)
+        return tuple((name, tuple(one for one in self.hits if one.what == name)) for name in names)
 
 
 class Lookup(NamedTuple):
@@ -64,6 +73,15 @@ class Lookup(NamedTuple):
     query: LiteralString
 
 
+# Payments by their charge, whatever provider took them: the providers are read off the index, one step for each. By their reference,
+# which no index has, those of the last days.
+_OF_CHARGE: Final = """
+    with recursive providers (name) as (
+        select min(provider) from payment union all
+        select (select min(provider) from payment where provider > name) from providers where name is not null)
+    select p.id from providers cross join unnest(%(words)s::text[]) w (word) join payment p on (p.provider, p.charge_id) = (name, word)
+    union
+    select p.id from payment p where p.recorded_at >= %(since)s and p.reference = any(%(words)s)"""
 BY_WORDS: Final = (
     Lookup("payee", "payees", "a payee", "select distinct payee_id, '' from payout where payee_id = any(%(words)s)"),
     Lookup("customer", "customers", "a customer", "select distinct customer_id, '' from invoice where customer_id = any(%(words)s)"),
@@ -79,8 +97,7 @@ BY_WORDS: Final = (
         "invoice",
         "invoices",
         "a payment with this charge or reference",
-        """select invoice_id, provider from payment
-           where invoice_id is not null and (charge_id = any(%(words)s) or reference = any(%(words)s)) order by id desc""",
+        f"""select invoice_id, provider from payment where id in ({_OF_CHARGE}) and invoice_id is not null order by id desc""",
     ),
     Lookup("break", "breaks", "of this record", "select id, state from break where identity = any(%(words)s) order by id desc"),
     Lookup(
@@ -93,8 +110,8 @@ BY_WORDS: Final = (
         "payment of no invoice",
         "day?day={1}#payments",
         "a payment with this charge or reference, of no invoice",
-        """select id, (recorded_at at time zone 'UTC')::date::text, provider from payment
-           where invoice_id is null and (charge_id = any(%(words)s) or reference = any(%(words)s)) order by id desc""",
+        f"""select id, (recorded_at at time zone 'UTC')::date::text, provider from payment
+            where id in ({_OF_CHARGE}) and invoice_id is null order by id desc""",
     ),
     Lookup("escrow", "escrows", "of this reference", "select id, state from escrow where reference = any(%(words)s) order by id desc"),
     Lookup(
@@ -121,14 +138,14 @@ BY_AMOUNT: Final = (
         "invoices",
         "a payment of this amount",
         """select invoice_id, asset || ' ' || provider from payment
-           where invoice_id is not null and (asset, amount) = (%(asset)s, %(minor)s) order by id desc""",
+           where recorded_at >= %(since)s and invoice_id is not null and (asset, amount) = (%(asset)s, %(minor)s) order by id desc""",
     ),
     Lookup(
         "payment of no invoice",
         "day?day={1}#payments",
         "of this amount",
         """select id, (recorded_at at time zone 'UTC')::date::text, asset || ' ' || provider from payment
-           where invoice_id is null and (asset, amount) = (%(asset)s, %(minor)s) order by id desc""",
+           where recorded_at >= %(since)s and invoice_id is null and (asset, amount) = (%(asset)s, %(minor)s) order by id desc""",
     ),
     Lookup(
         "batch",
@@ -184,12 +201,24 @@ def search_page(nouns: Sequence[Noun]) -> DashboardPage:
             for lookup in BY_WORDS:
                 hits += _looked_up(ask, lookup, {"words": [*words, asked]}, cut)  # a reference may have spaces in it
             hits += _by_amount(ask, asked, cut)
-        unique = tuple(dict.fromkeys(hits))
+        unique = _of_each_kind(hits, cut)
         missing = tuple(one for one, hit in found if hit is None and one.partition("_")[0] not in NOT_KEPT)
         unread = len(all_ids) - len(ids) + len(all_words) - len(words)
-        return SearchAnswer(asked, unique, missing, tuple(dict.fromkeys(cut)), unread, ask.clock())
+        return SearchAnswer(asked, unique, missing, tuple(dict.fromkeys(cut)), unread, PAYMENTS_DAYS, ask.clock())
 
     return DashboardPage("/admin/search", "Where is it?", answer, "search.html", "", ("q",))
+
+
+def _of_each_kind(hits: Sequence[SearchHit], cut: list[str]) -> tuple[SearchHit, ...]:
+    """Each once, of each kind the first 20; of which kinds there are more is added to `cut`."""
+    shown: list[SearchHit] = []
+    seen: Counter[str] = Counter()
+    for hit in dict.fromkeys(hits):
+        seen[hit.what] += 1
+        if seen[hit.what] <= HITS_SHOWN_MAX:
+            shown.append(hit)
+    cut += [what for what, number in seen.items() if number > HITS_SHOWN_MAX]
+    return tuple(shown)
 
 
 def _by_id(ask: SectionContext, nouns: Mapping[str, Noun], given: str) -> SearchHit | None:
@@ -229,7 +258,8 @@ OTHERS: Final[Mapping[str, Sequence[tuple[str, str, LiteralString]]]] = {
 
 
 def _looked_up(ask: SectionContext, one: Lookup, given: Mapping[str, Any], cut: list[str]) -> Iterator[SearchHit]:
-    rows = ask.conn.execute(f"{one.query} limit %(most)s".encode(), {**given, "most": HITS_SHOWN_MAX + 1}).fetchall()
+    since = ask.clock() - timedelta(days=PAYMENTS_DAYS)
+    rows = ask.conn.execute(f"{one.query} limit %(most)s".encode(), {**given, "since": since, "most": HITS_SHOWN_MAX + 1}).fetchall()
     if len(rows) > HITS_SHOWN_MAX:
         cut.append(one.what)
     for name, *more in rows[:HITS_SHOWN_MAX]:

@@ -16,7 +16,7 @@ from counterfoil.proofs.log.key_changes import key_changes
 from counterfoil.proofs.proofs import signers_of
 from counterfoil.proofs.signing.signers import SignerHealth, quorum_can_be_met, signers_health
 
-SHOWN_MAX: Final = 24
+SHOWN_MAX: Final = 20
 SOON: Final = timedelta(days=30)  # a key that ends within is said before it does
 
 

@@ -14,7 +14,7 @@ from counterfoil.operations.access.access import Caller
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
-STATE_WORDS: Final = {"reconcile_required": "in doubt"}
+STATE_WORDS: Final = {"reconcile_required": "in doubt", "minor": "amount"}
 BREAK_WORDS: Final = {
     "MISSING_LEFT": "missing in our books",
     "MISSING_RIGHT": "missing in their statement",
@@ -80,6 +80,14 @@ def dated(at: datetime) -> Markup:
     at = at.astimezone(UTC)
     return Markup('<time datetime="{}" title="{}">{} {:%b} {:%H:%M:%S}</time>').format(
         at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), at.day, at, at
+    )
+
+
+def until(at: datetime) -> Markup:
+    """`2027-11-20 12:00`, of what ends or is due: it may be of another year."""
+    at = at.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), at.strftime("%Y-%m-%d %H:%M")
     )
 
 

@@ -75,6 +75,7 @@ class Renderer:
             "command": shown.command,
             "long_date": shown.long_date,
             "dated": shown.dated,
+            "until": shown.until,
             "words": shown.words,
             "breakable": shown.breakable,
             "short_id": shown.short_id,

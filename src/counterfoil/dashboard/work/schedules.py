@@ -11,7 +11,7 @@ from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, Se
 from counterfoil.reconciliation.runs.schedule import set_schedules
 from counterfoil.reconciliation.runs.slot_ends import OUTCOMES, RunOutcome, ScheduleRun, schedule_runs
 
-SLOTS_SHOWN_MAX: Final = 50
+SLOTS_SHOWN_MAX: Final = 20
 GRADE_OF_OUTCOME: Final[Mapping[str, Grade]] = {
     "running": "plain",
     "done": "right",
