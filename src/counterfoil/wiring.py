@@ -56,6 +56,7 @@ from counterfoil.payouts.chargebacks.noun import CHARGEBACK_NOUN
 from counterfoil.payouts.chargebacks.ruling import PAIRED as CHARGEBACK_PAIRED
 from counterfoil.payouts.destinations import machine as destination_machine
 from counterfoil.payouts.destinations import tokens
+from counterfoil.payouts.destinations.acts import PAIRED as SET_PAIRED
 from counterfoil.payouts.destinations.noun import DESTINATION_NOUN
 from counterfoil.payouts.destinations.noun import PAIRED as DESTINATION_PAIRED
 from counterfoil.payouts.disputes import disputes
@@ -69,9 +70,11 @@ from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.provider_payouts import pulling, sending
 from counterfoil.payouts.provider_payouts.paired import PAIRED as PAYOUT_PAIRED
 from counterfoil.payouts.refunds import customer_debts, debts, refunds, release
+from counterfoil.payouts.refunds.acts import PAIRED as DEBT_PAIRED
 from counterfoil.payouts.refunds.noun import REFUND_NOUN
 from counterfoil.proofs import declared as proofs
 from counterfoil.reconciliation import bank_lines, bank_statements, client_money, payout_reminder, treasury_daily
+from counterfoil.reconciliation.breaks.acts import PAIRED as LIMIT_PAIRED
 from counterfoil.reconciliation.breaks.adjusting import PAIRED as BREAK_PAIRED
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
@@ -216,13 +219,11 @@ PAIRED: Final = by_verb(
     *webhooks_out.PAIRED,
     *unpaid.PAIRED,
     *CHARGEBACK_PAIRED,
-    Paired("destination", "set", label="Set where a payee is paid"),
+    *SET_PAIRED,
     *DESTINATION_PAIRED,
-    Paired("write_off_limit", "set", label="Set how much may be written off"),
+    *LIMIT_PAIRED,
     *POLICY_PAIRED,
-    Paired("receivable", "write_off", label="Write off what a payee owes"),
-    Paired("customer_receivable", "write_off", label="Write off what a customer owes"),
-    Paired("customer_receivable", "pay", label="Record a debt as paid"),
+    *DEBT_PAIRED,
     Paired("treasury", "withdraw", label="Withdraw fees"),
     Paired("journal", "post", label="Post a journal by hand"),
     Paired("journal", "reverse", label="Reverse a journal"),

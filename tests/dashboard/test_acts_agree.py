@@ -12,7 +12,7 @@ import pytest
 
 from counterfoil.api.http.app import make_app
 from counterfoil.base.edge import make_id, now
-from counterfoil.dashboard.settings.act_forms import ACTS
+from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.operations.access.acts import (
@@ -37,8 +37,10 @@ from tests.dashboard.looking import confirmed
 from tests.people import log_in_as, past_the_guard
 
 WAYS: Final = ("page", "api", "command")
-ALL: Final = [act for acts in ACTS.values() for act in acts]
-PAGES: Final = {act.action: page for page, acts in ACTS.items() for act in acts}
+ALL: Final = [act for acts in ACTS_ON.values() for act in acts]
+PAGES: Final = {act.action: page for page, acts in ACTS_ON.items() for act in acts}
+# Acts whose routes are written by hand, under another name than the action log has for them.
+NAMED: Final = {"receivable.write_off": "debt_write_off", "customer_receivable.pay": "debt_pay", "break.limit": "break_set_limit"}
 
 
 class Said(NamedTuple):
@@ -221,7 +223,7 @@ def test_what_one_does_is_the_same_each_way(hall, said, tmp_path, monkeypatch, c
 def test_every_act_has_its_route_its_form_and_its_approval(hall):
     paths = hall.app.openapi()["paths"]
     for act in ALL:
-        assert paths[f"/api{act.path}"]["post"]["operationId"] == act.action.replace(".", "_")
+        assert paths[f"/api{act.path}"]["post"]["operationId"] == NAMED.get(act.action, act.action.replace(".", "_"))
         assert act.two is None or PAIRED[act.two.machine, act.two.verb].approved_by == act.two.approved_by
 
 

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from counterfoil.base.edge import make_id, now
-from counterfoil.dashboard.settings.act_forms import ACTS
+from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.operations.access.access import SECRET_BYTES, create_key, new_secret
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
@@ -91,7 +91,7 @@ def fields_of_approved(client: httpx2.Client, page: str, act: str) -> dict[str, 
 
 def test_no_field_of_an_act_or_of_a_begin_is_called_as_what_every_form_carries() -> None:
     """A key to revoke that is read as the key of the form revokes nothing."""
-    fields = [one.name for acts in ACTS.values() for act in acts for one in act.takes]
+    fields = [one.name for acts in ACTS_ON.values() for act in acts for one in act.takes]
     fields += [one.name for noun in NOUNS if noun.begin for one in noun.begin.takes]
     assert set(fields) & {"csrf", "confirm", "key", "reason", "act"} == set()
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from counterfoil.base.edge import now
 from counterfoil.base.money import Asset
-from counterfoil.dashboard.settings.act_forms import ACTS
+from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.ledger.accounts.accounts import open_program
@@ -28,7 +28,7 @@ FAKE: Final = "01KA0000000000000000000000"
 FORMS: Final = {
     **{f"/admin/{noun.plural}/{{id}}/{verb.word}": verb.permission for noun in NOUNS for verb in noun.verbs},
     **{f"/admin/{noun.plural}": noun.begin.permission for noun in NOUNS if noun.begin},
-    **{f"{page}/{act.name}": act.permission for page, acts in ACTS.items() for act in acts},
+    **{f"{page}/{act.name}": act.permission for page, acts in ACTS_ON.items() for act in acts},
     "/admin/queues": OPERATE,
     "/admin/webhooks": OPERATE,
     "/admin/drills": OPERATE,

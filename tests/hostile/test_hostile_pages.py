@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from counterfoil.dashboard.finding.lists import list_pages_of
-from counterfoil.dashboard.settings.act_forms import ACTS
+from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
@@ -76,7 +76,7 @@ def test_no_form_fails_by_what_is_typed_into_it(client: httpx2.Client) -> None:
         for verb in noun.verbs:
             path = f"/admin/{noun.plural}/{noun.prefix}_{FAKE}/{verb.word}"
             forms[path] = ("reason", "asset", "expected_state", "confirm", "key", *(one.name for one in verb.takes))
-    for path, acts in ACTS.items():
+    for path, acts in ACTS_ON.items():
         for act in acts:
             fields = ("reason", "confirm", "key", *(one.name for one in act.takes))
             forms[f"{path.format(id=f'prn_{FAKE}')}/{act.name}"] = fields

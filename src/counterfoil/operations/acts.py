@@ -6,7 +6,7 @@ agree on, and the reference: whichever way it is asked for, it is the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,12 +17,15 @@ from psycopg import Connection
 from counterfoil.base.ids import MakeId
 from counterfoil.operations.access.access import ADMINISTER, Caller
 from counterfoil.operations.approvals import Paired
+from counterfoil.operations.providers import Provider
 from counterfoil.operations.verbs import Field
+from counterfoil.operations.webhooks_out.addresses import Network
 
 
 class ActCall(NamedTuple):
     """An act as somebody asks for it. `taken`: its fields by name; `entropy`: so many random bytes; `scopes`: every one that
-    a key may have; `proof_folder`: where proofs lie, and what has left the database."""
+    a key may have; `providers` and `networks`: those that are set, for an act that is about them; `proof_folder`: where proofs lie, and
+    what has left the database."""
 
     conn: Connection[Any]
     subject_id: str
@@ -33,26 +36,31 @@ class ActCall(NamedTuple):
     reason: str
     taken: Mapping[str, Any]
     scopes: frozenset[str]
+    providers: Mapping[str, Provider] = {}
+    networks: Sequence[Network] = ()
     proof_folder: Path | None = None
 
 
 class ActDone(NamedTuple):
-    """What came of it: of which thing, what is said, what is told once and kept nowhere, and what was made or counted."""
+    """What came of it: of which thing, what is said, what is told once and kept nowhere, what was made or counted, and what the action log
+    keeps in the place of fields that are confidential."""
 
     subject_id: str
     told: str
     secret: str | None = None
     made: Any = None
+    kept: Mapping[str, Any] = {}
 
 
 class ByTwo(NamedTuple):
     """It takes two people, who agree on each of its fields: the name of the thing and of what is done with it among the proposals, of which
-    thing (with its fields in braces), and what whoever approves needs."""
+    thing (with its fields in braces), and what whoever approves needs. `agrees`: on what they agree, where that is not every field."""
 
     machine: str
     verb: str
     about: str
     approved_by: str = ADMINISTER
+    agrees: Callable[[ActCall], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,8 @@ class Act:
     `path`: below /api, with the ids in braces; `subject`: whom or what it is done with; `settle`: its fields as they are agreed on and
     done, raises InvalidInput; `because`: the reason where none need be given; `keyed`: over HTTP it needs an Idempotency-Key, since what
     it tells is told once; `happened`: what it is among the events of access; `area`: as in a scope; `whole`: it is of the whole
-    installation, and whoever sees one program does not do it, on a page or over HTTP."""
+    installation, and whoever sees one program does not do it, on a page or over HTTP; `confidential`: fields that nothing keeps as they
+    are typed."""
 
     action: str
     name: str
@@ -79,6 +88,7 @@ class Act:
     area: str = "people"
     permission: str = ADMINISTER
     whole: bool = True
+    confidential: frozenset[str] = frozenset()
 
     @property
     def says(self) -> str:

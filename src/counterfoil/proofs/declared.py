@@ -11,7 +11,7 @@ from counterfoil.proofs.noun import PROOF_NOUN
 from counterfoil.proofs.packages.exporting import Exporter
 from counterfoil.proofs.packages.store import ProofStoreUnset
 from counterfoil.proofs.proofs import PROOF
-from counterfoil.proofs.signing import signers
+from counterfoil.proofs.signing import acts
 from counterfoil.proofs.stores import copying
 from counterfoil.proofs.stores import monitors as stores
 from counterfoil.proofs.stores.copies import COPY, COPY_NOUN
@@ -35,6 +35,6 @@ MACHINES: Final = (PROOF, PROOF_EXPORT, COPY)
 NOUNS: Final = (PROOF_NOUN, PROOF_EXPORT_NOUN, COPY_NOUN)
 MONITORS: Final = (*monitors.MONITORS, *stores.MONITORS)
 EVENT_KINDS: Final = (*monthly.EVENT_KINDS, *job.EVENT_KINDS)
-PAIRED: Final = (*signers.PAIRED, *key_changes.PAIRED)
+PAIRED: Final = (*acts.PAIRED, *key_changes.PAIRED)
 INVARIANTS: Final = invariants.INVARIANTS
 CONFIDENTIAL: Final = checkpoints.CONFIDENTIAL

@@ -52,16 +52,17 @@ def add_act(router: APIRouter, act: Act, told: ActTold) -> None:
 
 def agreed(act: Act, call: ActCall) -> ProposedVerb:
     """What two people agree on: each field of it, as it is settled. Raises InvalidInput."""
-    two, taken = act.two, act.settled(call).taken
+    settled, two = act.settled(call), act.two
+    taken = settled.taken
     assert two is not None
     ids = {act.subject.name: call.subject_id} if act.subject else {}
-    payload = {camel(name): value for name, value in written(act, taken).items()}
+    payload = dict(two.agrees(settled)) if two.agrees else {camel(name): value for name, value in written(act, taken).items()}
     return ProposedVerb(two.machine, two.verb, two.about.format(**taken, **ids), payload, taken.get("program_id"))
 
 
 def written(act: Act, taken: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of an act as they are kept: in the action log, in a proposal."""
-    return {one.name: _written(one, taken[one.name]) for one in act.takes}
+    return {one.name: _written(one, taken[one.name]) for one in act.takes if one.name not in act.confidential}
 
 
 def _written(one: ActField, value: Any) -> Any:

@@ -8,10 +8,8 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.proofs.log.checkpoints import keys_of_log
-from counterfoil.proofs.log.key_act import CHANGE_LOG_KEY
 from counterfoil.proofs.log.key_changes import key_changes
 from counterfoil.proofs.proofs import signers_of
 from counterfoil.proofs.signing.signers import SignerHealth, quorum_can_be_met, signers_health
@@ -76,8 +74,6 @@ class SignersAnswer(NamedTuple):
     periods: tuple[PeriodRow, ...]
     more: bool
     log_keys: tuple[LogKeyRow, ...]
-    change_log_key: ActOffer
-    approved: tuple[ApprovedAct, ...]
     measured_at: datetime
 
 
@@ -85,7 +81,7 @@ def signers_answer(ask: SectionContext) -> SignersAnswer:
     """Every signer, and the newest periods."""
     now, quorum = ask.clock(), ask.extra.wiring.proof_quorum
     if ask.only:
-        return SignersAnswer(None, quorum, False, (), False, (), offer(CHANGE_LOG_KEY), (), now)
+        return SignersAnswer(None, quorum, False, (), False, (), now)
     healths = signers_health(ask.conn, now)
     chain = _chain(ask.conn)
     return SignersAnswer(
@@ -94,9 +90,7 @@ def signers_answer(ask: SectionContext) -> SignersAnswer:
         quorum_can_be_met(healths, quorum),
         tuple(_period(ask.conn, one) for one in chain[:SHOWN_MAX]),
         len(chain) > SHOWN_MAX,
-        log_keys := _log_keys(ask.conn),
-        offer(CHANGE_LOG_KEY, None if log_keys else "the log has not begun"),
-        approved_acts(ask, (CHANGE_LOG_KEY,)),
+        _log_keys(ask.conn),
         now,
     )
 

@@ -7,12 +7,13 @@ from typing import Final, NamedTuple
 
 from counterfoil.base.ids import valid_id
 from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer
+from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.operations.access.access import ApiKey, list_keys
-from counterfoil.operations.access.acts import CREATE_KEY, REVOKE_KEY, ROTATE_KEY
 from counterfoil.operations.access.turns import TurnLimits
 
+ACTS: Final = ACTS_ON["/admin/keys"]
 KEYS_LISTED_MAX: Final = 20
 SOON: Final = timedelta(days=14)  # a key that ends within it is marked
 IDLE: Final = timedelta(days=90)  # and one that nobody used for so long
@@ -44,14 +45,15 @@ class KeysAnswer(NamedTuple):
 def keys_answer(ask: SectionContext) -> KeysAnswer:
     """Keys, the newest first."""
     now, limits = ask.clock(), ask.extra.turn_limits
-    offers = (offer(CREATE_KEY), offer(ROTATE_KEY), offer(REVOKE_KEY))
+    make, rotate, revoke = (offer(one) for one in ACTS)
+    offers = (make, rotate, revoke)
     if ask.only:
         return KeysAnswer(None, True, None, *offers, (), (), limits, now)
     after = valid_id(ask.params["after"], "key", "after") if ask.params.get("after") else None
     found = list_keys(ask.conn, rows_max=KEYS_LISTED_MAX + 1, after=after)
     shown = tuple(_row(one, now) for one in found[:KEYS_LISTED_MAX])
     more = shown[-1].key.id if len(found) > KEYS_LISTED_MAX else None
-    approved = approved_acts(ask, (CREATE_KEY, ROTATE_KEY))
+    approved = approved_acts(ask, ACTS)
     return KeysAnswer(shown, after is None, more, *offers, approved, tuple(known_programs(ask.conn)), limits, now)
 
 

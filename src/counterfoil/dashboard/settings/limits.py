@@ -7,12 +7,9 @@ from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput
-from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.ledger.reads.books import known_assets, known_programs
 from counterfoil.operations.access.access import SessionRules
 from counterfoil.operations.access.turns import TurnLimits
-from counterfoil.payouts.batches.acts import SET_POLICY
 from counterfoil.payouts.batches.policies import list_policies
 
 POLICIES_SHOWN_MAX: Final = 20
@@ -47,10 +44,6 @@ class LimitsAnswer(NamedTuple):
     after: str | None
     rules: SessionRules
     turns: TurnLimits
-    set_policy: ActOffer
-    approved: tuple[ApprovedAct, ...]
-    programs: tuple[str, ...]
-    assets: tuple[str, ...]
     measured_at: datetime
 
 
@@ -79,10 +72,6 @@ def limits_answer(ask: SectionContext) -> LimitsAnswer:
         f"{rows[-1].program_id}:{rows[-1].asset}" if len(found) > POLICIES_SHOWN_MAX else None,
         ask.extra.door.rules,
         ask.extra.turn_limits,
-        offer(SET_POLICY),
-        approved_acts(ask, (SET_POLICY,)),
-        (ask.program_id,) if ask.program_id else tuple(known_programs(ask.conn)),
-        tuple(known_assets(ask.conn)),
         ask.clock(),
     )
 

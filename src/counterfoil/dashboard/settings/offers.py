@@ -17,7 +17,7 @@ from counterfoil.operations.approval_inbox import approved_proposals
 from counterfoil.operations.approvals import Proposal
 from counterfoil.operations.verbs import Field
 
-APPROVED_SHOWN_MAX: Final = 20
+APPROVED_READ_MAX: Final = 100  # however many there are: each is gone within a day
 
 
 class ActOffer(NamedTuple):
@@ -37,7 +37,8 @@ class ActOffer(NamedTuple):
 
 
 class ApprovedAct(NamedTuple):
-    """What another administrator approved: its act, the fields of its form, and until when whoever proposed it may do it."""
+    """What another administrator approved: its act, the fields of its form, and until when whoever proposed it may do it. `hidden`: some of
+    these are kept nowhere, so that they are typed again."""
 
     name: str
     label: str
@@ -47,6 +48,7 @@ class ApprovedAct(NamedTuple):
     maker: str
     checker: str | None
     expires_at: datetime
+    hidden: bool
 
 
 def offer(one: Act, why_not: str | None = None) -> ActOffer:
@@ -62,18 +64,44 @@ def refuse_one_program(ask: SectionContext) -> None:
 
 
 def approved_acts(ask: SectionContext, acts: Sequence[Act], *, subject_id: str | None = None) -> tuple[ApprovedAct, ...]:
-    """Those that are approved and not done yet, the one whose approval expires first before the others."""
+    """Those that are approved and not done yet, the one whose approval expires first before the others; of an act with a subject those
+    of the page's own."""
     by_verb = {(one.two.machine, one.two.verb): one for one in acts if one.two is not None}
-    found = approved_proposals(ask.conn, list(by_verb), subject_id=subject_id, now=ask.clock(), rows_max=APPROVED_SHOWN_MAX)
+    if not by_verb:
+        return ()
+    found = approved_proposals(ask.conn, list(by_verb), subject_id=subject_id, now=ask.clock(), rows_max=APPROVED_READ_MAX)
     assets = known_assets(ask.conn)
-    return tuple(_approved(by_verb[one.machine, one.verb], one, assets) for one in found)
+    mine = [one for one in found if _is_of_here(ask, by_verb[one.machine, one.verb], one)]
+    return tuple(_approved(by_verb[one.machine, one.verb], one, assets) for one in mine)
+
+
+def _is_of_here(ask: SectionContext, act: Act, one: Proposal) -> bool:
+    if ask.only is not None and one.program_id != ask.only:
+        return False
+    return act.subject is None or f":{ask.params['id']}:" in f":{one.subject_id}:"
 
 
 def _approved(act: Act, one: Proposal, assets: Mapping[str, Asset]) -> ApprovedAct:
-    return ApprovedAct(act.name, act.label, _fields(act, one, assets), one.reason, one.maker_id, one.maker, one.checker, one.expires_at)
+    hidden = bool(act.confidential)
+    return ApprovedAct(
+        act.name, act.label, _fields(act, one, assets), one.reason, one.maker_id, one.maker, one.checker, one.expires_at, hidden
+    )
 
 
 def _fields(act: Act, one: Proposal, assets: Mapping[str, Asset]) -> dict[str, str]:
-    """The form as it was filled in, out of what was approved."""
-    asset = assets.get(str(one.payload.get("asset")))
-    return {field.name: field_filled(one.payload.get(camel(field.name)), field, asset) for field in act.takes}
+    """The form as it was filled in, out of what was approved, and out of what it is about."""
+    told = _about(act, one) | one.payload
+    asset = assets.get(str(told.get("asset")))
+    takes = [field for field in act.takes if field.name not in act.confidential]
+    return {field.name: field_filled(told.get(camel(field.name)), field, asset) for field in takes}
+
+
+def _about(act: Act, one: Proposal) -> dict[str, str]:
+    """What the name of the thing says, by the names that stand in it: `main:bolt:EUR` of `{program_id}:{payee_id}:{asset}`."""
+    assert act.two is not None
+    names = [each.strip("{}") for each in act.two.about.split(":")]
+    if len(names) == 1:
+        return {}
+    first, *rest = one.subject_id.split(":")
+    values = [first, ":".join(rest)] if len(names) == 2 else [first, ":".join(rest[:-1]), rest[-1]]
+    return {camel(name): value for name, value in zip(names, values, strict=True)}

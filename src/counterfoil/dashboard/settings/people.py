@@ -11,14 +11,17 @@ from psycopg.rows import class_row
 from counterfoil.base.ids import valid_id
 from counterfoil.base.problems import NotFound
 from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer, refuse_one_program
+from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.operations.access.access import ApiKey, list_keys
-from counterfoil.operations.access.acts import ADD_PERSON, END_PRINCIPAL, PERSON_ACTS, REVOKE_ROLE
+from counterfoil.operations.access.acts import END_PRINCIPAL, REVOKE_ROLE
 from counterfoil.operations.access.oidc.attempts import LoginSubject, subjects_of
 from counterfoil.operations.access.sessions import OpenSession, open_sessions
 from counterfoil.operations.acts import Act
 
+OF_ALL: Final = ACTS_ON["/admin/people"]
+OF_ONE: Final = ACTS_ON["/admin/people/{id}"]
 PEOPLE_SHOWN_MAX: Final = 20
 KEYS_SHOWN_MAX: Final = 20
 SESSIONS_SHOWN_MAX: Final = 20
@@ -119,7 +122,7 @@ def people_answer(ask: SectionContext) -> PeopleAnswer:
     shown = found[:PEOPLE_SHOWN_MAX]
     bare = sum(one.grade == "attention" for one in shown)
     more = shown[-1].id if len(found) > PEOPLE_SHOWN_MAX else None
-    return PeopleAnswer(tuple(shown), bare, after is None, more, offer(ADD_PERSON), tuple(known_programs(ask.conn)), now)
+    return PeopleAnswer(tuple(shown), bare, after is None, more, offer(OF_ALL[0]), tuple(known_programs(ask.conn)), now)
 
 
 def person_answer(ask: SectionContext) -> PersonAnswer:
@@ -128,7 +131,7 @@ def person_answer(ask: SectionContext) -> PersonAnswer:
     refuse_one_program(ask)
     row = _row(ask.conn, principal_id, now=now)
     keys = list_keys(ask.conn, rows_max=KEYS_SHOWN_MAX + 1, principal_id=principal_id)
-    offers = tuple(offer(one, _why_not(one, row)) for one in PERSON_ACTS)
+    offers = tuple(offer(one, _why_not(one, row)) for one in OF_ONE)
     after = valid_id(ask.params["after"], "ses", "after") if ask.params.get("after") else None
     found = open_sessions(ask.conn, principal_id, now=now, rows_max=SESSIONS_SHOWN_MAX + 1, after=after)
     sessions = tuple(found[:SESSIONS_SHOWN_MAX])
@@ -140,7 +143,7 @@ def person_answer(ask: SectionContext) -> PersonAnswer:
         tuple(keys[:KEYS_SHOWN_MAX]),
         len(keys) > KEYS_SHOWN_MAX,
         offers,
-        approved_acts(ask, PERSON_ACTS, subject_id=principal_id),
+        approved_acts(ask, OF_ONE, subject_id=principal_id),
         (row.program_id,) if row.program_id else tuple(known_programs(ask.conn)),
         now,
     )

@@ -21,7 +21,7 @@ from counterfoil.dashboard.finding.rail import rail_of
 from counterfoil.dashboard.finding.search import search_page
 from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
 from counterfoil.dashboard.pages.levels import KeptLevels
-from counterfoil.dashboard.settings.act_forms import add_setting_forms
+from counterfoil.dashboard.settings.act_forms import add_act_forms
 from counterfoil.dashboard.web.account import add_account
 from counterfoil.dashboard.web.api_pages import add_api_pages
 from counterfoil.dashboard.web.forms import add_acts
@@ -56,7 +56,6 @@ FORMS: Final = (
     add_parked_forms,
     add_queue_forms,
     add_reconcile_form,
-    add_setting_forms,
 )
 
 
@@ -97,17 +96,20 @@ def add_dashboard(
     router = APIRouter(include_in_schema=False)
     add_exports(router, served, AUDIT_PAGE, audit_export)
     for page in PAGES:
+        add_act_forms(router, served, page)
         _add_page(router, served, page)
     for add_forms in FORMS:
         add_forms(router, served)
     for noun, page in pages_of(nouns):
         if page not in PAGES:
+            add_act_forms(router, served, page)
             _add_page(router, served, page)
         add_verb_forms(router, served, noun, page)
     _add_page(router, served, search_page(nouns))
     for noun, page in list_pages_of(nouns):
         add_noun_exports(router, served, noun, page)
         add_begin_form(router, served, noun, page)
+        add_act_forms(router, served, page)
         _add_page(router, served, page)
     add_api_pages(router, served)
     _add_door(router, served)
@@ -209,6 +211,7 @@ def _log_out(served: Served, request: Request, csrf: str) -> Response:
     refuse_wrong_csrf(served.door.who(request), csrf)
     response = RedirectResponse("/login?ended=logout", 303)
     served.door.log_out(request, response)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'  # the cookie is deleted above, for this host alone
     return finish(response)
 
 

@@ -73,6 +73,7 @@ class SectionContext:
     caller: Any = None  # who looks (`operations.access.access.Caller`)
     brakes: Any = None  # what is paused, for the top of the page (`work.brakes.BrakesTold`)
     receipt: Any = None  # what the form led to whose key the address names (`work.receipts.FormReceipt`)
+    acts: Any = None  # what may be done on the page beside the verbs of its thing (`settings.page_acts.ActsHere`)
     booked: Any = None  # what the form that is looked at would book (`ledger.reads.booked.BookedHere`)
 
 

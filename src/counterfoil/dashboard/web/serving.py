@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -23,6 +23,7 @@ from counterfoil.base.problems import Busy, InvalidInput, NotAllowed, NotAuthent
 from counterfoil.base.text import refuse_unclean
 from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
 from counterfoil.dashboard.pages.levels import KeptLevels
+from counterfoil.dashboard.settings.page_acts import acts_here
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.rendering import PageProblem, Renderer, WayOn
 from counterfoil.dashboard.web.sections import SectionContext, parse_day
@@ -118,8 +119,9 @@ def answered(
             session.caller,
             brakes_told(conn, only=only),
             receipt_of(conn, session.caller, key, request.url.path.removesuffix(".json")) if key else None,
-            booked,
+            booked=booked,
         )
+        ask = replace(ask, acts=acts_here(ask, page.path))
         return ask, page.answer(ask), known_assets(conn)
 
 

@@ -132,10 +132,7 @@ DELIVERY_VERBS: Final = (
         paths=("/admin/webhooks/{id}/retry",),
     ),
 )
-PAIRED: Final = (
-    approvals.Paired(ENDPOINT.name, "enable", _enabled, approved_by=ADMINISTER),
-    approvals.Paired(ENDPOINT.name, "rotate", approved_by=ADMINISTER, label="Give an endpoint a new secret"),
-)
+PAIRED: Final = (approvals.Paired(ENDPOINT.name, "enable", _enabled, approved_by=ADMINISTER),)
 ENDPOINT_NOUN: Final = Noun(
     "endpoint",
     "endpoints",

@@ -12,10 +12,8 @@ from psycopg.rows import class_row
 from counterfoil.base.database import name_refusals
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.rows import row_by_id
-from counterfoil.operations.access.access import ADMINISTER
 from counterfoil.operations.access.logins import roles_of
 from counterfoil.operations.access.principals import PrincipalEnded, find_principal
-from counterfoil.operations.approvals import Paired
 from counterfoil.proofs.log.checkpoints import origin_of
 from counterfoil.proofs.log.key_changes import told_keys
 from counterfoil.proofs.log.records import moment
@@ -24,7 +22,6 @@ from counterfoil.proofs.signing.kinds import KINDS, is_key, kind_of
 
 ROLES: Final = ("operator", "approver", "controller", "auditor", "administrator")
 LIFE_MAX: Final = timedelta(days=3 * 366)
-PAIRED: Final = (Paired("signer", "add", approved_by=ADMINISTER, label="Add a key that signs proofs"),)
 
 
 class SignerKeyTaken(Problem):
