@@ -67,7 +67,7 @@ def test_every_answer_says_what_may_be_done_with_it(office: Office):
 def test_behind_https_browsers_are_told_to_come_by_nothing_else(office: Office):
     app = make_app(office.wiring, owner="t", log_requests=False, https=True)
     with served(app) as url:
-        assert office.ask("GET", f"{url}/healthz", role=None).headers["strict-transport-security"] == "max-age=31536000"
+        assert office.ask("GET", f"{url}/healthz", role=None).headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
 
 
 @pytest.mark.parametrize(("header", "query"), [("true", "false"), ("false", "true"), ("true", ""), ("", "true")])

@@ -133,6 +133,7 @@ def test_after_logging_out_the_cookie_opens_nothing_even_if_it_was_kept(desk, se
     kept, token = dict(client.cookies), csrf_of(client)
     out = client.post("/logout", data={"csrf": token})
     assert (out.status_code, out.headers["location"]) == (303, "/login?ended=logout")
+    assert out.headers["clear-site-data"] == '"cache", "storage"', "the cookie is this host's own, and deleted by name"
     assert "logged out" in client.get(out.headers["location"]).text
     assert httpx2.get(served + PAGE, cookies=kept, follow_redirects=False).status_code == 303
 

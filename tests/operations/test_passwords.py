@@ -32,6 +32,13 @@ def test_a_password_fits_what_was_kept_of_it_and_no_other_does():
     assert not passwords.is_outdated(kept)
 
 
+def test_nothing_is_cut_off_what_is_too_long():
+    longest = "correct horse battery"[:20] * 10
+    for kept in (passwords.hashed(longest, SALT), kept_before(longest)):
+        assert passwords.fits(longest, kept)
+        assert not passwords.fits(longest + "x", kept)
+
+
 def test_a_one_time_secret_is_not_opened_as_a_password_nor_a_password_as_one():
     once = "cf_once_" + "0" * 47
     assert passwords.fits(once, passwords.hashed_once(once))

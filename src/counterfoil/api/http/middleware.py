@@ -28,7 +28,7 @@ FORM_BYTES_MAX: Final = 262_144
 FILE_BYTES: Final = 16 << 20  # from this limit on a body is a file
 BODY_S, FILE_S = 30.0, 600.0
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-HTTPS_HEADERS: Final = {"Strict-Transport-Security": "max-age=31536000"}
+HTTPS_HEADERS: Final = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 NAME: Final = "counterfoil.http"
 

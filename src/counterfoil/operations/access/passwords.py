@@ -54,13 +54,15 @@ def fits(secret: str, kept: str | None) -> bool:
     """Is this the secret? `kept` is None for a name that nobody has, which costs as long as a wrong password."""
     if secret.startswith(ONCE_PREFIX):
         return hmac.compare_digest(hashed_once(secret), kept or "")
+    if len(secret) > PASSWORD_MAX:
+        secret, kept = secret[:PASSWORD_MAX], None  # no password is so long; it costs as much time as one that is
     if kept is not None and kept.startswith(_OF_BEFORE):
         return _fits_scrypt(secret, kept)
     known = kept if kept is not None and not kept.startswith(_ONCE) else None
     against = known or _nobodys()
     with _TURNS:
         try:
-            return _ARGON2.verify(against, _text(secret[:PASSWORD_MAX])) and known is not None
+            return _ARGON2.verify(against, _text(secret)) and known is not None
         except (VerificationError, InvalidHashError):
             return False
 
@@ -73,9 +75,7 @@ def is_outdated(kept: str) -> bool:
 def _fits_scrypt(secret: str, kept: str) -> bool:
     _, n, r, p, salt, made = kept.split("$")
     with _TURNS:
-        ours = hashlib.scrypt(
-            _text(secret[:PASSWORD_MAX]), salt=base64.b64decode(salt), n=int(n), r=int(r), p=int(p), maxmem=_SCRYPT_MEMORY
-        )
+        ours = hashlib.scrypt(_text(secret), salt=base64.b64decode(salt), n=int(n), r=int(r), p=int(p), maxmem=_SCRYPT_MEMORY)
     return hmac.compare_digest(ours, base64.b64decode(made))
 
 
