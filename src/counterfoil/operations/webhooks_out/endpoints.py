@@ -220,7 +220,7 @@ def retry(conn: Connection[Any], delivery_id: str, *, reason: str, actor: str, n
     if row[3]:
         raise Busy(what=f"the delivery {delivery_id}", detail="a worker sends it just now")
     if not row[4]:  # what waits for its next try may go now; what is due now, or over, may not
-        DELIVERY.next_state(row[0], "retry")
+        DELIVERY.next_state(row[0], "retry", reason=reason)
     _try_anew(conn, [(delivery_id, row[0])], reason=reason, actor=actor, now=now)
     return "due"
 
