@@ -249,6 +249,31 @@ def test_a_sorted_list_is_read_page_by_page_among_equals_and_as_a_file(office: O
     assert office.ask("GET", "/api/disputes?state=x", headers={"Accept": XLSX}).headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize(
+    ("path", "sort", "by"),
+    [
+        ("/api/keys", "-name", "name"),
+        ("/api/people", "name", "name"),
+        ("/api/journals?programId=main", "recordedAt", "id"),
+        ("/api/journals?programId=main", "-key", "key"),
+    ],
+)
+def test_a_list_of_no_noun_is_sorted_too(office: Office, path: str, sort: str, by: str):
+    for _ in range(3):
+        office.fund("suspense", 1)
+    everything = office.ask("GET", path, role="auditor", params={"limit": 500}).json()["data"]
+    seen, cursor = [], None
+    while True:
+        given = {"limit": 2, "sort": sort, **({"cursor": cursor} if cursor else {})}
+        page = office.ask("GET", path, role="auditor", params=given).json()
+        seen += [row[by] for row in page["data"]]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert seen == sorted((row[by] for row in everything), reverse=sort.startswith("-"))
+    assert len(seen) > 2
+
+
 def test_a_cursor_of_another_list_is_refused(office: Office):
     for n in range(2):
         office.invoice(word=f"cur{n}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -101,6 +103,24 @@ def test_a_sorted_list_of_breaks_goes_on_among_equals_and_stays_narrowed(client)
     ids = [re.findall(r'href="/admin/breaks/(break_\w{26})"', one) for one in (first, client.get(address).text)]
     assert (len(ids[0]), len({*ids[0], *ids[1]})) == (ROWS_MAX, MANY), "every break once"
     assert client.get("/admin/breaks?sort=colour").status_code == 422
+
+
+@pytest.mark.parametrize(("place", "sort"), [("people", "-name"), ("keys", "name"), ("reconciliation/runs", "startedAt")])
+def test_a_sorted_list_of_no_noun_goes_on_page_by_page_and_is_a_file(client, place: str, sort: str) -> None:
+    seen: list[str] = []
+    address: str | None = f"/admin/{place}?sort={sort}"
+    while address is not None:
+        page = client.get(address).text
+        body = page[page.rindex("<tbody>") :]
+        seen += dict.fromkeys(a or b for a, b in re.findall(r'href="/admin/reconciliation/runs/(rec_\w{26})"|<tr id="(\w+)"', body))
+        found = re.search(rf'href="(/admin/{place}\?[^"]*after=[^"#]+)', page)
+        address = found[1].replace("&amp;", "&") if found else None
+    lines = list(csv.DictReader(io.StringIO(client.get(f"/admin/{place}.csv?sort={sort}").text)))
+    assert seen == [one["id"] for one in lines]
+    key = {"-name": "name", "name": "name", "startedAt": "started_at"}[sort]
+    assert [one[key] for one in lines] == sorted((one[key] for one in lines), reverse=sort.startswith("-"))
+    assert len(set(seen)) >= MANY
+    assert client.get(f"/admin/{place}?sort=colour").status_code == 422
 
 
 def test_each_break_of_the_day_leads_to_its_own_page(client) -> None:

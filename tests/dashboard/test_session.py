@@ -10,10 +10,12 @@ import pytest
 
 from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.operations.access import access
+from counterfoil.operations.access.key_list import KEY_LIST
 from counterfoil.operations.access.records import OF_NAME_AND_ADDRESS
 from counterfoil.operations.access.rotation import rotate_key
 from tests.dashboard import days, quiet
 from tests.dashboard.conftest import a_desk
+from tests.listed import newest
 from tests.people import past_the_guard
 
 PAGE = "/admin/reconciliation"
@@ -107,13 +109,13 @@ def test_a_key_that_is_none_opens_nothing_and_says_why(served, key):
 
 
 def test_a_key_that_was_revoked_opens_nothing_and_ends_its_sessions_which_is_explained(desk, served):
-    from counterfoil.operations.access.access import list_keys, revoke_key
+    from counterfoil.operations.access.access import revoke_key
 
     client, key = a_browser(served), days.a_key(desk.database, name="revoked")
     client.post("/login", data={"key": key})
     assert client.get(PAGE).status_code == 200
     with desk.database.transaction() as conn:
-        (revoked,) = [one.id for one in list_keys(conn, rows_max=99) if one.name == "revoked"]
+        (revoked,) = [one.id for one in newest(conn, KEY_LIST, 99) if one.name == "revoked"]
         revoke_key(conn, revoked, now=now())
     ended = client.get(PAGE)
     assert ended.headers["location"].startswith("/login?ended=session")

@@ -10,8 +10,10 @@ import pytest
 
 from counterfoil.base.problems import InvalidInput, NotAllowed
 from counterfoil.operations.access import access
+from counterfoil.operations.access.key_list import KEY_LIST
 from counterfoil.operations.access.sessions import close_session
 from tests.house.tree import ROOT, SOURCE
+from tests.listed import newest
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = access.new_secret(bytes(range(25)), live=False)
@@ -25,7 +27,7 @@ def key(conn):
 def test_a_key_says_who_calls_and_in_which_role(conn, key):
     caller = access.authenticate(conn, SECRET, now=NOW)
     assert (caller.actor, caller.role) == ("key:ada", "operator")
-    assert access.list_keys(conn, rows_max=9)[0].last_used_at == NOW
+    assert newest(conn, KEY_LIST)[0].last_used_at == NOW
 
 
 def test_only_the_hash_of_a_secret_is_kept(conn, key):
@@ -53,7 +55,7 @@ def test_a_scope_is_of_what_the_role_allows(conn, scopes, limit):
 def test_a_key_with_scopes_may_what_they_say_also_in_a_session_of_the_pages(conn):
     given = ["payouts:read", "disputes:operate", "payouts:read"]
     made = access.create_key(conn, "key_1", SECRET, name="narrow", role="operator", by="test", now=NOW, scopes=given)
-    assert made.scopes == access.list_keys(conn, rows_max=9)[0].scopes == ["disputes:operate", "payouts:read"]
+    assert made.scopes == newest(conn, KEY_LIST)[0].scopes == ["disputes:operate", "payouts:read"]
     caller = access.authenticate(conn, SECRET, now=NOW)
     access.open_session(conn, caller, "ses_1", token := access.LOGIN_PREFIX + "x", None, now=NOW)
     for one in (caller, access.session_caller(conn, token, now=NOW)[0]):

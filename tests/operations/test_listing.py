@@ -1,4 +1,4 @@
-"""Lists in the orders that nouns declare: each reads real columns, none of which can be empty, and pages go on among equals."""
+"""Lists in the orders that are declared: each reads real columns, none of which can be empty, and pages go on among equals."""
 
 from __future__ import annotations
 
@@ -9,16 +9,51 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
+from counterfoil.api.http.app import ROUTERS
+from counterfoil.api.http.lists import list_shape
 from counterfoil.base.paging import CursorBroken
 from counterfoil.base.problems import InvalidInput
+from counterfoil.ledger.reads.listing import JOURNAL_LIST
+from counterfoil.operations.access.key_list import KEY_LIST
+from counterfoil.operations.access.principals import PRINCIPAL_LIST
 from counterfoil.operations.listing import ListAsked, Order, asked_of, id_query, keyset_of, order_of, read_listed
+from counterfoil.operations.noun_pages import PlainList
 from counterfoil.operations.verbs import Noun
+from counterfoil.payouts.payment_files.files import PAYMENT_FILE_LIST
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
+from counterfoil.reconciliation.bank_statements import BANK_FILE_LIST
+from counterfoil.reconciliation.client_money import CLIENT_MONEY_LIST
+from counterfoil.reconciliation.runs.rows import RUN_LIST
+from counterfoil.settlement.treasury.treasury import MOVEMENT_LIST
+from counterfoil.treasury.carbon.billing import BILL_LIST
+from counterfoil.treasury.carbon.credits import CREDIT_LIST, RETIREMENT_LIST
+from counterfoil.treasury.carbon.syncing import SYNC_LIST
 from counterfoil.wiring import NOUNS
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 GIVEN = {"text": "x", "asset": "EUR", "moment": NOW, "amount": 1}
 BEFORE: dict[type[Any], Any] = {int: 1, str: "x"}
+PLAIN = (
+    *(RUN_LIST, BANK_FILE_LIST, CLIENT_MONEY_LIST, PAYMENT_FILE_LIST, MOVEMENT_LIST, PRINCIPAL_LIST, KEY_LIST, JOURNAL_LIST),
+    *(BILL_LIST, SYNC_LIST, CREDIT_LIST, RETIREMENT_LIST),
+)
+# What has one order, and why no other.
+ONE_ORDER = {
+    "/api/debts": "the most comes first",
+    "/api/customers": "by name: what each owes is worked out of the books and stands in no row",
+    "/api/accounts": "by name: a balance moves while pages are read",
+    "/api/programs": "by name, and few",
+    "/api/programs/{program_id}/rates/versions": "by version",
+    "/api/programs/{program_id}/commission-rates": "by version",
+    "/api/finance/batches": "as they were begun",
+    "/api/approvals": "as they were made, and so as they end: all wait for a day",
+    "/api/access": "a log is read by its moments",
+    "/api/audit/records": "a log is read by its moments",
+    "/api/events": "a log is read by its moments",
+    "/api/admin/ops/schedules/runs": "by their moments",
+    "/api/payout-policies": "shown whole",
+    "/api/event-kinds": "shown whole",
+}
 
 
 @pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.plural)
@@ -37,6 +72,32 @@ def test_each_order_and_each_narrowing_of_a_noun_reads_its_own_table(conn: Conne
         ).fetchone()
         assert row == ("NO",), f"{noun.plural} are not sorted by {key.name}: an empty value has no place"
         assert key.kind is not int or key.money or key.name not in ("amount", "total")
+
+
+@pytest.mark.parametrize("plain", PLAIN, ids=lambda plain: plain.plural)
+def test_each_order_of_a_list_of_no_noun_reads_its_own_table(conn: Connection[Any], plain: PlainList) -> None:
+    narrowed = {one.name: GIVEN[one.kind] for one in plain.narrows}
+    for order in [None, *(Order(key, down) for key in plain.sorts for down in (True, False))]:
+        types = keyset_of(plain, order).types
+        after = tuple(BEFORE.get(kind, NOW if kind is datetime else NOW.date()) for kind in types)
+        if plain is JOURNAL_LIST:
+            after = (*after[:-1], "01890000-0000-7000-8000-000000000000")
+        assert read_listed(conn, plain, ListAsked(order=order, narrowed=narrowed), rows_max=3, after=after, now=NOW) == []
+    for key in plain.sorts:
+        row = conn.execute(
+            "select is_nullable from information_schema.columns where table_name = %s and column_name = %s",
+            [plain.table, key.column or key.name],
+        ).fetchone()
+        assert row == ("NO",), f"{plain.plural} are not sorted by {key.name}: an empty value has no place"
+
+
+def test_every_list_of_the_api_is_sorted_or_says_why_it_has_one_order() -> None:
+    def asked(dependant: Any) -> set[str]:
+        return {one.alias for one in dependant.query_params}.union(*map(asked, dependant.dependencies))
+
+    lists = [one for router in ROUTERS for one in router.routes if list_shape(getattr(one, "response_model", None)) is not None]
+    assert {one.path for one in lists if "sort" not in asked(one.dependant)} == set(ONE_ORDER)
+    assert len(lists) > 2 * len(ONE_ORDER)
 
 
 def test_an_order_that_there_is_not_is_refused_with_those_that_there_are() -> None:

@@ -27,12 +27,12 @@ from counterfoil.operations.work.pauses import QueuePart, pause
 from counterfoil.operations.work.runner import ATTEMPTS_MAX
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.payment_files.files import (
+    PAYMENT_FILE_LIST,
     FileCancelled,
     FileIsOut,
     FileNotToBeSent,
     cancel_payment_file,
     download_payment_file,
-    list_payment_files,
     orders_of,
 )
 from counterfoil.payouts.payment_files.filing import file_all_due, file_due
@@ -42,6 +42,7 @@ from counterfoil.payouts.provider_payouts.attempts_by_hand import quarantine_att
 from counterfoil.wiring import INVARIANTS, ticks
 from tests.base.dumps import dumped, in_clear
 from tests.builders import NOW, PROGRAM, Clock, Desk, a_program, issue
+from tests.listed import newest
 from tests.operations.providers.how import NEEDS_BANK_FILES
 from tests.points import at_points
 from tests.simulators import spawn_simulator
@@ -105,7 +106,7 @@ def queued(desk, payees: int = 3, prefix: str = "x") -> list[str]:
 def a_file(desk) -> str:
     desk.work("outbox")
     with desk.database.transaction() as conn:
-        return list_payment_files(conn, rows_max=1)[0].id
+        return newest(conn, PAYMENT_FILE_LIST, 1)[0].id
 
 
 def report(desk, body: bytes, **more):
@@ -182,7 +183,7 @@ def test_many_queued_payouts_become_one_file_that_is_kept_with_its_hash_and_name
     attempts = queued(desk)
     file_id = a_file(desk)
     with desk.database.transaction() as conn:
-        [file] = list_payment_files(conn, rows_max=5)
+        [file] = newest(conn, PAYMENT_FILE_LIST, 5)
         body = download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
         again = download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
         lines = orders_of(conn, file_id)
@@ -386,7 +387,7 @@ def test_orders_gather_until_the_oldest_has_waited_or_a_file_is_full_or_somebody
     assert desk.rows("select orders from payment_file") == [(2,)]
     bank.capabilities = bank.capabilities._replace(orders_max=1)
     with desk.database.transaction() as conn:
-        cancel_payment_file(conn, list_payment_files(conn, rows_max=1)[0].id, reason="t", actor="t", now=desk.clock.now)
+        cancel_payment_file(conn, newest(conn, PAYMENT_FILE_LIST, 1)[0].id, reason="t", actor="t", now=desk.clock.now)
         for (payout,) in conn.execute("select id from payout").fetchall():
             retry_payout(conn, payout, reason="t", actor="t", now=desk.clock.now)
     desk.work("reserve", "outbox")

@@ -1,4 +1,5 @@
-"""The list of a noun as it is asked for: narrowed, in one state or of a ready filter, and in an order that the noun declares.
+"""A list as it is asked for: narrowed, in one state or of a ready filter, and in an order that the noun, or the list of what is no noun,
+declares.
 
 Pages, answers and commands ask in the same words. A page goes on behind the value and the id of its last row, so ties neither hide a row
 nor show one twice.
@@ -8,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection, sql
 
-from counterfoil.base.paging import Key, Keyset
+from counterfoil.base.paging import Key, Keyset, KeyTypes
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.base.text import camel
-from counterfoil.operations.noun_pages import ListCondition, SavedView, SortKey
+from counterfoil.operations.noun_pages import ListCondition, PlainList, SavedView, SortKey
 from counterfoil.operations.verbs import Noun
+
+ID: Final = "id"
+Listed = Noun | PlainList
 
 
 class Order(NamedTuple):
@@ -30,9 +34,25 @@ class Order(NamedTuple):
         """As it is asked for."""
         return f"{'-' if self.descending else ''}{camel(self.key.name)}"
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """By which columns of the table."""
+        if self.key.column == ID:
+            return (ID,)
+        return (*(("asset",) if self.key.money else ()), self.key.column or self.key.name, ID)
+
+    @property
+    def types(self) -> KeyTypes:
+        """Of which type each of them is."""
+        if self.key.column == ID:
+            return (str,)
+        return (*((str,) if self.key.money else ()), self.key.kind, str)
+
     def values(self, row: Any) -> tuple[Key, ...]:
         """Where a row stands in it."""
-        return (*((row.asset,) if self.key.money else ()), getattr(row, self.key.name), row.id)
+        if self.key.column == ID:
+            return (str(row.id),)
+        return (*((row.asset,) if self.key.money else ()), getattr(row, self.key.name), str(row.id))
 
 
 class ListAsked(NamedTuple):
@@ -53,10 +73,10 @@ class ListAsked(NamedTuple):
 
     def place(self, row: Any) -> tuple[Key, ...]:
         """Behind what the page goes on that ends with this row."""
-        return self.order.values(row) if self.order is not None else (row.id,)
+        return self.order.values(row) if self.order is not None else (str(row.id),)
 
 
-def order_of(noun: Noun, given: str | None) -> Order | None:
+def order_of(noun: Listed, given: str | None) -> Order | None:
     """The order that is asked for: a key, with - in front from the greatest down. Raises InvalidInput, which names them."""
     if not given:
         return None
@@ -76,26 +96,26 @@ def state_of(noun: Noun, given: str | None) -> str | None:
     return given
 
 
-def asked_of(noun: Noun, *, state: str | None, sort: str | None, given: Mapping[str, Any], view: SavedView | None = None) -> ListAsked:
+def asked_of(noun: Listed, *, state: str | None, sort: str | None, given: Mapping[str, Any], view: SavedView | None = None) -> ListAsked:
     """What is asked of a list; of `given` what is None is not meant. Raises InvalidInput."""
     narrowed = {one.name: given[one.name] for one in noun.narrows if given.get(one.name) is not None}
     if "asset" not in narrowed and any(one.kind == "amount" and one.name in narrowed for one in noun.narrows):
         raise InvalidInput("asset", "given with an amount: amounts of two assets are not compared")
-    return ListAsked(state_of(noun, state), view, order_of(noun, sort), narrowed)
+    return ListAsked(state_of(noun, state) if isinstance(noun, Noun) else state, view, order_of(noun, sort), narrowed)
 
 
-def keyset_of(noun: Noun, order: Order | None) -> Keyset:
+def keyset_of(noun: Listed, order: Order | None) -> Keyset:
     """The cursors of a list in this order: those of one order are refused by every other."""
     if order is None:
         return Keyset(noun.plural, (str,))
-    return Keyset(f"{noun.plural} {order.word}", (*((str,) if order.key.money else ()), order.key.kind, str))
+    return Keyset(f"{noun.plural} {order.word}", order.types)
 
 
 def read_listed(
-    conn: Connection[Any], noun: Noun, asked: ListAsked, *, rows_max: int, after: Sequence[Key] | None, now: datetime | None
+    conn: Connection[Any], noun: Listed, asked: ListAsked, *, rows_max: int, after: Sequence[Key] | None, now: datetime | None
 ) -> list[Any]:
     """The rows, at most `rows_max` of them, behind `after`: one query finds which, another reads them."""
-    check(noun.by_id is not None, "a noun whose list is narrowed or sorted reads its rows by their ids", noun=noun.name)
+    check(noun.by_id is not None, "a noun whose list is narrowed or sorted reads its rows by their ids", noun=noun.plural)
     assert noun.by_id is not None
     query = id_query(noun, asked, from_start=after is None)
     given: dict[str, Any] = {"now": now, "rows": rows_max, "state": asked.state, "program": asked.program_id, **asked.narrowed}
@@ -106,11 +126,10 @@ def read_listed(
     return [found[one] for one in ids]
 
 
-def id_query(noun: Noun, asked: ListAsked, *, from_start: bool) -> sql.Composed:
+def id_query(noun: Listed, asked: ListAsked, *, from_start: bool) -> sql.Composed:
     """The query of the ids. Only what is asked stands in it, so that each gets the plan it needs."""
     order = asked.order
-    names = ("id",) if order is None else (*(("asset",) if order.key.money else ()), order.key.column or order.key.name, "id")
-    columns = [sql.Identifier("t", name) for name in names]
+    columns = [sql.Identifier("t", name) for name in ((ID,) if order is None else order.columns)]
     down = order is None or order.descending
     wheres: list[sql.Composable] = []
     if asked.program_id is not None:
@@ -122,10 +141,11 @@ def id_query(noun: Noun, asked: ListAsked, *, from_start: bool) -> sql.Composed:
     wheres += [sql.SQL("({})").format(sql.SQL(one.where)) for one in noun.narrows if one.name in asked.narrowed]
     wheres += [sql.SQL("({})").format(sql.SQL(one.where)) for one in asked.also]
     if not from_start:
-        behind = sql.SQL(", ").join(sql.Placeholder(f"after{at}") for at in range(len(names)))
+        behind = sql.SQL(", ").join(sql.Placeholder(f"after{at}") for at in range(len(columns)))
         sign = sql.SQL("<" if down else ">")
         wheres.append(sql.SQL("({}) {} ({})").format(sql.SQL(", ").join(columns), sign, behind))
+    table = noun.machine.table if isinstance(noun, Noun) else noun.table
     ordered = sql.SQL(", ").join(sql.SQL("{} desc" if down else "{}").format(one) for one in columns)
     return sql.SQL("select t.id from {} t where {} order by {} limit %(rows)s").format(
-        sql.Identifier(noun.machine.table), sql.SQL(" and ").join(wheres) if wheres else sql.SQL("true"), ordered
+        sql.Identifier(table), sql.SQL(" and ").join(wheres) if wheres else sql.SQL("true"), ordered
     )

@@ -3,9 +3,11 @@ and what is safe to do next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, Literal, LiteralString, NamedTuple
+
+from psycopg import Connection
 
 NARROW_MAX: Final = 255  # characters of what a list is narrowed to: no key, id or name that is kept here is longer
 
@@ -70,8 +72,8 @@ class SavedView(NamedTuple):
 
 
 class SortKey(NamedTuple):
-    """By what a list may be sorted: a field of its rows, of which none is empty. `column`: where the table calls it otherwise; `money`: it
-    stands beside an asset, and is sorted within each, for amounts of two assets are not compared."""
+    """By what a list may be sorted: a field of its rows, of which none is empty. `column`: where the table calls it otherwise, `id` where
+    ids come in its order; `money`: it stands beside an asset, and is sorted within each, for amounts of two assets are not compared."""
 
     name: str
     kind: type[str] | type[int] | type[datetime] | type[date]
@@ -112,3 +114,15 @@ def between_amounts(column: LiteralString) -> tuple[Narrow, ...]:
         Narrow("amount_min", f"t.{column} >= %(amount_min)s", "Only of this amount or more, of the asset that is named.", "amount"),
         Narrow("amount_max", f"t.{column} <= %(amount_max)s", "Only of this amount or less, of the asset that is named.", "amount"),
     )
+
+
+class PlainList(NamedTuple):
+    """A list of things that are no noun: `plural`, by which its cursors are called, the prefix of its ids, its table, how its rows are
+    read by their ids, in any order, and by what it may be sorted and narrowed."""
+
+    plural: str
+    prefix: str
+    table: LiteralString
+    by_id: Callable[[Connection[Any], Sequence[str]], Sequence[Any]]
+    sorts: tuple[SortKey, ...]
+    narrows: tuple[Narrow, ...] = ()

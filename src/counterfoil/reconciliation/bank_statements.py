@@ -14,6 +14,7 @@ from psycopg import Connection
 from counterfoil.base.encryption.confidential import Confidential, encrypt, opened, unreadable
 from counterfoil.base.encryption.keys import EncryptionKeyMissing, EnvelopeDoesNotOpen
 from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.noun_pages import PlainList, SortKey
 from counterfoil.reconciliation.bank_lines import CashAccount, KnownStatement, remarks_of, sort_lines, write_lines
 from counterfoil.reconciliation.runs.pairings import BANK, CASH_ACCOUNTS
 from counterfoil.statements import SCHEMA, SequenceGap, SourceRead, StatementInfo, follow_on
@@ -118,16 +119,18 @@ def import_bank_file(
     return made._replace(gaps=gaps_of(conn, program_id, account))
 
 
-def list_bank_files(
-    conn: Connection[Any], *, program_id: str, account: str | None = None, after: str | None = None, rows_max: int
-) -> list[BankFile]:
-    """Imported files, newest first, keyset-paged by id."""
-    return _files(
-        conn,
-        "program_id = %s and (%s::text is null or account = %s) and (%s::text is null or id < %s)",
-        [program_id, account, account, after, after],
-        rows_max=rows_max,
-    )
+def has_bank_file(conn: Connection[Any], program_id: str, account: str) -> bool:
+    """Was a statement of this account ever imported?"""
+    return bool(_files(conn, "program_id = %s and account = %s", [program_id, account]))
+
+
+BANK_FILE_LIST: Final = PlainList(
+    "bank statement files",
+    "bf",
+    "bank_file",
+    lambda conn, ids: _files(conn, "id = any(%s)", [list(ids)], rows_max=len(ids)),
+    (SortKey("at", datetime), SortKey("file_name", str), SortKey("account", str), SortKey("records", int)),
+)
 
 
 def reach_of(conn: Connection[Any], program_id: str, account: str, *, on: date | None = None) -> Reach:

@@ -18,6 +18,7 @@ from counterfoil.ledger.reads.balances import TrialLine, trial_balance
 from counterfoil.matching.findings.recorded import BalanceRow, RunReport
 from counterfoil.matching.output.files import canonical
 from counterfoil.operations.events.events import NewEvent, declare, emit
+from counterfoil.operations.noun_pages import PlainList, SortKey
 from counterfoil.reconciliation.bank_statements import reach_of
 from counterfoil.reconciliation.runs.books import end_of
 from counterfoil.reconciliation.runs.rows import Run, select_runs
@@ -199,16 +200,13 @@ def show_client_money(conn: Connection[Any], statement_id: str) -> ClientMoney:
     return found[0]
 
 
-def list_client_money(
-    conn: Connection[Any], program_id: str, *, on: date | None = None, after: str | None = None, rows_max: int
-) -> list[ClientMoney]:
-    """Statements of a program, newest first, keyset-paged by id."""
-    return _select(
-        conn,
-        "c.program_id = %s and (%s::date is null or c.on_day = %s) and (%s::text is null or c.id < %s)",
-        [program_id, on, on, after, after],
-        rows_max,
-    )
+CLIENT_MONEY_LIST: Final = PlainList(
+    "statements of client money",
+    "cm",
+    "client_money",
+    lambda conn, ids: _select(conn, "c.id = any(%s)", [list(ids)], len(ids)),
+    (SortKey("on_day", date), SortKey("made_at", datetime), SortKey("difference", int, money=True)),
+)
 
 
 def unsigned_client_money(conn: Connection[Any], *, rows_max: int, program_id: str | None = None) -> tuple[int, list[ClientMoney]]:

@@ -36,10 +36,11 @@ from counterfoil.payouts.destinations.destinations import active_destinations, s
 from counterfoil.payouts.destinations.tokens import CONFIDENTIAL as DESTINATION
 from counterfoil.payouts.destinations.tokens import not_as_agreed, tokens_of
 from counterfoil.payouts.payment_files.files import download_payment_file
-from counterfoil.reconciliation.bank_statements import list_bank_files
+from counterfoil.reconciliation.bank_statements import BANK_FILE_LIST
 from counterfoil.wiring import CONFIDENTIAL, INVARIANTS
 from tests.cli.test_processes import within
 from tests.conftest import EMPTY, NOW, copy_template
+from tests.listed import newest
 
 BEFORE = next(one.number for one in files(FOLDER) if one.name.endswith("_confidential.sql")) - 1  # the last that kept it in clear
 LINES = 1_200  # more than two batches
@@ -176,7 +177,7 @@ def test_rows_of_before_are_readable_then_encrypted_and_nothing_of_them_is_left_
     with database.transaction() as conn:
         assert tokens_of(conn, ["dst_0", "dst_1"]) == {"dst_0": "acct_of_before", "dst_1": TOKEN}
         assert received_by_id(conn, ["whi_1"])[0].body == BODY
-        (file,) = list_bank_files(conn, program_id="main", rows_max=2)
+        (file,) = newest(conn, BANK_FILE_LIST)
         assert file.rejected == [{"line": 9, "raw": f"2026-13-45,{PERSON}"}]
         assert download_payment_file(conn, "pf_1", actor="t", now=NOW) == FILE
         assert conn.execute("select rejected_count from bank_file").fetchone() == (1,)

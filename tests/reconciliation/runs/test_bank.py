@@ -14,14 +14,15 @@ from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.reconciliation import client_money
 from counterfoil.reconciliation.bank_statements import BankFile, cash_account, gaps_of, import_bank_file
 from counterfoil.reconciliation.client_money import (
+    CLIENT_MONEY_LIST,
     FiguresChanged,
     MakerCannotSign,
     SignedAlready,
-    list_client_money,
     make_client_money,
     sign_client_money,
 )
 from counterfoil.statements import read
+from tests.listed import newest
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, YESTERDAY, House, at
 from tests.shared_data import shared
 
@@ -245,7 +246,7 @@ def test_another_person_than_the_maker_signs_what_was_made_and_only_once(house: 
     house.posts(CLIENT, "payable:payee:bolt", 1, TODAY)
     assert money(house).signed_by is None  # other figures are another statement
     with house.database.transaction() as conn:
-        assert len(list_client_money(conn, PROGRAM, rows_max=10)) == 2
+        assert len(newest(conn, CLIENT_MONEY_LIST)) == 2
 
 
 def test_the_database_refuses_the_maker_s_signature_too(house: House):

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from counterfoil.reconciliation.bank_overlap import BroughtLine, KnownLine, apart, fresh_of
-from counterfoil.reconciliation.bank_statements import gaps_of, list_bank_files, reach_of
+from counterfoil.reconciliation.bank_statements import BANK_FILE_LIST, gaps_of, reach_of
 from counterfoil.statements import StatementInfo
+from tests.listed import newest
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, YESTERDAY, House
 from tests.reconciliation.runs.test_bank import CLIENT, imports, mt940
 from tests.soak import examples
@@ -106,7 +107,7 @@ def test_a_file_whose_envelope_does_not_open_says_so_and_hides_no_other(house: H
         moved = "update bank_file f set envelope = o.envelope from bank_file o where (f.id, o.id) = (%s, %s)"
         assert conn.execute(moved, [first.id, second.id]).rowcount == 1
     with house.database.transaction() as conn:
-        shown = {one.id: one.rejected for one in list_bank_files(conn, program_id=PROGRAM, rows_max=9)}
+        shown = {one.id: one.rejected for one in newest(conn, BANK_FILE_LIST)}
     assert shown[second.id] == []
     assert [one["reason"].partition(" key ")[0] for one in shown[first.id]] == ["0 rows: does not open with"]
 

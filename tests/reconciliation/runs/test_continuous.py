@@ -15,9 +15,10 @@ import pytest
 from counterfoil.base.edge import make_id
 from counterfoil.base.problems import InvalidInput
 from counterfoil.reconciliation.runs.continuous import RunPlan, reconcile_all, reconcile_one, sources_in_use
-from counterfoil.reconciliation.runs.rows import bury, last_successes, list_runs
+from counterfoil.reconciliation.runs.rows import RUN_LIST, bury, last_successes
 from counterfoil.reconciliation.runs.schedule import given_up_at, take_slot, valid_cron
 from counterfoil.reconciliation.runs.slot_ends import schedules
+from tests.listed import newest
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, House, at
 
 DAILY = "0 2 * * *"
@@ -228,14 +229,14 @@ def test_a_run_whose_process_is_killed_is_stale_after_a_minute_and_then_failed_w
     assert child.wait() == -signal.SIGKILL
     child.stdout.close()
     with house.database.transaction() as conn:
-        [found] = list_runs(conn, rows_max=10)
+        [found] = newest(conn, RUN_LIST)
     assert (found.state, found.progress) == ("running", "Reading the other side")
     assert found.standing(found.beat_at + timedelta(seconds=30)) == "running"
     assert found.standing(found.beat_at + timedelta(seconds=61)) == "stale"
     with house.database.transaction() as conn:
         assert bury(conn, now=found.beat_at + timedelta(seconds=30)) == 0
         assert bury(conn, now=found.beat_at + timedelta(seconds=61)) == 1
-        [found] = list_runs(conn, rows_max=10)
+        [found] = newest(conn, RUN_LIST)
     assert found.state == "failed"
     assert "its process was gone" in found.error
     assert found.error.endswith("while: Reading the other side")

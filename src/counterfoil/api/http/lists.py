@@ -20,7 +20,7 @@ from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.formats.workbook import workbook
 from counterfoil.base.paging import CURSOR_MAX, ROWS_DEFAULT, ROWS_MAX, Key, Keyset, KeyTypes, Page
 from counterfoil.base.text import camel
-from counterfoil.operations.listing import ListAsked, asked_of, keyset_of, read_listed
+from counterfoil.operations.listing import ListAsked, Listed, asked_of, keyset_of, read_listed
 from counterfoil.operations.noun_pages import NARROW_MAX
 from counterfoil.operations.verbs import Noun
 
@@ -105,9 +105,9 @@ def whole(shape: type[Item], rows: Sequence[Any]) -> Response:
     return page_of(shape, Page(rows, None))
 
 
-def list_query(noun: Noun, *, state: bool = True) -> Any:
-    """What is asked of the list of a noun, as parameters: an order and what narrows it, by its declaration. Without `state` the route
-    takes that by itself."""
+def list_query(noun: Listed, *, state: bool = True) -> Any:
+    """What is asked of a list, as parameters: an order and what narrows it, by its declaration. Without `state` the route takes that by
+    itself, if it is the list of a noun."""
 
     async def asked(**given: Any) -> ListAsked:
         return asked_of(noun, state=given.get("state"), sort=given.get("sort"), given=given)
@@ -119,7 +119,7 @@ def list_query(noun: Noun, *, state: bool = True) -> Any:
         if any(one.money for one in noun.sorts):
             said += " Amounts are sorted within each asset."
         found["sort"] = (_ShortText, Query(description=said, examples=[f"-{camel(noun.sorts[-1].name)}"]))
-    if state:
+    if state and isinstance(noun, Noun):
         found["state"] = (_ShortText, Query(description="Only in this state.", examples=[next(iter(noun.machine.states()))]))
     plain = inspect.Parameter.KEYWORD_ONLY
     parameters = [
@@ -132,19 +132,23 @@ def list_query(noun: Noun, *, state: bool = True) -> Any:
 def answer_listed(
     call: ApiCall,
     wanted: PageQuery,
-    noun: Noun,
+    noun: Listed,
     asked: ListAsked,
     shape: type[ViewModel],
     shown: Callable[[Any], ViewModel] | None = None,
     *,
     program_id: str | None = None,
+    beside: Callable[[Connection[Any], Sequence[Any]], Sequence[Any]] | None = None,
 ) -> Response:
-    """The page of a noun's list that is asked for, in its order; `shown` and `program_id` as a `Listing` has them."""
+    """The page of a list that is asked for, in its order; `shown` and `program_id` as a `Listing` has them. `beside` reads in the same
+    transaction what is told with the rows, and gives for each what is shown."""
     keyset = keyset_of(noun, asked.order)
     after = keyset.after(wanted.cursor)
     with call.reading(program_id) as conn:
         rows = read_listed(conn, noun, asked, rows_max=wanted.limit + 1, after=after, now=call.now)
         page = keyset.page(rows, wanted.limit, asked.place)
+        if beside is not None:
+            page = Page(beside(conn, page.rows), page.next_cursor)
     return page_of(shape, page if shown is None else Page([shown(one) for one in page.rows], page.next_cursor))
 
 

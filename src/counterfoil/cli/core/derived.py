@@ -23,7 +23,7 @@ from counterfoil.cli.core.output import (
     say_done,
     show_rows,
 )
-from counterfoil.operations.verbs import Noun
+from counterfoil.operations.listing import Listed
 
 _PLAIN = inspect.Parameter.KEYWORD_ONLY
 
@@ -57,8 +57,8 @@ IN_STATE: Final = Only("--state", "Only in this state.")
 OF_PROGRAM: Final = Only("--program", "Only of this program.", "programId")
 
 
-def of_noun(noun: Noun) -> tuple[Only, ...]:
-    """What the list of a noun may be narrowed to and sorted by, as it declares it."""
+def of_noun(noun: Listed) -> tuple[Only, ...]:
+    """What a list may be narrowed to and sorted by, as it is declared."""
     found = [
         Only(f"--{(one.flag or one.name).replace('_', '-')}", one.help, camel(one.name), is_amount=one.kind == "amount")
         for one in noun.narrows
@@ -68,8 +68,8 @@ def of_noun(noun: Noun) -> tuple[Only, ...]:
     return tuple(found)
 
 
-def sort_help(noun: Noun) -> str:
-    """By what the list of a noun may be sorted."""
+def sort_help(noun: Listed) -> str:
+    """By what a list may be sorted."""
     words = ", ".join(camel(one.name) for one in noun.sorts)
     return f"By one of {words}; with - in front from the greatest or the latest down."
 

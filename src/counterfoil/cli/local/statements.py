@@ -12,13 +12,25 @@ from rich.console import Console
 from counterfoil import statements as sources
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import Problem
+from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.tables import TableColumn, console_for_people, print_table
 from counterfoil.cli.nouns.reconciliation.statements_import import import_
+from counterfoil.reconciliation.bank_statements import BANK_FILE_LIST
 from counterfoil.statements import FolderRead, SequenceGap, SourceRead, StatementInfo
 
 app = command_group("Look at bank statements: do they add up, do they follow on?")
 app.command("import")(import_)
+add_list(
+    app,
+    "/api/reconciliation/statements",
+    ("id", "at", "account", "fileName", "format", "records", "new", "known", "actor"),
+    "Statement files that a server was given, newest first unless sorted otherwise.",
+    "None was imported: not checked.",
+    Only("--account", "cash:bank:client or cash:bank:own."),
+    Only("--program", "The program; the installation's own when absent.", "programId"),
+    *of_noun(BANK_FILE_LIST),
+)
 
 COLUMNS: Final = (
     TableColumn("account"),

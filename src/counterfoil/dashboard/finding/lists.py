@@ -15,7 +15,7 @@ from counterfoil.base.paging import Key
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.base.text import camel
 from counterfoil.dashboard.finding.firsts import FIRST, FirstOne
-from counterfoil.dashboard.finding.ordering import ColumnOrder, after_of, behind_of, order_words, orders_of
+from counterfoil.dashboard.finding.ordering import EXPORTED_MAX, ColumnOrder, after_of, behind_of, order_words, orders_of
 from counterfoil.dashboard.web.fields import DAY_LENGTH, READ
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import refuse_whole
@@ -26,7 +26,6 @@ from counterfoil.operations.noun_pages import NARROW_MAX, Narrow, SavedView, Vie
 from counterfoil.operations.verbs import AMOUNTS, Begin, Field, Noun
 
 THINGS_SHOWN_MAX: Final = 20
-EXPORTED_MAX: Final = 10_000
 COLUMNS_MAX: Final = 11
 FIELDS_MAX: Final = 100
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from counterfoil.base.ids import valid_id
 from counterfoil.base.paging import Key
-from counterfoil.operations.listing import ListAsked, Order, keyset_of
-from counterfoil.operations.verbs import Noun
+from counterfoil.operations.listing import ListAsked, Listed, Order, keyset_of
+
+EXPORTED_MAX: Final = 10_000  # rows of a file
 
 
 class ColumnOrder(NamedTuple):
@@ -18,7 +19,7 @@ class ColumnOrder(NamedTuple):
     aria: Literal["ascending", "descending", "none"]
 
 
-def orders_of(noun: Noun, asked: ListAsked) -> dict[str, ColumnOrder]:
+def orders_of(noun: Listed, asked: ListAsked) -> dict[str, ColumnOrder]:
     """For each column that it can be sorted by: from the greatest down first, and the other way once it is."""
     found = {}
     for one in noun.sorts:
@@ -38,13 +39,13 @@ def order_words(asked: ListAsked) -> str | None:
     return f"by {words}, the {way[0] if asked.order.descending else way[1]} first"
 
 
-def after_of(noun: Noun, asked: ListAsked, given: str | None) -> tuple[Key, ...] | None:
+def after_of(noun: Listed, asked: ListAsked, given: str | None) -> tuple[Key, ...] | None:
     """Behind what a page begins: an id, or in another order than by ids the cursor of its last row. Raises InvalidInput, CursorBroken."""
     if not given:
         return None
     return keyset_of(noun, asked.order).after(given) if asked.order is not None else (valid_id(given, noun.prefix, "after"),)
 
 
-def behind_of(noun: Noun, asked: ListAsked, row: Any) -> str:
+def behind_of(noun: Listed, asked: ListAsked, row: Any) -> str:
     """What `after_of` reads, of the last row of a page."""
     return keyset_of(noun, asked.order).cursor(*asked.place(row)) if asked.order is not None else str(row.id)

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from counterfoil.base.ids import valid_id
 from counterfoil.base.money import Money
+from counterfoil.dashboard.finding.ordering import ColumnOrder
+from counterfoil.dashboard.finding.plain_lists import plain_export, plain_page
 from counterfoil.dashboard.pages.provider_balances import OLD_AFTER, BreaksOfKind, never_reconciled
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, measure
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.matching.findings.recorded import RunReport, Sum
+from counterfoil.operations.listing import order_of
 from counterfoil.reconciliation.breaks.queries import Filter, count_breaks, list_breaks
 from counterfoil.reconciliation.breaks.work import Break
-from counterfoil.reconciliation.runs.run import Run, latest_runs, list_runs, show_run
+from counterfoil.reconciliation.runs.run import RUN_LIST, Run, latest_runs, show_run
 from counterfoil.reconciliation.runs.schedule import ScheduleGap, gaps, set_schedules
 from counterfoil.reconciliation.runs.slot_ends import ScheduleState, schedules
 from counterfoil.reconciliation.runs.standing import ACCEPTED, NOT_RECONCILED, RECONCILED, RunState, standings
 
 RUNS_SHOWN_MAX: Final = 20
+RUN_COLUMNS: Final = (
+    *("id", "program_id", "source", "scope", "first_on", "last_on", "state", "verdict", "actor", "started_at", "finished_at"),
+    *("confirmed_at", "matched", "breaks", "expected", "complete", "error"),
+)
 RECENT: Final = timedelta(days=7)
 BREAKS_SHOWN_MAX: Final = 20
 
@@ -44,10 +50,14 @@ class RunLine(NamedTuple):
 
 
 class RunsListed(NamedTuple):
-    """One page of runs, the newest first. `after`: the id that the next page begins behind; None on the last."""
+    """One page of runs. `after`: behind what the next begins; None on the last."""
 
     rows: tuple[RunLine, ...]
     after: str | None
+    orders: Mapping[str, ColumnOrder]  # by the columns
+    order: str | None  # in words
+    query: str  # what was asked, as it stands in an address
+    unsorted: str  # the same without the order
 
 
 class RunsAnswer(NamedTuple):
@@ -142,7 +152,8 @@ class RunAnswer(NamedTuple):
 
 
 def runs_answer(ask: SectionContext) -> RunsAnswer:
-    """The last run of each program and source, and all runs, newest first."""
+    """The last run of each program and source, and all runs, newest first unless sorted otherwise. Raises InvalidInput."""
+    order_of(RUN_LIST, ask.params.get("sort"))  # refused for the whole page, not in one of its sections
     programs = tuple(known_programs(ask.conn))
     wiring = ask.extra.wiring
     return RunsAnswer(measure(ask, RUNS), tuple(wiring.pairings()), programs, ask.program_id or wiring.program_id)
@@ -187,13 +198,19 @@ def runs_told(ask: SectionContext) -> SectionAnswer:
 
 
 def _all(ask: SectionContext) -> SectionAnswer:
-    after = valid_id(ask.params["after"], "rec", "after") if ask.params.get("after") else None
-    found = list_runs(ask.conn, rows_max=RUNS_SHOWN_MAX + 1, after=after, source=ask.params.get("source"))
-    rows = _lines(ask, found[:RUNS_SHOWN_MAX])
+    page = plain_page(ask, RUN_LIST, rows_max=RUNS_SHOWN_MAX, program_id=ask.program_id)
+    rows = _lines(ask, page.rows)
+    value = RunsListed(rows, page.after, page.orders, page.order, page.query, page.unsorted)
     if not rows:
-        return SectionAnswer("There was none", value=RunsListed(rows, None), state="empty")
-    more = found[RUNS_SHOWN_MAX - 1].id if len(found) > RUNS_SHOWN_MAX else None
-    return SectionAnswer(f"{len(rows)} of an earlier time" if after else f"The last {len(rows)}", value=RunsListed(rows, more))
+        return SectionAnswer("There was none", value=value, state="empty")
+    if page.order is not None:
+        return SectionAnswer(f"{len(rows)} {page.order}", value=value)
+    return SectionAnswer(f"The last {len(rows)}" if page.is_first else f"{len(rows)} of an earlier time", value=value)
+
+
+def runs_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """All runs as rows of a file, narrowed and sorted as the page is."""
+    return plain_export(ask, RUN_LIST, RUN_COLUMNS, program_id=ask.program_id)
 
 
 def _gaps(ask: SectionContext) -> SectionAnswer:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from counterfoil.base.ids import valid_id
-from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer
+from counterfoil.dashboard.finding.ordering import ColumnOrder
+from counterfoil.dashboard.finding.plain_lists import plain_export, plain_page
+from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer, refuse_one_program
 from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.ledger.reads.books import known_programs
-from counterfoil.operations.access.access import ApiKey, list_keys
+from counterfoil.operations.access.access import ApiKey
+from counterfoil.operations.access.key_list import KEY_LIST
 from counterfoil.operations.access.turns import TurnLimits
 
 ACTS: Final = ACTS_ON["/admin/keys"]
@@ -33,6 +36,9 @@ class KeysAnswer(NamedTuple):
     rows: tuple[KeyRow, ...] | None
     is_first: bool
     after: str | None
+    orders: Mapping[str, ColumnOrder]  # by the columns
+    order: str | None  # in words
+    query: str  # what was asked, as it stands in an address
     make: ActOffer
     rotate: ActOffer
     revoke: ActOffer
@@ -43,18 +49,23 @@ class KeysAnswer(NamedTuple):
 
 
 def keys_answer(ask: SectionContext) -> KeysAnswer:
-    """Keys, the newest first."""
+    """Keys, the newest first unless sorted otherwise. Raises InvalidInput."""
     now, limits = ask.clock(), ask.extra.turn_limits
     make, rotate, revoke = (offer(one) for one in ACTS)
     offers = (make, rotate, revoke)
     if ask.only:
-        return KeysAnswer(None, True, None, *offers, (), (), limits, now)
-    after = valid_id(ask.params["after"], "key", "after") if ask.params.get("after") else None
-    found = list_keys(ask.conn, rows_max=KEYS_LISTED_MAX + 1, after=after)
-    shown = tuple(_row(one, now) for one in found[:KEYS_LISTED_MAX])
-    more = shown[-1].key.id if len(found) > KEYS_LISTED_MAX else None
+        return KeysAnswer(None, True, None, {}, None, "", *offers, (), (), limits, now)
+    page = plain_page(ask, KEY_LIST, rows_max=KEYS_LISTED_MAX)
+    shown = tuple(_row(one, now) for one in page.rows)
+    listed = (page.is_first, page.after, page.orders, page.order, page.query)
     approved = approved_acts(ask, ACTS)
-    return KeysAnswer(shown, after is None, more, *offers, approved, tuple(known_programs(ask.conn)), limits, now)
+    return KeysAnswer(shown, *listed, *offers, approved, tuple(known_programs(ask.conn)), limits, now)
+
+
+def keys_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """All of them as rows of a file; never a secret. Raises WholeInstallation."""
+    refuse_one_program(ask)
+    return plain_export(ask, KEY_LIST, ApiKey._fields)
 
 
 def _row(one: ApiKey, now: datetime) -> KeyRow:

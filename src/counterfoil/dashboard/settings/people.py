@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -10,13 +11,17 @@ from psycopg.rows import class_row
 
 from counterfoil.base.ids import valid_id
 from counterfoil.base.problems import NotFound
+from counterfoil.dashboard.finding.ordering import ColumnOrder
+from counterfoil.dashboard.finding.plain_lists import plain_export, plain_page
 from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer, refuse_one_program
 from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.ledger.reads.books import known_programs
-from counterfoil.operations.access.access import ApiKey, list_keys
+from counterfoil.operations.access.access import ApiKey
 from counterfoil.operations.access.acts import END_PRINCIPAL, REVOKE_ROLE
+from counterfoil.operations.access.key_list import keys_of
 from counterfoil.operations.access.oidc.attempts import LoginSubject, subjects_of
+from counterfoil.operations.access.principals import PRINCIPAL_LIST
 from counterfoil.operations.access.sessions import OpenSession, open_sessions
 from counterfoil.operations.acts import Act
 
@@ -66,6 +71,9 @@ class PeopleAnswer(NamedTuple):
     without_factor: int
     is_first: bool
     after: str | None
+    orders: Mapping[str, ColumnOrder]  # by the columns
+    order: str | None  # in words
+    query: str  # what was asked, as it stands in an address
     add: ActOffer | None
     programs: tuple[str, ...]
     measured_at: datetime
@@ -112,17 +120,21 @@ _SELECT: Final = """
 
 
 def people_answer(ask: SectionContext) -> PeopleAnswer:
-    """People and services, the newest first."""
+    """People and services, the newest first unless sorted otherwise. Raises InvalidInput."""
     now = ask.clock()
     if ask.only:
-        return PeopleAnswer(None, 0, True, None, None, (), now)
-    after = valid_id(ask.params["after"], "prn", "after") if ask.params.get("after") else None
-    ending = "where %(after)s::text is null or p.id < %(after)s order by p.id desc limit %(rows)s"
-    found = _rows(ask.conn, ending, now=now, after=after, rows=PEOPLE_SHOWN_MAX + 1)
-    shown = found[:PEOPLE_SHOWN_MAX]
+        return PeopleAnswer(None, 0, True, None, {}, None, "", None, (), now)
+    page = plain_page(ask, PRINCIPAL_LIST, rows_max=PEOPLE_SHOWN_MAX)
+    shown = tuple(_of_each(ask.conn, page.rows, now))
     bare = sum(one.grade == "attention" for one in shown)
-    more = shown[-1].id if len(found) > PEOPLE_SHOWN_MAX else None
-    return PeopleAnswer(tuple(shown), bare, after is None, more, offer(OF_ALL[0]), tuple(known_programs(ask.conn)), now)
+    listed = (page.is_first, page.after, page.orders, page.order, page.query)
+    return PeopleAnswer(shown, bare, *listed, offer(OF_ALL[0]), tuple(known_programs(ask.conn)), now)
+
+
+def people_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """All of them as rows of a file, with what each may do and how they log in. Raises WholeInstallation."""
+    refuse_one_program(ask)
+    return plain_export(ask, PRINCIPAL_LIST, PersonShown._fields, _of_each)
 
 
 def person_answer(ask: SectionContext) -> PersonAnswer:
@@ -130,7 +142,7 @@ def person_answer(ask: SectionContext) -> PersonAnswer:
     now, principal_id = ask.clock(), valid_id(ask.params["id"], "prn", "id")
     refuse_one_program(ask)
     row = _row(ask.conn, principal_id, now=now)
-    keys = list_keys(ask.conn, rows_max=KEYS_SHOWN_MAX + 1, principal_id=principal_id)
+    keys = keys_of(ask.conn, principal_id, rows_max=KEYS_SHOWN_MAX + 1)
     offers = tuple(offer(one, _why_not(one, row)) for one in OF_ONE)
     after = valid_id(ask.params["after"], "ses", "after") if ask.params.get("after") else None
     found = open_sessions(ask.conn, principal_id, now=now, rows_max=SESSIONS_SHOWN_MAX + 1, after=after)
@@ -147,6 +159,11 @@ def person_answer(ask: SectionContext) -> PersonAnswer:
         (row.program_id,) if row.program_id else tuple(known_programs(ask.conn)),
         now,
     )
+
+
+def _of_each(conn: Connection[Any], rows: Sequence[Any], now: datetime) -> list[PersonShown]:
+    found = {one.id: one for one in _rows(conn, "where p.id = any(%(ids)s)", now=now, ids=[one.id for one in rows])}
+    return [found[one.id] for one in rows]
 
 
 def _row(conn: Connection[Any], principal_id: str, *, now: datetime) -> PersonShown:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
-from counterfoil.dashboard.finding.audit import WANTS, audit_answer
+from counterfoil.dashboard.finding.audit import WANTS, audit_answer, audit_export
 from counterfoil.dashboard.maps.coverage import coverage_answer
 from counterfoil.dashboard.maps.entries import WANTS as OF_ENTRIES
 from counterfoil.dashboard.maps.entries import entries_answer
@@ -17,13 +17,13 @@ from counterfoil.dashboard.pages.drills import drills_answer
 from counterfoil.dashboard.pages.levels import levels_answer
 from counterfoil.dashboard.pages.notices import notices_answer, silences_answer
 from counterfoil.dashboard.pages.payees import payee_answer
-from counterfoil.dashboard.pages.runs import run_answer, runs_answer
+from counterfoil.dashboard.pages.runs import run_answer, runs_answer, runs_export
 from counterfoil.dashboard.pages.signers import signers_answer
 from counterfoil.dashboard.pages.treasury import agents_answer, carbon_answer, transactions_answer
 from counterfoil.dashboard.pages.webhooks import webhooks_answer
-from counterfoil.dashboard.settings.keys import keys_answer
+from counterfoil.dashboard.settings.keys import keys_answer, keys_export
 from counterfoil.dashboard.settings.limits import limits_answer
-from counterfoil.dashboard.settings.people import people_answer, person_answer
+from counterfoil.dashboard.settings.people import people_answer, people_export, person_answer
 from counterfoil.dashboard.today.day import day_answer
 from counterfoil.dashboard.today.screen import today_answer
 from counterfoil.dashboard.web.sections import SectionContext
@@ -43,10 +43,10 @@ class DashboardPage(NamedTuple):
     menu: str = ""  # the entry's words; empty: reached from another page
     wants: tuple[str, ...] = ()  # what may stand in the query beside the day and the program
     needs: str = READ  # the permission of whoever sees it
+    files: Callable[[SectionContext], Iterable[tuple[Any, ...]]] | None = None  # all of it as rows of a file, the columns' names first
 
 
 BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "sort", "after")  # what the list of breaks is narrowed to
-AUDIT_PAGE: Final = DashboardPage("/admin/audit", "Who did what, and who was refused?", audit_answer, "audit.html", "Audit", WANTS, AUDIT)
 PAGES: Final = (
     DashboardPage("/admin/reconciliation", "Is today's money where it should be?", today_answer, "today.html", "Today"),
     DashboardPage("/admin/day", "What moved on the day, and does it agree?", day_answer, "day.html", "The day"),
@@ -58,7 +58,8 @@ PAGES: Final = (
         runs_answer,
         "runs.html",
         "Runs",
-        ("source", "after"),
+        ("source", "sort", "after"),
+        files=runs_export,
     ),
     DashboardPage("/admin/money-map", "Where does the money lie, and whose is it?", money_map_answer, "money.html", "Money map"),
     DashboardPage("/admin/entries", "What was posted to it?", entries_answer, "entries.html", "", OF_ENTRIES),
@@ -102,12 +103,23 @@ PAGES: Final = (
     DashboardPage(
         "/admin/proofs/{id}/disclosure", "What may one payee see of this proof?", disclosure_answer, "disclosure.html", "", (), AUDIT
     ),
-    AUDIT_PAGE,
-    DashboardPage("/admin/people", "Who may act here, and how do they log in?", people_answer, "people.html", "People", ("after",), AUDIT),
+    DashboardPage("/admin/audit", "Who did what, and who was refused?", audit_answer, "audit.html", "Audit", WANTS, AUDIT, audit_export),
+    DashboardPage(
+        "/admin/people",
+        "Who may act here, and how do they log in?",
+        people_answer,
+        "people.html",
+        "People",
+        ("sort", "after"),
+        AUDIT,
+        people_export,
+    ),
     DashboardPage(
         "/admin/people/{id}", "What may they do, and where are they logged in?", person_answer, "person.html", "", ("after",), AUDIT
     ),
-    DashboardPage("/admin/keys", "Which keys open something, and until when?", keys_answer, "keys.html", "Keys", ("after",), AUDIT),
+    DashboardPage(
+        "/admin/keys", "Which keys open something, and until when?", keys_answer, "keys.html", "Keys", ("sort", "after"), AUDIT, keys_export
+    ),
     DashboardPage("/admin/limits", "What is limited, and how far?", limits_answer, "limits.html", "Limits", ("after",)),
     DashboardPage("/admin/notices", "Who was told, and did it reach them?", notices_answer, "notices.html", "Notices", ("state", "after")),
     DashboardPage("/admin/silences", "What is nobody told of, and until when?", silences_answer, "silences.html", "", ("state", "after")),

@@ -14,7 +14,6 @@ from counterfoil.base import edge
 from counterfoil.base.edge import Database
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.problems import NotAuthenticated, Problem
-from counterfoil.dashboard.finding.audit import audit_export
 from counterfoil.dashboard.finding.exporting import add_exports, add_noun_exports
 from counterfoil.dashboard.finding.lists import list_pages_of
 from counterfoil.dashboard.finding.rail import rail_of
@@ -26,7 +25,7 @@ from counterfoil.dashboard.web.account import add_account
 from counterfoil.dashboard.web.api_pages import add_api_pages
 from counterfoil.dashboard.web.forms import add_acts
 from counterfoil.dashboard.web.json_view import as_json
-from counterfoil.dashboard.web.navigation import AUDIT_PAGE, PAGES, DashboardPage
+from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import add_verb_forms, pages_of
 from counterfoil.dashboard.web.provider_login import add_provider_login
 from counterfoil.dashboard.web.rendering import ASSETS, Renderer
@@ -94,9 +93,10 @@ def add_dashboard(
         turn_limits=turn_limits,
     )
     router = APIRouter(include_in_schema=False)
-    add_exports(router, served, AUDIT_PAGE, audit_export)
     for page in PAGES:
         add_act_forms(router, served, page)
+        if page.files is not None:
+            add_exports(router, served, page, page.files)
         _add_page(router, served, page)
     for add_forms in FORMS:
         add_forms(router, served)

@@ -11,8 +11,10 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.ledger.problems import UnknownJournal, UnknownProgram
+from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey
 
 LINES_MAX: Final = 10_000
+LISTED_LINES_MAX: Final = 20  # of each journal in a list
 
 
 class ListedProgram(NamedTuple):
@@ -152,24 +154,17 @@ def show_journal(conn: Connection[Any], journal_id: UUID, *, lines_max: int = LI
     return found[0]
 
 
-def list_journals(
-    conn: Connection[Any],
-    program_id: str,
-    *,
-    rows_max: int,
-    key: str | None = None,
-    source_id: str | None = None,
-    after: UUID | None = None,
-) -> list[ShownJournal]:
-    """Journals of a program, newest first, each with its first lines."""
-    return _journals(
-        conn,
-        """j.program_id = %s and (%s::text is null or j.key = %s) and (%s::text is null or j.source_id = %s)
-           and (%s::uuid is null or j.id < %s)""",
-        [program_id, key, key, source_id, source_id, after, after],
-        rows_max=rows_max,
-        lines_max=20,
-    )
+JOURNAL_LIST: Final = PlainList(
+    "journals",
+    "",
+    "journal",
+    lambda conn, ids: _journals(conn, "j.id = any(%s)", [list(ids)], rows_max=len(ids), lines_max=LISTED_LINES_MAX),
+    (SortKey("recorded_at", datetime, "id"), SortKey("key", str)),
+    (
+        Narrow("key", "t.key = %(key)s", "The journal with this key."),
+        Narrow("source_id", "t.source_id = %(source_id)s", "Only those posted for this thing.", flag="source"),
+    ),
+)
 
 
 def journals_of_sources(conn: Connection[Any], program_id: str, sources: Sequence[tuple[str, str]], *, rows_max: int) -> list[ShownJournal]:
@@ -180,7 +175,7 @@ def journals_of_sources(conn: Connection[Any], program_id: str, sources: Sequenc
         "j.program_id = %s and (j.source_type, j.source_id) in (select * from unnest(%s::text[], %s::text[]))",
         [program_id, [kind for kind, _ in given], [subject for _, subject in given]],
         rows_max=rows_max,
-        lines_max=20,
+        lines_max=LISTED_LINES_MAX,
     )
 
 

@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from counterfoil.base.database import name_refusals
 from counterfoil.base.ids import ALPHABET
@@ -303,20 +302,6 @@ def revoke_key(conn: Connection[Any], key_id: str, *, now: datetime) -> str:
     if row is None:
         raise NotFound(what="API key", id=key_id)
     return str(row[0])
-
-
-def list_keys(conn: Connection[Any], *, rows_max: int, after: str | None = None, principal_id: str | None = None) -> list[ApiKey]:
-    """Keys, the newest first, behind `after`; with `principal_id` those of that person or service."""
-    with conn.cursor(row_factory=class_row(ApiKey)) as cur:
-        return cur.execute(
-            """select id, name, role, principal_id, program_id, coalesce(s.hint, k.hint) as hint, created_by, created_at, expires_at,
-                      revoked_at, last_used_at, scopes, s.before_until
-               from api_key k left join lateral (select hint, before_until from api_key_secret r where r.api_key_id = k.id
-                                                 order by number desc limit 1) s on true
-               where (%(after)s::text is null or id < %(after)s) and (%(owner)s::text is null or principal_id = %(owner)s)
-               order by id desc limit %(rows)s""",
-            {"after": after, "rows": rows_max, "owner": principal_id},
-        ).fetchall()
 
 
 def open_session(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
@@ -13,6 +14,7 @@ from psycopg.rows import class_row
 from counterfoil.base.database import name_refusals
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.base.rows import row_by_id
+from counterfoil.operations.noun_pages import PlainList, SortKey
 
 NAME_MAX: Final = 80
 PrincipalKind = Literal["person", "service"]
@@ -116,13 +118,18 @@ def named_person(conn: Connection[Any], name: str) -> Principal:
     return found
 
 
-def list_principals(conn: Connection[Any], *, rows_max: int, after: str | None = None) -> list[Principal]:
-    """People and services, the newest first, behind `after`."""
+PRINCIPAL_LIST: Final = PlainList(
+    "people",
+    "prn",
+    "principal",
+    lambda conn, ids: _principals(conn, ids),
+    (SortKey("name", str), SortKey("created_at", datetime), SortKey("kind", str)),
+)
+
+
+def _principals(conn: Connection[Any], ids: Sequence[str]) -> list[Principal]:
     with conn.cursor(row_factory=class_row(Principal)) as cur:
-        return cur.execute(
-            f"select {_COLUMNS} from principal where %(after)s::text is null or id < %(after)s order by id desc limit %(rows)s",
-            {"after": after, "rows": rows_max},
-        ).fetchall()
+        return cur.execute(f"select {_COLUMNS} from principal where id = any(%s)", [list(ids)]).fetchall()
 
 
 def end_principal(conn: Connection[Any], principal_id: str, *, now: datetime) -> None:

@@ -14,6 +14,7 @@ from counterfoil.base.encryption.confidential import Confidential, opened
 from counterfoil.base.machine import listed, take_step
 from counterfoil.base.problems import NotFound, Problem, check
 from counterfoil.base.rows import row_by_id
+from counterfoil.operations.noun_pages import PlainList, SortKey
 from counterfoil.operations.work.pauses import paused_of
 from counterfoil.payouts.machines import PAYMENT_FILE, PROVIDER_PAYOUT, SENDING
 from counterfoil.payouts.provider_payouts.brakes import brakes_on
@@ -79,22 +80,18 @@ _COLUMNS: Final = f"""f.id, f.provider, f.program_id, f.asset, f.orders, f.amoun
         from payment_file_order l join provider_payout pp on pp.id = l.provider_payout_id where l.file_id = f.id) o on true"""
 
 
-def list_payment_files(
-    conn: Connection[Any],
-    *,
-    rows_max: int,
-    after: str | None = None,
-    program_id: str | None = None,
-    state: str | None = None,
-) -> list[PaymentFile]:
-    """Newest first."""
+PAYMENT_FILE_LIST: Final = PlainList(
+    "bank files",
+    "pf",
+    "payment_file",
+    lambda conn, ids: _payment_files(conn, ids),
+    (SortKey("created_at", datetime), SortKey("execute_on", date), SortKey("amount", int, money=True), SortKey("orders", int)),
+)
+
+
+def _payment_files(conn: Connection[Any], ids: Sequence[str]) -> list[PaymentFile]:
     with conn.cursor(row_factory=class_row(PaymentFile)) as cur:
-        return cur.execute(
-            f"""select {_COLUMNS} where (%(program)s::text is null or f.program_id = %(program)s)
-                  and (%(state)s::text is null or f.state = %(state)s) and (%(after)s::text is null or f.id < %(after)s)
-                order by f.id desc limit %(rows_max)s""",
-            {"program": program_id, "state": state, "after": after, "rows_max": rows_max},
-        ).fetchall()
+        return cur.execute(f"select {_COLUMNS} where f.id = any(%s)", [list(ids)]).fetchall()
 
 
 def show_payment_file(conn: Connection[Any], file_id: str) -> PaymentFile:

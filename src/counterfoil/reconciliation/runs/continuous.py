@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from counterfoil.base.problems import Problem
 from counterfoil.ledger.problems import UnknownAccount
 from counterfoil.operations.events.events import NewEvent, declare, emit
-from counterfoil.reconciliation.bank_statements import list_bank_files
+from counterfoil.reconciliation.bank_statements import has_bank_file
 from counterfoil.reconciliation.runs.books import first_changed_day
 from counterfoil.reconciliation.runs.pairings import Pairing
 from counterfoil.reconciliation.runs.rows import Run, select_runs, show_run
@@ -86,9 +86,7 @@ def reconcile_one(means: RunContext, one: Pairing, wanted: RunPlan, make_id: Cal
 
 def sources_in_use(conn: Connection[Any], known: Sequence[Pairing], program_id: str) -> list[Pairing]:
     """Those that there is something to hold against: every provider's, and bank accounts of which a statement was imported."""
-    return [
-        one for one in known if one.provider is not None or list_bank_files(conn, program_id=program_id, account=one.account, rows_max=1)
-    ]
+    return [one for one in known if one.provider is not None or has_bank_file(conn, program_id, one.account or "")]
 
 
 def sources_of_agent(

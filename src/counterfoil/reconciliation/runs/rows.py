@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from counterfoil.base.problems import NotFound
 from counterfoil.matching.findings.findings import Finding
 from counterfoil.operations.events.events import NewEvent, declare, emit
+from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey
 from counterfoil.reconciliation.breaks.breaks import lock_source
 from counterfoil.reconciliation.breaks.sights import Sight
 
@@ -188,14 +189,14 @@ def show_run(conn: Connection[Any], run_id: str) -> Run:
     return found[0]
 
 
-def list_runs(conn: Connection[Any], *, rows_max: int, after: str | None = None, source: str | None = None) -> list[Run]:
-    """Runs, newest first, keyset-paged by id."""
-    return select_runs(
-        conn,
-        """where (%(source)s::text is null or source = %(source)s) and (%(after)s::text is null or id < %(after)s)
-           order by id desc limit %(rows_max)s""",
-        {"source": source, "after": after, "rows_max": rows_max},
-    )
+RUN_LIST: Final = PlainList(
+    "reconciliation runs",
+    "rec",
+    "reconciliation_run",
+    lambda conn, ids: select_runs(conn, "where id = any(%s)", [list(ids)]),
+    (SortKey("started_at", datetime), SortKey("last_on", date), SortKey("source", str)),
+    (Narrow("source", "t.source = %(source)s", "Only of this source."),),
+)
 
 
 def latest_runs(conn: Connection[Any]) -> list[Run]:

@@ -38,6 +38,7 @@ from counterfoil.reconciliation.runs.overpaid import with_overpaid
 from counterfoil.reconciliation.runs.pairings import Pairing, pairings
 from counterfoil.reconciliation.runs.report import holes_of, report_of, tie, unlisted_of, untied, verdict_of
 from counterfoil.reconciliation.runs.rows import (
+    RUN_LIST,
     Run,
     RunFinding,
     Success,
@@ -49,7 +50,6 @@ from counterfoil.reconciliation.runs.rows import (
     keep_findings,
     last_successes,
     latest_runs,
-    list_runs,
     newest_of_day,
     next_number,
     runs_between,
@@ -372,6 +372,7 @@ def _ids_of(number: int, now: datetime) -> Any:
 
 
 __all__ = [
+    "RUN_LIST",
     "Run",
     "RunContext",
     "RunFinding",
@@ -382,7 +383,6 @@ __all__ = [
     "findings_of",
     "last_successes",
     "latest_runs",
-    "list_runs",
     "newest_of_day",
     "reconcile_provider",
     "run_pairing",

@@ -14,6 +14,7 @@ from psycopg import Connection
 from counterfoil.base.problems import InvalidInput
 from counterfoil.base.rows import Records, insert_rows
 from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.noun_pages import PlainList, SortKey
 from counterfoil.treasury.carbon.figures import booked_of
 from counterfoil.treasury.carbon.model import CarbonMeans, open_unit
 from counterfoil.treasury.carbon.rules import WORST_FIRST, BilledFigure, DayVerdict, Verdict, bill_cause, judge, window_ends
@@ -255,6 +256,15 @@ def list_bills(
 ) -> list[CheckedBill]:
     """The newest first, each held against the books."""
     return check_bills(conn, means, BILLS.newest(conn, rows_max=rows_max, after=after, program_id=program_id), now=now)
+
+
+BILL_LIST: Final = PlainList(
+    "carbon bills",
+    "cbill",
+    "carbon_bill",
+    BILLS.by_id,
+    (SortKey("first_day", date), SortKey("last_day", date), SortKey("at", datetime), SortKey("grams", int)),
+)
 
 
 def bills_of(conn: Connection[Any], program_id: str) -> list[CarbonBill]:

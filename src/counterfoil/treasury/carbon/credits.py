@@ -13,6 +13,7 @@ from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import CARBON_BUY, CARBON_RETIRE, KeySpace
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.noun_pages import PlainList, SortKey
 from counterfoil.treasury.carbon.model import BOUGHT, HELD, UNIT, CarbonCredit, CarbonRetirement, open_unit, retired_for
 
 COLUMNS = """c.id, c.program_id, c.registry, c.series, c.first_serial, c.last_serial, c.grams_each, c.vintage, c.reference, c.reason,
@@ -128,5 +129,10 @@ def _book(
 CREDITS: Final = Records(CarbonCredit, f"select {COLUMNS} from carbon_credit c", "carbon credit", "c.")
 show_credit: Final = CREDITS.show
 list_credits: Final = CREDITS.newest
+CREDIT_LIST: Final = PlainList(
+    "carbon credits", "credit", "carbon_credit", CREDITS.by_id, (SortKey("at", datetime), SortKey("vintage", int), SortKey("series", str))
+)
 RETIREMENTS: Final = Records(CarbonRetirement, f"select {', '.join(CarbonRetirement._fields)} from carbon_retirement", "carbon retirement")
-list_retirements: Final = RETIREMENTS.newest
+RETIREMENT_LIST: Final = PlainList(
+    "carbon retirements", "retire", "carbon_retirement", RETIREMENTS.by_id, (SortKey("at", datetime), SortKey("grams", int))
+)

@@ -23,6 +23,7 @@ from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import CARBON_EMIT
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.noun_pages import PlainList, SortKey
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
 from counterfoil.treasury.carbon.figures import AgentDay, figures_of
@@ -276,6 +277,13 @@ SYNCS: Final = Records(
     "carbon sync",
 )
 list_syncs: Final = SYNCS.newest
+SYNC_LIST: Final = PlainList(
+    "carbon syncs",
+    "csync",
+    "carbon_sync",
+    SYNCS.by_id,
+    (SortKey("started_at", datetime), SortKey("failed", int), SortKey("posted", int), SortKey("breaks", int)),
+)
 
 
 def sync_due(context: JobContext, _: str | None) -> Tally:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import AssetCode, Instant, Key, Kind, Minor, ProgramId, Reason, id_of
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, LineRequest, Paged, RequestModel, ViewModel, WriteResult, answer, found_again, shows
 from counterfoil.base.problems import InvalidInput
@@ -21,9 +21,10 @@ from counterfoil.integrity.incidents.queries import refuse_other_incident
 from counterfoil.ledger.journals.journal import NewPosting, Posted, post, reverse
 from counterfoil.ledger.journals.key_spaces import REVERSAL, word_of
 from counterfoil.ledger.problems import KeyReserved
-from counterfoil.ledger.reads.listing import ShownJournal, ShownLine, list_journals, show_journal
+from counterfoil.ledger.reads.listing import JOURNAL_LIST, ShownJournal, ShownLine, show_journal
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 from counterfoil.operations.by_two import ProposedVerb
+from counterfoil.operations.listing import ListAsked
 
 router = routes("Journals")
 LINES_MAX = 8_192
@@ -48,9 +49,6 @@ class JournalView(ViewModel):
     )
     recorded_at: datetime = Field(description="When it was written.")
     lines: list[JournalLineView]
-
-
-JOURNALS = Listing("journals", JournalView, lambda row: (str(row.id),))
 
 
 class JournalRequest(RequestModel):
@@ -138,16 +136,11 @@ def journal_posted(posted: Posted, subject_id: str | None = None) -> Done:
 def journals(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(JOURNAL_LIST)],
     program_id: Annotated[str, Query(alias="programId", max_length=64)],
-    key: Annotated[str | None, Query(max_length=255)] = None,
-    source_id: Annotated[str | None, Query(alias="sourceId", max_length=255)] = None,
 ) -> Response:
-    """Newest first, each with its first 20 lines."""
-
-    def rows(conn: Connection[Any], rows_max: int, after: str | None) -> list[ShownJournal]:
-        return list_journals(conn, program_id, rows_max=rows_max, key=key, source_id=source_id, after=UUID(after) if after else None)
-
-    return JOURNALS.answer(call, page, rows)
+    """Newest first unless sorted otherwise, each with its first 20 lines."""
+    return answer_listed(call, page, JOURNAL_LIST, asked._replace(program_id=program_id), JournalView)
 
 
 @router.get("/journals/{journal_id}", response_model=JournalView, operation_id="journal_show", summary="Show a journal")

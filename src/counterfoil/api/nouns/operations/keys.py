@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.derived.acts import ActTold, add_act
 from counterfoil.api.http.calls import ApiCall, may
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, WriteResult, shows
-from counterfoil.operations.access.access import AUDIT, ApiKey, list_keys
+from counterfoil.operations.access.access import AUDIT, ApiKey
 from counterfoil.operations.access.acts import CREATE_KEY, REVOKE_KEY, ROTATE_KEY
+from counterfoil.operations.access.key_list import KEY_LIST
 from counterfoil.operations.access.rotation import KeyRotated
+from counterfoil.operations.listing import ListAsked
 
 router = routes("Keys")
 
@@ -52,13 +54,10 @@ class KeyRevoked(WriteResult):
     id: str
 
 
-KEYS: Final = Listing("keys", KeyView)
-
-
 @router.get("/keys", response_model=Paged[KeyView], operation_id="key_list", summary="List API keys")
-def keys(call: Annotated[ApiCall, may(AUDIT)], page: PageWanted) -> Response:
-    """The newest first."""
-    return KEYS.answer(call, page, list_keys)
+def keys(call: Annotated[ApiCall, may(AUDIT)], page: PageWanted, asked: Annotated[ListAsked, list_query(KEY_LIST)]) -> Response:
+    """The newest first, unless sorted otherwise."""
+    return answer_listed(call, page, KEY_LIST, asked, KeyView)
 
 
 add_act(router, CREATE_KEY, ActTold(KeyMade, lambda _, done: KeyMade.of(done.made), 201, "secret"))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal
 
 from fastapi.responses import Response
 from psycopg import Connection
@@ -13,7 +13,7 @@ from pydantic import Field
 from counterfoil.api.derived.acts import ActTold, add_act
 from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.fields import id_in_path
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, WriteResult, answer, shows
 from counterfoil.api.nouns.operations.logins import SessionList, SessionView
@@ -32,9 +32,10 @@ from counterfoil.operations.access.acts import (
 )
 from counterfoil.operations.access.logins import RoleHeld
 from counterfoil.operations.access.oidc.attempts import LoginSubject, subjects_of
-from counterfoil.operations.access.principals import Principal, find_principal, list_principals
+from counterfoil.operations.access.principals import PRINCIPAL_LIST, Principal, find_principal
 from counterfoil.operations.access.sessions import open_sessions
 from counterfoil.operations.acts import Act, ActCall, ActDone
+from counterfoil.operations.listing import ListAsked
 
 router = routes("People")
 PrincipalId = Annotated[str, id_in_path("prn")]
@@ -107,16 +108,6 @@ class SessionsEnded(WriteResult):
     ended: int
 
 
-PEOPLE: Final = Listing("people", PrincipalView)
-
-
-class PersonRow(NamedTuple):
-    """A person or a service, with what is shown."""
-
-    id: str
-    fields: dict[str, Any]
-
-
 def _fields(conn: Connection[Any], one: Principal) -> dict[str, Any]:
     held = logins.grants_of(conn, one.id)
     of_one = [RoleHeldView.of(each) for each in held if each.program_id is not None]
@@ -124,13 +115,13 @@ def _fields(conn: Connection[Any], one: Principal) -> dict[str, Any]:
 
 
 @router.get("/people", response_model=Paged[PrincipalView], operation_id="person_list", summary="List people and services")
-def people(call: Annotated[ApiCall, may(AUDIT)], page: PageWanted) -> Response:
-    """The newest first."""
+def people(call: Annotated[ApiCall, may(AUDIT)], page: PageWanted, asked: Annotated[ListAsked, list_query(PRINCIPAL_LIST)]) -> Response:
+    """The newest first, unless sorted otherwise."""
 
-    def rows(conn: Connection[Any], rows_max: int, after: str | None) -> list[PersonRow]:
-        return [PersonRow(one.id, _fields(conn, one)) for one in list_principals(conn, rows_max=rows_max, after=after)]
+    def with_roles(conn: Connection[Any], rows: Sequence[Principal]) -> list[PrincipalView]:
+        return [PrincipalView(**_fields(conn, one)) for one in rows]
 
-    return PEOPLE.answer(call, page, rows, lambda row: PrincipalView(**row.fields))
+    return answer_listed(call, page, PRINCIPAL_LIST, asked, PrincipalView, beside=with_roles)
 
 
 @router.get(

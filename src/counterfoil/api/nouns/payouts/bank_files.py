@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import Query, Request
@@ -15,19 +14,20 @@ from pydantic import Field
 from counterfoil.api.http.bodies import attachment, file_answer, file_body
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import FileName, Minor, OneProgram, ProgramId, id_in_path
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, Paged, ViewModel, WriteResult, answer, found_again, shows
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.listing import ListAsked
 from counterfoil.operations.providers import FileProvider, sepa
 from counterfoil.operations.providers.sepa.reports import read_report
 from counterfoil.payouts.payment_files.files import (
+    PAYMENT_FILE_LIST,
     FileOrder,
     PaymentFile,
     cancel_payment_file,
     download_payment_file,
-    list_payment_files,
     orders_of,
     show_payment_file,
 )
@@ -51,9 +51,6 @@ class BankPaymentFileView(ViewModel):
     orders_paid: int = Field(description="Orders that the bank has paid.")
     orders_failed: int = Field(description="Orders that are over and did not pay, or came back.")
     orders_open: int = Field(description="Orders of which the bank has still to tell.")
-
-
-FILES = Listing("bank files", BankPaymentFileView)
 
 
 @shows(FileOrder)
@@ -100,11 +97,12 @@ class BankReportTaken(WriteResult):
 def bank_files(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(PAYMENT_FILE_LIST)],
     program_id: OneProgram = None,
     state: Annotated[str | None, Query(pattern="^(made|downloaded|reported|cancelled)$", examples=["made"])] = None,
 ) -> Response:
-    """Newest first. `made` ones wait for somebody to bring them to the bank."""
-    return FILES.answer(call, page, partial(list_payment_files, program_id=program_id, state=state), _shown)
+    """Newest first, unless sorted otherwise. `made` ones wait for somebody to bring them to the bank."""
+    return answer_listed(call, page, PAYMENT_FILE_LIST, asked._replace(program_id=program_id, state=state), BankPaymentFileView, _shown)
 
 
 @router.post("/bank-files", response_model=BankFilesMade, operation_id="bank_file_create", summary="Make bank files now")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,13 +17,21 @@ from pydantic import Field
 from counterfoil.api.http.bodies import file_body
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Day, FileName, Minor, OneProgram, ProgramId, Reason, id_in_path
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, found_again, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import CLOSE_PERIOD, OPERATE, READ
-from counterfoil.reconciliation.bank_statements import BankFile, cash_account, import_bank_file, list_bank_files
-from counterfoil.reconciliation.client_money import ClientMoney, list_client_money, make_client_money, show_client_money, sign_client_money
+from counterfoil.operations.listing import ListAsked
+from counterfoil.operations.noun_pages import ListCondition
+from counterfoil.reconciliation.bank_statements import BANK_FILE_LIST, BankFile, cash_account, import_bank_file
+from counterfoil.reconciliation.client_money import (
+    CLIENT_MONEY_LIST,
+    ClientMoney,
+    make_client_money,
+    show_client_money,
+    sign_client_money,
+)
 from counterfoil.statements import FORMATS, SourceRead, read
 from counterfoil.statements.continuity.following import SequenceGap
 
@@ -56,9 +63,6 @@ class BankFileView(ViewModel):
     known: int = Field(description="Lines that an earlier file had brought already.")
 
 
-FILES = Listing("bank statement files", BankFileView)
-
-
 class BankFileImported(BankFileView, WriteResult):
     """What an import did. `existed`: this very file was imported before, and nothing was added."""
 
@@ -82,9 +86,6 @@ class MoneyView(ViewModel):
     difference: Minor
     detail: dict[str, Any] = Field(description="Each owner, each place, how each figure is known, and what was not checked.")
     sha256: str = Field(description="Of the detail in its one form: what is signed.")
-
-
-STATEMENTS = Listing("statements of client money", MoneyView)
 
 
 class MoneyMade(WriteResult):
@@ -183,13 +184,14 @@ def _file(one: BankFile) -> BankFileView:
 def statements(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(BANK_FILE_LIST)],
     program_id: OneProgram = None,
     account: Annotated[str | None, Query(max_length=60)] = None,
 ) -> Response:
-    """Newest first."""
-    program = program_id or call.services.wiring.program_id
-    rows = partial(list_bank_files, program_id=program, account=cash_account(account) if account else None)
-    return FILES.answer(call, page, rows, _file)
+    """Newest first, unless sorted otherwise."""
+    also = (ListCondition("t.account = %(account)s", {"account": cash_account(account)}),) if account else ()
+    asked = asked._replace(program_id=program_id or call.services.wiring.program_id, also=also)
+    return answer_listed(call, page, BANK_FILE_LIST, asked, BankFileView, _file)
 
 
 @router.post(
@@ -217,12 +219,14 @@ def make(body: MoneyRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response
 def client_money(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(CLIENT_MONEY_LIST)],
     program_id: OneProgram = None,
     on: Annotated[Day | None, Query(alias="date", description="Only of this day.")] = None,
 ) -> Response:
-    """Newest first."""
-    program = program_id or call.services.wiring.program_id
-    return STATEMENTS.answer(call, page, partial(list_client_money, program_id=program, on=on), _money)
+    """Newest first, unless sorted otherwise."""
+    also = (ListCondition("t.on_day = %(on_day)s", {"on_day": on}),) if on else ()
+    asked = asked._replace(program_id=program_id or call.services.wiring.program_id, also=also)
+    return answer_listed(call, page, CLIENT_MONEY_LIST, asked, MoneyView, _money)
 
 
 @router.get(

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final
 
-from fastapi import Query
 from fastapi.responses import Response
 from psycopg import Connection
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import OneProgram, id_in_path
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, WriteResult, answer
 from counterfoil.api.nouns.reconciliation.run_schemas import (
@@ -33,16 +32,16 @@ from counterfoil.api.nouns.reconciliation.run_schemas import (
 )
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.listing import ListAsked
 from counterfoil.reconciliation.reach import DueSource, never_concluded
 from counterfoil.reconciliation.runs.continuous import RunPlan, Scope, Tried, reconcile_all, reconcile_one, sources_in_use, sources_of_agent
 from counterfoil.reconciliation.runs.pairings import Pairing, pairing
-from counterfoil.reconciliation.runs.run import Run, findings_of, list_runs, show_run
+from counterfoil.reconciliation.runs.run import RUN_LIST, Run, findings_of, show_run
 from counterfoil.reconciliation.runs.schedule import gaps, set_schedules
 from counterfoil.reconciliation.runs.slot_ends import schedules
 from counterfoil.reconciliation.runs.standing import RunState, concluded, standings
 
 router = routes("Reconciliation")
-RUNS = Listing("reconciliation runs", RunView)
 RunId = Annotated[str, id_in_path("rec")]
 BREAKS_SHOWN_MAX = 500
 DAYS_BACK_MAX: Final = 366
@@ -146,17 +145,15 @@ def _days(span: str) -> int:
 def runs(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
-    source: Annotated[str | None, Query(max_length=64, description="Only of this source.")] = None,
+    asked: Annotated[ListAsked, list_query(RUN_LIST)],
 ) -> Response:
-    """Newest first."""
-    stand: dict[str, RunState] = {}
+    """Newest first, unless sorted otherwise."""
 
-    def rows(conn: Connection[Any], **part: Any) -> list[Run]:
-        found = list_runs(conn, source=source, **part)
-        stand.update(standings(conn, found))
-        return found
+    def as_they_stand(conn: Connection[Any], runs: Sequence[Run]) -> list[RunView]:
+        stand = standings(conn, runs)
+        return [RunView(**_told(one, stand[one.id], call.now)) for one in runs]
 
-    return RUNS.answer(call, page, rows, lambda one: RunView(**_told(one, stand[one.id], call.now)))
+    return answer_listed(call, page, RUN_LIST, asked, RunView, beside=as_they_stand)
 
 
 @router.get("/reconciliation/runs/{run_id}", response_model=RunInFull, operation_id="run_show", summary="Show a run")

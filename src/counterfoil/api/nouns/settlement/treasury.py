@@ -12,18 +12,17 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Amount, AssetCode, Instant, Minor, ProgramId, Reference
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit, page_of
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import BY_TWO, Because, Paged, ViewModel, WriteResult, answer, shows
-from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 from counterfoil.operations.by_two import ProposedVerb
-from counterfoil.settlement.treasury.treasury import TreasuryMovement, TreasurySummary, list_movements, move_fees, summarize
+from counterfoil.operations.listing import ListAsked
+from counterfoil.settlement.treasury.treasury import MOVEMENT_LIST, TreasuryMovement, TreasurySummary, move_fees, summarize
 
 router = routes("Treasury")
-MOVEMENTS = Keyset("treasury", (str,))
 
 
 class FeesRequest(Because):
@@ -104,15 +103,12 @@ def summary(
 )
 def movements(
     call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
+    asked: Annotated[ListAsked, list_query(MOVEMENT_LIST)],
     program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
-    """What was distributed and withdrawn, newest first."""
-    after = MOVEMENTS.after(cursor)
-    with call.reading() as conn:
-        rows = list_movements(conn, rows_max=limit + 1, after=str(after[0]) if after else None, program_id=program_id)
-    return page_of(TreasuryMovementView, MOVEMENTS.page(rows, limit, lambda row: (row.id,)))
+    """What was distributed and withdrawn, newest first unless sorted otherwise."""
+    return answer_listed(call, page, MOVEMENT_LIST, asked._replace(program_id=program_id), TreasuryMovementView)
 
 
 @router.post(

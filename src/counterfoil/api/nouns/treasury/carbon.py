@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import Query
@@ -13,17 +12,18 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Clean, Day, Instant, Minor, OneProgram, ProgramId, Reason
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.api.nouns.treasury.carbon_bills import BilledDayView
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE, POST_JOURNAL, READ
-from counterfoil.treasury.carbon.credits import NewCredit, buy_credits, list_credits, list_retirements, retire_credits
+from counterfoil.operations.listing import ListAsked
+from counterfoil.treasury.carbon.credits import CREDIT_LIST, RETIREMENT_LIST, NewCredit, buy_credits, retire_credits
 from counterfoil.treasury.carbon.energy import RECORDS_MAX, EnergyImport, NewEnergy, import_energy
 from counterfoil.treasury.carbon.model import CarbonCredit, CarbonRetirement, CarbonSource, CarbonSync
 from counterfoil.treasury.carbon.rules import IntensityPoint
-from counterfoil.treasury.carbon.syncing import CarbonNotSetUp, SyncWanted, list_syncs, sync_carbon
+from counterfoil.treasury.carbon.syncing import SYNC_LIST, CarbonNotSetUp, SyncWanted, sync_carbon
 from counterfoil.treasury.carbon.verify import CarbonDay, CarbonLine, verify_day
 from counterfoil.treasury.carbon.watttime import HORIZON_HOURS_MAX, GridRegion
 
@@ -76,9 +76,6 @@ class CarbonSyncView(ViewModel):
     points: int = Field(description="Intensities that were new, or other than before.")
     posted: int = Field(description="Agents' figures that were posted.")
     breaks: int = Field(description="Changes that came too late to be posted.")
-
-
-SYNCS = Listing("carbon syncs", CarbonSyncView)
 
 
 @shows(CarbonSync)
@@ -152,9 +149,6 @@ class CreditView(ViewModel):
     retired: int = Field(description="How many of its serials are retired.")
 
 
-CREDITS = Listing("carbon credits", CreditView)
-
-
 @shows(CarbonCredit)
 class CreditBought(WriteResult):
     """They are booked."""
@@ -174,9 +168,6 @@ class RetirementView(ViewModel):
     """Serials that were retired."""
 
     grams: Minor
-
-
-RETIREMENTS = Listing("carbon retirements", RetirementView)
 
 
 @shows(CarbonRetirement)
@@ -218,9 +209,9 @@ def sync(body: SyncRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
 
 
 @router.get("/carbon/syncs", response_model=Paged[CarbonSyncView], operation_id="carbon_list_syncs", summary="List carbon syncs")
-def syncs(call: Annotated[ApiCall, may(READ)], page: PageWanted) -> Response:
-    """When the source was asked, and what came of it; newest first."""
-    return SYNCS.answer(call, page, list_syncs)
+def syncs(call: Annotated[ApiCall, may(READ)], page: PageWanted, asked: Annotated[ListAsked, list_query(SYNC_LIST)]) -> Response:
+    """When the source was asked, and what came of it; newest first, unless sorted otherwise."""
+    return answer_listed(call, page, SYNC_LIST, asked, CarbonSyncView)
 
 
 @router.get("/carbon/verify", response_model=CarbonDayView, operation_id="carbon_check", summary="Verify carbon of a day")
@@ -275,10 +266,11 @@ def buy(body: CreditRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=True
 def credits_(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(CREDIT_LIST)],
     program_id: OneProgram = None,
 ) -> Response:
-    """What was bought, newest first, and how much of it is retired."""
-    return CREDITS.answer(call, page, partial(list_credits, program_id=program_id))
+    """What was bought, newest first unless sorted otherwise, and how much of it is retired."""
+    return answer_listed(call, page, CREDIT_LIST, asked._replace(program_id=program_id), CreditView)
 
 
 @router.post("/carbon/retirements", status_code=201, response_model=CreditsRetired, operation_id="carbon_retire", summary="Retire credits")
@@ -299,10 +291,11 @@ def retire(body: RetireRequest, call: Annotated[ApiCall, may(POST_JOURNAL, key=T
 def retirements(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(RETIREMENT_LIST)],
     program_id: OneProgram = None,
 ) -> Response:
-    """What was retired, newest first."""
-    return RETIREMENTS.answer(call, page, partial(list_retirements, program_id=program_id))
+    """What was retired, newest first unless sorted otherwise."""
+    return answer_listed(call, page, RETIREMENT_LIST, asked._replace(program_id=program_id), RetirementView)
 
 
 def _source(call: ApiCall) -> CarbonSource:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,20 +12,22 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Clean, Day, Minor, OneProgram, ProgramId
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.listing import ListAsked
 from counterfoil.treasury.carbon.billing import (
     BILL_LINES_MAX,
+    BILL_LIST,
     BilledDay,
     BillLine,
     CarbonBill,
     CheckedBill,
     NewBill,
     check_bill,
+    check_bills,
     import_bill,
-    list_bills,
 )
 
 router = routes("Carbon")
@@ -91,9 +94,6 @@ class CheckedBillView(BillView):
     days: list[BilledDayView] = Field(description="Those that do not agree, the oldest first.")
 
 
-BILLS = Listing("carbon bills", BillView)
-
-
 @router.post("/carbon/bills", status_code=201, response_model=BillImported, operation_id="carbon_import_bill", summary="Import a bill")
 def import_(body: BillRequest, call: Annotated[ApiCall, may(OPERATE, key=True)]) -> Response:
     """What the source billed, to be held against the books. A bill that is known and says the same is left as it is; one that says
@@ -109,14 +109,19 @@ def import_(body: BillRequest, call: Annotated[ApiCall, may(OPERATE, key=True)])
 
 
 @router.get("/carbon/bills", response_model=Paged[BillView], operation_id="carbon_list_bills", summary="List carbon bills")
-def bills(call: Annotated[ApiCall, may(READ)], page: PageWanted, program_id: OneProgram = None) -> Response:
-    """Bills of the source, newest first, each held against the books."""
+def bills(
+    call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
+    asked: Annotated[ListAsked, list_query(BILL_LIST)],
+    program_id: OneProgram = None,
+) -> Response:
+    """Bills of the source, newest first unless sorted otherwise, each held against the books."""
     means = call.services.wiring.carbon
 
-    def read(conn: Connection[Any], **more: Any) -> list[CheckedBill]:
-        return list_bills(conn, means, now=call.now, program_id=program_id, **more)
+    def held(conn: Connection[Any], rows: Sequence[CarbonBill]) -> list[CheckedBill]:
+        return check_bills(conn, means, rows, now=call.now)
 
-    return BILLS.answer(call, page, read)
+    return answer_listed(call, page, BILL_LIST, asked._replace(program_id=program_id), BillView, beside=held)
 
 
 @router.get("/carbon/bills/{bill_id}", response_model=CheckedBillView, operation_id="carbon_check_bill", summary="Check a carbon bill")

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, waits
 from counterfoil.cli.local.journal_import import check, import_
 from counterfoil.cli.nouns.ledger.journal_batch import app as batch
+from counterfoil.ledger.reads.listing import JOURNAL_LIST
 
 app = command_group("Post, import, show and reverse journals.")
 LINES = ("line", "debit", "credit", "amount", "debitBalance", "creditBalance", "reversedBy")
@@ -58,11 +59,10 @@ add_list(
     app,
     "/api/journals",
     ("recordedAt", "kind", "key", "asset", "lineCount", "actor", "id"),
-    "Journals, newest first.",
+    "Journals, newest first unless sorted otherwise.",
     "No such journals.",
     Only("--program", "Whose books.", "programId", "main"),
-    Only("--key", "The journal with this key."),
-    Only("--source", "Only those posted for this thing.", "sourceId"),
+    *of_noun(JOURNAL_LIST),
 )
 
 

@@ -9,6 +9,7 @@ import typer
 
 from counterfoil.cli.core.acts import add_act
 from counterfoil.cli.core.connection import asked, server
+from counterfoil.cli.core.derived import sort_help
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, Format, Json, ListFormat, ListOutput, Output, say_done, show_one, show_rows
 from counterfoil.cli.local.setting_up.first_people import first, link_for, rescue
@@ -25,6 +26,7 @@ from counterfoil.operations.access.acts import (
     REVOKE_ROLE,
     UNLINK_LOGIN,
 )
+from counterfoil.operations.access.principals import PRINCIPAL_LIST
 
 ID = "prn_"
 LOGIN_COLUMNS = ("id", "address", "agent", "keyName", "createdAt", "seenAt", "expiresAt", "factorUntil")
@@ -33,10 +35,12 @@ PrincipalId = Annotated[str, typer.Argument(metavar="WHO", help="The person or s
 
 
 @app.command("list")
-def list_(output: ListOutput = ListFormat.TABLE) -> None:
-    """Every person and service, newest first."""
+def list_(
+    sort: Annotated[str | None, typer.Option("--sort", help=sort_help(PRINCIPAL_LIST))] = None, output: ListOutput = ListFormat.TABLE
+) -> None:
+    """Every person and service, newest first unless sorted otherwise."""
     with asked("audit") as client:
-        rows = list(client.every("/api/people"))
+        rows = list(client.every("/api/people", sort=sort))
     show_rows(rows, ("id", "kind", "name", "roles", "programRoles", "programId", "createdBy", "createdAt", "disabledAt"), output)
 
 

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list
+from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, patience, say, say_done, show_one
+from counterfoil.payouts.payment_files.files import PAYMENT_FILE_LIST
 
 app = command_group("Files of payments for the bank, and what the bank reported on them.")
 FileId = Annotated[str, typer.Argument(help="The file, pf_…")]
@@ -25,6 +26,7 @@ add_list(
     "There is no such file.",
     Only("--state", "made, downloaded, reported or cancelled."),
     OF_PROGRAM,
+    *of_noun(PAYMENT_FILE_LIST),
 )
 
 

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import major
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, show_one, show_rows
+from counterfoil.reconciliation.client_money import CLIENT_MONEY_LIST
 
 app = command_group("What is owed to owners, against what is held for them.")
 DAY = "%Y-%m-%d"
@@ -44,6 +45,7 @@ add_list(
     "Statements of client money, newest first.",
     "No statement of client money was drawn up yet: not checked.",
     Only("--program", "The program; the installation's own when absent.", "programId"),
+    *of_noun(CLIENT_MONEY_LIST),
 )
 
 

@@ -10,12 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import sort_help
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure
 from counterfoil.cli.core.output import ROWS, TABLE, Format, ListFormat, ListOutput, Output, Rows, listed, patience, show_one, show_rows
 from counterfoil.cli.core.progress import watching
 from counterfoil.cli.local.reconcile_files import files
+from counterfoil.reconciliation.runs.rows import RUN_LIST
 
 app = command_group("Hold one side's records against the other's.")
 app.command("files")(files)
@@ -133,12 +135,13 @@ def _show_all(runs: list[dict[str, Any]], failed: list[dict[str, Any]], agent: s
 @app.command("list")
 def list_(
     source: Annotated[str | None, typer.Option("--source", help="Only of this source.")] = None,
+    sort: Annotated[str | None, typer.Option("--sort", help=sort_help(RUN_LIST))] = None,
     limit: Rows = ROWS,
     output: ListOutput = ListFormat.TABLE,
 ) -> None:
-    """Runs, newest first."""
+    """Runs, newest first unless sorted otherwise."""
     with asked("read") as client:
-        rows = listed(client, "/api/reconciliation/runs", limit, source=source)
+        rows = listed(client, "/api/reconciliation/runs", limit, source=source, sort=sort)
         stand = client.get("/api/reconciliation/sources")["sources"] if output is ListFormat.TABLE else []
     show_rows(_in_words(rows, output), RUN, output, empty="Nothing was reconciled yet.")
     for one in stand:

@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import OF_PROGRAM, add_list
+from counterfoil.cli.core.derived import OF_PROGRAM, add_list, of_noun
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure, to_minor
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say, say_done, show_one, show_rows, waits
+from counterfoil.settlement.treasury.treasury import MOVEMENT_LIST
 
 app = command_group("Fees: what came in, was distributed, was withdrawn, and is held.")
 OURS = ("asset", "opening", "feesIn", "givenBack", "withdrawn", "held")
@@ -53,6 +54,7 @@ add_list(
     "What was distributed and withdrawn, newest first.",
     "No movements of the treasury.",
     OF_PROGRAM,
+    *of_noun(MOVEMENT_LIST),
 )
 
 

@@ -10,10 +10,13 @@ from typing import Annotated, Any, Final
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import OF_PROGRAM, add_list
+from counterfoil.cli.core.derived import OF_PROGRAM, add_list, of_noun
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, patience, say, say_done, show_one, show_rows
+from counterfoil.treasury.carbon.billing import BILL_LIST
+from counterfoil.treasury.carbon.credits import CREDIT_LIST, RETIREMENT_LIST
+from counterfoil.treasury.carbon.syncing import SYNC_LIST
 
 app = command_group("Grams that agents emit, and carbon credits.")
 COLUMNS: Final = ("reference", "agent_id", "region", "starts_at", "ends_at", "watt_hours")
@@ -137,6 +140,7 @@ add_list(
     "Bills of the source of carbon figures, newest first, each held against the books.",
     "No bill was imported.",
     OF_PROGRAM,
+    *of_noun(BILL_LIST),
     word="bills",
 )
 
@@ -216,6 +220,7 @@ add_list(
     SYNCS,
     "When the source was asked, and what came of it, newest first.",
     "The source was never asked.",
+    *of_noun(SYNC_LIST),
     word="syncs",
 )
 
@@ -258,6 +263,7 @@ add_list(
     "Credits that were bought, newest first, and how many of them are retired.",
     "No credits were bought.",
     OF_PROGRAM,
+    *of_noun(CREDIT_LIST),
     word="credits",
 )
 
@@ -286,5 +292,6 @@ add_list(
     "What was retired, newest first.",
     "Nothing was retired.",
     OF_PROGRAM,
+    *of_noun(RETIREMENT_LIST),
     word="retirements",
 )

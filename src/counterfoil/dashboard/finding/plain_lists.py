@@ -1,0 +1,79 @@
+"""A list of what is no noun on a page: in the order that the headers of its columns ask for, page by page, and as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from psycopg import Connection
+
+from counterfoil.base.problems import InvalidInput
+from counterfoil.base.text import camel
+from counterfoil.dashboard.finding.ordering import EXPORTED_MAX, ColumnOrder, after_of, behind_of, order_words, orders_of
+from counterfoil.dashboard.web.sections import SectionContext
+from counterfoil.operations.listing import ListAsked, asked_of, read_listed
+from counterfoil.operations.noun_pages import NARROW_MAX, PlainList
+
+Told = Callable[[Connection[Any], Sequence[Any], datetime], Sequence[Any]]
+_AT_ONCE = 1_000
+
+
+class PlainPage(NamedTuple):
+    """One page. `after`: behind what the next begins, None on the last; `order` in words; `query`: what it is narrowed to and sorted by, as
+    it stands in an address, `unsorted` without the order."""
+
+    rows: Sequence[Any]
+    after: str | None
+    is_first: bool
+    orders: Mapping[str, ColumnOrder]
+    order: str | None
+    query: str
+    unsorted: str
+
+
+def plain_page(ask: SectionContext, which: PlainList, *, rows_max: int, program_id: str | None = None) -> PlainPage:
+    """The page that the address asks for, with a program of its alone. Raises InvalidInput, CursorBroken."""
+    asked = _asked(ask, which, program_id)
+    after = after_of(which, asked, ask.params.get("after"))
+    found = read_listed(ask.conn, which, asked, rows_max=rows_max + 1, after=after, now=ask.clock())
+    rows = found[:rows_max]
+    behind = behind_of(which, asked, rows[-1]) if len(found) > rows_max else None
+    return PlainPage(
+        rows, behind, after is None, orders_of(which, asked), order_words(asked), _query(ask, which, "sort"), _query(ask, which)
+    )
+
+
+def plain_export(
+    ask: SectionContext, which: PlainList, columns: Sequence[str], told: Told | None = None, *, program_id: str | None = None
+) -> Iterator[tuple[Any, ...]]:
+    """The whole list as rows of a file, the names of its columns first; a last one says where it was cut. `told` gives for each row what
+    has these columns, if it has not."""
+    asked, after, count = _asked(ask, which, program_id), None, 0
+    yield tuple(columns)
+    while found := read_listed(ask.conn, which, asked, rows_max=_AT_ONCE, after=after, now=ask.clock()):
+        for row in found if told is None else told(ask.conn, found, ask.clock()):
+            if count == EXPORTED_MAX:
+                yield (f"cut at {EXPORTED_MAX} rows: page through the API",)
+                return
+            count += 1
+            yield tuple(_cell(getattr(row, name)) for name in columns)
+        after = asked.place(found[-1])
+
+
+def _asked(ask: SectionContext, which: PlainList, program_id: str | None) -> ListAsked:
+    given = {one.name: ask.params.get(camel(one.name)) or None for one in which.narrows}
+    for name, value in given.items():
+        if value is not None and len(value) > NARROW_MAX:
+            raise InvalidInput(camel(name), f"at most {NARROW_MAX} characters", got=value[:40])
+    return asked_of(which, state=None, sort=ask.params.get("sort"), given=given)._replace(program_id=program_id)
+
+
+def _query(ask: SectionContext, which: PlainList, *more: str) -> str:
+    names = (*(camel(one.name) for one in which.narrows), *more)
+    return urlencode([(name, ask.params[name]) for name in names if ask.params.get(name)])
+
+
+def _cell(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else value
