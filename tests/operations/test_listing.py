@@ -133,3 +133,15 @@ def test_the_pages_of_a_long_list_that_is_sorted_are_read_along_an_index(conn: C
         told = "\n".join(row[0] for row in plan)
         column = "asset" if key.money else key.column or key.name
         assert re.search(rf"Index Cond: \((ROW\({column}|\(?{column} [<>]=)", told), f"{noun.plural} by {key.name}\n{told}"
+
+
+def test_what_narrows_a_list_to_one_thing_stands_first_in_an_index(conn: Connection[Any]) -> None:
+    asked = [(noun, one) for noun in NOUNS for one in noun.narrows if one.where == f"t.{one.name} = %({one.name})s" and one.name != "asset"]
+    for noun, one in asked:
+        first = conn.execute(
+            """select a.attname from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+               where i.indrelid = %s::regclass and i.indpred is null""",
+            [noun.machine.table],
+        ).fetchall()
+        assert (one.name,) in first, f"{noun.plural} of one {one.name}, of every program, are looked for in all of them"
+    assert len(asked) > 5
