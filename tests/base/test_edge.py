@@ -88,7 +88,9 @@ def test_a_transaction_acts_as_the_application_in_utc_with_limits(database: Data
         told = conn.execute("""
             select current_user::text, current_setting('timezone'), current_setting('lock_timeout'),
                    current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout')""").fetchone()
-    assert told == ("counterfoil_app", "UTC", "5s", "1min", "1min")
+    assert told == ("counterfoil_app", "UTC", "5s", "1min", "40s")
+    with database.transaction(read_only=True) as conn:
+        assert conn.execute("select current_setting('idle_in_transaction_session_timeout')").fetchone() == ("1min",)
 
 
 def test_nothing_of_a_transaction_stays_on_its_connection(database_url: str) -> None:

@@ -27,6 +27,9 @@ PREPARE_AFTER: Final = 3  # times that a connection has seen a statement
 _DRAWN_BYTES: Final = 4_096
 LOCK_TIMEOUT_MS: Final = 5_000
 STATEMENT_TIMEOUT_MS: Final = 60_000
+# Who is frozen between two statements is given up: a writer before those who wait for its rows have waited for a minute.
+SILENT_WRITER_MS: Final = 40_000
+SILENT_READER_MS: Final = 60_000
 # The pool doubles its pauses while nobody answers: after two minutes without a database it would stay away for two more. So it gives up
 # soon, and begins anew with whoever asks next.
 RECONNECT_S: Final = 3.0
@@ -201,12 +204,13 @@ def say_settings(conn: Connection[Any], role: str | None, *, read_only: bool) ->
     """`set_up`, where nothing is waited for."""
     if role is not None and not re.fullmatch(r"[a-z_]{1,63}", role):
         raise ValueError(f"not a role's name: {role}")
+    limits = (LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, SILENT_READER_MS if read_only else SILENT_WRITER_MS)
     return conn.execute(
         """select clock_timestamp(), set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),
-                  set_config('idle_in_transaction_session_timeout', '60000', true), set_config('timezone', 'UTC', true),
+                  set_config('idle_in_transaction_session_timeout', %s, true), set_config('timezone', 'UTC', true),
                   set_config('search_path', 'public, pg_temp', true), set_config('role', %s, true),
                   set_config('transaction_read_only', %s, true)""",
-        [str(LOCK_TIMEOUT_MS), str(STATEMENT_TIMEOUT_MS), role or "none", "on" if read_only else "off"],
+        [*map(str, limits), role or "none", "on" if read_only else "off"],
     )
 
 

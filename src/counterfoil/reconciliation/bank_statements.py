@@ -80,6 +80,7 @@ def import_bank_file(
 
     A file that tells of several bank accounts is taken by the one that `bank_account` names. Raises InvalidInput.
     """
+    conn.execute("select set_config('idle_in_transaction_session_timeout', '300000', true)")  # a file may hold a million lines
     conn.execute("select pg_advisory_xact_lock(hashtextextended(%s, 4271008))", [f"{program_id}\x1f{account}"])
     earlier = _files(conn, "program_id = %s and account = %s and sha256 = %s", [program_id, account, bytes.fromhex(found.sha256)])
     if earlier:

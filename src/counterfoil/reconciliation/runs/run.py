@@ -61,6 +61,7 @@ from counterfoil.reconciliation.runs.statements import ProviderStatement, Statem
 
 DAYS_MAX: Final = 366
 WHOLE_DAYS_MAX: Final = 36_600
+TELLS_MANY: Final = "select set_config('idle_in_transaction_session_timeout', '300000', true)"  # a million breaks are put in words
 KEPT: Final = ("left.parquet", "right.parquet", "matches.parquet", "report.json", "breaks.csv")
 
 EVENT_KINDS: Final = declare(info={"reconciliation_finished": "A reconciliation run ended."})
@@ -292,6 +293,7 @@ def _again(conn: Connection[Any], one: Pairing, asked: RunRequest, found: RunRes
     Where another run came between, that one has read later or something else, and this view is not needed.
     """
     lock_source(conn, asked.program_id, one.name)
+    conn.execute(TELLS_MANY)
     first_id = same_before(conn, asked.run_id, found.inputs_sha256, found.outcome.rules_sha256)
     if first_id is None:
         fail(conn, asked.run_id, asked.program_id, "another run of these days ended meanwhile; run it again", now)
@@ -314,6 +316,7 @@ def _again(conn: Connection[Any], one: Pairing, asked: RunRequest, found: RunRes
 
 def _finish(conn: Connection[Any], one: Pairing, asked: RunRequest, found: RunResult, began: datetime, now: datetime) -> None:
     lock_source(conn, asked.program_id, one.name)  # before any row: whoever holds a row of a run holds this
+    conn.execute(TELLS_MANY)
     outcome, report = found.outcome, found.report
     matched = sum(row.matched.rows for row in outcome.footing if row.side == "left")
     expected = sum(row.expected.rows for row in outcome.footing)
