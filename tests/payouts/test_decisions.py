@@ -21,7 +21,7 @@ from counterfoil.payouts.payouts.by_hand import (
     retry_payout,
 )
 from counterfoil.payouts.payouts.matter import NotNow, matter_of
-from counterfoil.payouts.payouts.payout_rules import offered
+from counterfoil.payouts.payouts.payout_rules import instead_of, offered
 from counterfoil.payouts.payouts.verbs import payout_key
 from counterfoil.payouts.provider_payouts.attempts_by_hand import (
     cancel_attempt,
@@ -314,8 +314,12 @@ def test_three_tries_used_up_are_issued_anew_and_the_old_one_stays_failed(world)
     assert world.payout() == "completed"
     assert world.purse() == (0, 0, OWED, 0)
     world.still_true()
-    with pytest.raises(NotNow, match="nothing is owed"):
+    with pytest.raises(NotNow, match="nothing is owed") as refused:
         reissue(world)
+    assert refused.value.facts["instead"] == "nothing: it is paid"
+    paid = matter_of(world.conn, world.newest_id(), now=world.now)
+    assert instead_of("retry", paid) == "nothing: it is paid"
+    assert instead_of("refund", paid).startswith("the money went out: counterfoil refunds open --invoice-id")
 
 
 def test_a_payout_that_can_be_retried_or_was_issued_anew_is_not_issued_again(world):

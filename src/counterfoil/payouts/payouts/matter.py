@@ -12,7 +12,7 @@ from counterfoil.base.problems import NotFound, Problem
 from counterfoil.payouts.disputes.standing import DisputeStanding, disputes_of
 from counterfoil.payouts.machines import UNDER_WAY
 from counterfoil.payouts.payouts.payable import payable_of
-from counterfoil.payouts.payouts.payout_rules import Matter, offered, refusal_of
+from counterfoil.payouts.payouts.payout_rules import Matter, instead_of, offered, refusal_of
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout
 from counterfoil.payouts.provider_payouts.standings import lock_settlements, standings_of
 
@@ -20,7 +20,7 @@ NOT_TRIED: Final = ("cancelled",)
 
 
 class NotNow(Problem):
-    """This cannot be done with the payout as it stands; `why` is the reason."""
+    """This cannot be done with the payout as it stands; `why` is the reason, `instead` what is safe."""
 
 
 def matter_of(conn: Connection[Any], payout_id: str, *, now: datetime, lock: bool = False) -> Matter:
@@ -92,4 +92,4 @@ def require(verb: str, one: Matter) -> None:
     """Raises NotNow with the true reason unless `verb` may be said."""
     why = refusal_of(verb, one)
     if why is not None:
-        raise NotNow(payout=one.payout_id, verb=verb, why=why, state=one.state, allowed=offered(one))
+        raise NotNow(payout=one.payout_id, verb=verb, why=why, state=one.state, allowed=offered(one), instead=instead_of(verb, one))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from counterfoil.payouts.disputes.standing import DisputeStanding
-from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, RESERVED
+from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, RESERVED, UNDER_WAY
 from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout
 
 TRIES_MAX: Final = 3
@@ -217,3 +217,17 @@ def refusal_of(verb: str, one: Matter) -> str | None:
 def offered(one: Matter) -> list[str]:
     """The verbs that may be said now."""
     return [verb for verb in GUARDS if refusal_of(verb, one) is None]
+
+
+_TAKES_BACK: Final = ("refund", "cancel", "cancel_attempt", "quarantine", "mark_failed", "release_hold")
+
+
+def instead_of(verb: str, one: Matter) -> str:
+    """What is safe in the place of a verb that is refused."""
+    if offered(one):
+        return f"one of what is allowed; counterfoil payouts show {one.payout_id} --timeline says which is safe"
+    if one.state == "completed" and verb in _TAKES_BACK:
+        return "the money went out: counterfoil refunds open --invoice-id … owes it to the customer, and takes it back of the payee"
+    if one.state in UNDER_WAY:
+        return f"wait: counterfoil payouts show {one.payout_id} --timeline says for what"
+    return "nothing: it is paid" if one.state == "completed" else "nothing: it is over"
