@@ -61,7 +61,8 @@ def test_the_runbook_approves_and_executes_a_batch_and_its_payouts_are_paid(offi
     assert (made["lines"], made["skippedTotal"]) == (1, 0)
     assert said(office, f"/api/batches/{batch}/submit")[1]["state"] == "pending_approval"
     assert said(office, f"/api/admin/payouts/batch/{batch}/approve", "operator")[0] == 403
-    status, done = said(office, f"/api/admin/payouts/batch/{batch}/approve", "approver")
+    seen = office.ask("GET", f"/api/batches/{batch}").json()["sha256"]
+    status, done = said(office, f"/api/admin/payouts/batch/{batch}/approve", "approver", sha256=seen)
     assert (status, done["state"]) == (200, "approved")
     status, done = said(office, f"/api/admin/payouts/batch/{batch}/execute")
     assert (status, done["state"]) == (200, "executing")
@@ -113,6 +114,8 @@ def test_a_rejected_batch_is_over_and_its_payouts_are_gathered_anew(office: Offi
     payout, batch = gathered(office)
     said(office, f"/api/batches/{batch}/submit")
     assert said(office, f"/api/batches/{batch}/reject", reason="mine")[0] == 403, "who made it does not decide on it"
+    status, refused = said(office, f"/api/batches/{batch}/approve", "approver", sha256="0" * 64)
+    assert (status, refused["why"]) == (409, "its lines are others than those that were looked at")
     status, done = said(office, f"/api/batches/{batch}/reject", "approver", reason="not this week")
     assert (status, done["state"], shown(office, batch)["allowed"]) == (200, "rejected", [])
     assert is_free(office, payout)

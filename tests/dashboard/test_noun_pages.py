@@ -122,3 +122,10 @@ def test_the_page_of_a_batch_shows_its_lines_and_who_approved_it_and_offers_its_
         csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]
         said = {"csrf": csrf, "expected_state": "pending_approval", "confirm": "yes", "key": make_id("key")}
         assert browser.post(f"/admin/batches/{batch.batch_id}/approve", data=said).status_code == 403
+    ((sha256,),) = desk.rows(f"select encode(sha256, 'hex') from payout_batch where id = '{batch.batch_id}'")
+    with logged_in(desk, url, "approver") as browser:
+        page = browser.get(f"/admin/batches/{batch.batch_id}").text
+        assert f'<input type="hidden" name="sha256" value="{sha256}">' in page, "the form says which lines were looked at"
+        csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]
+        said = {"csrf": csrf, "expected_state": "pending_approval", "sha256": "0" * 64}
+        assert "others than those that were looked at" in browser.post(f"/admin/batches/{batch.batch_id}/approve", data=said).text

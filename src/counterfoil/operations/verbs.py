@@ -85,10 +85,9 @@ FieldKind = Literal["text", "choice", "moment", "amount", "lines", "flag", "numb
 class Field(NamedTuple):
     """One thing that a verb or an act takes beside its reason. A `moment` is an instant with its zone; an `amount` is in minor units, from
     1 or from `least`; `lines` are movements of a journal, each a debit, a credit and an amount; `words` are several texts; an `id` begins
-    with `prefix`; `tiers` are pairs: beyond which
-    amount how many people approve. `most`: of a number, or how many words or tiers.
+    with `prefix`; `tiers` are pairs: beyond which amount how many people approve. `most`: of a number, or how many words or tiers.
     `default`: what is meant where nothing is said. `bare`: at the command line it stands without its name; `short`: its name there, of a
-    `flag` that of the option that takes it from its default."""
+    `flag` that of the option that takes it from its default. `seen`: a fact of this name, which a page says as it showed it."""
 
     name: str
     help: str
@@ -104,6 +103,7 @@ class Field(NamedTuple):
     length_max: int = TEXT_MAX  # characters of a text, or of each word
     pattern: str = ""
     prefix: str = ""
+    seen: bool = False
 
 
 class VerbLine(NamedTuple):

@@ -43,8 +43,10 @@ def submit_batch(conn: Connection[Any], batch_id: str, *, by: Caller, now: datet
     return _approved(conn, batch_id, RULE, now) if why is None else state
 
 
-def approve_batch(conn: Connection[Any], batch_id: str, *, by: Caller, now: datetime) -> str:
+def approve_batch(conn: Connection[Any], batch_id: str, *, by: Caller, now: datetime, seen: str | None = None) -> str:
     """Approve exactly what is frozen. The last of the people it takes makes it approved; the same person again changes nothing.
+
+    `seen`: the digest of the lines that they looked at, for a batch may be edited and submitted anew meanwhile.
 
     Raises KeyCannotApprove, SecondFactorOld, SecondFactorMissing, BatchMakerApproves, BatchNotNow, BatchAltered.
     """
@@ -54,6 +56,8 @@ def approve_batch(conn: Connection[Any], batch_id: str, *, by: Caller, now: date
         raise BatchMakerApproves(batch=batch_id, person=by.name)
     if one.altered:
         raise BatchAltered(batch=batch_id)
+    if seen is not None and (one.sha256 is None or one.sha256.hex() != seen):
+        raise BatchNotNow(batch=batch_id, why="its lines are others than those that were looked at", state=one.state)
     policy = policies_of(conn, one.program_id).get(one.asset)
     needed = max(one.approvers, policy.approvers_for(one.amount) if policy else 1)
     conn.execute("update payout_batch set approvers = %s where id = %s", [needed, batch_id])

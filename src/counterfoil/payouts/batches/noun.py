@@ -40,7 +40,7 @@ def _submit(one: VerbCall) -> VerbResult:
 
 
 def _approve(one: VerbCall) -> VerbResult:
-    return VerbResult(deciding.approve_batch(one.conn, one.subject_id, **_who(one)))
+    return VerbResult(deciding.approve_batch(one.conn, one.subject_id, seen=one.taken.get("sha256"), **_who(one)))
 
 
 def _execute(one: VerbCall) -> VerbResult:
@@ -108,6 +108,14 @@ def _refusals(conn: Connection[Any], batch_id: str, now: datetime) -> Mapping[st
 
 
 PATH: Final = "/admin/payouts/batch/{id}"
+SEEN: Final = Field(
+    "sha256",
+    "The sha256 of the lines that you looked at: refused if they are others by now.",
+    required=False,
+    length_max=64,
+    pattern="^[0-9a-f]{64}$",
+    seen=True,
+)
 VERBS: Final = (
     Verb(
         "submit",
@@ -124,6 +132,7 @@ VERBS: Final = (
         "Approve exactly these lines. It takes as many people as the policy says for its amount, and none "
         "of them made or changed it. A key does not approve.",
         do=_approve,
+        takes=(SEEN,),
         reason=False,
         paths=(f"{PATH}/approve",),
     ),
