@@ -133,10 +133,13 @@ class Woken:
             return dict(conn.execute(answered.encode(), [ids, fences_held]).fetchall())
 
         within(lambda: refused() or len(answers()) == len(gone), ENDED_S if ended else NOTED_S)
+        after = _orders(orders_now(), gone)
+        wrote = "select subject_id, verb, from_state, at from step where subject_id = any(%s) and at >= %s and cause = 'sending'"
+        steps = conn.execute(wrote, [ids, at]).fetchall()
+        # What explains a step or an order is read behind it: the answer is kept in the moment before it is applied.
         kept = answers()
         self.refused += refused()
         self.kept += sum(answered_at >= at for answered_at in kept.values())
-        after = _orders(orders_now(), gone)
         later = f"select c.subject_id {of_held} left join call_answer a on a.id = c.id"
         later += " where c.fence > h.fence and coalesce(a.answered_at >= %s, true)"
         others = {row[0] for row in conn.execute(later.encode(), [ids, fences_held, at]).fetchall()}
@@ -145,10 +148,7 @@ class Woken:
             others |= in_hand | {name for name, fence in now_held.items() if fence != fences[name]}
         alone = [one for one in gone if one.id not in others]  # what came of a later call, under way or made since, is that call's
         sent = sum(after[one.key] - before[one.key] for one in alone)
-        steps = conn.execute(
-            "select subject_id, verb, from_state, at from step where subject_id = any(%s) and at >= %s and cause = 'sending'",
-            [[one.id for one in alone if one.id not in kept], at],
-        ).fetchall()
+        steps = [one for one in steps if one[0] not in others and one[0] not in kept]
         made = f"select c.subject_id, c.fence {of_held} where c.announced_at >= %s and c.worker like %s and c.fence <= h.fence"
         calls = conn.execute(made.encode(), [ids, fences_held, at, f"%:{pid}"]).fetchall()  # what it claimed anew is its own
         self.workers += 1
