@@ -37,7 +37,7 @@ def test_every_requirement_is_met_open_or_not_applicable_and_says_by_what_or_why
 def test_each_requirement_of_the_levels_1_and_2_stands_on_the_page_once() -> None:
     found: list[str] = []
     for told, _, _ in ROW.findall(PAGE):
-        for part in told.split(", "):
+        for part in told.strip().split(", "):
             first, _, last = part.partition(" to ")
             if first.startswith("beyond") or not re.fullmatch(r"[0-9]+[.][0-9]+[.][0-9]+", first):
                 continue
