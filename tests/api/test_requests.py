@@ -254,17 +254,18 @@ def test_a_sorted_list_is_read_page_by_page_among_equals_and_as_a_file(office: O
     [
         ("/api/keys", "-name", "name"),
         ("/api/people", "name", "name"),
-        ("/api/journals?programId=main", "recordedAt", "id"),
-        ("/api/journals?programId=main", "-key", "key"),
+        ("/api/journals", "recordedAt", "id"),
+        ("/api/journals", "-key", "key"),
     ],
 )
 def test_a_list_of_no_noun_is_sorted_too(office: Office, path: str, sort: str, by: str):
     for _ in range(3):
         office.fund("suspense", 1)
-    everything = office.ask("GET", path, role="auditor", params={"limit": 500}).json()["data"]
+    of = {"programId": "main"} if path == "/api/journals" else {}
+    everything = office.ask("GET", path, role="auditor", params={"limit": 500, **of}).json()["data"]
     seen, cursor = [], None
     while True:
-        given = {"limit": 2, "sort": sort, **({"cursor": cursor} if cursor else {})}
+        given = {"limit": 2, "sort": sort, **of, **({"cursor": cursor} if cursor else {})}
         page = office.ask("GET", path, role="auditor", params=given).json()
         seen += [row[by] for row in page["data"]]
         cursor = page["nextCursor"]
