@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
 import sys
+
+import pytest
+
+from counterfoil.cli.local.demo.demo import DemoRuns, _fresh
 
 
 def test_the_demo_finds_exactly_what_was_planted_and_ends_with_0(tmp_path):
@@ -27,3 +32,16 @@ def test_the_demo_finds_exactly_what_was_planted_and_ends_with_0(tmp_path):
         "DUPLICATE_RIGHT",
         "MISSING_RIGHT",
     ]
+
+
+def test_a_demo_that_runs_is_not_moved_away_by_another_in_its_folder(tmp_path):
+    folder = tmp_path / "demo"
+    (folder / "postgres").mkdir(parents=True)
+    with open(folder / "owner.lock", "ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(DemoRuns):
+            _fresh(folder)
+        assert [one.name for one in tmp_path.iterdir()] == ["demo"]
+    assert _fresh(folder) == folder
+    [kept] = tmp_path.iterdir()
+    assert kept.name.startswith("demo-"), "one that has ended is kept aside"

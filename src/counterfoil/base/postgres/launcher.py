@@ -29,6 +29,7 @@ DATABASE: Final = "counterfoil"
 SOCKET_PATH_MAX: Final = 100  # bytes; the kernel's limit is 108 on Linux and 104 on macOS
 LOG_BYTES_MAX: Final = 10_000_000
 INIT_TIMEOUT_S: Final = 120
+OWNER: Final = "owner.lock"  # held by the process that stops the server
 LOCK_TIMEOUT_S: Final = 180
 START_TIMEOUT_S: Final = 600  # recovery after a crash may have gigabytes of log to replay
 ORPHANS_TIMEOUT_S: Final = 60
@@ -210,7 +211,7 @@ class PrivatePostgres:
 
     def _own(self) -> None:
         if self._owner is None:
-            file = open(self.folder / "owner.lock", "ab")  # noqa: SIM115  # held until `stop`
+            file = open(self.folder / OWNER, "ab")  # noqa: SIM115  # held until `stop`
             if _try_lock(file):
                 self._owner = file
             else:
@@ -345,6 +346,15 @@ def _create_database(conn: psycopg.Connection[tuple[object, ...]], name: str) ->
 
 def _mark(folder: Path) -> str:
     return hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+
+
+def is_owned(folder: Path) -> bool:
+    """Does a process that lives own the server in this folder?"""
+    try:
+        with open(folder / OWNER, "rb") as file:
+            return not _try_lock(file)
+    except FileNotFoundError:
+        return False
 
 
 def _try_lock(file: IO[bytes]) -> bool:

@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from counterfoil.base.edge import now
+from counterfoil.base.postgres.launcher import is_owned
+from counterfoil.base.problems import Problem
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import Format
 from counterfoil.cli.local.demo import day
@@ -38,6 +40,12 @@ SETTINGS: Final = {  # a day in a minute: nobody waits ten minutes for a silent 
 SIMULATOR: Final = {"settle_ms": 200, "payout_fee": 25, "charge_fee": 30, "charge_fee_ppm": 9_000}
 
 app = typer.Typer()
+
+
+class DemoRuns(Problem):
+    """A demo runs in this folder, and nothing is moved away from under it."""
+
+    todo = "Stop it (Ctrl+C where it runs), or name another folder: `counterfoil demo --folder OTHER`."
 
 
 @app.command("demo")
@@ -72,7 +80,9 @@ def world_of(folder: Path, *, port: int = 0) -> World:
 
 
 def _fresh(folder: Path) -> Path:
-    """A demo begins with empty books: what an earlier one left is moved aside, never deleted."""
+    """A demo begins with empty books: what an earlier one left is moved aside, never deleted. Raises DemoRuns."""
+    if is_owned(folder):
+        raise DemoRuns(folder=str(folder))
     if (folder / "postgres").exists():
         kept = folder.with_name(f"{folder.name}-{now():%Y%m%dT%H%M%S}")
         folder.rename(kept)
