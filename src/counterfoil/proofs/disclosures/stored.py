@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -91,7 +92,7 @@ def disclose_stored(packages: Sequence[StoredPackage], asked: DisclosureAsked) -
     for one in packages:
         one.refuse_damaged()
     files = [_StoredFiles(one) for one in packages]
-    near = packages[-1].folder.parent
+    near = Path(gettempdir())  # not in the store: a killed server leaves what it was at, and nothing there is taken away
     with disclosed_of(files, asked.payee_id, asked.program_id, near=near, with_others=asked.with_others) as (made, parts):
         found, size = [], 0
         for part in parts:
