@@ -135,6 +135,14 @@ class World:
     pairs: dict[tuple[str, str], str] = field(default_factory=dict)
     kinds: dict[tuple[str, str], str] = field(default_factory=dict)
 
+    def shuffle_right(self, rng: random.Random, column: str) -> None:
+        """The right side in an order and under numbers of its own: else the two sides' numbers are a key, which a guess finds."""
+        rng.shuffle(self.right)
+        renamed = {row[column]: f"R{n}" for n, row in enumerate(self.right)}
+        for row in self.right:
+            row[column] = renamed[row[column]]
+        self.pairs = {(here, renamed[there]): kind for (here, there), kind in self.pairs.items()}
+
     def write(self, folder: Path) -> tuple[Path, Path]:
         """left.csv and right.csv in `folder`."""
         for name, rows in (("left", self.left), ("right", self.right)):
@@ -165,7 +173,7 @@ def text_world(rows: int, *, seed: int) -> World:
             world.right.append(there)
         if alone >= 0.06:
             world.pairs[f"L{n}", f"R{n}"] = kind
-    rng.shuffle(world.right)
+    world.shuffle_right(rng, "unique_id")
     return world
 
 

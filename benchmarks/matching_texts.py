@@ -37,7 +37,7 @@ def noisy_world(rows: int, *, seed: int, alone: float = 0.05) -> World:
             world.right.append(there)
         if side >= alone:
             world.pairs[f"L{n}", f"R{n}"] = f"{kind}{', unequal' if unequal else ''}"
-    rng.shuffle(world.right)
+    world.shuffle_right(rng, "unique_id")
     return world
 
 

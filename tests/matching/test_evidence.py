@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from benchmarks.matching_noise import text_world
 from benchmarks.matching_texts import noisy_world, shop_world, strangers_world
 from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.matching.guess.rule_set import guess_rules
@@ -197,6 +198,30 @@ def test_noisy_texts_with_unequal_amounts_find_their_partners(tmp_path, seed):
     found = linked(reconcile_files(left, right, load_rules(rules), out=tmp_path / "out"))
     assert len(found & set(world.pairs)) >= 0.995 * len(found)
     assert len(found & set(world.pairs)) >= 0.98 * len(world.pairs)
+
+
+@pytest.mark.parametrize("seed", [2, 3])
+def test_a_small_file_of_which_half_has_no_partner_finds_the_others(tmp_path, seed):
+    """None of its decoys is linked at all, which says that chance links few, and not that nothing is known of it."""
+    world = noisy_world(100, seed=seed, alone=0.5)
+    left, right = world.write(tmp_path)
+    rules, _ = guess_rules(left, right)
+    found = linked(reconcile_files(left, right, load_rules(rules), out=tmp_path / "out"))
+    assert found <= set(world.pairs)
+    assert len(found) >= 0.9 * len(world.pairs)
+
+
+def test_partners_that_come_too_late_for_the_window_do_not_raise_the_floor(tmp_path):
+    """A decoy that was moved by a little more than the window met its own late partner, which is no chance."""
+    world = text_world(400, seed=7)
+    left, right = world.write(tmp_path)
+    rules, _ = guess_rules(left, right)
+    assert '"key"' not in rules, "the two sides number their records each in its own way"
+    narrow = rules.replace("before_days = 10\nafter_days = 30", "before_days = 5\nafter_days = 5")
+    found = linked(reconcile_files(left, right, load_rules(narrow), out=tmp_path / "out"))
+    in_time = {pair for pair, kind in world.pairs.items() if kind != "late"}
+    assert found <= set(world.pairs)
+    assert len(found & in_time) >= 0.95 * len(in_time)
 
 
 def test_how_near_references_lie_by_chance_is_the_same_as_when_all_are_compared_with_all(tmp_path):

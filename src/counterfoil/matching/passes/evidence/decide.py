@@ -25,6 +25,7 @@ HALF: Final = BIT // 2
 FAR: Final = -99 * BIT
 HANDFUL: Final = 20  # records: too few for decoys to tell much
 DOUBLE_MAX: Final = 1 << 61  # amounts above are halved instead, so that nothing overflows
+LATE_DAYS: Final = 30  # beyond the window, in which a late partner may still come
 BESIDE: Final = 3  # none seen in n may still be up to three in n
 
 
@@ -81,7 +82,7 @@ def _beyond(by_chance: dict[int, int], step: int) -> float:
     """How many chance pairs to expect above the highest decoy: not none, since the next one could have come higher still, half as likely
     with each bit. Without it a few pairs of a world in which nothing belongs together were confirmed, each a little higher than any decoy.
     """
-    return math.pow(2, (max(by_chance, default=step) - step) / 2)
+    return math.pow(2, (max(by_chance, default=0) - step) / 2)
 
 
 def _kinds_of_decoys(machine: DuckEngine, plan: EvidencePlan) -> tuple[str, ...]:
@@ -100,17 +101,26 @@ def _kinds_of_decoys(machine: DuckEngine, plan: EvidencePlan) -> tuple[str, ...]
     return () if records > HANDFUL and same * 2 > records else ("doubled", "exchanged")
 
 
+def _shift(plan: EvidencePlan, span: int) -> int:
+    """How many days a decoy is moved: out of the window, and where the files cover so many days also beyond partners that come late.
+
+    Of a payment that came too late for the window its decoy would else meet the true partner, and take it for chance.
+    """
+    window = plan.before_days + plan.after_days + 1
+    return window + min(LATE_DAYS, max(span - 2 * window, 0) // 3)
+
+
 def _decoys(machine: DuckEngine, plan: EvidencePlan, kind: str, one_in: int) -> None:
     """`decoy_rec`: left records at days, or with amounts, at which their partner cannot lie.
 
     An exchanged amount is one of the file's own, so that a price that many share is met as often as by chance; it lies so far from the
     record's own that the true partner is no candidate. Where there is none, and where a record has no date, it is doubled.
     """
-    shift = plan.before_days + plan.after_days + 1
     doubled = f"case when abs(l.amount) < {DOUBLE_MAX} then l.amount * 2 else l.amount // 2 end"
     amount, later = doubled, "l.d"
     if kind == "moved":
-        high = machine.rows("select max(d) from r_rec")[0][0]
+        low, high = machine.rows("select min(d), max(d) from r_rec")[0]
+        shift = _shift(plan, high - low)
         later = f"case when l.d + {shift + plan.after_days} <= {high} then l.d + {shift} else l.d - {shift} end"
         amount = f"case when l.d is null then {doubled} else l.amount end"
     elif kind == "exchanged":
