@@ -124,6 +124,7 @@ UNCUT: Final = {  # cap: why no work is cut short by it
     "ID_ROWS": "a guess, which the run then checks in full",
     "tried_rows": "a guess, which the run then checks in full",
     "KEY_COLUMNS_MAX": "a guess, which the run then checks in full",
+    "TEXTS_TRIED_MAX": "a guess, which the run then checks in full",
 }
 PICKED: Final = ("1", "2")  # the newest row; whether there is a second one
 

@@ -103,6 +103,11 @@ BY_CAUSE: Final[Mapping[str, NextAction]] = {
         "Name the fee column in the rule set, or book the fee by its rate.",
         "The gross amount is right; adjusting the payment would be wrong.",
     ),
+    "provider's fee": NextAction(
+        "map_fee",
+        "Book it as the provider's fee; where the other side keeps no fees, leave them out with a `where` on the status.",
+        "It belongs to the payment in its line, which has its partner or its own break.",
+    ),
     "scale": NextAction("fix_unit", "Check the unit in the rule set: minor or major.", "The amounts agree once the unit does."),
     "sign": NextAction("fix_sign", "Check which side turns debit and credit around.", "The amounts agree once the sign does."),
     "off by a cent": ROUNDED,

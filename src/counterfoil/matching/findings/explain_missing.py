@@ -7,6 +7,8 @@ from typing import Final
 from counterfoil.matching.findings.differences import Record, edits
 from counterfoil.matching.findings.hypotheses import TAKEN, FindingEvidence, Hypothesis, Test, said, went_back
 
+FEE: Final = "fee"  # the state in which readers keep what a provider took for a payment
+
 
 def _alone(case: FindingEvidence) -> Record | None:
     return case.left if case.right is None else case.right if case.left is None else None
@@ -79,6 +81,13 @@ def _common_amount(case: FindingEvidence) -> Hypothesis | None:
     return said("common amount", True, "do so many open records have this amount that it points to none of them?", found, 45)
 
 
+def _fee_of_another(case: FindingEvidence) -> Hypothesis | None:
+    record = _alone(case)
+    if record is None or record.status != FEE:
+        return None
+    return said("provider's fee", True, "is it what its source took for another record, beside it in the same line?", record.id, 91)
+
+
 def _never_sent(case: FindingEvidence) -> Hypothesis | None:
     record = _alone(case)
     if record is None or case.crowded:
@@ -128,6 +137,7 @@ def _several(case: FindingEvidence) -> Hypothesis | None:
 
 
 ALONE: Final[tuple[Test, ...]] = (
+    _fee_of_another,
     _late,
     _altered_reference,
     _other_amount,

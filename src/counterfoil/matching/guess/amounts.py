@@ -199,7 +199,8 @@ def source_of(side: Looked, reading: AmountReading) -> Source:
     scale = {NO_CURRENCY: 2}
     asset = {"asset": side.columns["asset"]} if "asset" in side.columns else {}
     if side.statement:
-        return Source(columns=asset, amount=Amount(column="amount", unit="minor"), scale=scale)
+        own = None if asset else side.asset or NO_CURRENCY
+        return Source(columns=asset, amount=Amount(column="amount", unit="minor"), asset=own, scale=scale)
     written = {
         **reading.amounts,
         "unit": reading.unit or ("major" if reading.has_decimals else "minor"),

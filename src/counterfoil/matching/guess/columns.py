@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
 from counterfoil import statements as sources
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, identifier
+from counterfoil.matching.guess.directions import column_of_signs, take_direction
 from counterfoil.matching.reading.loading import TABULAR
 from counterfoil.matching.reading.scans import TABLES, scan_of, types_of, written
 from counterfoil.matching.rules.model import ASSET, Csv, Source
 from counterfoil.matching.rules.names import FIELDS
-from counterfoil.statements.amounts import DEBIT_WORDS, Unreadable, decimal_mark_of
+from counterfoil.statements.amounts import Unreadable, decimal_mark_of
 from counterfoil.statements.dates import choose_format, is_iso
 from counterfoil.statements.tables import columns as roles
 
 NO_CURRENCY: Final = "XXX"  # ISO 4217's code for none
+OF_TWO_DECIMALS: Final = "EUR"  # by which a statement that names no currency is read, until the other side tells it
 FILES_LOOKED_AT_MAX: Final = 50
 SAMPLE_ROWS: Final = 2_000
 OUR_NAME: Final = {"external_id": "id"}
@@ -152,18 +154,27 @@ def _statement(engine: DuckEngine, found: Looked, folder: Path) -> None:
     kind = found.format
     import pyarrow as pa
 
-    lines = pa.concat_tables([sources.read(path, format=kind).lines for path in found.paths[:FILES_LOOKED_AT_MAX]])
+    paths = found.paths[:FILES_LOOKED_AT_MAX]
+    try:
+        lines = pa.concat_tables([sources.read(path, format=kind).lines for path in paths])
+        names_currency = True
+    except sources.SourceBroken as problem:
+        if "names no currency" not in str(problem.facts.get("reason")):
+            raise
+        read = [sources.read(path, format=kind, asset=OF_TWO_DECIMALS) for path in paths]
+        lines, names_currency = pa.concat_tables([each.lines for each in read]), False
     engine.conn.register(f"{found.side}_statement", lines)
     path = folder / f"{found.side}-look.parquet"
     engine.conn.execute(f"copy (from {found.side}_statement) to '{path}' (format parquet)")
     engine.conn.unregister(f"{found.side}_statement")
-    found.scan = f"read_parquet('{path}')"
+    found.scan = f"(select * from read_parquet('{path}') where status is distinct from 'fee')"  # a fee bears the reference of what it is of
     found.types = types_of(engine, found.scan)
     names = ("id", *(name for name in FIELDS if name not in ("id", "asset")))
     theirs = {"id": "external_id"}
     filled = engine.rows(f"select {', '.join(f'count({theirs.get(name, name)})' for name in names)} from {found.scan}")[0]
     found.columns = {name: theirs.get(name, name) for name, count in zip(names, filled, strict=True) if count}
-    found.columns["asset"] = "asset"
+    if names_currency:
+        found.columns["asset"] = "asset"
     _sample(engine, found)
     _refuse_unknown(found)
     if amounts := [role for role in found.said if role in AMOUNT_ROLES]:
@@ -173,7 +184,9 @@ def _statement(engine: DuckEngine, found: Looked, folder: Path) -> None:
     found.columns = _as_said(found.columns, found.said)
     found.unit = "minor"
     found.readings = [AmountReading({}, unit="minor")]
-    found.say(f"read as {kind}: its own reader knows amounts, dates and currencies")
+    found.say(
+        f"read as {kind}: its own reader knows amounts{', dates and currencies' if names_currency else ' and dates; it names no currency'}"
+    )
 
 
 def _table(engine: DuckEngine, found: Looked, folder: Path) -> None:
@@ -198,8 +211,8 @@ def _table(engine: DuckEngine, found: Looked, folder: Path) -> None:
         found.say(f"no column is called an amount; {found.readings[0]} holds figures")
     if found.has_decimals and found.decimal:
         found.say(f"decimal mark {found.decimal!r}" + (f", thousands by {found.group!r}" if found.group else ""))
-    if "direction" in seen:
-        _direction(found, seen["direction"], sample)
+    if direction := seen.get("direction") or column_of_signs(found, sample):
+        take_direction(found, direction, sample)
     named = next(iter(found.amounts.values()))
     if "asset" not in found.columns and (code := roles.currency_in(named)):
         found.asset = code
@@ -307,21 +320,6 @@ def _reading(
         sample_amount=decimals[0] if decimals else values[0] if values else "",
         named=named,
     )
-
-
-def _direction(found: Looked, column: str, sample: Mapping[str, Sequence[str]]) -> None:
-    words = sorted({value.strip() for value in sample[column] if value.strip()})
-    signed = any(value.strip().startswith(("-", "(")) for name in found.amounts.values() for value in sample[name])
-    negative = tuple(word for word in words if word.upper().rstrip(".") in DEBIT_WORDS)
-    if negative and not signed and len(words) <= 8 and "column" in found.amounts:
-        is_full = len([value for value in sample[column] if value.strip()]) == max(map(len, sample.values()))
-        positive = tuple(word for word in (*words, *(() if is_full else ("",))) if word not in negative)
-        for n, one in enumerate(found.readings):
-            if "column" in one.amounts:
-                found.readings[n] = replace(one, amounts={**one.amounts, "direction": column}, negative=negative, positive=positive)
-        found.take(found.readings[0])
-        told = ", ".join(word or "nothing" for word in positive)
-        found.say(f"{column} says {', '.join(negative)} for money going out; {told} for money coming in")
 
 
 def _are_days(values: list[str]) -> bool:

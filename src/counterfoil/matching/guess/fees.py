@@ -15,6 +15,7 @@ AGREE_LEAST_PERCENT: Final = 80
 PPM_STEP: Final = 100  # fees are quoted in hundredths of a per cent
 PPM_MOST: Final = 200_000
 FIXED_MOST: Final = 2_000  # minor units
+SUMS_LEAST: Final = 5  # payments with one fee each
 ROUNDED_OFF: Final = 1  # a fee is rounded: so far may a pair lie from it
 
 
@@ -74,3 +75,50 @@ def _fitted(side: int, pairs: Sequence[tuple[int, int]], trial: Trial) -> KnownF
 
 def _share(gross: int, ppm: int) -> int:
     return (gross * ppm + 500_000) // 1_000_000
+
+
+class SumsFee(NamedTuple):
+    """What lies between sums and what was paid of them: taken off each record of `side`, or, below nought, added to each payment."""
+
+    side: int
+    ppm: int
+    minor: int
+    agree: int
+    sums: int
+
+    def sentence(self, sides: tuple[Looked, Looked]) -> str:
+        """The fee in figures, as a reason."""
+        share = [f"{self.ppm // 10_000}.{self.ppm % 10_000 // 100:02} %"] if self.ppm else []
+        fixed = [f"{abs(self.minor):,} minor units"] if self.minor else []
+        fee, side = " and ".join(share + fixed), sides[self.side]
+        how = f"with {fee} added to each payment" if self.minor < 0 else f"less {fee} of each record"
+        told = f"{self.agree:,} of {self.sums:,} sums"
+        return f"a known fee: {side.readings[0]} on the {side.side} {how} agrees in {told}; check it against the contract"
+
+
+def fee_of_sums(rows: Sequence[tuple[int, int, int]], *, many: int) -> SumsFee | None:
+    """Out of (gross sum, how many records, what was paid): one fee for each payment, or a share and a fixed part of each record."""
+    if len(rows) < SUMS_LEAST:
+        return None
+    each = median_low(gross - net for gross, _, net in rows)
+    by_payment = SumsFee(1 - many, 0, -each, sum(gross - net == each for gross, _, net in rows), len(rows))
+    found = [by_payment] if 0 < each <= FIXED_MOST else []
+    by_size = sorted(rows, key=lambda row: (row[0] / row[1], row))
+    half = len(rows) // 2
+    far = [(small, large) for small, large in zip(by_size, by_size[half:], strict=False) if large[0] * small[1] > small[0] * large[1]]
+    if len(rows) >= PAIRS_LEAST and far:
+        slope = median_low(_slope(small, large) for small, large in far)
+        ppm = (slope + PPM_STEP // 2) // PPM_STEP * PPM_STEP
+        fixed = median_low((gross - net - _share(gross, ppm)) // n for gross, n, net in rows)
+        for minor in (fixed, fixed + 1):  # each record's share is rounded, and the middle of what is left is rounded down
+            agree = sum(abs(gross - _share(gross, ppm) - minor * n - net) <= max(n // 2, ROUNDED_OFF) for gross, n, net in rows)
+            if 0 <= ppm <= PPM_MOST and 0 <= minor <= FIXED_MOST and (ppm or minor):
+                found.append(SumsFee(many, ppm, minor, agree, len(rows)))
+    best = max(found, key=lambda fee: (fee.agree, fee.minor < 0, -fee.minor), default=None)
+    return best if best and best.agree * 100 >= len(rows) * AGREE_LEAST_PERCENT else None
+
+
+def _slope(small: tuple[int, int, int], large: tuple[int, int, int]) -> int:
+    """Millionths that the fee of a record grows by with its size, between two payments."""
+    (g, n, net), (more, m, paid) = small, large
+    return ((more - paid) * n - (g - net) * m) * 1_000_000 // (more * n - g * m)

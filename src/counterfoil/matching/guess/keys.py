@@ -16,7 +16,6 @@ from counterfoil.matching.guess.amounts import (
     KeyForm,
     Trial,
     choose,
-    plain,
     take,
     told,
     try_amounts,
@@ -25,8 +24,8 @@ from counterfoil.matching.guess.amounts import (
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked
 from counterfoil.matching.guess.days import choose_days
 from counterfoil.matching.guess.fees import known_fee
+from counterfoil.matching.guess.gathered import GatheredBy, batches, named_in_text, settle_sums
 from counterfoil.matching.guess.two_columns import two_columns
-from counterfoil.matching.passes.words import capitals, unmarked
 from counterfoil.matching.reading.column_sql import shaped
 from counterfoil.matching.reading.totals import BALANCE, TOTAL
 from counterfoil.matching.rules.model import Amount, Dates, Source
@@ -41,11 +40,8 @@ ROUNDED_LEAST, ROUNDED_SHARE_LEAST = 5, 5  # pairs, and percent of pairs, off by
 ROUNDED_SIDE_LEAST: Final = 20  # percent of those that lie to either side: what lies to one side is a fee, unless it is one unit, cut off
 NOT_TAKEN: Final = " (not taken: nobody has agreed to it; --guess proposes it)"
 CLEAR_TIMES: Final = 10  # up to so many times the rounding hardly any pair may be off: else it is no rounding
-BATCH_SHARE_LEAST: Final = 30
 WINDOW_SHARE_LEAST: Final = 2  # percent of pairs that must lie that far apart before it counts as usual
 WINDOW_MAX_DAYS: Final = 10
-EMBEDDED_PER_THOUSAND_LEAST: Final = 5
-EMBEDDED_LEAST: Final = 3
 SENTENCE_SHARE_MAX: Final = 40  # percent of values of three words or more: more, and the column is a text
 STATUS_SHARE_LEAST: Final = 80
 
@@ -60,6 +56,7 @@ class CommonKeys:
     form: KeyForm = PLAIN
     tolerance: int = 0
     embedded: bool = False
+    short_names: bool = False  # the references in texts have four or five characters
     batch: tuple[str, str] | None = None
     amounts_are_keys: bool = False
     before_days: int = 0
@@ -85,7 +82,7 @@ def observe(engine: DuckEngine, sides: tuple[Looked, Looked], *, is_proposal: bo
     _batches(engine, sides, keys, found)
     _embedded(engine, sides, keys, found)
     _compare(sides, found)
-    if not found.has_key and not found.embedded:
+    if not found.has_key and not found.embedded and not found.batch:
         told = min(sum(role in side.columns for role in ("memo", "counterparty", "reference")) for side in sides)
         found.amounts_are_keys = told == 0
         found.reasons.append(
@@ -304,53 +301,51 @@ def _status(engine: DuckEngine, sides: tuple[Looked, Looked], found: CommonKeys)
 
 
 def _batches(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: CommonKeys) -> None:
-    """A repeated column of one side that meets a nearly unique column of the other, with equal sums."""
-    for many, one, single in ((0, 1, keys[1]), (1, 0, keys[0])):
-        for m_name, m_column in _columns(engine, sides[many], unique=False).items():
-            for o_name, o_column in single.items():
-                met, agreed = engine.rows(
-                    f"""select count(*), count(*) filter (m.total = o.x_amount) from (
-                            select {m_column} as k, sum(x_amount) as total, count(*) as n from {sides[many].side}_seen
-                            where {m_column} is not null group by {m_column}) m
-                        join {sides[one].side}_seen o on o.{o_column} = m.k where m.n > 1"""
-                )[0]
-                if agreed > 1 and agreed * 100 >= met * BATCH_SHARE_LEAST:
-                    sides[many].columns["batch"], sides[one].columns["batch"] = m_name, o_name
-                    found.batch = ("batch", "batch")
-                    found.reasons.append(
-                        f"batches: {m_name} on the {sides[many].side} gathers what {o_name} on the {sides[one].side} pays in one sum "
-                        f"({agreed:,} of {met:,} sums agree)"
-                    )
-                    return
+    """A repeated column of one side that meets a nearly unique column of the other, with equal sums, or sums less a fee."""
+    repeated = [_columns(engine, side, unique=False) for side in sides]
+    batch = batches(engine, sides, repeated, keys)
+    if batch is None:
+        return
+    many, one = sides[batch.many], sides[1 - batch.many]
+    many.columns["batch"], one.columns["batch"] = batch.name, batch.other
+    found.batch = ("batch", "batch")
+    sums = f"({batch.agreed:,} of {batch.met:,} sums agree)" if batch.agreed else f"({batch.met:,} of them meet)"
+    found.reasons.append(f"batches: {batch.name} on the {many.side} gathers what {batch.other} on the {one.side} pays in one sum {sums}")
+    if not batch.agreed:
+        _sums(engine, sides, batch, found)
+
+
+def _sums(engine: DuckEngine, sides: tuple[Looked, Looked], gathering: GatheredBy, found: CommonKeys) -> None:
+    """Read the amounts as the sums agree; take a fee off where that is what lies between them."""
+    sums = settle_sums(engine, sides, gathering)
+    engine.drop("gathered", "summed")
+    if sums is None:
+        return
+    for side in sums.changed:
+        _seen(engine, side)
+    if sums.fee and found.is_proposal:
+        sides[sums.fee.side].less = (sums.fee.ppm, sums.fee.minor)
+    found.reasons.append(sums.sentence + (NOT_TAKEN if sums.fee and not found.is_proposal else ""))
 
 
 def _embedded(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: CommonKeys) -> None:
     """A nearly unique column of one side whose values stand as words in a text of the other."""
-    for names, texts in ((0, 1), (1, 0)):
-        text = sides[texts].columns.get("memo") or (None if found.has_key else sides[texts].columns.get("reference"))
-        if text is None:
-            continue
-        column = f"c{list(sides[texts].types).index(text)}"
-        engine.table(
-            "word_seen",
-            f"""select distinct {unmarked(capitals("word"))} as word from (
-                    select unnest(string_split(regexp_replace({column}, '[\\s,;:/()]+', ' ', 'g'), ' '))
-                        as word
-                    from {sides[texts].side}_seen where {column} is not null) w
-                where length(word) >= 6 and regexp_matches(word, '[0-9]')""",
-        )
-        for name, candidate in keys[names].items():
-            rows, met = engine.rows(
-                f"""select count(*), count(*) filter ({plain(candidate)} in (select word from word_seen))
-                    from {sides[names].side}_seen where {candidate} is not null"""
-            )[0]
-            if rows and met * 1000 >= rows * EMBEDDED_PER_THOUSAND_LEAST and met >= EMBEDDED_LEAST:
-                found.embedded = True
-                sides[texts].columns["memo"] = text
-                if not found.has_key:
-                    sides[names].columns["reference"] = name
-                found.reasons.append(f"{name} on the {sides[names].side} stands in {text} on the {sides[texts].side} {met:,} times")
-                return
+    named = named_in_text(engine, sides, keys, has_key=found.has_key)
+    if named is None:
+        return
+    names, texts = sides[named.many], sides[1 - named.many]
+    found.embedded, found.short_names = True, named.short
+    if named.other in (texts.columns.get("memo"), texts.columns.get("reference") if found.has_key else None):
+        pass  # the pass looks into both
+    elif "memo" in texts.columns and not found.has_key:
+        texts.columns["reference"] = named.other
+    else:
+        texts.columns["memo"] = named.other
+    if not found.has_key:
+        names.columns["reference"] = named.name
+    found.reasons.append(f"{named.name} on the {names.side} stands in {named.other} on the {texts.side} {named.met:,} times")
+    if not found.has_key:
+        _sums(engine, sides, named, found)
 
 
 def _compare(sides: tuple[Looked, Looked], found: CommonKeys) -> None:

@@ -14,6 +14,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.matching.guess.balances import prove_balances
 from counterfoil.matching.guess.columns import NO_CURRENCY, Looked, look
+from counterfoil.matching.guess.gathered import SHORT_LENGTH
 from counterfoil.matching.guess.keys import PART, CommonKeys, observe
 from counterfoil.matching.guess.page import ColumnTold, Said, columns_told
 from counterfoil.matching.reading.scans import SourceUnreadable
@@ -96,7 +97,7 @@ def _settle_units(sides: tuple[Looked, Looked]) -> None:
 
 def _settle_assets(sides: tuple[Looked, Looked]) -> None:
     for side, other in (sides, sides[::-1]):
-        if side.statement or "asset" in side.columns or side.asset:
+        if "asset" in side.columns or side.asset:
             continue
         side.asset = other.asset or other.only_asset or NO_CURRENCY
         told = (
@@ -158,7 +159,8 @@ def _passes(sides: tuple[Looked, Looked], found: CommonKeys) -> list[str]:
             forms = list(found.form.normalise)
             lines += _pass("key", name=found.form.name, normalise=forms, extract=found.form.extract, **window, **within)
     if found.embedded:
-        lines += _pass("embedded", **window, **within)
+        short = {"min_length": SHORT_LENGTH} if found.short_names else {}
+        lines += _pass("embedded", **short, **window, **within)
     if found.batch:
         lines += _pass("group", left=found.batch[0], right=found.batch[1], **within)
     near = {name: max(days, NEAR_DAYS) for name, days in window.items()}

@@ -60,7 +60,7 @@ def summary(outcome: MatchingResult, *, files: bool = True) -> str:
         largest = sorted(outcome.breaks, key=lambda each: (-each.at_stake, each.id))[:LINES_MAX]
         lines += ["", "The largest:"]
         for each in largest:
-            ids = " / ".join(";".join(r.id for r in side[:3]) for side in (each.left, each.right) if side)
+            ids = " / ".join(";".join(" ".join(r.id.split()) for r in side[:3]) for side in (each.left, each.right) if side)
             cause = f", {each.cause}" if each.cause else ""
             lines.append(f"  {money(each.at_stake, each.asset, rules):>20}  {KIND_WORDS[each.kind]}: {ids}{cause}. {each.action.sentence}")
     if outcome.suggested:

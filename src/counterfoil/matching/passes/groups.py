@@ -100,7 +100,7 @@ def match_groups(board: Board, step: GroupPass) -> None:
     without = "(select g.* from group_pair g join left_out w on w.key = g.key and w.asset = g.asset)"
     reason = same.format(less=" - 1") + "' records equal, one left out'"
     board.link_groups(step, _members(without, left_out=True), reason=reason)
-    rest = f"""(select g.* from group_pair g where not {equal} and g.nl + g.nr > 2
+    rest = f"""(select g.* from group_pair g where not {equal}
                 and not exists (select 1 from left_out w where w.key = g.key and w.asset = g.asset))"""
     columns = pair_columns(
         l_u="k.l_u",

@@ -164,8 +164,10 @@ def _known_fee(source: Source) -> str:
     if amount is None or not amount.has_known_fee:
         return ""
     share = f"{Decimal(amount.less_ppm).scaleb(-4).normalize():f} %" if amount.less_ppm else ""
-    fixed = f"{amount.less_minor:,} minor units" if amount.less_minor else ""
-    return f"every amount of {source.name} is compared less a known fee of {' and '.join(filter(None, (share, fixed)))}"
+    fixed = f"{amount.less_minor:,} minor units" if amount.less_minor > 0 else ""
+    less = f"less a known fee of {' and '.join(filter(None, (share, fixed)))}" if share or fixed else ""
+    more = f"with a known fee of {-amount.less_minor:,} minor units added" if amount.less_minor < 0 else ""
+    return f"every amount of {source.name} is compared {' and '.join(filter(None, (less, more)))}"
 
 
 def run_pass(board: Board, step: Pass) -> None:

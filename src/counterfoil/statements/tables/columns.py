@@ -102,6 +102,11 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         "cd",
         "sollhaben",
         "sollhabenkennzeichen",
+        "sollhabenkz",
+        "sh",
+        "debitcreditindicator",
+        "creditdebitindicator",
+        "cdtdbtind",
         "afbij",
     ),
     "asset": (
