@@ -20,7 +20,6 @@ import httpx2
 from counterfoil.api.document.examples import FILE, examples
 from counterfoil.base.secret import SIGNING_PREFIX
 from counterfoil.operations.access.access import PREFIXES
-from docs.generate import openapi
 
 OURS: Final = ("/api/", "/webhooks/", "/peers/", "/healthz", "/metrics")
 RECORD: Final = "RECORD_EXAMPLES"
@@ -55,6 +54,8 @@ def listen() -> None:
 @cache
 def routes() -> list[tuple[str, re.Pattern[str], str]]:
     """Method, path and id of every operation; paths without a parameter before those with one."""
+    from docs.generate import openapi  # with all of the product: who only gives out the tests to others has no use for it
+
     found = [
         (method.upper(), re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path))), one["operationId"])
         for path, methods in openapi()["paths"].items()

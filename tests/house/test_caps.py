@@ -156,19 +156,21 @@ def caps(path: Path) -> Iterator[tuple[int, str]]:
             )
 
 
-FOUND: Final = [(path.relative_to(SOURCE).as_posix(), line, name) for path in sorted(SOURCE.rglob("*.py")) for line, name in caps(path)]
-
-
 def plain(name: str) -> str:
     """The constant in an expression such as `LISTED_MAX + 1`."""
     return re.split(r"[ .]", name)[-1 if "." in name else 0]
 
 
-@pytest.mark.parametrize(("file", "line", "name"), FOUND, ids=lambda one: str(one))
-def test_every_cap_that_cuts_work_short_says_so_in_its_result(file: str, line: int, name: str) -> None:
-    assert name in PICKED or plain(name) in SAID or plain(name) in UNCUT, (
-        f"{file}:{line}: a cap of {name}: say it in the result and list it here, or let it go"
-    )
+def test_every_cap_that_cuts_work_short_says_so_in_its_result() -> None:
+    """Found when it runs: whoever collects tests, of this file or of another, need not read all of the source."""
+    found = [(path, line, name) for path in sorted(SOURCE.rglob("*.py")) for line, name in caps(path)]
+    assert len(found) > 200
+    unsaid = [
+        f"{path.relative_to(SOURCE)}:{line}: a cap of {name}: say it in the result and list it here, or let it go"
+        for path, line, name in found
+        if not (name in PICKED or plain(name) in SAID or plain(name) in UNCUT)
+    ]
+    assert not unsaid, "\n".join(unsaid)
 
 
 @pytest.mark.parametrize("name", SAID)
