@@ -16,6 +16,7 @@ from counterfoil.settlement.escrow.escrows import NewEscrow, fund_escrow, open_e
 from counterfoil.settlement.escrow.moving import Hand, release_escrow
 from tests.builders import PROGRAM
 from tests.dashboard import days
+from tests.dashboard.test_refunds import it_is_begun_on_its_page
 
 
 def test_an_affiliate_and_what_it_earned_are_shown(desk: Any):
@@ -36,6 +37,9 @@ def test_an_affiliate_and_what_it_earned_are_shown(desk: Any):
         affiliate = httpx2.get(f"{url}/admin/affiliates/{ann}", headers=headers)
         commission = httpx2.get(f"{url}/admin/commissions/{earned.id}", headers=headers)
         offers = {offer["name"]: offer for offer in httpx2.get(f"{url}/admin/affiliates/{ann}.json", headers=headers).json()["offers"]}
+        below = {"program_id": PROGRAM, "name": "zoe", "parent_id": ann, "cause": "the box was wet"}
+        it_is_begun_on_its_page(desk, url, "/admin/affiliates", below)
+    assert desk.rows("select name, parent_id from affiliate where name = 'zoe'") == [("zoe", ann)]
     assert (affiliate.status_code, commission.status_code) == (200, 200)
     assert "it is active" in str(offers["activate"])
     for page, said in (

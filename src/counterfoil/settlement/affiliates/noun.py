@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.noun_pages import SortKey
-from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
+from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.settlement.affiliates.affiliates import (
     AFFILIATE,
     AFFILIATES,
@@ -22,6 +22,7 @@ from counterfoil.settlement.affiliates.affiliates import (
     placements_of,
     refer,
     referrals_of,
+    set_affiliate,
     show_affiliate,
 )
 
@@ -37,6 +38,13 @@ def _activate(one: VerbCall) -> VerbResult:
 def _refer(one: VerbCall) -> VerbResult:
     refer(one.conn, one.subject_id, one.taken["customer_id"], actor=one.actor, now=one.now)
     return VerbResult("active")
+
+
+def _place(one: VerbCall) -> VerbResult:
+    taken = one.taken
+    given: dict[str, Any] = {"reason": taken["cause"], "make_id": one.make_id, "actor": one.actor, "now": one.now}
+    made = set_affiliate(one.conn, taken["program_id"], taken["name"].strip(), taken["parent_id"] or None, **given)
+    return VerbResult(made.state, made.id, f"It stands on level {made.depth}. To pay its commissions, set a destination for {made.id}.")
 
 
 VERBS: Final = (
@@ -86,4 +94,18 @@ AFFILIATE_NOUN: Final = Noun(
     help="Who refers customers, and who stands above whom.",
     parts=(Part("placements", Placement, placements_of), Part("referrals", Referral, referrals_of)),
     columns=("id", "name", "parent_id", "depth", "customers", "state"),
+    begin=Begin(
+        "affiliate.set",
+        OPERATE,
+        "Add or move an affiliate",
+        "One of this name is moved with all that are under it, if it is there already. What was sold before keeps the path of its time.",
+        do=_place,
+        because="cause",
+        takes=(
+            Field("program_id", "Of this program."),
+            Field("name", "Its name, one of its program.", example="ann", length_max=100),
+            Field("parent_id", "Who stands above it; nobody, if empty.", "id", required=False, prefix="aff", example="aff_…"),
+            Field("cause", "Why it stands there.", example="it joined through ben"),
+        ),
+    ),
 )
