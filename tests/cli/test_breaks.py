@@ -91,3 +91,5 @@ def test_a_workbook_goes_out_and_comes_back(cli: Cli, ids: list[str], tmp_path: 
     assert stale.code == 5
     assert "line 2: Somebody else moved it first" in stale.err
     assert "\n" in cli("breaks", "export", "-").out
+    nowhere = cli("breaks", "export", str(path.parent / "no" / "folder.csv"))
+    assert (nowhere.code, "No such file or directory" in nowhere.err) == (3, True), nowhere

@@ -12,7 +12,7 @@ import typer
 from typer.main import get_command
 
 from counterfoil import __version__
-from counterfoil.cli.core.commands import LazyGroup
+from counterfoil.cli.core.commands import PARTS, LazyGroup
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -48,14 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 @cache
-def _whole() -> Any:
+def _whole(parts: tuple[str, ...]) -> Any:  # noqa: ARG001 - another set of parts is another command line
     return get_command(app)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     try:
-        _whole()(args=list(arguments) if arguments is not None else None, prog_name="counterfoil")
+        _whole(tuple(PARTS))(args=list(arguments) if arguments is not None else None, prog_name="counterfoil")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1 if end.code else 0
     except Exception as error:  # noqa: BLE001 - the last place: told, and ended with a code of its own

@@ -15,7 +15,7 @@ from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.ledger.holds import take_hold
 from counterfoil.ledger.journals.journal import post, reverse
 from counterfoil.ledger.problems import RetiredNeverMoves
-from counterfoil.treasury.carbon.credits import NewCredit, buy_credits, list_credits, list_retirements, retire_credits, show_credit
+from counterfoil.treasury.carbon.credits import RETIREMENTS, NewCredit, buy_credits, list_credits, retire_credits, show_credit
 from counterfoil.treasury.carbon.model import HELD, retired_for
 from tests.builders import NOW, PROGRAM
 from tests.treasury.carbon.office import CarbonOffice, carbon_office
@@ -53,7 +53,7 @@ def test_credits_are_bought_and_retired_for_an_agent_and_for_the_house(office: C
     with office.database.transaction(read_only=True) as conn:
         assert show_credit(conn, credit).retired == 15
         assert [one.id for one in list_credits(conn, rows_max=5)] == [credit]
-        assert [one.first_serial for one in list_retirements(conn, rows_max=5)] == [51, 1]
+        assert [one.first_serial for one in RETIREMENTS.newest(conn, rows_max=5)] == [51, 1]
     office.still_true()
 
 

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.formats.workbook import workbook
+from counterfoil.base.problems import InvalidInput
 from counterfoil.base.text import printable
 from counterfoil.cli.core.money import figure, is_amount, major
 from counterfoil.cli.core.tables import TableColumn, print_fields, print_table
@@ -64,12 +65,20 @@ def say(text: str, *, end: str = "\n") -> None:
     typer.echo(printable(text) + end, nl=False)
 
 
+def write_file(file: Path, body: bytes) -> None:
+    """Into this file, in the place of what was there. Raises InvalidInput where that cannot be."""
+    try:
+        file.write_bytes(body)
+    except OSError as error:
+        raise InvalidInput("file", "a file that can be written", got=str(file)[:200], reason=error.strerror or "") from error
+
+
 def give_text(body: bytes, file: Path | None) -> None:
     """A text into this file; to the terminal without one."""
     if file is None:
         typer.echo(body.decode(), nl=False)
     else:
-        file.write_bytes(body)
+        write_file(file, body)
         say(f"{file}: {len(body)} bytes.")
 
 

@@ -25,6 +25,7 @@ from counterfoil.cli.core.output import (
     say,
     show_one,
     show_rows,
+    write_file,
 )
 
 app = command_group("What stands between customers and the house.")
@@ -66,7 +67,7 @@ def statement(
         if form is not None:  # of the same span, also where its end was left to the server
             same = {**given, "startTime": found["start"], "endTime": found["end"]}
             target = file or Path(f"statement-{customer}.{form.value}")
-            target.write_bytes(client.download(path, **same, format=form.value))
+            write_file(target, client.download(path, **same, format=form.value))
             typer.echo(str(target))
         else:
             _show(found, output)

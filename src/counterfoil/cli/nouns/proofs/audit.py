@@ -13,7 +13,7 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Only, add_list
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, Output, say, show_rows
+from counterfoil.cli.core.output import TABLE, Output, say, show_rows, write_file
 from counterfoil.cli.nouns.proofs.proof import moment
 from counterfoil.proofs.trail_diff import Row, differences, read_rows
 
@@ -59,7 +59,7 @@ def export(
     span = {"startTime": moment(start) if start else None, "endTime": moment(end) if end else None}
     with asked("audit") as client:
         body = client.download("/api/audit/export", **given, **span, format=form.value)
-    output.write_bytes(body)
+    write_file(output, body)
     say(f"{output}: {sum(1 for _ in read_trail(output)):,} rows.")
 
 

@@ -15,7 +15,7 @@ from counterfoil.base.text import camel
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_one
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_one, write_file
 from counterfoil.cli.core.verbs import PARTS, add_verbs
 from counterfoil.cli.nouns.proofs.disclosing import disclose_package
 from counterfoil.cli.nouns.proofs.exporting import export_followed
@@ -101,7 +101,7 @@ def show(
         if out is None:
             sys.stdout.buffer.write(body)
         else:
-            out.write_bytes(body)
+            write_file(out, body)
             say(f"{out}: {len(body):,} bytes.")
         return
     with asked("read") as client:
@@ -117,7 +117,7 @@ def download(
     with asked("audit") as client:
         body = client.download(f"/api/proofs/{proof_id}/package")
     path = out or Path(f"{proof_id}.zip")
-    path.write_bytes(body)
+    write_file(path, body)
     say(f"{path}: {len(body):,} bytes. Verify it: counterfoil proof verify {path} --keys KEYS.json")
 
 

@@ -13,7 +13,7 @@ import typer
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Given, add_write
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say, say_done, show_one, show_rows, waits
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say, say_done, show_one, show_rows, waits, write_file
 from counterfoil.cli.nouns.proofs.key_files import make_key_file, passphrase
 from counterfoil.cli.nouns.proofs.kms_keys import KmsKey
 from counterfoil.cli.nouns.proofs.proof import Passphrase, moment
@@ -154,6 +154,6 @@ def pin(out: Annotated[Path, typer.Option("--out", help="The file of keys, for `
     """Write down the keys that verify proofs. Compare them with the people themselves, then give the file to your auditor, once."""
     with asked("read") as client:
         keys = client.get("/api/signers/keys")["keys"]
-    out.write_text(json.dumps(keys, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    write_file(out, (json.dumps(keys, indent=2, ensure_ascii=False) + "\n").encode())
     people = ", ".join(f"{one['person']} ({one['role']}) {one['key'][:8]}…" for one in keys["signers"]) or "nobody yet"
     say(f"{out}: the log {keys['origin']}, and {people}.")

@@ -12,7 +12,7 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure, to_minor
-from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say_done, show_one, show_rows, waits
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, say_done, show_one, show_rows, waits, write_file
 from counterfoil.cli.core.verbs import add_verbs, need_of
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 
@@ -124,7 +124,7 @@ def export(
     if str(file) == "-":
         sys.stdout.write(body.decode())
         return
-    file.write_bytes(body)
+    write_file(file, body)
     typer.echo(f"{len(found['rows'])} breaks are in {file}.")
 
 

@@ -14,7 +14,20 @@ from counterfoil.cli.core.derived import sort_help
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure
-from counterfoil.cli.core.output import ROWS, TABLE, Format, ListFormat, ListOutput, Output, Rows, listed, patience, show_one, show_rows
+from counterfoil.cli.core.output import (
+    ROWS,
+    TABLE,
+    Format,
+    ListFormat,
+    ListOutput,
+    Output,
+    Rows,
+    listed,
+    patience,
+    show_one,
+    show_rows,
+    write_file,
+)
 from counterfoil.cli.core.progress import watching
 from counterfoil.cli.local.reconcile_files import files
 from counterfoil.reconciliation.runs.rows import RUN_LIST
@@ -211,7 +224,7 @@ def report(
     with asked("read") as client, patience("Writing the report"):
         if form is not None:
             path = file or Path(f"reconciliation_report.{form.value}")
-            path.write_bytes(client.download("/api/reconciliation/report", **given, format=form.value))
+            write_file(path, client.download("/api/reconciliation/report", **given, format=form.value))
             typer.echo(str(path))
             return
         found = client.get("/api/reconciliation/report", **given)

@@ -10,7 +10,7 @@ import typer
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import patience, say
+from counterfoil.cli.core.output import patience, say, write_file
 
 app = command_group("Reports over everything the books hold.")
 
@@ -38,7 +38,7 @@ def monthly(
     with asked("read") as client, patience("Writing the report"):
         found = client.get("/api/reports/monthly", month=month, programId=program)
         path = output or Path(f"monthly_report-{month}.{form.value}")
-        path.write_bytes(client.download("/api/reports/monthly", month=month, programId=program, format=form.value))
+        write_file(path, client.download("/api/reports/monthly", month=month, programId=program, format=form.value))
     say(str(path))
     for note in found["report"]["notes"]:
         typer.echo(f"Not final: {note}", err=True)
