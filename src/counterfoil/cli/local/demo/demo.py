@@ -150,6 +150,7 @@ def _customers_pay(provider: httpx2.Client, operator: Client, issued: list[str],
 def _until_quiet(operator: Client, progress: Progress, expected: int) -> None:
     """Wait until every payout is final or waits for a person; on a busy machine for as long as one after the other becomes it."""
     task = progress.add_task("Payouts become final", total=expected)
+    payouts: list[dict[str, Any]] = []
     best, end = -1, time.monotonic() + QUIET_S
     while time.monotonic() < end:
         payouts = list(operator.every("/api/payouts", programId=PROGRAM))
@@ -160,7 +161,10 @@ def _until_quiet(operator: Client, progress: Progress, expected: int) -> None:
         if len(settled) > best:
             best, end = len(settled), time.monotonic() + QUIET_S
         time.sleep(0.5)
-    raise day.DemoFailed(f"for {QUIET_S} s no other payout became final, and {best} of {expected} are; see `counterfoil queue status`")
+    raise day.DemoFailed(
+        f"for {QUIET_S} s no other payout became final: {best} are, of {len(payouts)} that there are, of {expected} that are to come; "
+        "see `counterfoil queue status`"
+    )
 
 
 def _moving(payout: dict[str, Any]) -> bool:
