@@ -139,17 +139,6 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput[FOLDER_KEY] = str(SERVER.get().folder)
 
 
-@pytest.hookimpl(optionalhook=True, tryfirst=True)  # before the answer of xdist itself
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Each worker takes a long stretch of neighbours, and whoever is done takes over half of what another still has: what tests share, such
-    as a day's work to look at, is made once and not by each worker."""
-    if config.getoption("dist") != "load":
-        return None  # asked for otherwise
-    from xdist.scheduler import WorkStealingScheduling  # only where it is used
-
-    return WorkStealingScheduling(config, log)
-
-
 def pytest_configure(config: pytest.Config) -> None:
     listen()
     if not hasattr(config, "workerinput") and "TMPDIR" not in os.environ:
