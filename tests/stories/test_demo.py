@@ -10,7 +10,9 @@ import sys
 
 import pytest
 
+from counterfoil.cli.local.demo.day import troubles
 from counterfoil.cli.local.demo.demo import DemoRuns, _fresh
+from counterfoil.operations.work.circuit_rules import DEFAULT
 
 
 def test_the_demo_finds_exactly_what_was_planted_and_ends_with_0(tmp_path):
@@ -45,3 +47,9 @@ def test_a_demo_that_runs_is_not_moved_away_by_another_in_its_folder(tmp_path):
     assert _fresh(folder) == folder
     [kept] = tmp_path.iterdir()
     assert kept.name.startswith("demo-"), "one that has ended is kept aside"
+
+
+def test_the_trouble_of_the_day_is_not_enough_to_leave_the_provider_alone():
+    failing = [one.fault["count"] for one in troubles() if one.fault["fault"] in ("timeout_after_accepting", "error_after_accepting")]
+    assert len(failing) == 2
+    assert sum(failing) < DEFAULT.failures
