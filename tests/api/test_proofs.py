@@ -235,7 +235,7 @@ def test_what_is_no_period_no_proof_or_no_file_is_named(office: Office):
     turned = office.ask("POST", "/api/proofs", role="controller", key=fresh(), json={"from": later, "to": START})
     assert (turned.status_code, turned.json()["field"]) == (422, "to")
     dry = office.ask("POST", "/api/proofs", role="controller", key=fresh(), json=body, headers={"Dry-Run": "true"})
-    assert (dry.status_code, dry.json()["field"]) == (422, "Dry-Run")
+    assert (dry.status_code, dry.json()["field"]) == (422, "dryRun")
     assert office.ask("GET", f"/api/proofs/prf_{'0' * 26}").status_code == 404
     made = exported(office)
     for name in ("../../encryption.keys", "..%2F..%2Fencryption.keys", "keys", "manifest.json.x"):

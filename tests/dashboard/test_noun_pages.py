@@ -128,4 +128,6 @@ def test_the_page_of_a_batch_shows_its_lines_and_who_approved_it_and_offers_its_
         assert f'<input type="hidden" name="sha256" value="{sha256}">' in page, "the form says which lines were looked at"
         csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]
         said = {"csrf": csrf, "expected_state": "pending_approval", "sha256": "0" * 64}
-        assert "others than those that were looked at" in browser.post(f"/admin/batches/{batch.batch_id}/approve", data=said).text
+        refused = browser.post(f"/admin/batches/{batch.batch_id}/approve", data=said).text
+        assert "others than those that were looked at" in refused
+        assert f'<input type="hidden" name="sha256" value="{sha256}">' in refused, "what is shown now can be approved"

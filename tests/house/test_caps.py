@@ -20,6 +20,7 @@ NAMED: Final = re.compile(r"^[A-Z][A-Z_]*(_MAX|_ROWS)$")
 
 # cap: the file and the words in it that say so.
 SAID: Final = {
+    "CORRECTIONS_TOLD_MAX": ("integrity/incidents/post_mortem.py", "Not in it"),
     "QUEUES_MAX": ("dashboard/templates/levels.html", "more queues held less"),
     "REMARKS_MAX": ("matching/reading/loading.py", "things more"),
     "READINGS_MAX": ("matching/guess/columns.py", "were tried"),

@@ -13,7 +13,7 @@ from counterfoil.base.edge import make_id
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.integrity.incidents.noun import IncidentStands, watch_responses
-from counterfoil.integrity.incidents.post_mortem import post_mortem_of
+from counterfoil.integrity.incidents.post_mortem import _cut, post_mortem_of
 from counterfoil.integrity.incidents.queries import list_incidents, refuse_other_incident
 from counterfoil.integrity.monitors import Backlog
 from counterfoil.operations.approvals import approve_and_do
@@ -213,7 +213,9 @@ def test_an_incident_counts_all_its_alerts_however_many_are_shown(watch: Watch) 
         watch.say("close", incident, noun="incident", reason="done")
     assert "1 of its alerts are not resolved" in str(problem.value.facts["detail"])
     with watch.database.transaction() as conn:
-        assert "481 more are not listed." in post_mortem_of(conn, incident, now=watch.clock.now)
+        told = post_mortem_of(conn, incident, now=watch.clock.now)
+        assert "481 more are not listed." in told
+        assert "Not in it: alerts behind the first 20." in told
 
 
 def test_a_week_without_a_worker_is_still_without_one(watch: Watch) -> None:
@@ -221,3 +223,8 @@ def test_a_week_without_a_worker_is_still_without_one(watch: Watch) -> None:
     watch.rows("insert into worker (id, host, pid, version, started_at, beat_at) values ('w', 'h', 1, 'v', %s, %s) returning id", at, at)
     watch.run()
     assert [one.state for one in watch.alerts("WORKER_DOWN")] == ["open"]
+
+
+def test_a_timeline_says_what_is_not_in_it() -> None:
+    assert _cut(alerts=False, corrections=False) == ""
+    assert _cut(alerts=True, corrections=True).strip() == "Not in it: alerts behind the first 20 and journals behind the first 100."

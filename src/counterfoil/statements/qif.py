@@ -16,7 +16,7 @@ from typing import Final
 
 from counterfoil.statements.amounts import Unreadable, decimal_mark_of, known_scale, parse_amount
 from counterfoil.statements.dates import choose_format, parse_date
-from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine, SourceRead, as_json, within
+from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine, SourceBroken, SourceRead, as_json, within
 from counterfoil.statements.text import Content, numbered_lines
 
 CASH_TYPES: Final = frozenset({"BANK", "CCARD", "CASH", "OTH A", "OTH L"})
@@ -60,7 +60,9 @@ def read(
     within(path, TABLE_BYTES_MAX)
     found = Gathering(path.name, strict=strict)
     if asset is None:
-        found.broken(1, None, "QIF names no currency: say which asset the file is in")
+        broken = SourceBroken(path.name, 1, None, "QIF names no currency: say which asset the file is in")
+        broken.wants_asset = True
+        raise broken
     records = list(_records(found, path, taken))
     cash = [record for record in records if record.kind in CASH_TYPES]
     skipped = sum(record.kind == "INVST" for record in records)

@@ -51,6 +51,8 @@ SCHEMA: Final = pa.schema(
 class SourceBroken(Problem, kind="invalid"):
     """A source file is cut short, or does not add up, so nothing of it is used."""
 
+    wants_asset = False  # the format cannot name one, and whoever reads the file did not either
+
     def __init__(self, file: str, line: int | None, column: str | None, reason: str) -> None:
         """Name the `file`, the 1-based `line` and the `column` or field where the reader stopped, and the `reason`."""
         self.file, self.line, self.column, self.reason = file, line, column, reason

@@ -38,6 +38,13 @@ def test_an_affiliate_is_placed_once_and_moved_with_its_history(conn: Any) -> No
     assert show_affiliate(conn, ann).customers == 1
 
 
+@pytest.mark.parametrize("name", [" ", "a" * 101])
+def test_a_name_says_something_and_is_not_too_long(conn: Any, name: str) -> None:
+    a_shop(conn)
+    with pytest.raises(InvalidInput, match="1 to 100 characters"):
+        set_affiliate(conn, PROGRAM, name, None, **AGAIN)
+
+
 def test_a_parent_that_is_not_there_is_named(conn: Any) -> None:
     a_shop(conn)
     with pytest.raises(NotFound, match="aff_none"):

@@ -78,7 +78,9 @@ def approved_acts(ask: SectionContext, acts: Sequence[Act], *, subject_id: str |
 def _is_of_here(ask: SectionContext, act: Act, one: Proposal) -> bool:
     if ask.only is not None and one.program_id != ask.only:
         return False
-    return act.subject is None or f":{ask.params['id']}:" in f":{one.subject_id}:"
+    if act.subject is None:
+        return True
+    return _about(act, one).get(camel(act.subject.name), one.subject_id) == ask.params["id"]
 
 
 def _approved(act: Act, one: Proposal, assets: Mapping[str, Asset]) -> ApprovedAct:

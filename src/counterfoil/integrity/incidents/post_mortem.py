@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.machine import Step, history_of
-from counterfoil.integrity.incidents.machine import Incident, IncidentAlert
+from counterfoil.integrity.incidents.machine import Correction, Incident, IncidentAlert
 from counterfoil.integrity.incidents.queries import alerts_of, corrections_of, count_alerts_of, show_incident
 from counterfoil.operations.work.pauses import history_of_pauses
 
@@ -33,8 +33,10 @@ def post_mortem_of(conn: Connection[Any], incident_id: str, *, now: datetime) ->
     timeline = [_step(f"incident {step.verb}", step) for step in history_of(conn, incident_id, rows_max=None)]
     for alert in alerts:
         timeline += [_step(f"alert {alert.id} {step.verb}", step) for step in history_of(conn, alert.id, rows_max=None)]
-    timeline += [*_brake(conn, incident, now), *_corrections(conn, incident_id), *_runbooks(conn, alerts)]
-    parts = [_head(incident, now), _alerts(alerts, number), _timeline(sorted(timeline, key=lambda one: one.at)), _written(incident)]
+    corrections = corrections_of(conn, incident_id, rows_max=CORRECTIONS_TOLD_MAX + 1)
+    timeline += [*_brake(conn, incident, now), *_posted(corrections[:CORRECTIONS_TOLD_MAX]), *_runbooks(conn, alerts)]
+    cut = _cut(alerts=len(alerts) < number, corrections=len(corrections) > CORRECTIONS_TOLD_MAX)
+    parts = [_head(incident, now), _alerts(alerts, number), _timeline(sorted(timeline, key=lambda one: one.at), cut), _written(incident)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -51,9 +53,15 @@ def _brake(conn: Connection[Any], incident: Incident, now: datetime) -> list[Mom
     return [Moment(one.at, f"queue {one.queue} {'paused' if one.paused else 'resumed'}", one.actor, one.reason) for one in mine]
 
 
-def _corrections(conn: Connection[Any], incident_id: str) -> list[Moment]:
-    found = corrections_of(conn, incident_id, rows_max=CORRECTIONS_TOLD_MAX)
-    return [Moment(one.at, f"journal {one.journal_id} posted", one.actor, one.reason) for one in found]
+def _posted(corrections: Sequence[Correction]) -> list[Moment]:
+    return [Moment(one.at, f"journal {one.journal_id} posted", one.actor, one.reason) for one in corrections]
+
+
+def _cut(*, alerts: bool, corrections: bool) -> str:
+    """What the timeline leaves out."""
+    left_out = [f"alerts behind the first {ALERTS_TOLD_MAX}"] if alerts else []
+    left_out += [f"journals behind the first {CORRECTIONS_TOLD_MAX}"] if corrections else []
+    return f"\n\nNot in it: {' and '.join(left_out)}." if left_out else ""
 
 
 def _runbooks(conn: Connection[Any], alerts: Sequence[IncidentAlert]) -> list[Moment]:
@@ -98,9 +106,9 @@ def _alerts(alerts: Sequence[IncidentAlert], number: int) -> str:
     return f"## What was found\n\n| alert | severity | what | state | times | first | last |\n|---|---|---|---|---|---|---|\n{rows}{more}"
 
 
-def _timeline(moments: Sequence[Moment]) -> str:
+def _timeline(moments: Sequence[Moment], cut: str) -> str:
     rows = "\n".join(f"- {_at(one.at)} {one.what} by {one.actor}" + (f": {_cell(one.reason)}" if one.reason else "") for one in moments)
-    return f"## Timeline (UTC)\n\n{rows}"
+    return f"## Timeline (UTC)\n\n{rows}{cut}"
 
 
 def _written(incident: Incident) -> str:

@@ -159,7 +159,7 @@ def _statement(engine: DuckEngine, found: Looked, folder: Path) -> None:
         lines = pa.concat_tables([sources.read(path, format=kind).lines for path in paths])
         names_currency = True
     except sources.SourceBroken as problem:
-        if "names no currency" not in str(problem.facts.get("reason")):
+        if not problem.wants_asset:
             raise
         read = [sources.read(path, format=kind, asset=OF_TWO_DECIMALS) for path in paths]
         lines, names_currency = pa.concat_tables([each.lines for each in read]), False

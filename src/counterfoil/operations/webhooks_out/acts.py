@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, get_args
 
 from counterfoil.base.text import EMAIL_MAX
 from counterfoil.operations.acts import Act, ActCall, ActDone, ByTwo, paired_of
+from counterfoil.operations.events.events import Level
 from counterfoil.operations.verbs import Field
 from counterfoil.operations.webhooks_out.addresses import URL_MAX
 from counterfoil.operations.webhooks_out.endpoints import ABOUT_MAX, NAMES_MAX, OVERLAP_DAYS_MAX, create_endpoint, rotate_secret
 from counterfoil.operations.webhooks_out.signing import ENTROPY_BYTES, new_pair
 
-LEVELS: Final = ("debug", "info", "warning", "critical")
 OVERLAP_DAYS: Final = 1
 
 
@@ -56,7 +56,7 @@ CREATE_ENDPOINT: Final = Act(
         Field("url", "Where a partner is to be told of what happens here.", example="https://partner.example/hooks", length_max=URL_MAX),
         Field("program_id", "Of this program only; of every one, if empty.", "program", required=False),
         Field("events", "Names of events; every one, if empty.", "words", required=False, example="payout_failed", most=NAMES_MAX),
-        Field("min_level", "Of this level or a graver one.", "choice", choices=LEVELS, default="info"),
+        Field("min_level", "Of this level or a graver one.", "choice", choices=get_args(Level), default="info"),
         Field("owner_email", "Who mends it.", example="hooks@partner.example", length_max=EMAIL_MAX),
         Field("about", "What it is for.", required=False, default="", length_max=ABOUT_MAX),
     ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from counterfoil.base.money import format_major
+from counterfoil.ledger.reads.books import known_assets
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import APPROVE, OPERATE
 from counterfoil.operations.acts import Act, ActCall, ActDone, ByTwo, paired_of
@@ -62,8 +64,9 @@ def _pay(one: ActCall) -> ActDone:
 
 
 def _told(one: ActCall, left: int, what: str) -> str:
-    owes = f"still owes a part of it in {one.taken['asset']}" if left else f"owes nothing more in {one.taken['asset']}"
-    return f"{what}; {one.subject_id} {owes}."
+    asset = one.taken["asset"]
+    owes = f"{format_major(left, known_assets(one.conn)[asset].scale)} {asset}" if left else f"nothing in {asset}"
+    return f"{what}; {one.subject_id} still owes {owes}."
 
 
 def _act(

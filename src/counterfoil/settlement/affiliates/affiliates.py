@@ -15,6 +15,7 @@ from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import NewEvent, declare, emit
 
+NAME_MAX: Final = 100  # characters
 DEPTH_MAX: Final = 10  # as `affiliate_depth_max` in the database
 AFFILIATE: Final = Machine(
     name="affiliate",
@@ -80,8 +81,11 @@ def set_affiliate(
 ) -> Affiliate:
     """Add an affiliate under this one, or move it there; None: under nobody. One that stands there already stays as it is.
 
-    What was sold before keeps the path of its time. Raises NotFound for a program or a parent, NotATree.
+    What was sold before keeps the path of its time. Raises InvalidInput, NotFound for a program or a parent, NotATree.
     """
+    name = name.strip()
+    if not 1 <= len(name) <= NAME_MAX:
+        raise InvalidInput("name", f"1 to {NAME_MAX} characters, not counting spaces around them", got=len(name))
     if conn.execute("select 1 from program where id = %s", [program_id]).fetchone() is None:
         raise NotFound(what="program", id=program_id)
     now = _after_sales(conn, program_id, now)

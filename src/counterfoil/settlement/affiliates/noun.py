@@ -14,6 +14,7 @@ from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCal
 from counterfoil.settlement.affiliates.affiliates import (
     AFFILIATE,
     AFFILIATES,
+    NAME_MAX,
     Affiliate,
     Placement,
     Referral,
@@ -43,7 +44,7 @@ def _refer(one: VerbCall) -> VerbResult:
 def _place(one: VerbCall) -> VerbResult:
     taken = one.taken
     given: dict[str, Any] = {"reason": taken["cause"], "make_id": one.make_id, "actor": one.actor, "now": one.now}
-    made = set_affiliate(one.conn, taken["program_id"], taken["name"].strip(), taken["parent_id"] or None, **given)
+    made = set_affiliate(one.conn, taken["program_id"], taken["name"], taken["parent_id"] or None, **given)
     return VerbResult(made.state, made.id, f"It stands on level {made.depth}. To pay its commissions, set a destination for {made.id}.")
 
 
@@ -103,7 +104,7 @@ AFFILIATE_NOUN: Final = Noun(
         because="cause",
         takes=(
             Field("program_id", "Of this program."),
-            Field("name", "Its name, one of its program.", example="ann", length_max=100),
+            Field("name", "Its name, one of its program.", example="ann", length_max=NAME_MAX),
             Field("parent_id", "Who stands above it; nobody, if empty.", "id", required=False, prefix="aff", example="aff_…"),
             Field("cause", "Why it stands there.", example="it joined through ben"),
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from fastapi import Query
 from fastapi.responses import Response
@@ -20,7 +20,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.base.text import EMAIL_MAX
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.operations.by_two import ProposedVerb
-from counterfoil.operations.events.events import event_kinds
+from counterfoil.operations.events.events import Level, event_kinds
 from counterfoil.operations.listing import ListAsked
 from counterfoil.operations.webhooks_out.addresses import URL_MAX
 from counterfoil.operations.webhooks_out.endpoints import ABOUT_MAX, NAMES_MAX, OVERLAP_DAYS_MAX, create_endpoint, rotate_secret
@@ -51,7 +51,7 @@ class EndpointRequest(RequestModel):
     events: list[Clean] = Field(
         [], max_length=NAMES_MAX, description="Names of events, such as payout_failed; every one, if empty.", examples=[["payout_failed"]]
     )
-    min_level: Literal["debug", "info", "warning", "critical"] = Field("info", description="Of this level or a graver one.")
+    min_level: Level = Field("info", description="Of this level or a graver one.")
     owner_email: Clean = Field(min_length=3, max_length=EMAIL_MAX, description="Who mends it.", examples=["hooks@partner.example"])
     about: Clean = Field("", max_length=ABOUT_MAX, description="What it is for.")
 

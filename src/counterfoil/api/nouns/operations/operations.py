@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from fastapi import Path, Query
 from fastapi.responses import Response
@@ -20,7 +20,7 @@ from counterfoil.base.problems import NotFound
 from counterfoil.integrity.alerts.queries import count_live
 from counterfoil.integrity.standing import workers_standing
 from counterfoil.operations.access.access import OPERATE, READ
-from counterfoil.operations.events.events import Event, list_events
+from counterfoil.operations.events.events import Event, Level, list_events
 from counterfoil.operations.webhooks.counts import webhook_counts
 from counterfoil.operations.webhooks_out.owners import OWNERS_CHANNEL, owners_named
 from counterfoil.operations.work.circuits import open_circuits
@@ -209,7 +209,7 @@ def events(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
     name: Annotated[str | None, Query(max_length=80, examples=["payout_failed"])] = None,
-    level: Annotated[Literal["debug", "info", "warning", "critical"] | None, Query()] = None,
+    level: Annotated[Level | None, Query()] = None,
     subject_id: Annotated[str | None, Query(alias="subjectId", max_length=255)] = None,
 ) -> Response:
     """Newest first, by name, level or subject."""

@@ -101,7 +101,7 @@ class ProofSigned(WriteResult):
 def export(body: ProofExportRequest, call: Annotated[ApiCall, may(AUDIT, key=True)]) -> Response:
     """It waits for its signatures then. The same facts are the same proof, to the byte. How far a long one is: `GET /api/proof-exports`."""
     if call.dry_run:
-        raise InvalidInput("Dry-Run", "not for this: a proof is made from what is there, and changes nothing of it")
+        raise InvalidInput("dryRun", "absent: a proof is made from what is there, and changes nothing of it")
 
     def act() -> Done:
         proof, new = export_proof(call.services.wiring.exporter(), body.start, body.end, by=call.actor)

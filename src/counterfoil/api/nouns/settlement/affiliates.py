@@ -131,7 +131,7 @@ def place(body: AffiliateRequest, call: Annotated[ApiCall, may(OPERATE, key=True
 
     def act(conn: Connection[Any]) -> Done:
         given: dict[str, Any] = {"reason": body.reason, "make_id": call.make_id, "actor": call.actor, "now": call.now}
-        made = set_affiliate(conn, body.program_id, body.name.strip(), body.parent_id, **given)
+        made = set_affiliate(conn, body.program_id, body.name, body.parent_id, **given)
         return Done(made.id, AffiliatePlaced.of(made), 201)
 
     return call.write("affiliate.set", act, asked=body, reason=body.reason)
