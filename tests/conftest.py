@@ -11,11 +11,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import psycopg
 import pytest
+from httpx2._transports import default as transports
 from psycopg import Connection, sql
 
 from counterfoil.base.edge import Database, entropy, set_up
@@ -139,8 +142,25 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput[FOLDER_KEY] = str(SERVER.get().folder)
 
 
+def read_authorities_once() -> None:
+    """Each client of httpx2 reads whose certificates are believed, which takes 20 ms of processor, for an address on this machine as well.
+    A run makes thousands: here a process reads them once, and anew where its environment names others."""
+
+    @cache
+    def read(trust_env: bool, *_named: str | None) -> Any:
+        return httpx2.create_ssl_context(trust_env=trust_env)
+
+    def shared(verify: Any = True, cert: Any = None, trust_env: bool = True) -> Any:
+        if verify is not True or cert:
+            return httpx2.create_ssl_context(verify, cert, trust_env)
+        return read(trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+    transports.create_ssl_context = shared  # type: ignore[attr-defined]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     listen()
+    read_authorities_once()
     if not hasattr(config, "workerinput") and "TMPDIR" not in os.environ:
         TEMPORARY.make()
     SERVER.given = getattr(config, "workerinput", {}).get(FOLDER_KEY)
