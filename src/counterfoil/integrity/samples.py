@@ -10,6 +10,7 @@ from typing import Any, Final
 import httpx2
 from psycopg import Connection
 
+from counterfoil.operations.authorities import authorities_of_questions
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.queries import queue_depths
 from counterfoil.operations.work.runner import Queue, Tally
@@ -66,7 +67,7 @@ def _age_s(oldest: datetime | None, now: datetime) -> int:
 def probe(url: str) -> str | None:
     """Why the server's health address does not answer; None when it does."""
     try:
-        answer = httpx2.get(url, timeout=TIMEOUT_S, trust_env=False, follow_redirects=False)
+        answer = httpx2.get(url, timeout=TIMEOUT_S, trust_env=False, follow_redirects=False, verify=authorities_of_questions())
     except httpx2.HTTPError as error:
         return type(error).__name__
     return None if answer.is_success else f"status {answer.status_code}"

@@ -31,6 +31,7 @@ from counterfoil.base.money import Asset
 from counterfoil.base.postgres.binaries import Identity
 from counterfoil.base.postgres.launcher import DATABASE, PrivatePostgres
 from counterfoil.base.postgres.logins import SERVER, make_logins
+from counterfoil.client.transport import trusted_authorities
 from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access import access
 from counterfoil.operations.access.logins import check_login, grant_role, log_in, set_password
@@ -213,7 +214,7 @@ class World:
         end = time.monotonic() + START_S
         while time.monotonic() < end and self.server.alive():
             try:
-                if httpx2.get(f"{self.url}/healthz", timeout=2, trust_env=False).status_code == 200:
+                if httpx2.get(f"{self.url}/healthz", timeout=2, trust_env=False, verify=trusted_authorities()).status_code == 200:
                     return
             except httpx2.HTTPError:
                 time.sleep(0.05)

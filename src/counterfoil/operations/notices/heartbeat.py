@@ -9,6 +9,7 @@ import httpx2
 from psycopg import Connection
 
 from counterfoil.base.problems import Busy
+from counterfoil.operations.authorities import authorities_of_questions
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
 
@@ -47,7 +48,8 @@ def call_out(context: JobContext, _: str | None) -> Tally:
     if since is not None:
         raise NobodyAsks(since=since)
     try:
-        answer = httpx2.get(context.heartbeat_url, timeout=TIMEOUT_S, trust_env=False, follow_redirects=False)
+        authorities = authorities_of_questions()
+        answer = httpx2.get(context.heartbeat_url, timeout=TIMEOUT_S, trust_env=False, follow_redirects=False, verify=authorities)
     except httpx2.HTTPError as error:
         raise NobodyHears(error=type(error).__name__) from None  # the address itself may be a secret
     if not answer.is_success:
