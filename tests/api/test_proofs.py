@@ -202,7 +202,10 @@ def test_a_journal_is_shown_to_be_in_the_log(office: Office):
     assert office.ask("POST", "/api/admin/ops/run/log", role="operator", key=fresh()).status_code == 200
     shown = office.ask("GET", f"/api/journals/{journal}/inclusion").json()
     index, hashes, note = read_proof(shown["proof"])
-    text, _ = open_note(note, [NoteKey.read(office.ask("GET", "/api/signers").json()["log"]["noteKey"])])
+    log = office.ask("GET", "/api/signers").json()["log"]
+    keys = [NoteKey.read(log[name]) for name in ("noteKey", "quantumNoteKey")]
+    text, signers = open_note(note, keys)
+    assert signers == keys, "of Ed25519 and of ML-DSA-44"
     told = read_checkpoint(text)
     assert root_from_inclusion(index, told.size, leaf_hash(shown["record"].encode()), hashes) == told.root
     assert journal in shown["record"]

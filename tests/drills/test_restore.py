@@ -136,7 +136,7 @@ def test_what_a_stolen_key_of_the_log_signs_is_refused_from_its_end_on_and_doubt
         change = change_log_key(conn, make_id("lgk"), cause="stolen", folder=None, by="t", now=now())
     with own.database.transaction() as conn:
         known = note_keys(conn)
-    assert [one.ended.cause if one.ended else None for one in known] == [None, "stolen"]
+    assert [one.ended.cause if one.ended else None for one in known if not one.is_quantum] == [None, "stolen"]
     done, looked = drilled(own, tmp_path, invariants=INVARIANTS[:1])
     assert (looked["signature"][0], done.state) == ("passed", "passed"), "the database knows this very manifest"
     assert "whoever has it could have made this" in str(stored.doubt(known, None)), "who has no database any more is told"

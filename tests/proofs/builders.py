@@ -33,6 +33,7 @@ from counterfoil.proofs.packages.store import stored
 from counterfoil.proofs.proofs import Proof, request_of, sign_proof
 from counterfoil.proofs.signing.envelope import Signed, envelope, statement, to_sign
 from counterfoil.proofs.signing.signers import add_signer, trusted_keys
+from counterfoil.proofs.verifying.quantum import UNREAD
 from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.verify import verify_package
 from counterfoil.reconciliation.runs.continuous import RunPlan, reconcile_all, sources_in_use
@@ -253,5 +254,6 @@ class Verifiers:
             before.write_bytes(previous)
         ours = verify_package(path, TrustedKeys.read(keys), previous=before)
         theirs = self.module.judged(str(path), dict(keys), str(before) if before else "")
-        assert (ours.code, ours.said) == theirs
+        read = [one for one in theirs[1] if not (one.startswith("Not checked here: the signature of ML-DSA-44 of ") and UNREAD in one)]
+        assert (ours.code, ours.said) == (theirs[0], read)
         return ours.code, ours.said

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import stat
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric import mldsa
+from psycopg import errors
 
+from counterfoil.api.nouns.proofs.signers import log_signer
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.encryption.keys import EnvelopeDoesNotOpen
 from counterfoil.base.problems import Problem
@@ -24,13 +28,18 @@ from counterfoil.proofs.log.checkpoints import (
     LogForked,
     LogNotBegun,
     boundary,
+    keys_of_log,
     latest_checkpoint,
+    make_checkpoint,
     note_keys,
     seed_of,
 )
 from counterfoil.proofs.log.job import keep_log
+from counterfoil.proofs.log.key_changes import change_log_key, told_keys
 from counterfoil.proofs.log.merkle import Leaves, root_of
 from counterfoil.proofs.log.notes import NoteRefused, open_note, read_checkpoint, sign_note
+from counterfoil.proofs.log.quantum import key_beside
+from counterfoil.proofs.log.quantum_keys import QuantumKeyUnusable
 from counterfoil.proofs.log.sequencing import sequence, unsequenced_since
 from counterfoil.proofs.log.tree import size_of
 from counterfoil.proofs.monitors import MONITORS
@@ -95,7 +104,7 @@ def test_a_checkpoint_is_made_each_minute_in_which_the_log_grew_and_leaves_the_d
         told = read_checkpoint(text)
         hashes = [bytes(row[0]) for row in conn.execute("select leaf_hash from log_entry order by index").fetchall()]
         assert (told.size, told.root) == (first + 2, root_of(first + 2, Leaves(hashes)))
-        assert [one.name for one in signers] == [told.origin]
+        assert [(one.name, one.is_quantum) for one in signers] == [(told.origin, False), (told.origin, True)]
     log.clock.advance(minutes=5)
     log.tick()
     assert len(log.files()) == 3, "nothing was added, so nothing is signed"
@@ -226,6 +235,67 @@ def test_another_checkpoint_of_a_size_that_has_left_is_refused(log: Log) -> None
         kept.put(other)
     with pytest.raises(NoteRefused):
         kept.put(sign_note(text, origin, b"\x01" * 32))
+
+
+@pytest.fixture
+def older(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """A library without ML-DSA-44; undone, it has it."""
+    monkeypatch.delattr(mldsa, "MLDSA44PublicKey")
+    yield monkeypatch
+    monkeypatch.undo()
+
+
+def test_a_key_signs_with_ml_dsa_44_as_soon_as_the_library_has_it_and_never_again_without(older: pytest.MonkeyPatch, log: Log) -> None:
+    def lines() -> list[int]:
+        with log.database.transaction() as conn:
+            return [row[0].count("\u2014 ") for row in conn.execute("select note from log_checkpoint order by size").fetchall()]
+
+    def grown(key: str) -> None:
+        log.moved(key)
+        log.clock.advance(minutes=1)
+        log.tick()
+
+    with log.database.transaction() as conn:
+        early, known = size_of(conn), keys_of_log(conn)[0]
+    grown("a")
+    assert (lines(), health_of(log)) == ([1, 1], "ready"), "of before the library was there"
+    older.undo()
+    with log.database.transaction() as conn:
+        made = make_checkpoint(conn, early - 1, make_key_id="x", now=now())
+        [(key, since)] = conn.execute("select key_id, size from log_key_quantum").fetchall()
+    assert (made.note.count("\u2014 "), key, since) == (2, known.id, early + 2), "larger ones with Ed25519 alone are there already"
+    grown("b")
+    assert (lines(), health_of(log)) == ([2, 1, 1, 2], "ready")
+    older.delattr(mldsa, "MLDSA44PublicKey")
+    log.moved("c")
+    log.clock.advance(minutes=1)
+    with pytest.raises(QuantumKeyUnusable):
+        log.tick()
+    assert lines() == [2, 1, 1, 2], "no checkpoint without it"
+    assert "signs none without" in health_of(log)
+    with log.database.transaction() as conn:
+        assert unsequenced_since(conn) is None, "what is recorded is numbered all the same"
+    again = """insert into log_checkpoint select size + 1, root, key_id, regexp_replace(note, '[^\\n]+\\n$', ''), at
+               from log_checkpoint order by size desc limit 1"""
+    with pytest.raises(errors.Error, match="signs no checkpoint without it"), log.database.transaction() as conn:
+        conn.execute(again.encode())
+    with log.database.transaction() as conn:
+        changed = change_log_key(conn, make_id("lgk"), cause="planned", folder=log.folder, by="t", now=log.clock.now)
+    log.tick()
+    assert lines() == [2, 1, 1, 2, 1], "a key that has not signed with it signs on"
+    older.undo()
+    grown("d")
+    assert lines() == [2, 1, 1, 2, 1, 2]
+    with log.database.transaction() as conn:
+        told = told_keys(conn)
+        assert [one["quantum"]["size"] for one in told] == [size_of(conn), since]
+        assert told[0]["quantum"]["key"] == key_beside(seed_of(conn, changed.key_id)).public_key().public_bytes_raw().hex()
+
+
+def health_of(log: Log) -> str:
+    """Of the log's key, as the list of signers tells it."""
+    with log.database.transaction() as conn:
+        return log_signer(conn).health
 
 
 def test_a_boundary_stays_where_it_was_found(log: Log) -> None:

@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import mldsa
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.problems import InvalidInput
 from counterfoil.cli.nouns.proofs.key_files import KeyFileRefused, SigningKey, make_key_file
+from counterfoil.proofs.log.quantum import KindMissing
 from counterfoil.proofs.packages.store import stored
 from counterfoil.proofs.proofs import SignatureWrong, request_of, sign_proof
 from counterfoil.proofs.signing.envelope import Signed, envelope
-from counterfoil.proofs.signing.kinds import ML_DSA_44, KindMissing
+from counterfoil.proofs.signing.kinds import ML_DSA_44
 from counterfoil.proofs.signing.signers import add_signer, find_signer
 from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.verify import BROKEN, INCOMPLETE, OK, verify_package

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from counterfoil.base.edge import now
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.proofs.log.merkle import Frontier, leaf_hash
-from counterfoil.proofs.log.notes import Checkpoint, sign_note
+from counterfoil.proofs.log.notes import Checkpoint, cosign_note, sign_note
+from counterfoil.proofs.log.quantum import key_beside
 from counterfoil.proofs.packages import layout
 from counterfoil.proofs.signing.envelope import envelope
 from counterfoil.proofs.verifying.reading import is_moment
@@ -126,7 +127,7 @@ def log_anew(case: Case, files: Files) -> Files:
     for one in files["entries.jsonl"].splitlines():
         tree.add(leaf_hash(one))
     origin = json.loads(files[layout.MANIFEST])["origin"]
-    note = sign_note(Checkpoint(origin, tree.size, tree.root()).text(), origin, case.seed)
+    note = cosign_note(sign_note(Checkpoint(origin, tree.size, tree.root()).text(), origin, case.seed), origin, key_beside(case.seed))
     return {**files, "checkpoint.close": note.encode(), "consistency.json": canonical_json({**told, "new": tree.size}).encode()}
 
 

@@ -1062,6 +1062,10 @@ log_key_change: size bigint not null
 log_key_change: statement text not null
 log_key_change: created_by text not null
 log_key_change: created_at timestamp with time zone not null
+log_key_quantum: key_id text not null
+log_key_quantum: public_key bytea not null
+log_key_quantum: size bigint not null
+log_key_quantum: made_at timestamp with time zone not null
 log_left: only_row boolean not null default true
 log_left: size bigint not null
 log_left: at timestamp with time zone not null
@@ -2529,6 +2533,10 @@ log_key_change: log_key_change_pkey PRIMARY KEY (key_id)
 log_key_change: log_key_change_size_is_not_negative CHECK ((size >= 0))
 log_key_change: log_key_is_changed_for_another CHECK ((key_id <> before_id))
 log_key_change: log_key_is_changed_once UNIQUE (before_id)
+log_key_quantum: log_key_quantum_is_ml_dsa_44 CHECK ((length(public_key) = 1312))
+log_key_quantum: log_key_quantum_key_id_fkey FOREIGN KEY (key_id) REFERENCES log_key(id)
+log_key_quantum: log_key_quantum_pkey PRIMARY KEY (key_id)
+log_key_quantum: log_key_quantum_size_is_not_negative CHECK ((size >= 0))
 log_left: log_left_is_one CHECK (only_row)
 log_left: log_left_pkey PRIMARY KEY (only_row)
 log_left: log_left_size CHECK ((size >= 0))
@@ -3569,6 +3577,7 @@ log_boundary: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_boun
 log_checkpoint: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_checkpoint: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_checkpoint: CREATE TRIGGER log_key_has_ended AFTER INSERT ON public.log_checkpoint FOR EACH ROW EXECUTE FUNCTION log_key_has_ended() -- always
+log_checkpoint: CREATE TRIGGER log_key_signs_twice AFTER INSERT ON public.log_checkpoint FOR EACH ROW EXECUTE FUNCTION log_key_signs_twice() -- always
 log_entry: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_entry: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_entry: CREATE TRIGGER log_has_no_gap AFTER INSERT ON public.log_entry REFERENCING NEW TABLE AS new_entry FOR EACH STATEMENT EXECUTE FUNCTION log_has_no_gap() -- always
@@ -3580,6 +3589,8 @@ log_key: CREATE CONSTRAINT TRIGGER log_key_is_agreed_on AFTER INSERT ON public.l
 log_key_change: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_key_change FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_key_change: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_key_change FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_key_change: CREATE CONSTRAINT TRIGGER two_people_log_key_change AFTER INSERT ON public.log_key_change DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('log_key', 'change', 'n.before_id', 'p ->> ''cause'' = n.cause', 'false') -- always
+log_key_quantum: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_key_quantum FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+log_key_quantum: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_key_quantum FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_origin: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_origin FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_origin: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.log_origin FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 log_subtree: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.log_subtree FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
@@ -4024,6 +4035,8 @@ log_key: everybody using true
 log_key: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 log_key_change: everybody using true
 log_key_change: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
+log_key_quantum: everybody using true
+log_key_quantum: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 log_origin: everybody using true
 log_origin: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 log_position: everybody using true
@@ -5440,6 +5453,18 @@ AS $function$
 begin
     if exists (select from log_key k where k.id <> new.id) and not exists (select from log_key_change c where c.key_id = new.id) then
         raise exception 'the key of the log is changed by a statement' using errcode = 'CF390';
+    end if;
+    return null;
+end $function$
+
+log_key_signs_twice(): CREATE OR REPLACE FUNCTION public.log_key_signs_twice()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if exists (select from log_key_quantum q where q.key_id = new.key_id and q.size <= new.size) and new.note !~ E'\n\n— [^\n]+\n— [^\n]+\n$' then
+        raise exception 'a key of the log that signs with ML-DSA-44 signs no checkpoint without it' using errcode = 'CF390';
     end if;
     return null;
 end $function$
@@ -9017,6 +9042,9 @@ log_key: owner: counterfoil_owner
 log_key_change: counterfoil_app: insert, select
 log_key_change: counterfoil_auditor: select
 log_key_change: owner: counterfoil_owner
+log_key_quantum: counterfoil_app: insert, select
+log_key_quantum: counterfoil_auditor: select
+log_key_quantum: owner: counterfoil_owner
 log_left: counterfoil_app: insert, select, update
 log_left: counterfoil_auditor: select
 log_left: owner: counterfoil_owner
@@ -9910,6 +9938,7 @@ key_space: app: select
 lock_accounts(text,text,text[]): app: execute
 lock_payments(text[]): app: execute
 log_key.seed: auditor: none
+log_key_quantum.size: from this size of the log on each checkpoint of this key has a second line, of ML-DSA-44
 login_attempt: app: select, insert, update, delete
 login_attempt.begun_at: app: select, insert
 login_attempt.browser_sha256: app: select, insert

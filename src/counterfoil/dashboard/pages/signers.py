@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.proofs.log.checkpoints import keys_of_log
 from counterfoil.proofs.log.key_changes import key_changes
+from counterfoil.proofs.log.quantum_keys import quantum_keys
 from counterfoil.proofs.proofs import signers_of
 from counterfoil.proofs.signing.signers import SignerHealth, quorum_can_be_met, signers_health
 
@@ -63,6 +64,7 @@ class LogKeyRow(NamedTuple):
     made_at: datetime
     ended: str | None
     size: int | None
+    quantum: int | None  # from this size of the log on it signs with ML-DSA-44, too
 
 
 class SignersAnswer(NamedTuple):
@@ -97,9 +99,16 @@ def signers_answer(ask: SectionContext) -> SignersAnswer:
 
 def _log_keys(conn: Connection[Any]) -> tuple[LogKeyRow, ...]:
     """The newest first."""
-    ends = {one.before_id: one for one in key_changes(conn)}
+    ends, beside = {one.before_id: one for one in key_changes(conn)}, quantum_keys(conn)
     return tuple(
-        LogKeyRow(one.id, bytes(one.public_key).hex()[:16], one.made_at, end.cause if end else None, end.size if end else None)
+        LogKeyRow(
+            one.id,
+            bytes(one.public_key).hex()[:16],
+            one.made_at,
+            end.cause if end else None,
+            end.size if end else None,
+            beside[one.id].size if one.id in beside else None,
+        )
         for one in keys_of_log(conn)
         for end in (ends.get(one.id),)
     )

@@ -17,14 +17,14 @@ from psycopg.rows import class_row
 from counterfoil.base.encryption.confidential import Confidential, encrypt, opened
 from counterfoil.base.problems import NotFound, Problem, check
 from counterfoil.proofs.log.merkle import consistency_proof, is_consistent, root_of
-from counterfoil.proofs.log.notes import Checkpoint, KeyEnd, NoteKey, open_note, read_checkpoint, sign_note
+from counterfoil.proofs.log.notes import Checkpoint, KeyEnd, NoteKey, open_note, read_checkpoint
+from counterfoil.proofs.log.quantum_keys import KEY_TURN, begins_here, quantum_key_for, quantum_keys, signed_checkpoint
 from counterfoil.proofs.log.sequencing import await_turn
 from counterfoil.proofs.log.tree import StoredTree, size_of
 
 CONFIDENTIAL: Final = Confidential("log_key", ("id",), ("seed",), "keys that sign checkpoints", raw=True)
 FOLDER: Final = "checkpoints"
 LATEST: Final = "latest"
-KEY_TURN: Final = 4_271_117  # the advisory lock of whoever changes the log's key; shared by those who sign with it
 
 
 class LogNotBegun(Problem, kind="busy"):
@@ -81,10 +81,12 @@ def keys_of_log(conn: Connection[Any]) -> list[LogKey]:
 
 
 def note_keys(conn: Connection[Any]) -> list[NoteKey]:
-    """The same, as whoever verifies needs them: of one that has ended also when and why."""
+    """The same, as whoever verifies needs them: of one that has ended also when and why; then those of ML-DSA-44 beside them."""
     origin = origin_of(conn)
     ended = {row[0]: KeyEnd(*row[1:]) for row in conn.execute("select before_id, cause, created_at from log_key_change").fetchall()}
-    return [NoteKey(origin, bytes(one.public_key), ended.get(one.id)) for one in keys_of_log(conn)]
+    known, beside = keys_of_log(conn), quantum_keys(conn)
+    first = [NoteKey(origin, bytes(one.public_key), ended.get(one.id)) for one in known]
+    return first + [NoteKey(origin, beside[one.id].public_key, ended.get(one.id)) for one in known if one.id in beside]
 
 
 def make_log_key(conn: Connection[Any], key_id: str, *, now: datetime) -> LogKey:
@@ -107,19 +109,21 @@ def seed_of(conn: Connection[Any], key_id: str) -> bytes:
 
 
 def make_checkpoint(conn: Connection[Any], size: int, *, make_key_id: str, now: datetime) -> KeptCheckpoint:
-    """The checkpoint of this size: the one that was made, or a new one. Raises LogForked, LogNotBegun."""
+    """The checkpoint of this size: the one that was made, or a new one. Raises LogForked, LogNotBegun, QuantumKeyUnusable."""
     known = find_checkpoint(conn, size)
     if known is not None:
         return known
-    conn.execute("select pg_advisory_xact_lock_shared(%s)", [KEY_TURN])
+    # Alone when its key begins to sign with ML-DSA-44: nobody makes a larger checkpoint without it meanwhile.
+    turn = b"select pg_advisory_xact_lock(%s)" if begins_here(conn) else b"select pg_advisory_xact_lock_shared(%s)"
+    conn.execute(turn, [KEY_TURN])
     tree = StoredTree(conn)
     root = root_of(size, tree)
     _refuse_fork(conn, size, root, tree)
     keys = keys_of_log(conn)
     key = keys[0] if keys else make_log_key(conn, make_key_id, now=now)
-    origin = origin_of(conn)
-    note = sign_note(Checkpoint(origin, size, root).text(), origin, seed_of(conn, key.id))
-    open_note(note, [NoteKey(origin, bytes(key.public_key))])  # what does not verify does not leave
+    origin, seed = origin_of(conn), seed_of(conn, key.id)
+    quantum = quantum_key_for(conn, key.id, seed, size, now=now)
+    note = signed_checkpoint(Checkpoint(origin, size, root).text(), origin, seed, bytes(key.public_key), quantum)
     conn.execute(
         "insert into log_checkpoint (size, root, key_id, note, at) values (%s, %s, %s, %s, %s) on conflict do nothing",
         [size, root, key.id, note, now],

@@ -20,7 +20,6 @@ from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.operations.access.access import ADMINISTER
 from counterfoil.operations.approvals import Paired
 from counterfoil.proofs.log.checkpoints import (
-    KEY_TURN,
     LogKey,
     LogNotBegun,
     keys_of_log,
@@ -31,6 +30,7 @@ from counterfoil.proofs.log.checkpoints import (
 )
 from counterfoil.proofs.log.merkle import root_of
 from counterfoil.proofs.log.notes import NoteKey, open_note, sign_note
+from counterfoil.proofs.log.quantum_keys import KEY_TURN, quantum_keys
 from counterfoil.proofs.log.records import moment
 from counterfoil.proofs.log.tree import StoredTree, size_of
 
@@ -108,11 +108,19 @@ def _old_seed(conn: Connection[Any], key: LogKey) -> bytes:
 
 
 def told_keys(conn: Connection[Any]) -> list[dict[str, Any]]:
-    """Every key of the log as a file of keys tells it, the newest first: of one that has ended also since when, why, and the statement."""
+    """Every key of the log as a file of keys tells it, the newest first: of one that has ended also since when, why, and the statement;
+    of one that signs with ML-DSA-44, too, the key, and from which size of the log on each checkpoint has that signature."""
+    beside = quantum_keys(conn)
     ended = {one.before_id: one for one in key_changes(conn)}
     told = []
     for key in keys_of_log(conn):
         one = ended.get(key.id)
         end = {"size": one.size, "cause": one.cause, "at": moment(one.created_at), "statement": one.statement} if one else None
-        told.append({"key": bytes(key.public_key).hex(), "made_at": moment(key.made_at)} | ({"ended": end} if end else {}))
+        one_more = beside.get(key.id)
+        quantum = {"key": one_more.public_key.hex(), "size": one_more.size} if one_more else None
+        told.append(
+            {"key": bytes(key.public_key).hex(), "made_at": moment(key.made_at)}
+            | ({"ended": end} if end else {})
+            | ({"quantum": quantum} if quantum else {})
+        )
     return told

@@ -1,6 +1,7 @@
 """Signed notes and checkpoints, as C2SP has them: https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint, https://c2sp.org/tlog-proof.
 
-A note is a text, an empty line, and signatures. A checkpoint is a note of three lines: origin, size and root of a log. Ed25519 only.
+A note is a text, an empty line, and signatures. A checkpoint is a note of three lines: origin, size and root of a log. Signatures are of
+Ed25519; over checkpoints also of ML-DSA-44 (https://c2sp.org/tlog-cosignature).
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import binascii
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from counterfoil.base.problems import Problem
+from counterfoil.proofs.log import quantum
 from counterfoil.proofs.log.merkle import HASH_BYTES
 
 ED25519: Final = 1  # the type of a key in a note
@@ -21,6 +23,7 @@ SIGNATURE_BYTES: Final = 64
 PROOF_HEAD: Final = "c2sp.org/tlog-proof@v1"
 _DASH: Final = "\u2014 "
 SIZE_MAX: Final = 1 << 63
+_KEY_BYTES: Final = {ED25519: HASH_BYTES, quantum.KEY_TYPE: quantum.KEY_BYTES}
 
 
 class NoteRefused(Problem, kind="invalid"):
@@ -35,21 +38,31 @@ class KeyEnd(NamedTuple):
 
 
 class NoteKey(NamedTuple):
-    """Who signs notes: a name without spaces and plus signs, and an Ed25519 public key of 32 bytes.
-    `ended`: since when it signs no more."""
+    """Who signs notes: a name without spaces and plus signs, and a public key: Ed25519 of 32 bytes, or ML-DSA-44 of 1,312, which signs
+    checkpoints alone. `ended`: since when it signs no more."""
 
     name: str
     public: bytes
     ended: KeyEnd | None = None
 
     @property
+    def is_quantum(self) -> bool:
+        """Is it of ML-DSA-44?"""
+        return len(self.public) == quantum.KEY_BYTES
+
+    @property
+    def typed(self) -> bytes:
+        """Its type, and the key."""
+        return bytes([quantum.KEY_TYPE if self.is_quantum else ED25519]) + self.public
+
+    @property
     def id(self) -> bytes:
         """The first four bytes of SHA-256 over name and key."""
-        return hashlib.sha256(self.name.encode() + b"\n" + bytes([ED25519]) + self.public).digest()[:ID_BYTES]
+        return hashlib.sha256(self.name.encode() + b"\n" + self.typed).digest()[:ID_BYTES]
 
     def written(self) -> str:
         """As it is handed to whoever verifies: `name+id+key`."""
-        return f"{self.name}+{self.id.hex()}+{base64.b64encode(bytes([ED25519]) + self.public).decode()}"
+        return f"{self.name}+{self.id.hex()}+{base64.b64encode(self.typed).decode()}"
 
     @staticmethod
     def read(text: str) -> NoteKey:
@@ -57,8 +70,8 @@ class NoteKey(NamedTuple):
         name, plus, rest = text.partition("+")
         told, _, key = rest.partition("+")
         raw = _decoded(key)
-        if not plus or not is_name(name) or raw is None or len(raw) != 1 + HASH_BYTES or raw[0] != ED25519:
-            raise NoteRefused(why="a key reads name+id+base64 of its type and 32 bytes")
+        if not plus or not is_name(name) or not raw or len(raw) - 1 != _KEY_BYTES.get(raw[0]):
+            raise NoteRefused(why="a key reads name+id+base64 of its type and its bytes")
         found = NoteKey(name, raw[1:])
         if found.id.hex() != told:
             raise NoteRefused(why="the key has another id than it says")
@@ -95,9 +108,17 @@ def sign_note(text: str, name: str, *seeds: bytes) -> str:
     return f"{text}\n{''.join(lines)}"
 
 
+def cosign_note(note: str, name: str, private: Any) -> str:
+    """A signed checkpoint with one signature more, by this private key of ML-DSA-44. Raises NoteRefused, KindMissing."""
+    told = _exact_checkpoint(_parts(note)[0])
+    key = NoteKey(name, private.public_key().public_bytes_raw())
+    signature = private.sign(quantum.cosigned(name, told.origin, told.size, told.root))
+    return f"{note}{_DASH}{name} {base64.b64encode(key.id + bytes(quantum.STAMP_BYTES) + signature).decode()}\n"
+
+
 def open_note(note: str, keys: Sequence[NoteKey]) -> tuple[str, list[NoteKey]]:
-    """The text of a note, and which of `keys` signed it. Signatures of others are passed over. Raises NoteRefused without one of `keys`,
-    for a signature of theirs that is wrong, and for what is not written as a note is."""
+    """The text of a note, and which of `keys` signed it. Signatures of others are passed over, and those of ML-DSA-44 where the library has
+    none. Raises NoteRefused without one of `keys`, for a signature of theirs that is wrong, and for what is not written as a note is."""
     text, lines = _parts(note)
     known = {(key.name, key.id): key for key in keys}
     found: list[NoteKey] = []
@@ -106,12 +127,37 @@ def open_note(note: str, keys: Sequence[NoteKey]) -> tuple[str, list[NoteKey]]:
         key = known.get((name, raw[:ID_BYTES]))
         if key is None or key in found:
             continue
-        if not verifies(key.public, raw[ID_BYTES:], text.encode()):
+        try:
+            signed = _signed_by(key, raw[ID_BYTES:], text)
+        except quantum.KindMissing:
+            continue
+        if not signed:
             raise NoteRefused(why="a signature is not of this text", key=key.written())
         found.append(key)
     if not found:
         raise NoteRefused(why="no known key signed it")
     return text, found
+
+
+def _signed_by(key: NoteKey, signature: bytes, text: str) -> bool:
+    """Raises KindMissing, NoteRefused."""
+    if not key.is_quantum:
+        return verifies(key.public, signature, text.encode())
+    told = _exact_checkpoint(text)
+    return quantum.is_cosigned(key.public, signature, key.name, *told)
+
+
+def _exact_checkpoint(text: str) -> Checkpoint:
+    """A checkpoint without further lines, which a signature of ML-DSA-44 would not cover. Raises NoteRefused."""
+    told = read_checkpoint(text)
+    if told.text() != text:
+        raise NoteRefused(why="a signature of ML-DSA-44 covers three lines")
+    return told
+
+
+def signatures_in(note: str) -> list[tuple[str, bytes]]:
+    """The name, and id and signature, of each line in which a note is signed. Raises NoteRefused."""
+    return [_signature(line) for line in _parts(note)[1]]
 
 
 def _parts(note: str) -> tuple[str, list[str]]:

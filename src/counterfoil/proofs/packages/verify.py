@@ -37,7 +37,7 @@ from counterfoil.proofs.packages.verify_base import (
     written_as,
 )
 from counterfoil.proofs.packages.verify_disclosed import disclosed_entries, whose
-from counterfoil.proofs.packages.verify_keys import LogKeys, key_mark, read_keys
+from counterfoil.proofs.packages.verify_keys import LogKeys, key_mark, note_lines, read_keys
 from counterfoil.proofs.packages.verify_log import Walk
 
 # --- Who signed -------------------------------------------------------------------------------------------------------------------------
@@ -93,20 +93,19 @@ def check_signatures(package: Package, manifest: Any, keys: Any) -> tuple[str, l
 def check_checkpoint(package: Package, name: str, told: Any, manifest: Any, keys: Any) -> tuple[int, bytes]:
     """Size and root of a checkpoint that a trusted key of the log signed. Raises Broken, UnknownKeys."""
     note = package.bytes_of(name).decode("utf-8")
-    head, blank, tail = note.rpartition("\n\n")
+    head, blank, _ = note.rpartition("\n\n")
     lines = (head + "\n").split("\n")
-    need(bool(blank) and tail.endswith("\n") and tail.count("\n") == 1 and len(lines) == 4, f"{name} is not written as a checkpoint is.")
+    signed = note_lines(note, lines[0])
+    need(bool(blank and signed) and len(lines) == 4, f"{name} is not written as a checkpoint is.")
     origin, size, root = lines[:3]
     need(origin == manifest["origin"] == keys["origin"], f"{name} is of another log.")
     need([size, root] == [str(told["size"]), told["root"]], f"{name} has another size or root than the manifest says.")
-    mark, signer, encoded = [*tail[:-1].split(" "), "", ""][:3]
-    raw = base64.b64decode(encoded, validate=True)
-    need(mark == "\u2014" and signer == origin and tail == f"{mark} {origin} {base64.b64encode(raw).decode()}\n", f"{name} is not signed.")
-    log = LogKeys(package, keys)
+    raw, log = signed[0], LogKeys(package, keys)
     for public in log.known:
         if raw[:4] == key_mark(origin, public):
             need(signed_by(public, raw[4:], (head + "\n").encode()), f"The signature of {name} is not of it.")
             need(int(size) <= log.ends.get(public, int(size)), f"{name} is signed by a key of the log that had ended by then.")
+            log.second(name, note, public)
             return int(size), base64.b64decode(root, validate=True)
     raise UnknownKeys(f"{name} is signed by a key of the log that is not among those you gave.")
 

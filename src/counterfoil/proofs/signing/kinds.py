@@ -5,16 +5,10 @@ A key's kind is known by its length. ML-DSA signs the message itself, with no co
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from counterfoil.base.problems import Problem
-from counterfoil.proofs.log import notes
-
-
-class KindMissing(Problem, kind="invalid"):
-    """The library for signatures that is installed here has no ML-DSA-44."""
-
-    todo = "Install a newer `cryptography`, one whose OpenSSL has it (3.5 or later), or take an Ed25519 key."
+from counterfoil.proofs.log import notes, quantum
+from counterfoil.proofs.log.quantum import ml_dsa, verifies_ml_dsa
 
 
 class KeyKind(NamedTuple):
@@ -26,7 +20,7 @@ class KeyKind(NamedTuple):
 
 
 ED25519: Final = KeyKind("Ed25519", 32, notes.SIGNATURE_BYTES)
-ML_DSA_44: Final = KeyKind("ML-DSA-44", 1312, 2420)
+ML_DSA_44: Final = KeyKind("ML-DSA-44", quantum.KEY_BYTES, quantum.SIGNATURE_BYTES)
 KINDS: Final = (ED25519, ML_DSA_44)
 
 
@@ -51,27 +45,5 @@ def is_key(public_key: bytes) -> bool:
 
 def verifies(public_key: bytes, signature: bytes, message: bytes) -> bool:
     """Did the owner of this key sign this? Raises KindMissing."""
-    from cryptography.exceptions import InvalidSignature
-
-    if kind_of(public_key) is not ML_DSA_44:
-        return notes.verifies(public_key, signature, message)
-    if len(signature) != ML_DSA_44.signature_bytes:
-        return False
-    try:
-        ml_dsa().MLDSA44PublicKey.from_public_bytes(public_key).verify(signature, message)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
-
-
-def ml_dsa() -> Any:
-    """The part of the library that has it. Raises KindMissing."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-
-    try:
-        from cryptography.hazmat.primitives.asymmetric import mldsa
-
-        mldsa.MLDSA44PublicKey.from_public_bytes(bytes(ML_DSA_44.key_bytes))  # it may know the name, and be built without it
-    except (ImportError, AttributeError, UnsupportedAlgorithm):
-        raise KindMissing(kind=ML_DSA_44.name) from None
-    return mldsa
+    verified = verifies_ml_dsa if kind_of(public_key) is ML_DSA_44 else notes.verifies
+    return verified(public_key, signature, message)

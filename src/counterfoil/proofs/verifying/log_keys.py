@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from counterfoil.proofs.log.key_changes import FORMAT, PLANNED
-from counterfoil.proofs.log.notes import NoteKey, NoteRefused, open_note
+from counterfoil.proofs.log.notes import Checkpoint, NoteKey, NoteRefused, open_note, read_checkpoint
+from counterfoil.proofs.verifying.quantum import QuantumKeys, TrustedQuantumKey
 from counterfoil.proofs.verifying.reading import OpenPackage, holds
 
 KEYS: Final = "keys.json"
@@ -30,12 +31,14 @@ class EndedKey(NamedTuple):
 
 
 class KnownLogKeys(NamedTuple):
-    """All of them, beyond which size each signs nothing, which were stolen, and what is to be said of the way to them."""
+    """All of them, beyond which size each signs nothing, which were stolen, what is to be said of the way to them, and which of ML-DSA-44
+    stand beside them."""
 
     keys: list[NoteKey]
     ends: dict[bytes, int]
     stolen: frozenset[bytes]
     said: list[str]
+    quantum: QuantumKeys
 
     def refuse_ended(self, name: str, size: int, signers: Sequence[NoteKey]) -> None:
         """Raises ProofBroken when a key signed a larger log than it may."""
@@ -43,12 +46,23 @@ class KnownLogKeys(NamedTuple):
         holds(right, f"{name} is signed by a key of the log that had ended by then.")
 
     def doubts(self, package: OpenPackage, *names: str) -> list[str]:
-        """Checkpoints that a key has signed which was stolen later."""
-        signed = {name: open_note(package.whole(name).decode(), self.keys)[1] for name in names}
-        return [f"whether {name} {STOLEN}" for name, by in signed.items() if any(one.public in self.stolen for one in by)]
+        """Checkpoints that a key has signed which was stolen later, and what was not checked of their second signatures.
+        Raises ProofBroken."""
+        notes = {name: package.whole(name).decode() for name in names}
+        signed = {name: open_note(note, self.keys)[1] for name, note in notes.items()}
+        stolen = [f"whether {name} {STOLEN}" for name, by in signed.items() if any(one.public in self.stolen for one in by)]
+        beside = [self.second(name, note, by[0].public) for (name, note), by in zip(notes.items(), signed.values(), strict=True)]
+        return stolen + [one for one in beside if one]
+
+    def second(self, name: str, note: str, signer: bytes) -> str | None:
+        """What was not checked of a checkpoint's signature of ML-DSA-44. Raises ProofBroken."""
+        told: Checkpoint = read_checkpoint(note.rpartition("\n\n")[0] + "\n")
+        return self.quantum.doubt(name, told, note, signer)
 
 
-def log_keys_of(package: OpenPackage, origin: str, given: Sequence[bytes], ended: Sequence[EndedKey]) -> KnownLogKeys:
+def log_keys_of(
+    package: OpenPackage, origin: str, given: Sequence[bytes], ended: Sequence[EndedKey], quantum: Mapping[bytes, TrustedQuantumKey]
+) -> KnownLogKeys:
     """By what was given, and by what the package tells of changes since. A key that was given as ended names no other.
     Raises ProofBroken."""
     told = package.json(KEYS)["log"] if KEYS in package.names else []
@@ -66,7 +80,9 @@ def log_keys_of(package: OpenPackage, origin: str, given: Sequence[bytes], ended
             known.append(after)
             said.append(f"The log has another key since entry {size}, by the word of the one that you gave (counterfoil signers pin).")
     stolen = frozenset(one.key for one in (*ended, *since) if one.cause == "stolen")
-    return KnownLogKeys([NoteKey(origin, one) for one in known], ends, stolen, said)
+    beside = QuantumKeys(quantum, TrustedQuantumKey.every(told))
+    beside.refuse_others()
+    return KnownLogKeys([NoteKey(origin, one) for one in known], ends, stolen, said, beside)
 
 
 def _named_by(key: bytes, origin: str, end: Mapping[str, Any]) -> bytes:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from counterfoil.proofs.disclosures.concerning import DISCLOSURE
 from counterfoil.proofs.log.notes import Checkpoint, NoteRefused, open_note, read_checkpoint
+from counterfoil.proofs.log.quantum import KindMissing
 from counterfoil.proofs.packages.layout import ALL, ENVELOPE, KEYS_FORMAT, MANIFEST
 from counterfoil.proofs.signing.envelope import PAYLOAD_TYPE, PREDICATE_TYPE, STATEMENT_TYPE, key_id, to_sign
-from counterfoil.proofs.signing.kinds import KindMissing, verifies
+from counterfoil.proofs.signing.kinds import verifies
 from counterfoil.proofs.verifying.log_keys import EndedKey, KnownLogKeys, log_keys_of
+from counterfoil.proofs.verifying.quantum import TrustedQuantumKey, is_signed_by_the_log
 from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, is_moment, read_json
 
 _TEXTS: Final = ("person", "person_id", "role")
@@ -40,6 +43,7 @@ class TrustedKeys(NamedTuple):
     log: tuple[bytes, ...]
     signers: tuple[TrustedSigner, ...]
     ended: tuple[EndedKey, ...] = ()  # of the log
+    quantum: Mapping[bytes, TrustedQuantumKey] = MappingProxyType({})  # beside keys of the log
 
     @staticmethod
     def read(told: Mapping[str, Any]) -> TrustedKeys:
@@ -67,11 +71,12 @@ class TrustedKeys(NamedTuple):
             for one in told["signers"]
         )
         log = tuple(bytes.fromhex(one["key"]) for one in told["log"])
-        return TrustedKeys(told["origin"], told["quorum"], log, signers, EndedKey.every(told["log"]))
+        ended, quantum = EndedKey.every(told["log"]), TrustedQuantumKey.every(told["log"])
+        return TrustedKeys(told["origin"], told["quorum"], log, signers, ended, quantum)
 
     def of_log(self, package: OpenPackage) -> KnownLogKeys:
         """The keys of the log, with those to which they lead by what the package tells. Raises ProofBroken."""
-        return log_keys_of(package, self.origin, self.log, self.ended)
+        return log_keys_of(package, self.origin, self.log, self.ended, self.quantum)
 
 
 class SignaturesSeen(NamedTuple):
@@ -200,14 +205,13 @@ def checkpoint_of(package: OpenPackage, name: str, end: Mapping[str, Any], manif
     """A checkpoint of the package that a trusted key of its log signed, as the manifest tells it. Raises ProofBroken, NoteRefused when
     the key is not trusted."""
     note = package.whole(name).decode()
-    text, blank, lines = note.rpartition("\n\n")
+    text, blank, _ = note.rpartition("\n\n")
     try:
         told = read_checkpoint(f"{text}\n")
     except NoteRefused:
         told = Checkpoint("", 0, b"")
     holds(
-        bool(blank) and told.text() == f"{text}\n" and lines.count("\n") == 1 and lines.endswith("\n"),
-        f"{name} is not written as a checkpoint is.",
+        bool(blank) and told.text() == f"{text}\n" and is_signed_by_the_log(note, told.origin), f"{name} is not written as a checkpoint is."
     )
     holds(told.origin == manifest["origin"] == keys.origin, f"{name} is of another log.")
     same = (told.size, base64.b64encode(told.root).decode()) == (end["size"], end["root"])
@@ -219,4 +223,5 @@ def checkpoint_of(package: OpenPackage, name: str, end: Mapping[str, Any], manif
         holds(refused.facts["why"] == "no known key signed it", f"The signature of {name} is not of it.")
         raise
     log.refuse_ended(name, told.size, signers)
+    log.second(name, note, signers[0].public)
     return told

@@ -21,7 +21,8 @@ from counterfoil.operations.by_two import ProposedVerb
 from counterfoil.proofs.log.checkpoints import LogNotBegun, keys_of_log, origin_of, seed_of
 from counterfoil.proofs.log.key_act import CHANGE_LOG_KEY
 from counterfoil.proofs.log.key_changes import KeyChange, key_changes
-from counterfoil.proofs.log.notes import NoteKey, open_note, sign_note
+from counterfoil.proofs.log.notes import NoteKey
+from counterfoil.proofs.log.quantum_keys import quantum_keys, try_key
 from counterfoil.proofs.signing.signers import Signer, add_signer, quorum_can_be_met, revoke_signer, signers_health, trusted_keys
 
 router = routes("Signers")
@@ -62,6 +63,9 @@ class LogSignerView(ViewModel):
     origin: str | None = Field(description="What the log calls itself; null before it has begun.")
     public_key: str | None
     note_key: str | None = Field(description="As readers of C2SP notes take it: name, id and key.")
+    quantum_note_key: str | None = Field(
+        description="The key of ML-DSA-44 that signs checkpoints beside it, as readers of C2SP cosignatures take it; null where none does."
+    )
     made_at: datetime | None
     health: str
     changes: list[LogKeyChangeView] = Field(description="How it came to this key, the first change first.")
@@ -117,25 +121,34 @@ def signers(call: Annotated[ApiCall, may(READ)]) -> Response:
             )
             for one in healths
         ]
-        log = _log_signer(conn)
+        log = log_signer(conn)
     return answer(SignersView(quorum=quorum, can_be_met=quorum_can_be_met(healths, quorum), log=log, signers=shown))
 
 
-def _log_signer(conn: Connection[Any]) -> LogSignerView:
+def log_signer(conn: Connection[Any]) -> LogSignerView:
+    """The log's own key, once it was tried."""
     try:
         origin, keys = origin_of(conn), keys_of_log(conn)
     except LogNotBegun:
         origin, keys = None, []
     if origin is None or not keys:
-        return LogSignerView(origin=origin, public_key=None, note_key=None, made_at=None, health="not begun", changes=[])
+        none: Any = dict.fromkeys(("public_key", "note_key", "quantum_note_key", "made_at"))
+        return LogSignerView(origin=origin, **none, health="not begun", changes=[])
     key, changes = NoteKey(origin, bytes(keys[0].public_key)), LogKeyChangeView.each(key_changes(conn))
+    quantum = quantum_keys(conn).get(keys[0].id)
     try:
-        open_note(sign_note("a try\n", origin, seed_of(conn, keys[0].id)), [key])
+        try_key(origin, seed_of(conn, keys[0].id), key.public, quantum)
         health = "ready"
     except Problem as problem:
         health = problem.headline()
     return LogSignerView(
-        origin=origin, public_key=key.public.hex(), note_key=key.written(), made_at=keys[0].made_at, health=health, changes=changes
+        origin=origin,
+        public_key=key.public.hex(),
+        note_key=key.written(),
+        quantum_note_key=NoteKey(origin, quantum.public_key).written() if quantum else None,
+        made_at=keys[0].made_at,
+        health=health,
+        changes=changes,
     )
 
 

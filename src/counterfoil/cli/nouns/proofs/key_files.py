@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from counterfoil.base.problems import Problem
 from counterfoil.cli.core.secrets_asked import asked_unseen
-from counterfoil.proofs.signing.kinds import ED25519, KeyKind, KindMissing, ml_dsa
+from counterfoil.proofs.log.quantum import KindMissing, ml_dsa
+from counterfoil.proofs.signing.kinds import ED25519, KeyKind
 
 PASSPHRASE_MIN: Final = 12
 

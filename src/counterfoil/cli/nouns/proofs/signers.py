@@ -17,7 +17,8 @@ from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, s
 from counterfoil.cli.nouns.proofs.key_files import make_key_file, passphrase
 from counterfoil.cli.nouns.proofs.kms_keys import KmsKey
 from counterfoil.cli.nouns.proofs.proof import Passphrase, moment
-from counterfoil.proofs.signing.kinds import ED25519, ML_DSA_44, ml_dsa
+from counterfoil.proofs.log.quantum import ml_dsa
+from counterfoil.proofs.signing.kinds import ED25519, ML_DSA_44
 
 app = command_group("Who signs proofs, and whether there are enough.")
 COLUMNS = ("id", "person", "role", "health", "lastSignedAt", "validUntil", "kind", "publicKey")
