@@ -19,9 +19,9 @@ from counterfoil.backups.store import MANIFEST
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.postgres.launcher import PrivatePostgres
-from counterfoil.base.problems import Problem
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.drills import restore as drills
-from counterfoil.drills.drills import RESTORE, Drill, checks_of
+from counterfoil.drills.drills import RESTORE, Drill, checks_of, list_drills
 from counterfoil.drills.running import DrillMeans, run_drill
 from counterfoil.proofs.log.checkpoints import keys_of_log, note_keys, origin_of, seed_of
 from counterfoil.proofs.log.key_changes import change_log_key
@@ -87,7 +87,7 @@ def test_a_good_backup_is_proven_with_its_time_and_its_loss(apart: Callable[...,
         assert proven_backup(conn) == made.id
 
 
-@pytest.mark.parametrize("harm", ["corrupted", "truncated", "foreign", "old", "missing"])
+@pytest.mark.parametrize("harm", ["corrupted", "truncated", "foreign", "old", "missing", "garbled"])
 def test_a_backup_that_proves_nothing_fails_the_drill_and_says_why(apart: Callable[..., Backups], tmp_path: Path, harm: str) -> None:
     own = apart()
     made = own.make(actor="t")
@@ -102,6 +102,8 @@ def test_a_backup_that_proves_nothing_fails_the_drill_and_says_why(apart: Callab
         dump.write_bytes(body[:-1])
     elif harm == "missing":
         dump.unlink()
+    elif harm == "garbled":
+        (folder / MANIFEST).write_text((folder / MANIFEST).read_text().replace('"sha256"', '"sha257"', 1))
     elif harm == "foreign":
         note = (folder / MANIFEST).read_text()
         (folder / MANIFEST).write_text(
@@ -114,6 +116,7 @@ def test_a_backup_that_proves_nothing_fails_the_drill_and_says_why(apart: Callab
         "corrupted": ("backup", "another SHA-256"),
         "truncated": ("backup", "bytes, and had"),
         "missing": ("backup", "is not there"),
+        "garbled": ("backup", "manifest.note cannot be read"),
         "foreign": ("signature", "no known key signed it"),
         "old": ("age", "older than 2 days"),
     }
@@ -161,6 +164,17 @@ def test_what_a_stolen_key_of_the_log_signs_is_refused_from_its_end_on_and_doubt
 def test_no_backup_at_all_fails_the_drill(apart: Callable[..., Backups], tmp_path: Path) -> None:
     done, looked = drilled(apart(), tmp_path)
     assert (done.state, looked["backup"][0], looked["checks"][0]) == ("failed", "failed", "not_checked")
+
+
+def test_a_backup_that_was_mistyped_is_no_failed_drill(apart: Callable[..., Backups], tmp_path: Path) -> None:
+    own = apart()
+    with own.database.transaction() as conn:
+        before = list_drills(conn, rows_max=1, after=None, state=None)
+    for mistyped in ("", "newest", "drl_01M8M6S11CE8P8DX5BNTNTJGXG"):
+        with pytest.raises(InvalidInput):
+            run_drill(DrillMeans(own, INVARIANTS, tmp_path / "scratch"), RESTORE, wanted=mistyped, actor="t")
+    with own.database.transaction() as conn:
+        assert list_drills(conn, rows_max=1, after=None, state=None) == before
 
 
 def test_books_that_are_not_as_they_were_backed_up_and_a_check_that_finds_something_fail_the_drill(

@@ -11,7 +11,8 @@ from psycopg import Connection
 from counterfoil.backups.keys import BackupKeys
 from counterfoil.backups.making import said_file
 from counterfoil.backups.measures import measured
-from counterfoil.backups.store import DUMP, BackupFolder, StoredBackup, read_backup
+from counterfoil.backups.store import DUMP, PREFIX, BackupFolder, StoredBackup, read_backup
+from counterfoil.base.ids import valid_id
 from counterfoil.base.migrations.runner import prepare_database
 from counterfoil.base.postgres.dumping import dump_programs, restoring, writing_to
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
@@ -57,10 +58,20 @@ def find_stored(store: BackupFolder, wanted: str | None, *, kind: str | None = D
         if found is None:
             raise NotFound(what="backup", path=str(store.folder), kind=kind)
         return found
-    one = read_backup(Path(wanted)) if "/" in wanted or Path(wanted).is_dir() else store.get(wanted)
+    one = read_backup(Path(wanted)) if _is_folder(wanted) else store.get(wanted)
     if kind not in (None, one.kind):
         raise InvalidInput("backup", f"one that is a {kind}", got=f"{one.id}, which is a {one.kind}")
     return one
+
+
+def refuse_nameless(wanted: str) -> None:
+    """Raises InvalidInput for what is neither the id of a backup nor a folder: such a thing was mistyped, and says nothing of a backup."""
+    if not _is_folder(wanted):
+        valid_id(wanted, PREFIX, "backupId")
+
+
+def _is_folder(wanted: str) -> bool:
+    return "/" in wanted or (wanted != "" and Path(wanted).is_dir())
 
 
 def _refuse_filled(conn: Connection[Any]) -> None:

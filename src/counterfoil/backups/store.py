@@ -28,6 +28,7 @@ FILES: Final[Mapping[str, str]] = {DUMP: "dump.age", BASE: "base.tar.gz.age"}
 MANIFEST: Final = "manifest.note"
 MAKING: Final = ".making"
 FORMAT: Final = "counterfoil-backup/1"
+SAID: Final = frozenset({"id", "origin", "server_version", "checkpoint", "forked", "snapshot_at", "file", "log"})
 PREFIX: Final = "bkp"
 PIECE: Final = 1 << 20
 STOLEN: Final = "stolen"
@@ -168,9 +169,10 @@ def read_backup(folder: Path) -> StoredBackup:
     try:
         note = (folder / MANIFEST).read_text("utf-8")
         manifest = json.loads(note.rpartition("\n\n")[0])
-        known = manifest["format"] == FORMAT and {"id", "origin", "file", "log", "snapshot_at"} <= set(manifest)
-        known = known and manifest.get("kind", DUMP) in FILES
+        known = manifest["format"] == FORMAT and set(manifest) >= SAID and manifest.get("kind", DUMP) in FILES
         text = str(manifest["id"])
+        refuse_untold(manifest["file"])
+        int(manifest["log"]["size"]), str(manifest["log"]["root"]), datetime.fromisoformat(manifest["snapshot_at"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackupDamaged(id=folder.name, because=f"{MANIFEST} cannot be read") from error
     if not known:
@@ -178,6 +180,15 @@ def read_backup(folder: Path) -> StoredBackup:
     if text != folder.name:
         raise BackupDamaged(id=folder.name, because=f"its manifest is of {text[:40]}")
     return StoredBackup(text, folder, manifest, note)
+
+
+def refuse_untold(file: Mapping[str, Any]) -> None:
+    """Raises KeyError or TypeError unless this says of a file what it is held against: how long it is, its SHA-256, and which key opens it.
+
+    Every byte of a note may be damaged, the names in it, too: it is read before anybody's signature under it is.
+    """
+    if not (isinstance(file["bytes"], int) and isinstance(file["sha256"], str) and isinstance(file["key_id"], str)):
+        raise TypeError("of a file")
 
 
 def digest_of_file(path: Path) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from counterfoil.backups.making import Backups
+from counterfoil.backups.restoring import refuse_nameless
 from counterfoil.base.ids import valid_id
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.problems import InvalidInput, Problem
@@ -89,6 +90,8 @@ def run_drill(means: DrillMeans, name: str, *, actor: str, wanted: str | None = 
     clear(means)
     if name not in means.makers:
         raise InvalidInput("name", f"one of {', '.join(means.makers)}", got=name[:40])
+    if wanted is not None:
+        refuse_nameless(wanted)
     with means.backups.database.transaction() as conn:
         asked = ask_for_drill(
             conn, means.backups.make_id("drl"), name, backup_id=wanted, recover_to=at, actor=actor, now=means.backups.clock()

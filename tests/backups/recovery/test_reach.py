@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -10,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.backups.backups import Backup
+from counterfoil.backups.recovery.bases import reaches_in
 from counterfoil.backups.recovery.job import bases_to_prune
 from counterfoil.backups.recovery.reach import BaseCopy, SecondNotReached, reach_for, reach_of
 from counterfoil.backups.recovery.segments import Segment, header_says, segment_named
+from counterfoil.backups.store import FORMAT, MANIFEST, BackupFolder
 
 T = datetime(2026, 11, 20, tzinfo=UTC)
 MB = 1 << 20
@@ -92,6 +96,26 @@ def test_what_is_promised_has_a_base_before_it_and_every_segment_up_to_it(log: s
         told = str(refused.value.facts[name])
         if told != "none":
             assert reach_for(reaches, datetime.fromisoformat(told)), "each that is named can be reached"
+
+
+@pytest.mark.parametrize("name", ["server", "timeline", "segment_bytes", "start", "sha256", "bytes", "snapshot_at", "size"])
+def test_a_base_whose_manifest_is_damaged_takes_nothing_from_the_others(tmp_path: Path, name: str) -> None:
+    good, bad = (f"bkp_01KA000000000000000000000{digit}" for digit in "12")
+    for each in (good, bad):
+        told = {
+            "format": FORMAT,
+            "id": each,
+            "kind": "base",
+            "server": {"system": "7", "timeline": 1, "segment_bytes": 1 << 24, "start": "0/2000028"},
+            "file": {"bytes": 1, "sha256": "00", "key_id": "k"},
+            "log": {"size": 0, "root": ""},
+            "snapshot_at": T.isoformat(),
+            **dict.fromkeys(("origin", "server_version", "checkpoint", "forked")),
+        }
+        text = json.dumps(told)
+        (tmp_path / each).mkdir()
+        (tmp_path / each / MANIFEST).write_text((text.replace(f'"{name}"', '"?"') if each == bad else text) + "\n\n-")
+    assert [one.base.id for one in reaches_in(BackupFolder(tmp_path))] == [good]
 
 
 def a_base(days: int) -> Backup:

@@ -17,7 +17,7 @@ from typing import IO, Any, Final, NamedTuple
 
 from counterfoil.backups.keys import BackupDamaged, BackupKeys
 from counterfoil.backups.recovery.segments import PARTIAL, Segment, header_says, segment_named
-from counterfoil.backups.store import PIECE, BackupForeign, digest_of_file, refuse_ended
+from counterfoil.backups.store import PIECE, BackupForeign, digest_of_file, refuse_ended, refuse_untold
 from counterfoil.base.postgres.launcher import sync_folder
 from counterfoil.proofs.log.notes import NoteKey, NoteRefused, open_note
 
@@ -183,5 +183,6 @@ def _told(path: Path, note: str) -> KeptSegment:
     named = path.name.removesuffix(ENDING).removesuffix(PARTIAL)
     if segment is None or told["format"] != FORMAT or told["segment"] != named:
         raise ValueError(path.name)
+    refuse_untold(told["file"])
     until = datetime.fromisoformat(told["until"]) if told["until"] else None
     return KeptSegment(segment, bool(told["partial"]), until, path, told, note)

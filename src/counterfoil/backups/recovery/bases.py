@@ -6,6 +6,7 @@ import hashlib
 import json
 import tarfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final
@@ -92,16 +93,29 @@ def make_base(archive: WalArchive, *, actor: str, slot_at: datetime | None = Non
 
 
 def base_of(stored: StoredBackup) -> BaseCopy:
-    """What of a base says how far it reaches."""
-    told = stored.manifest["server"]
-    size = int(told["segment_bytes"])
-    first = lsn_of(told["start"]) // size
-    return BaseCopy(stored.id, told["system"], int(told["timeline"]), size, first, datetime.fromisoformat(stored.manifest["snapshot_at"]))
+    """What of a base says how far it reaches. Raises BackupDamaged."""
+    try:
+        told = stored.manifest["server"]
+        size = int(told["segment_bytes"])
+        first = lsn_of(told["start"]) // size
+        system, timeline = str(told["system"]), int(told["timeline"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
+        raise BackupDamaged(id=stored.id, because="its manifest does not say where in the log of writes it begins") from error
+    return BaseCopy(stored.id, system, timeline, size, first, datetime.fromisoformat(stored.manifest["snapshot_at"]))
+
+
+def bases_in(store: BackupFolder) -> list[tuple[StoredBackup, BaseCopy]]:
+    """Each base in the store, the newest first; one whose manifest cannot be read is none."""
+    found = []
+    for one in store.of_kind(BASE):
+        with suppress(BackupDamaged):
+            found.append((one, base_of(one)))
+    return found
 
 
 def reaches_in(store: BackupFolder) -> list[RecoveryReach]:
-    """What can be recovered from each base in the store, the newest first."""
-    bases = [base_of(one) for one in store.of_kind(BASE)]
+    """What can be recovered from each base in the store, the newest first; one whose manifest cannot be read is none."""
+    bases = [base for _, base in bases_in(store)]
     kept = {system: WalFolder(store.folder, system).kept() for system in {one.system for one in bases}}
     return [reach_of(one, kept[one.system]) for one in bases]
 

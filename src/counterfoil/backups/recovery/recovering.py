@@ -16,9 +16,9 @@ from psycopg import Connection
 
 from counterfoil.backups.keys import BackupDamaged, BackupKeys
 from counterfoil.backups.recovery.archive import KeptSegment, WalFolder, opened
-from counterfoil.backups.recovery.bases import base_of, major_needed, walk
+from counterfoil.backups.recovery.bases import bases_in, major_needed, walk
 from counterfoil.backups.recovery.reach import RecoveryReach, reach_for, reach_of, refusal
-from counterfoil.backups.store import BASE, BackupFolder, StoredBackup, doubt_of
+from counterfoil.backups.store import BackupFolder, StoredBackup, doubt_of
 from counterfoil.base.postgres.binaries import find
 from counterfoil.base.postgres.launcher import PostgresNotStarted, PrivatePostgres
 from counterfoil.base.problems import Problem
@@ -64,11 +64,11 @@ class Recovery:
 
 def plan_recovery(store: BackupFolder, at: datetime) -> Recovery:
     """What it takes to come to this moment. Raises SecondNotReached with the reason, and the nearest moments before and after."""
-    stored = {one.id: one for one in store.of_kind(BASE)}
+    bases = bases_in(store)
+    stored = {one.id: one for one, _ in bases}
     kept: dict[str, list[KeptSegment]] = {}
     reaches = []
-    for one in stored.values():
-        base = base_of(one)
+    for _, base in bases:
         if base.system not in kept:
             kept[base.system] = WalFolder(store.folder, base.system).kept()
         reaches.append(reach_of(base, kept[base.system]))
