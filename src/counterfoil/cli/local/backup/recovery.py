@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ from counterfoil.backups.recovery.recovering import plan_recovery, recovered, st
 from counterfoil.backups.store import BackupFolder
 from counterfoil.base.postgres.replicating import drop_slot
 from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.moments import moment_of
 from counterfoil.cli.core.output import TABLE, Output, patience, say, say_done, show_rows
 from counterfoil.cli.local.backup.commands import ACTOR, Keys, app, programs_of, signed_by
 from counterfoil.cli.local.installation import backup_folder, backup_keys, backups_here, settings_now, wal_of
@@ -80,7 +80,7 @@ def recover(
     """Recover the books as they were at a second, into a new folder; nothing that runs is touched. What was committed by then is in it,
     and nothing later. Ends with the nearest moments where that second cannot be recovered."""
     settings = settings_now()
-    moment = _moment(at)
+    moment = moment_of(at)
     plan = plan_recovery(BackupFolder(backup_folder(settings)), moment)
     signed = signed_by(settings, plan, keys)
     with (
@@ -95,14 +95,6 @@ def recover(
         say(f"It is not what was backed up: the log has {found['log']['size']} entries, and had {began['size']} when the base was begun.")
         raise typer.Exit(NOT_GREEN)
     say("Before you serve from it, read the page `back-up-and-restore`.")
-
-
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text[:60]} is no moment", param_hint="--at") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _measured(url: str) -> dict[str, Any]:

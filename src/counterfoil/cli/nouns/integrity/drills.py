@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from counterfoil.base.problems import InvalidInput
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
+from counterfoil.cli.core.moments import moment_of
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_rows
 from counterfoil.cli.core.verbs import noun_app
 from counterfoil.cli.local.installation import backups_here, drills_of, settings_now
@@ -36,13 +36,13 @@ def run(
         raise InvalidInput("name", f"one of {', '.join(KIND_BY_NAME)}", got=name[:40])
     settings = settings_now()
     with backups_here(settings) as backups, patience("The drill runs"):
-        done = run_drill(drills_of(settings, backups), name, wanted=backup, at=_moment(at), actor=ACTOR)
+        done = run_drill(drills_of(settings, backups), name, wanted=backup, at=None if at is None else moment_of(at), actor=ACTOR)
         with backups.database.transaction(read_only=True) as conn:
             checks = checks_of(conn, done.id)
     show_rows([{"what": one.what, "outcome": one.outcome, "told": one.told} for one in checks], ("what", "outcome", "told"), output)
     if output is Format.TABLE:
         ended = "was withdrawn" if done.state == "withdrawn" else f"has {done.state}"
-        say(f"{done.id} {ended}. {_measured(done)}Evidence: counterfoil drills show {done.id}")
+        say(f"{done.id} {ended}{f': {done.error}' if done.error else ''}. {_measured(done)}Evidence: counterfoil drills show {done.id}")
     if done.state != "passed":
         raise typer.Exit(NOT_GREEN)
 
@@ -56,7 +56,7 @@ def ask(
     output: Output = TABLE,
 ) -> None:
     """Have the worker run a drill, on its machine; `drills show` says how it goes."""
-    moment = _moment(at)
+    moment = None if at is None else moment_of(at)
     body = {"name": name, "backupId": backup, "recoverTo": moment.isoformat() if moment else None}
     with asked("operate") as client:
         made = client.post("/api/drills", {key: value for key, value in body.items() if value is not None}, dry_run=dry_run)
@@ -71,13 +71,3 @@ def _measured(done: Drill) -> str:
     if done.lost_s is not None and done.lost_entries is not None:
         lost = f"{done.lost_s} s and {done.lost_entries} entries would have been lost"
     return f"{took}, {lost}. "
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text[:60]} is no moment", param_hint="--at") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

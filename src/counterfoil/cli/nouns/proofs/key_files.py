@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from counterfoil.base.problems import Problem
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.cli.core.secrets_asked import asked_unseen
 from counterfoil.proofs.log.quantum import KindMissing, ml_dsa
 from counterfoil.proofs.signing.kinds import ED25519, KeyKind
@@ -20,12 +20,13 @@ class KeyFileRefused(Problem, kind="invalid"):
 
 
 def make_key_file(path: Path, passphrase: str, kind: KeyKind = ED25519) -> bytes:
-    """A new key in a new file; its public half. Raises KeyFileRefused for a file that is there and for a short passphrase, KindMissing."""
+    """A new key in a new file; its public half. Raises KeyFileRefused for a file that is there, InvalidInput for a short
+    passphrase, KindMissing."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
     if len(passphrase) < PASSPHRASE_MIN:
-        raise KeyFileRefused(field="passphrase", limit=f"at least {PASSPHRASE_MIN} characters")
+        raise InvalidInput("passphrase", f"at least {PASSPHRASE_MIN} characters")
     private = Ed25519PrivateKey.generate() if kind is ED25519 else ml_dsa().MLDSA44PrivateKey.generate()
     body = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode()))
     try:
