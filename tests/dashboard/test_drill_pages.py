@@ -24,7 +24,7 @@ def drilled(server, tmp_path_factory):
     with a_desk(server, tmp_path_factory.mktemp("drills")) as desk:
         days.an_empty_day(desk)
         now = desk.clock.now
-        for name, error in (("workers", None), ("webhooks", f"it broke {EVIL}")):
+        for name, error in (("workers", None), ("webhooks", f"it broke {EVIL}, and " + "why it broke is a long story; " * 7)):
             with desk.database.transaction() as conn:
                 made = ask_for_drill(conn, make_id("drl"), name, backup_id=None, actor="t", now=now)
                 start_drill(conn, made.id, now=now)
@@ -78,3 +78,7 @@ def test_it_is_asked_for_there_once_and_by_who_may(drilled):
 def test_it_is_whole_on_every_screen_and_every_word_can_be_read(drilled, look):  # noqa: F811
     page = look(drilled.url, drilled.key, path=PATH)
     is_whole_on_every_screen(page, drilled.url + PATH)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(drilled.url + PATH)
+    hidden = "(one => one.scrollWidth - one.clientWidth)(document.querySelector('#drills [data-scroll]'))"
+    assert page.evaluate(hidden) == 0, "a button is out of sight"
