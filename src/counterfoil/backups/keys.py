@@ -129,18 +129,27 @@ def new_backup_key() -> str:
 
 def parse_backup_keys(text: str) -> BackupKeys:
     """Keys with commas or lines between them; lines that begin with # are passed over, as age has them. Raises as BackupKeys does."""
+    return BackupKeys(_texts(text))
+
+
+def _texts(text: str) -> list[str]:
     lines = [line.strip() for part in text.splitlines() if not part.startswith("#") for line in part.split(",")]
-    return BackupKeys([line for line in lines if line])
+    return [line for line in lines if line]
 
 
 def kept_backup_keys(folder: Path) -> BackupKeys:
     """Those of a private database, in its folder; where there are none one is made, once, whoever comes first. Raises KeyFileOpen."""
+    return BackupKeys(kept_backup_texts(folder))
+
+
+def kept_backup_texts(folder: Path) -> list[str]:
+    """The same, as text: for processes that are given theirs as a setting. Raises KeyFileOpen."""
     path = folder / FILE
     if not path.exists():
         with alone_in(folder):
             if not path.exists():
                 put_lines(path, [new_backup_key()])
-    return parse_backup_keys(read_closed(path))
+    return _texts(read_closed(path))
 
 
 def _id_of(identity: Any) -> str:

@@ -23,6 +23,7 @@ from typing import Any, Final
 import httpx2
 from psycopg import Connection
 
+from counterfoil.backups.keys import kept_backup_texts
 from counterfoil.base.edge import Database, entropy, make_id, now
 from counterfoil.base.encryption.key_file import kept_keys
 from counterfoil.base.encryption.keys import EncryptionKeys
@@ -287,6 +288,7 @@ class World:
             "COUNTERFOIL_PROVIDER_API_KEY": self.simulator.api_key,
             "COUNTERFOIL_PROVIDER_WEBHOOK_SECRET": webhook_secret,
             "COUNTERFOIL_ENCRYPTION_KEYS": self.encryption_keys,
+            "COUNTERFOIL_BACKUP_KEYS": ",".join(kept_backup_texts(self.folder)),
         }
         return {**given, **self.settings}
 
