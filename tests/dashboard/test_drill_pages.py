@@ -75,6 +75,13 @@ def test_it_is_asked_for_there_once_and_by_who_may(drilled):
     assert rows == [("the yearly one", asked)], "it is in the action log, once"
 
 
+def test_on_a_phone_each_drill_is_a_card_with_its_verdict_and_its_button_in_sight(drilled, look):  # noqa: F811
+    page = look(drilled.url, drilled.key, path=PATH, width=390)
+    for table in ("#drills", "#newest"):
+        hidden = page.locator(f"{table} [data-scroll]").evaluate("one => one.scrollWidth - one.clientWidth")
+        assert hidden <= 0, f"{table}: something is out of sight"
+
+
 def test_it_is_whole_on_every_screen_and_every_word_can_be_read(drilled, look):  # noqa: F811
     page = look(drilled.url, drilled.key, path=PATH)
     is_whole_on_every_screen(page, drilled.url + PATH)
