@@ -200,6 +200,16 @@ def test_noisy_texts_with_unequal_amounts_find_their_partners(tmp_path, seed):
     assert len(found & set(world.pairs)) >= 0.98 * len(world.pairs)
 
 
+def test_a_text_that_was_cut_in_its_second_word_is_found_though_its_partner_has_rarer_words(tmp_path):
+    world = text_world(300, seed=2)
+    left, right = world.write(tmp_path)
+    rules, _ = guess_rules(left, right)
+    found = linked(reconcile_files(left, right, load_rules(rules), out=tmp_path / "out"))
+    cut = {pair for pair, noise in world.pairs.items() if noise == "truncated_off"}
+    assert len(cut) > 20
+    assert cut <= found <= set(world.pairs)
+
+
 @pytest.mark.parametrize("seed", [2, 3])
 def test_a_small_file_of_which_half_has_no_partner_finds_the_others(tmp_path, seed):
     """None of its decoys is linked at all, which says that chance links few, and not that nothing is known of it."""

@@ -134,6 +134,18 @@ def test_what_was_not_tried_is_said(tmp_path):
     assert any("could be read in 31 ways: the first 12 were tried" in reason for reason in reasons), reasons
 
 
+def test_columns_that_could_be_the_key_and_were_not_tried_are_named_once(tmp_path):
+    names = [f"mark{n:02}" for n in range(14)]
+    theirs = orders(
+        f"day,Paid,{','.join(names)},order", "2026-03-03,{gross}," + ",".join(f"M{n}{{order}}Z" for n in range(14)) + ",{order}"
+    )
+    _, _, reasons = reconciled(tmp_path, SALES, theirs)
+    said = [reason for reason in reasons if "columns could be the key" in reason]
+    assert len(said) == 1, reasons
+    assert said[0].startswith("right: 15 columns could be the key: the first 12 were tried; not tried")
+    assert said[0].endswith("mark12, mark13, order")
+
+
 def test_rows_keep_their_own_figures_in_files_that_are_read_in_parts(tmp_path):
     """Threads read a file of many parts in any order; each row's amounts and keys must still be its own."""
     duckdb.sql(

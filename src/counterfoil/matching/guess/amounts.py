@@ -21,6 +21,7 @@ from counterfoil.statements.tables.columns import currency_in
 LEFT_ROWS: Final = 20_000  # that are tried
 RIGHT_ROWS: Final = 1_200_000  # among which their partners are looked for: files rarely begin with the same records
 ROUNDING_MINOR: Final = 5  # amounts of one record that two programs rounded lie no further apart than this
+LEFT_OUT_SHOWN: Final = 5  # columns that were not tried, by name
 NAMED_STAYS_PERCENT: Final = 90  # of the best: a copy of our own figures on their side agrees always, and would hide what differs
 
 
@@ -210,3 +211,13 @@ def source_of(side: Looked, reading: AmountReading) -> Source:
         "positive": reading.positive,
     }
     return Source(columns=asset, amount=Amount.model_validate(written), asset=None if asset else side.asset or NO_CURRENCY, scale=scale)
+
+
+def first_tried(side: Looked, names: Sequence[str], most: int, could: str) -> list[str]:
+    """The first columns, as many as are tried; where there are more, that is said once."""
+    if len(names) > most:
+        more = f"{len(names)} columns could {could}: the first {most} were tried; not tried, and to be named if it is one of them:"
+        sentence = f"{more} {', '.join(names[most : most + LEFT_OUT_SHOWN])}{' …' if len(names) > most + LEFT_OUT_SHOWN else ''}"
+        if not any(reason.endswith(sentence) for reason in side.reasons):
+            side.say(sentence)
+    return list(names[:most])

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Final, NamedTuple
 
 from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
-from counterfoil.matching.guess.amounts import PLAIN, Trial, choose, take, told
+from counterfoil.matching.guess.amounts import PLAIN, Trial, choose, first_tried, take, told
 from counterfoil.matching.guess.columns import Looked
 from counterfoil.matching.guess.fees import SumsFee, fee_of_sums
 from counterfoil.matching.passes.embedded import INNER_MARKS, LIST_MARKS
@@ -77,7 +77,7 @@ def _texts(side: Looked, *, has_key: bool) -> list[str]:
         return first
     taken = {*side.amounts.values(), *side.days, *(side.columns.get(role) for role in ("asset", "status", "id", "batch"))}
     others = [name for name, kind in side.types.items() if kind == "VARCHAR" and name not in taken and name not in first]
-    return [*first, *others][:TEXTS_TRIED_MAX]
+    return first_tried(side, [*first, *others], TEXTS_TRIED_MAX, "name records of the other side in their text")
 
 
 def _words_of(engine: DuckEngine, side: Looked, text: str, *, numbered: bool = False, within: bool = False) -> None:

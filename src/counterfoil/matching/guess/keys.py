@@ -16,6 +16,7 @@ from counterfoil.matching.guess.amounts import (
     KeyForm,
     Trial,
     choose,
+    first_tried,
     take,
     told,
     try_amounts,
@@ -148,7 +149,8 @@ def _columns(engine: DuckEngine, side: Looked, *, unique: bool) -> dict[str, str
             continue
         if filled and (distinct * 2 >= filled if unique else distinct > 1 and distinct * 3 <= filled * 2):
             found[name] = column
-    return dict(list(found.items())[:KEY_COLUMNS_MAX])
+    tried = first_tried(side, list(found), KEY_COLUMNS_MAX, "be the key" if unique else "name a batch")
+    return {name: found[name] for name in tried}
 
 
 def _said_key(side: Looked) -> dict[str, str]:

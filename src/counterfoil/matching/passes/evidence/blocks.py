@@ -11,6 +11,9 @@ from counterfoil.matching.passes.evidence.vocabulary import SIDES
 FEATURE_LETTERS: Final = 4  # of each word: what is cut short still shares its beginning
 FEATURE_WORD_LEAST: Final = 3
 NEIGHBOURS_MAX: Final = 12  # pairs of neighbouring words of one text
+FEW_FEATURES: Final = 3  # two words and their neighbourhood; a text of more is found by those who look for it
+BEGUN_LETTERS: Final = 2  # of a second word that may be cut short
+UNKNOWN: Final = -1_000_000  # the band of days of a record without a date
 
 
 class ChanceMeetings:
@@ -64,30 +67,40 @@ def make_features(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeeting
 
 
 def _band_of_days(day: str, plan: EvidencePlan) -> str:
-    return f"coalesce(cast(floor({day} / {plan.days}.0) as integer), -1000000)"
+    return f"coalesce(cast(floor({day} / {plan.days}.0) as integer), {UNKNOWN})"
 
 
-def make_candidates(machine: DuckEngine, plan: EvidencePlan, left: str, candidates: str) -> None:
-    """`candidates` (l, r): each record of `left` with those of the right that share one of its rarest features, or its amount."""
+def make_candidates(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeetings, left: str, candidates: str) -> None:
+    """`candidates` (l, r): records of `left` and of the right that share one of the rarest features of one of them, or their amount.
+
+    The left asks the right by its rarest features. Of a text that was cut short few are left, and its partner may have rarer ones: so
+    records of the right with few features ask, too.
+    """
     machine.table(
         "probe",
         f"""select n, f from (
                 select f.n, f.f, row_number() over (partition by f.n order by k.many, f.f) as place
                 from l_feature f join {left} x on x.n = f.n join rare k on k.f = f.f) p where place <= {PROBES}""",
     )
-    first = _band_of_days(f"(x.d - {plan.before_days})", plan)
+    begins = f"substr(w[1], 1, {FEATURE_LETTERS}) || ' ' || substr(w[2], 1, {BEGUN_LETTERS})"
     machine.table(
-        "l_at",
-        f"""select x.n, p.f, x.asset, x.sg, x.band + o as band, {first} + e as days
-            from probe p join {left} x on x.n = p.n cross join (select unnest([-1, 0, 1]) as o) bands
-            cross join (select unnest([0, 1]) as e) later where e = 0 or x.d is not null""",
+        "short_probe",
+        f"""with short as (select n, w, length(w[2]) >= {BEGUN_LETTERS} as begins from r_rec where n in (
+                select n from r_feature group by n having count(*) <= {FEW_FEATURES}))
+            select n, {begins} as f from short where begins
+            union all select f.n, f.f from r_feature f join short s on s.n = f.n where not coalesce(begins, false)""",
     )
-    parts = ["select l.n as l, r.n as r from l_at l join r_at r using (f, asset, sg, band, days)"]
-    undated = machine.rows(f"select (select count(*) from {left} where d is null), (select count(*) from r_rec where d is null)")[0]
-    if undated[0]:  # meets every date
-        parts.append("select l.n, r.n from l_at l join r_at r using (f, asset, sg, band) where l.days = -1000000")
-    if undated[1]:
-        parts.append("select l.n, r.n from l_at l join r_at r using (f, asset, sg, band) where r.days = -1000000")
+    machine.table(
+        "short_at",
+        f"""select x.n, f.f, x.asset, x.sg, x.band, {_band_of_days("x.d", plan)} as days from (
+                select n, f from l_feature union all select n, {begins} from {left}) f join {left} x on x.n = f.n
+            where f.f in (select f from short_probe)""",
+    )
+    crowd = f"select f from short_at group by f having count(*) * {chance.both} > {FAN_MAX}"
+    machine.table("short_at", f"select * from short_at where f not in ({crowd})")
+    asked = [("l.n as l, r.n as r", *_asking(machine, "l_asks", "probe", left, "r_at", plan.before_days, plan))]
+    asked.append(("r.n as l, l.n as r", *_asking(machine, "r_asks", "short_probe", "r_rec", "short_at", plan.after_days, plan)))
+    parts = [f"select {shown} from {asks} l join {answers} r using {blocks}" for shown, asks, *joins in asked for answers, blocks in joins]
     parts.append(
         f"""select l.n, r.n from {left} l join same_amount a on a.asset = l.asset and a.amount = l.amount and a.few
             join r_rec r on r.asset = l.asset and r.amount = l.amount"""
@@ -97,7 +110,32 @@ def make_candidates(machine: DuckEngine, plan: EvidencePlan, left: str, candidat
         f"""select c.l, c.r from ({" union ".join(parts)}) c join {left} l on l.n = c.l join r_rec r on r.n = c.r
             where {plan.window} and l.asset = r.asset and l.sg = r.sg and {plan.close} and {plan.near}""",
     )
-    machine.drop("probe", "l_at")
+    machine.drop("probe", "short_probe", "short_at", "l_asks", "r_asks")
+
+
+def _asking(
+    machine: DuckEngine, name: str, probes: str, records: str, answers: str, earlier: int, plan: EvidencePlan
+) -> tuple[str, *tuple[tuple[str, str], ...]]:
+    """Make the table `name`: what each record asks by, in each block in which an answer may lie. It, and how answers are joined.
+
+    An unknown date meets every date.
+    """
+    first = _band_of_days(f"(x.d - {earlier})", plan)
+    machine.table(
+        name,
+        f"""select x.n, p.f, x.asset, x.sg, x.band + o as band, {first} + e as days
+            from {probes} p join {records} x on x.n = p.n cross join (select unnest([-1, 0, 1]) as o) bands
+            cross join (select unnest([0, 1]) as e) later where e = 0 or x.d is not null""",
+    )
+    joins = [(answers, "(f, asset, sg, band, days)")]
+    undated = machine.rows(
+        f"select (select count(*) from {name} where days = {UNKNOWN}), (select count(*) from {answers} where days = {UNKNOWN})"
+    )
+    if undated[0][0]:
+        joins.append((answers, f"(f, asset, sg, band) where l.days = {UNKNOWN}"))
+    if undated[0][1]:
+        joins.append((answers, f"(f, asset, sg, band) where r.days = {UNKNOWN}"))
+    return (name, *joins)
 
 
 def unsearched(machine: DuckEngine, chance: ChanceMeetings) -> None:

@@ -52,7 +52,7 @@ def floors(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeetings, prio
     seen = []
     for kind in _kinds_of_decoys(machine, plan):
         _decoys(machine, plan, kind, one_in)
-        make_candidates(machine, plan, "decoy_rec", "decoy_candidate")
+        make_candidates(machine, plan, chance, "decoy_rec", "decoy_candidate")
         make_pairs(machine, chance, "decoy_rec", "decoy_candidate", "decoy")
         seen.append(_histogram(machine, rows, lead, mutual=False))
         machine.drop("decoy_rec", "decoy_candidate", "decoy")

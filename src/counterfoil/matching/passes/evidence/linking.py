@@ -49,7 +49,7 @@ def link(machine: DuckEngine, plan: EvidencePlan) -> Linking:
     learn_vocabulary(machine, plan)
     chance = ChanceMeetings(machine, plan)
     make_features(machine, plan, chance)
-    make_candidates(machine, plan, "l_rec", "candidate")
+    make_candidates(machine, plan, chance, "l_rec", "candidate")
     make_pairs(machine, chance, "l_rec", "candidate", "pair_seen")
     machine.drop("candidate")
     vetoed(machine)
