@@ -212,6 +212,35 @@ DIALECTS = {
         ),
         ("INV-1", "Ortiz SA", "Invoice 1"),
     ),
+    "ABN AMRO, in columns": (
+        (
+            ":61:2603030303C60,00N658NONREF",
+            ":86:SEPA OVERBOEKING                 IBAN: NL02BANK0123456789",
+            "BIC: BANKNL2A                    NAAM: ORTIZ SA",
+            "OMSCHRIJVING: INVOICE 1          KENMERK: INV-1",
+        ),
+        ("INV-1", "ORTIZ SA", "INVOICE 1"),
+    ),
+    "HSBC": (
+        (":61:2603030303C60,00NTRFINV-1//6128522200250001", "SEPA CREDIT", ":86:/BI/HSBCGB/ORDP/ORTIZ SA/REMI/Invoice 1"),
+        ("INV-1", "ORTIZ SA", "/BI/HSBCGB Invoice 1 SEPA CREDIT"),
+    ),
+    "Nordea": (
+        (":61:2603030303RD60,00NTRFINV-1//2603031234", ":86:/BENM/ORTIZ SA/REMI/Invoice 1"),
+        ("INV-1", "ORTIZ SA", "Invoice 1"),
+    ),
+    "Commerzbank, no name where a subfield begins": (
+        (":61:2603030303CR60,N051NONREF", ":86:166?00GUTSCHRIFT?10931?20SVWZ+Invoice 1?21EREF+INV-1?32Ortiz ?33SA"),
+        ("INV-1", "Ortiz SA", "Invoice 1"),
+    ),
+    "UBS": (
+        (":61:2603030303C60,00NMSCINV-1//9930062TO1234567", "GUTSCHRIFT", ":86:ORTIZ SA;8000 ZUERICH?INV-1"),
+        ("INV-1", None, "ORTIZ SA;8000 ZUERICH?INV-1 GUTSCHRIFT"),
+    ),
+    "JP Morgan": (
+        (":61:2603030303CD60,00FCHI00153026123TC//0030500153TC", "ORIG CO NAME:ORTIZ", ":86:/OREF/INV-1/ORDP/ORTIZ SA/PY/Invoice 1"),
+        ("00153026123TC", "ORTIZ SA", "/OREF/INV-1/ORDP/ORTIZ SA/PY/Invoice 1 ORIG CO NAME:ORTIZ"),
+    ),
     "ING": (
         (
             ":61:2603030303C60,00NTRFEREF//26062123456789",

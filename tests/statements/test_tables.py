@@ -354,3 +354,12 @@ def test_a_balance_that_leads_nowhere_is_not_used_and_is_said(tmp_path: Path) ->
     read = sources.read(written(tmp_path, running(lines), "t.csv"))
     assert (read.lines.num_rows, read.statements) == (4, [])
     assert "is no running balance" in read.notes[0]
+
+
+def test_a_statement_in_german_words_has_its_days_and_texts(tmp_path: Path) -> None:
+    text = (
+        "Art,Produkt,Datum des Beginns,Datum des Abschlusses,Beschreibung,Betrag,W\u00e4hrung,Status,Kontostand\n"
+        "Einzahlung,Aktuell,2026-03-01 09:00:00,2026-03-02 09:00:05,Zahlung von Ortiz SA,60.00,EUR,ABGESCHLOSSEN,160.00\n"
+    )
+    read = sources.read(written(tmp_path, text, "konto.csv"))
+    assert rows(read, "booked_on", "amount", "memo", "balance") == [(dt.date(2026, 3, 2), 6000, "Zahlung von Ortiz SA", 16000)]

@@ -16,6 +16,7 @@ _SEPA: Final = re.compile(r"(EREF|KREF|MREF|CRED|DEBT|SVWZ|MTLG|ABWA|ABWE|IBAN|B
 _SLASHED: Final = re.compile(
     r"/(TRTP|IBAN|BIC|NAME|REMI|EREF|ORDP|BENM|MARF|CSID|PREF|SVCL|ADDR|RTRN|ISDT|CNTP|USTD|STRD|PURP|ULTC|ULTD|ID)/"
 )
+_COLUMNS: Final = re.compile(r"(?:^|\s)(IBAN|BIC|NAAM|OMSCHRIJVING|KENMERK|MACHTIGING|INCASSANT|VOOR): ?")  # ABN AMRO, in columns of 32
 _KIND_OF_TEXT: Final = re.compile(r"^(USTD|STRD)/+")
 _NAMED: Final = re.compile(r"^([0-9]{2})(.*)$", re.MULTILINE)
 
@@ -132,14 +133,25 @@ def _named_parts(text: str, names: list[re.Match[str]]) -> dict[str, str]:
 
 
 def _slashed(text: str) -> tuple[str | None, str | None, str | None]:
-    """Dutch banks: `/TRTP/…/NAME/…/REMI/…/EREF/…`; any other text is memo as it stands."""
+    """Dutch banks: `/TRTP/…/NAME/…/REMI/…/EREF/…`. Others write the party behind `/ORDP/` or `/BENM/`. Any other text is memo."""
     names = list(_SLASHED.finditer(text))
     if not names:
-        return None, text or None, None
+        return _in_columns(text)
     told = {name: value.strip(" /") for name, value in _named_parts(text, names).items()}
-    remittance = _KIND_OF_TEXT.sub("", told.get("REMI", ""))
-    memo = remittance or told.get("USTD") or told.get("STRD") or text
-    return told.get("NAME") or _third(told.get("CNTP", "")) or None, memo, told.get("EREF")
+    remittance = _KIND_OF_TEXT.sub("", told.get("REMI", "")) or told.get("USTD") or told.get("STRD")
+    memo = f"{text[: names[0].start()]} {remittance}".strip() if remittance else text
+    plain = (told.get("ORDP") or told.get("BENM", "")).split("/")[0]
+    party = told.get("NAME") or _third(told.get("CNTP", "")) or plain
+    return party or None, memo, told.get("EREF")
+
+
+def _in_columns(text: str) -> tuple[str | None, str | None, str | None]:
+    """`SEPA OVERBOEKING  IBAN: …  BIC: …  NAAM: …  OMSCHRIJVING: …  KENMERK: …`; any other text is memo as it stands."""
+    names = list(_COLUMNS.finditer(text))
+    if not text.startswith("SEPA ") or not {"IBAN", "NAAM"} <= {each[1] for each in names}:
+        return None, text or None, None
+    told = _named_parts(text, names)
+    return told["NAAM"] or None, told.get("OMSCHRIJVING") or text, told.get("KENMERK")
 
 
 def _third(party: str) -> str | None:

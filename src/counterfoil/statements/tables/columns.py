@@ -146,7 +146,7 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
             "date",
             "datum",
         ),
-        *("fecha", "data", "day", "created", "createdon"),
+        *("fecha", "data", "day", "created", "createdon", "completeddate", "completedon", "datumdesabschlusses"),
     ),
     "value_on": (
         *(
@@ -214,6 +214,7 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
             "notes",
             "verwendungszweck",
             "buchungstext",
+            "beschreibung",
             "mededelingen",
         ),
         *(
