@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any
 
 import httpx2
@@ -21,12 +23,21 @@ def test_customers_and_a_statement_are_shown(desk: Any):
             told = client.get(f"/admin/customers/{customer}.json").json()
             wrong = client.get(f"/admin/customers/{customer}?since=yesterday")
             nobody = client.get("/admin/customers/nobody")
+            richest = client.get("/admin/customers?sort=-balance&asset=EUR")
+            file = client.get("/admin/customers.csv?sort=-balance&asset=USD")
+            owed = client.get("/admin/customers.csv").text
     assert (listed.status_code, customer in listed.text.replace("<wbr>", "")) == (200, True)
     assert page.status_code == 200
     assert "It agrees" in page.text
     assert invoice in page.text.replace("<wbr>", "")
     assert (told["agrees"], told["rows"][0]["kind"]) == (True, "invoice")
     assert (wrong.status_code, nobody.status_code) == (422, 404)
+    assert 'aria-sort="descending"><a href="/admin/customers?sort=balance&amp;asset=EUR">Balance' in richest.text
+    assert customer in richest.text.replace("<wbr>", "")
+    columns = "customer_id balance balance_asset overdue overdue_asset documents last_at".split()  # noqa: SIM905
+    assert [*csv.reader(io.StringIO(file.text))] == [columns]
+    [line] = csv.DictReader(io.StringIO(owed))
+    assert [line[name] for name in columns[:6]] == [customer, "41.00", "EUR", "0.00", "EUR", "1"]
 
 
 def test_an_overpayment_has_a_page_that_records_it_as_paid_back(desk: Any):

@@ -13,6 +13,7 @@ import pytest
 
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.money import Asset
+from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access.access import SECRET_BYTES, create_key, new_secret
 from counterfoil.operations.access.principals import create_principal
@@ -121,6 +122,30 @@ def test_a_sorted_list_of_no_noun_goes_on_page_by_page_and_is_a_file(client, pla
     assert [one[key] for one in lines] == sorted((one[key] for one in lines), reverse=sort.startswith("-"))
     assert len(set(seen)) >= MANY
     assert client.get(f"/admin/{place}?sort=colour").status_code == 422
+
+
+def test_a_list_of_breaks_is_a_file_of_those_that_the_page_lists(client) -> None:
+    lines = list(csv.DictReader(io.StringIO(client.get("/admin/breaks.csv?state=open&sort=-atStake&source=simulator").text)))
+    assert (len(lines), {one["state"] for one in lines}) == (MANY, {"open"})
+    assert all(re.fullmatch(r"\d+\.\d\d", one["at_stake"]) and one["at_stake_asset"] == "EUR" for one in lines)
+    assert list(csv.DictReader(io.StringIO(client.get("/admin/breaks.csv?state=matched").text))) == []
+    assert client.get("/admin/breaks.xlsx?sort=colour").status_code == 422
+
+
+FILED = [page.path for page in PAGES if page.files is not None and "{" not in page.path]
+
+
+@pytest.mark.parametrize("path", FILED)
+def test_a_page_that_is_a_file_leads_to_it_and_it_has_the_columns_of_its_rows(client, path: str) -> None:
+    page = client.get(path)
+    assert (page.status_code, f'{path}.csv">CSV</a>' in page.text or f"{path}.csv?" in page.text) == (200, True)
+    for suffix in ("csv", "xlsx"):
+        file = client.get(f"{path}.{suffix}")
+        assert (file.status_code, file.headers["content-disposition"]) == (
+            200,
+            f'attachment; filename="{path.rpartition("/")[2]}.{suffix}"',
+        )
+    assert len(client.get(f"{path}.csv").text.splitlines()[0].split(",")) > 4
 
 
 def test_each_break_of_the_day_leads_to_its_own_page(client) -> None:

@@ -101,7 +101,9 @@ def asked_of(noun: Listed, *, state: str | None, sort: str | None, given: Mappin
     narrowed = {one.name: given[one.name] for one in noun.narrows if given.get(one.name) is not None}
     if "asset" not in narrowed and any(one.kind == "amount" and one.name in narrowed for one in noun.narrows):
         raise InvalidInput("asset", "given with an amount: amounts of two assets are not compared")
-    return ListAsked(state_of(noun, state) if isinstance(noun, Noun) else state, view, order_of(noun, sort), narrowed)
+    if isinstance(noun, Noun):
+        return ListAsked(state_of(noun, state), view, order_of(noun, sort), narrowed)
+    return ListAsked(state, view, order_of(noun, sort or noun.order), narrowed)
 
 
 def keyset_of(noun: Listed, order: Order | None) -> Keyset:

@@ -118,7 +118,8 @@ def between_amounts(column: LiteralString) -> tuple[Narrow, ...]:
 
 class PlainList(NamedTuple):
     """A list of things that are no noun: `plural`, by which its cursors are called, the prefix of its ids, its table, how its rows are
-    read by their ids, in any order, and by what it may be sorted and narrowed."""
+    read by their ids, in any order, and by what it may be sorted and narrowed. `order`: as it is sorted when nothing is asked, if not
+    newest first."""
 
     plural: str
     prefix: str
@@ -126,3 +127,4 @@ class PlainList(NamedTuple):
     by_id: Callable[[Connection[Any], Sequence[str]], Sequence[Any]]
     sorts: tuple[SortKey, ...]
     narrows: tuple[Narrow, ...] = ()
+    order: str = ""

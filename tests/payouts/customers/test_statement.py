@@ -12,8 +12,9 @@ import pytest
 from counterfoil.base.edge import Database
 from counterfoil.base.problems import InvalidInput, NotFound, TooLarge
 from counterfoil.ledger.journals.journal import post
+from counterfoil.operations.listing import asked_of, read_listed
 from counterfoil.payouts.customers import statement as module
-from counterfoil.payouts.customers.statement import CustomerStatement, balances_of_customers, statement_of_customer
+from counterfoil.payouts.customers.statement import CUSTOMER_LIST, CustomerStatement, statement_of_customer
 from counterfoil.payouts.customers.statement_files import statement_csv, statement_pdf
 from tests.builders import NOW, PROGRAM, Desk, a_program, issue
 from tests.payouts.invoices.test_unpaid_invoices import credit, pays, repay
@@ -135,11 +136,10 @@ def test_customers_are_listed_with_what_they_owe(desk: Desk):
     issue(desk.database, "1.00", "2.00", "3.00")
     desk.clock.advance(days=15)
     desk.work("overdue")
-    with desk.database.transaction() as conn:
-        first = balances_of_customers(conn, PROGRAM, rows_max=2)
-        rest = balances_of_customers(conn, PROGRAM, rows_max=2, after=(first[-1].customer_id, "EUR"))
-    assert [(one.customer_id, one.balance, one.overdue) for one in [*first, *rest]] == [
-        ("customer-u-1", 1_00, 1_00),
-        ("customer-u-2", 2_00, 2_00),
-        ("customer-u-3", 3_00, 3_00),
-    ]
+    for sort, wanted in ((None, [1, 2, 3]), ("-balance", [3, 2, 1]), ("overdue", [1, 2, 3]), ("-customerId", [3, 2, 1])):
+        asked = asked_of(CUSTOMER_LIST, state=None, sort=sort, given={"asset": "EUR"})._replace(program_id=PROGRAM)
+        with desk.database.transaction() as conn:
+            first = read_listed(conn, CUSTOMER_LIST, asked, rows_max=2, after=None, now=None)
+            rest = read_listed(conn, CUSTOMER_LIST, asked, rows_max=2, after=asked.place(first[-1]), now=None)
+        found = [(one.customer_id, one.balance, one.overdue) for one in [*first, *rest]]
+        assert found == [(f"customer-u-{number}", number * 100, number * 100) for number in wanted], sort

@@ -21,7 +21,7 @@ from counterfoil.base.formats.workbook import workbook
 from counterfoil.base.paging import CURSOR_MAX, ROWS_DEFAULT, ROWS_MAX, Key, Keyset, KeyTypes, Page
 from counterfoil.base.text import camel
 from counterfoil.operations.listing import ListAsked, Listed, asked_of, keyset_of, read_listed
-from counterfoil.operations.noun_pages import NARROW_MAX
+from counterfoil.operations.noun_pages import NARROW_MAX, PlainList
 from counterfoil.operations.verbs import Noun
 
 Item = TypeVar("Item", bound=ViewModel)
@@ -115,7 +115,8 @@ def list_query(noun: Listed, *, state: bool = True) -> Any:
     found = {one.name: (_KINDS[one.kind], Query(alias=camel(one.name), description=one.help)) for one in noun.narrows}
     if noun.sorts:
         words = ", ".join(f"`{camel(one.name)}`" for one in noun.sorts)
-        said = f"By one of {words}; with - in front from the greatest or the latest down. Newest first, if absent."
+        first = f"By `{noun.order}`" if isinstance(noun, PlainList) and noun.order else "Newest first"
+        said = f"By one of {words}; with - in front from the greatest or the latest down. {first}, if absent."
         if any(one.money for one in noun.sorts):
             said += " Amounts are sorted within each asset."
         found["sort"] = (_ShortText, Query(description=said, examples=[f"-{camel(noun.sorts[-1].name)}"]))

@@ -43,7 +43,8 @@ def _add(router: APIRouter, served: Served, page: DashboardPage, rows: Rows, suf
         whole = page._replace(answer=lambda ask: list(rows(ask)))
         _, found, assets = answered(served, whole, request, served.door.who(request))
         response = finish(Response(write(found, assets), media_type=media_type))
-        response.headers["Content-Disposition"] = f'attachment; filename="{page.path.rpartition("/")[2]}.{suffix}"'
+        name = request.url.path.rpartition("/")[2]
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
 
@@ -64,6 +65,8 @@ def _cells(cell: Any, is_money: bool, assets: Mapping[str, Asset]) -> tuple[Any,
     if isinstance(cell, Money):
         return Decimal(format_major(cell.minor, assets[cell.asset].scale).replace(",", "")), cell.asset
     shown = cell.astimezone(UTC).isoformat() if isinstance(cell, datetime) else cell
+    if isinstance(cell, tuple):  # amounts of several assets
+        shown = ", ".join(f"{format_major(one.minor, assets[one.asset].scale)} {one.asset}" for one in cell)
     return (shown, None) if is_money else (shown,)
 
 

@@ -10,12 +10,13 @@ from urllib.parse import urlencode
 from psycopg import Connection
 
 from counterfoil.base.edge import keep_to_program
-from counterfoil.base.money import Asset, Money
+from counterfoil.base.money import Asset
 from counterfoil.base.paging import Key
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.base.text import camel
 from counterfoil.dashboard.finding.firsts import FIRST, FirstOne
 from counterfoil.dashboard.finding.ordering import EXPORTED_MAX, ColumnOrder, after_of, behind_of, order_words, orders_of
+from counterfoil.dashboard.finding.plain_lists import cell_of
 from counterfoil.dashboard.web.fields import DAY_LENGTH, READ
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import refuse_whole
@@ -116,7 +117,7 @@ def list_page(noun: Noun) -> DashboardPage:
             noun.plural,
             noun.help,
             columns,
-            tuple(ListedThing(row.id, row.state, tuple(_cell(row, name) for name in columns)) for row in shown),
+            tuple(ListedThing(row.id, row.state, tuple(cell_of(row, name) for name in columns)) for row in shown),
             tuple(noun.machine.states()),
             state,
             tuple(ViewOffer(one.name, one.words) for one in noun.views),
@@ -182,7 +183,7 @@ def exported(ask: SectionContext, noun: Noun) -> Iterator[tuple[Any, ...]]:
                 yield (f"cut at {EXPORTED_MAX} rows: narrow the list, or page through the API",)
                 return
             count += 1
-            yield tuple(_cell(row, name) for name in columns)
+            yield tuple(cell_of(row, name) for name in columns)
         after = asked.place(found[-1])
     if not columns:
         yield noun.columns or ("id", "state")
@@ -246,10 +247,3 @@ def _kept(ask: SectionContext, noun: Noun) -> None:
     refuse_whole(ask.conn, noun, ask.program_id)
     if ask.program_id is not None and ask.only is None:
         keep_to_program(ask.conn, ask.program_id)
-
-
-def _cell(row: Any, name: str) -> Any:
-    value, asset = getattr(row, name), getattr(row, "asset", None)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(str(one) for one in value)
-    return Money(value, asset) if name in AMOUNTS and asset and isinstance(value, int) else value

@@ -1,4 +1,4 @@
-"""A list of what is no noun on a page: in the order that the headers of its columns ask for, page by page, and as a file."""
+"""A list on a page of its own: in the order that the headers of its columns ask for, page by page, and as a file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from urllib.parse import urlencode
 
 from psycopg import Connection
 
+from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput
 from counterfoil.base.text import camel
 from counterfoil.dashboard.finding.ordering import EXPORTED_MAX, ColumnOrder, after_of, behind_of, order_words, orders_of
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.operations.listing import ListAsked, asked_of, read_listed
-from counterfoil.operations.noun_pages import NARROW_MAX, PlainList
+from counterfoil.operations.listing import ListAsked, Listed, asked_of, read_listed
+from counterfoil.operations.noun_pages import NARROW_MAX
+from counterfoil.operations.verbs import AMOUNTS, Noun
 
 Told = Callable[[Connection[Any], Sequence[Any], datetime], Sequence[Any]]
 _AT_ONCE = 1_000
@@ -32,10 +34,25 @@ class PlainPage(NamedTuple):
     query: str
     unsorted: str
 
+    @property
+    def asked(self) -> AskedPage:
+        """All of it but its rows and where the next begins."""
+        return AskedPage(*self[2:])
 
-def plain_page(ask: SectionContext, which: PlainList, *, rows_max: int, program_id: str | None = None) -> PlainPage:
+
+class AskedPage(NamedTuple):
+    """How a page of a list was asked for; see `PlainPage`."""
+
+    is_first: bool
+    orders: Mapping[str, ColumnOrder]
+    order: str | None
+    query: str
+    unsorted: str
+
+
+def plain_page(ask: SectionContext, which: Listed, *, rows_max: int, program_id: str | None = None) -> PlainPage:
     """The page that the address asks for, with a program of its alone. Raises InvalidInput, CursorBroken."""
-    asked = _asked(ask, which, program_id)
+    asked = asked_here(ask, which, program_id)
     after = after_of(which, asked, ask.params.get("after"))
     found = read_listed(ask.conn, which, asked, rows_max=rows_max + 1, after=after, now=ask.clock())
     rows = found[:rows_max]
@@ -46,11 +63,11 @@ def plain_page(ask: SectionContext, which: PlainList, *, rows_max: int, program_
 
 
 def plain_export(
-    ask: SectionContext, which: PlainList, columns: Sequence[str], told: Told | None = None, *, program_id: str | None = None
+    ask: SectionContext, which: Listed, columns: Sequence[str], told: Told | None = None, *, asked: ListAsked
 ) -> Iterator[tuple[Any, ...]]:
     """The whole list as rows of a file, the names of its columns first; a last one says where it was cut. `told` gives for each row what
     has these columns, if it has not."""
-    asked, after, count = _asked(ask, which, program_id), None, 0
+    after, count = None, 0
     yield tuple(columns)
     while found := read_listed(ask.conn, which, asked, rows_max=_AT_ONCE, after=after, now=ask.clock()):
         for row in found if told is None else told(ask.conn, found, ask.clock()):
@@ -58,22 +75,28 @@ def plain_export(
                 yield (f"cut at {EXPORTED_MAX} rows: page through the API",)
                 return
             count += 1
-            yield tuple(_cell(getattr(row, name)) for name in columns)
+            yield tuple(cell_of(row, name) for name in columns)
         after = asked.place(found[-1])
 
 
-def _asked(ask: SectionContext, which: PlainList, program_id: str | None) -> ListAsked:
+def asked_here(ask: SectionContext, which: Listed, program_id: str | None = None) -> ListAsked:
+    """What the address asks of the list, with a program of its alone. Raises InvalidInput."""
     given = {one.name: ask.params.get(camel(one.name)) or None for one in which.narrows}
     for name, value in given.items():
         if value is not None and len(value) > NARROW_MAX:
             raise InvalidInput(camel(name), f"at most {NARROW_MAX} characters", got=value[:40])
-    return asked_of(which, state=None, sort=ask.params.get("sort"), given=given)._replace(program_id=program_id)
+    state = ask.params.get("state") if isinstance(which, Noun) else None
+    return asked_of(which, state=state, sort=ask.params.get("sort"), given=given)._replace(program_id=program_id)
 
 
-def _query(ask: SectionContext, which: PlainList, *more: str) -> str:
-    names = (*(camel(one.name) for one in which.narrows), *more)
+def _query(ask: SectionContext, which: Listed, *more: str) -> str:
+    names = (*(("state",) if isinstance(which, Noun) else ()), *(camel(one.name) for one in which.narrows), *more)
     return urlencode([(name, ask.params[name]) for name in names if ask.params.get(name)])
 
 
-def _cell(value: Any) -> Any:
-    return ", ".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else value
+def cell_of(row: Any, name: str) -> Any:
+    """A field as it stands in a file; an amount with the asset of its row."""
+    value, asset = getattr(row, name), getattr(row, "asset", None)
+    if isinstance(value, Sequence) and not isinstance(value, str | Money):
+        return value if all(isinstance(one, Money) for one in value) else ", ".join(map(str, value))
+    return Money(value, asset) if name in AMOUNTS and asset and isinstance(value, int) else value

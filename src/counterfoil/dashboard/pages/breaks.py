@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Money
 from counterfoil.dashboard.finding.ordering import ColumnOrder, after_of, behind_of, order_words, orders_of
+from counterfoil.dashboard.finding.plain_lists import plain_export
 from counterfoil.dashboard.pages.runs import runs_told
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, State, measure
 from counterfoil.ledger.reads.books import known_programs
@@ -42,6 +43,10 @@ from counterfoil.reconciliation.breaks.work import Break
 
 SHOWN_MAX: Final = 20
 _PLACE: Final = ("sort", "after", "done")  # where in the list one is: it begins anew when it is sorted otherwise
+_IN_FILES: Final = (
+    *("id", "program_id", "source", "kind", "severity", "state", "at_stake", "cause", "reference", "record_id", "owner"),
+    *("first_on", "last_on", "due_on", "opened_at", "state_at", "recurs_of"),
+)
 FLOW_DAYS: Final = timedelta(days=29)
 RECORDS_SHOWN_MAX: Final = 20
 FIELDS: Final = (
@@ -76,6 +81,7 @@ class ListedBreaks(NamedTuple):
     orders: Mapping[str, ColumnOrder] = {}  # by the columns
     order: str | None = None  # in words
     unsorted: str = ""  # what was asked beside the order, as it stands in an address
+    query: str = ""  # with it
 
 
 class BreaksAnswer(NamedTuple):
@@ -248,9 +254,18 @@ def _flow(ask: SectionContext) -> SectionAnswer:
     return SectionAnswer(f"{flow.opened} opened, {flow.closed} closed in 30 days", value=flow)
 
 
+def breaks_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """The breaks that the page lists, all of them, as rows of a file."""
+    return plain_export(ask, BREAK_NOUN, _IN_FILES, asked=_asked(ask, _by(ask)))
+
+
+def _asked(ask: SectionContext, by: Filter) -> ListAsked:
+    return ListAsked(order=order_of(BREAK_NOUN, ask.params.get("sort")), also=(narrowed_by(by),))
+
+
 def _listed(ask: SectionContext) -> SectionAnswer:
     by = _by(ask)
-    asked = ListAsked(order=order_of(BREAK_NOUN, ask.params.get("sort")), also=(narrowed_by(by),))
+    asked = _asked(ask, by)
     after = after_of(BREAK_NOUN, asked, ask.params.get("after"))
     found = read_listed(ask.conn, BREAK_NOUN, asked, rows_max=SHOWN_MAX + 1, after=after, now=None)
     total = count_breaks(ask.conn, by)
@@ -258,9 +273,10 @@ def _listed(ask: SectionContext) -> SectionAnswer:
     if not total:
         return SectionAnswer("No such break", value=ListedBreaks((), 0), state="empty")
     behind = behind_of(BREAK_NOUN, asked, rows[-1]) if len(found) > SHOWN_MAX else None
-    given = (("program", ask.program_id), *ask.params.items())
-    unsorted = urlencode([(name, value) for name, value in given if value is not None and name not in _PLACE])
-    listed = ListedBreaks(rows, total, behind, orders_of(BREAK_NOUN, asked), order_words(asked), unsorted)
+    given = [(name, value) for name, value in (("program", ask.program_id), *ask.params.items()) if value is not None]
+    unsorted = urlencode([(name, value) for name, value in given if name not in _PLACE])
+    query = urlencode([(name, value) for name, value in given if name == "sort" or name not in _PLACE])
+    listed = ListedBreaks(rows, total, behind, orders_of(BREAK_NOUN, asked), order_words(asked), unsorted, query)
     return SectionAnswer("1 break" if total == 1 else f"{total:,} breaks", value=listed)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput
+from counterfoil.dashboard.finding.plain_lists import AskedPage, asked_here, plain_export, plain_page
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.payouts.customers.statement import balances_of_customers, statement_of_customer
+from counterfoil.payouts.customers.statement import CUSTOMER_LIST, CustomerBalance, statement_of_customer
 
 CUSTOMERS_SHOWN_MAX: Final = 20
 SPAN: Final = timedelta(days=30)
@@ -25,11 +27,14 @@ class CustomerLine(NamedTuple):
 
 
 class CustomersAnswer(NamedTuple):
-    """What the list of customers shows; `after` asks for the next page."""
+    """What the list of customers shows."""
 
     program_id: str
     rows: tuple[CustomerLine, ...]
     after: str | None
+    asked: AskedPage
+    assets: tuple[str, ...]  # that it may be narrowed to
+    asset: str | None
     measured_at: datetime
 
 
@@ -64,17 +69,23 @@ class StatementAnswer(NamedTuple):
 
 
 def customers_answer(ask: SectionContext) -> CustomersAnswer:
-    """Customers by name, 200 at a time."""
+    """Customers, by name unless sorted otherwise. Raises InvalidInput, CursorBroken."""
     program = ask.program_id or ask.extra.wiring.program_id
-    customer, _, asset = ask.params.get("after", "").partition(":")
-    after = (customer, asset) if customer else None
-    found = balances_of_customers(ask.conn, program, rows_max=CUSTOMERS_SHOWN_MAX + 1, after=after)
-    rows = tuple(
-        CustomerLine(one.customer_id, Money(one.balance, one.asset), Money(one.overdue, one.asset), one.documents, one.last_at)
-        for one in found[:CUSTOMERS_SHOWN_MAX]
-    )
-    more = f"{rows[-1].customer_id}:{rows[-1].balance.asset}" if len(found) > CUSTOMERS_SHOWN_MAX else None
-    return CustomersAnswer(program, rows, more, ask.clock())
+    page = plain_page(ask, CUSTOMER_LIST, rows_max=CUSTOMERS_SHOWN_MAX, program_id=program)
+    kept = ask.conn.execute("select asset from book where program_id = %s order by asset", [program]).fetchall()
+    rows = tuple(_line(one) for one in page.rows)
+    assets, asset = tuple(row[0] for row in kept), ask.params.get("asset") or None
+    return CustomersAnswer(program, rows, page.after, page.asked, assets, asset, ask.clock())
+
+
+def customers_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """All of them as rows of a file, narrowed and sorted as the page is."""
+    asked = asked_here(ask, CUSTOMER_LIST, ask.program_id or ask.extra.wiring.program_id)
+    return plain_export(ask, CUSTOMER_LIST, CustomerLine._fields, lambda _, rows, __: [_line(one) for one in rows], asked=asked)
+
+
+def _line(one: CustomerBalance) -> CustomerLine:
+    return CustomerLine(one.customer_id, Money(one.balance, one.asset), Money(one.overdue, one.asset), one.documents, one.last_at)
 
 
 def statement_answer(ask: SectionContext) -> StatementAnswer:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.problems import InvalidInput
+from counterfoil.dashboard.finding.plain_lists import AskedPage, asked_here, plain_export, plain_page
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.integrity.silences import SILENCE, Silence, count_silences, list_silences
-from counterfoil.operations.notices.notices import NOTICE, Notice, list_notices
+from counterfoil.integrity.silences import SILENCE, SILENCE_NOUN, Silence, count_silences
+from counterfoil.operations.notices.notices import NOTICE, NOTICE_NOUN, Notice
 
 NOTICES_SHOWN_MAX: Final = 20
 SINCE: Final = timedelta(days=30)
@@ -44,6 +44,7 @@ class NoticesAnswer(NamedTuple):
     state: str | None
     states: tuple[str, ...]
     after: str | None
+    asked: AskedPage
     silences: int
     measured_at: datetime
 
@@ -55,38 +56,35 @@ class SilencesAnswer(NamedTuple):
     state: str | None
     states: tuple[str, ...]
     after: str | None
+    asked: AskedPage
     measured_at: datetime
 
 
 def notices_answer(ask: SectionContext) -> NoticesAnswer:
-    """Channels and notices, newest first. Raises InvalidInput."""
-    states = tuple(NOTICE.states())
-    state, after = _one_of(ask.params.get("state"), states), ask.params.get("after") or None
-    found = list_notices(ask.conn, rows_max=NOTICES_SHOWN_MAX + 1, after=after, state=state, program_id=ask.program_id)
+    """Channels and notices, newest first unless sorted otherwise. Raises InvalidInput, CursorBroken."""
+    page = plain_page(ask, NOTICE_NOUN, rows_max=NOTICES_SHOWN_MAX, program_id=ask.program_id)
     known = {name: one.least for name, one in ask.extra.wiring.channels.known.items()}
     channels = None if ask.only else _channels(ask.conn, known, ask.clock())
     silences = count_silences(ask.conn, now=ask.clock(), program_id=ask.program_id)
-    return NoticesAnswer(channels, tuple(found[:NOTICES_SHOWN_MAX]), state, states, _after(found), silences, ask.clock())
+    state, states = ask.params.get("state") or None, tuple(NOTICE.states())
+    return NoticesAnswer(channels, tuple(page.rows), state, states, page.after, page.asked, silences, ask.clock())
+
+
+def notices_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """All notices as rows of a file, narrowed and sorted as the page is."""
+    return plain_export(ask, NOTICE_NOUN, NOTICE_NOUN.columns, asked=asked_here(ask, NOTICE_NOUN, ask.program_id))
 
 
 def silences_answer(ask: SectionContext) -> SilencesAnswer:
-    """Silences, newest first. Raises InvalidInput."""
-    states = tuple(SILENCE.states())
-    state, after = _one_of(ask.params.get("state"), states), ask.params.get("after") or None
-    found = list_silences(ask.conn, rows_max=NOTICES_SHOWN_MAX + 1, after=after, state=state, program_id=ask.program_id)
-    return SilencesAnswer(tuple(found[:NOTICES_SHOWN_MAX]), state, states, _after(found), ask.clock())
+    """Silences, newest first unless sorted otherwise. Raises InvalidInput, CursorBroken."""
+    page = plain_page(ask, SILENCE_NOUN, rows_max=NOTICES_SHOWN_MAX, program_id=ask.program_id)
+    state, states = ask.params.get("state") or None, tuple(SILENCE.states())
+    return SilencesAnswer(tuple(page.rows), state, states, page.after, page.asked, ask.clock())
 
 
-def _after(found: Sequence[Any]) -> str | None:
-    return str(found[NOTICES_SHOWN_MAX - 1].id) if len(found) > NOTICES_SHOWN_MAX else None
-
-
-def _one_of(given: str | None, known: Sequence[str]) -> str | None:
-    if not given:
-        return None
-    if given not in known:
-        raise InvalidInput("state", f"one of {', '.join(known)}", got=given[:40])
-    return given
+def silences_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """All silences as rows of a file, narrowed and sorted as the page is."""
+    return plain_export(ask, SILENCE_NOUN, Silence._fields, asked=asked_here(ask, SILENCE_NOUN, ask.program_id))
 
 
 def _channels(conn: Connection[Any], known: dict[str, str], now: datetime) -> tuple[ChannelRow, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.base.money import Money
 from counterfoil.dashboard.finding.ordering import ColumnOrder
-from counterfoil.dashboard.finding.plain_lists import plain_export, plain_page
+from counterfoil.dashboard.finding.plain_lists import asked_here, plain_export, plain_page
 from counterfoil.dashboard.pages.provider_balances import OLD_AFTER, BreaksOfKind, never_reconciled
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, measure
 from counterfoil.ledger.reads.books import known_programs
@@ -210,7 +210,7 @@ def _all(ask: SectionContext) -> SectionAnswer:
 
 def runs_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
     """All runs as rows of a file, narrowed and sorted as the page is."""
-    return plain_export(ask, RUN_LIST, RUN_COLUMNS, program_id=ask.program_id)
+    return plain_export(ask, RUN_LIST, RUN_COLUMNS, asked=asked_here(ask, RUN_LIST, ask.program_id))
 
 
 def _gaps(ask: SectionContext) -> SectionAnswer:

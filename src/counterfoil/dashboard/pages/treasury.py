@@ -1,8 +1,8 @@
-"""The pages of the treasury of agents: the agents, their transactions, and their carbon."""
+"""The pages of the treasury of agents: the agents, and their transactions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
@@ -12,14 +12,11 @@ from psycopg import Connection
 from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput
 from counterfoil.dashboard.finding.ordering import ColumnOrder, after_of, behind_of, order_words, orders_of
+from counterfoil.dashboard.finding.plain_lists import AskedPage, asked_here, plain_export, plain_page
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.operations.listing import ListAsked, order_of, read_listed
-from counterfoil.treasury.agents.model import AGENT, accounts_of_agent, list_agents
-from counterfoil.treasury.carbon.billing import CheckedBill, list_bills
-from counterfoil.treasury.carbon.credits import list_credits
-from counterfoil.treasury.carbon.model import CarbonCredit, CarbonSync
-from counterfoil.treasury.carbon.syncing import list_syncs
-from counterfoil.treasury.carbon.verify import CarbonDay, verify_day
+from counterfoil.treasury.agents.model import AGENT, accounts_of_agent
+from counterfoil.treasury.agents.noun import AGENT_NOUN
 from counterfoil.treasury.two_phase.ages import age_text, parse_age
 from counterfoil.treasury.two_phase.model import TRANSACTION, TransactionLine, WantedTransactions
 from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
@@ -28,8 +25,9 @@ from counterfoil.treasury.verification.verify import verify_agents
 
 AGENTS_SHOWN_MAX: Final = 20
 TRANSACTIONS_SHOWN_MAX: Final = 20
-CARBON_SHOWN_MAX: Final = 20
 PENDING: Final = "pending"
+KNOWN: Final = (PENDING, *TRANSACTION.states())
+_IN_FILES: Final = ("id", "reference", "state", "participants", "moved", "yes", "votes", "decision", "forced", "last_error", "created_at")
 
 
 class HeldMoney(NamedTuple):
@@ -49,15 +47,26 @@ class AgentRow(NamedTuple):
     agrees: bool
     wrong: tuple[str, ...]
 
+    @property
+    def balances(self) -> tuple[Money, ...]:
+        """In each asset."""
+        return tuple(one.balance for one in self.money)
+
+    @property
+    def held(self) -> tuple[Money, ...]:
+        """What of it is promised."""
+        return tuple(one.held for one in self.money)
+
 
 class AgentsAnswer(NamedTuple):
-    """What the list of agents shows; `after` asks for the next page."""
+    """What the list of agents shows."""
 
     rows: tuple[AgentRow, ...]
     state: str | None
     states: tuple[str, ...]
     wrong: int
     after: str | None
+    asked: AskedPage
     measured_at: datetime
 
 
@@ -93,64 +102,71 @@ class TransactionsAnswer(NamedTuple):
     orders: Mapping[str, ColumnOrder]  # by the columns
     order: str | None  # in words
     unsorted: str  # what was asked beside the order, as it stands in an address
-
-
-class CarbonAnswer(NamedTuple):
-    """What the page of carbon shows: a day, the source's bills, the last times that it was asked, and the credits."""
-
-    source: str | None
-    found: CarbonDay
-    bills: tuple[CheckedBill, ...]
-    syncs: tuple[CarbonSync, ...]
-    credits: tuple[CarbonCredit, ...]
-    measured_at: datetime
+    query: str  # with it
 
 
 def agents_answer(ask: SectionContext) -> AgentsAnswer:
-    """Agents, newest first, each held against its postings and transactions. Raises InvalidInput."""
-    states = tuple(AGENT.states())
-    state = _one_of(ask.params.get("state"), states, "state")
+    """Agents, newest first unless sorted otherwise, each held against its postings and transactions. Raises InvalidInput, CursorBroken."""
     now = ask.clock()
-    after = ask.params.get("after") or None
-    found = list_agents(ask.conn, rows_max=AGENTS_SHOWN_MAX + 1, after=after, state=state, program_id=ask.program_id)
-    shown = found[:AGENTS_SHOWN_MAX]
-    checks = {one.agent_id: one for one in verify_agents(ask.conn, [one.id for one in shown], now=now)}
-    rows = tuple(
+    page = plain_page(ask, AGENT_NOUN, rows_max=AGENTS_SHOWN_MAX, program_id=ask.program_id)
+    rows = tuple(_agents(ask.conn, page.rows, now))
+    wrong = sum(not row.agrees or bool(row.wrong) for row in rows)
+    return AgentsAnswer(rows, ask.params.get("state") or None, tuple(AGENT.states()), wrong, page.after, page.asked, now)
+
+
+def agents_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """All of them as rows of a file, narrowed and sorted as the page is."""
+    columns = ("id", "name", "state", "balances", "held", "agrees", "wrong")
+    return plain_export(ask, AGENT_NOUN, columns, _agents, asked=asked_here(ask, AGENT_NOUN, ask.program_id))
+
+
+def _agents(conn: Connection[Any], shown: Sequence[Any], now: datetime) -> list[AgentRow]:
+    checks = {one.agent_id: one for one in verify_agents(conn, [one.id for one in shown], now=now)}
+    return [
         AgentRow(
             one.id,
             one.name,
             one.state,
-            tuple(HeldMoney(Money(each.balance, each.asset), Money(each.held, each.asset)) for each in accounts_of_agent(ask.conn, one.id)),
+            tuple(HeldMoney(Money(each.balance, each.asset), Money(each.held, each.asset)) for each in accounts_of_agent(conn, one.id)),
             checks[one.id].agrees,
             tuple(f"{each.symptom}: {each.cause}" for each in checks[one.id].findings),
         )
         for one in shown
-    )
-    wrong = sum(not row.agrees or bool(row.wrong) for row in rows)
-    more = shown[-1].id if len(found) > AGENTS_SHOWN_MAX else None
-    return AgentsAnswer(rows, state, states, wrong, more, now)
+    ]
 
 
 def transactions_answer(ask: SectionContext) -> TransactionsAnswer:
     """Transactions, newest first unless sorted otherwise, in any state unless one is asked for. Raises InvalidInput."""
-    known = (PENDING, *TRANSACTION.states())
-    state = _one_of(ask.params.get("state"), known, "state")
-    age = ask.params.get("age") or None
-    span = parse_age(age) if age else (None, None)
-    now = ask.clock()
-    states: Sequence[str] = () if state is None else TRANSACTION.open if state == PENDING else (state,)
-    wanted = WantedTransactions(now, states, None, ask.program_id, *span)
-    asked = ListAsked(order=order_of(TRANSACTION_NOUN, ask.params.get("sort")), also=(wanted.condition,))
+    state, age = ask.params.get("state") or None, ask.params.get("age") or None
+    now, asked = ask.clock(), _asked(ask)
     begin = after_of(TRANSACTION_NOUN, asked, ask.params.get("after"))
     found = read_listed(ask.conn, TRANSACTION_NOUN, asked, rows_max=TRANSACTIONS_SHOWN_MAX + 1, after=begin, now=now)
     shown = found[:TRANSACTIONS_SHOWN_MAX]
-    votes = _votes(ask.conn, [one.id for one in shown])
-    rows = tuple(_row(one, votes[one.id], now) for one in shown)
     after = behind_of(TRANSACTION_NOUN, asked, shown[-1]) if len(found) > TRANSACTIONS_SHOWN_MAX else None
     pending, late = _pending(ask, now)
-    orders = orders_of(TRANSACTION_NOUN, asked)
-    rest = urlencode([(name, value) for name, value in (("program", ask.program_id), ("state", state), ("age", age)) if value])
-    return TransactionsAnswer(rows, state, known, age, pending, late, after, now, orders, order_words(asked), rest)
+    given = [(name, value) for name, value in (("program", ask.program_id), ("state", state), ("age", age)) if value]
+    sort = [("sort", ask.params["sort"])] if ask.params.get("sort") else []
+    listed = (orders_of(TRANSACTION_NOUN, asked), order_words(asked), urlencode(given), urlencode([*given, *sort]))
+    return TransactionsAnswer(tuple(_rows(ask.conn, shown, now)), state, KNOWN, age, pending, late, after, now, *listed)
+
+
+def transactions_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """All of them as rows of a file, narrowed and sorted as the page is."""
+    return plain_export(ask, TRANSACTION_NOUN, _IN_FILES, _rows, asked=_asked(ask))
+
+
+def _asked(ask: SectionContext) -> ListAsked:
+    """What the address asks of the list. Raises InvalidInput."""
+    state = _one_of(ask.params.get("state"), KNOWN, "state")
+    span = parse_age(ask.params["age"]) if ask.params.get("age") else (None, None)
+    states: Sequence[str] = () if state is None else TRANSACTION.open if state == PENDING else (state,)
+    wanted = WantedTransactions(ask.clock(), states, None, ask.program_id, *span)
+    return ListAsked(order=order_of(TRANSACTION_NOUN, ask.params.get("sort")), also=(wanted.condition,))
+
+
+def _rows(conn: Connection[Any], shown: Sequence[TransactionLine], now: datetime) -> list[TransactionRow]:
+    votes = _votes(conn, [one.id for one in shown])
+    return [_row(one, votes[one.id], now) for one in shown]
 
 
 def _row(one: TransactionLine, votes: tuple[int, int, str | None], now: datetime) -> TransactionRow:
@@ -189,21 +205,6 @@ def _pending(ask: SectionContext, now: datetime) -> tuple[int, int]:
     ).fetchone()
     assert row is not None
     return int(row[0]), int(row[1])
-
-
-def carbon_answer(ask: SectionContext) -> CarbonAnswer:
-    """The chosen day's grams against the source's figures."""
-    means = ask.extra.wiring.carbon
-    now = ask.clock()
-    found = verify_day(ask.conn, means, ask.day.on, now=now, program_id=ask.program_id)
-    return CarbonAnswer(
-        means.source.name if means.source else None,
-        found,
-        tuple(list_bills(ask.conn, means, now=now, rows_max=CARBON_SHOWN_MAX, program_id=ask.program_id)),
-        tuple(list_syncs(ask.conn, rows_max=CARBON_SHOWN_MAX)),
-        tuple(list_credits(ask.conn, rows_max=CARBON_SHOWN_MAX, program_id=ask.program_id)),
-        now,
-    )
 
 
 def _one_of(given: str | None, known: Sequence[str], field: str) -> str | None:

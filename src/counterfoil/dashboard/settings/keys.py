@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from counterfoil.dashboard.finding.ordering import ColumnOrder
-from counterfoil.dashboard.finding.plain_lists import plain_export, plain_page
+from counterfoil.dashboard.finding.plain_lists import asked_here, plain_export, plain_page
 from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer, refuse_one_program
 from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.dashboard.web.sections import Grade, SectionContext
@@ -65,7 +65,7 @@ def keys_answer(ask: SectionContext) -> KeysAnswer:
 def keys_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
     """All of them as rows of a file; never a secret. Raises WholeInstallation."""
     refuse_one_program(ask)
-    return plain_export(ask, KEY_LIST, ApiKey._fields)
+    return plain_export(ask, KEY_LIST, ApiKey._fields, asked=asked_here(ask, KEY_LIST))
 
 
 def _row(one: ApiKey, now: datetime) -> KeyRow:

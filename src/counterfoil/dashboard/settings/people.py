@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.base.ids import valid_id
 from counterfoil.base.problems import NotFound
 from counterfoil.dashboard.finding.ordering import ColumnOrder
-from counterfoil.dashboard.finding.plain_lists import plain_export, plain_page
+from counterfoil.dashboard.finding.plain_lists import asked_here, plain_export, plain_page
 from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer, refuse_one_program
 from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.dashboard.web.sections import Grade, SectionContext
@@ -134,7 +134,7 @@ def people_answer(ask: SectionContext) -> PeopleAnswer:
 def people_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
     """All of them as rows of a file, with what each may do and how they log in. Raises WholeInstallation."""
     refuse_one_program(ask)
-    return plain_export(ask, PRINCIPAL_LIST, PersonShown._fields, _of_each)
+    return plain_export(ask, PRINCIPAL_LIST, PersonShown._fields, _of_each, asked=asked_here(ask, PRINCIPAL_LIST))
 
 
 def person_answer(ask: SectionContext) -> PersonAnswer:

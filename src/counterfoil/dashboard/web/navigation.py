@@ -10,16 +10,17 @@ from counterfoil.dashboard.maps.coverage import coverage_answer
 from counterfoil.dashboard.maps.entries import WANTS as OF_ENTRIES
 from counterfoil.dashboard.maps.entries import entries_answer
 from counterfoil.dashboard.maps.money import money_map_answer
-from counterfoil.dashboard.pages.breaks import break_answer, breaks_answer
-from counterfoil.dashboard.pages.customers import customers_answer, statement_answer
+from counterfoil.dashboard.pages.breaks import break_answer, breaks_answer, breaks_export
+from counterfoil.dashboard.pages.carbon import carbon_answer, carbon_list_answer, carbon_list_export
+from counterfoil.dashboard.pages.customers import customers_answer, customers_export, statement_answer
 from counterfoil.dashboard.pages.disclosures import disclosure_answer
 from counterfoil.dashboard.pages.drills import drills_answer
 from counterfoil.dashboard.pages.levels import levels_answer
-from counterfoil.dashboard.pages.notices import notices_answer, silences_answer
+from counterfoil.dashboard.pages.notices import notices_answer, notices_export, silences_answer, silences_export
 from counterfoil.dashboard.pages.payees import payee_answer
 from counterfoil.dashboard.pages.runs import run_answer, runs_answer, runs_export
 from counterfoil.dashboard.pages.signers import signers_answer
-from counterfoil.dashboard.pages.treasury import agents_answer, carbon_answer, transactions_answer
+from counterfoil.dashboard.pages.treasury import agents_answer, agents_export, transactions_answer, transactions_export
 from counterfoil.dashboard.pages.webhooks import webhooks_answer
 from counterfoil.dashboard.settings.keys import keys_answer, keys_export
 from counterfoil.dashboard.settings.limits import limits_answer
@@ -29,7 +30,7 @@ from counterfoil.dashboard.today.screen import today_answer
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.work.approvals import approvals_answer
 from counterfoil.dashboard.work.queues import queues_answer
-from counterfoil.dashboard.work.schedules import schedules_answer
+from counterfoil.dashboard.work.schedules import schedules_answer, schedules_export
 from counterfoil.operations.access.access import AUDIT, READ
 
 
@@ -50,7 +51,9 @@ BY: Final = ("state", "source", "kind", "cause", "severity", "owner", "sort", "a
 PAGES: Final = (
     DashboardPage("/admin/reconciliation", "Is today's money where it should be?", today_answer, "today.html", "Today"),
     DashboardPage("/admin/day", "What moved on the day, and does it agree?", day_answer, "day.html", "The day"),
-    DashboardPage("/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY),
+    DashboardPage(
+        "/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY, files=breaks_export
+    ),
     DashboardPage("/admin/approvals", "What waits for a second person?", approvals_answer, "approvals.html", "Approvals", ("after",)),
     DashboardPage(
         "/admin/reconciliation/runs",
@@ -73,10 +76,22 @@ PAGES: Final = (
         "break.html",
     ),
     DashboardPage(
-        "/admin/customers", "What do customers owe, and what are they owed?", customers_answer, "customers.html", "Customers", ("after",)
+        "/admin/customers",
+        "What do customers owe, and what are they owed?",
+        customers_answer,
+        "customers.html",
+        "Customers",
+        ("asset", "sort", "after"),
+        files=customers_export,
     ),
     DashboardPage(
-        "/admin/agents", "Which agents spend, and does their money agree?", agents_answer, "agents.html", "Agents", ("state", "after")
+        "/admin/agents",
+        "Which agents spend, and does their money agree?",
+        agents_answer,
+        "agents.html",
+        "Agents",
+        ("state", "sort", "after"),
+        files=agents_export,
     ),
     DashboardPage(
         "/admin/transactions",
@@ -85,6 +100,7 @@ PAGES: Final = (
         "transactions.html",
         "Transactions",
         ("state", "age", "sort", "after"),
+        files=transactions_export,
     ),
     DashboardPage("/admin/webhooks", "Does everybody learn what happens?", webhooks_answer, "webhooks.html", "Webhooks"),
     DashboardPage("/admin/queues", "Does the work get done?", queues_answer, "queues.html", "Queues"),
@@ -95,8 +111,17 @@ PAGES: Final = (
         "schedules.html",
         "",
         ("schedule", "outcome", "after"),
+        files=schedules_export,
     ),
     DashboardPage("/admin/carbon", "What did agents emit, and do the books say so?", carbon_answer, "carbon.html", "Carbon"),
+    DashboardPage(
+        "/admin/carbon/{list}",
+        "What was billed, asked, bought and retired?",
+        carbon_list_answer,
+        "carbon_list.html",
+        wants=("sort", "after"),
+        files=carbon_list_export,
+    ),
     DashboardPage("/admin/levels", "Is what was promised kept, and are we getting slower?", levels_answer, "levels.html", "Levels"),
     DashboardPage("/admin/drills", "Would it work on the worst day?", drills_answer, "drills.html", "Drills"),
     DashboardPage("/admin/signers", "Who signs proofs, and is every period proven?", signers_answer, "signers.html", "Signers"),
@@ -121,8 +146,24 @@ PAGES: Final = (
         "/admin/keys", "Which keys open something, and until when?", keys_answer, "keys.html", "Keys", ("sort", "after"), AUDIT, keys_export
     ),
     DashboardPage("/admin/limits", "What is limited, and how far?", limits_answer, "limits.html", "Limits", ("after",)),
-    DashboardPage("/admin/notices", "Who was told, and did it reach them?", notices_answer, "notices.html", "Notices", ("state", "after")),
-    DashboardPage("/admin/silences", "What is nobody told of, and until when?", silences_answer, "silences.html", "", ("state", "after")),
+    DashboardPage(
+        "/admin/notices",
+        "Who was told, and did it reach them?",
+        notices_answer,
+        "notices.html",
+        "Notices",
+        ("state", "sort", "after"),
+        files=notices_export,
+    ),
+    DashboardPage(
+        "/admin/silences",
+        "What is nobody told of, and until when?",
+        silences_answer,
+        "silences.html",
+        "",
+        ("state", "sort", "after"),
+        files=silences_export,
+    ),
     DashboardPage(
         "/admin/customers/{id}",
         "What stands between us and this customer?",

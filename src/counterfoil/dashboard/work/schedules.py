@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple, get_args
 
 from counterfoil.base.problems import InvalidInput
+from counterfoil.dashboard.finding.ordering import EXPORTED_MAX
+from counterfoil.dashboard.settings.offers import refuse_one_program
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, measure
 from counterfoil.reconciliation.runs.schedule import set_schedules
 from counterfoil.reconciliation.runs.slot_ends import OUTCOMES, RunOutcome, ScheduleRun, schedule_runs
@@ -52,6 +54,17 @@ def schedules_answer(ask: SectionContext) -> SchedulesAnswer:
     outcome = _outcome(ask)
     _place(ask.params.get("after"))  # refused before anything is measured
     return SchedulesAnswer(measure(ask, (_RUNS,)), names, OUTCOMES, ask.params.get("schedule") or None, outcome, ask.clock())
+
+
+def schedules_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """Every moment as rows of a file, narrowed as the page is. Raises InvalidInput, WholeInstallation."""
+    refuse_one_program(ask)
+    name, outcome = ask.params.get("schedule") or None, _outcome(ask)
+    found = schedule_runs(ask.conn, now=ask.clock(), rows_max=EXPORTED_MAX + 1, name=name, outcome=outcome)
+    yield ScheduleRun._fields
+    yield from found[:EXPORTED_MAX]
+    if len(found) > EXPORTED_MAX:
+        yield (f"cut at {EXPORTED_MAX} rows: narrow the list, or page through the API",)
 
 
 def _outcome(ask: SectionContext) -> RunOutcome | None:

@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.invariant import Invariant
 from counterfoil.base.problems import InvalidInput, NotFound, TooLarge
+from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey
 
 LINES_MAX: Final = 10_000
 # What the books say of each customer: due on invoices, owed by them, owed to them, and held for them in escrow.
@@ -40,6 +41,11 @@ class CustomerBalance(NamedTuple):
     overdue: int
     documents: int
     last_at: datetime
+
+    @property
+    def id(self) -> str:
+        """What names it among all balances."""
+        return f"{self.program_id}:{self.customer_id}:{self.asset}"
 
 
 class CustomerDocument(NamedTuple):
@@ -129,24 +135,38 @@ def _asset(conn: Connection[Any], program_id: str, customer_id: str, given: str 
     return given
 
 
-def balances_of_customers(
-    conn: Connection[Any], program_id: str, *, rows_max: int, after: tuple[str, str] | None = None
-) -> Sequence[CustomerBalance]:
-    """Every customer of a program with a document, by name and asset. `after`: customer and asset of the row before."""
-    customer, asset = after or (None, None)
+def balances_of_customers(conn: Connection[Any], ids: Sequence[str]) -> list[CustomerBalance]:
+    """Those of these ids, in any order."""
+    named = [_named(one) for one in ids]
     with conn.cursor(row_factory=class_row(CustomerBalance)) as cur:
         return cur.execute(
-            """select e.program_id, e.customer_id, e.asset, sum(e.amount)::bigint as balance,
-                      coalesce((select sum(i.total - i.credited - i.written_off - i.paid) from invoice i
-                                where i.program_id = e.program_id and i.customer_id = e.customer_id and i.asset = e.asset
-                                  and i.state = 'overdue'), 0)::bigint as overdue,
-                      count(*) as documents, max(e.at) as last_at
-               from customer_entry e
-               where e.program_id = %(program)s
-                 and (%(customer)s::text is null or (e.customer_id, e.asset) > (%(customer)s, %(asset)s))
-               group by e.program_id, e.customer_id, e.asset order by e.customer_id, e.asset limit %(rows_max)s""",
-            {"program": program_id, "customer": customer, "asset": asset, "rows_max": rows_max},
+            """select program_id, customer_id, asset, balance, overdue, documents, last_at from customer_balance
+               where program_id = any(%(programs)s) and customer_id = any(%(customers)s) and id = any(%(ids)s)""",
+            {"programs": [one[0] for one in named], "customers": [one[1] for one in named], "ids": list(ids)},
         ).fetchall()
+
+
+def _named(balance_id: str) -> tuple[str, str]:
+    """The program and the customer of a balance; a customer's own id may have colons in it."""
+    program, _, rest = balance_id.partition(":")
+    return program, rest.rpartition(":")[0]
+
+
+CUSTOMER_LIST: Final = PlainList(
+    "customers",
+    "",
+    "customer_balance",
+    balances_of_customers,
+    (
+        SortKey("customer_id", str),
+        SortKey("balance", int, money=True),
+        SortKey("overdue", int, money=True),
+        SortKey("documents", int),
+        SortKey("last_at", datetime),
+    ),
+    (Narrow("asset", "t.asset = %(asset)s", "Only in this asset.", "asset"),),
+    order="customerId",
+)
 
 
 INVARIANTS: Final = (

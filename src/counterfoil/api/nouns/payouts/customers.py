@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import Path, Query
@@ -13,16 +12,17 @@ from pydantic import Field
 from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.calls import ApiCall, may
 from counterfoil.api.http.fields import AssetCode, Instant, Minor, OneProgram
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, answer, shows
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import READ
+from counterfoil.operations.listing import ListAsked
 from counterfoil.payouts.customers.statement import (
+    CUSTOMER_LIST,
     CustomerBalance,
     CustomerDocument,
     CustomerStatement,
-    balances_of_customers,
     statement_of_customer,
 )
 from counterfoil.payouts.customers.statement_files import statement_csv, statement_pdf
@@ -37,9 +37,6 @@ class CustomerBalanceView(ViewModel):
 
     balance: Minor = Field(description="Above 0 the customer owes it; below 0 it is owed to the customer, or held for them.")
     overdue: Minor = Field(description="What of it is due on invoices, and late.")
-
-
-CUSTOMERS = Listing("customers", CustomerBalanceView, lambda row: (row.customer_id, row.asset), (str, str))
 
 
 @shows(CustomerDocument)
@@ -68,10 +65,12 @@ class CustomerStatementView(ViewModel):
 def customers(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(CUSTOMER_LIST)],
     program_id: OneProgram = None,
 ) -> Response:
-    """With what each owes or is owed, by name."""
-    return CUSTOMERS.answer(call, page, partial(balances_of_customers, program_id=program_id or call.services.wiring.program_id))
+    """With what each owes or is owed, by name unless sorted otherwise."""
+    program = program_id or call.services.wiring.program_id
+    return answer_listed(call, page, CUSTOMER_LIST, asked._replace(program_id=program), CustomerBalanceView)
 
 
 @router.get(

@@ -9,24 +9,21 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure
 from counterfoil.cli.core.output import (
-    ROWS,
     TABLE,
     Format,
-    ListFormat,
-    ListOutput,
     Output,
-    Rows,
-    listed,
     patience,
     say,
     show_one,
     show_rows,
     write_file,
 )
+from counterfoil.payouts.customers.statement import CUSTOMER_LIST
 
 app = command_group("What stands between customers and the house.")
 LINES = ("at", "kind", "documentId", "about", "amount", "balance")
@@ -40,12 +37,15 @@ class StatementFormat(StrEnum):
     PDF = "pdf"
 
 
-@app.command("list")
-def list_(program: Program = "main", limit: Rows = ROWS, output: ListOutput = ListFormat.TABLE) -> None:
-    """What each customer owes, by name; less than 0 is owed to them, or held for them in escrow."""
-    with asked("read") as client:
-        rows = listed(client, "/api/customers", limit, programId=program)
-    show_rows(rows, ("customerId", "asset", "balance", "overdue", "documents", "lastAt"), output, empty="No customers yet.")
+add_list(
+    app,
+    "/api/customers",
+    ("customerId", "asset", "balance", "overdue", "documents", "lastAt"),
+    "What each customer owes, by name; less than 0 is owed to them, or held for them in escrow.",
+    "No customers yet.",
+    Only("--program", "In which program; the server's own if absent.", "programId"),
+    *of_noun(CUSTOMER_LIST),
+)
 
 
 @app.command("statement")
