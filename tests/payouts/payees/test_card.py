@@ -18,7 +18,7 @@ from counterfoil.payouts.destinations.by_hand import quarantine_destination
 from counterfoil.payouts.destinations.destinations import list_destinations
 from counterfoil.payouts.payees.card import PayeeCard, card_of
 from counterfoil.payouts.payees.facts import FACT_KINDS
-from counterfoil.payouts.payouts.by_hand import retry_payout
+from counterfoil.payouts.payouts.by_hand import cancel_payout, reissue_payout, retry_payout
 from tests.payouts.test_decisions import failed
 from tests.payouts.world import OWED, PAYEE, PROGRAM, World
 
@@ -137,6 +137,15 @@ def test_a_failed_payout_is_told_until_it_is_tried_again(world):
     assert said.endswith("a person looks at it: account_closed.")
     retry_payout(world.conn, world.first.id, reason="mended", actor="anna", now=world.now)
     assert "failed" not in told(world)
+
+
+def test_a_cancelled_payout_is_told_with_its_reason_until_it_is_issued_anew(world):
+    cancel_payout(world.conn, world.first.id, reason="asked for by the payee", actor="anna", now=world.now)
+    [line] = card(world).lines
+    assert (line.effect, line.fact, line.amount) == ("paused", "cancelled", OWED)
+    assert line.sentence.endswith("what is owed of it waits until a person issues it anew: asked for by the payee.")
+    reissue_payout(world.conn, world.first.id, make_id("po"), reason="again", actor="anna", now=world.now)
+    assert "cancelled" not in told(world)
 
 
 def test_a_frozen_account_is_told_with_its_reason(world):

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from counterfoil.base.edge import Database
+from counterfoil.operations.work.pauses import QueuePart, pull_brake
 from counterfoil.payouts.payees.card import CardLine, card_of
 from tests.builders import PROGRAM, Desk, a_program
 from tests.payouts.refunding import go, paid, states
-from tests.payouts.test_chargebacks import charged_back
+from tests.payouts.test_chargebacks import bank_says, charged_back
 from tests.payouts.test_disputes import decided, effect, opened
 from tests.simulators import spawn_simulator
 
@@ -35,9 +36,16 @@ def told(desk: Desk) -> dict[str, tuple[str, str]]:
 
 
 def said(desk: Desk) -> list[CardLine]:
+    return [one for one in whole_card(desk) if one.fact in CONTESTS]
+
+
+def whole_card(desk: Desk) -> tuple[CardLine, ...]:
     with desk.database.transaction() as conn:
-        lines = card_of(conn, PROGRAM, "payee-1", now=desk.clock.now).lines
-    return [one for one in lines if one.fact in CONTESTS]
+        return card_of(conn, PROGRAM, "payee-1", now=desk.clock.now).lines
+
+
+def facts(desk: Desk) -> dict[str, str]:
+    return {one.fact: one.sentence for one in whole_card(desk)}
 
 
 def test_of_a_disputed_invoice_that_is_not_paid_out_it_says_that_it_waits_until_that_is_over(desk: Desk):
@@ -57,6 +65,27 @@ def test_of_an_invoice_that_was_paid_out_before_its_dispute_it_says_that_other_m
     paid(desk, "20.00", prefix="v")
     go(desk)
     assert desk.rows("select state from payout order by id desc limit 1") == [("pending",)], "as the card says"
+
+
+def test_of_a_chargeback_that_was_won_it_says_no_more_that_it_took_something(desk: Desk):
+    part = paid(desk, "50.00", prefix="v")
+    desk.work("settle")
+    chargeback = charged_back(desk, part, 20_00)
+    assert "refunded" in facts(desk)
+    bank_says(desk, chargeback, "won")
+    assert "refunded" not in facts(desk)
+
+
+def test_while_settlements_are_paused_it_says_how_much_waits_for_that(desk: Desk):
+    with desk.database.transaction() as conn:
+        pull_brake(
+            conn, QueuePart("settle", "", PROGRAM), reason="LEDGER_UNBALANCED: incident inc_1", actor="system:incidents", now=desk.clock.now
+        )
+    assert "settlements_paused" not in facts(desk), "nothing waits for it"
+    paid(desk)
+    go(desk)
+    said = facts(desk)["settlements_paused"]
+    assert "the queue settle is paused. 1 paid invoices, 100.00 EUR, wait for it: LEDGER_UNBALANCED: incident inc_1." in said
 
 
 def test_of_a_chargeback_it_says_that_what_is_left_waits_only_where_something_is_left(desk: Desk):

@@ -11,6 +11,7 @@ from typing import Final, Literal, LiteralString, NamedTuple
 from counterfoil.base.machine import listed
 from counterfoil.payouts.machines import PAYOUT, RESERVING, SENDING
 from counterfoil.settlement.holdback import HOLDBACK
+from counterfoil.settlement.intents.intents import PROCESSING
 
 Effect = Literal["paused", "smaller", "late"]
 FACTS_MAX: Final = 20  # of each kind
@@ -62,6 +63,19 @@ FACT_KINDS: Final[tuple[FactKind, ...]] = (
                 where queue in ('{RESERVING.name}', '{SENDING.name}')
                       and (provider = '' or provider in ({_PAID_AT})) and program_id in ('', %(program)s)
                 order by queue, provider, program_id, number desc) q where q.paused order by q.at""",
+    ),
+    FactKind(
+        "settlements_paused",
+        "paused",
+        "Nothing new is settled since {since}: the queue {id} is paused. {number} paid invoices, {amount}, wait for it: {why}.",
+        f"""select q.queue, q.at, null::timestamptz, i.asset, i.amount, i.number, q.reason from (
+                select distinct on (queue, program_id) * from queue_pause
+                where queue = '{PROCESSING.name}' and provider = '' and program_id in ('', %(program)s)
+                order by queue, program_id, number desc) q
+            cross join (select asset, sum(paid)::bigint as amount, count(*) as number from invoice i
+                        where program_id = %(program)s and payee_id = %(payee)s and state = 'paid'
+                              and not exists (select from settlement where invoice_id = i.id) group by asset) i
+            where q.paused order by q.at, i.asset""",
     ),
     FactKind(
         "provider_away",
@@ -149,6 +163,16 @@ FACT_KINDS: Final[tuple[FactKind, ...]] = (
             {_LAST} = 'returned' order by p.state_at, p.id""",
     ),
     FactKind(
+        "cancelled",
+        "paused",
+        "Payout {id} of {amount} was cancelled on {since}; what is owed of it waits until a person issues it anew: {why}.",
+        f"""select p.id, p.state_at, null::timestamptz, p.asset, p.amount, 1, (
+                select s.reason from step s where s.machine = 'payout' and s.subject_id = p.id and s.step = p.steps)
+            {_LAST} = 'cancelled' and exists (
+                select {_BALANCE} = 'payable:payee:' || p.payee_id and b.asset = p.asset and a.credits > a.debits)
+            order by p.state_at, p.id""",
+    ),
+    FactKind(
         "attempt_quarantined",
         "paused",
         "A person stopped attempt {id} of {amount} on {since}: {why}.",
@@ -180,7 +204,7 @@ FACT_KINDS: Final[tuple[FactKind, ...]] = (
         "smaller",
         "Refund {id} of {since} to the customer of invoice {why} took {amount} of what was to be paid out or held back.",
         """select id, created_at, null::timestamptz, asset, payable + holdback + own_holdback, 1, invoice_id from refund
-           where program_id = %(program)s and payee_id = %(payee)s and payable + holdback + own_holdback > 0
+           where program_id = %(program)s and payee_id = %(payee)s and payable + holdback + own_holdback > 0 and state <> 'won_back'
            order by created_at desc, id""",
     ),
     FactKind(
