@@ -8,10 +8,10 @@ from typing import Any
 from psycopg import Connection
 
 from counterfoil.cli.nouns.payouts.timeline import timeline_of
-from counterfoil.operations.providers import Later, NotThere
+from counterfoil.operations.providers import Accepted, Later, NotThere
 from counterfoil.payouts.payouts.proof import STATEMENT_LINES
 from tests.api.office import Office
-from tests.api.test_attempts_by_hand import LOST, approved, proposed, sent, shown, told_by_webhook
+from tests.api.test_attempts_by_hand import LOST, approved, fact, proposed, sent, shown, told_by_webhook
 from tests.api.test_one_payment import run
 from tests.api.test_payouts_by_hand import a_payout, said
 
@@ -71,6 +71,8 @@ def test_the_next_action_is_the_one_that_is_allowed_and_says_so_where_it_is_not_
     said(office, f"/api/payouts/{payout}/cancel-attempt", reason="wrong day")
     assert next_of(office, payout) == ("failed", f'counterfoil payouts retry {payout} --reason "…"')
     said(office, f"/api/payouts/{payout}/cancel", reason="the payee asked")
+    assert next_of(office, payout) == ("owed", f'counterfoil payouts reissue {payout} --reason "…"'), "its money is still owed"
+    said(office, f"/api/payouts/{payout}/reissue", reason="asked for again")
     assert next_of(office, payout) == ("none", "")
 
 
@@ -79,3 +81,11 @@ def test_the_differences_that_name_an_attempt_are_found_along_indexes(conn: Conn
     plan = "\n".join(row[0] for row in conn.execute("explain " + STATEMENT_LINES, {"ids": ["pp_1"]}).fetchall())
     for name, column in (("break_by_reference", "reference"), ("break_by_record", "record_id")):
         assert re.search(rf"using {name} on .*\n +Index Cond: \(\(program_id = pp.program_id\) AND \({column} = ANY", plan), plan
+
+
+def test_a_look_up_whose_answer_moves_it_stands_among_the_proofs(office: Office):
+    payout, provider = sent(office, lambda _: LOST)
+    provider.found = Accepted(fact(provider.orders[0], "failed"))
+    run(office, "reconcile-pull")
+    assert shown(office, payout)["state"] == "failed"
+    assert proof(office, payout)[-1] == ("look-up", "simulator was asked, and its word is: failed")

@@ -87,6 +87,7 @@ _BY_ITSELF: Final = {
     "reconcile_required": "Nothing is to be done: the provider is asked, and its answer decides.",
     "held": "Nothing is to be done here: a dispute holds it, and its ruling decides.",
 }
+_OWED: Final = "A person cancelled it, and its money is still owed: nothing pays it until it is issued anew."
 _OVER: Final = "Nothing is to be done: it is over."
 
 
@@ -112,6 +113,8 @@ def next_action(conn: Connection[Any], payout_id: str, now: datetime) -> SafeNex
             why = f"{need.meaning} ({one.why})" if one.why else need.meaning
             command, refused = _allowed(command_of(need, one), matter)
             return SafeNextAction(need.need, f"{why} {refused}." if refused else why, command)
+    if matter.state == "cancelled" and refusal_of("reissue", matter) is None:
+        return SafeNextAction("owed", _OWED, OUT_OF_TRIES.format(id=payout_id))
     return SafeNextAction("none", _BY_ITSELF.get(matter.state, _OVER), "")
 
 

@@ -16,6 +16,7 @@ from counterfoil.operations.work.calls import Call, calls_of
 from counterfoil.payouts.payouts.verbs import ProviderPayout, provider_payouts_of
 
 WEBHOOK_WAITS: Final = timedelta(days=1)  # a webhook is sought among those that came so long before it was applied
+FOUND: Final = ("accept", "succeed", "fail", "return", "pay_late", "return_late")  # the steps of an attempt that a provider's word makes
 BEGINNING: Final = bytes(ENTROPY_BYTES)
 # Each of the two ways in which a difference names an attempt goes along an index of its own.
 STATEMENT_LINES: Final = """
@@ -96,7 +97,16 @@ def _answered(one: Call) -> str:
 
 
 def _look_ups(conn: Connection[Any], attempts: Mapping[str, ProviderPayout], calls: Sequence[Call]) -> Iterator[HopProof]:
-    """The look-ups that found something are steps by themselves (cause `pull`); the last that found nothing is kept with the attempt."""
+    """Each look-up whose answer moved an attempt, at the moment of that step; the last that found nothing is kept with the attempt."""
+    found = conn.execute(
+        """select s.at, s.to_state, s.subject_id from step s join provider_payout pp on pp.id = s.subject_id
+           where s.subject_id = any(%s) and s.cause = 'pull' and s.verb = any(%s)
+             and not (s.verb = 'fail' and coalesce(s.at - pp.not_there_at between interval '0' and interval '1 minute', false))
+           order by s.at, s.step""",
+        [list(attempts), list(FOUND)],
+    ).fetchall()
+    for at, state, attempt_id in found:
+        yield HopProof(at, "look-up", f"{attempts[attempt_id].provider} was asked, and its word is: {state}", attempt_id, attempt_id)
     rows = conn.execute(
         "select id, not_there_at from provider_payout where id = any(%s) and not_there_at is not null", [list(attempts)]
     ).fetchall()
