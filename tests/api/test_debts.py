@@ -48,6 +48,8 @@ def test_a_customer_pays_a_debt_by_the_bank_and_two_people_saw_it(office: Office
         assert conn.execute("select reference, provider from customer_debt_entry").fetchall() == [("B-77", "bank")]
     again = office.ask("POST", "/api/debts/pay", role="operator", key=fresh(), json=paid | {"amount": "1", "reference": "B-77"})
     assert (again.status_code, again.json()["field"]) == (422, "reference")
+    nothing = office.ask("POST", "/api/debts/pay", role="operator", key=fresh(), json=paid | {"amount": "1", "reference": "NOTPROVIDED"})
+    assert (nothing.status_code, nothing.json()["field"]) == (422, "reference"), "two placeholders are not one transfer"
     wrong = office.ask("POST", "/api/debts/pay", role="operator", key=fresh(), json=paid | {"provider": "nobody", "reference": "x"})
     assert (wrong.status_code, wrong.json()["field"]) == (422, "provider")
     off = {"programId": PROGRAM, "customerId": "ann", "asset": "EUR", "amount": "1500", "reason": "cannot be found"}

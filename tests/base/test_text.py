@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.base.text import cleaned, is_clean, refuse_unclean
+from counterfoil.base.text import cleaned, is_clean, reference_of, refuse_unclean
 
 UNCLEAN = ["\x00", "\x1b[31m", "\x9b0m", "\x7f", "\u202egnp.exe", "a\u2066b", "\ud800"]
 
@@ -42,3 +42,14 @@ def test_what_is_cleaned_is_clean_and_stays_so(one: str):
 def test_ids_that_differ_by_a_control_character_still_differ():
     assert cleaned("A\x01B") != cleaned("A\x02B")
     assert (cleaned("\x1b[2J"), cleaned("\u202e")) == ("␛[2J", "<U+202E>")
+
+
+@pytest.mark.parametrize("text", ["NOTPROVIDED", "not provided", "Null", "None", "n/a", "NA", "-null-", "nan", "unknown", "NONREF", "tbd"])
+def test_a_word_that_stands_for_nothing_is_no_reference(text: str):
+    with pytest.raises(InvalidInput, match="stands for nothing"):
+        reference_of(f" {text} ")
+
+
+@pytest.mark.parametrize("text", ["nana", "none-7", "nullius", "0", "R-1", "anna", "missing-link", "Navarra"])
+def test_a_reference_with_such_a_word_in_it_is_one(text: str):
+    assert reference_of(text) == text

@@ -68,7 +68,10 @@ def test_a_line_of_usage_is_quantity_times_price_rounded_down():
     ("line", "column", "field"),
     [
         ("r 1,c,p,EUR,1,1,2026-11-19T10:00:00Z,x", 1, "record_id"),
+        ("NOTPROVIDED,c,p,EUR,1,1,2026-11-19T10:00:00Z,x", 1, "record_id"),
         ("r-1,,p,EUR,1,1,2026-11-19T10:00:00Z,x", 2, "customer_id"),
+        ("r-1,null,p,EUR,1,1,2026-11-19T10:00:00Z,x", 2, "customer_id"),
+        ("r-1,c,None,EUR,1,1,2026-11-19T10:00:00Z,x", 3, "payee_id"),
         ("r-1,c,p!,EUR,1,1,2026-11-19T10:00:00Z,x", 3, "payee_id"),
         ("r-1,c,p,XYZ,1,1,2026-11-19T10:00:00Z,x", 4, "asset"),
         ("r-1,c,p,EUR,-1,1,2026-11-19T10:00:00Z,x", 5, "quantity"),

@@ -15,6 +15,7 @@ from typing import Final
 from counterfoil.base.problems import InvalidInput
 
 CLEAN: Final = "text without control characters"
+NO_PLACEHOLDER: Final = "what it is called, not a word that stands for nothing"
 LINES: Final = "\t\n\r"
 REFERENCE_MAX: Final = 200
 EMAIL_MAX: Final = 254  # RFC 5321, 4.5.3.1.3
@@ -55,7 +56,33 @@ def reference_of(given: str) -> str:
     """A reference of a bank or a provider, without the spaces around it, as it is looked up and kept. Raises InvalidInput."""
     if not 0 < len(given.strip()) <= REFERENCE_MAX:
         raise InvalidInput("reference", f"1 to {REFERENCE_MAX} characters", got=given[:40])
+    refuse_placeholder(given, "reference")
     return given.strip()
+
+
+def placeholder_words(marks: str) -> tuple[str, ...]:
+    """What stands where nothing was given, as regular expressions; `marks`: what may be between their words."""
+    return (
+        f"not{marks}(provided|available|applicable|specified|given|set)",  # NOTPROVIDED is ISO 20022's word
+        f"no(n|t)?{marks}ref(erence)?",  # NONREF is SWIFT's
+        f"n{marks}a",
+        *("nan", "null", "nil", "none", "unknown", "undefined", "unspecified", "unassigned", "tbd", "tba", "empty", "blank", "missing"),
+    )
+
+
+_MARKS: Final = r"[\W_]*"
+_PLACEHOLDER: Final = re.compile(f"{_MARKS}({'|'.join(placeholder_words(_MARKS))}){_MARKS}", re.IGNORECASE)
+
+
+def is_placeholder(given: str) -> bool:
+    """Does it stand where nothing was given? Two of it are not the same thing."""
+    return _PLACEHOLDER.fullmatch(given) is not None
+
+
+def refuse_placeholder(given: str, field: str) -> None:
+    """It names something. Raises InvalidInput."""
+    if is_placeholder(given):
+        raise InvalidInput(field, NO_PLACEHOLDER, got=given[:40])
 
 
 def email_address_of(given: str, field: str) -> str:

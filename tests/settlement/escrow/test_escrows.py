@@ -81,6 +81,8 @@ def test_it_is_funded_in_parts_and_active_only_in_full(books: Connection[Any]) -
         fund_escrow(books, one, hand(), provider="bank", reference="B2", amount=60_01)
     with pytest.raises(InvalidInput, match="funded no escrow before"):
         fund_escrow(books, one, hand(), provider="bank", reference="B1")
+    with pytest.raises(InvalidInput, match="reference"):
+        fund_escrow(books, one, hand(), provider="bank", reference="NOTPROVIDED")
     assert fund_escrow(books, one, hand(), provider="bank", reference="B2") == "active"
     with pytest.raises(EscrowRefuses, match="it is active"):
         fund_escrow(books, one, hand(), provider="bank", reference="B3")

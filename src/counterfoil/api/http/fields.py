@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from counterfoil.base.money import MINOR_MAX, parse_minor
 from counterfoil.base.problems import InvalidInput
-from counterfoil.base.text import CLEAN, is_clean
+from counterfoil.base.text import CLEAN, NO_PLACEHOLDER, is_clean, is_placeholder
 
 PROBLEM_IN: Final = "limit_broken"  # the pydantic error that carries an InvalidInput of ours
 _AMOUNT: Final = {"type": "string", "format": "minor-units", "pattern": "^[1-9][0-9]{0,18}$", "examples": ["1250"]}
@@ -38,6 +38,12 @@ def _amount_or_nothing(given: Any) -> int:
 def _clean(given: str) -> str:
     if not is_clean(given):
         raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": CLEAN})
+    return given
+
+
+def _no_placeholder(given: str) -> str:
+    if is_placeholder(given):
+        raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": NO_PLACEHOLDER})
     return given
 
 
@@ -69,7 +75,7 @@ Reason = Annotated[
 # What people copy out of a bank's page comes with spaces around it; they are taken off here, once, and what is kept, looked up and
 # agreed on by two people is the same.
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_clean)]
-Reference = Annotated[Text, StringConstraints(max_length=200)]
+Reference = Annotated[Text, StringConstraints(max_length=200), AfterValidator(_no_placeholder)]
 ProgramId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), Field(examples=["main"])]
 AssetCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,11}$"), Field(examples=["EUR"])]
 AccountName = Annotated[Clean, StringConstraints(min_length=1, max_length=200), Field(examples=["payable:payee:acme"])]

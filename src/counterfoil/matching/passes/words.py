@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from counterfoil.base.text import placeholder_words
 from counterfoil.matching.engines.engine import literal
 
 _LATIN: Final = (*range(0x61, 0x7B), *range(0xE0, 0xF7), *range(0xF8, 0x180), 0x219, 0x21B)
@@ -21,24 +22,7 @@ UNSPACED: Final = (  # letters of scripts that write a reference and the word be
     "\u0e00-\u0eff\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff"
 )
 _MARKS: Final = f"[^0-9{LETTERS}]*"
-PLACEHOLDER_WORDS: Final = (
-    f"not{_MARKS}(provided|available|applicable|specified|given|set)",  # NOTPROVIDED is ISO 20022's word
-    f"no(n|t)?{_MARKS}ref(erence)?",  # NONREF is SWIFT's
-    f"n{_MARKS}a",
-    "nan",
-    "null",
-    "nil",
-    "none",
-    "unknown",
-    "undefined",
-    "unspecified",
-    "unassigned",
-    "tbd",
-    "tba",
-    "empty",
-    "blank",
-    "missing",
-)
+PLACEHOLDER_WORDS: Final = placeholder_words(_MARKS)
 _PLACEHOLDER: Final = (
     f"(?i)^([^1-9{LETTERS}]*"  # nothing but signs and noughts: -, 0, 000000, 00000000-0000-0000-0000-000000000000
     f"|{_MARKS}({'|'.join(PLACEHOLDER_WORDS)}){_MARKS}"

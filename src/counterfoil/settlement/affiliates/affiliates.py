@@ -13,6 +13,7 @@ from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.base.rows import Records
+from counterfoil.base.text import refuse_placeholder
 from counterfoil.operations.events.events import NewEvent, declare, emit
 
 NAME_MAX: Final = 100  # characters
@@ -165,6 +166,7 @@ def refer(conn: Connection[Any], affiliate_id: str, customer_id: str, *, actor: 
         raise InvalidInput("customer_id", "somebody else than the affiliate itself", got=customer_id)
     if one.state != "active":
         raise InvalidInput("id", "an affiliate that is active", got=one.state)
+    refuse_placeholder(customer_id, "customer_id")
     conn.execute(
         """insert into referral (program_id, customer_id, affiliate_id, actor, at) values (%s, %s, %s, %s, %s)
            on conflict (program_id, customer_id) do nothing""",

@@ -11,7 +11,7 @@ from psycopg import Connection
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import record_birth
 from counterfoil.base.problems import InvalidInput, NotFound
-from counterfoil.base.text import reference_of
+from counterfoil.base.text import reference_of, refuse_placeholder
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.jobs import Job, of_runner_and_ids
 from counterfoil.operations.work.parts import run_one_by_one
@@ -49,6 +49,8 @@ def open_escrow(conn: Connection[Any], escrow_id: str, new: NewEscrow, *, actor:
     assets = assets_of(conn, new.program_id)
     if new.asset not in assets:
         raise InvalidInput("asset", f"one of {', '.join(sorted(assets))}", got=new.asset[:12])
+    for field in ("customer_id", "payee_id"):
+        refuse_placeholder(getattr(new, field), field)
     if not now < new.expires_at <= now + LIFE_MAX:
         raise InvalidInput("expires_at", "later than now, within ten years", got=new.expires_at.isoformat())
     conditions = checked_conditions(new.conditions)

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.base.money import MINOR_MAX, Asset, asset_code
 from counterfoil.base.problems import InvalidInput, TooLarge
+from counterfoil.base.text import refuse_placeholder
 
 COLUMNS: Final = (
     "record_id",
@@ -218,6 +219,7 @@ def line_amount(quantity_micro: int, price_micro: int) -> int:
 def _name(given: str, field: str) -> str:
     if not _NAME.fullmatch(given):
         raise InvalidInput(field, "1 to 64 letters, digits, dots, dashes or underscores", got=given[:40])
+    refuse_placeholder(given, field)
     return given
 
 
