@@ -177,6 +177,8 @@ def test_limits_agents_silences_and_signers_are_set_on_their_pages(house: Any) -
 def test_what_a_form_proposed_is_done_over_http_and_is_the_same(house: Any) -> None:
     """The digest of both is of the same payload, so that whichever way it is asked for next, it is done."""
     otto, page = house.by["otto"], f"/admin/payees/{house.payee}"
+    whole = f"counterfoil accounts statement receivable:payee:{house.payee} --asset EUR --program main"
+    assert whole in otto.get(page).text, "it can be typed as it stands there"
     done(otto, page, "write-off", program_id="main", asset="EUR", amount="1.00")
     [(subject, payload)] = house.desk.rows(
         "select subject_id, payload::text from approval_proposal where machine = 'receivable' order by id desc limit 1"

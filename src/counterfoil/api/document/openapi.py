@@ -103,7 +103,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
     "Operations": {
         "Operations": "System health, integrity checks, events, workers and jobs.",
         "Metrics": "Figures for Prometheus.",
-        "Circuits": "Providers that do not work, and are not called.",
+        "Circuits": "Which providers work; others are not called.",
         "Queues": "Queues: what waits, what is paused, what is parked.",
         "Schedules": "What is done at fixed times, and how it ended.",
         "Endpoints": "Where partners are told what happens.",

@@ -66,7 +66,7 @@ PARTS: Final[dict[str, CommandPart]] = {
     "queue": CommandPart("counterfoil.cli.nouns.operations.queue", "How much work waits.", OPERATIONS),
     "jobs": CommandPart("counterfoil.cli.nouns.operations.jobs", "Run a job now.", OPERATIONS),
     "schedules": CommandPart("counterfoil.cli.nouns.operations.schedules", "What is done at fixed times, and how it ended.", OPERATIONS),
-    "circuits": CommandPart("counterfoil.cli.nouns.operations.circuits", "Providers that do not work, and are not called.", OPERATIONS),
+    "circuits": CommandPart("counterfoil.cli.nouns.operations.circuits", "Which providers work; others are not called.", OPERATIONS),
     "sentinel": CommandPart("counterfoil.cli.nouns.integrity.sentinel", "What must hold, whether it does, and up to when.", OPERATIONS),
     "alerts": CommandPart("counterfoil.cli.nouns.integrity.alerts", "What the sentinel found, and who sees to it.", OPERATIONS),
     "incidents": CommandPart("counterfoil.cli.nouns.integrity.incidents", "What people answer within a time.", OPERATIONS),

@@ -212,5 +212,5 @@ CIRCUIT_NOUN: Final = Noun(
     rows=list_circuits,
     by_id=CIRCUITS.by_id,
     sorts=(SortKey("provider", str), SortKey("failures", int)),
-    help="Providers that do not work, and are not called meanwhile.",
+    help="Whether each provider works; one that does not is not called meanwhile.",
 )
