@@ -93,6 +93,10 @@ def test_a_parameter_that_does_not_exist_is_refused_instead_of_ignored(office: O
     [
         ("/api/payouts?state=lost", "state"),
         ("/api/invoices?status=open", "status"),
+        ("/api/payouts?state=", "state"),
+        ("/api/payouts?programId=%20", "programId"),
+        ("/api/customers?sort=", "sort"),
+        ("/api/breaks?kind=", "kind"),
         ("/api/payouts?limit=0", "limit"),
         ("/api/payouts?limit=501", "limit"),
         ("/api/payouts?cursor=abc", "cursor"),

@@ -35,6 +35,9 @@ def direct(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
+NONE_OF_IT: Final = frozenset({"cause", "owner"})  # empty, they ask for breaks that have none
+
+
 class StrictRoute(APIRoute):
     """A route that knows who asks before it reads what, and names an unknown query parameter instead of ignoring it."""
 
@@ -64,6 +67,8 @@ class StrictRoute(APIRoute):
                     limit = f"one of {', '.join(sorted(known))}" if known else "no parameters here"
                     raise InvalidInput(name[:80], limit)
                 refuse_unclean(value, name)
+                if not value.strip() and name not in NONE_OF_IT:  # a script's variable that holds nothing does not ask for all
+                    raise InvalidInput(name, "a value; left out where none is meant")
             told = await handle(request)
             return told if shape is None else as_file(told, shape, request.headers.get("accept", ""))
 
