@@ -116,6 +116,18 @@ def between_amounts(column: LiteralString) -> tuple[Narrow, ...]:
     )
 
 
+def of_party(*parties: Literal["payee", "customer", "invoice"]) -> tuple[Narrow, ...]:
+    """Those of a payee, of a customer, or of an invoice."""
+    return tuple(_OF_PARTY[one] for one in parties)
+
+
+_OF_PARTY: Final = {
+    "payee": Narrow("payee_id", "t.payee_id = %(payee_id)s", "Only of this payee.", flag="payee"),
+    "customer": Narrow("customer_id", "t.customer_id = %(customer_id)s", "Only of this customer.", flag="customer"),
+    "invoice": Narrow("invoice_id", "t.invoice_id = %(invoice_id)s", "Only of this invoice."),
+}
+
+
 class PlainList(NamedTuple):
     """A list of things that are no noun: `plural`, by which its cursors are called, the prefix of its ids, its table, how its rows are
     read by their ids, in any order, and by what it may be sorted and narrowed. `order`: as it is sorted when nothing is asked, if not

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.operations.noun_pages import SortKey, WaitingForPerson
+from counterfoil.operations.noun_pages import SortKey, WaitingForPerson, of_party
 from counterfoil.operations.verbs import Noun, Part
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.chargebacks.model import CHARGEBACKS, Chargeback, list_chargebacks, show_chargeback
@@ -75,6 +75,7 @@ CHARGEBACK_NOUN: Final = Noun(
         SortKey("opened_at", datetime),
         SortKey("amount", int, money=True),
     ),
+    narrows=of_party("payee", "customer", "invoice"),
     parts=(
         Part("refunds", ChargebackRefund, _refunds),
         Part("escrows", ChargebackEscrow, _escrows),

@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import Narrow, SortKey, WaitingForPerson
+from counterfoil.operations.noun_pages import SortKey, WaitingForPerson, of_party
 from counterfoil.operations.verbs import Do, Noun, Verb, VerbCall, VerbResult, paired_step, proposed_step
 from counterfoil.payouts.destinations import by_hand
 from counterfoil.payouts.destinations.destinations import destinations_by_id, newest_destinations, shown_destination
@@ -72,7 +72,7 @@ DESTINATION_NOUN: Final = Noun(
     listed=newest_destinations,
     by_id=destinations_by_id,
     sorts=(SortKey("created_at", datetime), SortKey("payee_id", str)),
-    narrows=(Narrow("payee_id", "t.payee_id = %(payee_id)s", "Only of this payee.", flag="payee"),),
+    narrows=of_party("payee"),
     waits=(
         WaitingForPerson(
             "destination",

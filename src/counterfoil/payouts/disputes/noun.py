@@ -13,7 +13,7 @@ from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import APPROVE, OPERATE
-from counterfoil.operations.noun_pages import SortKey, WaitingForPerson
+from counterfoil.operations.noun_pages import SortKey, WaitingForPerson, of_party
 from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes.disputes import DISPUTE_ROWS, Dispute, list_disputes, show_dispute
@@ -147,6 +147,7 @@ DISPUTE_NOUN: Final = Noun(
         SortKey("opened_at", datetime),
         SortKey("amount", int, "exposure", money=True),
     ),
+    narrows=of_party("payee", "customer", "invoice"),
     parts=(Part("evidence", Evidence, evidence_of),),
     help="What customers complain of; what is not paid out is held until it is decided.",
     begin=Begin(

@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import Narrow, SavedView, SortKey, between_amounts, between_moments
+from counterfoil.operations.noun_pages import SavedView, SortKey, between_amounts, between_moments, of_party
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.invoices.crediting import CreditNote, credit_invoice, credit_notes_of
@@ -103,8 +103,7 @@ INVOICE_NOUN: Final = Noun(
     by_id=INVOICES.by_id,
     sorts=(SortKey("issued_at", datetime), SortKey("due_on", date), SortKey("total", int, money=True)),
     narrows=(
-        Narrow("customer_id", "t.customer_id = %(customer_id)s", "Only of this customer.", flag="customer"),
-        Narrow("payee_id", "t.payee_id = %(payee_id)s", "Only of this payee.", flag="payee"),
+        *of_party("customer", "payee"),
         *between_moments("issued_at", "issued"),
         *between_amounts("total"),
     ),

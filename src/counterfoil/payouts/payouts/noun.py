@@ -12,7 +12,7 @@ from counterfoil.base.machine import listed
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.approvals import Proposal
-from counterfoil.operations.noun_pages import Narrow, SavedView, SortKey, ViewElsewhere, between_amounts, between_moments
+from counterfoil.operations.noun_pages import Narrow, SavedView, SortKey, ViewElsewhere, between_amounts, between_moments, of_party
 from counterfoil.operations.verbs import Field, Noun, Part, Propose, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.disputes import apply_ruling
 from counterfoil.payouts.machines import PAYOUT, RESERVED
@@ -296,7 +296,7 @@ PAYOUT_NOUN: Final = Noun(
     next_action=next_action,
     sorts=(SortKey("created_at", datetime), SortKey("amount", int, money=True)),
     narrows=(
-        Narrow("payee_id", "t.payee_id = %(payee_id)s", "Only of this payee.", flag="payee"),
+        *of_party("payee"),
         Narrow(
             "provider",
             "exists (select from provider_payout pp where pp.payout_id = t.id and pp.provider = %(provider)s)",
@@ -304,7 +304,7 @@ PAYOUT_NOUN: Final = Noun(
         ),
         *between_moments("created_at", "created"),
         *between_amounts("amount"),
-        Narrow("invoice_id", "t.invoice_id = %(invoice_id)s", "Only of this invoice."),
+        *of_party("invoice"),
         Narrow("key", "t.key = %(key)s", "Only the one with this key."),
     ),
     parts=(Part("proof", HopProof, proof_of, ("at", "what", "said", "id")),),

@@ -12,7 +12,7 @@ from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import SortKey, WaitingForPerson
+from counterfoil.operations.noun_pages import SortKey, WaitingForPerson, of_party
 from counterfoil.operations.verbs import Begin, Field, Noun, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.refunds.refunds import (
@@ -81,6 +81,7 @@ REFUND_NOUN: Final = Noun(
         SortKey("created_at", datetime),
         SortKey("amount", int, money=True),
     ),
+    narrows=of_party("payee", "customer", "invoice"),
     help="What goes back to customers, and from where it was taken.",
     begin=Begin(
         "refund.open",

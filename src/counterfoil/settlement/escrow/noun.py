@@ -11,7 +11,7 @@ from psycopg import Connection
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import APPROVE, OPERATE, Caller
-from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.noun_pages import SortKey, of_party
 from counterfoil.operations.trial import trial
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.settlement.escrow import escrows, freezing, moving
@@ -240,6 +240,7 @@ ESCROW_NOUN: Final = Noun(
         SortKey("expires_at", datetime),
         SortKey("amount", int, money=True),
     ),
+    narrows=of_party("payee", "customer"),
     help="Customers' money that waits for its conditions.",
     parts=(
         Part("conditions", ConditionStanding, conditions_of),
