@@ -116,8 +116,15 @@ def test_each_day_says_what_is_known_of_it(covered):
     assert words(told, PROGRAM, "simulator:charges") == [*["not_compared"] * 4, *["reconciled"] * 9, "partly"]
     assert words(told, PROGRAM, "bank:client") == ["no_statement"] * 14
     assert words(told, "north", "simulator") == [*["reconciled"] * 8, *["not_compared"] * 3, *["reconciled"] * 2, "not_compared"]
+    assert [one.partition("<")[0] for one in page.split('<td class="agreed">')[1:]][:4] == ["0 of 14", "12 of 14", "9 of 14", "12 of 14"]
+    assert page.count('class="reconciled from on') > 20, "days of one word in a row are one band"
     own = told["readings"]["coverage"]["value"]["own"]["days"]
     assert {one["word"] for one in own} == {"not_compared"}
+    begun = (covered.desk.clock.now - timedelta(days=60)).date()
+    with logged_in(covered.desk, covered.url, "viewer") as client:
+        early = client.get(f"{PATH}.json", params={"day": str(begun + timedelta(days=3))}).json()
+    before = early["readings"]["coverage"]["value"]["own"]["days"]
+    assert [one["word"] for one in before] == [*["not_yet"] * 10, *["not_compared"] * 4], "nobody asks books that were not there"
     assert told["readings"]["coverage"]["grade"] == "wrong"
     assert "--source" in page.partition('id="gaps"')[2], "and how it is compared"
     assert "<script>document" not in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
@@ -14,9 +15,12 @@ from psycopg import Connection
 
 from counterfoil.base.edge import now
 from counterfoil.dashboard.maps.drawing import OUTSIDE
-from counterfoil.dashboard.maps.money import HOUSE, OWNERS, PLACES
+from counterfoil.dashboard.maps.lanes import BOX, GAP_X, HEIGHT, THICK_MAX, Course, Spot, laid_out
+from counterfoil.dashboard.maps.money import HOUSE, OWNERS, PLACES, hue_of
+from counterfoil.dashboard.maps.oldest import oldest_of_parts
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.accounts.chart import CHART, DEBIT
+from counterfoil.ledger.clock import recorded_at
 from counterfoil.ledger.journals.journal import post
 from tests.builders import PROGRAM
 from tests.dashboard import days
@@ -100,6 +104,66 @@ def test_the_drawing_has_a_box_for_each_part_and_a_line_for_what_moved(desk) -> 
     lines = {(one["giver"], one["taker"]): int(one["amount"]["minor"]) for one in book["drawing"]["lines"]}
     came = sum(int(one["amount"]["minor"]) for one in book["flows"] if one["giver"] == OUTSIDE)
     assert lines[OUTSIDE, "At simulator"] == came > 0, "what came goes through the place that it came to"
+
+
+def test_a_line_passes_behind_no_box_and_lines_lie_side_by_side() -> None:
+    step, column = BOX + GAP_X, [Spot(2 * (BOX + GAP_X), y) for y in (0, 78, 156)]
+    boxes = {"a": Spot(0, 78), "b": Spot(step, 0), "c": Spot(step, 78), "far": Spot(3 * step, 78), **dict(zip("xyz", column, strict=True))}
+    courses = [Course("a", "far", 900), Course("b", "far", 500), Course("c", "far", 40), Course("a", "b", 300), Course("x", "b", 9)]
+    lines = dict(zip(courses, laid_out(boxes, courses, 216), strict=True))
+    far = [(one, lines[one]) for one in courses[:3]]
+    for one, line in far:
+        assert line.lane is not None
+        passed = [box for box in boxes.values() if boxes[one.giver].x < box.x < boxes["far"].x]
+        assert not any(box.y - line.thick // 2 < line.lane < box.y + HEIGHT + line.thick // 2 for box in passed), one
+        assert line.lowest >= line.lane
+    ends = sorted((line.to_y - line.thick // 2, line.to_y + (line.thick + 1) // 2) for _, line in far)
+    assert all(before[1] <= after[0] for before, after in pairwise(ends)), "none lies on another at the box"
+    assert sum(line.thick for _, line in far) <= THICK_MAX + len(far)
+    assert lines[courses[3]].lane is None
+    back = lines[courses[4]]
+    assert (back.from_x, back.to_x) == (2 * step, step + BOX), "what goes back leaves by the left"
+
+
+def test_a_place_and_what_nobody_knows_say_how_old_the_oldest_of_it_is(server, tmp_path_factory) -> None:
+    with a_desk(server, tmp_path_factory.mktemp("oldest")) as desk:
+        days.an_empty_day(desk)
+        for minor in (500, 300, 400):  # 1,200 came; when 600 of it left, 200 of the second and all of the third lie there
+            with desk.database.transaction() as conn:
+                _booked(conn, desk, debit="clearing:simulator", credit="suspense", minor=minor)
+        assert _oldest(desk, "clearing:simulator") == _came(desk)[0]
+        with desk.database.transaction() as conn:
+            _booked(conn, desk, debit="suspense", credit="clearing:simulator", minor=600)
+        assert _oldest(desk, "clearing:simulator") == _came(desk)[1], "what came first left first"
+        assert _oldest(desk, "suspense") is None, "no payment is behind it"
+        desk.pay("inv_of_nobody", 700)
+        desk.deliver()
+        desk.work("webhooks")
+        [(at,)] = desk.rows("select recorded_at from payment where invoice_id is null")
+        assert _oldest(desk, "suspense") == at
+
+
+def _oldest(desk, part: str) -> Any:
+    with desk.database.transaction() as conn:
+        return oldest_of_parts(conn).get((PROGRAM, "EUR", part))
+
+
+def _came(desk) -> list[Any]:
+    found = desk.rows("select p.seq from posting p join account a on a.id = p.debit where a.name = 'clearing:simulator' order by p.seq")
+    return [recorded_at(seq) for (seq,) in found]
+
+
+def test_a_part_has_one_colour_in_the_bars_and_in_the_table(desk) -> None:
+    with days.served(desk) as url, httpx2.Client(base_url=url, trust_env=False, timeout=20) as client:
+        page = client.get(PATH, headers={"Authorization": f"Bearer {days.a_key(desk.database, role='viewer', name='ida')}"}).text
+    (book,) = [one for one in told(desk)["value"] if one["asset"] == "EUR"]
+    drawn = [one for one in (*book["places"], *book["owners"]) if one["width"]]
+    assert len(drawn) > 2
+    for one in drawn:
+        words, hue = one["words"], hue_of(one["kind"])
+        assert re.search(rf'class="part p{hue} [^>]*><title>{words}: ', page), words
+        assert re.search(rf'class="part p{hue}"><rect [^>]*/></g></svg><a [^>]*>{words}</a>', page), words
+    assert len({hue_of(one) for one in list(OWNERS)[:7]} | {hue_of(HOUSE)}) == 8
 
 
 def test_a_place_is_proven_while_nothing_moved_since_it_was_compared_and_each_provider_by_itself(server, tmp_path_factory) -> None:

@@ -50,6 +50,16 @@ class CoverageRow(NamedTuple):
     question: str
     days: tuple[CoverageDay, ...]
 
+    @property
+    def due(self) -> int:
+        """How many of its days were to be compared."""
+        return sum(one.word != "not_yet" for one in self.days)
+
+    @property
+    def agreed(self) -> int:
+        """Of how many of them both sides say the same, or somebody accepted why not."""
+        return sum(one.word in ("reconciled", "accepted") for one in self.days)
+
 
 class CoverageGap(NamedTuple):
     """Days in a row that one source was not compared for the same reason."""

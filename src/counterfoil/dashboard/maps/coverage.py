@@ -146,8 +146,16 @@ def _own_books(ask: SectionContext, days: Sequence[date]) -> CoverageRow:
         [days[0], days[-1] + timedelta(days=1)],
     ).fetchall()
     told = {row[0]: _own_day(*row) for row in rows}
-    lacking = {day: CoverageDay(day, "not_compared", "the checks were not asked") for day in days}
+    opened = ask.conn.execute("select (min(opened_at) at time zone 'UTC')::date from program").fetchone()
+    since = opened[0] if opened and opened[0] else days[-1]
+    lacking = {day: _not_asked(day, since) for day in days}
     return CoverageRow("", OWN, "Does what we recorded agree with itself?", tuple({**lacking, **told}[day] for day in days))
+
+
+def _not_asked(day: date, since: date) -> CoverageDay:
+    if day < since:
+        return CoverageDay(day, "not_yet", "there were no books yet")
+    return CoverageDay(day, "not_compared", "the checks were not asked")
 
 
 def _own_day(day: date, kind: str, run_id: str, checks: int, broken: int, findings: int, at: datetime) -> CoverageDay:

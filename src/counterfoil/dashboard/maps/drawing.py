@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from counterfoil.base.money import Money
+from counterfoil.dashboard.maps.lanes import BOX, GAP_X, GAP_Y, HEIGHT, Course, Spot, laid_out
 from counterfoil.dashboard.web.sections import Grade
 
 OUTSIDE: Final = "Outside"
-WIDTH, BOX, GAP_X, HEIGHT, GAP_Y = 1_000, 140, 32, 60, 18
-THICK_MAX: Final = 11
+RIBBON_MIN: Final = 5
 # The column of a part; what is not named stands with those who are owed.
 COLUMNS: Final[Mapping[str, int]] = {
     "escrow:*": 2,
@@ -43,9 +43,14 @@ class MapLine(NamedTuple):
     thick: int
     grade: Grade
 
+    @property
+    def is_thin(self) -> bool:
+        """Is it a line with a tip, and no ribbon?"""
+        return self.thick < RIBBON_MIN
+
 
 class MapDrawing(NamedTuple):
-    """All of it, within `WIDTH` and `height`."""
+    """All of it, within `height`."""
 
     boxes: tuple[MapBox, ...]
     lines: tuple[MapLine, ...]
@@ -84,32 +89,42 @@ def drawn(parts: Sequence[MapHeld], ways: Sequence[MapWay]) -> MapDrawing:
         for at, column in columns.items()
         for row, one in enumerate(column)
     }
-    steps = [step for way in ways for step in _steps(way, boxes)]
-    for kind, at, used in (("", 0, any(not giver for giver, *_ in steps)), ("out", LAST, any(taker == "out" for _, taker, *_ in steps))):
+    steps = _together(step for way in ways for step in _steps(way, boxes))
+    for kind, at, used in (("", 0, any(not one.giver for one in steps)), ("out", LAST, any(one.taker == "out" for one in steps))):
         if used:
             boxes[kind] = MapBox(kind, OUTSIDE, _x(at), _y(0, 1, height), "plain", None, "who pays" if at == 0 else "who is paid")
-    most = max((amount.minor for *_, amount in steps), default=1)
+    spots = {kind: Spot(box.x, box.y) for kind, box in boxes.items()}
+    laid = laid_out(spots, [Course(one.giver, one.taker, one.amount.minor) for one in steps], height)
     grades = {one.kind: one.grade for one in parts if one.is_place}
     lines = [
         MapLine(
-            boxes[giver].words,
-            boxes[taker].words,
-            amount,
-            _path(boxes[giver], boxes[taker]),
-            1 + amount.minor * (THICK_MAX - 1) // most,
-            grades.get(giver) or grades.get(taker) or grades.get(through) or "plain",
+            boxes[one.giver].words,
+            boxes[one.taker].words,
+            one.amount,
+            line.path(),
+            line.thick,
+            grades.get(one.giver) or grades.get(one.taker) or grades.get(one.through) or "plain",
         )
-        for giver, taker, through, amount in sorted(steps, key=lambda step: -step[3].minor)
+        for one, line in zip(steps, laid, strict=True)
     ]
-    return MapDrawing(tuple(boxes.values()), tuple(lines), height)
+    return MapDrawing(tuple(boxes.values()), tuple(lines), max([height, *(line.lowest for line in laid)]))
 
 
-def _steps(way: MapWay, boxes: Mapping[str, MapBox]) -> list[tuple[str, str, str, Money]]:
+def _steps(way: MapWay, boxes: Mapping[str, MapBox]) -> list[MapWay]:
     """The lines of a way: what comes in goes into its place first; what leaves goes straight out."""
     giver, taker = way.giver, way.taker or "out"
     if not giver and way.through in boxes:
-        return [("", way.through, way.through, way.amount), (way.through, taker, way.through, way.amount)]
-    return [(giver, taker, way.through, way.amount)] if giver in boxes or not giver else []
+        return [MapWay("", way.through, way.through, way.amount), MapWay(way.through, taker, way.through, way.amount)]
+    return [MapWay(giver, taker, way.through, way.amount)] if giver in boxes or not giver else []
+
+
+def _together(steps: Iterable[MapWay]) -> list[MapWay]:
+    """One line for all that goes the same way, the largest first."""
+    found: dict[tuple[str, str, str], Money] = {}
+    for one in steps:
+        key = (one.giver, one.taker, one.through)
+        found[key] = found[key].plus(one.amount) if key in found else one.amount
+    return sorted((MapWay(*key, amount) for key, amount in found.items()), key=lambda one: -one.amount.minor)
 
 
 def _x(column: int) -> int:
@@ -118,18 +133,3 @@ def _x(column: int) -> int:
 
 def _y(row: int, rows: int, height: int) -> int:
     return (height - (rows * (HEIGHT + GAP_Y) - GAP_Y)) // 2 + row * (HEIGHT + GAP_Y)
-
-
-def _path(giver: MapBox, taker: MapBox) -> str:
-    """From the right of one to the left of the other; back, from the left to the right, a little below; within a column, around it."""
-    from_y, to_y = giver.y + HEIGHT // 2, taker.y + HEIGHT // 2
-    if taker.x > giver.x:
-        from_x, to_x = giver.x + BOX, taker.x
-        bend = max((to_x - from_x) // 2, GAP_X // 2)
-        return f"M{from_x} {from_y}C{from_x + bend} {from_y} {to_x - bend} {to_y} {to_x} {to_y}"
-    if taker.x < giver.x:
-        from_x, to_x, down = giver.x, taker.x + BOX, HEIGHT // 4
-        bend = max((from_x - to_x) // 2, GAP_X // 2)
-        return f"M{from_x} {from_y + down}C{from_x - bend} {from_y + down} {to_x + bend} {to_y + down} {to_x} {to_y + down}"
-    side = giver.x + BOX
-    return f"M{side} {from_y}C{side + GAP_X} {from_y} {side + GAP_X} {to_y} {side} {to_y}"

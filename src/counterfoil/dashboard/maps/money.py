@@ -42,7 +42,8 @@ HOUSE: Final = "The house"
 CLEARING: Final = "clearing:"
 APART: Final = "carbon:"  # grams are no money
 WIDTH, LEAST = 1000, 4  # of a bar, and of the smallest part that is drawn
-LABEL_MIN: Final = 120  # a part that is narrower has its words in the table alone
+LABEL_MIN, SUM_MIN = 120, 240  # a part that is narrower has its words, or its figure, in the table alone
+HUES: Final = 7  # and one of the house alone
 WORST_FIRST: Final[Sequence[Grade]] = ("wrong", "attention", "unknown", "accepted", "right", "plain")
 Proof = tuple[Grade, str]
 
@@ -58,6 +59,7 @@ class MapPart(NamedTuple):
     went: Money
     x: int
     width: int
+    hue: int  # by its kind, so that it has one colour wherever it stands
     grade: Grade
     said: str
     oldest: datetime | None  # since when the oldest of it waits, where it has an age of its own
@@ -66,6 +68,11 @@ class MapPart(NamedTuple):
     def is_labelled(self) -> bool:
         """Is there room for its words?"""
         return self.width >= LABEL_MIN
+
+    @property
+    def is_figured(self) -> bool:
+        """And for its figure?"""
+        return self.width >= SUM_MIN
 
 
 class MapFlow(NamedTuple):
@@ -202,7 +209,7 @@ def _bar(book: BookOfSpan, bar: Mapping[str, Sequence[BookLine]], longest: int, 
         grade, said = _proven(book.program_id, part, told.proofs)
         oldest = told.oldest.get((book.program_id, book.asset, part)) if minor > 0 else None
         accounts = sum(one.accounts for one in lines)
-        yield MapPart(part, words_of_part(part), accounts, stands, in_, out, x, width, grade, said, oldest)
+        yield MapPart(part, words_of_part(part), accounts, stands, in_, out, x, width, hue_of(part), grade, said, oldest)
         x += width
 
 
@@ -272,6 +279,14 @@ def _way(debit: str, credit: str) -> tuple[str, str, str]:
 def is_place(part: str) -> bool:
     """Is it where money lies, a part or one account of it?"""
     return part in PLACES or any(kind.endswith("*") and part.startswith(kind[:-1]) for kind in PLACES)
+
+
+def hue_of(part: str) -> int:
+    """Which of the colours a part has: the next kind has the next one."""
+    if part == HOUSE:
+        return HUES
+    kinds = list(PLACES) if is_place(part) else list(OWNERS)
+    return kinds.index("clearing:*" if part.startswith(CLEARING) else part) % HUES
 
 
 def words_of_part(part: str) -> str:
