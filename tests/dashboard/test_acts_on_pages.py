@@ -84,7 +84,7 @@ def approved_by(client: httpx2.Client, told: str) -> None:
 
 def booked(page: str) -> list[tuple[str, ...]]:
     """The postings of a look at a form."""
-    told = page[page.index("Once approved, it books") :]
+    told = page[re.search("Once approved, it books|It books", page).start() :]
     rows = re.findall(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td><td class="num">(.*?)</td></tr>', told)
     return [tuple(re.sub(r"<.*?>", "", cell).strip() for cell in row) for row in rows]
 
@@ -154,6 +154,17 @@ def test_a_debt_is_given_up_after_a_look_at_its_postings_by_two(house: Any) -> N
     assert booked(looked(otto, page, "pay", **paid)) == [("cash:bank:client", account, "6.00 EUR")]
     too_much = otto.post(f"{page}/pay", data={**paid, "csrf": csrf_of(otto, page), "amount": "6.01"})
     assert too_much.status_code == 422, "what cannot be done is not proposed"
+    house.desk.pay("inv_of_nobody", 500)
+    house.desk.deliver()
+    house.desk.work("webhooks")
+    [(charge,)] = house.desk.rows("select charge_id from payment where invoice_id is null")
+    with_it = {"program_id": "main", "asset": "EUR", "amount": "4.00", "provider": "simulator", "reference": charge}
+    by_bank = otto.post(f"{page}/pay-with", data={**with_it, "csrf": csrf_of(otto, page), "provider": "bank"})
+    assert by_bank.status_code == 422, "a transfer takes two people"
+    assert booked(looked(otto, page, "pay-with", **with_it)) == [("suspense", account, "4.00 EUR")]
+    assert "still owes 2.00 EUR" in done(otto, page, "pay-with", **with_it), "one alone: the provider's word is held against"
+    more = otto.post(f"{page}/pay-with", data={**with_it, "csrf": csrf_of(otto, page), "amount": "1.01"})
+    assert more.status_code == 422, "the payment has no more"
 
 
 def test_limits_agents_silences_and_signers_are_set_on_their_pages(house: Any) -> None:

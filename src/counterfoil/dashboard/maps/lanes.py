@@ -38,7 +38,7 @@ class Course(NamedTuple):
     minor: int
 
 
-class Line(NamedTuple):
+class Ribbon(NamedTuple):
     """A line as it is drawn. `lane`: how high it passes the columns between, where there are any."""
 
     from_x: int
@@ -67,7 +67,7 @@ class Line(NamedTuple):
         return max(self.from_y, self.to_y, self.lane or 0) + self.thick // 2 + APART
 
 
-def laid_out(boxes: Mapping[str, Spot], courses: Sequence[Course], height: int) -> list[Line]:
+def laid_out(boxes: Mapping[str, Spot], courses: Sequence[Course], height: int) -> list[Ribbon]:
     """A line for each, in their order. `height`: of all boxes."""
     sums: dict[tuple[str, Edge], int] = {}
     for one in courses:
@@ -81,7 +81,7 @@ def laid_out(boxes: Mapping[str, Spot], courses: Sequence[Course], height: int) 
     for number, one in enumerate(courses):
         giver, taker = _ends(boxes, one)
         from_x, to_x = boxes[one.giver].edge(giver[1]), boxes[one.taker].edge(taker[1])
-        lines.append(Line(from_x, at[number, "giver"], to_x, at[number, "taker"], thick[number], lanes[number]))
+        lines.append(Ribbon(from_x, at[number, "giver"], to_x, at[number, "taker"], thick[number], lanes[number]))
     return lines
 
 

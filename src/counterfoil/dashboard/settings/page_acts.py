@@ -14,7 +14,7 @@ from counterfoil.operations.acts import Act
 from counterfoil.operations.webhooks_out.acts import CREATE_ENDPOINT, ROTATE_SECRET
 from counterfoil.payouts.batches.acts import SET_POLICY
 from counterfoil.payouts.destinations.acts import SET_DESTINATION
-from counterfoil.payouts.refunds.acts import PAY_CUSTOMER_DEBT, WRITE_OFF_CUSTOMER, WRITE_OFF_PAYEE
+from counterfoil.payouts.refunds.acts import PAY_CUSTOMER_DEBT, PAY_CUSTOMER_DEBT_WITH, WRITE_OFF_CUSTOMER, WRITE_OFF_PAYEE
 from counterfoil.proofs.log.key_act import CHANGE_LOG_KEY
 from counterfoil.proofs.signing.acts import ADD_SIGNER, REVOKE_SIGNER
 from counterfoil.reconciliation.breaks.acts import SET_WRITE_OFF_LIMIT
@@ -29,7 +29,7 @@ ACTS_ON: Final[Mapping[str, Sequence[Act]]] = {
     "/admin/endpoints": (CREATE_ENDPOINT,),
     "/admin/endpoints/{id}": (ROTATE_SECRET,),
     "/admin/payees/{id}": (WRITE_OFF_PAYEE,),
-    "/admin/customers/{id}": (WRITE_OFF_CUSTOMER, PAY_CUSTOMER_DEBT),
+    "/admin/customers/{id}": (WRITE_OFF_CUSTOMER, PAY_CUSTOMER_DEBT, PAY_CUSTOMER_DEBT_WITH),
     "/admin/agents": (CREATE_AGENT,),
     "/admin/silences": (BEGIN_SILENCE,),
     "/admin/signers": (ADD_SIGNER, REVOKE_SIGNER, CHANGE_LOG_KEY),

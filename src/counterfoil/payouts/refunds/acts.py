@@ -1,4 +1,5 @@
-"""Giving up what a payee or a customer owes, and noting that a customer paid it by a transfer. Each takes two people."""
+"""Giving up what a payee or a customer owes, and noting that a customer paid it: by a transfer, which takes two people as giving up does,
+or with a payment that a provider told of, which the books hold against its own word."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from counterfoil.base.money import format_major
+from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import APPROVE, OPERATE
@@ -63,6 +65,15 @@ def _pay(one: ActCall) -> ActDone:
     return ActDone(said.entry_id, _told(one, left, "It is booked as paid"), kept={"customer_id": one.subject_id, "provider": BANK})
 
 
+def _pay_with(one: ActCall) -> ActDone:
+    said, provider = _said(one, "cde"), one.taken["provider"]
+    if provider == BANK:
+        raise InvalidInput("provider", "a provider that told of the payment; a transfer to the bank takes two people", got=provider)
+    purse = CustomerPurse(*_purse(one))
+    left = pay_debt(one.conn, purse, one.taken["amount"], said, provider=provider, reference=one.taken["reference"])
+    return ActDone(said.entry_id, _told(one, left, "It is booked as paid"), kept={"customer_id": one.subject_id, "provider": provider})
+
+
 def _told(one: ActCall, left: int, what: str) -> str:
     asset = one.taken["asset"]
     owes = f"{format_major(left, known_assets(one.conn)[asset].scale)} {asset}" if left else f"nothing in {asset}"
@@ -70,11 +81,12 @@ def _told(one: ActCall, left: int, what: str) -> str:
 
 
 def _act(
-    action: str, name: str, label: str, effect: str, party: Field, machine: str, verb: str, *, do: Any, agrees: Any, more: Any = ()
+    action: str, name: str, label: str, effect: str, party: Field, machine: str, verb: str, *, do: Any, agrees: Any = None, more: Any = ()
 ) -> Act:
+    """`agrees`: on what two people agree; without it, it takes one."""
     path = "/debts/pay" if verb == "pay" else "/debts/write-off"
     about = f"{{program_id}}:{{{party.name}}}:{{asset}}"
-    two = ByTwo(machine, verb, about, APPROVE, agrees)
+    two = ByTwo(machine, verb, about, APPROVE, agrees) if agrees else None
     return Act(action, name, label, effect, path, do, (*HOW_MUCH, *more), party, two, area="debts", permission=OPERATE, whole=False)
 
 
@@ -103,14 +115,27 @@ WRITE_OFF_CUSTOMER: Final = _act(
 PAY_CUSTOMER_DEBT: Final = _act(
     "customer_receivable.pay",
     "pay",
-    "Record a debt as paid",
-    "They paid it to the client money account; two people look at the bank's record of it. What a provider told of: "
-    "counterfoil debts pay --provider.",
+    "Record a debt as paid to the bank",
+    "They paid it to the client money account; two people look at the bank's record of it.",
     CUSTOMER,
     "customer_receivable",
     "pay",
     do=_pay,
     agrees=_receipt,
     more=(Field("reference", "The bank's reference of the transfer.", example="2026-11-26/81", length_max=REFERENCE_MAX),),
+)
+PAY_CUSTOMER_DEBT_WITH: Final = _act(
+    "customer_receivable.pay",
+    "pay-with",
+    "Pay a debt with a payment",
+    "They paid through a provider, which told of a payment that names no invoice: so much of it pays the debt.",
+    CUSTOMER,
+    "customer_receivable",
+    "pay",
+    do=_pay_with,
+    more=(
+        Field("provider", "Which provider told of it.", example="simulator"),
+        Field("reference", "The provider's id of the payment.", example="chg_000123", length_max=REFERENCE_MAX),
+    ),
 )
 PAIRED: Final = paired_of((WRITE_OFF_PAYEE, WRITE_OFF_CUSTOMER, PAY_CUSTOMER_DEBT))
