@@ -94,6 +94,20 @@ def test_what_everybody_guesses_is_no_password_and_is_not_shown(given, name):
     assert given not in str(refused.value)
 
 
-@pytest.mark.parametrize("given", [PASSWORD, "Ünïcödé 文字 ok", "a counterfoil of my own", "0123456789ab"])
+@pytest.mark.parametrize(
+    "given",
+    ["password1234", "qwertyuiop12", "1q2w3e4r5t6y", "iloveyou1234", "unbelievable", "trustno1trustno1", "michaeljordan", "Liverpool123"],
+)
+def test_what_is_known_and_what_is_made_of_it_is_no_password(given):
+    with pytest.raises(InvalidInput, match=r"known|guesses") as refused:
+        passwords.refuse_bad_password(given, name="mira")
+    assert given not in str(refused.value)
+
+
+def test_a_long_password_is_judged_as_fast_as_a_short_one():
+    passwords.refuse_bad_password("correct horse battery staple, " * 6, name="mira")
+
+
+@pytest.mark.parametrize("given", [PASSWORD, "Ünïcödé 文字 ok", "a counterfoil of my own", "q1fhanr0t8h5"])
 def test_length_is_what_counts(given):
     passwords.refuse_bad_password(given, name="mira")

@@ -18,6 +18,8 @@ from counterfoil.operations.access.access import ONCE_PREFIX
 
 PASSWORD_MIN, PASSWORD_MAX = 12, 200
 DIFFERENT_MIN: Final = 6
+GUESSES_MIN: Final = 10**8  # fewer are made in a month, at a slow hash, by whoever took the database
+JUDGED: Final = 72  # characters that are judged: what is hard to guess is no easier with more behind it
 SALT_BYTES: Final = 16
 # argon2id with 19 MiB, two passes, one lane: the least that OWASP names, about 30 ms on one core.
 _ARGON2: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, hash_len=32, salt_len=SALT_BYTES)
@@ -37,6 +39,15 @@ def refuse_bad_password(password: str, *, name: str = "") -> None:
     for word in filter(None, (name.casefold(), "counterfoil", "password")):
         if len(plain.replace(word, "")) < PASSWORD_MIN // 2:
             raise InvalidInput("password", "more than a name or a word that everybody guesses")
+    if _guesses(password, name) < GUESSES_MIN:
+        raise InvalidInput("password", "none that is known, and none made of known ones, keys in a row, dates or repetition")
+
+
+def _guesses(password: str, name: str) -> int:
+    """How many tries somebody needs who knows the commonest passwords, words and names, and how people change them."""
+    from zxcvbn import zxcvbn  # its lists are read when the first password is chosen, not by every command
+
+    return int(zxcvbn(password[:JUDGED], user_inputs=[name, "counterfoil"])["guesses"])
 
 
 def hashed(password: str, salt: bytes) -> str:
