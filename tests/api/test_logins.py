@@ -9,6 +9,7 @@ import pytest
 
 from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.operations.access import logins, second_factor
+from counterfoil.operations.access.access import SessionRules
 from counterfoil.operations.access.passwords import SALT_BYTES
 from tests.api.office import Office, fresh
 from tests.people import log_in_as, past_the_guard
@@ -72,6 +73,18 @@ def test_a_code_given_again_makes_another_token_and_the_old_one_opens_nothing(of
     assert one["factorUntil"] > now().isoformat()
     refused = office.ask("POST", "/api/logins/confirm", json={"code": "000000"}, role="viewer")
     assert refused.status_code == 422, "a key has no second factor"
+
+
+def test_where_everybody_needs_a_second_factor_a_login_without_one_ends_itself_and_does_nothing_else(office: Office):
+    name, at = a_person(office, "viewer"), now()
+    with office.database.transaction() as conn:
+        known = logins.check_login(conn, name, PASSWORD, now=at)
+        needs = SessionRules(needs_factor=True)
+        _, token = logins.log_in(conn, make_id("ses"), entropy(25), known, now=at, rules=needs)
+    for method, path in (("GET", "/api/payouts"), ("GET", "/api/logins"), ("POST", "/api/logins/confirm")):
+        refused = office.ask(method, path, **as_token(token), **({"json": {"code": "000000"}} if method == "POST" else {}))
+        assert (refused.status_code, refused.json()["type"]) == (403, "/problems/SecondFactorFirst"), path
+    assert office.ask("POST", "/api/logins/end", **as_token(token)).status_code == 200
 
 
 def test_ones_own_sessions_are_listed_and_ended(office: Office):

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from counterfoil.base.environment.other_variables import OTHER_VARIABLES
+from counterfoil.base.postgres.fitness import on_the_way
 from counterfoil.base.settings import (
     SettingRefused,
     Settings,
@@ -103,6 +104,41 @@ def test_neither_an_error_nor_a_repr_shows_a_secret(monkeypatch: pytest.MonkeyPa
     assert "hunter2" not in str(caught.value)
     monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", "postgresql://user:hunter2@host/db")
     assert "hunter2" not in repr(load_settings(os.environ))
+
+
+@pytest.mark.parametrize(
+    ("url", "is_taken"),
+    [
+        ("postgresql://u@db.example/books?sslmode=verify-full", True),
+        ("postgresql://u@db.example/books?sslmode=require", False),
+        ("postgresql://u@db.example/books", False),
+        ("postgresql://u@localhost,db.example/books", False),
+        ("host=db.example hostaddr=10.0.0.7 dbname=books", False),
+        ("postgresql://u@localhost/books", True),
+        ("host=/run/postgresql dbname=books", True),
+    ],
+)
+def test_over_a_network_the_database_is_reached_with_its_certificate_checked_where_that_is_demanded(
+    url: str, is_taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("database_url", "replication_url"):
+        monkeypatch.setenv("COUNTERFOIL_DATABASE_TLS", "false")
+        monkeypatch.setenv(f"COUNTERFOIL_{name.upper()}", url)
+        assert getattr(load_settings(os.environ), name).get_secret_value() == url
+        monkeypatch.setenv("COUNTERFOIL_DATABASE_TLS", "true")
+        if is_taken:
+            assert load_settings(os.environ).database_tls
+        else:
+            with pytest.raises(SettingRefused, match=f"{name.upper()}.*verify-full"):
+                load_settings(os.environ)
+        monkeypatch.delenv(f"COUNTERFOIL_{name.upper()}")
+
+
+@pytest.mark.parametrize(
+    ("host", "encrypted", "is_said"), [("db.example", False, True), ("db.example", True, False), ("/run/pg", False, False)]
+)
+def test_doctor_says_that_the_way_to_the_database_can_be_read(host: str, encrypted: bool, is_said: bool) -> None:
+    assert [one.how for one in on_the_way(host, encrypted=encrypted)] == ["warning"] * is_said
 
 
 def test_settings_are_frozen() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from counterfoil.base.edge import entropy
 from counterfoil.operations.access import logins
+from counterfoil.operations.access.access import SessionRules
 from counterfoil.operations.access.passwords import SALT_BYTES
 from counterfoil.operations.access.records import OF_CODE
 from counterfoil.operations.access.sessions import close_session_of
@@ -58,6 +59,21 @@ def enrolled(client, desk):
     assert len(recovery) == 10
     desk.clock.advance(minutes=1)
     return codes, recovery, done.text
+
+
+def test_where_everybody_needs_a_second_factor_the_account_alone_opens_until_there_is_one(desk):
+    a_person(desk, "nora", role="viewer")
+    with days.served(desk, session_rules=SessionRules(needs_factor=True)) as url:
+        client = a_browser(url, "nora")
+        for path in (PAGE, "/admin/payouts", f"{PAGE}.json", "/admin/payouts.csv"):
+            refused = client.get(path)
+            assert (refused.status_code, "has a second factor" in refused.text) == (403, True), path
+        assert 'href="/account"' in client.get(PAGE).text
+        assert client.get(ACCOUNT).status_code == 200
+        enrolled(client, desk)
+        assert client.get(PAGE).status_code == 200
+        by_key = {"Authorization": f"Bearer {days.a_key(desk.database, name='a screen on a wall')}"}
+        assert httpx2.get(url + PAGE, headers=by_key).status_code == 200, "a key is no login of a person"
 
 
 def test_a_second_factor_is_added_shown_once_and_asked_for_from_then_on(desk, served):

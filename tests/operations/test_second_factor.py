@@ -179,6 +179,16 @@ def test_where_it_is_demanded_whoever_adds_one_approves_with_it(conn, mira, fact
     assert approvals.approve(conn, one.id, **approved, now=at).decision == "approved"
 
 
+def test_where_everybody_needs_one_whoever_has_none_is_known_by_it_until_they_add_one(conn, mira):
+    _, token = logins.log_in(conn, "ses_n1", entropy(25), mira, now=NOW, rules=SessionRules(needs_factor=True))
+    assert authenticate(conn, token, now=NOW).lacks_factor
+    assert not authenticate(conn, logins.log_in(conn, "ses_n2", entropy(25), mira, now=NOW)[1], now=NOW).lacks_factor
+    made = second_factor.begin_factor(conn, "fac_n", mira.principal_id, "mira", entropy(20), now=NOW)
+    assert authenticate(conn, token, now=NOW).lacks_factor, "its first code is still to come"
+    second_factor.confirm_factor(conn, made.id, mira.principal_id, pyotp.TOTP(made.secret).at(NOW), entropy(100), now=NOW)
+    assert not authenticate(conn, token, now=NOW).lacks_factor
+
+
 def test_a_reset_ends_password_second_factor_and_sessions_and_lets_them_begin_anew(conn, mira, factor):
     once = logins.reset_person(conn, mira.principal_id, entropy(25), now=NOW)
     assert not second_factor.has_factor(conn, mira.principal_id)

@@ -23,6 +23,7 @@ from counterfoil.base.environment.backup_settings import BackupSettings
 from counterfoil.base.environment.chain_settings import ChainSettings
 from counterfoil.base.environment.other_variables import OTHER_VARIABLES
 from counterfoil.base.environment.store_settings import StoreSettings
+from counterfoil.base.postgres.way import may_be_read
 from counterfoil.base.problems import Problem
 from counterfoil.base.secret import Secret, SigningSecret, WeakSecret
 
@@ -57,6 +58,7 @@ class Settings(ChainSettings, BackupSettings, StoreSettings):
         hide_input_in_errors=True,
     )
 
+    database_tls: bool = Field(False, description="Addresses of PostgreSQL over a network have `sslmode=verify-full`, or are refused.")
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL 15 or later, as a URL or conninfo. Absent: a private one in the data folder."
     )
@@ -117,6 +119,11 @@ class Settings(ChainSettings, BackupSettings, StoreSettings):
     second_factor_fresh_minutes: int = Field(5, ge=1, le=60, description="Who has a second factor approves with a code no older than this.")
     second_factor_demanded: bool = Field(
         False, description="Whoever approves has a second factor; without one a person approves nothing. Counts from their next login on."
+    )
+    second_factor_at_login: bool = Field(
+        False,
+        description="Everybody who logs in by a password has a second factor: whoever has none is led to add one, and does nothing else "
+        "before. Counts from their next login on.",
     )
     login_provider: SecretStr | None = Field(
         None,
@@ -382,7 +389,11 @@ def load_settings(environ: Mapping[str, str], **given: Any) -> Settings:
             close = difflib.get_close_matches(unknown[0].upper(), map(variable_of, Settings.model_fields), n=1)
             raise UnknownSetting(variable=unknown[0], place=place, did_you_mean=close[0] if close else None, all=unknown)
     try:
-        return Settings(**given)
+        made = Settings(**given)
     except ValidationError as error:
         told = [f"{variable_of(str(one['loc'][0]))}: {one['msg']}" for one in error.errors()]
         raise SettingRefused(problems=told) from None
+    for name in ("database_url", "replication_url") if made.database_tls else ():
+        if (url := getattr(made, name)) is not None and may_be_read(url.get_secret_value()):
+            raise SettingRefused(problems=[f"{variable_of(name)}: an address with sslmode=verify-full, which database_tls demands"])
+    return made

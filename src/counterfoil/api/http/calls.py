@@ -29,6 +29,7 @@ from counterfoil.ledger.group_commit import Gatherer
 from counterfoil.operations.access.access import DEFAULT_RULES, Caller, KeyRefused, SessionRules, refuse_misspelt, require
 from counterfoil.operations.access.records import clean
 from counterfoil.operations.access.scopes import area_of
+from counterfoil.operations.access.second_factor import SecondFactorFirst
 from counterfoil.operations.by_two import ProposedVerb, done_or_proposed
 from counterfoil.operations.together import Together
 from counterfoil.operations.webhooks.inbound import NewWebhook
@@ -38,6 +39,7 @@ KEY_HEADER: Final = "Idempotency-Key"
 ADMITTED: Final = "counterfoil.admitted"  # in a request's scope: who asks
 WITHIN: Final = "counterfoil.within"  # in a request's scope: it is about the program of its caller
 DRY_RUN_HEADER: Final = "Dry-Run"
+LOGOUT: Final = "/api/logins/end"  # also for who has no second factor where everybody needs one
 
 
 class WholeInstallation(Problem, kind="forbidden"):
@@ -314,6 +316,8 @@ async def admitted(request: Request, permission: str) -> Caller:
         await services.keys.take_turn(f"address:{clean(address_in(request))}", services.keys.limits.of_address)
     try:
         caller = known or await authenticated(services, request)
+        if caller.lacks_factor and request.scope["path"] != LOGOUT:
+            raise SecondFactorFirst(name=caller.name)
         require(caller, permission, _area_in(request))
     except NotAllowed as refusal:
         await run_in_threadpool(services.doorman.refused, request, caller, str(refusal.facts["needs"]))

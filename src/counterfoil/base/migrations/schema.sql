@@ -1702,6 +1702,7 @@ session: factor_until timestamp with time zone
 session: agent text not null default ''::text
 session: factor_demanded boolean not null default false
 session: opened_by text
+session: factor_needed boolean not null default false
 settlement: id text not null
 settlement: program_id text not null
 settlement: invoice_id text not null
@@ -9493,6 +9494,7 @@ session: counterfoil_auditor: select (api_key_id)
 session: counterfoil_auditor: select (created_at)
 session: counterfoil_auditor: select (expires_at)
 session: counterfoil_auditor: select (factor_demanded)
+session: counterfoil_auditor: select (factor_needed)
 session: counterfoil_auditor: select (factor_until)
 session: counterfoil_auditor: select (id)
 session: counterfoil_auditor: select (idle_s)
@@ -10137,6 +10139,7 @@ session.api_key_id: app: select, insert
 session.created_at: app: select, insert
 session.csrf: app: select, insert; auditor: none
 session.factor_demanded: app: select, insert
+session.factor_needed: app: select, insert
 session.factor_until: app: select, insert
 session.id: app: select, insert
 session.idle_s: app: select, insert

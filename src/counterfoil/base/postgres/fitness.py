@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 from psycopg import Connection, sql
 
 from counterfoil.base.migrations.runner import OWNER, pending
+from counterfoil.base.postgres.way import leaves_this_machine
 from counterfoil.base.problems import Problem
 
 POSTGRES_MIN: Final = 150_000
@@ -41,11 +42,19 @@ def check_database(conn: Connection[Any], *, now: datetime) -> Iterator[Check]:
         yield Check("database", BAD, told, "PostgreSQL 15 or later is needed.")
         return
     yield Check("database", GOOD, told)
+    yield from on_the_way(conn.info.host, encrypted=conn.pgconn.ssl_in_use)
     yield _durability(conn)
     yield _login(conn)
     yield _temporary_objects(conn)
     yield _migrations(conn)
     yield _clock(conn, now)
+
+
+def on_the_way(host: str, *, encrypted: bool) -> Iterator[Check]:
+    """Nothing where the connection stays on this machine, or is encrypted."""
+    if leaves_this_machine(host) and not encrypted:
+        do = "Let PostgreSQL speak TLS, and add sslmode=verify-full to its address. COUNTERFOIL_DATABASE_TLS=true refuses any other."
+        yield Check("way", WARNING, f"the connection to {host} is not encrypted: whoever stands on the way reads it", do)
 
 
 def refuse_unless_fit(conn: Connection[Any], *, now: datetime) -> list[Check]:

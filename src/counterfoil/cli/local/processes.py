@@ -53,7 +53,8 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         life=timedelta(hours=settings.session_hours),
         idle=timedelta(minutes=settings.session_idle_minutes),
         fresh=timedelta(minutes=settings.second_factor_fresh_minutes),
-        demands_factor=settings.second_factor_demanded,
+        demands_factor=settings.second_factor_demanded or settings.second_factor_at_login,
+        needs_factor=settings.second_factor_at_login,
     )
     turn_limits = TurnLimits(settings.key_requests_max, settings.address_requests_max)
     app = make_app(

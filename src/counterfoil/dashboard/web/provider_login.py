@@ -66,7 +66,7 @@ def _back(served: Served, request: Request, code: str, state: str, issuer: str |
         return finish(Response(body, status_of(refusal), media_type="text/html"))
     # A page, and no redirect: browsers leave a strict cookie at home as long as it was another site that sent them.
     response = Response(served.renderer.moved(next_path), media_type="text/html")
-    served.door.open(request, caller, response)
+    served.door.open(request, caller, response, rules=served.door.rules._replace(needs_factor=False))  # their provider asks for it
     response.delete_cookie(_cookie(served), path="/", secure=served.door.https, httponly=True, samesite="lax")
     return finish(response)
 

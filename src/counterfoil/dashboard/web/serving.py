@@ -36,6 +36,7 @@ from counterfoil.operations.access.access import require
 from counterfoil.operations.access.oidc.provider import OpenIdClient
 from counterfoil.operations.access.records import clean
 from counterfoil.operations.access.scopes import ALL_PAGES
+from counterfoil.operations.access.second_factor import SecondFactorFirst
 from counterfoil.operations.access.turns import TurnLimits
 from counterfoil.operations.noun_pages import NARROW_MAX
 from counterfoil.operations.work.runner import Queue
@@ -200,6 +201,8 @@ def _way_on(request: Request, problem: Problem | None, status: int) -> WayOn:
         came = urlsplit(request.headers.get("referer", ""))
         from_here = came.netloc == request.headers.get("host") and ours(came.path) == came.path
         return WayOn(came.path, "Go back to the page of the form") if from_here else today
+    if isinstance(problem, SecondFactorFirst):
+        return WayOn("/account", "Go to the page of your account")
     if status >= 500:
         return WayOn(address_of(request), "Ask again")
     if problem and isinstance(problem, NotFound) and problem.facts.get("id") and _is_inside(request):

@@ -29,6 +29,7 @@ from counterfoil.operations.access.logins import LOGIN_LIFE
 from counterfoil.operations.access.passwords import SALT_BYTES
 from counterfoil.operations.access.rotation import ends_of_secret
 from counterfoil.operations.access.scopes import ALL_PAGES
+from counterfoil.operations.access.second_factor import SecondFactorFirst
 from counterfoil.operations.access.sessions import SEEN_EVERY, close_session, hash_of, note_use, renew_session
 
 TOKEN_BYTES: Final = 32
@@ -190,6 +191,8 @@ class Sessions:
                 caller=self._in_one_program(request, session.caller), programs=tuple(sorted(session.caller.programs))
             )
         request.scope[KNOWN] = session
+        if session.caller.lacks_factor and not request.scope["path"].startswith("/account"):
+            raise SecondFactorFirst(name=session.caller.name)
         require(session.caller, READ, ALL_PAGES)
         return session
 

@@ -114,6 +114,7 @@ class Caller(NamedTuple):
     program_id: str | None = None
     is_person: bool = False  # who acts, by login or by a key of theirs
     with_factor: bool = False  # a second factor was given just now
+    lacks_factor: bool = False  # it was demanded at the login, and there is none: they may add one, and nothing else
     programs: Mapping[str, str] = {}
     scopes: frozenset[str] | None = None  # of a key that is narrower than its role: `payouts:read`; None: all that the role allows
 
@@ -152,13 +153,14 @@ class Caller(NamedTuple):
 class SessionRules(NamedTuple):
     """How long a session lasts at most, how long without use (None: as long), and how long a second factor in it is fresh.
 
-    `demands_factor`: whoever approves in it has a second factor.
+    `demands_factor`: whoever approves in it has a second factor; `needs_factor`: whoever has none adds one before anything else.
     """
 
     life: timedelta = SESSION_LIFE
     idle: timedelta | None = timedelta(hours=1)
     fresh: timedelta = timedelta(minutes=5)
     demands_factor: bool = False
+    needs_factor: bool = False
 
 
 DEFAULT_RULES: Final = SessionRules()
@@ -325,7 +327,8 @@ def open_session(
     factor_until = now + rules.fresh if caller.with_factor else None
     conn.execute(
         """insert into session (id, secret_hash, principal_id, api_key_id, csrf, created_at, expires_at, address, agent, seen_at, idle_s,
-                  factor_until, factor_demanded, opened_by) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+                  factor_until, factor_demanded, factor_needed, opened_by)
+           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         [
             session_id,
             _hash(token),
@@ -340,6 +343,7 @@ def open_session(
             idle_s,
             factor_until,
             rules.demands_factor,
+            rules.needs_factor and not caller.key_id,
             opened_by,
         ],
     )
@@ -353,7 +357,9 @@ def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple
                   coalesce(k.role, roles_of(p.id)), p.id, case when k.id is null then s.id end,
                   coalesce(k.program_id, p.program_id), p.kind = 'person',
                   s.csrf,
-                  k.scopes, case when k.id is null then program_roles_of(p.id) else '{}' end
+                  k.scopes, case when k.id is null then program_roles_of(p.id) else '{}' end,
+                  s.factor_needed and not exists (
+                      select from second_factor f where f.principal_id = p.id and f.confirmed_at is not null and f.ended_at is null)
            from session s join principal p on p.id = s.principal_id left join api_key k on k.id = s.api_key_id
            where s.secret_hash = %(hash)s and s.expires_at > %(now)s and p.disabled_at is null
              and (s.idle_s is null or s.seen_at > %(now)s - s.idle_s * interval '1 second')
@@ -363,7 +369,7 @@ def session_caller(conn: Connection[Any], token: str, *, now: datetime) -> tuple
     ).fetchone()
     if row is None:
         raise SessionOver()
-    return Caller(*row[:7])._replace(programs=row[9], scopes=_scopes_in(row[8])), row[7] or ""
+    return Caller(*row[:7])._replace(programs=row[9], scopes=_scopes_in(row[8]), lacks_factor=row[10]), row[7] or ""
 
 
 def _scopes_in(kept: list[str] | None) -> frozenset[str] | None:

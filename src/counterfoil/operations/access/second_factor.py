@@ -51,6 +51,12 @@ class SecondFactorMissing(Problem, kind="forbidden"):
     todo = "Add one on the page of your account (/account): it takes an authenticator and a minute. Then approve."
 
 
+class SecondFactorFirst(Problem, kind="forbidden"):
+    """Everybody who logs in here has a second factor, and this person has none yet."""
+
+    todo = "Add one on the page of your account (/account): it takes an authenticator and a minute. Then go on."
+
+
 class FactorHeld(Problem):
     """This person has a second factor already; take it away first."""
 
