@@ -15,7 +15,7 @@ from counterfoil.base.problems import Fact
 from counterfoil.dashboard.pages.account import AccountShown
 from counterfoil.dashboard.web import format as shown
 from counterfoil.dashboard.web.navigation import DashboardPage
-from counterfoil.dashboard.web.sections import WORDS, SectionContext
+from counterfoil.dashboard.web.sections import OUTCOME_GRADES, WORDS, SectionContext
 from counterfoil.dashboard.web.sessions import Session
 from counterfoil.dashboard.work.payloads import page_of
 from counterfoil.operations.verbs import AMOUNTS
@@ -90,6 +90,7 @@ class Renderer:
             "version": version,
             "refresh_s": refresh_s,
             "grade_words": WORDS,
+            "outcome_grades": OUTCOME_GRADES,
             "asset_url": self._url,
             "apart": shown.apart,
             "may": shown.may,

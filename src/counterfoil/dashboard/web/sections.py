@@ -19,6 +19,8 @@ State = Literal["measured", "empty", "not_checked", "failed", "stale"]
 Grade = Literal["right", "accepted", "attention", "wrong", "unknown", "plain"]
 About = Literal["money", "work"]
 
+# How the outcome of a step is marked in a table; what is open or left out has no mark.
+OUTCOME_GRADES: Final[Mapping[str, Grade]] = {"passed": "right", "done": "right", "failed": "wrong", "not_checked": "unknown"}
 WORDS: Final = {
     "right": "in order",
     "accepted": "accepted by a person",
