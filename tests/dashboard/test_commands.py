@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from counterfoil.cli.core import commands as tree
-from counterfoil.dashboard.finding.firsts import FIRST
 from counterfoil.dashboard.today import action_required
 from counterfoil.wiring import NOUNS
 
@@ -18,7 +17,7 @@ TOLD = sorted(
     {one.strip() for path in TEMPLATES.rglob("*.html") for one in re.findall(r"counterfoil (?:[a-z-]+)[^<{\"]*", path.read_text())}
     | set(re.findall(r"counterfoil [a-z-]+ [^\"'\n]*", Path(action_required.__file__).read_text()))
     | {one.command for noun in NOUNS for one in noun.elsewhere}
-    | {one.command for one in FIRST.values() if one.command}
+    | {noun.first.command for noun in NOUNS if noun.first and noun.first.command}
     | {told for noun in NOUNS for one in noun.waits for told in (one.command, one.every)}
 )
 

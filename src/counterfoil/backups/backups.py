@@ -10,7 +10,7 @@ from psycopg import Connection
 from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import NewEvent, declare, emit
-from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.noun_pages import First, SortKey
 from counterfoil.operations.verbs import Noun
 from counterfoil.proofs.stores.copies import PLACES
 
@@ -141,4 +141,5 @@ BACKUP_NOUN: Final = Noun(
     help="Backups of the database: made, read back, kept by policy.",
     parts=(PLACES,),
     columns=("id", "kind", "snapshot_at", "finished_at", "bytes", "key_id", "log_size", "state", "error"),
+    first=First("It is made by the schedule of the worker; at once by hand.", "counterfoil jobs run backup"),
 )

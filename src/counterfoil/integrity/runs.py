@@ -14,7 +14,7 @@ from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.problems import NotFound
 from counterfoil.integrity.asking import CheckReply
 from counterfoil.operations.events.events import NewEvent, declare, emit
-from counterfoil.operations.noun_pages import Narrow, SortKey
+from counterfoil.operations.noun_pages import First, Narrow, SortKey
 from counterfoil.operations.verbs import Noun, Part
 
 ACTOR: Final = "system:sentinel"
@@ -253,4 +253,5 @@ SENTINEL_NOUN: Final = Noun(
         "findings",
         "opened",
     ),
+    first=First("A worker makes one each five minutes; at once by hand.", "counterfoil sentinel run"),
 )

@@ -63,6 +63,13 @@ class WaitingForPerson(NamedTuple):
     due: LiteralString = "null::timestamptz"
 
 
+class First(NamedTuple):
+    """Where the first of a noun comes from, as its empty list says it; `command` makes it, where a person does."""
+
+    says: str
+    command: str = ""
+
+
 class SavedView(NamedTuple):
     """A ready filter of a list: its name in the address, its words, and the condition on a row `t` at `%(now)s`."""
 

@@ -19,7 +19,7 @@ from counterfoil.base.machine import Approval, ApprovalNeeded, Machine, StateMov
 from counterfoil.base.problems import InvalidInput, InvariantBroken, NotAllowed, NotFound, Problem, check
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import READ, Caller, require
-from counterfoil.operations.noun_pages import Elsewhere, Narrow, SafeNextAction, SavedView, SortKey, ViewElsewhere, WaitingForPerson
+from counterfoil.operations.noun_pages import Elsewhere, First, Narrow, SafeNextAction, SavedView, SortKey, ViewElsewhere, WaitingForPerson
 from counterfoil.operations.providers import Provider
 
 TEXT_MAX: Final = 2_000
@@ -235,9 +235,8 @@ class Noun:
     `columns`: the fields of a row in the list at the command line, all of them if empty;
     `listed`: the same as `rows`, of a noun that has a list of its own over HTTP: its page is made of it;
     `elsewhere`: what its page cannot do, with the command that does; `begin`: how a new one is made on the page of the list;
-    `views`: ready filters of the list, of which `by_id` reads the rows together, in any order;
-    `views_elsewhere`: ready filters of other lists that are sought here;
-    `next_action`: the one safe thing to do next with it, which its page says first;
+    `views`: ready filters of the list, of which `by_id` reads the rows together, in any order; `views_elsewhere`: those of other lists;
+    `next_action`: the one safe thing to do next with it, which its page says first; `first`: what a list says in which there is none;
     `sorts` and `narrows`: by what its list may be sorted and narrowed; its rows are then read with `by_id`;
     `waits`: which of them wait for a person, of whatever day, as Today says it."""
 
@@ -263,6 +262,7 @@ class Noun:
     sorts: tuple[SortKey, ...] = ()
     narrows: tuple[Narrow, ...] = ()
     waits: tuple[WaitingForPerson, ...] = ()
+    first: First | None = None
 
     @property
     def area(self) -> str:

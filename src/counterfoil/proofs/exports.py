@@ -21,7 +21,7 @@ from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.problems import Problem
 from counterfoil.base.rows import Records
-from counterfoil.operations.noun_pages import SavedView, SortKey
+from counterfoil.operations.noun_pages import First, SavedView, SortKey
 from counterfoil.operations.verbs import Noun
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
@@ -259,5 +259,9 @@ PROOF_EXPORT_NOUN: Final = Noun(
         "took_ms",
         "proof_id",
         "error",
+    ),
+    first=First(
+        "It comes when a proof is made: by the schedule on the first of a month, or by hand.",
+        "counterfoil proof export 2026-10-01 2026-11-01",
     ),
 )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from counterfoil.operations.access.access import AUDIT
-from counterfoil.operations.noun_pages import Elsewhere, SortKey, ViewElsewhere
+from counterfoil.operations.noun_pages import Elsewhere, First, SortKey, ViewElsewhere
 from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.proofs.exports import ProofExport, exports_of
 from counterfoil.proofs.proofs import (
@@ -71,5 +71,8 @@ PROOF_NOUN: Final = Noun(
             "signed",
             "/admin/proofs/{id}/disclosure",
         ),
+    ),
+    first=First(
+        "It is made on the first of a month, of the month before; at once by hand.", "counterfoil proof export 2026-10-01 2026-11-01"
     ),
 )

@@ -14,7 +14,6 @@ from counterfoil.base.money import Asset
 from counterfoil.base.paging import Key
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.base.text import camel
-from counterfoil.dashboard.finding.firsts import FIRST, FirstOne
 from counterfoil.dashboard.finding.ordering import EXPORTED_MAX, ColumnOrder, after_of, behind_of, order_words, orders_of
 from counterfoil.dashboard.finding.plain_lists import cell_of
 from counterfoil.dashboard.web.fields import DAY_LENGTH, READ
@@ -23,7 +22,7 @@ from counterfoil.dashboard.web.nouns import refuse_whole
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.ledger.reads.books import known_assets, known_programs
 from counterfoil.operations.listing import ListAsked, asked_of, read_listed, state_of
-from counterfoil.operations.noun_pages import NARROW_MAX, Narrow, SavedView, ViewElsewhere
+from counterfoil.operations.noun_pages import NARROW_MAX, First, Narrow, SavedView, ViewElsewhere
 from counterfoil.operations.verbs import AMOUNTS, Begin, Field, Noun
 
 THINGS_SHOWN_MAX: Final = 20
@@ -85,7 +84,7 @@ class ListAnswer(NamedTuple):
     fields_left_out: int  # of each row: its own page and the files have them
     after: str | None
     begin: BeginOffer | None
-    first: FirstOne | None  # where the first of them comes from
+    first: First | None  # where the first of them comes from
     area: str  # as in a scope
     measured_at: datetime
     orders: Mapping[str, ColumnOrder] = {}  # by the columns
@@ -127,7 +126,7 @@ def list_page(noun: Noun) -> DashboardPage:
             len(columns_of(noun, shown, most=FIELDS_MAX)) - len(columns),
             behind_of(noun, asked, shown[-1]) if len(found) > THINGS_SHOWN_MAX else None,
             _begin(ask, noun.begin) if noun.begin else None,
-            FIRST.get(noun.name) if not shown else None,
+            noun.first if not shown else None,
             noun.area,
             ask.clock(),
             orders_of(noun, asked),

@@ -16,7 +16,7 @@ from counterfoil.integrity.alerts.machine import ALERT, EXTENTS, Alert
 from counterfoil.integrity.alerts.queries import ALERTS, LIVE, list_alerts, lock_alert, show_alert
 from counterfoil.integrity.asking import CHECK_LIMIT, ask
 from counterfoil.operations.access.access import ACCEPT_BREAK, OPERATE
-from counterfoil.operations.noun_pages import Narrow, SortKey
+from counterfoil.operations.noun_pages import First, Narrow, SortKey
 from counterfoil.operations.verbs import Do, Field, Noun, Verb, VerbCall, VerbResult
 
 UNTIL_MAX: Final = timedelta(days=90)
@@ -59,6 +59,7 @@ def alert_noun(checks: Sequence[Invariant], tables: Mapping[str, str]) -> Noun:
             "respond_by",
             "owner",
         ),
+        first=First("It comes when a check finds something. Whether anybody checks is said by the runs.", "counterfoil sentinel list"),
     )
 
 

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import ADMINISTER, OPERATE, Caller
-from counterfoil.operations.noun_pages import Narrow, SortKey, WaitingForPerson
+from counterfoil.operations.noun_pages import First, Narrow, SortKey, WaitingForPerson
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, proposed_step
 from counterfoil.operations.webhooks_out import endpoints
 from counterfoil.operations.webhooks_out.model import (
@@ -147,6 +147,7 @@ ENDPOINT_NOUN: Final = Noun(
     sorts=(SortKey("created_at", datetime),),
     help="Where partners are told what happens.",
     columns=("id", "state", "url", "events", "min_level", "failures", "failing_since", "waiting", "kept", "failed", "delivered_at"),
+    first=First("No partner is told anything.", "counterfoil webhooks create https://partner.example/hooks --owner-email …"),
 )
 DELIVERY_NOUN: Final = Noun(
     "delivery",
@@ -190,4 +191,5 @@ DELIVERY_NOUN: Final = Noun(
             why="'not tried any more'",
         ),
     ),
+    first=First("It comes when something happens that an endpoint wants to know."),
 )

@@ -18,7 +18,7 @@ from counterfoil.base.machine import Machine, record_birth, steps_taken, take_st
 from counterfoil.base.rows import Records
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import NewEvent, declare, emit
-from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.noun_pages import First, SortKey
 from counterfoil.operations.verbs import Noun, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.circuit_rules import (
     Circuit,
@@ -213,4 +213,5 @@ CIRCUIT_NOUN: Final = Noun(
     by_id=CIRCUITS.by_id,
     sorts=(SortKey("provider", str), SortKey("failures", int)),
     help="Whether each provider works; one that does not is not called meanwhile.",
+    first=First("It comes when a provider fails again and again. Until then all of them are called."),
 )

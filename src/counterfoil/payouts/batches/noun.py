@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import APPROVE, OPERATE
-from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.noun_pages import First, SortKey
 from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.payouts.batches import deciding, executing, gathering
 from counterfoil.payouts.batches.batches import (
@@ -222,4 +222,5 @@ BATCH_NOUN: Final = Noun(
             Field("amount_most", "Only of so much or less.", "amount", required=False),
         ),
     ),
+    first=First("It gathers payouts that are due."),
 )

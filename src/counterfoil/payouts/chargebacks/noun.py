@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.operations.noun_pages import SortKey, WaitingForPerson, of_party
+from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, of_party
 from counterfoil.operations.verbs import Noun, Part
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.chargebacks.model import CHARGEBACKS, Chargeback, list_chargebacks, show_chargeback
@@ -102,4 +102,5 @@ CHARGEBACK_NOUN: Final = Noun(
             due="t.answer_by",
         ),
     ),
+    first=First("It comes when a customer's bank takes a payment back, and the provider says so."),
 )

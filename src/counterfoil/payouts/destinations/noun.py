@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import SortKey, WaitingForPerson, of_party
+from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, of_party
 from counterfoil.operations.verbs import Do, Noun, Verb, VerbCall, VerbResult, paired_step, proposed_step
 from counterfoil.payouts.destinations import by_hand
 from counterfoil.payouts.destinations.destinations import destinations_by_id, newest_destinations, shown_destination
@@ -86,4 +86,5 @@ DESTINATION_NOUN: Final = Noun(
             why="'nothing is sent there'",
         ),
     ),
+    first=First("Payees are paid nowhere before somebody says where.", "counterfoil destinations set PAYEE"),
 )

@@ -13,7 +13,7 @@ from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import APPROVE, OPERATE
-from counterfoil.operations.noun_pages import SortKey, WaitingForPerson, of_party
+from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, of_party
 from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes.disputes import DISPUTE_ROWS, Dispute, list_disputes, show_dispute
@@ -179,4 +179,5 @@ DISPUTE_NOUN: Final = Noun(
             due="t.due_at",
         ),
     ),
+    first=First("It comes when a customer complains."),
 )

@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import SavedView, SortKey, between_amounts, between_moments, of_party
+from counterfoil.operations.noun_pages import First, SavedView, SortKey, between_amounts, between_moments, of_party
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.invoices.crediting import CreditNote, credit_invoice, credit_notes_of
@@ -107,6 +107,7 @@ INVOICE_NOUN: Final = Noun(
         *between_moments("issued_at", "issued"),
         *between_amounts("total"),
     ),
+    first=First("Usage is imported, and invoices are issued of it.", "counterfoil invoices issue"),
 )
 INTENT_VERBS: Final = (
     Verb(
@@ -138,4 +139,5 @@ INTENT_NOUN: Final = Noun(
     listed=list_intents,
     by_id=listed_by_id,
     sorts=(SortKey("created_at", datetime), SortKey("state_at", datetime)),
+    first=First("Each invoice has one from the moment at which it is issued.", "counterfoil invoices issue"),
 )

@@ -12,7 +12,7 @@ from counterfoil.base.machine import listed
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.approvals import Proposal
-from counterfoil.operations.noun_pages import Narrow, SavedView, SortKey, ViewElsewhere, between_amounts, between_moments, of_party
+from counterfoil.operations.noun_pages import First, Narrow, SavedView, SortKey, ViewElsewhere, between_amounts, between_moments, of_party
 from counterfoil.operations.verbs import Field, Noun, Part, Propose, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.disputes import apply_ruling
 from counterfoil.payouts.machines import PAYOUT, RESERVED
@@ -308,4 +308,5 @@ PAYOUT_NOUN: Final = Noun(
         Narrow("key", "t.key = %(key)s", "Only the one with this key."),
     ),
     parts=(Part("proof", HopProof, proof_of, ("at", "what", "said", "id")),),
+    first=First("It is made of each settlement, once an invoice is paid."),
 )

@@ -12,7 +12,7 @@ from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import SortKey, WaitingForPerson, of_party
+from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, of_party
 from counterfoil.operations.verbs import Begin, Field, Noun, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.refunds.refunds import (
@@ -116,4 +116,5 @@ REFUND_NOUN: Final = Noun(
             why="'owed and not paid'",
         ),
     ),
+    first=First("It comes when a customer gets money back."),
 )

@@ -14,7 +14,7 @@ from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import HOLDBACK_RELEASE
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, emit
-from counterfoil.operations.noun_pages import SortKey, of_party
+from counterfoil.operations.noun_pages import First, SortKey, of_party
 from counterfoil.operations.verbs import Noun
 from counterfoil.operations.work.jobs import Job, of_runner_and_ids
 from counterfoil.operations.work.runner import LADDER_END, Claim, Queue, Runner, Tally, run_here
@@ -115,4 +115,5 @@ HOLDBACK_NOUN: Final = Noun(
     sorts=(SortKey("release_at", datetime), SortKey("amount", int, money=True)),
     narrows=of_party("payee"),
     help="What is kept back of settlements, until when, and what refunds took of it.",
+    first=First("It comes with a settlement where the rates of the program keep something back."),
 )

@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.noun_pages import First, SortKey
 from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.settlement.affiliates.affiliates import (
     AFFILIATE,
@@ -109,4 +109,5 @@ AFFILIATE_NOUN: Final = Noun(
             Field("cause", "Why it stands there.", example="it joined through ben"),
         ),
     ),
+    first=First("Whoever refers customers is set up once.", "counterfoil affiliates set NAME --reason …"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.noun_pages import First, SortKey
 from counterfoil.operations.verbs import Noun, Part
 from counterfoil.settlement.commissions.model import (
     COMMISSION,
@@ -35,4 +35,5 @@ COMMISSION_NOUN: Final = Noun(
     help="What affiliates earn of the sales that they referred.",
     parts=(Part("reversals", CommissionReversal, reversals_of),),
     columns=("id", "affiliate_id", "sale_id", "level", "asset", "amount", "remaining", "state", "matures_at"),
+    first=First("It comes with the settlement of a sale that an affiliate referred.", "counterfoil affiliates set NAME --reason …"),
 )

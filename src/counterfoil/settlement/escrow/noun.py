@@ -11,7 +11,7 @@ from psycopg import Connection
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import APPROVE, OPERATE, Caller
-from counterfoil.operations.noun_pages import SortKey, of_party
+from counterfoil.operations.noun_pages import First, SortKey, of_party
 from counterfoil.operations.trial import trial
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.settlement.escrow import escrows, freezing, moving
@@ -248,4 +248,5 @@ ESCROW_NOUN: Final = Noun(
         Part("evidence", EscrowEvidence, evidence_of),
     ),
     columns=("id", "customer_id", "payee_id", "asset", "amount", "remaining", "state", "expires_at"),
+    first=First("A platform opens it over the API: POST /api/escrows."),
 )
