@@ -19,7 +19,8 @@ from counterfoil.base.problems import NotFound
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import post
 from counterfoil.proofs.disclosures.making import BesideOthers, Disclosed, disclose
-from counterfoil.proofs.log.notes import Checkpoint, sign_note
+from counterfoil.proofs.log.notes import Checkpoint, cosign_note, sign_note
+from counterfoil.proofs.log.quantum import key_beside
 from counterfoil.proofs.packages.layout import ENVELOPE
 from counterfoil.proofs.signing.envelope import envelope
 from counterfoil.proofs.verifying.reading import ProofBroken
@@ -206,6 +207,8 @@ def another_root(seed: bytes | None) -> Change:
     def alter(two: Two, files: Files) -> Files:
         origin, size, *_ = files["checkpoint.close"].decode().split("\n")
         note = sign_note(Checkpoint(origin, int(size), b"\x05" * 32).text(), origin, seed or two.case.seed)
+        if seed is None:
+            note = cosign_note(note, origin, key_beside(two.case.seed))
         return {**files, "checkpoint.close": note.encode()}
 
     return alter
