@@ -115,10 +115,12 @@ class Woken:
         fences = dict(conn.execute(standing, [[one.id for one in held]]).fetchall())
         gone = [one for one in held if fences[one.id] != one.fence]
         [[at]] = conn.execute("select clock_timestamp()").fetchall()
+        looked = "select id from provider_payout where id = any(%s) and lease_until is not null"
+        # Asked before the orders are counted, too: a look-up that ends meanwhile may have sent the bytes behind the count.
+        in_hand = {row[0] for row in conn.execute(looked, [[one.id for one in gone]]).fetchall()}
         there = orders_now()
         before = _orders(there, gone)
-        looked = "select id from provider_payout where id = any(%s) and lease_until is not null"
-        in_hand = {row[0] for row in conn.execute(looked, [[one.id for one in gone]]).fetchall()}
+        in_hand |= {row[0] for row in conn.execute(looked, [[one.id for one in gone]]).fetchall()}
         wake()
         ids, fences_held = [one.id for one in gone], [one.fence for one in gone]
         of_held = "from call c join unnest(%s::text[], %s::bigint[]) as h (id, fence) on h.id = c.subject_id"
