@@ -166,7 +166,7 @@ def test_a_key_that_a_caller_took_before_goes_out_of_the_way_of_the_real_settlem
 def _unmigrate(owner: psycopg.Connection[Any]) -> None:
     """As it was before the key spaces were there."""
     owner.execute(
-        """drop view customer_entry;
+        """drop view customer_balance, customer_entry;
            drop table key_space, journal_key_moved, late_posting cascade;
            drop trigger keys_lie_in_their_spaces on journal;
            drop trigger payee_account_closes_when_nothing_is_on_its_way on account_flag;
