@@ -106,7 +106,8 @@ def refund_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, amount: 
         raise EscrowRefuses(escrow=one.id, verb="refund", why=f"it is {one.state}")
     if one.state == "pending" and amount not in (None, one.remaining):
         raise InvalidInput("amount", f"{one.remaining} minor units, all of it, while it is not funded in full", got=amount)
-    return _refund(conn, one, _amount(amount, one, least=0), hand)
+    least = 0 if one.state == "pending" else 1  # of nothing that came yet nothing goes back, and it ends; else a refund moves something
+    return _refund(conn, one, _amount(amount, one, least=least), hand)
 
 
 def rule_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, refund: int) -> str:
