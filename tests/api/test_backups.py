@@ -29,7 +29,7 @@ def test_each_backup_is_told_with_its_moment_and_why_one_failed(office: Office, 
         shown = client.get(f"/api/backups/{made.id}").json()
         assert client.post("/api/backups", json={}).status_code == 405, "nobody makes one from afar"
     assert (kept["id"], kept["state"], kept["sha256"], kept["logSize"]) == (made.id, "kept", made.sha256, made.log_size)
-    assert (failed["state"], "no key to encrypt backups with" in failed["error"]) == ("failed", True)
+    assert (failed["state"], "No key of backups is set" in failed["error"]) == ("failed", True)
     assert [one["verb"] for one in shown["steps"]] == ["create", "keep"]
 
 

@@ -200,7 +200,7 @@ def test_no_key_is_no_backup(apart: Callable[..., Backups]) -> None:
     own = apart(keys=lambda: BackupKeys([]))
     with pytest.raises(BackupKeysUnset):
         own.make(actor="test")
-    assert (failed(own).state, "no key to encrypt" in failed(own).error, own.store.ids()) == ("failed", True, [])
+    assert (failed(own).state, "No key of backups is set" in failed(own).error, own.store.ids()) == ("failed", True, [])
 
 
 def dumped_through(monkeypatch: pytest.MonkeyPatch, shell: str) -> None:

@@ -116,7 +116,7 @@ def test_a_backup_that_proves_nothing_fails_the_drill_and_says_why(apart: Callab
         "corrupted": ("backup", "another SHA-256"),
         "truncated": ("backup", "bytes, and had"),
         "missing": ("backup", "is not there"),
-        "garbled": ("backup", "manifest.note cannot be read"),
+        "garbled": ("backup", "does not say, or not as it must: file"),
         "foreign": ("signature", "no known key signed it"),
         "old": ("age", "older than 2 days"),
     }

@@ -25,7 +25,7 @@ class BackupKeyRefused(Problem, kind="invalid"):
 
 
 class BackupKeysUnset(Problem, kind="invalid"):
-    """There is no key to encrypt backups with, so none is made: a database that lies about in clear is worse than none."""
+    """No key of backups is set: none is made in clear, which would be worse than none, and none that is encrypted is opened."""
 
     todo = "Make one (`counterfoil backup new-key`), set it as COUNTERFOIL_BACKUP_KEYS, and keep a copy of it elsewhere."
 

@@ -28,7 +28,21 @@ FILES: Final[Mapping[str, str]] = {DUMP: "dump.age", BASE: "base.tar.gz.age"}
 MANIFEST: Final = "manifest.note"
 MAKING: Final = ".making"
 FORMAT: Final = "counterfoil-backup/1"
-SAID: Final = frozenset({"id", "origin", "server_version", "checkpoint", "forked", "snapshot_at", "file", "log"})
+_NOTHING: Final = object()
+# What is read of a manifest before its signature is looked at, by its place in it.
+SAID: Final[Mapping[str, type | tuple[type, ...]]] = {
+    "origin": str,
+    "snapshot_at": str,
+    "server_version": int,
+    "checkpoint": (str, type(None)),
+    "forked": (str, type(None)),
+    "log.size": int,
+    "log.root": str,
+}
+SAID_OF_KIND: Final[Mapping[str, Mapping[str, type]]] = {
+    DUMP: {"tables": dict, "books": list, "migrations": dict},
+    BASE: {"server": dict},
+}
 PREFIX: Final = "bkp"
 PIECE: Final = 1 << 20
 STOLEN: Final = "stolen"
@@ -169,17 +183,38 @@ def read_backup(folder: Path) -> StoredBackup:
     try:
         note = (folder / MANIFEST).read_text("utf-8")
         manifest = json.loads(note.rpartition("\n\n")[0])
-        known = manifest["format"] == FORMAT and set(manifest) >= SAID and manifest.get("kind", DUMP) in FILES
+        known = manifest["format"] == FORMAT and manifest.get("kind", DUMP) in FILES
         text = str(manifest["id"])
-        refuse_untold(manifest["file"])
-        int(manifest["log"]["size"]), str(manifest["log"]["root"]), datetime.fromisoformat(manifest["snapshot_at"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackupDamaged(id=folder.name, because=f"{MANIFEST} cannot be read") from error
     if not known:
         raise BackupDamaged(id=folder.name, because=f"{MANIFEST} is none of format {FORMAT}")
+    if lacking := _lacking(manifest):
+        raise BackupDamaged(id=folder.name, because=f"{MANIFEST} does not say, or not as it must: {', '.join(lacking)}")
     if text != folder.name:
         raise BackupDamaged(id=folder.name, because=f"its manifest is of {text[:40]}")
     return StoredBackup(text, folder, manifest, note)
+
+
+def _lacking(manifest: Mapping[str, Any]) -> list[str]:
+    """The places of a manifest at which nothing is, or something else than must be there."""
+    wanted = {**SAID, **SAID_OF_KIND[manifest.get("kind", DUMP)]}
+    lacking = [place for place, kinds in wanted.items() if not isinstance(_at(manifest, place), kinds)]
+    try:
+        refuse_untold(manifest["file"])
+    except (KeyError, TypeError):
+        lacking.append("file")
+    try:
+        datetime.fromisoformat(manifest["snapshot_at"])
+    except (KeyError, TypeError, ValueError):
+        lacking.append("snapshot_at")
+    return list(dict.fromkeys(lacking))
+
+
+def _at(told: Any, place: str) -> Any:
+    for name in place.split("."):
+        told = told.get(name, _NOTHING) if isinstance(told, dict) else _NOTHING
+    return told
 
 
 def refuse_untold(file: Mapping[str, Any]) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.backups.backups import Backup
+from counterfoil.backups.keys import BackupDamaged
 from counterfoil.backups.recovery.bases import reaches_in
 from counterfoil.backups.recovery.job import bases_to_prune
 from counterfoil.backups.recovery.reach import BaseCopy, SecondNotReached, reach_for, reach_of
 from counterfoil.backups.recovery.segments import Segment, header_says, segment_named
-from counterfoil.backups.store import FORMAT, MANIFEST, BackupFolder
+from counterfoil.backups.store import FORMAT, MANIFEST, BackupFolder, read_backup
 
 T = datetime(2026, 11, 20, tzinfo=UTC)
 MB = 1 << 20
@@ -110,12 +111,39 @@ def test_a_base_whose_manifest_is_damaged_takes_nothing_from_the_others(tmp_path
             "file": {"bytes": 1, "sha256": "00", "key_id": "k"},
             "log": {"size": 0, "root": ""},
             "snapshot_at": T.isoformat(),
-            **dict.fromkeys(("origin", "server_version", "checkpoint", "forked")),
+            "origin": "o",
+            "server_version": 180000,
+            **dict.fromkeys(("checkpoint", "forked")),
         }
         text = json.dumps(told)
         (tmp_path / each).mkdir()
         (tmp_path / each / MANIFEST).write_text((text.replace(f'"{name}"', '"?"') if each == bad else text) + "\n\n-")
     assert [one.base.id for one in reaches_in(BackupFolder(tmp_path))] == [good]
+
+
+@pytest.mark.parametrize("name", ["origin", "tables", "books", "migrations", "log", "file", "snapshot_at", "forked"])
+def test_a_dump_whose_manifest_does_not_say_what_it_must_is_damaged_and_the_place_is_named(tmp_path: Path, name: str) -> None:
+    told: dict[str, Any] = {
+        "format": FORMAT,
+        "id": "bkp_01KA0000000000000000000001",
+        "origin": "o",
+        "server_version": 180000,
+        "checkpoint": None,
+        "forked": None,
+        "snapshot_at": T.isoformat(),
+        "file": {"bytes": 1, "sha256": "00", "key_id": "k"},
+        "log": {"size": 0, "root": ""},
+        "tables": {},
+        "books": [],
+        "migrations": {},
+    }
+    folder = tmp_path / told["id"]
+    folder.mkdir()
+    (folder / MANIFEST).write_text(json.dumps(told) + "\n\n-")
+    assert read_backup(folder).id == told["id"]
+    (folder / MANIFEST).write_text(json.dumps({**told, name: 7}) + "\n\n-")
+    with pytest.raises(BackupDamaged, match=f"does not say, or not as it must: {name}"):
+        read_backup(folder)
 
 
 def a_base(days: int) -> Backup:

@@ -39,16 +39,13 @@ OF_PARTS: Final[Mapping[str, LiteralString]] = {
         group by 1, 2""",
 }
 # What lies at a place has no names on it: what came first is taken to have left first, so the newest that came, as far back as they make up
-# what is there, are what lies there. Stretches of postings are asked one by one, each by its index.
+# what is there, are what lies there. They are read from the newest stretch of postings back, and no further than there are so many.
 BY_TURNS_MAX: Final = 10_000
 BY_TURNS: Final[LiteralString] = """
     select b.program_id, b.asset, a.name, (
         select min(seq) from (
             select seq, amount, sum(amount) over (order by seq desc) as so_far
-            from (select p.seq, p.amount from unnest(segments_of(a.id)) s (segment)
-                  cross join lateral (select seq, amount from posting where segment = s.segment and debit = a.id
-                                      order by seq desc limit %(most)s) p
-                  order by p.seq desc limit %(most)s) newest) counted
+            from newest_postings(a.id, a.last_seq + 1, %(most)s) where debit = a.id) counted
         where so_far - amount < a.debits - a.credits
         having max(so_far) >= a.debits - a.credits)
     from account a join book b on b.id = a.book_id
