@@ -30,8 +30,9 @@ from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.reconciliation.bank_lines import CONFIDENTIAL as LINES
 from counterfoil.reconciliation.bank_statements import CONFIDENTIAL as FILES
-from counterfoil.reconciliation.runs.books import account_movements, bank_lines, with_words
+from counterfoil.reconciliation.runs.books import bank_lines, with_words
 from counterfoil.reconciliation.runs.copying import Read, copy_out
+from counterfoil.reconciliation.runs.movements import account_movements
 
 WANTED: Final = 500_000
 DAY: Final = date(2026, 1, 5)
@@ -60,12 +61,14 @@ def main() -> None:
         fill(server.url, count)
         database = Database(server.url).open()
         out = Path(name) / "out.parquet"
+        with database.transaction() as conn:
+            clearing = account_movements(conn, "main", "clearing:simulator", first=DAY, last=DAY)
         queries: dict[str, tuple[sql.Composable, Read | None]] = {
             "bank lines, encrypted": (
                 bank_lines("main", "cash:bank:client", first=DAY, last=DAY),
                 lambda batch: with_words(KEYS, batch),
             ),
-            "clearing, by journal": (account_movements("main", "clearing:simulator", first=DAY, last=DAY), None),
+            "clearing, by journal": (clearing, None),
         }
         found = [measure(database, what, query, out, count, read) for what, (query, read) in queries.items()]
         database.close()

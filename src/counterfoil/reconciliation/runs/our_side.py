@@ -13,8 +13,9 @@ from counterfoil.base.encryption.keys import keys_of
 from counterfoil.ledger.problems import UnknownAccount
 from counterfoil.ledger.reads.balances import balance
 from counterfoil.reconciliation.bank_statements import Reach, reach_of
-from counterfoil.reconciliation.runs.books import InFlight, bank_lines, end_of, in_flight, shifted_corrections, with_words
+from counterfoil.reconciliation.runs.books import InFlight, bank_lines, end_of, in_flight, with_words
 from counterfoil.reconciliation.runs.copying import Books, copy_out
+from counterfoil.reconciliation.runs.movements import shifted_corrections
 from counterfoil.reconciliation.runs.overpaid import Overpaid, overpaid_of
 from counterfoil.reconciliation.runs.pairings import Pairing
 
@@ -60,7 +61,7 @@ def read_ours(
             reach=reach_of(conn, program_id, one.account or "", on=last) if one.provider is None else None,
             overpaid=_overpaid(conn, one, program_id, days),
         )
-        copy_out(database, one.ours(program_id, *around), paths["left"], snapshot=snapshot)
+        copy_out(database, one.ours(conn, program_id, *around), paths["left"], snapshot=snapshot)
         if one.provider is None:
             lines = bank_lines(program_id, one.account or "", first=around[0], last=around[1])
             keys = keys_of(conn)

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
-from psycopg import sql
+from psycopg import Connection, sql
 
 from counterfoil.base.problems import NotFound
 from counterfoil.matching.rules.model import KeyPass, RuleSet
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.reconciliation.runs import books
+from counterfoil.reconciliation.runs.movements import account_movements
 
 CASH_ACCOUNTS: Final = ("client", "own")
 BANK: Final = "bank"
@@ -29,7 +30,7 @@ class Pairing(NamedTuple):
     name: str
     question: str
     rules: str  # the name of a file in `rule_sets`
-    ours: Callable[[str, date, date], sql.Composed]
+    ours: Callable[[Connection[Any], str, date, date], sql.Composed]
     provider: str | None
     account: str | None  # of our books: its balance is what the other side's must be
     lines: Lines = "all"  # which of the statement's lines
@@ -67,13 +68,13 @@ def _rule_set(name: str) -> str:
 
 
 def _of_provider(name: str) -> list[Pairing]:
-    def clearing(program_id: str, first: date, last: date) -> sql.Composed:
-        return books.account_movements(program_id, f"clearing:{name}", first=first, last=last)
+    def clearing(conn: Connection[Any], program_id: str, first: date, last: date) -> sql.Composed:
+        return account_movements(conn, program_id, f"clearing:{name}", first=first, last=last)
 
-    def payouts(program_id: str, first: date, last: date) -> sql.Composed:
+    def payouts(_: Connection[Any], program_id: str, first: date, last: date) -> sql.Composed:
         return books.attempted_payouts(program_id, name, first=first, last=last)
 
-    def payments(program_id: str, first: date, last: date) -> sql.Composed:
+    def payments(_: Connection[Any], program_id: str, first: date, last: date) -> sql.Composed:
         return books.recorded_payments(program_id, name, first=first, last=last)
 
     return [
@@ -88,7 +89,7 @@ def _of_provider(name: str) -> list[Pairing]:
 def _of_bank(which: str) -> Pairing:
     account = f"cash:bank:{which}"
 
-    def cash(program_id: str, first: date, last: date) -> sql.Composed:
-        return books.account_movements(program_id, account, first=first, last=last)
+    def cash(conn: Connection[Any], program_id: str, first: date, last: date) -> sql.Composed:
+        return account_movements(conn, program_id, account, first=first, last=last)
 
     return Pairing(f"{BANK}:{which}", "Is our cash at the bank?", "cash", cash, None, account)
