@@ -11,7 +11,10 @@ from urllib.parse import urlsplit
 
 import openpyxl
 import pytest
+from fastapi.dependencies.utils import get_flat_params
 
+from counterfoil.api.http.app import ROUTERS
+from counterfoil.api.http.fields import EMPTY_ASKS_FOR_NONE
 from counterfoil.api.http.lists import XLSX
 from counterfoil.base.edge import Database
 from tests.api.office import PROGRAM, Office, fresh, usage_csv
@@ -113,6 +116,20 @@ def test_a_parameter_that_does_not_exist_is_refused_instead_of_ignored(office: O
 def test_a_parameter_out_of_its_limits_is_named(office: Office, path: str, field: str):
     answer = office.ask("GET", path)
     assert (answer.status_code, answer.json()["field"]) == (422, field), answer.text
+
+
+def test_an_empty_parameter_is_answered_only_where_it_says_what_it_asks_for(office: Office):
+    routes = [one for router in ROUTERS for one in router.routes]
+    told = {
+        (one.path, param.alias)
+        for one in routes
+        for param in get_flat_params(one.dependant)  # type: ignore[attr-defined]
+        if EMPTY_ASKS_FOR_NONE in param.field_info.metadata
+    }
+    assert told == {(path, name) for path in ("/api/breaks", "/api/breaks/export") for name in ("cause", "owner")}
+    for path, name in told:
+        assert office.ask("GET", path, params={name: ""}).status_code == 200
+        assert office.ask("GET", path, params={"severity": ""}).status_code == 422
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"[]", b"null", b'"x"', b"\xff\xfe", b"{'a': 1}", b"[" * 50_000])

@@ -85,6 +85,7 @@ Narrative = Annotated[Clean, StringConstraints(max_length=2000)]
 Day = Annotated[date, AfterValidator(_day)]
 Instant = Annotated[AwareDatetime, AfterValidator(_instant), Field(examples=["2026-11-20T12:00:00Z"])]
 
+EMPTY_ASKS_FOR_NONE: Final = "empty asks for those that have none"  # said beside a parameter; empty, every other one is refused
 OneProgram = Annotated[ProgramId | None, Query(alias="programId")]
 ProgramFilter = Annotated[str | None, Query(alias="programId", max_length=64)]
 StartTime = Annotated[Instant, Query(alias="startTime")]

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from counterfoil.api.http.calls import ADMITTED, admitted
+from counterfoil.api.http.fields import EMPTY_ASKS_FOR_NONE
 from counterfoil.api.http.lists import as_file, list_shape
 from counterfoil.api.http.problems import answer_of
 from counterfoil.api.http.program_scope import in_one_program, keep_within, scope_of
@@ -35,9 +36,6 @@ def direct(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
-NONE_OF_IT: Final = frozenset({"cause", "owner"})  # empty, they ask for breaks that have none
-
-
 class StrictRoute(APIRoute):
     """A route that knows who asks before it reads what, and names an unknown query parameter instead of ignoring it."""
 
@@ -51,6 +49,7 @@ class StrictRoute(APIRoute):
         handle = self.endpoint if self.is_direct else super().get_route_handler()
         fields = [one for one in get_flat_params(self.dependant) if isinstance(one.field_info, params.Query)]
         known = {one.alias for one in fields} | ({DRY_RUN} if self.methods != {"GET"} else set())
+        may_be_empty = {one.alias for one in fields if EMPTY_ASKS_FOR_NONE in one.field_info.metadata}
 
         declared, scope, shape = needs_of(self), scope_of(self), list_shape(self.response_model)
 
@@ -67,7 +66,7 @@ class StrictRoute(APIRoute):
                     limit = f"one of {', '.join(sorted(known))}" if known else "no parameters here"
                     raise InvalidInput(name[:80], limit)
                 refuse_unclean(value, name)
-                if not value.strip() and name not in NONE_OF_IT:  # a script's variable that holds nothing does not ask for all
+                if not value.strip() and name not in may_be_empty:  # a script's variable that holds nothing does not ask for all
                     raise InvalidInput(name, "a value; left out where none is meant")
             told = await handle(request)
             return told if shape is None else as_file(told, shape, request.headers.get("accept", ""))

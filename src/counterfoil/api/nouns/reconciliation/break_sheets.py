@@ -16,7 +16,7 @@ from counterfoil.api.http.program_scope import rows_of
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import answer
 from counterfoil.api.nouns.reconciliation.break_schemas import SheetCarriedOut, SheetView
-from counterfoil.api.nouns.reconciliation.breaks import Narrow, filter_of
+from counterfoil.api.nouns.reconciliation.breaks import Narrow, OfCause, OfOwner, filter_of
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.verbs import VerbCall
@@ -42,9 +42,9 @@ def export(
     form: Annotated[Literal["json", "csv", "xlsx"], Query(alias="format")] = "json",
     state: Annotated[str | None, Query(max_length=40, description="A state, `live` or `closed`.")] = "live",
     kind: Narrow = None,
-    cause: Narrow = None,
+    cause: OfCause = None,
     severity: Narrow = None,
-    owner: Narrow = None,
+    owner: OfOwner = None,
     source: Narrow = None,
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
     run_id: Annotated[str | None, Query(alias="runId", max_length=64)] = None,

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from psycopg import Connection
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import Day, ProgramFilter, id_in_path
+from counterfoil.api.http.fields import EMPTY_ASKS_FOR_NONE, Day, ProgramFilter, id_in_path
 from counterfoil.api.http.history import history
 from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
@@ -59,6 +59,8 @@ from counterfoil.reconciliation.breaks.work import Break
 router = routes("Breaks")
 BreakId = Annotated[str, id_in_path("break")]
 Narrow = Annotated[str | None, Query(max_length=80)]
+OfCause = Annotated[str | None, Query(max_length=80, description="Empty: those without a cause."), EMPTY_ASKS_FOR_NONE]
+OfOwner = Annotated[str | None, Query(max_length=80, description="Empty: unassigned."), EMPTY_ASKS_FOR_NONE]
 
 
 def filter_of(
@@ -84,9 +86,9 @@ def breaks(
     asked: Annotated[ListAsked, list_query(BREAK_NOUN, state=False)],
     state: Annotated[str | None, Query(max_length=40, description="A state, `live` or `closed`.")] = None,
     kind: Narrow = None,
-    cause: Narrow = None,
+    cause: OfCause = None,
     severity: Narrow = None,
-    owner: Annotated[str | None, Query(max_length=80, description="Empty: unassigned.")] = None,
+    owner: OfOwner = None,
     source: Narrow = None,
     program_id: ProgramFilter = None,
     run_id: Annotated[str | None, Query(alias="runId", max_length=64, description="Found by it, first or last.")] = None,
