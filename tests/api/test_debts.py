@@ -33,8 +33,19 @@ def test_debts_are_read_in_pages_and_each_is_on_one_of_them(office: Office):
         cursor = page["nextCursor"]
         if cursor is None:
             break
-    assert seen == [("payee-3", "900"), ("payee-4", "900"), ("payee-0", "700"), ("payee-1", "700"), ("payee-2", "700")]
+    assert seen == [("payee-4", "900"), ("payee-3", "900"), ("payee-2", "700"), ("payee-1", "700"), ("payee-0", "700")]
     assert office.ask("GET", "/api/debts", params={"programId": "nobody"}).status_code == 404
+
+    def told(**given: str) -> list[str]:
+        return [one["payeeId"] or one["customerId"] for one in office.ask("GET", "/api/debts", params=given).json()["data"]]
+
+    owes(office, "customer:payee-3", 800)
+    assert told(sort="amount") == ["payee-0", "payee-1", "payee-2", "payee-3", "payee-3", "payee-4"]
+    assert told(sort="partyId", owedBy="payee") == [f"payee-{number}" for number in range(5)]
+    assert told(asset="EUR", amountMin="800", amountMax="899") == told(customerId="payee-3") == told(owedBy="customer") == ["payee-3"]
+    assert [one["owedBy"] for one in office.ask("GET", "/api/debts", params={"payeeId": "payee-3"}).json()["data"]] == ["payee"]
+    for wrong in ({"owedBy": "nobody"}, {"amountMin": "1"}, {"sort": "since"}):
+        assert office.ask("GET", "/api/debts", params=wrong).status_code == 422, wrong
 
 
 def test_a_customer_pays_a_debt_by_the_bank_and_two_people_saw_it(office: Office):

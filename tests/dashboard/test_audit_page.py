@@ -111,6 +111,11 @@ def test_the_same_records_are_a_file_with_the_same_filter(office):
     assert [row["id"] for row in rows] == [one["id"] for one in rows_of(client, who="olga")]
     assert payout in [row["subject"] for row in rows]
     assert client.get(f"{PATH}.xlsx").status_code == 200
+    oldest = client.get(f"{PATH}.csv", params={"who": "olga", "sort": "at"})
+    assert [*csv.DictReader(io.StringIO(oldest.text))] == rows[::-1]
+    page = client.get(PATH, params={"who": "olga", "sort": "at"}).text
+    assert 'aria-sort="ascending"' in page
+    assert f"{PATH}.csv?who=olga&amp;sort=at" in page
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "approver"])
@@ -139,14 +144,17 @@ def test_more_than_a_page_goes_on_and_misses_none(office):
     with desk.database.transaction() as conn:
         for _ in range(45):
             record_access(conn, AccessEvent(make_id("acc"), at, "login", "many", None, None, "10.0.0.9", "POST", "/login", None, ""))
-    seen, after = [], {}
-    while True:
-        told = client.get(f"{PATH}.json", params={"who": "many"} | after).json()
-        seen += [one["record"]["id"] for one in told["rows"]]
-        if told["after"] is None:
-            break
-        after = {"after": told["after"]}
-    assert len(seen) == len(set(seen)) == 45
+    seen: dict[str, list[str]] = {}
+    for sort in ("-at", "at"):
+        found, after = seen.setdefault(sort, []), {}
+        while True:
+            told = client.get(f"{PATH}.json", params={"who": "many", "sort": sort} | after).json()
+            found += [one["record"]["id"] for one in told["rows"]]
+            if told["after"] is None:
+                break
+            after = {"after": told["after"]}
+    assert len(seen["at"]) == len(set(seen["at"])) == 45
+    assert seen["at"] == seen["-at"][::-1]
 
 
 def test_it_is_whole_on_every_screen_and_in_both_themes(office, look):  # noqa: F811

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterfoil.operations.events.events import list_events
+from counterfoil.operations.events.events import EVENT_LIST
 from counterfoil.operations.work.circuit_rules import Circuit, CircuitLimits, Health, failed, gate, rest_of, worked
 from counterfoil.operations.work.circuits import list_circuits, note_health, open_circuits, pass_gate, show_circuit
 from counterfoil.operations.work.outside import run_outside
 from counterfoil.operations.work.runner import Runner, Tally, finish, put_back
 from counterfoil.operations.work.station import NotReady, OutsideQuestion, Station, Stopped
+from tests.listed import newest
 from tests.operations.conftest import ERRANDS, NOW, do, rows
 from tests.waiting import at_once
 
@@ -124,7 +125,7 @@ def state(database):
 
 def told(database):
     with database.transaction() as conn:
-        found = list_events(conn, rows_max=10)
+        found = newest(conn, EVENT_LIST, 10)
     return [one.name for one in reversed(found) if "circuit" in one.name]
 
 

@@ -10,9 +10,11 @@ import psycopg
 import pytest
 
 from counterfoil.base.problems import InvariantBroken, ReasonRequired
-from counterfoil.operations.events.events import NewEvent, emit, follow, list_events, requeue_event
+from counterfoil.operations.events.events import EVENT_LIST, NewEvent, emit, follow, requeue_event
+from counterfoil.operations.listing import asked_of, read_listed
 from counterfoil.operations.work.runner import Runner, Tally
 from counterfoil.wiring import EVENT_KINDS
+from tests.listed import newest
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -25,7 +27,7 @@ def test_an_event_is_told_once_for_its_subject(conn):
     told(conn, "inv_1")
     with pytest.raises(psycopg.errors.UniqueViolation), conn.transaction():
         told(conn, "inv_1")
-    assert [(one.name, one.level, one.state) for one in list_events(conn, rows_max=9)] == [("invoice_paid", "info", "due")]
+    assert [(one.name, one.level, one.state) for one in newest(conn, EVENT_LIST, 9)] == [("invoice_paid", "info", "due")]
 
 
 def test_a_name_that_is_not_declared_is_our_own_mistake(conn):
@@ -37,7 +39,7 @@ def test_what_was_rolled_back_was_never_told(database):
     with database.transaction(commit=False) as conn:
         told(conn, "inv_1")
     with database.transaction() as conn:
-        assert list_events(conn, rows_max=9) == []
+        assert newest(conn, EVENT_LIST, 9) == []
 
 
 def test_followers_get_their_events_by_set_and_nobody_gets_the_others(database):
@@ -65,7 +67,7 @@ def test_an_event_that_cannot_be_followed_is_parked_and_a_person_takes_it_up_aga
         follow(runner, {"invoice_paid": broken})
         clock[0] += timedelta(hours=2)
     with database.transaction() as conn:
-        (event,) = list_events(conn, rows_max=9)
+        (event,) = newest(conn, EVENT_LIST, 9)
         assert event.state == "parked"
         with pytest.raises(ReasonRequired), conn.transaction():
             requeue_event(conn, event.id, reason=" ", actor="key:ada", now=clock[0])
@@ -77,9 +79,11 @@ def test_pages_of_events_go_from_new_to_old_without_gaps(conn):
     for minute in range(5):
         at = NOW + timedelta(minutes=minute)
         emit(conn, [NewEvent("invoice_paid", "main", f"inv_{minute}", {})], at=at)
-    first = list_events(conn, rows_max=2)
-    second = list_events(conn, rows_max=9, after=(first[-1].at, first[-1].id))
-    assert [one.subject_id for one in [*first, *second]] == [f"inv_{minute}" for minute in (4, 3, 2, 1, 0)]
+    asked, found, after = asked_of(EVENT_LIST, state=None, sort=None, given={}), [], None
+    while page := read_listed(conn, EVENT_LIST, asked, rows_max=2, after=after, now=None):
+        found += page
+        after = asked.place(page[-1])
+    assert [one.subject_id for one in found] == [f"inv_{minute}" for minute in (4, 3, 2, 1, 0)]
 
 
 SOURCE = Path(__file__).parents[2] / "src" / "counterfoil"

@@ -9,7 +9,9 @@ import pytest
 
 from counterfoil.operations.access import records
 from counterfoil.operations.access.access import open_session
+from counterfoil.operations.access.audit_records import ACCESS_LIST
 from counterfoil.operations.access.principals import skeleton
+from tests.listed import newest
 from tests.people import log_in_as
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -104,7 +106,7 @@ def test_a_record_is_cleaned_and_never_changed(conn):
         "acc_1", NOW, "login_failed", "a\x1b[31m\x00" + "x" * 500, None, None, "::1", "POST", "/api/logins", None, "r"
     )
     records.record_access(conn, event)
-    (kept,) = records.list_access(conn, rows_max=5)
+    (kept,) = newest(conn, ACCESS_LIST, 5)
     assert kept.name.startswith("a��".replace("��", "\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}"))
     assert len(kept.name) == records.TEXT_MAX
     with pytest.raises(psycopg.Error), conn.transaction():

@@ -15,9 +15,10 @@ from counterfoil.base.encryption.key_file import new_key
 from counterfoil.base.encryption.keys import EncryptionKeys, carry, parse_keys
 from counterfoil.base.problems import InvalidInput, NotFound, ReasonRequired, TooLarge
 from counterfoil.base.secret import WeakSecret
-from counterfoil.operations.events.events import list_events
+from counterfoil.operations.events.events import EVENT_LIST
 from counterfoil.operations.webhooks import inbound as webhooks_in
 from counterfoil.operations.work.runner import Runner
+from tests.listed import newest
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes ...").decode()
@@ -94,14 +95,14 @@ def test_a_duplicate_is_counted_and_nothing_else(conn):
     assert receive(conn) is True
     assert receive(conn) is False
     assert conn.execute("select count(*), max(duplicates), max(conflicts) from webhook_in").fetchone() == (1, 1, 0)
-    assert list_events(conn, rows_max=10) == []
+    assert newest(conn, EVENT_LIST, 10) == []
 
 
 def test_the_same_id_with_another_body_is_told_as_critical(conn):
     receive(conn)
     receive(conn, body=BODY + b" ")  # the same words: no conflict
     receive(conn, body=BODY.replace(b"{}", b'{"amount": "2"}'))
-    assert [(event.name, event.level) for event in list_events(conn, rows_max=10)] == [("webhook_conflict", "critical")]
+    assert [(event.name, event.level) for event in newest(conn, EVENT_LIST, 10)] == [("webhook_conflict", "critical")]
 
 
 def test_those_that_come_at_once_are_stored_by_set_and_each_has_its_own_answer(conn):
@@ -121,7 +122,7 @@ def test_those_that_come_at_once_are_stored_by_set_and_each_has_its_own_answer(c
     assert rows == [("other", "evt_1", 0, 0), ("sim", "evt_1", 1, 0), ("sim", "evt_2", 1, 1), ("sim", "evt_3", 0, 0)]
     actors = conn.execute("select actor, count(*) from step where machine = 'webhook_in' group by actor order by actor").fetchall()
     assert actors == [("provider:other", 1), ("provider:sim", 3)]
-    assert [one.name for one in list_events(conn, rows_max=9)] == ["webhook_conflict"]
+    assert [one.name for one in newest(conn, EVENT_LIST, 9)] == ["webhook_conflict"]
 
 
 def test_a_duplicate_of_a_webhook_whose_key_is_not_here_is_counted_and_does_not_fail(conn):
@@ -137,7 +138,7 @@ def test_a_duplicate_of_a_webhook_that_was_changed_past_every_rule_is_told_as_cr
     conn.execute("reset role")
     conn.execute("update webhook_in w set envelope = o.envelope from webhook_in o where (w.event_id, o.event_id) = ('evt_1', 'evt_2')")
     assert receive(conn) is False
-    assert [(event.name, event.level) for event in list_events(conn, rows_max=10)] == [("webhook_conflict", "critical")]
+    assert [(event.name, event.level) for event in newest(conn, EVENT_LIST, 10)] == [("webhook_conflict", "critical")]
 
 
 def test_rejections_are_counted_by_day_and_reason(conn):
@@ -189,7 +190,7 @@ def test_one_bad_webhook_holds_no_other_up_and_is_parked_after_the_fifth_time(da
     assert sorted(applied) == ["evt_0", "evt_1", "evt_3"]
     assert states(database) == {"evt_0": "processed", "evt_1": "processed", "evt_2": "parked", "evt_3": "processed"}
     with database.transaction() as conn:
-        assert [event.name for event in list_events(conn, rows_max=10)] == ["webhook_parked"]
+        assert [event.name for event in newest(conn, EVENT_LIST, 10)] == ["webhook_parked"]
         assert "ValueError: broken body" in conn.execute("select last_error from webhook_in where state = 'parked'").fetchone()[0]
 
 

@@ -20,10 +20,11 @@ from counterfoil.payouts.chargebacks.model import list_chargebacks
 from counterfoil.payouts.chargebacks.noun import CHARGEBACK_NOUN
 from counterfoil.payouts.chargebacks.ruling import PAIRED, VERBS, ChargebackRefuses, rule_chargeback
 from counterfoil.payouts.payouts.payable import Purse
-from counterfoil.payouts.refunds.debts import debts_of, write_off_debt
+from counterfoil.payouts.refunds.debts import DEBT_LIST, write_off_debt
 from counterfoil.payouts.refunds.refunds import UnderDispute, execute_refund, lock_invoice, refundable
 from counterfoil.wiring import INVARIANTS
 from tests.builders import Desk, a_program, issue
+from tests.listed import newest
 from tests.payouts.refunding import SETTLED, go, paid, refund, states
 from tests.payouts.test_customer_debts import Late
 from tests.payouts.test_disputes import decided, effect, of_invoice, opened
@@ -487,7 +488,7 @@ def test_what_a_payee_never_pays_is_written_off(desk: Desk):
     charged_back(desk, invoice, fee=0)
     purse = Purse("main", "payee-1", "EUR")
     with desk.database.transaction() as conn:
-        assert [(one.party_id, one.amount) for one in debts_of(conn, "main", rows_max=9)] == [("payee-1", 84_00)]
+        assert [(one.party_id, one.amount) for one in newest(conn, DEBT_LIST, program_id="main")] == [("payee-1", 84_00)]
     given: dict[str, Any] = {"reason": "gone", "actor": "person:anna", "now": desk.clock.now}
     with pytest.raises(InvalidInput, match="8400"), desk.database.transaction() as conn:
         write_off_debt(conn, make_id("wo"), purse, 84_01, **given)

@@ -18,10 +18,11 @@ from counterfoil.payouts.chargebacks.model import list_chargebacks
 from counterfoil.payouts.chargebacks.noun import CHARGEBACK_NOUN
 from counterfoil.payouts.customers.statement import statement_of_customer
 from counterfoil.payouts.refunds.customer_debts import Said, pay_debt, write_off_customer
-from counterfoil.payouts.refunds.debts import debts_of
+from counterfoil.payouts.refunds.debts import DEBT_LIST
 from counterfoil.settlement.escrow.moving import release_escrow
 from counterfoil.settlement.escrow.taken_back import CustomerPurse
 from tests.builders import NOW, Desk
+from tests.listed import newest
 from tests.payouts.test_escrow_chargebacks import (  # noqa: F401 - the fixtures
     DEBT,
     books_are_true,
@@ -68,7 +69,7 @@ def test_another_payment_pays_it_and_nothing_of_that_payment_is_used_twice(desk:
     assert done(desk, lambda conn, said: write_off_customer(conn, ANN, 60_00, said)) == 0
     assert (desk.balance(DEBT), desk.balance("bad_debt")) == (0, 60_00)
     with desk.database.transaction() as conn:
-        assert debts_of(conn, "main", rows_max=9) == []
+        assert newest(conn, DEBT_LIST, program_id="main") == []
         told = statement_of_customer(conn, "main", "ann", asset=None, start=NOW - timedelta(days=1), end=NOW + timedelta(days=1))
     assert [(one.kind, one.amount) for one in told.lines[-3:]] == [
         ("chargeback", 100_00),
@@ -94,7 +95,7 @@ def test_what_an_escrow_is_about_to_pay_is_not_written_off(desk: Desk):  # noqa:
     with pytest.raises(InvalidInput, match="10000 wait for a bank"):
         done(desk, lambda conn, said: write_off_customer(conn, ANN, 1, said))
     with desk.database.transaction() as conn:
-        assert [(debt.amount, debt.undecided) for debt in debts_of(conn, "main", rows_max=9)] == [(100_00, 100_00)]
+        assert [(debt.amount, debt.undecided) for debt in newest(conn, DEBT_LIST, program_id="main")] == [(100_00, 100_00)]
     says(desk, second, "won", amount=50_00, ref="cbk_2")
     assert (row(desk, one), desk.balance(DEBT)) == (("active", 100_00, 0, 50_00), 0)
     books_are_true(desk)
@@ -164,7 +165,7 @@ def test_an_escrow_whose_lost_money_was_paid_for_waits_when_that_is_taken_back_a
     assert (row(desk, one)[0], desk.balance(DEBT)) == ("disputed", 100_00)
     assert "or paid what its customer owed, is open" in tried(desk, lambda conn: release_escrow(conn, one, hand()))
     with desk.database.transaction() as conn:
-        assert [(debt.amount, debt.undecided) for debt in debts_of(conn, "main", rows_max=9)] == [(100_00, 100_00)]
+        assert [(debt.amount, debt.undecided) for debt in newest(conn, DEBT_LIST, program_id="main")] == [(100_00, 100_00)]
     books_are_true(desk)
     says(desk, again, end, ref="cbk_2")
     there = ("refunded", 100_00, 0, 100_00) if end == "lost" else ("active", 100_00, 0, 0)

@@ -24,7 +24,7 @@ from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import ChargebackFact
 from counterfoil.payouts.chargebacks.chargebacks import apply_chargebacks
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
-from counterfoil.payouts.refunds.debts import debts_of
+from counterfoil.payouts.refunds.debts import DEBT_LIST
 from counterfoil.settlement.escrow.escrows import fund_escrow
 from counterfoil.settlement.escrow.freezing import freeze_escrow, unfreeze_escrow
 from counterfoil.settlement.escrow.moving import EscrowRefuses, refund_escrow, release_escrow, repay_escrow, rule_escrow
@@ -32,6 +32,7 @@ from counterfoil.settlement.escrow.noun import ESCROW_NOUN
 from counterfoil.settlement.escrow.taken_back import Share, shares_of
 from counterfoil.wiring import INVARIANTS
 from tests.builders import Desk, a_program
+from tests.listed import newest
 from tests.settlement.escrow.test_escrow_work import opened, row
 from tests.settlement.escrow.vault import EXPIRES, hand
 from tests.waiting import second_waits
@@ -196,7 +197,7 @@ def test_what_was_released_before_the_customer_owes_and_the_debts_show_it(desk: 
         release_escrow(conn, one, hand(), amount=60_00)
     says(desk, charge, "open")
     with desk.database.transaction() as conn:
-        (debt,) = debts_of(conn, "main", rows_max=9)
+        (debt,) = newest(conn, DEBT_LIST, program_id="main")
     assert (debt.owed_by, debt.party_id, debt.amount, debt.undecided) == ("customer", "ann", 100_00, 100_00)
     says(desk, charge, "lost")
     assert row(desk, one) == ("split", 100_00, 60_00, 40_00)

@@ -9,8 +9,25 @@ from typing import Any, Final
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.operations.approvals import PROPOSAL_SQL, Proposal
+from counterfoil.operations.approvals import PROPOSAL_SQL, Proposal, proposals_by_id
+from counterfoil.operations.noun_pages import ListCondition, Narrow, PlainList, SortKey, between_moments
 
+# Those that somebody may still decide, for a list that is narrowed to them.
+STILL_WAITING: Final = ListCondition("t.expires_at >= %(now)s and not exists (select from approval_decision d where d.proposal_id = t.id)")
+PROPOSAL_LIST: Final = PlainList(
+    "approvals",
+    "prop",
+    "approval_proposal",
+    proposals_by_id,
+    (SortKey("made_at", datetime), SortKey("expires_at", datetime)),
+    (
+        Narrow("machine", "t.machine = %(machine)s", "Only about things of this noun, such as break."),
+        Narrow("subject_id", "t.subject_id = %(subject_id)s", "Only about this thing.", flag="subject"),
+        Narrow("maker", "t.maker = %(maker)s", "Only what this person or key proposed, such as person:ann."),
+        *between_moments("made_at", "made"),
+    ),
+    order="-madeAt",
+)
 _WAITS: Final = """d.proposal_id is null and u.proposal_id is null and p.expires_at >= %(now)s
                    and (%(program)s::text is null or p.program_id is null or p.program_id = %(program)s)"""
 

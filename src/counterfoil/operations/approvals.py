@@ -7,7 +7,7 @@ a person approves; never a key. What is done under an approval uses it up, and t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -314,35 +314,10 @@ def find_proposal(conn: Connection[Any], proposal_id: str) -> Proposal:
     return row_by_id(conn, Proposal, "proposal", f"{PROPOSAL_SQL} where p.id = %s", proposal_id)
 
 
-def list_proposals(
-    conn: Connection[Any],
-    *,
-    now: datetime,
-    rows_max: int,
-    waiting: bool = False,
-    machine: str | None = None,
-    subject_id: str | None = None,
-    after: tuple[datetime, str] | None = None,
-) -> list[Proposal]:
-    """Newest first; with `waiting` only those that somebody may still decide."""
+def proposals_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Proposal]:
+    """Those of these ids, in any order."""
     with conn.cursor(row_factory=class_row(Proposal)) as cur:
-        return cur.execute(
-            f"""{PROPOSAL_SQL}
-            where (not %(waiting)s or p.expires_at >= %(now)s and d.proposal_id is null)
-              and (%(machine)s::text is null or p.machine = %(machine)s)
-              and (%(subject)s::text is null or p.subject_id = %(subject)s)
-              and (%(at)s::timestamptz is null or (p.made_at, p.id) < (%(at)s, %(id)s))
-            order by p.made_at desc, p.id desc limit %(rows)s""",
-            {
-                "waiting": waiting,
-                "now": now,
-                "machine": machine,
-                "rows": rows_max,
-                "subject": subject_id,
-                "at": after[0] if after else None,
-                "id": after[1] if after else None,
-            },
-        ).fetchall()
+        return cur.execute(f"{PROPOSAL_SQL} where p.id = any(%s)".encode(), [list(ids)]).fetchall()
 
 
 def _waiting(conn: Connection[Any], proposal_id: str) -> Proposal:

@@ -35,6 +35,11 @@ class Order(NamedTuple):
         return f"{'-' if self.descending else ''}{camel(self.key.name)}"
 
     @property
+    def is_newest_first(self) -> bool:
+        """Is it by moments, from the latest down?"""
+        return self.descending and self.key.kind is datetime
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """By which columns of the table."""
         if self.key.column == ID:

@@ -97,13 +97,14 @@ class ListCondition(NamedTuple):
 
 class Narrow(NamedTuple):
     """What a list may be narrowed to: its name, the condition on a row `t` with the `%(name)s` of what is given, and what it says.
-    `flag`: how it is called at the command line, if otherwise."""
+    `flag`: how it is called at the command line, if otherwise; `choices`: the only values of a choice."""
 
     name: str
     where: LiteralString
     help: str
-    kind: Literal["text", "asset", "moment", "amount"] = "text"
+    kind: Literal["text", "asset", "moment", "amount", "day", "choice"] = "text"
     flag: str = ""
+    choices: tuple[str, ...] = ()
 
 
 def between_moments(column: LiteralString, made: str) -> tuple[Narrow, ...]:

@@ -11,12 +11,13 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from counterfoil.operations.events.events import NewEvent, emit, list_events
+from counterfoil.operations.events.events import EVENT_LIST, NewEvent, emit
 from counterfoil.operations.webhooks.inbound import verify_standard
 from counterfoil.operations.webhooks_out.checks import INVARIANTS, MONITORS
 from counterfoil.operations.webhooks_out.sending import send_due, send_lane
 from counterfoil.operations.work.pauses import QueuePart, pause
 from counterfoil.operations.work.runner import Tally
+from tests.listed import newest
 from tests.operations.webhooks_out.conftest import LOCAL
 
 
@@ -179,7 +180,7 @@ def test_410_disables_the_endpoint_and_what_happens_from_then_on_is_kept(bureau,
     bureau.later(days=1)
     assert bureau.send() == Tally()
     with bureau.database.transaction() as conn:
-        told = [(one.name, one.level, one.subject_id, one.payload) for one in list_events(conn, rows_max=9, name="endpoint_disabled")]
+        told = [(one.name, one.level, one.subject_id, one.payload) for one in newest(conn, EVENT_LIST, 9, name="endpoint_disabled")]
     assert told == [("endpoint_disabled", "critical", endpoint, {"why": "it answered 410: it is gone"})]
     assert failing(bureau) == {"WEBHOOK_OUT_DEAD"}
 

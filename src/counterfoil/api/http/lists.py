@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Generic, NamedTuple, Protocol, TypeVar, get_args
+from typing import Annotated, Any, Final, Generic, Literal, NamedTuple, Protocol, TypeVar, get_args
 
 from fastapi import Depends, Query
 from fastapi.responses import Response
@@ -14,14 +14,14 @@ from psycopg import Connection
 from pydantic import StringConstraints
 
 from counterfoil.api.http.calls import ApiCall
-from counterfoil.api.http.fields import AmountFromZero, AssetCode, Instant
+from counterfoil.api.http.fields import AmountFromZero, AssetCode, Day, Instant
 from counterfoil.api.http.schemas import Paged, ViewModel, answer
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.formats.workbook import workbook
 from counterfoil.base.paging import CURSOR_MAX, ROWS_DEFAULT, ROWS_MAX, Key, Keyset, KeyTypes, Page
 from counterfoil.base.text import camel
-from counterfoil.operations.listing import ListAsked, Listed, asked_of, keyset_of, read_listed
-from counterfoil.operations.noun_pages import NARROW_MAX, PlainList
+from counterfoil.operations.listing import ListAsked, Listed, asked_of, keyset_of, order_of, read_listed
+from counterfoil.operations.noun_pages import NARROW_MAX, Narrow, PlainList
 from counterfoil.operations.verbs import Noun
 
 Item = TypeVar("Item", bound=ViewModel)
@@ -32,7 +32,7 @@ Cursor = Annotated[str | None, Query(max_length=CURSOR_MAX, description="`nextCu
 LIMIT = ROWS_DEFAULT
 _ShortText = Annotated[str, StringConstraints(max_length=40)]
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=NARROW_MAX)]
-_KINDS: Final[Mapping[str, Any]] = {"text": _Text, "asset": AssetCode, "moment": Instant, "amount": AmountFromZero}
+_KINDS: Final[Mapping[str, Any]] = {"text": _Text, "asset": AssetCode, "moment": Instant, "amount": AmountFromZero, "day": Day}
 
 
 class PageQuery(NamedTuple):
@@ -112,11 +112,13 @@ def list_query(noun: Listed, *, state: bool = True) -> Any:
     async def asked(**given: Any) -> ListAsked:
         return asked_of(noun, state=given.get("state"), sort=given.get("sort"), given=given)
 
-    found = {one.name: (_KINDS[one.kind], Query(alias=camel(one.name), description=one.help)) for one in noun.narrows}
+    found = {one.name: (_kind_of(one), Query(alias=camel(one.name), description=one.help)) for one in noun.narrows}
     if noun.sorts:
         words = ", ".join(f"`{camel(one.name)}`" for one in noun.sorts)
-        first = f"By `{noun.order}`" if isinstance(noun, PlainList) and noun.order else "Newest first"
-        said = f"By one of {words}; with - in front from the greatest or the latest down. {first}, if absent."
+        order = order_of(noun, noun.order) if isinstance(noun, PlainList) else None
+        first = "Newest first" if order is None or order.is_newest_first else f"By `{order.word}`"
+        by = f"By {'one of ' if len(noun.sorts) > 1 else ''}{words}"
+        said = f"{by}; with - in front from the greatest or the latest down. {first}, if absent."
         if any(one.money for one in noun.sorts):
             said += " Amounts are sorted within each asset."
         found["sort"] = (_ShortText, Query(description=said, examples=[f"-{camel(noun.sorts[-1].name)}"]))
@@ -128,6 +130,10 @@ def list_query(noun: Listed, *, state: bool = True) -> Any:
     ]
     asked.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return Depends(asked)
+
+
+def _kind_of(one: Narrow) -> Any:
+    return Literal[one.choices] if one.kind == "choice" else _KINDS[one.kind]
 
 
 def answer_listed(

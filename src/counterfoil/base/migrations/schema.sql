@@ -194,6 +194,20 @@ approving_role: machine text not null
 approving_role: role text not null
 asset: code text not null
 asset: scale smallint not null
+audit_record: id text
+audit_record: at timestamp with time zone
+audit_record: about text
+audit_record: actor text
+audit_record: role text
+audit_record: what text
+audit_record: subject text
+audit_record: outcome text
+audit_record: principal_id text
+audit_record: api_key_id text
+audit_record: address text
+audit_record: reason text
+audit_record: needs text
+audit_record: request_id text
 backup: id text not null
 backup: actor text not null
 backup: slot_at timestamp with time zone
@@ -705,6 +719,13 @@ customer_entry: kind text
 customer_entry: document_id text
 customer_entry: about text
 customer_entry: amount bigint
+debt: id text
+debt: program_id text
+debt: owed_by text
+debt: party_id text
+debt: asset text
+debt: amount bigint
+debt: account_id bigint
 destination: id text not null
 destination: program_id text not null
 destination: payee_id text not null
@@ -1979,11 +2000,13 @@ write_off_limit: at timestamp with time zone not null
 
 -- storage
 account: with fillfactor=45, autovacuum_vacuum_scale_factor=100, autovacuum_analyze_scale_factor=100
+audit_record: with security_invoker=true
 bank_line_counted: with security_invoker=true
 call_standing: with security_invoker=true
 customer_account: with security_invoker=true
 customer_balance: with security_invoker=true
 customer_entry: with security_invoker=true
+debt: with security_invoker=true
 fee_version: with security_invoker=true
 ledger_entries: with security_invoker=true
 payout_source: with security_invoker=true
@@ -3030,6 +3053,7 @@ alert: CREATE INDEX alert_of_incident ON public.alert USING btree (incident_id) 
 alert: CREATE UNIQUE INDEX alert_stands_once ON public.alert USING btree (code, program_id, subject, period) WHERE (state <> 'resolved'::text)
 alert: CREATE INDEX alert_untold ON public.alert USING btree (id) WHERE (untold_since IS NOT NULL)
 approval_decision: CREATE INDEX approval_decision_by_writer ON public.approval_decision USING btree (written_by)
+approval_proposal: CREATE INDEX approval_proposal_by_expiry ON public.approval_proposal USING btree (expires_at, id)
 approval_proposal: CREATE INDEX approval_proposal_by_time ON public.approval_proposal USING btree (made_at, id)
 approval_proposal: CREATE INDEX approval_proposal_by_writer ON public.approval_proposal USING btree (written_by)
 approval_proposal: CREATE INDEX approval_proposal_of_subject ON public.approval_proposal USING btree (subject_id, id)
@@ -4204,11 +4228,13 @@ write_off_limit: everybody using true
 write_off_limit: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 
 -- views
+audit_record: SELECT id, at, 'actions'::text AS about, actor, role, verb AS what, subject_id AS subject, 'done'::text AS outcome, ( SELECT principal_id FROM action_origin o WHERE (action_id = id)) AS principal_id, ( SELECT api_key_id FROM action_origin o WHERE (action_id = id)) AS api_key_id, COALESCE(( SELECT address FROM action_origin o WHERE (action_id = id)), ''::text) AS address, reason, NULL::text AS needs, request_id FROM action a UNION ALL SELECT id, at, CASE WHEN (kind = ANY (ARRAY['login_failed'::text, 'login_limited'::text, 'key_refused'::text, 'refused'::text])) THEN 'refusals'::text ELSE 'logins'::text END AS about, name AS actor, ''::text AS role, kind AS what, ((method || ' '::text) || path) AS subject, CASE WHEN (kind = 'login_failed'::text) THEN 'failed'::text WHEN (kind = ANY (ARRAY['login_limited'::text, 'key_refused'::text, 'refused'::text])) THEN 'refused'::text ELSE 'done'::text END AS outcome, principal_id, api_key_id, address, NULL::text AS reason, needs, request_id FROM access_event e;
 bank_line_counted: SELECT program_id, account, key, asset, amount, booked_on, value_on, external_id, reference, counterparty, memo, batch, file_id, line, bank_account, statement, "position", entry, envelope FROM bank_line l WHERE (NOT (EXISTS ( SELECT FROM bank_line_withdrawn w WHERE ((program_id = program_id) AND (account = account) AND (key = key)))));
 call_standing: SELECT id, subject_id, number, provider, key, payload_sha256, worker, fence, announced_at, horizon_at, kind, answer, answered_at, applied_at, CASE WHEN (kind <> 'unclear'::text) THEN LEAST(answered_at, horizon_at) ELSE horizon_at END AS closed_at FROM (call c LEFT JOIN call_answer a ON ((id = id)));
 customer_account: SELECT program_id, split_part(name, ':'::text, 3) AS customer_id, asset, id AS account_id, (debits - credits) AS amount FROM (account a JOIN book b ON ((id = book_id))) WHERE ((name ~~ 'receivable:customer:%'::text) OR (name ~~ 'refund_payable:customer:%'::text));
 customer_balance: SELECT ((((program_id || ':'::text) || customer_id) || ':'::text) || asset) AS id, program_id, customer_id, asset, (sum(amount))::bigint AS balance, (COALESCE(( SELECT sum((((total - credited) - written_off) - paid)) AS sum FROM invoice i WHERE ((program_id = program_id) AND (customer_id = customer_id) AND (asset = asset) AND (state = 'overdue'::text))), (0)::numeric))::bigint AS overdue, count(*) AS documents, max(at) AS last_at FROM customer_entry e GROUP BY program_id, customer_id, asset;
 customer_entry: SELECT program_id, customer_id, asset, issued_at AS at, 1 AS place, 'invoice'::text AS kind, id AS document_id, id AS about, total AS amount FROM invoice UNION ALL SELECT program_id, customer_id, asset, at, 2 AS place, 'invoice cancelled'::text AS kind, id AS document_id, id AS about, (credited - total) AS amount FROM (invoice i JOIN step s ON (((subject_id = id) AND (machine = 'invoice'::text) AND (verb = 'cancel'::text)))) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 3 AS place, 'payment'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN payment p ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, at, 4 AS place, 'credit note'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN credit_note c ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, at, 5 AS place, 'write-off'::text AS kind, id AS document_id, id AS about, (- amount) AS amount FROM (invoice i JOIN invoice_write_off w ON ((invoice_id = id))) UNION ALL SELECT program_id, customer_id, asset, created_at AS at, 6 AS place, 'refund'::text AS kind, id AS document_id, invoice_id AS about, (- amount) AS amount FROM refund r WHERE (NOT (EXISTS ( SELECT FROM credit_note c WHERE (refund_id = id)))) UNION ALL SELECT program_id, customer_id, asset, at, 7 AS place, 'refund taken back'::text AS kind, id AS document_id, invoice_id AS about, amount FROM (refund r JOIN step s ON (((subject_id = id) AND (machine = 'refund'::text) AND (verb = 'win_back'::text)))) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 8 AS place, 'refund paid'::text AS kind, id AS document_id, invoice_id AS about, amount FROM ((refund r JOIN journal j ON (((program_id = program_id) AND (key = ('REFUND_EXECUTE:'::text || id))))) CROSS JOIN LATERAL ( SELECT (sum(amount))::bigint AS amount FROM posting t_1 WHERE (journal_id = id)) t) UNION ALL SELECT program_id, customer_id, asset, at, 9 AS place, 'overpayment paid back'::text AS kind, id AS document_id, invoice_id AS about, amount FROM (overpayment o JOIN overpayment_repayment r ON ((overpayment_id = id))) UNION ALL SELECT program_id, customer_id, asset, opened_at AS at, 10 AS place, 'chargeback'::text AS kind, id AS document_id, invoice_id AS about, amount FROM chargeback WHERE (customer_id IS NOT NULL) UNION ALL SELECT program_id, customer_id, asset, ended_at AS at, 11 AS place, 'chargeback won'::text AS kind, id AS document_id, invoice_id AS about, (- amount) AS amount FROM chargeback WHERE ((customer_id IS NOT NULL) AND (state = 'won'::text)) UNION ALL SELECT program_id, customer_id, asset, at, 12 AS place, ('escrow '::text || CASE kind WHEN 'fund'::text THEN 'funded'::text WHEN 'release'::text THEN 'released'::text ELSE 'paid back'::text END) AS kind, id AS document_id, id AS about, CASE kind WHEN 'fund'::text THEN (- amount) ELSE amount END AS amount FROM (escrow e JOIN escrow_movement m ON ((escrow_id = id))) WHERE (kind = ANY (ARRAY['fund'::text, 'release'::text, 'repay'::text])) UNION ALL SELECT program_id, customer_id, asset, recorded_at AS at, 13 AS place, 'adjustment'::text AS kind, (((id)::text || '/'::text) || line) AS document_id, NULL::text AS about, CASE WHEN (debit = account_id) THEN amount ELSE (- amount) END AS amount FROM (((customer_account c JOIN program_segment s ON ((program_id = program_id))) CROSS JOIN LATERAL ( SELECT journal_id, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, line, segment, off_clock, movement FROM posting WHERE ((segment = segment) AND (debit = account_id)) UNION ALL SELECT journal_id, debit, credit, amount, debit_balance, credit_balance, effective_at, seq, line, segment, off_clock, movement FROM posting WHERE ((segment = segment) AND (credit = account_id))) t) JOIN journal j ON ((id = journal_id))) WHERE ((key_word(key) IS NULL) OR (key_word(key) = ANY (ARRAY['reversal'::text, 'break'::text, 'post'::text]))) UNION ALL SELECT program_id, customer_id, asset, opened_at AS at, 14 AS place, 'chargeback'::text AS kind, id AS document_id, CASE count(*) WHEN 1 THEN min(id) ELSE NULL::text END AS about, (sum(amount))::bigint AS amount FROM ((chargeback_escrow x JOIN chargeback c ON ((id = chargeback_id))) JOIN escrow e ON ((id = escrow_id))) GROUP BY program_id, customer_id, asset, id UNION ALL SELECT program_id, customer_id, asset, ended_at AS at, 15 AS place, 'chargeback won'::text AS kind, id AS document_id, CASE count(*) WHEN 1 THEN min(id) ELSE NULL::text END AS about, (- (sum(amount))::bigint) AS amount FROM ((chargeback_escrow x JOIN chargeback c ON ((id = chargeback_id))) JOIN escrow e ON ((id = escrow_id))) WHERE (state = 'won'::text) GROUP BY program_id, customer_id, asset, id UNION ALL SELECT program_id, customer_id, asset, at, 16 AS place, ('debt '::text || CASE kind WHEN 'paid'::text THEN 'paid'::text ELSE 'written off'::text END) AS kind, id AS document_id, NULL::text AS about, (- amount) AS amount FROM customer_debt_entry UNION ALL SELECT program_id, customer_id, asset, opened_at AS at, 17 AS place, 'chargeback'::text AS kind, id AS document_id, NULL::text AS about, (sum(amount))::bigint AS amount FROM ((chargeback_debt x JOIN chargeback c ON ((id = chargeback_id))) JOIN customer_debt_entry d ON ((id = entry_id))) GROUP BY program_id, customer_id, asset, id UNION ALL SELECT program_id, customer_id, asset, ended_at AS at, 18 AS place, 'chargeback won'::text AS kind, id AS document_id, NULL::text AS about, (- (sum(amount))::bigint) AS amount FROM ((chargeback_debt x JOIN chargeback c ON ((id = chargeback_id))) JOIN customer_debt_entry d ON ((id = entry_id))) WHERE (state = 'won'::text) GROUP BY program_id, customer_id, asset, id;
+debt: SELECT ((((program_id || ':'::text) || asset) || ':'::text) || name) AS id, program_id, split_part(name, ':'::text, 2) AS owed_by, substr(name, ((length('receivable::'::text) + length(split_part(name, ':'::text, 2))) + 1)) AS party_id, asset, (debits - credits) AS amount, id AS account_id FROM (account a JOIN book b ON ((id = book_id))) WHERE ((debits > credits) AND ((name ~~ 'receivable:payee:%'::text) OR (name ~~ 'receivable:customer:%'::text)));
 fee_version: SELECT program_id, version, platform_bps, validator_bps, holdback_bps, COALESCE(effective_at, recorded_at) AS effective_at, actor, recorded_at FROM (fee_rate r LEFT JOIN fee_term t USING (program_id, version));
 ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
 payout_source: SELECT id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net, rate_version, at FROM sale UNION ALL SELECT id, program_id, id AS invoice_id, affiliate_id AS payee_id, asset, earned AS gross, 0 AS platform_fee, 0 AS validator_fee, 0 AS holdback, amount AS net, rate_version, at FROM commission_payment;
@@ -8538,6 +8564,9 @@ approving_role: owner: counterfoil_owner
 asset: counterfoil_app: insert, select
 asset: counterfoil_auditor: select
 asset: owner: counterfoil_owner
+audit_record: counterfoil_app: select
+audit_record: counterfoil_auditor: select
+audit_record: owner: counterfoil_owner
 backup: counterfoil_app: insert, select
 backup: counterfoil_app: update (bytes)
 backup: counterfoil_app: update (error)
@@ -8794,6 +8823,9 @@ customer_debt_entry: owner: counterfoil_owner
 customer_entry: counterfoil_app: select
 customer_entry: counterfoil_auditor: select
 customer_entry: owner: counterfoil_owner
+debt: counterfoil_app: select
+debt: counterfoil_auditor: select
+debt: owner: counterfoil_owner
 destination: counterfoil_app: insert, select
 destination: counterfoil_app: update (ended_at)
 destination: counterfoil_app: update (state)
@@ -9829,6 +9861,7 @@ api_key.skeleton: app: select, insert
 api_key.written_by: app: select, insert
 api_key_secret.secret_hash: auditor: none
 approving_role: app: select
+audit_record: about: actions, logins or refusals; subject: the thing of an action, or the route that was asked for at the door
 backup.actor: app: select, insert
 backup.kind: app: select, insert
 backup.slot_at: app: select, insert
@@ -9888,6 +9921,7 @@ commission.sale_id: app: select, insert
 commission.taken_back: app: select, insert
 customer_balance: id: program, customer and asset; overdue: what of the balance is due on invoices, and late
 customer_entry: place: the order of what happened at one moment
+debt: owed_by: payee or customer; amount: minor units
 destination.actor: app: select, insert
 destination.created_at: app: select, insert
 destination.envelope: app: select, insert

@@ -36,6 +36,7 @@ class Only(NamedTuple):
     name: str = ""
     default: str | None = None
     is_amount: bool = False
+    switched: str = ""  # what is meant where a flag without a value is given
 
     @property
     def word(self) -> str:
@@ -71,7 +72,7 @@ def of_noun(noun: Listed) -> tuple[Only, ...]:
 def sort_help(noun: Listed) -> str:
     """By what a list may be sorted."""
     words = ", ".join(camel(one.name) for one in noun.sorts)
-    return f"By one of {words}; with - in front from the greatest or the latest down."
+    return f"By {'one of ' if len(noun.sorts) > 1 else ''}{words}; with - in front from the greatest or the latest down."
 
 
 def print_list(
@@ -100,17 +101,22 @@ def add_list(
         narrowed = {one.name or camel(one.word): _narrowed(one, given) for one in only}
         print_list(path, columns, limit, output, empty=empty, need=need, **narrowed)
 
-    options = [
-        inspect.Parameter(one.word, _PLAIN, annotation=Annotated[str | None, typer.Option(one.flag, help=one.help)], default=one.default)
-        for one in only
-    ]
+    options = [_option(one) for one in only]
     shown = [_last("limit", Rows, ROWS), _last("output", ListOutput, ListFormat.TABLE)]
     app.command(word, help=help)(_signed(command, "list_", [*options, *shown]))
+
+
+def _option(one: Only) -> inspect.Parameter:
+    kind: Any = bool if one.switched else str | None
+    default = False if one.switched else one.default
+    return inspect.Parameter(one.word, _PLAIN, annotation=Annotated[kind, typer.Option(one.flag, help=one.help)], default=default)
 
 
 def _narrowed(one: Only, given: Json) -> Any:
     """The value of an option; an amount is typed in major units of the asset that is named."""
     value = given[one.word]
+    if one.switched:
+        return one.switched if value else one.default
     if not one.is_amount or value is None:
         return value
     if not given.get("asset"):

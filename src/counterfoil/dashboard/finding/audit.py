@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.api.http.calls import WholeInstallation
-from counterfoil.base.problems import InvalidInput
+from counterfoil.dashboard.finding.plain_lists import AskedPage, asked_here, plain_export, plain_page
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.work.payloads import page_of
-from counterfoil.operations.access.audit_records import ABOUT, AuditFilter, AuditRecord, list_audit_records, place_of
+from counterfoil.operations.access.audit_records import ABOUT, AUDIT_LIST, AuditRecord
 
 RECORDS_SHOWN_MAX: Final = 20
 PROOFS_SHOWN_MAX: Final = 6
-EXPORTED_MAX: Final = 10_000
-READ_AT_ONCE: Final = 1_000
-WANTS: Final = ("about", "who", "subject", "since", "until", "after")
-COLUMNS: Final = tuple(AuditRecord._fields)
+WANTS: Final = (*(one.name for one in AUDIT_LIST.narrows), "sort", "after")
 
 
 class AuditRow(NamedTuple):
@@ -44,30 +41,28 @@ class ProofRow(NamedTuple):
 
 
 class AuditAnswer(NamedTuple):
-    """What the page shows. `narrowed`: by what, as it stands in the address of the files; `after`: where the next page begins."""
+    """What the page shows. `narrowed`: by what, as it stands in the address; `after`: where the next page begins."""
 
     rows: tuple[AuditRow, ...]
     narrowed: dict[str, str]
     about: tuple[str, ...]
-    is_first: bool
     after: str | None
+    asked: AskedPage
     proofs: tuple[ProofRow, ...]
     measured_at: datetime
 
 
 def audit_answer(ask: SectionContext) -> AuditAnswer:
-    """The newest records, narrowed. Raises WholeInstallation for whoever sees one program, InvalidInput."""
-    narrowed, after = _filter(ask), ask.params.get("after")
-    found = list_audit_records(
-        ask.conn, rows_max=RECORDS_SHOWN_MAX + 1, after=place_of(ask.conn, after) if after else None, narrowed=narrowed
-    )
-    shown = found[:RECORDS_SHOWN_MAX]
+    """The records, narrowed, newest first unless sorted otherwise. Raises WholeInstallation for whoever sees one program, InvalidInput,
+    CursorBroken."""
+    _refuse_one_program(ask)
+    page = plain_page(ask, AUDIT_LIST, rows_max=RECORDS_SHOWN_MAX)
     return AuditAnswer(
-        tuple(AuditRow(one, page_of(one.subject)) for one in shown),
-        {name: ask.params[name] for name in WANTS[:-1] if ask.params.get(name)},
+        tuple(AuditRow(one, page_of(one.subject)) for one in page.rows),
+        {one.name: ask.params[one.name] for one in AUDIT_LIST.narrows if ask.params.get(one.name)},
         ABOUT,
-        after is None,
-        shown[-1].id if len(found) > RECORDS_SHOWN_MAX else None,
+        page.after,
+        page.asked,
         tuple(_proofs(ask.conn)),
         ask.clock(),
     )
@@ -75,32 +70,13 @@ def audit_answer(ask: SectionContext) -> AuditAnswer:
 
 def audit_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
     """The same records as rows of a file, the names of the columns first; a last row says where it was cut."""
-    narrowed, after, count = _filter(ask), None, 0
-    yield COLUMNS
-    while found := list_audit_records(ask.conn, rows_max=READ_AT_ONCE, after=after, narrowed=narrowed):
-        for one in found:
-            if count == EXPORTED_MAX:
-                yield (f"cut at {EXPORTED_MAX} rows: narrow the records to fewer days, or page through the API",)
-                return
-            count += 1
-            yield tuple(one)
-        after = (found[-1].at, found[-1].id)
+    _refuse_one_program(ask)
+    return plain_export(ask, AUDIT_LIST, AuditRecord._fields, asked=asked_here(ask, AUDIT_LIST))
 
 
-def _filter(ask: SectionContext) -> AuditFilter:
+def _refuse_one_program(ask: SectionContext) -> None:
     if ask.program_id is not None:
         raise WholeInstallation(program=ask.program_id)
-    given = {name: value.strip() for name, value in ask.params.items() if value.strip()}
-    return AuditFilter(given.get("about"), given.get("who"), given.get("subject"), _day(given, "since"), _day(given, "until"))
-
-
-def _day(given: dict[str, str], name: str) -> date | None:
-    if name not in given:
-        return None
-    try:
-        return date.fromisoformat(given[name])
-    except ValueError:
-        raise InvalidInput(name, "a day such as 2026-11-20", got=given[name][:40]) from None
 
 
 def _proofs(conn: Connection[Any]) -> list[ProofRow]:

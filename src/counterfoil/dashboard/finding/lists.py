@@ -10,19 +10,17 @@ from urllib.parse import urlencode
 from psycopg import Connection
 
 from counterfoil.base.edge import keep_to_program
-from counterfoil.base.money import Asset
 from counterfoil.base.paging import Key
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.base.text import camel
 from counterfoil.dashboard.finding.ordering import EXPORTED_MAX, ColumnOrder, after_of, behind_of, order_words, orders_of
-from counterfoil.dashboard.finding.plain_lists import cell_of
-from counterfoil.dashboard.web.fields import DAY_LENGTH, READ
+from counterfoil.dashboard.finding.plain_lists import cell_of, narrowed_here
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import refuse_whole
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.ledger.reads.books import known_assets, known_programs
 from counterfoil.operations.listing import ListAsked, asked_of, read_listed, state_of
-from counterfoil.operations.noun_pages import NARROW_MAX, First, Narrow, SavedView, ViewElsewhere
+from counterfoil.operations.noun_pages import First, SavedView, ViewElsewhere
 from counterfoil.operations.verbs import AMOUNTS, Begin, Field, Noun
 
 THINGS_SHOWN_MAX: Final = 20
@@ -64,6 +62,7 @@ class NarrowOffer(NamedTuple):
     help: str
     kind: str
     given: str
+    choices: tuple[str, ...] = ()
 
 
 class ListAnswer(NamedTuple):
@@ -143,7 +142,7 @@ def list_page(noun: Noun) -> DashboardPage:
 
 def _narrows(ask: SectionContext, noun: Noun) -> tuple[NarrowOffer, ...]:
     return tuple(
-        NarrowOffer(camel(one.name), one.name.replace("_", " "), one.help, one.kind, ask.params.get(camel(one.name), ""))
+        NarrowOffer(camel(one.name), one.name.replace("_", " "), one.help, one.kind, ask.params.get(camel(one.name), ""), one.choices)
         for one in noun.narrows
     )
 
@@ -191,22 +190,8 @@ def exported(ask: SectionContext, noun: Noun) -> Iterator[tuple[Any, ...]]:
 def asked_by(ask: SectionContext, noun: Noun) -> ListAsked:
     """What the address asks of the list. Amounts are in major units, moments in UTC. Raises InvalidInput."""
     state = state_of(noun, ask.params.get("state"))
-    given = {one.name: ask.params.get(camel(one.name), "").strip() for one in noun.narrows}
-    asset = known_assets(ask.conn).get(given["asset"]) if given.get("asset") else None
-    if given.get("asset") and asset is None:
-        raise InvalidInput("asset", "one that the books know", got=given["asset"][:40])
-    for one in noun.narrows:
-        if one.kind == "amount" and given[one.name] and asset is None:
-            raise InvalidInput("asset", "given with an amount: amounts of two assets are not compared")
-    typed = {one.name: _typed(one, given[one.name], asset) for one in noun.narrows if given[one.name]}
     view = view_of(noun, ask.params.get("view"), state)
-    return asked_of(noun, state=state, sort=ask.params.get("sort"), given=typed, view=view)
-
-
-def _typed(one: Narrow, given: str, asset: Asset | None) -> Any:
-    if one.kind == "moment" and len(given) == DAY_LENGTH:
-        given = f"{given}T00:00"  # a day begins at midnight
-    return READ[one.kind](Field(one.name, one.help, length_max=NARROW_MAX), given, asset)
+    return asked_of(noun, state=state, sort=ask.params.get("sort"), given=narrowed_here(ask, noun), view=view)
 
 
 def things(

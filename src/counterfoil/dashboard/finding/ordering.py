@@ -35,7 +35,7 @@ def order_words(asked: ListAsked) -> str | None:
         return None
     key = asked.order.key
     way = ("latest", "earliest") if key.kind in (datetime, date) else ("greatest", "least") if key.kind is int else ("last", "first")
-    words = f"{key.name.replace('_', ' ')}{' within each asset' if key.money else ''}"
+    words = f"{'time' if key.name == 'at' else key.name.replace('_', ' ')}{' within each asset' if key.money else ''}"
     return f"by {words}, the {way[0] if asked.order.descending else way[1]} first"
 
 

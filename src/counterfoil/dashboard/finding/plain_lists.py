@@ -9,14 +9,16 @@ from urllib.parse import urlencode
 
 from psycopg import Connection
 
-from counterfoil.base.money import Money
+from counterfoil.base.money import Asset, Money
 from counterfoil.base.problems import InvalidInput
 from counterfoil.base.text import camel
 from counterfoil.dashboard.finding.ordering import EXPORTED_MAX, ColumnOrder, after_of, behind_of, order_words, orders_of
+from counterfoil.dashboard.web.fields import DAY_LENGTH, READ
 from counterfoil.dashboard.web.sections import SectionContext
+from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.listing import ListAsked, Listed, asked_of, read_listed
-from counterfoil.operations.noun_pages import NARROW_MAX
-from counterfoil.operations.verbs import AMOUNTS, Noun
+from counterfoil.operations.noun_pages import NARROW_MAX, Narrow
+from counterfoil.operations.verbs import AMOUNTS, Field, Noun
 
 Told = Callable[[Connection[Any], Sequence[Any], datetime], Sequence[Any]]
 _AT_ONCE = 1_000
@@ -81,12 +83,26 @@ def plain_export(
 
 def asked_here(ask: SectionContext, which: Listed, program_id: str | None = None) -> ListAsked:
     """What the address asks of the list, with a program of its alone. Raises InvalidInput."""
-    given = {one.name: ask.params.get(camel(one.name)) or None for one in which.narrows}
-    for name, value in given.items():
-        if value is not None and len(value) > NARROW_MAX:
-            raise InvalidInput(camel(name), f"at most {NARROW_MAX} characters", got=value[:40])
     state = ask.params.get("state") if isinstance(which, Noun) else None
-    return asked_of(which, state=state, sort=ask.params.get("sort"), given=given)._replace(program_id=program_id)
+    return asked_of(which, state=state, sort=ask.params.get("sort"), given=narrowed_here(ask, which))._replace(program_id=program_id)
+
+
+def narrowed_here(ask: SectionContext, which: Listed) -> dict[str, Any]:
+    """What the address narrows the list to. Amounts are in major units, moments in UTC. Raises InvalidInput."""
+    given = {one.name: ask.params.get(camel(one.name), "").strip() for one in which.narrows}
+    asset = known_assets(ask.conn).get(given["asset"]) if given.get("asset") else None
+    if given.get("asset") and asset is None:
+        raise InvalidInput("asset", "one that the books know", got=given["asset"][:40])
+    for one in which.narrows:
+        if one.kind == "amount" and given[one.name] and asset is None:
+            raise InvalidInput("asset", "given with an amount: amounts of two assets are not compared")
+    return {one.name: _typed(one, given[one.name], asset) for one in which.narrows if given[one.name]}
+
+
+def _typed(one: Narrow, given: str, asset: Asset | None) -> Any:
+    if one.kind == "moment" and len(given) == DAY_LENGTH:
+        given = f"{given}T00:00"  # a day begins at midnight
+    return READ[one.kind](Field(camel(one.name), one.help, length_max=NARROW_MAX, choices=one.choices), given, asset)
 
 
 def _query(ask: SectionContext, which: Listed, *more: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
 from counterfoil.base.ids import valid_id
@@ -121,6 +121,13 @@ def _moment(one: Field, given: str, _: Asset | None) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+def _day(one: Field, given: str, _: Asset | None) -> date:
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise InvalidInput(one.name, "a day such as 2026-11-20", got=given[:SHOWN_MAX]) from None
+
+
 def _id(one: Field, given: str, _: Asset | None) -> str:
     return valid_id(given, one.prefix, one.name)
 
@@ -129,6 +136,7 @@ READ: Final[Mapping[str, Callable[[Field, str, Asset | None], Any]]] = {
     "text": _text,
     "choice": _choice,
     "moment": _moment,
+    "day": _day,
     "amount": _amount,
     "flag": _flag,
     "number": _number,

@@ -1,15 +1,16 @@
-"""What the auditor reads: every action, login and refusal in one order, with the person, the key, the address and the outcome."""
+"""What the auditor reads: every action, login and refusal as one list, with the person, the key, the address and the outcome."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Any, Final, Literal, LiteralString, NamedTuple, get_args
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.ids import valid_id
-from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.operations.access.records import access_by_id
+from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey, between_moments
 
 LoginKind = Literal[
     "login",
@@ -47,63 +48,50 @@ class AuditRecord(NamedTuple):
     request_id: str
 
 
-class AuditFilter(NamedTuple):
-    """What the records are narrowed to. `about`: actions, logins or refusals; `who`: a name or the id of a key; `until` is included."""
-
-    about: str | None = None
-    who: str | None = None
-    subject: str | None = None
-    since: date | None = None
-    until: date | None = None
-
-
-_WITHIN: Final[LiteralString] = """(%(since)s::date is null or at >= %(since)s::date::timestamp at time zone 'UTC')
-    and (%(until)s::date is null or at < (%(until)s::date + 1)::timestamp at time zone 'UTC')
-    and (%(at)s::timestamptz is null or (at, id) < (%(at)s, %(id)s))
-    order by at desc, id desc limit %(rows)s"""
-_ACTIONS: Final[LiteralString] = """
-    select a.id, a.at, a.actor, a.role, a.verb as what, a.subject_id as subject, 'done' as outcome, o.principal_id, o.api_key_id,
-           coalesce(o.address, '') as address, a.reason, null::text as needs, a.request_id
-    from action a left join action_origin o on o.action_id = a.id
-    where (%(about)s::text is null or %(about)s = 'actions') and (%(subject)s::text is null or a.subject_id = %(subject)s)
-      and (%(who)s::text is null or a.actor in (%(who)s, 'person:' || %(who)s, 'key:' || %(who)s) or o.api_key_id = %(who)s)"""
-_EVENTS: Final[LiteralString] = """
-    select e.id, e.at, e.name as actor, '' as role, e.kind as what, e.method || ' ' || e.path as subject,
-           case when e.kind = 'login_failed' then 'failed' when e.kind = any(%(refusals)s) then 'refused' else 'done' end as outcome,
-           e.principal_id, e.api_key_id, e.address, null::text as reason, e.needs, e.request_id
-    from access_event e
-    where %(subject)s::text is null and (%(kinds)s::text[] is null or e.kind = any(%(kinds)s))
-      and (%(who)s::text is null or e.name = %(who)s or e.api_key_id = %(who)s or 'person:' || e.name = %(who)s)"""
-
-
-def list_audit_records(
-    conn: Connection[Any], *, rows_max: int, after: tuple[datetime, str] | None = None, narrowed: AuditFilter | None = None
-) -> list[AuditRecord]:
-    """Records, newest first, behind `after`. Raises InvalidInput for what is no filter."""
-    by = narrowed or AuditFilter()
-    if by.about not in (None, *ABOUT):
-        raise InvalidInput("about", f"one of {', '.join(ABOUT)}", got=by.about[:40])
-    kinds = {None: None, "actions": [], "logins": list(LOGIN_KINDS), "refusals": list(REFUSAL_KINDS)}[by.about]
-    given = {
-        "kinds": kinds,
-        "refusals": list(REFUSAL_KINDS),
-        "rows": rows_max,
-        "at": after[0] if after else None,
-        "id": after[1] if after else None,
-    }
-    each = [f"(select * from ({part}) part where {_WITHIN})" for part in (_ACTIONS, _EVENTS)]
+def records_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[AuditRecord]:
+    """Those of these ids, in any order."""
     with conn.cursor(row_factory=class_row(AuditRecord)) as cur:
-        query = f"select * from ({' union all '.join(each)}) found order by at desc, id desc limit %(rows)s"
-        return cur.execute(query.encode(), by._asdict() | given).fetchall()
+        return cur.execute(
+            """select id, at, actor, role, what, subject, outcome, principal_id, api_key_id, address, reason, needs, request_id
+               from audit_record where id = any(%s)""",
+            [list(ids)],
+        ).fetchall()
 
 
-def place_of(conn: Connection[Any], record_id: str) -> tuple[datetime, str]:
-    """Where a page goes on that ended with this record. Raises InvalidInput, NotFound."""
-    prefix = "act" if record_id.startswith("act_") else "acc"
-    valid_id(record_id, prefix, "after")
-    row = conn.execute(
-        "select at from action where id = %(id)s union all select at from access_event where id = %(id)s", {"id": record_id}
-    ).fetchone()
-    if row is None:
-        raise NotFound(what="record", id=record_id)
-    return row[0], record_id
+AUDIT_LIST: Final = PlainList(
+    "audit_records",
+    "",
+    "audit_record",
+    records_by_id,
+    (SortKey("at", datetime),),
+    (
+        Narrow("about", "t.about = %(about)s", "actions, logins or refusals.", "choice", choices=ABOUT),
+        Narrow(
+            "who",
+            "t.actor in (%(who)s, 'person:' || %(who)s, 'key:' || %(who)s) or 'person:' || t.actor = %(who)s or t.api_key_id = %(who)s",
+            "A name, or the id of a key.",
+        ),
+        Narrow("subject", "t.about = 'actions' and t.subject = %(subject)s", "The id of the thing that actions were of."),
+        Narrow("since", "t.at >= %(since)s::date::timestamp at time zone 'UTC'", "From this day on, such as 2026-11-20, in UTC.", "day"),
+        Narrow("until", "t.at < (%(until)s::date + 1)::timestamp at time zone 'UTC'", "Until the end of this day, in UTC.", "day"),
+    ),
+    order="-at",
+)
+ACCESS_LIST: Final = PlainList(
+    "access",
+    "acc",
+    "access_event",
+    access_by_id,
+    (SortKey("at", datetime),),
+    (
+        Narrow(
+            "kind",
+            "t.kind = %(kind)s",
+            "login, login_failed, login_limited, logout, key_refused, refused, or a change of how somebody logs in.",
+            "choice",
+            choices=(*LOGIN_KINDS, *REFUSAL_KINDS),
+        ),
+        *between_moments("at", "that happened"),
+    ),
+    order="-at",
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from psycopg import Connection
 from psycopg.rows import class_row
@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
 from counterfoil.base.problems import NotFound, check
+from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey, between_moments
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.parts import run_in_parts
 from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, wake
@@ -175,32 +176,20 @@ def events_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Event]:
         ).fetchall()
 
 
-def list_events(
-    conn: Connection[Any],
-    *,
-    rows_max: int,
-    after: tuple[datetime, str] | None = None,
-    name: str | None = None,
-    level: str | None = None,
-    subject_id: str | None = None,
-) -> list[Event]:
-    """Events, newest first, keyset-paged by (at, id)."""
-    with conn.cursor(row_factory=class_row(Event)) as cur:
-        return cur.execute(
-            """select id, name, level, program_id, subject_id, payload, at, state from event
-               where (%(name)s::text is null or name = %(name)s) and (%(level)s::text is null or level = %(level)s)
-                 and (%(subject)s::text is null or subject_id = %(subject)s)
-                 and (%(at)s::timestamptz is null or (at, id) < (%(at)s, %(id)s))
-               order by at desc, id desc limit %(rows_max)s""",
-            {
-                "name": name,
-                "level": level,
-                "subject": subject_id,
-                "at": after[0] if after else None,
-                "id": after[1] if after else None,
-                "rows_max": rows_max,
-            },
-        ).fetchall()
+EVENT_LIST: Final = PlainList(
+    "events",
+    "evt",
+    "event",
+    events_by_id,
+    (SortKey("at", datetime),),
+    (
+        Narrow("name", "t.name = %(name)s", "Only of this name, such as payout_failed."),
+        Narrow("level", "t.level = %(level)s", "debug, info, warning or critical.", "choice", choices=get_args(Level)),
+        Narrow("subject_id", "t.subject_id = %(subject_id)s", "Only about this thing.", flag="subject"),
+        *between_moments("at", "emitted"),
+    ),
+    order="-at",
+)
 
 
 JOBS: Final = (Job("events", EVENTS, lambda c, _: follow(c.runner, c.followers), "Hands events to the parts that follow them."),)

@@ -5,6 +5,7 @@ How customers pay see `customer_debts`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +18,7 @@ from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import RECEIVABLE_WRITE_OFF
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, declare, emit
+from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey, between_amounts
 from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.machines import RESERVING
 from counterfoil.payouts.payouts.payable import Purse, receivables_of
@@ -25,12 +27,15 @@ from counterfoil.payouts.refunds.customer_debts import UNDECIDED
 EVENT_KINDS: Final = declare(critical={"receivable_written_off": "Two people gave up what a payee owes."})
 
 
+OWED_BY: Final = ("payee", "customer")
+
+
 class Debt(NamedTuple):
     """What a payee or a customer owes in an asset, in minor units. `since`: the last time something was added to it. `undecided`: what of a
     customer's debt is not given up yet, since a bank has not decided a chargeback."""
 
     program_id: str
-    owed_by: str  # payee or customer
+    owed_by: str  # one of OWED_BY
     party_id: str
     asset: str
     amount: int
@@ -38,30 +43,39 @@ class Debt(NamedTuple):
     since: datetime
 
     @property
-    def account(self) -> str:
-        """What names it among all debts of a program in an asset."""
-        return f"receivable:{self.owed_by}:{self.party_id}"
+    def id(self) -> str:
+        """What names it among all debts."""
+        return f"{self.program_id}:{self.asset}:receivable:{self.owed_by}:{self.party_id}"
 
 
-def debts_of(conn: Connection[Any], program_id: str, *, rows_max: int, after: tuple[str, int, str] | None = None) -> list[Debt]:
-    """What each payee and each customer of a program owes: by asset, in each the most first. `after`: asset, amount and account of the row
-    before."""
-    asset, amount, account = after or (None, None, None)
+def debts_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Debt]:
+    """Those of these ids, in any order."""
+    named = [one.split(":", 2) for one in ids]
     with conn.cursor(row_factory=class_row(Debt)) as cur:
         return cur.execute(
             f"""select program_id, owed_by, party_id, asset, amount,
                       case owed_by when 'payee' then 0 else least(amount, ({UNDECIDED})) end as undecided,
                       (select max(p.effective_at) from posting p where p.debit = account_id) as since
-               from (select b.program_id, split_part(a.name, ':', 2) as owed_by,
-                            substr(a.name, length('receivable::') + length(split_part(a.name, ':', 2)) + 1) as party_id, b.asset,
-                            a.debits - a.credits as amount, a.id as account_id, a.name
-                     from account a join book b on b.id = a.book_id
-                     where b.program_id = %(program)s and a.debits > a.credits
-                           and (a.name like 'receivable:payee:%%' or a.name like 'receivable:customer:%%')) owed
-               where %(asset)s::text is null or (asset, -amount, name) > (%(asset)s, -%(amount)s::bigint, %(account)s)
-               order by asset, amount desc, name limit %(rows_max)s""",
-            {"program": program_id, "asset": asset, "amount": amount, "account": account, "rows_max": rows_max},
+               from debt owed
+               where program_id = any(%(programs)s) and asset = any(%(assets)s) and id = any(%(ids)s)""".encode(),
+            {"programs": [one[0] for one in named], "assets": [one[1] for one in named], "ids": list(ids)},
         ).fetchall()
+
+
+DEBT_LIST: Final = PlainList(
+    "debts",
+    "",
+    "debt",
+    debts_by_id,
+    (SortKey("party_id", str), SortKey("amount", int, money=True)),
+    (
+        Narrow("owed_by", "t.owed_by = %(owed_by)s", "Only those of payees, or only those of customers.", "choice", choices=OWED_BY),
+        Narrow("payee_id", "t.owed_by = 'payee' and t.party_id = %(payee_id)s", "Only of this payee.", flag="payee"),
+        Narrow("customer_id", "t.owed_by = 'customer' and t.party_id = %(customer_id)s", "Only of this customer.", flag="customer"),
+        *between_amounts("amount"),
+    ),
+    order="-amount",
+)
 
 
 def write_off_debt(conn: Connection[Any], write_off_id: str, purse: Purse, amount: int, *, reason: str, actor: str, now: datetime) -> int:

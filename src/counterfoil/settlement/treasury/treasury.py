@@ -13,7 +13,7 @@ from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import TREASURY_DISTRIBUTE, TREASURY_WITHDRAW
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, declare, emit
-from counterfoil.operations.noun_pages import PlainList, SortKey
+from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey, between_amounts, between_moments
 from counterfoil.settlement.usage.usage import assets_of
 
 EVENT_KINDS: Final = declare(
@@ -132,7 +132,16 @@ def _earned(conn: Connection[Any], one: TreasuryMovement) -> int:
 
 MOVEMENTS: Final = Records(TreasuryMovement, f"select {', '.join(TreasuryMovement._fields)} from treasury_movement", "treasury movement")
 MOVEMENT_LIST: Final = PlainList(
-    "treasury", "trm", "treasury_movement", MOVEMENTS.by_id, (SortKey("at", datetime), SortKey("amount", int, money=True))
+    "treasury",
+    "trm",
+    "treasury_movement",
+    MOVEMENTS.by_id,
+    (SortKey("at", datetime), SortKey("amount", int, money=True)),
+    (
+        Narrow("kind", "t.kind = %(kind)s", "Only distributions, or only withdrawals.", "choice", choices=tuple(SPACES)),
+        *between_moments("at", "made"),
+        *between_amounts("amount"),
+    ),
 )
 
 

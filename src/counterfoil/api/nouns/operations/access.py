@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import Query
 from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
-from counterfoil.api.http.fields import Day
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, shows
 from counterfoil.operations.access.access import AUDIT
-from counterfoil.operations.access.audit_records import AuditFilter, AuditRecord, Happening, list_audit_records
-from counterfoil.operations.access.records import AccessEvent, list_access
+from counterfoil.operations.access.audit_records import ACCESS_LIST, AUDIT_LIST, AuditRecord, Happening
+from counterfoil.operations.access.records import AccessEvent
+from counterfoil.operations.listing import ListAsked
 
 router = routes("People")
 
@@ -46,29 +43,21 @@ class AuditRecordView(ViewModel):
     needs: str | None = Field(description="The permission that was missing.")
 
 
-RECORDS = Listing("audit_records", AuditRecordView, lambda row: (row.at, row.id), (datetime, str))
-EVENTS = Listing("access", AccessView, lambda row: (row.at, row.id), (datetime, str))
-
-
 @router.get("/access", response_model=Paged[AccessView], operation_id="access_list", summary="List logins, failures and refusals")
 def events(
     call: Annotated[ApiCall, may(AUDIT)],
     page: PageWanted,
-    kind: Annotated[Happening | None, Query()] = None,
+    asked: Annotated[ListAsked, list_query(ACCESS_LIST)],
 ) -> Response:
-    """Newest first. The same refusal of the same key is recorded once a minute and process."""
-    return EVENTS.answer(call, page, partial(list_access, kind=kind))
+    """What happened at the door. The same refusal of the same key is recorded once a minute and process."""
+    return answer_listed(call, page, ACCESS_LIST, asked, AccessView)
 
 
 @router.get("/audit/records", response_model=Paged[AuditRecordView], operation_id="audit_list", summary="List actions, logins and refusals")
 def records(
     call: Annotated[ApiCall, may(AUDIT)],
     page: PageWanted,
-    about: Annotated[Literal["actions", "logins", "refusals"] | None, Query()] = None,
-    who: Annotated[str | None, Query(max_length=120, description="A name, or the id of a key.")] = None,
-    subject: Annotated[str | None, Query(max_length=120, description="The id of the thing that actions were of.")] = None,
-    since: Annotated[Day | None, Query(description="From this day on, in UTC.")] = None,
-    until: Annotated[Day | None, Query(description="Until the end of this day, in UTC.")] = None,
+    asked: Annotated[ListAsked, list_query(AUDIT_LIST)],
 ) -> Response:
-    """Everything that people and keys did, and what they were refused, newest first, with key, address and outcome."""
-    return RECORDS.answer(call, page, partial(list_audit_records, narrowed=AuditFilter(about, who, subject, since, until)))
+    """Everything that people and keys did, and what they were refused, with key, address and outcome."""
+    return answer_listed(call, page, AUDIT_LIST, asked, AuditRecordView)

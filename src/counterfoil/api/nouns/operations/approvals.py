@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
@@ -13,11 +12,13 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Reason, id_in_path
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, Paged, ViewModel, WriteResult, answer
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import READ
+from counterfoil.operations.approval_inbox import PROPOSAL_LIST, STILL_WAITING
+from counterfoil.operations.listing import ListAsked
 from counterfoil.wiring import PAIRED
 
 router = routes("Approvals")
@@ -47,9 +48,6 @@ class ApprovalView(ViewModel):
     result_id: str | None = Field(description="What it made, such as a journal.")
 
 
-PROPOSALS = Listing("approvals", ApprovalView, lambda row: (row.made_at, row.id), (datetime, str))
-
-
 class ApprovalDecided(ApprovalView, WriteResult):
     """It is decided."""
 
@@ -75,14 +73,12 @@ def shown(one: approvals.Proposal, now: datetime) -> dict[str, Any]:
 def proposals(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(PROPOSAL_LIST)],
     state: Annotated[Literal["waiting", "all"], Query()] = "waiting",
-    machine: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None,
-    subject_id: Annotated[str | None, Query(alias="subjectId", max_length=200, description="Only about this thing.")] = None,
 ) -> Response:
-    """Newest first; those that wait for a second person, or all."""
-    waiting = state == "waiting"
-    rows = partial(approvals.list_proposals, now=call.now, waiting=waiting, machine=machine, subject_id=subject_id)
-    return PROPOSALS.answer(call, page, rows, lambda one: ApprovalView(**shown(one, call.now)))
+    """Those that wait for a second person, or all."""
+    which = asked._replace(also=(STILL_WAITING,) if state == "waiting" else ())
+    return answer_listed(call, page, PROPOSAL_LIST, which, ApprovalView, lambda one: ApprovalView(**shown(one, call.now)))
 
 
 @router.get("/approvals/{proposal_id}", response_model=ApprovalView, operation_id="proposal_show", summary="Show a proposal")

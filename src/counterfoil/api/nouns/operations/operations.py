@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Annotated, Any, Final
 
-from fastapi import Path, Query
+from fastapi import Path
 from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, WriteResult, answer, shows
 from counterfoil.base.invariant import run_invariants
@@ -20,7 +19,8 @@ from counterfoil.base.problems import NotFound
 from counterfoil.integrity.alerts.queries import count_live
 from counterfoil.integrity.standing import workers_standing
 from counterfoil.operations.access.access import OPERATE, READ
-from counterfoil.operations.events.events import Event, Level, list_events
+from counterfoil.operations.events.events import EVENT_LIST, Event
+from counterfoil.operations.listing import ListAsked
 from counterfoil.operations.webhooks.counts import webhook_counts
 from counterfoil.operations.webhooks_out.owners import OWNERS_CHANNEL, owners_named
 from counterfoil.operations.work.circuits import open_circuits
@@ -45,9 +45,6 @@ class EventView(ViewModel):
 
     level: str = Field(description="debug, info, warning or critical.")
     state: str = Field(description="due, handled, or parked when its followers failed five times.")
-
-
-EVENT_PAGES = Listing("events", EventView, lambda row: (row.at, row.id), (datetime, str))
 
 
 @shows(JobNote)
@@ -208,12 +205,10 @@ class InvariantsView(ViewModel):
 def events(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
-    name: Annotated[str | None, Query(max_length=80, examples=["payout_failed"])] = None,
-    level: Annotated[Level | None, Query()] = None,
-    subject_id: Annotated[str | None, Query(alias="subjectId", max_length=255)] = None,
+    asked: Annotated[ListAsked, list_query(EVENT_LIST)],
 ) -> Response:
-    """Newest first, by name, level or subject."""
-    return EVENT_PAGES.answer(call, page, partial(list_events, name=name, level=level, subject_id=subject_id))
+    """What happened: of a name, a level, a thing or a span of time."""
+    return answer_listed(call, page, EVENT_LIST, asked, EventView)
 
 
 @router.get("/workers", response_model=WorkersView, operation_id="worker_list", summary="List workers")

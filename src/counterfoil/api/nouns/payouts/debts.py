@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from fastapi.responses import Response
@@ -12,17 +12,17 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Amount, Minor, Reason, Reference, Text
-from counterfoil.api.http.lists import LIMIT, Cursor, Limit
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import BY_TWO, Paged, RequestModel, ViewModel, WriteResult, answer
-from counterfoil.base.paging import Keyset
+from counterfoil.api.http.schemas import BY_TWO, Paged, RequestModel, ViewModel, WriteResult
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.by_two import ProposedVerb
+from counterfoil.operations.listing import ListAsked
 from counterfoil.payouts.payouts.payable import Purse
 from counterfoil.payouts.refunds.customer_debts import Said, pay_debt, write_off_customer
-from counterfoil.payouts.refunds.debts import Debt, debts_of, write_off_debt
+from counterfoil.payouts.refunds.debts import DEBT_LIST, Debt, write_off_debt
 from counterfoil.settlement.escrow.taken_back import CustomerPurse
 from counterfoil.settlement.payments.paying_back import BANK
 
@@ -86,26 +86,19 @@ class DebtPaid(WriteResult):
     left: Minor = Field(description="What the customer still owes.")
 
 
-DEBTS = Keyset("debts", (str, int, str))
-
-
 @router.get("/debts", response_model=Paged[DebtView], operation_id="debt_list", summary="List debts")
 def debts(
     call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
+    asked: Annotated[ListAsked, list_query(DEBT_LIST)],
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
-    limit: Limit = LIMIT,
-    cursor: Cursor = None,
 ) -> Response:
-    """By asset, in each the most first. A payee's debt comes of a refund or a chargeback after the money had gone out; a customer's, of a
-    chargeback of what had gone back already or had funded an escrow."""
-    after = cast("tuple[str, int, str] | None", DEBTS.after(cursor))
+    """Within each asset the most first, unless sorted otherwise. A payee's debt comes of a refund or a chargeback after the money had
+    gone out; a customer's, of a chargeback of what had gone back already or had funded an escrow."""
     program = program_id or call.services.wiring.program_id
     with call.reading() as conn:
         show_program(conn, program)
-        rows = debts_of(conn, program, rows_max=limit + 1, after=after)
-    found = DEBTS.page(rows, limit, lambda row: (row.asset, row.amount, row.account))
-    shown = [_shown(one) for one in found.rows]
-    return answer(Paged[DebtView](data=shown, next_cursor=found.next_cursor))
+    return answer_listed(call, page, DEBT_LIST, asked._replace(program_id=program), DebtView, _shown)
 
 
 def _shown(one: Debt) -> DebtView:

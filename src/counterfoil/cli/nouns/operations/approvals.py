@@ -8,27 +8,25 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import Given, add_write
+from counterfoil.cli.core.derived import Given, Only, add_list, add_write, of_noun
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import ROWS, TABLE, ListFormat, ListOutput, Output, Rows, listed, show_one, show_rows
+from counterfoil.cli.core.output import TABLE, Output, show_one
+from counterfoil.operations.approval_inbox import PROPOSAL_LIST
 
 app = command_group("What one person proposed and another decides.")
 PROPOSAL_ID = Given("proposal_id", "The proposal's id, prop_….", bare=True)
 COLUMNS = ("id", "state", "machine", "verb", "subjectId", "maker", "reason", "expiresAt", "payloadSha256")
 
 
-@app.command("list")
-def list_(
-    every: Annotated[bool, typer.Option("--all", help="Also what is decided or over.")] = False,
-    machine: Annotated[str | None, typer.Option("--machine", help="Of this noun only, such as break.")] = None,
-    limit: Rows = ROWS,
-    output: ListOutput = ListFormat.TABLE,
-) -> None:
-    """What waits for a second person, newest first."""
-    with asked("read") as client:
-        state = "all" if every else "waiting"
-        rows = listed(client, "/api/approvals", limit, state=state, machine=machine)
-    show_rows(rows, COLUMNS, output, empty="Nothing waits for a second person.")
+add_list(
+    app,
+    "/api/approvals",
+    COLUMNS,
+    "What waits for a second person, newest first unless sorted otherwise.",
+    "Nothing waits for a second person.",
+    Only("--all", "Also what is decided or over.", "state", "waiting", switched="all"),
+    *of_noun(PROPOSAL_LIST),
+)
 
 
 @app.command("show")

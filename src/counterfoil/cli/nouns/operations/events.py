@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.derived import add_list, of_noun
 from counterfoil.cli.core.groups import command_group
+from counterfoil.operations.events.events import EVENT_LIST
 
 app = command_group("What happened.")
 
@@ -12,9 +13,7 @@ add_list(
     app,
     "/api/events",
     ("at", "level", "name", "subjectId", "payload", "state"),
-    "Events, newest first.",
+    "Events, newest first unless sorted otherwise.",
     "No such events.",
-    Only("--name", "Only of this name, such as payout_failed."),
-    Only("--level", "debug, info, warning or critical."),
-    Only("--subject", "Only about this thing.", "subjectId"),
+    *of_noun(EVENT_LIST),
 )

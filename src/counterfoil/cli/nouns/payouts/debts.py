@@ -7,22 +7,11 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure, to_minor
-from counterfoil.cli.core.output import (
-    ROWS,
-    TABLE,
-    DryRun,
-    ListFormat,
-    ListOutput,
-    Output,
-    Reason,
-    Rows,
-    listed,
-    say_done,
-    show_rows,
-    waits,
-)
+from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, waits
+from counterfoil.payouts.refunds.debts import DEBT_LIST
 
 app = command_group("What payees and customers owe: money that went out, and then was refunded or charged back.")
 Program = Annotated[str, typer.Option("--program", help="In which program.")]
@@ -30,12 +19,15 @@ Asset = Annotated[str, typer.Argument(help="In which asset, such as EUR.")]
 Amount = Annotated[str, typer.Argument(help="How much, such as 45.00.")]
 
 
-@app.command("list")
-def list_(program: Program = "main", limit: Rows = ROWS, output: ListOutput = ListFormat.TABLE) -> None:
-    """What is owed, by asset, the most first. A payee's next payouts pay it; a customer pays it back."""
-    with asked("read") as client:
-        rows = listed(client, "/api/debts", limit, programId=program)
-    show_rows(rows, ("owedBy", "payeeId", "customerId", "asset", "amount", "undecided", "since"), output, empty="Nobody owes anything.")
+add_list(
+    app,
+    "/api/debts",
+    ("owedBy", "payeeId", "customerId", "asset", "amount", "undecided", "since"),
+    "What is owed, in each asset the most first unless sorted otherwise. A payee's next payouts pay it; a customer pays it back.",
+    "Nobody owes anything.",
+    Only("--program", "In which program.", "programId", "main"),
+    *of_noun(DEBT_LIST),
+)
 
 
 @app.command("write-off")

@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.derived import add_list, of_noun
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, Output, say, show_rows, write_file
 from counterfoil.cli.nouns.proofs.proof import moment
+from counterfoil.operations.access.audit_records import AUDIT_LIST
 from counterfoil.proofs.trail_diff import Row, differences, read_rows
 
 app = command_group("Who did what and who was refused; audit trails, and how two differ.")
@@ -26,13 +27,9 @@ add_list(
     app,
     "/api/audit/records",
     RECORD_COLUMNS,
-    "Actions, logins and refusals, newest first; for auditors, controllers and administrators.",
+    "Actions, logins and refusals, newest first unless sorted otherwise; for auditors, controllers and administrators.",
     "Nothing.",
-    Only("--about", "actions, logins or refusals."),
-    Only("--who", "A name, or the id of a key."),
-    Only("--subject", "The id of the thing that actions were of."),
-    Only("--since", "From this day on, such as 2026-11-20, in UTC."),
-    Only("--until", "Until the end of this day, in UTC."),
+    *of_noun(AUDIT_LIST),
     need="audit",
 )
 
