@@ -165,6 +165,23 @@ def test_an_import_that_was_broken_off_goes_on_where_it_stopped(books: Database,
     assert minor(books, "deposit:8") == 6_00
 
 
+def test_two_who_roll_an_import_forward_at_once_do_it_once_and_both_come_to_its_end(books: Database, tmp_path: Path, monkeypatch: Any):
+    """One goes on while the other has read how far it was: nobody is refused, and each row is posted once."""
+    monkeypatch.setattr(imports, "PART_ROWS", 2)
+    path, other = a_csv(tmp_path), list[Imported]()
+
+    def beside(done: int, _: int) -> None:
+        if done == 2 and not other:
+            other.append(Imported(b"", 0, 0, 0, 0))  # it is begun once
+            other.append(run(books, path))
+
+    mine = run(books, path, progress=beside)
+    assert [(one.rows, one.posted, one.existed) for one in (mine, other[1])] == [(5, 2, 3), (5, 3, 0)]
+    assert minor(books, "deposit:7") == 649_50
+    with books.transaction() as conn:
+        assert conn.execute("select count(*) from journal where key like 'bank:%'").fetchone() == (5,)
+
+
 def test_a_row_that_the_ledger_refuses_stops_the_import_at_that_row(books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(imports, "PART_ROWS", 2)
     rows = [*ROWS[:3], ROWS[3] | {"date": "2025-01-01"}, ROWS[4]]

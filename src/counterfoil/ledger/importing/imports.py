@@ -25,6 +25,7 @@ from counterfoil.ledger.journals.journal import NewJournal, Posted, post_journal
 from counterfoil.ledger.problems import UnknownProgram
 
 PART_ROWS: Final = 2_000
+TURN: Final = 4_271_119  # with the import's id: the advisory lock of whoever writes a part of it
 
 Open = Callable[[], AbstractContextManager[Connection[Any]]]
 Progress = Callable[[int, int], None]  # rows done, rows in all
@@ -81,11 +82,14 @@ def import_file(
     opened: set[tuple[str, str]] = set()
     while part := list(islice(rows, PART_ROWS)):
         with open_transaction() as conn:
-            new = _write_part(conn, program_id, part, mapped, opened, actor=actor, now=clock())
-            conn.execute(
-                "insert into journal_import_step (import_id, rows_done, at) values (%s, %s, %s)",
-                [import_id, done + len(part), clock()],
-            )
+            # Somebody else may roll the same import forward: what they have done since is not done again.
+            lacking = part[max(0, _done_by_now(conn, import_id) - done) :]
+            new = _write_part(conn, program_id, lacking, mapped, opened, actor=actor, now=clock()) if lacking else 0
+            if lacking:
+                conn.execute(
+                    "insert into journal_import_step (import_id, rows_done, at) values (%s, %s, %s)",
+                    [import_id, done + len(part), clock()],
+                )
         done += len(part)
         posted += new
         existed += len(part) - new
@@ -127,8 +131,18 @@ def _begin(
            on conflict do nothing""",
         [import_id, program_id, path.name[:255], rows, actor, now],
     )
+    return import_id, _done(conn, import_id)
+
+
+def _done_by_now(conn: Connection[Any], import_id: bytes) -> int:
+    """How many rows are done, by whomever; nobody else does any of this import until this transaction ends."""
+    conn.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", [TURN, import_id.hex()])
+    return _done(conn, import_id)
+
+
+def _done(conn: Connection[Any], import_id: bytes) -> int:
     found = conn.execute("select coalesce(max(rows_done), 0) from journal_import_step where import_id = %s", [import_id]).fetchone()
-    return import_id, int(found[0]) if found else 0
+    return int(found[0]) if found else 0
 
 
 def _write_part(
