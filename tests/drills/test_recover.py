@@ -18,6 +18,7 @@ from counterfoil.backups.recovery.archive import WalFolder
 from counterfoil.backups.recovery.bases import make_base, reaches_in
 from counterfoil.backups.recovery.job import JOBS, needs_base, proven_base, prune_bases
 from counterfoil.backups.recovery.receiving import WalArchive
+from counterfoil.backups.store import MANIFEST
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.drills import recover, running
@@ -59,6 +60,15 @@ def test_a_second_that_is_not_there_or_no_base_fails_the_drill_with_the_reason(a
     make_base(archive, actor="t")
     late = run_drill(means_of(archive.backups, tmp_path), RECOVERY, actor="t", at=now() + timedelta(hours=1))
     assert (late.state, "the log in the store ends before it" in str(late.error)) == ("failed", True)
+
+
+def test_a_base_that_cannot_be_read_fails_the_drill_though_an_older_one_serves(archive: WalArchive, tmp_path: Path) -> None:
+    made = [make_base(archive, actor="t") for _ in range(2)]
+    manifest = archive.backups.store.folder / made[1].id / MANIFEST
+    manifest.chmod(0o600)
+    manifest.write_text(manifest.read_text().replace('"segment_bytes"', '"?"'))
+    done = run_drill(means_of(archive.backups, tmp_path, INVARIANTS[:1]), RECOVERY, actor="t")
+    assert (done.state, done.backup_id, f"a base in it cannot be read: {made[1].id}" in str(done.error)) == ("failed", made[0].id, True)
 
 
 def test_a_log_that_nobody_fetches_fails_the_drill_by_its_age(archive: WalArchive, tmp_path: Path) -> None:

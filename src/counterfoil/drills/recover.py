@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 import psycopg
 from psycopg import sql
 
-from counterfoil.backups.recovery.bases import reaches_in
+from counterfoil.backups.recovery.bases import damaged_bases, reaches_in
 from counterfoil.backups.recovery.reach import SecondNotReached
 from counterfoil.backups.recovery.recovering import Recovery, plan_recovery, recovered, stopped_before
 from counterfoil.backups.restoring import measured_at
@@ -19,7 +19,7 @@ from counterfoil.drills.scratch import ScratchDrill, decoded
 from counterfoil.proofs.log.tree import size_of
 
 OLD_AFTER: Final = timedelta(minutes=15)  # the log is fetched each minute
-PARTS: Final = ("base", "signature", "age", "recovery", "sending", "moment", "log", "checkpoint", "live log", "proofs", "checks")
+PARTS: Final = ("store", "base", "signature", "age", "recovery", "sending", "moment", "log", "checkpoint", "live log", "proofs", "checks")
 
 
 @dataclass
@@ -46,6 +46,9 @@ class RecoveryDrill(ScratchDrill):
             self.asked(server)
 
     def _planned(self) -> Recovery:
+        damaged = damaged_bases(self.backups.store)
+        named = "; ".join(f"{one.facts['id']}: {one.facts['because']}" for one in damaged)
+        self.note("store", f"a base in it cannot be read: {named}" if named else None, "the manifest of each base in it can be read")
         reaches = [one for one in reaches_in(self.backups.store) if one.start < one.until]
         if not reaches and self.at is None:
             raise SecondNotReached(because="no base with a log behind it lies in the store", nearest_before="none", nearest_after="none")

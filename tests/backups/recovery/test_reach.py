@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from counterfoil.backups.backups import Backup
 from counterfoil.backups.keys import BackupDamaged
-from counterfoil.backups.recovery.bases import reaches_in
+from counterfoil.backups.recovery.bases import damaged_bases, reaches_in
 from counterfoil.backups.recovery.job import bases_to_prune
 from counterfoil.backups.recovery.reach import BaseCopy, SecondNotReached, reach_for, reach_of
 from counterfoil.backups.recovery.segments import Segment, header_says, segment_named
@@ -119,6 +119,8 @@ def test_a_base_whose_manifest_is_damaged_takes_nothing_from_the_others(tmp_path
         (tmp_path / each).mkdir()
         (tmp_path / each / MANIFEST).write_text((text.replace(f'"{name}"', '"?"') if each == bad else text) + "\n\n-")
     assert [one.base.id for one in reaches_in(BackupFolder(tmp_path))] == [good]
+    [damaged] = damaged_bases(BackupFolder(tmp_path))
+    assert (damaged.facts["id"], bool(damaged.facts["because"])) == (bad, True), "it is passed over, and that is said"
 
 
 @pytest.mark.parametrize("name", ["origin", "tables", "books", "migrations", "log", "file", "snapshot_at", "forked"])

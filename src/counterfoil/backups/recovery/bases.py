@@ -21,7 +21,7 @@ from counterfoil.backups.measures import log_measured
 from counterfoil.backups.recovery.archive import WalFolder, opened
 from counterfoil.backups.recovery.reach import BaseCopy, RecoveryReach, reach_of
 from counterfoil.backups.recovery.receiving import WalArchive
-from counterfoil.backups.store import BASE, FILES, PIECE, BackupFolder, StoredBackup
+from counterfoil.backups.store import BASE, DUMP, FILES, PIECE, BackupFolder, StoredBackup
 from counterfoil.base.failpoints import reached
 from counterfoil.base.postgres.dumping import MAJOR
 from counterfoil.base.postgres.replicating import copying, have_slot, lsn_of, replication_programs
@@ -105,7 +105,7 @@ def base_of(stored: StoredBackup) -> BaseCopy:
 
 
 def bases_in(store: BackupFolder) -> list[tuple[StoredBackup, BaseCopy]]:
-    """Each base in the store, the newest first; one whose manifest cannot be read is none."""
+    """Each base in the store, the newest first; one whose manifest cannot be read is none: `damaged_bases` names it."""
     found = []
     for one in store.of_kind(BASE):
         with suppress(BackupDamaged):
@@ -113,8 +113,22 @@ def bases_in(store: BackupFolder) -> list[tuple[StoredBackup, BaseCopy]]:
     return found
 
 
+def damaged_bases(store: BackupFolder) -> list[BackupDamaged]:
+    """What lies in the store and counts as no base, though it may be one: each says which it is, and why."""
+    found = []
+    for backup_id in store.ids():
+        try:
+            one = store.get(backup_id)
+            if one.kind == BASE:
+                base_of(one)
+        except BackupDamaged as damaged:
+            if not (store.folder / backup_id / FILES[DUMP]).exists():
+                found.append(damaged)
+    return found
+
+
 def reaches_in(store: BackupFolder) -> list[RecoveryReach]:
-    """What can be recovered from each base in the store, the newest first; one whose manifest cannot be read is none."""
+    """What can be recovered from each base in the store, the newest first; of those that `damaged_bases` names nothing can."""
     bases = [base for _, base in bases_in(store)]
     kept = {system: WalFolder(store.folder, system).kept() for system in {one.system for one in bases}}
     return [reach_of(one, kept[one.system]) for one in bases]

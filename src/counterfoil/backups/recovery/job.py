@@ -12,7 +12,7 @@ from counterfoil.backups.copied_files import BELOW
 from counterfoil.backups.job import take_away
 from counterfoil.backups.making import Backups
 from counterfoil.backups.recovery.archive import ENDING, FOLDER, WalFolder
-from counterfoil.backups.recovery.bases import base_of, make_base, reaches_in
+from counterfoil.backups.recovery.bases import bases_in, damaged_bases, make_base, reaches_in
 from counterfoil.backups.recovery.receiving import WalArchive
 from counterfoil.backups.store import BASE
 from counterfoil.base.problems import Busy, InvalidInput
@@ -62,12 +62,12 @@ def prune_bases(archive: WalArchive, *, actor: str, dry_run: bool = False) -> li
 
 def _drop_log(backups: Backups) -> None:
     """What lies before every base that lies in the store: also one that the database does not know keeps its log."""
+    if damaged_bases(backups.store):
+        return  # one whose manifest cannot be read may need it
     first: dict[tuple[str, int], int] = {}
-    for one in map(base_of, backups.store.of_kind(BASE)):
+    for _, one in bases_in(backups.store):
         key = (one.system, one.timeline)
         first[key] = min(first.get(key, one.first), one.first)
-    if len(backups.store.ids()) > len({one.id for kind in ("dump", BASE) for one in backups.store.of_kind(kind)}):
-        return  # one whose manifest cannot be read may be a base that needs it
     for (system, timeline), number in first.items():
         log = WalFolder(backups.folder, system)
         names = [f"{BELOW}/{FOLDER}/{system}/{one.path.name.removesuffix(ENDING)}." for one in log.before(timeline, number)]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.backups.measures import measured
-from counterfoil.backups.recovery.bases import make_base, reaches_in
+from counterfoil.backups.recovery.bases import damaged_bases, make_base, reaches_in
 from counterfoil.backups.recovery.recovering import plan_recovery, recovered, stopped_before
 from counterfoil.backups.store import BackupFolder
 from counterfoil.base.postgres.replicating import drop_slot
@@ -18,7 +18,7 @@ from counterfoil.cli.core.output import TABLE, Output, patience, say, say_done, 
 from counterfoil.cli.local.backup.commands import ACTOR, Keys, app, programs_of, signed_by
 from counterfoil.cli.local.installation import backup_folder, backup_keys, backups_here, settings_now, wal_of
 
-REACHES = ("base", "from", "before", "missing")
+REACHES = ("base", "from", "before", "missing", "damaged")
 
 
 @app.command("base")
@@ -57,18 +57,24 @@ def end_log() -> None:
 @app.command("reach")
 def reach(output: Output = TABLE) -> None:
     """Which seconds can be recovered, by what lies in the store: from the end of each base, before the end of its log. Works without the
-    database. Nothing is opened: whether a file is as it was written, recovering shows."""
-    found = reaches_in(BackupFolder(backup_folder(settings_now())))
+    database. Nothing is opened: whether a file is as it was written, recovering shows. Ends with 1 when a base's manifest is damaged."""
+    store = BackupFolder(backup_folder(settings_now()))
+    found, damaged = reaches_in(store), damaged_bases(store)
     rows = [
         {
             "base": one.base.id,
             "from": one.start.isoformat() if one.start < one.until else None,
             "before": one.until.isoformat() if one.start < one.until else None,
             "missing": one.missing_name,
+            "damaged": None,
         }
         for one in found
     ]
+    nothing = dict.fromkeys(("from", "before", "missing"))
+    rows += [{"base": one.facts["id"], **nothing, "damaged": one.facts["because"]} for one in damaged]
     show_rows(rows, REACHES, output, empty="No base lies in the store, so no second can be recovered: counterfoil backup base")
+    if damaged:
+        raise typer.Exit(NOT_GREEN)
 
 
 @app.command("recover")
