@@ -48,9 +48,12 @@ def test_a_drill_is_told_with_its_checks_and_why_it_failed(office: Office, tmp_p
 def test_a_drill_is_asked_for_by_who_may_and_a_worker_runs_it(office: Office, tmp_path: Path) -> None:
     """One of a kind at a time; each says when it is due; what is no drill, or not of this one, is refused."""
 
-    def ask(**body: str) -> httpx2.Response:
-        return office.ask("POST", "/api/drills", role="operator", key=make_id("try"), json=body)
+    def ask(*, dry_run: bool = False, **body: str) -> httpx2.Response:
+        headers = {"Dry-Run": "true"} if dry_run else {}
+        return office.ask("POST", "/api/drills", role="operator", key=make_id("try"), json=body, headers=headers)
 
+    early = ask(name="recovery", recoverTo="2999-01-01T00:00:00Z").json()
+    assert (early["field"], early["limit"].split(",")[0]) == ("recoverTo", "not later than now")
     standing = {one["name"]: one for one in office.ask("GET", "/api/drills/standing").json()["data"]}
     assert set(standing) == set(KIND_BY_NAME)
     assert (standing["recovery"]["lastState"], standing["recovery"]["overdue"]) == (None, False)
@@ -59,7 +62,11 @@ def test_a_drill_is_asked_for_by_who_may_and_a_worker_runs_it(office: Office, tm
     asked = ask(name="recovery", recoverTo="2026-11-20T12:00:00Z")
     made = asked.json()
     assert (asked.status_code, made["state"], made["recoverTo"]) == (202, "waiting", "2026-11-20T12:00:00Z")
-    assert ask(name="recovery").json()["type"] == "/problems/DrillWaits"
+    waits = ask(name="recovery").json()
+    assert (waits["type"], waits["drill"], waits["state"], "constraint" in waits) == ("/problems/DrillWaits", made["id"], "waiting", False)
+    for dry_run in (False, True):
+        gone = ask(name="restore", backupId=make_id("bkp"), dry_run=dry_run)
+        assert (gone.status_code, gone.json()["what"]) == (404, "backup"), "a look at it does not pass, either"
     keys = BackupKeys([new_backup_key()])
     own = Backups(office.database, office.database.url, tmp_path / "store", lambda: keys, make_id, now, KeepPolicy(14, 8, 24))
     [job] = [one for one in JOBS if one.name == "drills"]

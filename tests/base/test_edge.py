@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from counterfoil.base import database as refusals
 from counterfoil.base import edge
 from counterfoil.base.database import AppendOnly, DatabaseRefused, PlanForgotten, name_refusals, problem_of
 from counterfoil.base.edge import Database
@@ -119,6 +120,13 @@ def test_a_part_names_its_own_constraints_and_codes(database: Database) -> None:
     name_refusals(codes={"CFX99": TillEmpty})
     with pytest.raises(TillEmpty, match="nothing left"), database.transaction() as conn:
         conn.execute("do $$ begin raise exception 'nothing left' using errcode = 'CFX99'; end $$")
+
+
+def test_a_constraint_of_a_part_is_told_in_the_words_of_its_problem_alone(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(refusals._BY_CONSTRAINT, "idempotency_key_is_short", TillEmpty)
+    with pytest.raises(TillEmpty) as caught, database.transaction() as conn:
+        conn.execute(KEY, [""])
+    assert caught.value.facts == {}, "no name of a constraint, and no words of PostgreSQL"
 
 
 def test_what_is_append_only_is_refused_in_our_words(database_url: str) -> None:

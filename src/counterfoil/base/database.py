@@ -65,7 +65,8 @@ def problem_of(error: errors.Error) -> Problem | None:
     known: Callable[..., Problem] | None = _BY_CODE.get(code) or _BY_CONSTRAINT.get(constraint)
     said = (error.diag.message_primary or "").strip()
     if known is not None:
-        return known(detail=said, constraint=constraint or None)
+        # The problem says it in words: the name of a constraint, which PostgreSQL tells, is nothing to whoever asked.
+        return known() if constraint and f'"{constraint}"' in said else known(detail=said, constraint=constraint or None)
     if forgets_plans(error):
         return PlanForgotten(detail=said, setting="database_prepares")
     if isinstance(error, _UNCLEAN) or (isinstance(error, errors.DataError) and "NUL (0x00)" in str(error)):

@@ -19,6 +19,7 @@ AGAIN_AFTER_S: Final = (0.1, 0.3, 1.0)  # then it is given up, within three seco
 CONNECT_S: Final = 2.5  # an address that swallows packets
 PATH_MAX: Final = 2_000
 GOT_MAX: Final = 80
+WHOLE: Final = "what can stand in an address: letters that are whole, no part that leads elsewhere"
 AGAIN_AT: Final = frozenset({502, 503, 504})
 AWAY: Final = "DatabaseAway"  # the server has waited for its database before it says so
 IN_FLIGHT: Final = "KeyInFlight"  # the first try of the same request is still being worked on
@@ -122,13 +123,14 @@ def part_of_path(text: str) -> str:
 def _refuse_other_paths(path: str) -> None:
     """An id that somebody typed is a part of a path, and leads to no other path. Raises ApiProblem."""
     parts = path.split("/")[1:]
-    if not path.isprintable() or len(path) > PATH_MAX or set("?#\\") & set(path) or {"", ".", ".."} & set(parts):
+    if "" in parts:
+        raise _invalid(path, "an id in each place of the address; one of them is empty")
+    if not path.isprintable() or len(path) > PATH_MAX or set("?#\\") & set(path) or {".", ".."} & set(parts):
         raise _invalid(f"{len(path)} characters" if len(path) > PATH_MAX else path)
 
 
-def _invalid(got: str) -> ApiProblem:
+def _invalid(got: str, limit: str = WHOLE) -> ApiProblem:
     """What no server was asked, told as a server tells it."""
-    limit = "what can stand in an address: letters that are whole, no part that leads elsewhere"
     said = {"type": "/problems/InvalidInput", "title": "Invalid value for what is asked about.", "kind": "invalid"}
     return ApiProblem({**said, "limit": limit, "got": "".join(one if one.isprintable() else "?" for one in got)[:GOT_MAX]}, 422)
 

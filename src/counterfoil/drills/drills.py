@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.backups.backups import show_backup
+from counterfoil.backups.store import DUMP
 from counterfoil.base.database import name_refusals
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, record_birth, take_step
@@ -189,6 +191,8 @@ def ask_for_drill(
         raise InvalidInput("backupId", f"nothing, but of the drill {RESTORE}", got=backup_id[:40])
     if recover_to is not None and name != RECOVERY:
         raise InvalidInput("recoverTo", f"nothing, but of the drill {RECOVERY}", got=recover_to.isoformat())
+    for one in DRILLS.read(conn, "where name = %s and state in ('waiting', 'running')", [name]):
+        raise DrillWaits(drill=one.id, state=one.state)
     conn.execute(
         """insert into drill (id, name, actor, asked_at, backup_id, recover_to, state, state_at)
            values (%s, %s, %s, %s, %s, %s, 'waiting', %s)""",
@@ -196,6 +200,20 @@ def ask_for_drill(
     )
     record_birth(conn, DRILL, [drill_id], "waiting", actor=actor, at=now)
     return show_drill(conn, drill_id)
+
+
+def refuse_impossible(conn: Connection[Any], backup_id: str | None, recover_to: datetime | None, *, now: datetime) -> None:
+    """What is asked of a worker must be there: only what is kept, and is a dump of the books, can be restored, and nothing of the future.
+    On a machine of one's own a drill finds that out by itself, and fails. Raises NotFound, InvalidInput."""
+    if recover_to is not None and recover_to > now:
+        raise InvalidInput("recoverTo", f"not later than now, {now.isoformat()}", got=recover_to.isoformat())
+    if backup_id is None:
+        return
+    one = show_backup(conn, backup_id)
+    if one.state != "kept":
+        raise InvalidInput("backupId", f"a backup that is kept; this one is {one.state}", got=one.id)
+    if one.kind != DUMP:
+        raise InvalidInput("backupId", f"a backup of the kind {DUMP}; from a {one.kind} the drill {RECOVERY} recovers", got=one.id)
 
 
 def start_next(conn: Connection[Any], names: Sequence[str], *, now: datetime) -> Drill | None:

@@ -13,7 +13,7 @@ from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Instant, id_in_body
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer, shows
-from counterfoil.drills.drills import Drill, ask_for_drill, standings
+from counterfoil.drills.drills import Drill, ask_for_drill, refuse_impossible, standings
 from counterfoil.operations.access.access import OPERATE, READ
 
 router = routes("Drills")
@@ -68,6 +68,7 @@ def ask(body: DrillRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Response:
             actor=call.actor,
             now=call.now,
         )
+        refuse_impossible(conn, body.backup_id, body.recover_to, now=call.now)
         return Done(made.id, DrillAsked.model_validate(made._asdict()), 202)
 
     return call.write("drill.ask", act, asked=body)
