@@ -240,6 +240,7 @@ def test_formats_are_told_by_content_and_a_wrong_name_is_refused(tmp_path: Path)
         "export.tsv": "csv",
         "german.sta": "mt940",
         "girokonto.csv": "csv",
+        "history.wise.csv": "wise-history",
         "interim.mt942": "mt942",
         "notice.camt054.v8.xml": "camt.054",
         "payouts.stripe.csv": "stripe",
@@ -248,6 +249,7 @@ def test_formats_are_told_by_content_and_a_wrong_name_is_refused(tmp_path: Path)
         "rows.json": "json",
         "rows.ndjson": "ndjson",
         "settlement.adyen.csv": "adyen",
+        "settlement.paypal.csv": "paypal-settlement",
         "summary.stripe.csv": "stripe-summary",
     }
     for content in (b"", b"\x00\x01\x02\xff" * 10, b"<html></html>", b"one word"):

@@ -25,8 +25,10 @@ FORMATS: Final = (
     "stripe",
     "stripe-summary",
     "paypal",
+    "paypal-settlement",
     "adyen",
     "wise",
+    "wise-history",
     "revolut",
     "revolut-business",
     "simulator",
@@ -46,6 +48,7 @@ _SWIFT: Final = re.compile(r"^(?:\{4:)?:(?:20|25|28C?|60[FM]|61|62[FM]|86|NS):",
 _MT942: Final = re.compile(r"^:(?:34F|90[CD]):|\{2:[IO]942", re.MULTILINE)
 _HOLDS_A_LIST: Final = re.compile(r'"\s*:\s*\[\s*\{')
 _QIF: Final = re.compile(r"!(?:Type|Account|Option|Clear)\b", re.IGNORECASE)
+_PAYPAL_SECTIONS: Final = re.compile(r'"?RH"?[,\t].*\r?\n"?FH"?[,\t].*\r?\n"?SH"?[,\t]')
 _BAI: Final = re.compile(r"\s*01,[^\r\n]{0,200},")
 _OFX: Final = re.compile(r"\s*(?:OFXHEADER\s*:|<\?xml[^>]*\?>\s*<\?OFX\b|(?:<\?xml[^>]*\?>\s*)?<OFX\s*>)", re.IGNORECASE)
 
@@ -129,6 +132,10 @@ def _by_header(text: str, suffix: str) -> str | None:
         return "adyen"
     if {"gross", "fee", "net", "currency", "transaction id"} <= names:
         return "paypal"
+    if names >= {"direction", "source amount (after fees)", "target amount (after fees)"}:
+        return "wise-history"
+    if _PAYPAL_SECTIONS.match(text):
+        return "paypal-settlement"
     if {"transferwise id", "amount", "running balance"} <= names:
         return "wise"
     if {"started date", "completed date", "amount", "fee", "state"} <= names:

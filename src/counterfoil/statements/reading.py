@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from counterfoil.base.problems import InvalidInput, NotFound
-from counterfoil.statements import fee_reports, ofx, qif, simulator_statement, stripe_reports
+from counterfoil.statements import fee_reports, ofx, paypal_settlement, qif, simulator_statement, stripe_reports, wise_history
 from counterfoil.statements.bai2 import reader as bai2
 from counterfoil.statements.camt import reader as camt
 from counterfoil.statements.detecting import FORMATS, detect
@@ -30,8 +30,10 @@ STATEMENT_READERS = {
     "stripe": stripe_reports.read,
     "stripe-summary": stripe_reports.read_summary,
     "paypal": fee_reports.read_paypal,
+    "paypal-settlement": paypal_settlement.read,
     "adyen": fee_reports.read_adyen,
     "wise": fee_reports.read_wise,
+    "wise-history": wise_history.read,
     "revolut": fee_reports.read_revolut,
     "revolut-business": fee_reports.read_revolut_business,
 }
