@@ -12,7 +12,7 @@ from counterfoil.matching.passes.gate import NOTHING, agrees, limits_of
 from counterfoil.matching.passes.open_items import SUGGESTED, Board, pair_columns
 from counterfoil.matching.rules.model import TextPass
 
-TAUGHT_ROWS_MAX: Final = 200_000  # records of a side, beside the open ones, that teach how rare words are
+TAUGHT_ROWS_MAX: Final = 50_000  # records of a side, beside all open ones, that teach how rare words are; more link no other pair
 HEX: Final = 1 << 32
 NEVER: Final = FLOOR_MAX * BIT // 2
 TEXTS: Final = ("counterparty", "memo", "reference")
