@@ -139,11 +139,20 @@ def test_columns_that_could_be_the_key_and_were_not_tried_are_named_once(tmp_pat
     theirs = orders(
         f"day,Paid,{','.join(names)},order", "2026-03-03,{gross}," + ",".join(f"M{n}{{order}}Z" for n in range(14)) + ",{order}"
     )
-    _, _, reasons = reconciled(tmp_path, SALES, theirs)
+    _, rules, reasons = reconciled(tmp_path, SALES, theirs)
     said = [reason for reason in reasons if "columns could be the key" in reason]
     assert len(said) == 1, reasons
-    assert said[0].startswith("right: 15 columns could be the key: the first 12 were tried; not tried")
-    assert said[0].endswith("mark12, mark13, order")
+    assert said[0].startswith("right: 15 columns could be the key: the 12 that share most values with the other side were tried; not tried")
+    assert said[0].endswith("mark11, mark12, mark13")
+    assert rules.right.columns["reference"] == "order"  # the last in the file shares every value
+
+
+def test_a_key_behind_many_columns_is_found_by_its_number_where_its_letters_differ(tmp_path):
+    names = [f"mark{n:02}" for n in range(14)]
+    marks = ",".join(f"M{n}x{{gross}}Z" for n in range(14))
+    theirs = orders(f"day,Paid,{','.join(names)},order", "2026-03-03,{gross}," + marks + ",SHOP-{order}-EU")
+    _, rules, reasons = reconciled(tmp_path, SALES, theirs)
+    assert rules.right.columns["reference"] == "order", reasons
 
 
 def test_rows_keep_their_own_figures_in_files_that_are_read_in_parts(tmp_path):

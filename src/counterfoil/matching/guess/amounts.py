@@ -213,10 +213,10 @@ def source_of(side: Looked, reading: AmountReading) -> Source:
     return Source(columns=asset, amount=Amount.model_validate(written), asset=None if asset else side.asset or NO_CURRENCY, scale=scale)
 
 
-def first_tried(side: Looked, names: Sequence[str], most: int, could: str) -> list[str]:
+def first_tried(side: Looked, names: Sequence[str], most: int, could: str, which: str = "the first {} were") -> list[str]:
     """The first columns, as many as are tried; where there are more, that is said once."""
     if len(names) > most:
-        more = f"{len(names)} columns could {could}: the first {most} were tried; not tried, and to be named if it is one of them:"
+        more = f"{len(names)} columns could {could}: {which.format(most)} tried; not tried, and to be named if it is one of them:"
         sentence = f"{more} {', '.join(names[most : most + LEFT_OUT_SHOWN])}{' …' if len(names) > most + LEFT_OUT_SHOWN else ''}"
         if not any(reason.endswith(sentence) for reason in side.reasons):
             side.say(sentence)

@@ -26,6 +26,7 @@ from counterfoil.matching.guess.columns import NO_CURRENCY, Looked
 from counterfoil.matching.guess.days import choose_days
 from counterfoil.matching.guess.fees import known_fee
 from counterfoil.matching.guess.gathered import GatheredBy, batches, named_in_text, settle_sums
+from counterfoil.matching.guess.overlap import nearest_first
 from counterfoil.matching.guess.two_columns import two_columns
 from counterfoil.matching.reading.column_sql import shaped
 from counterfoil.matching.reading.totals import BALANCE, TOTAL
@@ -34,6 +35,7 @@ from counterfoil.matching.rules.model import Amount, Dates, Source
 PART: Final = "part"  # what the proposed rule set calls the second column of a key
 SAMPLE_ROWS: Final = 200_000
 KEY_COLUMNS_MAX: Final = 12
+NEAREST: Final = "the {} that share most values with the other side were"
 KEY_SHARE_LEAST: Final = 20  # percent of the smaller side that must meet
 KEY_SHARE_ENOUGH: Final = 90  # percent that meet as they are: nobody looks for another form then
 FORM_GAIN_PERCENT: Final = 110  # of the agreement without it, before another form of the key is taken
@@ -71,7 +73,7 @@ def observe(engine: DuckEngine, sides: tuple[Looked, Looked], *, is_proposal: bo
     found = CommonKeys(is_proposal)
     for side in sides:
         _seen(engine, side)
-    keys = [_said_key(side) or _columns(engine, side, unique=True) for side in sides]
+    keys = [_said_key(side) or _columns(engine, side, other, unique=True) for side, other in both_ways(sides)]
     best = _best_key(engine, sides, keys, found)
     if not best and not any(side.said.get("reference") for side in sides):
         _take_two_columns(engine, sides, found)
@@ -132,7 +134,12 @@ def _seen(engine: DuckEngine, side: Looked) -> None:
     side.feet = feet
 
 
-def _columns(engine: DuckEngine, side: Looked, *, unique: bool) -> dict[str, str]:
+def both_ways(sides: tuple[Looked, Looked]) -> tuple[tuple[Looked, Looked], tuple[Looked, Looked]]:
+    """Each side with the other."""
+    return (sides[0], sides[1]), (sides[1], sides[0])
+
+
+def _columns(engine: DuckEngine, side: Looked, other: Looked, *, unique: bool) -> dict[str, str]:
     """Columns that could be a key (nearly unique) or a batch (repeated), by their name: the column of the sample."""
     taken = {
         *side.amounts.values(),
@@ -149,7 +156,8 @@ def _columns(engine: DuckEngine, side: Looked, *, unique: bool) -> dict[str, str
             continue
         if filled and (distinct * 2 >= filled if unique else distinct > 1 and distinct * 3 <= filled * 2):
             found[name] = column
-    tried = first_tried(side, list(found), KEY_COLUMNS_MAX, "be the key" if unique else "name a batch")
+    names = nearest_first(engine, side, found, other) if len(found) > KEY_COLUMNS_MAX else list(found)
+    tried = first_tried(side, names, KEY_COLUMNS_MAX, "be the key" if unique else "name a batch", NEAREST)
     return {name: found[name] for name in tried}
 
 
@@ -194,7 +202,7 @@ def _best_key(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[d
 
 def _take_two_columns(engine: DuckEngine, sides: tuple[Looked, Looked], found: CommonKeys) -> None:
     """No column is a key alone: two of each side together, the second as a key field of the rule set's own."""
-    columns = [_columns(engine, side, unique=False) | _columns(engine, side, unique=True) for side in sides]
+    columns = [_columns(engine, *each, unique=False) | _columns(engine, *each, unique=True) for each in both_ways(sides)]
     smaller = min(engine.rows(f"select count(*) from {side}_seen")[0][0] for side in ("left", "right"))
     two = two_columns(engine, columns, least=max(smaller * KEY_SHARE_LEAST // 100, 2))
     if two is None:
@@ -304,7 +312,7 @@ def _status(engine: DuckEngine, sides: tuple[Looked, Looked], found: CommonKeys)
 
 def _batches(engine: DuckEngine, sides: tuple[Looked, Looked], keys: Sequence[dict[str, str]], found: CommonKeys) -> None:
     """A repeated column of one side that meets a nearly unique column of the other, with equal sums, or sums less a fee."""
-    repeated = [_columns(engine, side, unique=False) for side in sides]
+    repeated = [_columns(engine, *each, unique=False) for each in both_ways(sides)]
     batch = batches(engine, sides, repeated, keys)
     if batch is None:
         return
