@@ -37,9 +37,6 @@ def account_movements(conn: Connection[Any], program_id: str, account: str, *, f
     The accounts are asked for here and written into the query: only so does the planner know how many rows an account has.
     """
     accounts = _accounts(conn, program_id, account, first, last)
-    touched = _touched(accounts, first, last) if accounts else None
-    if touched is None:  # no such account in any asset: nothing moved it
-        touched = sql.SQL("select p.journal_id, ''::text as asset, p.amount from posting p where false")
     return sql.SQL(
         """with correction as materialized ({corrections}), touched as not materialized ({touched}), corrected as ({corrected}), moved as (
                select {journal}, t.asset, t.amount from touched t join journal j on j.id = t.journal_id
@@ -68,7 +65,7 @@ def account_movements(conn: Connection[Any], program_id: str, account: str, *, f
                 on late.journal_id = m.id"""
     ).format(
         corrections=_corrections(program_id, account),
-        touched=touched,
+        touched=_touched(accounts, first, last),
         corrected=_corrected(accounts, first, last),
         journal=sql.SQL(OF_JOURNAL),
         alone=sql.SQL(
@@ -112,7 +109,8 @@ def _accounts(conn: Connection[Any], program_id: str, account: str, first: date,
 def _touched(accounts: list[Held], first: date, last: date) -> sql.Composed:
     """Every posting of these days on the accounts, debits and credits: by the clock, and off it."""
     low, high = _seqs(first, last)
-    return sql.SQL(" union all ").join(
+    nothing = sql.SQL("select journal_id, ''::text as asset, amount from posting where false")  # there may be no such account
+    found = (
         sql.SQL(
             """select p.journal_id, {asset}::text as asset, {sign} p.amount as amount from posting p
                where p.{side} = {account}::bigint and {clock} and {day}"""
@@ -133,6 +131,7 @@ def _touched(accounts: list[Held], first: date, last: date) -> sql.Composed:
             ),
         )
     )
+    return sql.SQL(" union all ").join([nothing, *found])
 
 
 def _corrected(accounts: list[Held], first: date, last: date) -> sql.Composed:
