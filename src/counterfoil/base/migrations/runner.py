@@ -50,11 +50,7 @@ class Migration(NamedTuple):
     number: int
     name: str
     text: str
-
-    @property
-    def sha256(self) -> str:
-        """What is remembered of it."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+    sha256: str  # what is remembered of it
 
 
 def files(folder: Path = FOLDER) -> list[Migration]:
@@ -63,7 +59,11 @@ def files(folder: Path = FOLDER) -> list[Migration]:
     for one, following in pairwise(named):
         if one.name[:4] == following.name[:4]:
             raise MigrationNumberShared(number=int(one.name[:4]), migration=one.name, other=following.name)
-    return [Migration(int(path.name[:4]), path.name, path.read_text("utf-8")) for path in named]
+    return [Migration(int(path.name[:4]), path.name, text, _sha256(text)) for path in named for text in (path.read_text("utf-8"),)]
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def migrate(url: str, *, folder: Path = FOLDER) -> list[str]:
@@ -73,10 +73,11 @@ def migrate(url: str, *, folder: Path = FOLDER) -> list[str]:
     at once: one works, the others wait. Raises MigrationNumberShared, MigrationChanged, MigrationOutOfOrder, DatabaseIsNewer, Busy.
     """
     done: list[str] = []
+    here = files(folder)
     with FileConnection.connect(url, autocommit=True) as conn:
         try:
             prepare_database(conn)
-            while (name := _apply_next(conn, files(folder))) is not None:
+            while (name := _apply_next(conn, here)) is not None:
                 done.append(name)
             _grant(conn, folder)
         except errors.LockNotAvailable as error:
