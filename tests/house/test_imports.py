@@ -25,6 +25,37 @@ NOT_IMPORTED = {
 }
 
 
+# What no process loads before it is needed: each costs a tenth of a second of every start, and more of the memory of a worker.
+NOT_AT_THE_START = (
+    "adbc_driver_postgresql",
+    "apprise",
+    "authlib",
+    "boto3",
+    "duckdb",
+    "numpy",
+    "openpyxl",
+    "pandas",
+    "pyarrow",
+    "pyspark",
+    "sepaxml",
+    "sqlglot",
+    "stripe",
+    "typst",
+    "xlsxwriter",
+    "zxcvbn",
+)
+OF_THE_API = ("counterfoil.api", "counterfoil.dashboard", "fastapi", "jinja2", "starlette", "uvicorn")  # a worker answers nobody
+STARTS = """
+import sys
+import counterfoil.cli.main
+print(*sys.modules)
+import counterfoil.cli.local.working
+print(*sys.modules)
+import counterfoil.cli.local.processes
+print(*sys.modules)
+"""
+
+
 # What another dependency brings along, and belongs to it.
 BROUGHT = {
     "starlette": "fastapi",
@@ -78,6 +109,18 @@ def test_imports_run_down_only() -> None:
     assert told.returncode == 0, (
         f"{told.stdout}{told.stderr}\nWhat must go up goes as an event or through wiring; a new package gets its layer in pyproject.toml."
     )
+
+
+def test_help_a_worker_and_a_server_load_nothing_before_it_is_needed() -> None:
+    told = subprocess.run([sys.executable, "-c", STARTS], capture_output=True, text=True, check=True).stdout
+    asked_for_help, worker, server = (set(line.split()) for line in told.splitlines())
+    assert {"counterfoil.operations.work.worker", "counterfoil.wiring"} <= worker
+    assert {"counterfoil.api.http.app", "counterfoil.dashboard.web.routes", "uvicorn"} <= server
+    ours = {name for name in asked_for_help if name.startswith("counterfoil.")}
+    assert ours == {"counterfoil.cli", "counterfoil.cli.main", "counterfoil.cli.core", "counterfoil.cli.core.commands"}
+    assert asked_for_help.isdisjoint({"psycopg", "pydantic"}), "the list of commands is shown at once"
+    assert worker.isdisjoint(OF_THE_API), "a worker is back soon after a crash"
+    assert server.isdisjoint(NOT_AT_THE_START), "import it within the function that uses it; for its types, under TYPE_CHECKING"
 
 
 def test_what_the_source_imports_is_declared() -> None:

@@ -16,7 +16,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "sources.md").read_te
 
 @pytest.mark.parametrize(
     "name",
-    [*sources.FORMATS, *sources.SCHEMA.names, *StatementInfo._fields, *RejectedRow._fields, *SequenceGap._fields],
+    [*sources.FORMATS, *sources.schema().names, *StatementInfo._fields, *RejectedRow._fields, *SequenceGap._fields],
 )
 def test_every_format_and_field_is_on_the_page(name: str) -> None:
     assert f"`{name}`" in PAGE

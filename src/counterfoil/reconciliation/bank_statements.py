@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
-import pyarrow as pa
 from psycopg import Connection
 
 from counterfoil.base.encryption.confidential import Confidential, encrypt, opened, unreadable
@@ -17,7 +16,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.noun_pages import PlainList, SortKey
 from counterfoil.reconciliation.bank_lines import CashAccount, KnownStatement, remarks_of, sort_lines, write_lines
 from counterfoil.reconciliation.runs.pairings import BANK, CASH_ACCOUNTS
-from counterfoil.statements import SCHEMA, SequenceGap, SourceRead, StatementInfo, follow_on
+from counterfoil.statements import SequenceGap, SourceRead, StatementInfo, follow_on, schema
 from counterfoil.statements.amounts import does_not_carry
 
 REJECTED_KEPT_MAX: Final = 1_000
@@ -197,7 +196,7 @@ def gaps_of(conn: Connection[Any], program_id: str, account: str) -> tuple[Seque
     placed = _placed(conn, program_id, account)
     for one in placed:
         files[one.file_name, one.sha256].append(one.info)
-    empty = pa.Table.from_batches([], SCHEMA)
+    empty = schema().empty_table()
     reads = [SourceRead("", empty, [], infos, sha256.hex(), name) for (name, sha256), infos in files.items()]
     gaps = [gap for gap in follow_on(reads) if not _begins_within(conn, program_id, account, placed, gap)]
     return tuple(gaps)

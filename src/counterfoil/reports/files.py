@@ -8,8 +8,6 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-import xlsxwriter
-
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.formats.pdf import write_pdf
@@ -49,6 +47,8 @@ def _csv(report: Mapping[str, Any], _: Mapping[str, int]) -> ReportFile:
 
 def _xlsx(report: Mapping[str, Any], scales: Mapping[str, int]) -> ReportFile:
     """A sheet for each section; cells are text, so none runs as a formula and no amount is rounded; amounts in major units."""
+    import xlsxwriter
+
     out = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
     book = xlsxwriter.Workbook(out, options)

@@ -5,12 +5,11 @@ from counterfoil.statements.continuity.folders import FolderRead, load_folder
 from counterfoil.statements.continuity.following import SequenceGap, follow_on
 from counterfoil.statements.detecting import FORMATS, detect
 from counterfoil.statements.reading import read
-from counterfoil.statements.shape import SCHEMA, TABLES, RejectedRow, SourceBroken, SourceRead, StatementInfo, has_moved
+from counterfoil.statements.shape import TABLES, RejectedRow, SourceBroken, SourceRead, StatementInfo, has_moved, schema
 from counterfoil.statements.tables.dialects import Dialect, dialect
 
 __all__ = [
     "FORMATS",
-    "SCHEMA",
     "TABLES",
     "Dialect",
     "FolderRead",
@@ -28,4 +27,5 @@ __all__ = [
     "parse_amount",
     "read",
     "scale_of",
+    "schema",
 ]

@@ -7,13 +7,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple, NoReturn
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from counterfoil.base.problems import Problem, TooLarge
 from counterfoil.base.text import cleaned
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 TEXT_BYTES_MAX: Final = 2 * 1024**3  # MT940, camt, BAI2, the simulator's statement: read as a stream
 TABLE_BYTES_MAX: Final = 512 * 1024**2  # CSV, NDJSON, JSON, OFX through this door; larger tables go to the engine itself
@@ -25,27 +27,33 @@ BATCH_ROWS: Final = 65_536
 TABLES: Final = ("csv", "xlsx", "ndjson", "json")  # anybody's: ours too, where a state says what became of an order
 NOT_BOOKED: Final = frozenset({"pending", "expected", "information", "future"})  # what is told of money that has not moved
 
-SCHEMA: Final = pa.schema(
-    [
-        ("row", pa.int64()),
-        ("external_id", pa.string()),
-        ("reference", pa.string()),
-        ("amount", pa.int64()),
-        ("asset", pa.string()),
-        ("booked_on", pa.date32()),
-        ("value_on", pa.date32()),
-        ("event_at", pa.timestamp("us", tz="UTC")),
-        ("status", pa.string()),
-        ("counterparty", pa.string()),
-        ("memo", pa.string()),
-        ("batch", pa.string()),
-        ("entry", pa.string()),
-        ("balance", pa.int64()),
-        ("file", pa.string()),
-        ("line", pa.int32()),
-        ("raw", pa.string()),
-    ]
-)
+
+@cache
+def schema() -> pa.Schema:
+    """The columns of every source, as they are read."""
+    import pyarrow as pa  # 0.2 s with what it brings: not before a file is read
+
+    return pa.schema(
+        [
+            ("row", pa.int64()),
+            ("external_id", pa.string()),
+            ("reference", pa.string()),
+            ("amount", pa.int64()),
+            ("asset", pa.string()),
+            ("booked_on", pa.date32()),
+            ("value_on", pa.date32()),
+            ("event_at", pa.timestamp("us", tz="UTC")),
+            ("status", pa.string()),
+            ("counterparty", pa.string()),
+            ("memo", pa.string()),
+            ("batch", pa.string()),
+            ("entry", pa.string()),
+            ("balance", pa.int64()),
+            ("file", pa.string()),
+            ("line", pa.int32()),
+            ("raw", pa.string()),
+        ]
+    )
 
 
 class SourceBroken(Problem, kind="invalid"):
@@ -141,7 +149,7 @@ class Gathering:
         self.rows, self.left_out = 0, 0
         self._unmoved: Counter[str] = Counter()
         self._batches: list[pa.RecordBatch] = []
-        self._columns: list[list[Any]] = [[] for _ in SCHEMA]
+        self._columns: list[list[Any]] = [[] for _ in schema()]
 
     def add(self, line: ParsedLine) -> None:
         """Take one line; its row number is its place in the file. Raises TooLarge past ROWS_MAX."""
@@ -210,8 +218,10 @@ class Gathering:
 
     def read(self, format: str, sha256: str) -> SourceRead:  # noqa: A002 - the field's public name
         """All of it, as one table."""
+        import pyarrow as pa
+
         self._flush()
-        table = pa.Table.from_batches(self._batches, SCHEMA)
+        table = pa.Table.from_batches(self._batches, schema())
         statements = [StatementInfo(*map(_harmless, one)) for one in self.statements]
         notes = [cleaned(one) for one in (*self.notes, *self._told_unmoved())]
         return SourceRead(format, table, self.rejected, statements, sha256, self.file, notes, self.aside, self.left_out)
@@ -222,9 +232,11 @@ class Gathering:
 
     def _flush(self) -> None:
         if self._columns[0]:
-            arrays = [pa.array(column, kind.type) for column, kind in zip(self._columns, SCHEMA, strict=True)]
-            self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=SCHEMA))
-            self._columns = [[] for _ in SCHEMA]
+            import pyarrow as pa
+
+            arrays = [pa.array(column, kind.type) for column, kind in zip(self._columns, schema(), strict=True)]
+            self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=schema()))
+            self._columns = [[] for _ in schema()]
 
 
 def has_moved(status: str | None) -> bool:

@@ -8,8 +8,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-import xlsxwriter
-
 MADE: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's date of making would change its bytes
 CELL_CHARS_MAX: Final = 32_000
 DIGITS_MAX: Final = 15  # a spreadsheet keeps no more of a number; a longer one stays text, and exact
@@ -17,6 +15,8 @@ DIGITS_MAX: Final = 15  # a spreadsheet keeps no more of a number; a longer one 
 
 def workbook(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     """A table as .xlsx: a whole number and a `Decimal` are numbers, None is an empty cell."""
+    import xlsxwriter
+
     out = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
     book = xlsxwriter.Workbook(out, options)

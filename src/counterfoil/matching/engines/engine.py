@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
-
-import duckdb
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from counterfoil.base.problems import InvalidInput, Problem
+
+if TYPE_CHECKING:
+    import duckdb
 
 Row = tuple[Any, ...]
 
@@ -106,6 +107,8 @@ class DuckEngine:
 
     def __init__(self, folder: Path, *, memory: int | None = None, threads: int | None = None) -> None:
         """`folder` holds what is spilled and goes with the run; `memory` in bytes; None leaves both to DuckDB."""
+        import duckdb  # not before the first run: the server and the worker start without it
+
         self.conn = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
         self.conn.execute("set temp_directory = $folder", {"folder": str(folder / "spill")})
         self.conn.execute("set preserve_insertion_order = false")
@@ -129,6 +132,8 @@ class DuckEngine:
 
     def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
         """Execute; where the memory does not do for all threads at once, again with one. Raises MemoryTooSmall."""
+        import duckdb
+
         try:
             return self.conn.execute(sql)
         except duckdb.OutOfMemoryException:

@@ -8,8 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-import xlsxwriter
-
 from counterfoil.matching.findings.findings import Finding
 from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.output.files import break_columns, break_row
@@ -42,6 +40,8 @@ class _Workbook:
     """A workbook that is being written, with its formats."""
 
     def __init__(self, outcome: MatchingResult, path: Path) -> None:
+        import xlsxwriter
+
         """Cells are written as text or numbers, so none runs as a formula."""
         self.book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False})
         self.book.set_properties({"title": outcome.rules.name, "created": MADE})

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
-
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
 from counterfoil.matching.reading.column_sql import SHAPE, Debits, Layer, Shaped, column_of, shaped
@@ -50,6 +48,8 @@ def read_side(engine: DuckEngine, paths: Sequence[Path], source: Source, side: s
 
     Raises SourceUnreadable for a file that is truncated or does not carry, InvalidInput for a rule that does not fit the file.
     """
+    import duckdb
+
     missing = [str(path) for path in paths if not path.is_file()]
     if missing or not paths:
         raise SourceUnreadable(source=side, reason="no such file", file=", ".join(missing)[:300])

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
-
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
 from counterfoil.matching.reading.provenance import FILE_COLUMN, LINE_COLUMN, WORKBOOK_COLUMN, opened
@@ -80,6 +78,8 @@ def _figures(source: Source) -> tuple[str, ...]:
 
 def _json_scan(engine: DuckEngine, files: str, figures: Sequence[str]) -> str:
     """Every value as its text: a JSON number such as 12.50 must not pass through a float."""
+    import duckdb
+
     try:
         names = [row[0] for row in engine.rows(f"describe select * from read_json({files})")]
     except duckdb.Error as error:
@@ -94,6 +94,8 @@ def _wrapped_json(engine: DuckEngine, paths: Sequence[Path], figures: Sequence[s
 
     Which list it is where there are several: the one with the name that such lists have, as for the readers of statements.
     """
+    import duckdb
+
     from counterfoil.statements.tables.notations import LISTS  # the readers are loaded when a file asks for them
 
     with opened(paths[0]) as file:
@@ -232,6 +234,8 @@ def as_utf8(path: Path, encoding: str, into: Path) -> Path:
 
 def check_formats(engine: DuckEngine, source: Source, side: str) -> None:
     """Are the date formats formats? Raises InvalidInput, before a file is blamed for it."""
+    import duckdb
+
     for form in source.dates.formats:
         try:
             engine.rows(f"select try_strptime('', {literal(form)})")

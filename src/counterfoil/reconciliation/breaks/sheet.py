@@ -8,8 +8,6 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-import xlsxwriter
-
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput, Problem, TooLarge
@@ -105,6 +103,8 @@ def as_csv(rows: Iterable[Sequence[str]]) -> bytes:
 
 def as_xlsx(rows: Iterable[Sequence[str]]) -> bytes:
     """A workbook with one sheet; every cell is text, the columns to fill in are shaded, and the action offers its choices."""
+    import xlsxwriter
+
     out = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
     book = xlsxwriter.Workbook(out, options)

@@ -8,8 +8,6 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
-import xlsxwriter
-
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.formats.pdf import write_pdf
 from counterfoil.base.money import format_major
@@ -88,6 +86,8 @@ def _csv(report: Mapping[str, Any]) -> WrittenReport:
 
 def _xlsx(report: Mapping[str, Any]) -> WrittenReport:
     """A sheet for each section; cells are text, so none runs as a formula, and amounts stand in major units."""
+    import xlsxwriter
+
     out = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
     book = xlsxwriter.Workbook(out, options)

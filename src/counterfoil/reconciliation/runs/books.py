@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import pyarrow as pa
 from psycopg import Connection, sql
 from psycopg.rows import class_row
 
@@ -15,6 +14,9 @@ from counterfoil.base.machine import listed
 from counterfoil.ledger.clock import SEQ_MAX, first_seq, to_us
 from counterfoil.payouts.machines import IN_FLIGHT, WENT_OUT
 from counterfoil.reconciliation.bank_lines import CONFIDENTIAL, WORDS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # external_id and reference say which record it is; amounts are minor units, money in is positive.
 COLUMNS: Final = (
@@ -95,6 +97,8 @@ def with_words(keys: EncryptionKeys, found: pa.RecordBatch) -> pa.RecordBatch:
 
     Raises EncryptionKeyMissing, EnvelopeDoesNotOpen.
     """
+    import pyarrow as pa
+
     names = [name for name in found.schema.names if name not in (*CONFIDENTIAL.key, ENVELOPE)]
     columns_of = (found.column(name).to_pylist() for name in (*CONFIDENTIAL.key, ENVELOPE, *WORDS))
     width = len(CONFIDENTIAL.key)

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from psycopg import sql
 
 from counterfoil.base.encryption.keys import EncryptionKeys
@@ -43,7 +41,7 @@ def copy_out(books: Books, query: sql.Composable, path: Path, *, snapshot: str |
     the one that an open transaction exported under that name. `read` makes of each batch what is written. Amounts must be bigint, days
     date. Raises BooksUnreadable.
     """
-    import adbc_driver_postgresql.dbapi as adbc  # 0.1 s that only those pay who read this way
+    import adbc_driver_postgresql.dbapi as adbc  # 0.3 s, with Arrow, that only those pay who read this way
 
     role = books.role or "none"
     if not re.fullmatch(r"[a-z_]{1,63}", role):
@@ -59,6 +57,9 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _copied(adbc: Any, url: str, role: str, query: sql.Composable, path: Path, snapshot: str | None, read: Read) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     rows = 0
     with adbc.connect(url) as conn, conn.cursor() as cur:
         cur.execute("set transaction isolation level repeatable read, read only")

@@ -7,8 +7,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import pyarrow.parquet as pq
-
 from counterfoil.matching.engines.engine import DuckEngine, Ordered, literal
 from counterfoil.matching.passes.footing import Footing
 from counterfoil.matching.reading.loading import read_side
@@ -137,6 +135,8 @@ def bounded(
 
 def _load(engine: DuckEngine, raw: dict[str, Path], days: tuple[date, date]) -> None:
     """`left_raw` and `right_raw`: the lines as they came, and whether each is of these days."""
+    import pyarrow.parquet as pq
+
     for side, path in raw.items():
         columns = ", ".join(f"cast({name} as {TYPES.get(name, 'varchar')}) as {name}" for name in COLUMNS)
         there = pq.read_schema(path).names

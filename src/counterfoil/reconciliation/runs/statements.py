@@ -6,17 +6,18 @@ import hashlib
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import httpx2
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from counterfoil.base.problems import Problem
 from counterfoil.matching.engines.engine import DuckEngine
 from counterfoil.operations.providers import NoStatement, Provider
 from counterfoil.reconciliation.runs.sides import fold_statement
 from counterfoil.statements import read
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 STATEMENT_DAYS_MAX: Final = 366
 ERROR_MAX: Final = 500
@@ -50,6 +51,8 @@ def fetch_statement(
     The `days` themselves are a statement of their own, so its closing balance is the provider's word for their end.
     Raises StatementUnavailable, SourceBroken.
     """
+    import pyarrow as pa
+
     digest, rejected = hashlib.sha256(), 0
     notes: list[str] = []
     opening: dict[str, int] = {}
@@ -92,5 +95,7 @@ def _ask(provider: Provider, first: date, last: date, path: Path) -> None:
 
 def _renumbered(lines: pa.Table, before: int) -> pa.Table:
     """Rows are numbered through all parts, with a gap between two, so that the fee of one is no part of the other."""
+    import pyarrow.compute as pc
+
     rows = pc.add(lines["row"], before * 2)
     return lines.set_column(lines.column_names.index("row"), "row", rows)

@@ -9,9 +9,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from counterfoil.statements.dates import choose_format, is_iso
 from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, SourceRead, within
 from counterfoil.statements.tables import rows as tables
@@ -105,6 +102,9 @@ def _json(found: Gathering, path: Path, taken: Content) -> Iterator[TableRow]:
 
 
 def _parquet(found: Gathering, path: Path, taken: Content) -> Iterator[TableRow]:  # noqa: ARG001 - one shape for all
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     number = 0
     try:
         with pq.ParquetFile(path) as file:
