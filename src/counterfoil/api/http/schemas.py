@@ -50,6 +50,7 @@ class ViewModel(BaseModel):
         from_attributes=True,
         serialize_by_alias=True,
         json_schema_serialization_defaults_required=True,
+        defer_build=True,  # each when it is first shown: hundreds at the start of every server are a fifth of it
     )
 
     @classmethod
