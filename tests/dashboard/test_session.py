@@ -216,6 +216,14 @@ def test_every_answer_tells_the_browser_what_it_may_do(desk, served, path):
     assert ("no-store" in answer.headers["cache-control"]) != (path == "/admin/assets/frame.css")
 
 
+@pytest.mark.parametrize("path", [PAGE, f"{PAGE}.json", "/admin/payouts.csv", "/login"])
+def test_an_address_answers_to_its_own_methods_and_names_them_to_others(desk, served, path):
+    client = logged_in(served, desk)
+    assert client.get(path).status_code == 200
+    asked = {method: client.request(method, path) for method in ("HEAD", "PUT", "DELETE")}
+    assert {(method, told.status_code, told.headers["allow"]) for method, told in asked.items()} == {(one, 405, "GET") for one in asked}
+
+
 def test_a_page_of_a_database_that_is_away_says_so_and_shows_no_figure(server, tmp_path):
     with a_desk(server, tmp_path) as desk:
         days.an_empty_day(desk)

@@ -16,7 +16,7 @@ from counterfoil.base.money import Asset, Money, format_major
 from counterfoil.dashboard.finding.lists import exported
 from counterfoil.dashboard.web.navigation import DashboardPage
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.dashboard.web.serving import Served, answered, finish, guarded
+from counterfoil.dashboard.web.serving import Served, answered, finish, guarded, page_route
 from counterfoil.operations.verbs import AMOUNTS, Noun
 
 Rows = Callable[[SectionContext], Iterable[tuple[Any, ...]]]
@@ -35,7 +35,6 @@ def add_exports(router: APIRouter, served: Served, page: DashboardPage, rows: Ro
 
 
 def _add(router: APIRouter, served: Served, page: DashboardPage, rows: Rows, suffix: str, media_type: str, write: Write) -> None:
-    @router.get(f"{page.path}.{suffix}")
     def export(request: Request) -> Response:
         return guarded(served, request, lambda: made(request))
 
@@ -46,6 +45,8 @@ def _add(router: APIRouter, served: Served, page: DashboardPage, rows: Rows, suf
         name = request.url.path.rpartition("/")[2]
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
+
+    page_route(router, "GET", f"{page.path}.{suffix}", export)
 
 
 def _flat(rows: Iterable[tuple[Any, ...]], assets: Mapping[str, Asset]) -> Iterator[tuple[Any, ...]]:

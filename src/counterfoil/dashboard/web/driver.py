@@ -22,7 +22,7 @@ from counterfoil.base.idempotency import Answer, once, request_hash
 from counterfoil.base.ids import valid_id
 from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, Problem, ReasonRequired, check
 from counterfoil.dashboard.web.navigation import DashboardPage
-from counterfoil.dashboard.web.serving import Served, finish, guarded, refuse_unclean_form, shown
+from counterfoil.dashboard.web.serving import Served, finish, guarded, page_route, refuse_unclean_form, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.dashboard.work.receipts import scope_of_forms
 from counterfoil.ledger.reads.booked import BookedHere, booked_here
@@ -196,7 +196,6 @@ class PageForm:
 def add_form(router: APIRouter, served: Served, form: PageForm) -> None:
     """The address that a form is sent to."""
 
-    @router.post(form.path)
     async def sent(request: Request) -> Response:
         given = await request.form()
         filled = {name: value.strip() for name, value in given.items() if isinstance(value, str)}
@@ -209,6 +208,8 @@ def add_form(router: APIRouter, served: Served, form: PageForm) -> None:
             return _carried(served, request, form, filled, rows)
 
         return await run_in_threadpool(guarded, served, request, carried)
+
+    page_route(router, "POST", form.path, sent)
 
 
 def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[str, str], rows: Sequence[str]) -> Response:

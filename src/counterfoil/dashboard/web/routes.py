@@ -29,7 +29,7 @@ from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import add_verb_forms, pages_of
 from counterfoil.dashboard.web.provider_login import add_provider_login
 from counterfoil.dashboard.web.rendering import ASSETS, Renderer
-from counterfoil.dashboard.web.serving import Served, add_problem_pages, answered, finish, guarded, guarded_json, ours, shown
+from counterfoil.dashboard.web.serving import Served, add_problem_pages, answered, finish, guarded, guarded_json, ours, page_route, shown
 from counterfoil.dashboard.web.sessions import FormNotOurs, SessionEnded, Sessions, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.dashboard.work.approval_forms import add_approval_forms
 from counterfoil.dashboard.work.begin_forms import add_begin_form
@@ -116,18 +116,19 @@ def add_dashboard(
     add_account(router, served)
     add_provider_login(router, served)
     _add_assets(router, served)
-    app.include_router(router)
+    app.router.routes.extend(router.routes)  # flat, as those of the API: of a nested router each app makes every route a second time
     add_problem_pages(app, served)
 
 
 def _add_page(router: APIRouter, served: Served, page: DashboardPage) -> None:
-    @router.get(f"{page.path}.json")  # before the page, whose path would take the ending for a part of an id
     def json_view(request: Request) -> Response:
         return guarded_json(served, request, lambda: _show_json(served, page, request))
 
-    @router.get(page.path)
     def html(request: Request) -> Response:
         return guarded(served, request, lambda: shown(served, page, request, served.door.who(request)))
+
+    page_route(router, "GET", f"{page.path}.json", json_view)  # before the page, whose path would take the ending for a part of an id
+    page_route(router, "GET", page.path, html)
 
 
 def _add_door(router: APIRouter, served: Served) -> None:
