@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from counterfoil.base.edge import entropy, make_id, now
+from counterfoil.dashboard.web.rendering import Renderer
 from counterfoil.operations.access import access
 from counterfoil.operations.access.key_list import KEY_LIST
 from counterfoil.operations.access.records import OF_NAME_AND_ADDRESS
@@ -256,3 +257,10 @@ def test_without_a_program_the_page_says_how_to_begin_and_calls_nothing_good(ser
     assert "<code>counterfoil setup</code>" in before
     assert 'class="ticket right"' not in before
     assert "There is no program yet" not in after
+
+
+def test_a_template_is_compiled_once_in_a_process_however_many_renderers_draw_it():
+    one, other = (Renderer(version="0", refresh_s=0, rail=()) for _ in range(2))
+    drawn, again = (made._jinja.get_template("login.html").root_render_func for made in (one, other))
+    assert drawn is not again
+    assert drawn.__code__ is again.__code__

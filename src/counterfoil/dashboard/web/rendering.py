@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.resources import files
-from typing import Any, Final, NamedTuple
+from types import CodeType
+from typing import Any, ClassVar, Final, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import Fact
@@ -52,6 +54,22 @@ class PageProblem(NamedTuple):
     at: datetime
 
 
+class _CompiledOnce(BytecodeCache):
+    """Templates are compiled once in a process, however many renderers it has."""
+
+    kept: ClassVar[dict[str, tuple[str, CodeType | None]]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """What was compiled from the same text."""
+        checksum, code = self.kept.get(bucket.key, ("", None))
+        if checksum == bucket.checksum:
+            bucket.code = code
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep it."""
+        self.kept[bucket.key] = bucket.checksum, bucket.code
+
+
 class Renderer:
     """The templates and files of the dashboard, read once."""
 
@@ -59,10 +77,12 @@ class Renderer:
         """`refresh_s`: seconds between two refreshes of a page; 0 never. `rail`: the pages that every page leads to, in groups."""
         folder = files("counterfoil.dashboard") / "static"
         self.files = {name: (folder / name).read_bytes() for name in ASSETS}
+        self._digests = {name: hashlib.sha256(content).hexdigest()[:12] for name, content in self.files.items()}
         self._jinja = Environment(
             loader=PackageLoader("counterfoil.dashboard"),
             autoescape=True,
             undefined=StrictUndefined,
+            bytecode_cache=_CompiledOnce(),
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -145,5 +165,4 @@ class Renderer:
         return self._jinja.get_template(template).render(**told)
 
     def _url(self, name: str) -> str:
-        digest = hashlib.sha256(self.files[name]).hexdigest()[:12]
-        return f"/admin/assets/{name}?{digest}"
+        return f"/admin/assets/{name}?{self._digests[name]}"
