@@ -19,6 +19,7 @@ from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine,
 from counterfoil.statements.tables.columns import plain
 from counterfoil.statements.text import Content
 
+AMOUNTS: Final = (("transaction", "grosstransaction"), ("fee", "fee"))  # how the names of their columns begin: of the sign, of the amount
 SIGNS: Final[Mapping[str, int]] = {"CR": 1, "DR": -1}
 NEEDED: Final = (
     "transactionid",
@@ -124,7 +125,8 @@ def _row(found: Gathering, line: int, section: _Section, cells: Sequence[str], a
         return 0
     told = {name: cell.strip() for name, cell in zip(section.names, cells, strict=False)}
     try:
-        moved = _Moved(*_signed(told, "transaction", "grosstransaction"), *reversed(_signed(told, "fee", "fee")))
+        (gross_asset, gross_minor), (fee_asset, fee_minor) = (_signed(told, *each) for each in AMOUNTS)
+        moved = _Moved(gross_asset, gross_minor, fee_minor, fee_asset)
         written = told["transactioncompletiondate"].replace("/", "-")
         at = parse_instant(written)
         if at is None:
