@@ -24,11 +24,11 @@ def nearest_first(engine: DuckEngine, side: Looked, columns: Mapping[str, str], 
     return sorted(columns, key=lambda name: -shared.get(columns[name], 0))
 
 
-def _values(side: str, columns: list[str], rows: int) -> str:
+def _values(side: str, columns: list[str], tried_rows: int) -> str:
     """Every column's values in two forms, as SQL: without case and signs, and the first number in it."""
     parts = (
         f"select '{column}' as c, unnest([{PLAIN.sql(column)}, ltrim(regexp_extract({column}, '[0-9]{{{NUMBER_LEAST},}}'), '0')]) as v"
-        f" from (select {column} from {side}_seen limit {rows}) s where {column} is not null"
+        f" from (select {column} from {side}_seen limit {tried_rows}) s where {column} is not null"
         for column in columns
     )
     return f"select c, v from ({' union all '.join(parts)}) x where v <> ''"
