@@ -21,8 +21,10 @@ import duckdb
 from benchmarks import harness
 from benchmarks.matching_data import expected, make
 from counterfoil.matching.engines.engine import PROCESS_BYTES, DuckEngine, memory_bytes
+from counterfoil.matching.keeping.marks import KeptSides
+from counterfoil.matching.keeping.shelf import Shelf
 from counterfoil.matching.passes.pipeline import match
-from counterfoil.matching.reading.loading import read_side
+from counterfoil.matching.reading.loading import digests_of, read_side
 from counterfoil.matching.rules.model import RuleSet
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
@@ -75,13 +77,17 @@ def rules() -> RuleSet:
     return load_rules(COLUMNS.format(side="left") + COLUMNS.format(side="right") + PASSES)
 
 
-def ours(folder: Path, form: str) -> dict[str, Any]:
+def ours(folder: Path, form: str, keep: Path | None = None) -> dict[str, Any]:
     """Read, match, classify, foot; breaks and totals stay in the engine, matched pairs are not written."""
     with tempfile.TemporaryDirectory(dir=folder) as spill:
         engine = DuckEngine(Path(spill), memory=memory_bytes(MATCHING_MEMORY))
-        given = rules()
-        sides = [read_side(engine, [folder / f"{name}.{form}"], getattr(given, name), name, Path(spill)) for name in ("left", "right")]
-        matched = match(engine, sides[0], sides[1], given)
+        given, files = rules(), {name: folder / f"{name}.{form}" for name in ("left", "right")}
+        shelf = Shelf(keep, digests_of(files.values())) if keep else None
+        sides = [read_side(engine, [path], getattr(given, name), name, Path(spill), shelf) for name, path in files.items()]
+        kept = KeptSides(engine, shelf, {"left": given.left, "right": given.right}) if shelf else None
+        matched = match(engine, sides[0], sides[1], given, kept=kept)
+        if shelf:
+            shelf.commit()
         kinds: dict[str, int] = dict(engine.rows("select kind, count(*) from pair where status = 'break' group by kind"))
         missing = {"MISSING_RIGHT": "l_left", "MISSING_LEFT": "r_left"}
         kinds |= {kind: engine.rows(f"select count(*) from {table}")[0][0] for kind, table in missing.items()}
@@ -89,7 +95,13 @@ def ours(folder: Path, form: str) -> dict[str, Any]:
     return {
         "found": kinds,
         "read": [sum(f.source.rows for f in matched.footing if f.side == side) for side in ("left", "right")],
+        **({"told": shelf.told()} if shelf else {}),
     }
+
+
+def kept_before(folder: Path, form: str) -> dict[str, Any]:
+    """The same where an earlier run kept what it found of these bytes; the digest of both files is part of it."""
+    return ours(folder, form, folder / f"kept-{form}")
 
 
 def whole(folder: Path, form: str) -> dict[str, Any]:
@@ -161,6 +173,7 @@ def datacompy(folder: Path, form: str) -> dict[str, Any]:
 
 WAYS: Final[dict[str, Callable[[Path, str], dict[str, Any]]]] = {
     "ours": ours,
+    "kept": kept_before,
     "command": whole,
     "bare": bare,
     "naive": naive,
@@ -201,7 +214,7 @@ def run(folder: Path, sizes: list[int], large: int | None, *, with_datacompy: bo
     result: dict[str, Any] = {"memory_limit": MEMORY, "matching_memory_limit": MATCHING_MEMORY, "cases": []}
     for rows in sizes:
         for form in ("parquet", "csv"):
-            ways = ["bare", "ours", "command"]
+            ways = ["bare", "ours", "kept", "command"]
             ways += ["naive", "within"] if form == "csv" else ["datacompy"] if with_datacompy else []
             result["cases"] += compared(folder, rows, form, ways, repeats=repeats)
     if large:
@@ -221,6 +234,7 @@ def compared(folder: Path, rows: int, form: str, ways: list[str], *, repeats: in
     make(here, rows)
     truth = expected(here)
     measured: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
+    first = [{"rows": rows, "form": form, "way": "keeping", **alone("kept", here, form)}] if "kept" in ways else []
     for _ in range(repeats):
         for way, runs in measured.items():
             runs.append(alone(way, here, form))
@@ -229,11 +243,13 @@ def compared(folder: Path, rows: int, form: str, ways: list[str], *, repeats: in
         runs.sort(key=lambda each: each["seconds"])
         case = {"rows": rows, "form": form, "way": way, **runs[len(runs) // 2]}
         case["memory_mb"] = max(each["memory_mb"] for each in runs)
-        if way in ("ours", "command"):
+        if way in ("ours", "kept", "command"):
             refuse_wrong(way, case["found"], truth)
         cases.append(case)
         show(case, cases[0]["seconds"])
-    return cases
+    for case in first:
+        show(case, cases[0]["seconds"])
+    return cases + first
 
 
 def refuse_wrong(way: str, found: dict[str, int], truth: dict[str, int]) -> None:
@@ -249,6 +265,7 @@ def ratios(cases: list[dict[str, Any]], rows: int, large: int | None) -> dict[st
     ours, csv = by[rows, "parquet", "ours"], by[rows, "csv", "ours"]
     told = {
         "ours_to_bare": ours["seconds"] / by[rows, "parquet", "bare"]["seconds"],
+        "kept_to_bare": by[rows, "parquet", "kept"]["seconds"] / by[rows, "parquet", "bare"]["seconds"],
         "csv_to_naive": csv["seconds"] / by[rows, "csv", "naive"]["seconds"],
     }
     if not by[rows, "csv", "within"].get("did_not_fit"):

@@ -16,11 +16,13 @@ from counterfoil.matching.engines.engine import DuckEngine, Row, identifier, lit
 from counterfoil.matching.engines.spark import ClusterSettings, addressed
 from counterfoil.matching.findings.outcome import MatchingResult, matches_of, reconcile
 from counterfoil.matching.guess.columns import paths_of
+from counterfoil.matching.keeping.marks import KeptSides
+from counterfoil.matching.keeping.shelf import Shelf
 from counterfoil.matching.output.files import canonical, write_every_break, write_places, write_rejected, write_report
 from counterfoil.matching.output.report_page import write_page
 from counterfoil.matching.output.workbook import PAIR_COLUMNS, PAIRS_ORDER, PAIRS_SHOWN_MAX, write_workbook
 from counterfoil.matching.passes.pipeline import Progress
-from counterfoil.matching.reading.loading import file_digest, read_side
+from counterfoil.matching.reading.loading import digests_of, read_side
 from counterfoil.matching.reading.provenance import RecordPlace, places_of
 from counterfoil.matching.reading.scans import SourceUnreadable, files_of
 from counterfoil.matching.reading.sides import Side
@@ -50,9 +52,12 @@ def reconcile_files(
     memory: str | None = None,
     cluster: ClusterSettings | None = None,
     threads: int | None = None,
+    keep: Path | None = None,
     progress: Progress = lambda _: None,
 ) -> MatchingResult:
     """Reconcile files and write the outputs into `out`. Texts are paths or, for Spark, addresses of a store (s3a://, hdfs://).
+
+    `keep` is a folder for what a later run over the same bytes need not compute again; the outputs are the same.
 
     Raises InvalidInput (rules that do not fit), SourceUnreadable (a broken file), DoesNotFoot. What was half written is not left behind.
     """
@@ -64,18 +69,24 @@ def reconcile_files(
         raise InvalidInput("out", "a folder that can be written to", got=str(out)[:200], reason=error.strerror or "") from error
     most = memory_bytes(memory) if memory else None
     if engine == "spark":
+        if keep is not None:
+            raise InvalidInput("keep", "no folder: on Spark nothing is kept between runs", got=str(keep)[:200])
         return _on_spark(left, right, rules, out, cluster, most, progress)
     here, there = (Path(given) if isinstance(given, str) else given for given in (left, right))
     folder = Path(tempfile.mkdtemp(prefix=".work-", dir=out))
     reader = DuckEngine(folder, memory=most, threads=threads)
+    shelf: Shelf | None = None
     try:
         _check_patterns(reader, rules)
-        files = {path: file_digest(path) for path in (*paths_of(here), *paths_of(there)) if path.is_file()}
+        files = digests_of(path for path in (*paths_of(here), *paths_of(there)) if path.is_file())
+        shelf = Shelf(keep, files) if keep else None
         progress("Reading the left side")
-        ours = read_side(reader, paths_of(here), rules.left, "left", folder)
+        ours = read_side(reader, paths_of(here), rules.left, "left", folder, shelf)
         progress("Reading the right side")
-        theirs = read_side(reader, paths_of(there), rules.right, "right", folder)
-        matched, outcome = reconcile(reader, ours, theirs, rules, progress=progress, is_one_off=True)
+        theirs = read_side(reader, paths_of(there), rules.right, "right", folder, shelf)
+        kept = KeptSides(reader, shelf, {"left": rules.left, "right": rules.right}) if shelf else None
+        matched, outcome = reconcile(reader, ours, theirs, rules, progress=progress, is_one_off=True, kept=kept)
+        outcome = replace(outcome, kept=shelf.told() if shelf else ())
         progress("Writing the matches and the report")
         reader.write(matches_of(reader, matched, ours, theirs), folder / "matches.parquet")
         write_every_break(reader, matched, outcome.context, folder / "breaks.csv")
@@ -85,9 +96,13 @@ def reconcile_files(
             if path.is_dir():
                 shutil.rmtree(path)  # the parts of a run on Spark
             (folder / name).replace(path)
+        if shelf:
+            shelf.commit()
         return replace(outcome, paths=paths)
     finally:
         reader.close()
+        if shelf:
+            shelf.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -138,8 +153,9 @@ def _write(
 ) -> None:
     """Everything that is told from the outcome alone, and the circumstances of the run beside it. Raises SourceUnreadable where a file is
     no longer the one that was read."""
+    now = digests_of(path for path in digests if path.is_file())
     for path, digest in digests.items():
-        if not path.is_file() or file_digest(path) != digest:
+        if now.get(path) != digest:
             raise SourceUnreadable(file=path.name, reason="the file changed while it was read")
     write_report(outcome, folder / "report.json")
     write_rejected(outcome.rejected, folder / "rejected.csv")
@@ -152,7 +168,7 @@ def _write(
         for side in sides.values()
         for path in side.files
     ]
-    told = {**circumstances, "rules_sha256": outcome.rules_sha256, "files": files}
+    told = {**circumstances, "rules_sha256": outcome.rules_sha256, "files": files, "kept": outcome.kept}
     (folder / "run.json").write_text(canonical(told), "utf-8")
 
 

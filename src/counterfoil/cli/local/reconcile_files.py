@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from threading import Timer
 from typing import Annotated
@@ -58,6 +59,13 @@ def files(
     ] = None,
     engine: Annotated[EngineName, typer.Option("--engine", help="duckdb on this machine, spark on a cluster.")] = EngineName.DUCKDB,
     memory: Annotated[str | None, typer.Option("--memory", help="Most memory to use, such as 512MB; the rest is spilled.")] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            "--keep",
+            help="A folder for what a later run over the same bytes need not compute again, up to 4 GiB. Guard it as the files.",
+        ),
+    ] = None,
     master: Annotated[str, typer.Option("--master", help="Where Spark runs: local[2], spark://host:7077, yarn …")] = "local[2]",
     driver_host: Annotated[
         str | None, typer.Option("--driver-host", help="The address at which Spark's executors reach this machine; found out otherwise.")
@@ -94,7 +102,8 @@ def files(
             found = _rules(left, right, rules, out, console, said)
             conf = _spark_settings(spark or [])
             cluster = ClusterSettings(master, driver_host, conf, one_file=one_file, matches=matches, shared_out=shared_out)
-            outcome = reconcile_files(left, right, found, out=out, engine=engine.value, memory=memory, cluster=cluster, progress=progress)
+            run = partial(reconcile_files, out=out, engine=engine.value, memory=memory, cluster=cluster, keep=keep, progress=progress)
+            outcome = run(left, right, found)
     except Problem as problem:
         sentence = Text.assemble(("Not reconciled: nothing can be concluded.", "bold red"), f" {problem.sentence()}")
         console.print(sentence, highlight=False)  # names of files and columns may look like markup, and are text

@@ -14,6 +14,7 @@ from counterfoil.matching.findings.candidates import candidates_of, context_of
 from counterfoil.matching.findings.findings import Finding, kinds_of, list_breaks, read_breaks
 from counterfoil.matching.findings.hypotheses import Context
 from counterfoil.matching.findings.verdict import Verdict, verdict_of
+from counterfoil.matching.keeping.marks import KeptSides
 from counterfoil.matching.passes.clearing import clean_pairs
 from counterfoil.matching.passes.footing import ControlTotal, Footing, Tolerated
 from counterfoil.matching.passes.open_items import LimitReached
@@ -59,6 +60,7 @@ class MatchingResult:
     breaks_total: int
     breaks: tuple[Finding, ...]
     rejected: tuple[UnreadableRow, ...]
+    kept: tuple[str, ...] = ()  # what an earlier run had computed of the same files, and what is kept for a later one
     context: Context = field(repr=False, default_factory=Context)
     paths: Mapping[str, Path] = field(default_factory=dict)
 
@@ -74,10 +76,17 @@ class MatchingResult:
 
 
 def reconcile(
-    engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: Progress = lambda _: None, is_one_off: bool = False
+    engine: Engine,
+    left: Side,
+    right: Side,
+    rules: RuleSet,
+    *,
+    progress: Progress = lambda _: None,
+    is_one_off: bool = False,
+    kept: KeptSides | None = None,
 ) -> tuple[Matched, MatchingResult]:
     """Match two sides that are read, and say what came of it; of a one-off run what its reader can do. Raises DoesNotFoot, InvalidInput."""
-    matched = match(engine, left, right, rules, progress=progress)
+    matched = match(engine, left, right, rules, progress=progress, kept=kept)
     for side in (left, right):
         counted = sum(row.source.rows for row in matched.footing if row.side == side.key) + len(side.rejected)
         check(

@@ -90,7 +90,7 @@ def _page(outcome: MatchingResult, places: Places) -> dict[str, Any]:
                 for row in outcome.control
                 if row.unexplained
             ),
-            *(f"{note[0].upper()}{note[1:]}." for note in (*outcome.not_checked, *outcome.learnt)),
+            *(f"{note[0].upper()}{note[1:]}." for note in (*outcome.not_checked, *outcome.learnt, *outcome.kept)),
         ],
         "rejected": [row._asdict() for row in outcome.rejected[:REJECTED_SHOWN_MAX]],
         "rules_sha": outcome.rules_sha256[:16],

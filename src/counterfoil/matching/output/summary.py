@@ -72,7 +72,7 @@ def summary(outcome: MatchingResult, *, files: bool = True) -> str:
         if row.unexplained
     ]
     lines += [f"Not checked: {note}" for note in outcome.not_checked]
-    lines += [f"{note[0].upper()}{note[1:]}." for note in outcome.learnt]
+    lines += [f"{note[0].upper()}{note[1:]}." for note in (*outcome.learnt, *outcome.kept)]
     if files and outcome.paths:
         lines += ["", f"Files: {next(iter(outcome.paths.values())).parent}"]
     return "\n".join(lines)

@@ -59,16 +59,21 @@ def clear(engine: Engine, left: Side, right: Side, first: KeyPass | None, compar
 
 def _marked(engine: Engine, side: Side, names: Sequence[str], first: KeyPass, compare: Sequence[Compared], *, is_left: bool) -> str:
     """The rows of a side with the hash of their key, a fingerprint of what is compared and the day; on a cluster what a pair says, too."""
-    marks = [side.columns[name] for name in ("asset", "amount", *(["status"] if "status" in compare else []))]
-    if "counterparty" in compare:
-        marks.append(capitals(side.columns["counterparty"]))
-    carried = {"x": f"{'' if is_left else '~'}{engine.hash(*marks)}"}
+    carried = {"x": f"{'' if is_left else '~'}{fingerprint(engine, side, compare)}"}
     if "date" in compare:
         carried["d"] = f"cast({ROW} {'-' if is_left else '+'} coalesce({side.columns['day']}, 0) as double)"
     if engine.is_cluster:
         carried |= {"id": side.columns["id"], "day": side.columns["day"], "is_left": str(int(is_left))}
     rows = keyed_side(side, names, first, carried)
     return f"select {engine.hash('key')} as k, {', '.join(carried)} from {rows} n where key is not null"
+
+
+def fingerprint(engine: Engine, side: Side, compare: Sequence[Compared]) -> str:
+    """A hash of what must be equal on both sides, as SQL."""
+    marks = [side.columns[name] for name in ("asset", "amount", *(["status"] if "status" in compare else []))]
+    if "counterparty" in compare:
+        marks.append(capitals(side.columns["counterparty"]))
+    return engine.hash(*marks)
 
 
 def keyed_side(side: Side, names: Sequence[str], step: KeyPass, carried: Mapping[str, str], *, name: str = "key") -> str:

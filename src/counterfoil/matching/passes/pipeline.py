@@ -10,6 +10,7 @@ from typing import Final
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import Engine
+from counterfoil.matching.keeping.marks import KeptSides
 from counterfoil.matching.passes import amounts, embedded, groups, texts
 from counterfoil.matching.passes.clearing import Clearing, clear, fetch, machine_of
 from counterfoil.matching.passes.footing import (
@@ -69,25 +70,30 @@ class Matched:
     learnt: list[str] = field(default_factory=list)
 
 
-def match(engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: Progress = lambda _: None) -> Matched:
-    """Match two sides that `engine` has read. Leaves the tables `l_base`, `r_base` (fetched rows), `lo`, `ro` (open) and `pair`, on
-    `engine` or, where it is a cluster and little is left, on one machine: `Matched.machine` says where.
+def match(
+    engine: Engine, left: Side, right: Side, rules: RuleSet, *, progress: Progress = lambda _: None, kept: KeptSides | None = None
+) -> Matched:
+    """Match two sides that `engine` has read, by what is `kept` of them, if anything is.
 
-    Raises DoesNotFoot, and InvalidInput for rules that the sources cannot carry.
+    Leaves the tables `l_base`, `r_base` (fetched rows), `lo`, `ro` (open) and `pair`, on `engine` or, where it is a cluster and little
+    is left, on one machine: `Matched.machine` says where. Raises DoesNotFoot, and InvalidInput for rules that the sources cannot carry.
     """
     totals = {"l": left.profile.totals, "r": right.profile.totals}
     as_of = rules.as_of or _latest(left, right)
     compare, not_checked = _comparable(left, right, rules)
     first = rules.passes[0] if isinstance(rules.passes[0], KeyPass) and not rules.passes[0].extract else None
     progress("Clearing the keys whose sides agree")
-    cleared = clear(engine, left, right, first, compare)
+    near = kept.narrowed(left, right, first, compare) if kept and first else (left, right)
+    cleared = clear(engine, *near, first, compare)
     machine = machine_of(engine, cleared, left, right)
     _calendar(machine, rules.calendar, left.profile, right.profile)
-    fetch(engine, machine, {"l": left, "r": right}, first, calendar=rules.calendar.business_days, own=rules.key_fields)
+    fetch(engine, machine, {"l": near[0], "r": near[1]}, first, calendar=rules.calendar.business_days, own=rules.key_fields)
+    if kept:
+        kept.forget()
     board = Board(
         machine,
         compare,
-        records=_records(engine, machine, {"l": left, "r": right}),
+        records=_records(engine, machine, {"l": left, "r": right}, kept),
         rows={"l": left.rows, "r": right.rows},
     )
     board.learnt += [told for source in (rules.left, rules.right) if (told := _known_fee(source))]
@@ -145,11 +151,13 @@ def _work(board: Board, rules: RuleSet, progress: Progress) -> None:
     )
 
 
-def _records(engine: Engine, machine: Engine, sides: Mapping[str, Side]) -> Records:
+def _records(engine: Engine, machine: Engine, sides: Mapping[str, Side], kept: KeptSides | None) -> Records:
     """The records of a side that a pass asks for, whether or not they are still open: of what lies on a cluster these alone are sent."""
 
     def records(side: str, condition: str) -> str:
         found = f"select s.* from ({sides[side].select(('id', *texts.TEXTS))}) s where {condition}"
+        if kept:
+            return kept.records(sides[side], found)
         if machine is engine:
             return found
         engine.send(machine, f"{side}_records", found)

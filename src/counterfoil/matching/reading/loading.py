@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
+from counterfoil.matching.keeping.shelf import Shelf
 from counterfoil.matching.reading.column_sql import SHAPE, Debits, Layer, Shaped, column_of, shaped
 from counterfoil.matching.reading.provenance import (
     FILE_COLUMN,
     OURS,
     SideReading,
+    digests_of,
+    file_digest,
     lines_in,
     numbered,
     opened,
@@ -43,8 +46,8 @@ TABULAR: Final = {
 }
 
 
-def read_side(engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, folder: Path) -> Side:
-    """Read the files of one side into the view `{side}_lines`.
+def read_side(engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, folder: Path, shelf: Shelf | None = None) -> Side:
+    """Read the files of one side into the view `{side}_lines`; of a table whose totals are on the `shelf` these are not counted again.
 
     Raises SourceUnreadable for a file that is truncated or does not carry, InvalidInput for a rule that does not fit the file.
     """
@@ -54,18 +57,18 @@ def read_side(engine: DuckEngine, paths: Sequence[Path], source: Source, side: s
     if missing or not paths:
         raise SourceUnreadable(source=side, reason="no such file", file=", ".join(missing)[:300])
     try:
-        return _read(engine, paths, source, side, folder)
+        return _read(engine, paths, source, side, folder, shelf)
     except (duckdb.Error, EOFError, OSError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SourceUnreadable(source=side, file=paths[0].name, reason=first[:300]) from error
 
 
-def _read(engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, folder: Path) -> Side:
+def _read(engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, folder: Path, shelf: Shelf | None) -> Side:
     form = _form(paths, source)
     name = source.name or side
     if form in TABLES and source.amount is not None:
         check_formats(engine, source, side)
-        return _tabular(engine, paths, source, side, name, form, folder)
+        return _tabular(engine, paths, source, side, name, form, folder, shelf)
     return _statement(engine, paths, source, side, name, source.format or "", folder)
 
 
@@ -87,7 +90,16 @@ def _suffix(path: Path) -> str:
 # --- columnar formats ---------------------------------------------------------------------------------------------------------
 
 
-def _tabular(engine: DuckEngine, paths: Sequence[Path], source: Source, side: str, name: str, form: str, folder: Path) -> Side:
+def _tabular(
+    engine: DuckEngine,
+    paths: Sequence[Path],
+    source: Source,
+    side: str,
+    name: str,
+    form: str,
+    folder: Path,
+    shelf: Shelf | None = None,
+) -> Side:
     if form == "csv":
         source = source.model_copy(update={"csv": written(paths[0], source.csv)})
     scan = scan_of(engine, paths, source, form, side, folder)
@@ -99,7 +111,9 @@ def _tabular(engine: DuckEngine, paths: Sequence[Path], source: Source, side: st
     where = where_sql(source, types, side)
     relation, layer = _understood(engine, reading, source, types, where, side, form)
     kept = where if in_place else ""
-    columns, profile, good = profiled(engine, relation, layer, kept)
+    columns, profile, good = profiled(
+        engine, relation, layer, kept, ask=partial(shelf.answered, engine, side, paths, source, scan) if shelf else None
+    )
     counted = profile.bad - profile.no_record + sum(total.rows for total in profile.totals.values())
     left_out = profile.no_record
     if where:
@@ -349,10 +363,4 @@ def read_table(engine: DuckEngine, table: Any, source: Source, side: str, folder
     return replace(_tabular(engine, [path], known, side, source.name or side, "table", folder), files=())
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-__all__ = ["SHAPE", "Side", "SourceUnreadable", "UnreadableRow", "file_digest", "read_side"]
+__all__ = ["SHAPE", "Side", "SourceUnreadable", "UnreadableRow", "digests_of", "file_digest", "read_side"]

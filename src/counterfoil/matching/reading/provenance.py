@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, cast
 
@@ -161,3 +163,16 @@ def _text_lines(path: Path) -> Iterator[int]:
         for number, line in enumerate(raw, 1):
             if line.strip():
                 yield number
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests_of(paths: Iterable[Path]) -> dict[Path, str]:
+    """The digests of files, two at a time: one core digests some 1.5 GB a second."""
+    files = list(dict.fromkeys(paths))
+    with ThreadPoolExecutor(2) as two:
+        return dict(zip(files, two.map(file_digest, files), strict=True))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from counterfoil.matching.engines.engine import Engine
+from counterfoil.matching.engines.engine import Engine, Row
 from counterfoil.matching.reading.column_sql import SHAPE, Layer
 from counterfoil.matching.reading.provenance import SideReading
 from counterfoil.matching.reading.totals import NO_RECORD
@@ -99,9 +99,14 @@ def _profile(engine: Engine, relation: str, layer: Layer, where: str, seen: str)
                   from {relation}{where} group by 1, 2, 3) t group by 1, 2 order by 1, 2"""
 
 
-def profiled(engine: Engine, relation: str, layer: Layer, where: str = "", *, seen: str = "") -> tuple[dict[str, str], Profile, str]:
-    """One scan: the columns, as they are where they need no normalising after all, the profile, and the condition of being readable."""
-    rows = engine.rows(_profile(engine, relation, layer, f" where {where}" if where else "", seen))
+def profiled(
+    engine: Engine, relation: str, layer: Layer, where: str = "", *, seen: str = "", ask: Callable[[str], list[Row]] | None = None
+) -> tuple[dict[str, str], Profile, str]:
+    """One scan: the columns, as they are where they need no normalising after all, the profile, and the condition of being readable.
+
+    `ask` answers the question in the engine's place, where it was answered before.
+    """
+    rows = (ask or engine.rows)(_profile(engine, relation, layer, f" where {where}" if where else "", seen))
     good = [row for row in rows if row[1] is None]
     days = [int(row[at]) for row in good for at in (4, 5) if row[at] is not None]
     gives = {
