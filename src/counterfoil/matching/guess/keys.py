@@ -156,8 +156,8 @@ def _columns(engine: DuckEngine, side: Looked, other: Looked, *, unique: bool) -
             continue
         if filled and (distinct * 2 >= filled if unique else distinct > 1 and distinct * 3 <= filled * 2):
             found[name] = column
-    names = nearest_first(engine, side, found, other) if len(found) > KEY_COLUMNS_MAX else list(found)
-    tried = first_tried(side, names, KEY_COLUMNS_MAX, "be the key" if unique else "name a batch", NEAREST)
+    nearest = nearest_first(engine, side, found, other) if len(found) > KEY_COLUMNS_MAX else list(found)
+    tried = first_tried(side, nearest, KEY_COLUMNS_MAX, "be the key" if unique else "name a batch", NEAREST)
     return {name: found[name] for name in tried}
 
 

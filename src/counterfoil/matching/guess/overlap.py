@@ -19,7 +19,8 @@ def nearest_first(engine: DuckEngine, side: Looked, columns: Mapping[str, str], 
     theirs = {f"c{at}" for at in range(len(other.types))}
     engine.table("asking", _values(side.side, sorted(columns.values()), ASKED_ROWS))
     engine.table("answering", f"select distinct v from ({_values(other.side, sorted(theirs), ANSWERING_ROWS)}) a")
-    shared = dict(engine.rows("select c, count(*) from (select distinct c, v from asking) a semi join answering using (v) group by c"))
+    answered = "select c, count(*) from (select distinct c, v from asking) a semi join answering using (v) group by c"
+    shared: dict[str, int] = dict(engine.rows(answered))
     engine.drop("asking", "answering")
     return sorted(columns, key=lambda name: -shared.get(columns[name], 0))
 
