@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from psycopg import Connection
 
 from counterfoil.cli.nouns.payouts.timeline import timeline_of
 from counterfoil.operations.providers import Accepted, Later, NotThere
+from counterfoil.payouts.batches.gathering import cools_until
+from counterfoil.payouts.disputes.standing import Contest
 from counterfoil.payouts.payouts.proof import STATEMENT_LINES
-from tests.api.office import Office
+from counterfoil.payouts.waits_for import command_for_reason
+from tests.api.office import PROGRAM, Office, fresh
 from tests.api.test_attempts_by_hand import LOST, approved, fact, proposed, sent, shown, told_by_webhook
 from tests.api.test_one_payment import run
 from tests.api.test_payouts_by_hand import a_payout, said
+
+GATHER = "counterfoil batches gather --asset {asset} --program {program}"
 
 
 def proof(office: Office, payout: str) -> list[tuple[str, str]]:
@@ -74,6 +81,78 @@ def test_the_next_action_is_the_one_that_is_allowed_and_says_so_where_it_is_not_
     assert next_of(office, payout) == ("owed", f'counterfoil payouts reissue {payout} --reason "…"'), "its money is still owed"
     said(office, f"/api/payouts/{payout}/reissue", reason="asked for again")
     assert next_of(office, payout) == ("none", "")
+
+
+def test_what_a_pause_stops_is_resumed_first(office: Office):
+    payout = a_payout(office)
+    for queue, job in (("reserve", "reserve"), ("send", "outbox")):
+        assert next_of(office, payout) == ("none", "")
+        paused = office.ask("POST", f"/api/admin/queue/{queue}/pause", role="operator", json={"reason": "the bank called"})
+        assert paused.status_code == 200, paused.text
+        need = shown(office, payout)["nextAction"]
+        assert (need["need"], need["command"]) == ("paused", f'counterfoil queue resume {queue} --reason "…"')
+        assert need["why"].endswith("nothing of it moves until it is resumed: the bank called")
+        resumed = office.approve(proposed(office, f"/api/admin/queue/{queue}/resume", reason="it works"))
+        assert (resumed.status_code, resumed.json()["state"]) == (200, "done"), resumed.text
+        run(office, job)
+    assert next_of(office, payout) == ("none", "")
+
+
+def test_a_look_up_is_of_no_use_while_its_queue_is_paused(office: Office):
+    payout, _ = sent(office, lambda _: LOST)
+    assert next_of(office, payout) == ("in_doubt", f"counterfoil payouts force-reconcile {payout}")
+    body = {"reason": "too slow", "provider": "simulator"}
+    assert office.ask("POST", "/api/admin/queue/pull/pause", role="operator", json=body).status_code == 200
+    assert next_of(office, payout) == ("in_doubt", 'counterfoil queue resume pull --provider simulator --reason "…"')
+
+
+def test_a_conflict_is_asked_about_and_its_end_by_two_is_told_with_its_id(office: Office):
+    payout, provider = sent(office, lambda order: Accepted(fact(order, "paid")))
+    told_by_webhook(office, provider.orders[0], "failed")
+    run(office, "webhooks")
+    [conflict] = shown(office, payout)["conflicts"]
+    assert next_of(office, payout) == ("conflict", f"counterfoil payouts force-reconcile {payout}")
+    assert f"end-conflict {payout} --conflict-id {conflict['id']} --found …" in shown(office, payout)["nextAction"]["why"]
+    status, _ = said(office, f"/api/payouts/{payout}/force-reconcile")
+    assert status == 200, "what is said is what is allowed"
+
+
+def test_what_waits_for_its_destination_is_told_what_the_destination_waits_for(office: Office):
+    payout = a_payout(office, destination=False)
+    run(office, "reserve")
+    assert next_of(office, payout) == ("waiting", f"counterfoil destinations set bolt --program {PROGRAM}")
+    account = f"acct_{fresh()}"
+    one = office.by_two("/api/destinations", {"programId": PROGRAM, "payeeId": "bolt", "token": account}, role="administrator").json()
+    assert said(office, f"/api/destinations/{one['id']}/quarantine", reason="a tip")[0] == 200
+    run(office, "reserve")
+    assert next_of(office, payout) == ("waiting", "counterfoil destinations list --payee bolt --state quarantined")
+    approved(office, proposed(office, f"/api/destinations/{one['id']}/release", reason="the tip was wrong"))
+    office.by_two("/api/destinations", {"programId": PROGRAM, "payeeId": "bolt", "token": f"{account}x"}, role="administrator")
+    run(office, "reserve")
+    need = shown(office, payout)["nextAction"]
+    assert (need["need"], need["command"]) == ("waiting", ""), "setting it again would only make it wait longer"
+    assert "it cools off until" in need["why"]
+
+
+@pytest.mark.parametrize(
+    ("why", "command"),
+    [
+        ("it needs an approved batch: its destination is new", GATHER),
+        (
+            "it left batch bat_01K: its destination is not the one that was approved",
+            GATHER,
+        ),
+        ("it is in batch bat_01K, which is pending approval", "counterfoil batches show bat_01K"),
+        ("the lines of batch bat_01K are not those that were approved", "counterfoil batches show bat_01K"),
+        (Contest("dispute", "dsp_01K").why, "counterfoil disputes show dsp_01K"),
+        (Contest("chargeback", "cb_01K").why, "counterfoil chargebacks show cb_01K"),
+        ("simulator contradicts itself about attempt pp_1: it said paid, expected was failed; end conflict pp_1.1 first", ""),
+        (cools_until("bolt", datetime(2026, 11, 29, tzinfo=UTC)), ""),
+        ("This account is frozen: nothing that a person decides lowers it.", "counterfoil payouts rerun {id}"),
+    ],
+)
+def test_each_reason_why_a_payout_waits_has_what_moves_it_on(why: str, command: str) -> None:
+    assert command_for_reason(why) == command
 
 
 def test_the_differences_that_name_an_attempt_are_found_along_indexes(conn: Connection[Any]):

@@ -16,6 +16,7 @@ from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.base.encryption.key_file import new_key
 from counterfoil.base.encryption.keys import EncryptionKeys, parse_keys
 from counterfoil.base.invariant import run_invariants
+from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
@@ -23,9 +24,11 @@ from counterfoil.ledger.journals.journal import NewJournal, post_journals
 from counterfoil.operations.providers import sepa
 from counterfoil.operations.providers.sepa.reports import read_report
 from counterfoil.operations.work.calls import NewCall, announce_call, mark_applied, store_answer
-from counterfoil.operations.work.pauses import QueuePart, pause
+from counterfoil.operations.work.pauses import QueuePart, pause, resume
 from counterfoil.operations.work.runner import ATTEMPTS_MAX
 from counterfoil.payouts.destinations.destinations import set_destination
+from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, SENDING
+from counterfoil.payouts.next_action import next_action
 from counterfoil.payouts.payment_files.files import (
     PAYMENT_FILE_LIST,
     FileCancelled,
@@ -415,6 +418,32 @@ def test_a_file_that_was_downloaded_is_never_cancelled(desk):
         with pytest.raises(FileIsOut):
             cancel_payment_file(conn, file_id, reason="too late", actor="test", now=desk.clock.now)
     assert states(desk) == ["sent"]
+
+
+def next_of(desk) -> tuple[str, str]:
+    [(payout,)] = desk.rows("select id from payout")
+    with desk.database.transaction(read_only=True) as conn:
+        found = next_action(conn, payout, desk.clock.now)
+    return found.need, found.command
+
+
+def test_the_next_action_of_a_payout_in_a_file_is_to_bring_it_to_the_bank_and_then_to_read_what_it_says(desk):
+    queued(desk, 1)
+    assert next_of(desk) == ("none", "")
+    file_id = a_file(desk)
+    assert next_of(desk) == ("bank_file", f"counterfoil bank-files download {file_id}")
+    with desk.database.transaction() as conn:
+        pause(conn, QueuePart("send"), reason="looked at", actor="test", now=desk.clock.now)
+    assert next_of(desk) == ("paused", 'counterfoil queue resume send --reason "…"'), "its download would be refused"
+    with desk.database.transaction() as conn:
+        resume(conn, SENDING, QueuePart("send"), reason="it was nothing", actor="test", now=desk.clock.now)
+        download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
+    assert next_of(desk) == ("bank_file", "counterfoil bank-files import-status FILE")
+    [(attempt, payout)] = desk.rows("select id, payout_id from provider_payout")
+    with desk.database.transaction() as conn:
+        take_steps(conn, PROVIDER_PAYOUT, [Move(attempt, "sent", "lose")], actor="test", at=desk.clock.now)
+        take_steps(conn, PAYOUT, [Move(payout, "processing", "doubt")], actor="test", at=desk.clock.now)
+    assert next_of(desk) == ("in_doubt", "counterfoil bank-files import-status FILE"), "a bank cannot be asked"
 
 
 class Counted(Cursor[Any]):

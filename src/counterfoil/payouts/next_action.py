@@ -9,14 +9,16 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.operations.noun_pages import SafeNextAction
+from counterfoil.operations.work.pauses import Pause
 from counterfoil.payouts.payouts.matter import matter_of, matters_of
 from counterfoil.payouts.payouts.payout_rules import GUARDS, Matter, refusal_of
+from counterfoil.payouts.provider_payouts.conflicts import conflicts_of
 from counterfoil.payouts.queries import Need, PayoutInNeed, payouts_in_need
+from counterfoil.payouts.waits_for import SET_DESTINATION, InFile, command_for_reason, files_of, resuming, stopped_by
 
 OUT_OF_TRIES: Final = 'counterfoil payouts reissue {id} --reason "…"'
 NEVER_CALLED: Final = 'counterfoil payouts release-to-queue {id} --reason "…"'  # nothing of it is there that could be looked up
-NO_BATCH: Final = "counterfoil batches gather --asset {asset} --program {program}"
-NO_DESTINATION: Final = "counterfoil destinations set {payee} --program {program}"  # it asks for the account, unseen
+OVER_UNPAID: Final = 'counterfoil payouts close {id} --reason "…"'  # it came back, and nothing is owed for it any more
 
 
 class NeedOfPayouts(NamedTuple):
@@ -41,7 +43,7 @@ NEEDS: Final = (  # the most urgent first
         "conflict",
         "Provider conflicts",
         "Two words about an attempt exclude each other. Nothing of it is sent or given back until one of them is right.",
-        "counterfoil payouts show {id}",
+        "counterfoil payouts force-reconcile {id}",
         "counterfoil events list --name provider_status_conflict",
     ),
     NeedOfPayouts(
@@ -75,8 +77,8 @@ NEEDS: Final = (  # the most urgent first
     NeedOfPayouts(
         "waiting",
         "Payouts that wait",
-        "The payee has no active destination, or the ledger refuses to set the money aside.",
-        "counterfoil payouts show {id}",
+        "Their money is not set aside: a destination, an approval, a dispute or the ledger holds them back.",
+        "counterfoil payouts rerun {id}",
         "counterfoil payouts list --state pending",
     ),
 )
@@ -89,52 +91,90 @@ _BY_ITSELF: Final = {
 }
 _OWED: Final = "A person cancelled it, and its money is still owed: nothing pays it until it is issued anew."
 _OVER: Final = "Nothing is to be done: it is over."
+_PAUSED: Final = "The queue {queue} is paused since {at:%Y-%m-%d %H:%M} UTC by {by}, and nothing of it moves until it is resumed: {why}"
+_ENDED_BY_TWO: Final = (
+    "Where its present word does not end it, two people do, by what they found: "
+    'counterfoil payouts end-conflict {id} --conflict-id {conflict} --found … --reason "…"'
+)
+_CANNOT_BE_ASKED: Final = "cannot be asked"  # as a look-up says it of a provider where nobody can be
 
 
-def command_of(need: NeedOfPayouts, one: PayoutInNeed) -> str:
-    """The one command for a payout in need: what mends its cause where that is known, as a new account for a closed one."""
+def command_of(need: NeedOfPayouts, one: PayoutInNeed, file: InFile | None = None) -> str:
+    """The one command for a payout in need: what mends its cause where that is known, as a new account for a closed one. Empty where only
+    time mends it."""
     why, command = one.why or "", need.one
-    if one.account_closed or (need.need == "waiting" and "destination" in why):
-        command = NO_DESTINATION
+    if one.account_closed:
+        command = SET_DESTINATION
     elif need.need == "failed" and not one.tries_left:
         command = OUT_OF_TRIES
-    elif need.need == "waiting" and "approved batch" in why:
-        command = NO_BATCH
+    elif need.need == "waiting":
+        command = command_for_reason(why)
     elif need.need == "quarantined" and not one.called:
         command = NEVER_CALLED
+    elif need.need == "in_doubt" and file is not None:
+        command = file.command
+    elif need.need == "in_doubt" and _CANNOT_BE_ASKED in why:
+        command = ""
     return command.format(id=one.id, payee=one.payee_id, program=one.program_id, asset=one.amount.asset)
 
 
 def next_action(conn: Connection[Any], payout_id: str, now: datetime) -> SafeNextAction:
     """The one safe next action of a payout. Raises NotFound."""
     matter = matter_of(conn, payout_id, now=now)
+    file = files_of(conn, [payout_id]).get(payout_id)
     for need in NEEDS:
         for one in payouts_in_need(conn, need.need, rows_max=1, program_id=matter.program_id, payout_id=payout_id):
-            why = f"{need.meaning} ({one.why})" if one.why else need.meaning
-            command, refused = _allowed(command_of(need, one), matter)
-            return SafeNextAction(need.need, f"{why} {refused}." if refused else why, command)
-    if matter.state == "cancelled" and refusal_of("reissue", matter) is None:
-        return SafeNextAction("owed", _OWED, OUT_OF_TRIES.format(id=payout_id))
+            command, refused = _allowed(command_of(need, one, file), matter)
+            more = [f"({one.why})" if one.why else "", f"{refused}." if refused else ""]
+            if need.need == "conflict" and matter.disputed is not None:
+                more.append(_ended_by_two(conn, matter.disputed.payout_id))
+            if _verb_of(command) in ("force_reconcile", "rerun") and (stopped := stopped_by(conn, matter, file)):
+                more.append(_told(stopped))
+                command = resuming(stopped)
+            return SafeNextAction(need.need, " ".join((need.meaning, *filter(None, more))), command)
+    return _without_need(conn, matter, file)
+
+
+def _without_need(conn: Connection[Any], matter: Matter, file: InFile | None) -> SafeNextAction:
+    stopped = stopped_by(conn, matter, file)
+    if stopped is not None:
+        return SafeNextAction("paused", _told(stopped), resuming(stopped))
+    if file is not None:
+        return SafeNextAction("bank_file", file.why, file.command)
+    if matter.state == "cancelled" and matter.newest and matter.payable > 0:
+        command, refused = _allowed(OUT_OF_TRIES.format(id=matter.payout_id), matter)
+        return SafeNextAction("owed", f"{_OWED} {refused}." if refused else _OWED, command)
     return SafeNextAction("none", _BY_ITSELF.get(matter.state, _OVER), "")
 
 
+def _told(one: Pause) -> str:
+    return _PAUSED.format(queue=one.queue, at=one.at, by=one.actor, why=one.reason)
+
+
+def _ended_by_two(conn: Connection[Any], payout_id: str) -> str:
+    found = next((one for one in conflicts_of(conn, payout_id) if one.state == "open"), None)
+    return _ENDED_BY_TWO.format(id=payout_id, conflict=found.id) if found else ""
+
+
 def advised(conn: Connection[Any], need: NeedOfPayouts, rows: Sequence[PayoutInNeed], *, now: datetime) -> list[AdvisedCommand]:
-    """For each of these payouts in one need the command that moves it on, as `next_action` says it; read by set."""
-    matters = matters_of(conn, [one.id for one in rows], now=now)
-    return [AdvisedCommand(*_allowed(command_of(need, one), matters[one.id])) for one in rows]
+    """For each of these payouts in one need the command that moves it on, as `next_action` says it; read by set. Who is paused is told at
+    the top of every page, and is not asked here."""
+    ids = [one.id for one in rows]
+    matters, files = matters_of(conn, ids, now=now), files_of(conn, ids)
+    return [AdvisedCommand(*_allowed(command_of(need, one, files.get(one.id)), matters[one.id])) for one in rows]
 
 
 def _allowed(command: str, matter: Matter) -> tuple[str, str]:
-    """A command that is allowed now, and why the one that was meant is not: it, or `rerun` in its place, or none."""
+    """A command that is allowed now, and why the one that was meant is not: it, or in its place `close` or `rerun`, or none."""
     verb = _verb_of(command)
     refused = refusal_of(verb, matter) if verb in GUARDS else None
     if refused is None:
         return command, ""
-    instead = _RERUN.format(id=matter.payout_id) if refusal_of("rerun", matter) is None else ""
-    return instead, f"{verb.replace('_', '-')} is refused now: {refused}"
+    instead = next((one for one in (OVER_UNPAID, _RERUN) if refusal_of(_verb_of(one), matter) is None), "")
+    return instead.format(id=matter.payout_id), f"{verb.replace('_', '-')} is refused now: {refused}"
 
 
 def _verb_of(command: str) -> str:
-    """Of `counterfoil payouts retry ID …` the verb; of other commands nothing."""
+    """Of `counterfoil payouts retry ID …` the verb; of other commands, and of none, nothing."""
     words = command.split()
-    return words[2].replace("-", "_") if words[1] == "payouts" else ""
+    return words[2].replace("-", "_") if words[1:2] == ["payouts"] else ""

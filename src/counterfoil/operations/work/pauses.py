@@ -203,6 +203,16 @@ def paused_of(conn: Connection[Any], queue: Queue, subject_ids: Sequence[str]) -
     return {row[0]: f"{queue.name} is paused since {row[2]:%Y-%m-%d %H:%M} UTC by {row[1]}: {row[3]}" for row in rows}
 
 
+def pause_on(conn: Connection[Any], queue: str, provider: str, program_id: str) -> Pause | None:
+    """The oldest pause that stops what is of this provider (empty: of none) and program in a queue."""
+    found = _select(
+        conn,
+        "from queue_paused where queue = %s and provider in ('', %s) and program_id in ('', %s) order by number limit 1",
+        [queue, provider, program_id],
+    )
+    return found[0] if found else None
+
+
 def paused_now(conn: Connection[Any]) -> list[Pause]:
     """Every pause that holds, the oldest first."""
     return _select(conn, "from queue_paused order by number limit %s", [PAUSES_MAX])
