@@ -29,6 +29,7 @@ from counterfoil.operations.work.runner import ATTEMPTS_MAX
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, SENDING
 from counterfoil.payouts.next_action import next_action
+from counterfoil.payouts.payees.card import card_of
 from counterfoil.payouts.payment_files.files import (
     PAYMENT_FILE_LIST,
     FileCancelled,
@@ -425,6 +426,26 @@ def next_of(desk) -> tuple[str, str]:
     with desk.database.transaction(read_only=True) as conn:
         found = next_action(conn, payout, desk.clock.now)
     return found.need, found.command
+
+
+def test_a_payees_card_says_whether_its_file_was_brought_to_the_bank(desk):
+    def told() -> dict[str, str]:
+        with desk.database.transaction(read_only=True) as conn:
+            return {one.fact: one.sentence for one in card_of(conn, PROGRAM, PAYEES[0], now=desk.clock.now).lines}
+
+    [attempt] = queued(desk, 1)
+    file_id = a_file(desk)
+    at = f"Attempt {attempt} of 94.00 EUR stands since {desk.clock.now:%Y-%m-%d %H:%M} UTC in the file {file_id}"
+    assert told() == {"in_bank_file": f"{at}, which nobody has brought to the bank yet."}
+    with desk.database.transaction() as conn:
+        download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
+    assert told() == {"in_bank_file": f"{at}; the bank has not said yet that it was paid."}
+
+
+def test_a_payee_of_an_invoice_that_nobody_paid_yet_has_a_card(desk):
+    issue(desk.database, "100.00", prefix="new", payee="payee-new")
+    with desk.database.transaction(read_only=True) as conn:
+        assert card_of(conn, PROGRAM, "payee-new", now=desk.clock.now).lines == ()
 
 
 def test_the_next_action_of_a_payout_in_a_file_is_to_bring_it_to_the_bank_and_then_to_read_what_it_says(desk):

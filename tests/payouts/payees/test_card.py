@@ -13,7 +13,7 @@ from counterfoil.ledger.accounts.accounts import freeze_account, open_accounts
 from counterfoil.ledger.journals.journal import NewJournal, post_journals
 from counterfoil.operations.work.circuit_rules import CircuitLimits, Health
 from counterfoil.operations.work.circuits import note_health
-from counterfoil.operations.work.pauses import QueuePart, pause
+from counterfoil.operations.work.pauses import QueuePart, pause, pull_brake
 from counterfoil.payouts.destinations.by_hand import quarantine_destination
 from counterfoil.payouts.destinations.destinations import list_destinations
 from counterfoil.payouts.payees.card import PayeeCard, card_of
@@ -74,7 +74,7 @@ def test_a_payee_without_a_destination_is_told_so_once(world):
     world.reserve()
     said = told(world)
     assert list(said) == ["no_destination"]
-    assert said["no_destination"].startswith(f"Nothing says where {PAYEE} is paid: 1 of its payouts, 1.00 EUR, wait")
+    assert said["no_destination"].startswith(f"Nothing says where {PAYEE} is paid: 1 payout, 1.00 EUR, must wait")
     assert card(world).destination is None
 
 
@@ -92,7 +92,12 @@ def test_a_pause_of_the_program_is_told_and_one_of_another_is_not(world):
     pause(world.conn, QueuePart("send", "", "other"), reason="theirs", actor="anna", now=world.now)
     assert told(world) == {}
     pause(world.conn, QueuePart("send", "", PROGRAM), reason="the bank asked for it", actor="anna", now=world.now)
-    assert told(world)["queue_paused"].endswith("a person paused the queue send: the bank asked for it.")
+    assert told(world)["queue_paused"].endswith("UTC: a person paused the queue send: the bank asked for it.")
+
+
+def test_a_pause_of_the_machine_is_told_as_the_machines(world):
+    pull_brake(world.conn, QueuePart("send"), reason="the books do not balance", actor="system:sentinel", now=world.now)
+    assert told(world)["queue_paused"].endswith("UTC: the machine paused the queue send: the books do not balance.")
 
 
 def test_a_pause_of_its_provider_and_a_provider_that_does_not_work_are_told_and_others_are_not(world):
@@ -157,5 +162,5 @@ def test_every_kind_of_fact_can_be_asked_and_says_no_more_than_it_finds(conn: An
     given = {"program": "x", "payee": make_id("p"), "rows_max": 1, "no_destination": "x"}
     for kind in FACT_KINDS:
         assert conn.execute(kind.query + " limit %(rows_max)s", given).fetchall() == [], kind.name
-        kind.says.format(payee="", id="", since="", until="", amount="", asset="", number="", why="")
+        kind.says.format(payee="", id="", since="", until="", amount="", asset="", payouts="", invoices="", parts="", why="")
     assert len({kind.name for kind in FACT_KINDS}) == len(FACT_KINDS)

@@ -85,7 +85,10 @@ def test_while_settlements_are_paused_it_says_how_much_waits_for_that(desk: Desk
     paid(desk)
     go(desk)
     said = facts(desk)["settlements_paused"]
-    assert "the queue settle is paused. 1 paid invoices, 100.00 EUR, wait for it: LEDGER_UNBALANCED: incident inc_1." in said
+    assert (
+        "the queue settle is paused. 1 invoice, 100.00 EUR, paid and not settled, must wait for it: LEDGER_UNBALANCED: incident inc_1."
+        in said
+    )
 
 
 def test_of_a_chargeback_it_says_that_what_is_left_waits_only_where_something_is_left(desk: Desk):

@@ -80,7 +80,8 @@ def _line(kind: FactKind, row: tuple[Any, ...], payee_id: str, decimals: Mapping
     fact_id, since, until, asset, amount, number, why = row
     figure = f"{format_major(amount, decimals[asset])} {asset}" if amount is not None else ""
     told = {"payee": payee_id, "id": fact_id, "since": _day(since), "until": _day(until), "amount": figure, "asset": asset}
-    said = kind.says.format(**told, number=number, why=why)
+    counted = {f"{one}s": f"{number:,} {one}{'' if number == 1 else 's'}" for one in ("payout", "invoice", "part")}
+    said = kind.says.format(**told, **counted, why=why)
     return CardLine(kind.effect, said, kind.name, str(fact_id), since, until, asset, amount, number)
 
 
@@ -101,5 +102,7 @@ def _accounts(conn: Connection[Any], given: Mapping[str, Any]) -> list[CardAccou
 
 def _known(conn: Connection[Any], given: Mapping[str, Any]) -> bool:
     query = """select exists (select from payout where program_id = %(program)s and payee_id = %(payee)s)
-                   or exists (select from destination where program_id = %(program)s and payee_id = %(payee)s)"""
+                   or exists (select from destination where program_id = %(program)s and payee_id = %(payee)s)
+                   or exists (select from invoice where program_id = %(program)s and payee_id = %(payee)s)
+                   or exists (select from escrow where program_id = %(program)s and payee_id = %(payee)s)"""
     return conn.execute(query, given).fetchone() == (True,)

@@ -18,7 +18,8 @@ FACTS_MAX: Final = 20  # of each kind
 
 
 class FactKind(NamedTuple):
-    """`says`: the sentence, with {payee}, {id}, {since}, {until}, {amount}, {asset}, {number} and {why} in it."""
+    """`says`: the sentence, with {payee}, {id}, {since}, {until}, {amount}, {asset} and {why} in it; {payouts}, {invoices} and {parts}: how
+    many."""
 
     name: str
     effect: Effect
@@ -57,8 +58,10 @@ FACT_KINDS: Final[tuple[FactKind, ...]] = (
     FactKind(
         "queue_paused",
         "paused",
-        "Nothing is paid out since {since}: a person paused the queue {id}: {why}.",
-        f"""select q.queue, q.at, null::timestamptz, null::text, null::bigint, 1, q.reason from (
+        "Nothing is paid out since {since}: {why}.",
+        f"""select q.queue, q.at, null::timestamptz, null::text, null::bigint, 1,
+                   case when q.actor like 'system:%%' then 'the machine' else 'a person' end
+                   || ' paused the queue ' || q.queue || ': ' || q.reason from (
                 select distinct on (queue, provider, program_id) * from queue_pause
                 where queue in ('{RESERVING.name}', '{SENDING.name}')
                       and (provider = '' or provider in ({_PAID_AT})) and program_id in ('', %(program)s)
@@ -67,7 +70,8 @@ FACT_KINDS: Final[tuple[FactKind, ...]] = (
     FactKind(
         "settlements_paused",
         "paused",
-        "Nothing new is settled since {since}: the queue {id} is paused. {number} paid invoices, {amount}, wait for it: {why}.",
+        "Nothing new is settled since {since}: the queue {id} is paused. {invoices}, {amount}, paid and not settled, must wait for it: "
+        "{why}.",
         f"""select q.queue, q.at, null::timestamptz, i.asset, i.amount, i.number, q.reason from (
                 select distinct on (queue, program_id) * from queue_pause
                 where queue = '{PROCESSING.name}' and provider = '' and program_id in ('', %(program)s)
@@ -88,7 +92,7 @@ FACT_KINDS: Final[tuple[FactKind, ...]] = (
     FactKind(
         "no_destination",
         "paused",
-        "Nothing says where {payee} is paid: {number} of its payouts, {amount}, wait for a destination since {since}.",
+        "Nothing says where {payee} is paid: {payouts}, {amount}, must wait for a destination since {since}.",
         f"""select min(p.id), min(p.created_at), null::timestamptz, p.asset, sum(p.amount)::bigint, count(*), null::text {_PENDING}
             and not exists (select from destination d where (d.program_id, d.payee_id) = (p.program_id, p.payee_id) and d.ended_at is null)
             group by p.asset order by 2""",
@@ -144,7 +148,7 @@ FACT_KINDS: Final[tuple[FactKind, ...]] = (
     FactKind(
         "waits",
         "paused",
-        "{number} payouts, {amount}, the oldest {id} of {since}, wait: {why}.",
+        "{payouts}, {amount}, the oldest {id} of {since}, must wait: {why}.",
         f"""select min(p.id), min(p.created_at), min(p.due_at), p.asset, sum(p.amount)::bigint, count(*), p.last_error {_PENDING}
             and p.last_error is not null and p.last_error <> %(no_destination)s group by p.asset, p.last_error order by 2""",
     ),
@@ -210,7 +214,7 @@ FACT_KINDS: Final[tuple[FactKind, ...]] = (
     FactKind(
         "held_back",
         "smaller",
-        "{amount} in {number} parts are held back of its settlements, the first until {until} ({id}).",
+        "{amount} is held back of its settlements in {parts}, the first until {until} ({id}).",
         f"""select (array_agg(t.id order by t.release_at, t.id))[1], min(t.created_at), min(t.release_at), t.asset,
                    sum(t.amount)::bigint, count(*), null::text
             from holdback_tranche t where t.program_id = %(program)s and t.payee_id = %(payee)s and t.state in {listed(HOLDBACK.open)}
@@ -234,7 +238,19 @@ FACT_KINDS: Final[tuple[FactKind, ...]] = (
         "with_provider",
         "late",
         "{why} accepted attempt {id} of {amount} on {since} and has not said yet that it was paid.",
-        f"select pp.id, pp.state_at, pp.due_at, pp.asset, pp.amount, 1, pp.provider {_TRIES} = 'sent' order by pp.state_at, pp.id",
+        f"""select pp.id, pp.state_at, pp.due_at, pp.asset, pp.amount, 1, pp.provider {_TRIES} = 'sent'
+            and not exists (select from payment_file_order l where l.provider_payout_id = pp.id) order by pp.state_at, pp.id""",
+    ),
+    FactKind(
+        "in_bank_file",
+        "late",
+        "Attempt {id} of {amount} stands since {since} in the file {why}.",
+        """select pp.id, f.created_at, null::timestamptz, pp.asset, pp.amount, 1,
+                   f.id || case when f.downloaded_at is null then ', which nobody has brought to the bank yet'
+                                else '; the bank has not said yet that it was paid' end
+            from payment_file_order l join payment_file f on f.id = l.file_id join provider_payout pp on pp.id = l.provider_payout_id
+            join payout p on p.id = pp.payout_id
+            where p.program_id = %(program)s and p.payee_id = %(payee)s and pp.state = 'sent' order by f.created_at, pp.id""",
     ),
     FactKind(
         "not_sent",

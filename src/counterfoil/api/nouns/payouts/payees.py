@@ -13,6 +13,7 @@ from counterfoil.api.http.fields import Minor
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import ViewModel, answer, shows
 from counterfoil.api.nouns.payouts.destinations import DestinationView
+from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import READ
 from counterfoil.payouts.payees.card import CardAccount, CardLine, PayeeCard, card_of
 
@@ -51,8 +52,10 @@ def card(
     program_id: Annotated[str | None, Query(alias="programId", max_length=64)] = None,
 ) -> Response:
     """Each sentence is from a fact that is there at this moment, and names it; at most 20 of a kind."""
+    program = program_id or call.services.wiring.program_id
     with call.reading() as conn:
-        one = card_of(conn, program_id or call.services.wiring.program_id, payee_id, now=call.now)
+        show_program(conn, program)
+        one = card_of(conn, program, payee_id, now=call.now)
     shown = one._asdict() | {
         "destination": DestinationView(**one.destination._asdict()) if one.destination else None,
         "lines": CardLineView.each(one.lines),
