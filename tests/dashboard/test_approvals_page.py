@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -110,7 +112,26 @@ def test_everything_that_waits_is_read_there_the_first_to_expire_first(inbox):
         assert said in page, said
     assert f'href="/admin/batches/{inbox.batch}"' in page
     assert '"minor"' not in page, "the payload is no JSON for people"
+    assert "/admin/approvals.csv" in page
     assert "<script>document" not in page
+
+
+def test_what_waits_and_what_was_decided_is_a_file(inbox):
+    with entered(inbox.url, inbox.checker) as noah:
+        before = [*csv.DictReader(io.StringIO(noah.get(f"{PATH}.csv").text))]
+        with past_the_guard(inbox.desk.database.url) as conn:
+            ruth, _ = log_in_as(conn, "ruth", "controller", at=inbox.desk.clock.now)
+        with inbox.desk.database.transaction() as conn:
+            approvals.reject(conn, inbox.limit.id, reason="too much", by=ruth, now=inbox.desk.clock.now)
+        after = [*csv.DictReader(io.StringIO(noah.get(f"{PATH}.csv").text))]
+        assert noah.get(f"{PATH}.xlsx").status_code == 200
+    assert [(one["id"], one["state"]) for one in before] == [(inbox.limit.id, "proposed"), (inbox.resume.id, "proposed")]
+    assert [(one["id"], one["state"]) for one in after] == [(inbox.resume.id, "proposed"), (inbox.limit.id, "rejected")]
+    assert (after[1]["what"], after[1]["decision_reason"], after[1]["payload"]) == (
+        "Set how much may be written off",
+        "too much",
+        '{"minor":"123456"}',
+    )
 
 
 def test_it_is_previewed_then_given_a_reason_confirmed_and_told(inbox):

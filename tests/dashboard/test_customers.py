@@ -22,6 +22,7 @@ def test_customers_and_a_statement_are_shown(desk: Any):
             page = client.get(f"/admin/customers/{customer}")
             told = client.get(f"/admin/customers/{customer}.json").json()
             wrong = client.get(f"/admin/customers/{customer}?since=yesterday")
+            lines = client.get(f"/admin/customers/{customer}.csv").text
             nobody = client.get("/admin/customers/nobody")
             richest = client.get("/admin/customers?sort=-balance&asset=EUR")
             file = client.get("/admin/customers.csv?sort=-balance&asset=USD")
@@ -31,12 +32,16 @@ def test_customers_and_a_statement_are_shown(desk: Any):
     assert "It agrees" in page.text
     assert invoice in page.text.replace("<wbr>", "")
     assert (told["agrees"], told["rows"][0]["kind"]) == (True, "invoice")
+    [document] = csv.DictReader(io.StringIO(lines))
+    assert (document["kind"], document["amount"], document["amount_asset"], document["balance"]) == ("invoice", "41.00", "EUR", "41.00")
+    assert f"/admin/customers/{customer}.xlsx?asset=EUR" in page.text
     assert (wrong.status_code, nobody.status_code) == (422, 404)
     assert 'aria-sort="descending"><a href="/admin/customers?sort=balance&amp;asset=EUR">Balance' in richest.text
     assert customer in richest.text.replace("<wbr>", "")
     columns = "customer_id balance balance_asset overdue overdue_asset documents last_at".split()  # noqa: SIM905
-    assert [*csv.reader(io.StringIO(file.text))] == [columns]
+    assert (file.status_code, "one that the books know" in file.text) == (422, True), "a misspelt asset is no empty list"
     [line] = csv.DictReader(io.StringIO(owed))
+    assert [*line] == columns
     assert [line[name] for name in columns[:6]] == [customer, "41.00", "EUR", "0.00", "EUR", "1"]
 
 

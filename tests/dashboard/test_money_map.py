@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import re
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
@@ -90,6 +93,13 @@ def test_every_figure_leads_to_its_entries_and_they_add_up_to_it(desk) -> None:
                     went += 0 if within or not row["went"] else int(row["went"]["minor"])
                 query = f"{address.partition('?')[2]}&after={told['after']}" if told["after"] else None
             assert (str(came), str(went)) == (part["came"]["minor"], part["went"]["minor"]), part["kind"]
+            file = [*csv.DictReader(io.StringIO(client.get(address.replace("/entries?", "/entries.csv?")).text))]
+            for name, of in (("came", came), ("went", went)):
+                moved = [one for one in file if one[name] and not (one["came"] and one["went"])]
+                assert sum(Decimal(one[name]) * 100 for one in moved) == of, part["kind"]
+                assert {one[f"{name}_asset"] for one in moved} <= {"EUR"}
+        assert client.get("/admin/entries.xlsx?account=suspense&asset=EUR").status_code == 200
+        assert client.get("/admin/entries.csv?asset=EUR").status_code == 422
         for wrong in ("account=suspense", "account=suspense&asset=XYZ", "account=suspense&asset=EUR&after=x"):
             assert client.get(f"/admin/entries?{wrong}").status_code == 422, wrong
 

@@ -100,6 +100,8 @@ def test_every_moment_of_a_schedule_is_listed_with_its_end(shop):
         assert "no statement" in page
         assert "<script>document" not in page
         assert "22 moments from" in page
+        narrowed = client.get(f"{RUNS_PATH}?schedule=recent&outcome=missed").text
+        assert f"{RUNS_PATH}.csv?schedule=recent&amp;outcome=missed" in narrowed
         missed = client.get(f"{RUNS_PATH}.json?schedule=recent&outcome=missed").json()["readings"]["runs"]
         assert [row["run"]["outcome"] for row in missed["value"]["rows"]] == ["missed", "missed"]
         assert client.get(f"{RUNS_PATH}.json?schedule=full").json()["readings"]["runs"]["said"] == "No such moment came"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import re
 from pathlib import Path
@@ -180,6 +182,13 @@ def test_a_payout_policy_is_set_by_two(office, person):
     [row] = mira.get(f"{page}.json").json()["policies"]
     assert (row["byRule"], row["coolingHours"]) == ({"minor": "1000000", "asset": "EUR"}, 72)
     assert [one["approvers"] for one in row["tiers"]] == [1, 2]
+    [line] = csv.DictReader(io.StringIO(mira.get(f"{page}.csv").text))
+    assert [line[name] for name in ("by_rule_max", "by_rule_max_asset", "above", "people")] == [
+        "10000.00",
+        "EUR",
+        "0.00 EUR, 50,000.00 EUR",
+        "1, 2",
+    ]
     csrf = re.search(r'name="csrf" value="([^"]+)"', mira.get(page).text)[1]
     assert mira.post(f"{page}/policy", data={"csrf": csrf, **given, "tiers": "many"}).status_code == 422
 

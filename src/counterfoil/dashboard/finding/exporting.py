@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.formats.workbook import workbook
 from counterfoil.base.money import Asset, Money, format_major
+from counterfoil.base.problems import check
 from counterfoil.dashboard.finding.lists import exported
 from counterfoil.dashboard.web.navigation import DashboardPage
 from counterfoil.dashboard.web.sections import SectionContext
@@ -64,6 +65,7 @@ def _flat(rows: Iterable[tuple[Any, ...]], assets: Mapping[str, Asset]) -> Itera
 
 def _cells(cell: Any, is_money: bool, assets: Mapping[str, Asset]) -> tuple[Any, ...]:
     if isinstance(cell, Money):
+        check(is_money, "a column of amounts has the name of one, so that its asset stands beside it")
         return Decimal(format_major(cell.minor, assets[cell.asset].scale).replace(",", "")), cell.asset
     shown = cell.astimezone(UTC).isoformat() if isinstance(cell, datetime) else cell
     if isinstance(cell, tuple):  # amounts of several assets

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from counterfoil.base.money import Money
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
+from counterfoil.dashboard.finding.ordering import EXPORTED_MAX
 from counterfoil.dashboard.maps.money import APART, HOUSE, OWNERS, PLACES, is_place, words_of_part
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.ledger.reads.entries import Entry, PartOfBook, entries_of, moved_of
 
 ENTRIES_SHOWN_MAX: Final = 20
+READ_AT_ONCE: Final = 1_000
 WANTS: Final = ("account", "asset", "after")
 _KEYSET: Final = Keyset("entries", (str, int))
 
@@ -48,12 +51,11 @@ class EntriesAnswer(NamedTuple):
 
 def entries_answer(ask: SectionContext) -> EntriesAnswer:
     """The entries of the part that the address names, on the chosen day. Raises InvalidInput, CursorBroken."""
-    account, asset = ask.params.get("account", ""), ask.params.get("asset", "")
+    account = ask.params.get("account", "")
     program = ask.program_id or ask.extra.wiring.program_id
     if not account:
         return EntriesAnswer("", "", program, "", None, None, (), True, None, ask.clock())
-    if asset not in known_assets(ask.conn):
-        raise InvalidInput("asset", "one that the books know", got=asset[:40])
+    asset = _asset(ask)
     part, span = _part(program, asset, account), {"start": ask.day.start, "end": ask.day.end}
     after = _KEYSET.after(ask.params.get("after"))
     place = None if after is None else (str(after[0]), int(str(after[1])))
@@ -72,6 +74,31 @@ def entries_answer(ask: SectionContext) -> EntriesAnswer:
         _KEYSET.cursor(str(shown[-1].journal_id), shown[-1].line) if len(found) > ENTRIES_SHOWN_MAX else None,
         ask.clock(),
     )
+
+
+def entries_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """The same entries as rows of a file, the names of the columns first; a last row says where it was cut. Raises InvalidInput."""
+    account, asset = ask.params.get("account", ""), _asset(ask)
+    if not account:
+        raise InvalidInput("account", "a part of the money map, such as clearing:*")
+    part = _part(ask.program_id or ask.extra.wiring.program_id, asset, account)
+    after, count = None, 0
+    yield EntryShown._fields
+    while found := entries_of(ask.conn, part, start=ask.day.start, end=ask.day.end, rows_max=READ_AT_ONCE, after=after):
+        for one in found:
+            if count == EXPORTED_MAX:
+                yield (f"cut at {EXPORTED_MAX} rows: these are the newest of the day",)
+                return
+            count += 1
+            yield tuple(_shown(one, asset, place=is_place(account)))
+        after = (str(found[-1].journal_id), found[-1].line)
+
+
+def _asset(ask: SectionContext) -> str:
+    asset = ask.params.get("asset", "")
+    if asset not in known_assets(ask.conn):
+        raise InvalidInput("asset", "one that the books know", got=asset[:40])
+    return asset
 
 
 def _part(program: str, asset: str, account: str) -> PartOfBook:

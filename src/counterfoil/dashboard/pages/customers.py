@@ -88,8 +88,14 @@ def _line(one: CustomerBalance) -> CustomerLine:
     return CustomerLine(one.customer_id, Money(one.balance, one.asset), Money(one.overdue, one.asset), one.documents, one.last_at)
 
 
+def statement_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """The documents of the same days as rows of a file, the names of the columns first. Raises NotFound, InvalidInput, TooLarge."""
+    yield StatementRow._fields
+    yield from map(tuple, statement_answer(ask).rows)
+
+
 def statement_answer(ask: SectionContext) -> StatementAnswer:
-    """A customer's statement: the last 30 days, or those that are asked for. Raises NotFound, InvalidInput."""
+    """A customer's statement: the last 30 days, or those that are asked for. Raises NotFound, InvalidInput, TooLarge."""
     program = ask.program_id or ask.extra.wiring.program_id
     last = _day(ask.params.get("until"), "until") or ask.clock().astimezone(UTC).date()
     first = _day(ask.params.get("since"), "since") or last - SPAN

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput
+from counterfoil.dashboard.finding.ordering import EXPORTED_MAX
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.operations.access.access import SessionRules
 from counterfoil.operations.access.turns import TurnLimits
 from counterfoil.payouts.batches.policies import list_policies
 
 POLICIES_SHOWN_MAX: Final = 20
+FILE: Final = ("program_id", "asset", "by_rule_max", "above", "people", "cooling_hours", "version", "reason", "actor", "at")
 
 
 class PolicyTier(NamedTuple):
@@ -74,6 +77,19 @@ def limits_answer(ask: SectionContext) -> LimitsAnswer:
         ask.extra.turn_limits,
         ask.clock(),
     )
+
+
+def limits_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """The payout policies as rows of a file, the names of the columns first; a last row says where it was cut."""
+    found = list_policies(ask.conn, rows_max=EXPORTED_MAX + 1, program_id=ask.program_id)
+    yield FILE
+    for one in found[:EXPORTED_MAX]:
+        tiers = tuple(Money(above, one.asset) for above in one.tiers_above)
+        by_rule = Money(one.by_rule_max, one.asset)
+        people = ", ".join(map(str, one.tiers_approvers)) or "1"
+        yield (one.program_id, one.asset, by_rule, tiers, people, one.cooling_hours, one.version, one.reason, one.actor, one.at)
+    if len(found) > EXPORTED_MAX:
+        yield (f"cut at {EXPORTED_MAX} rows: choose a program",)
 
 
 def _behind(given: str) -> tuple[str, str]:

@@ -8,11 +8,11 @@ from typing import Any, Final, NamedTuple
 from counterfoil.dashboard.finding.audit import WANTS, audit_answer, audit_export
 from counterfoil.dashboard.maps.coverage import coverage_answer
 from counterfoil.dashboard.maps.entries import WANTS as OF_ENTRIES
-from counterfoil.dashboard.maps.entries import entries_answer
+from counterfoil.dashboard.maps.entries import entries_answer, entries_export
 from counterfoil.dashboard.maps.money import money_map_answer
 from counterfoil.dashboard.pages.breaks import break_answer, breaks_answer, breaks_export
 from counterfoil.dashboard.pages.carbon import carbon_answer, carbon_list_answer, carbon_list_export
-from counterfoil.dashboard.pages.customers import customers_answer, customers_export, statement_answer
+from counterfoil.dashboard.pages.customers import customers_answer, customers_export, statement_answer, statement_export
 from counterfoil.dashboard.pages.disclosures import disclosure_answer
 from counterfoil.dashboard.pages.drills import drills_answer
 from counterfoil.dashboard.pages.levels import levels_answer
@@ -23,12 +23,12 @@ from counterfoil.dashboard.pages.signers import signers_answer
 from counterfoil.dashboard.pages.treasury import agents_answer, agents_export, transactions_answer, transactions_export
 from counterfoil.dashboard.pages.webhooks import webhooks_answer
 from counterfoil.dashboard.settings.keys import keys_answer, keys_export
-from counterfoil.dashboard.settings.limits import limits_answer
+from counterfoil.dashboard.settings.limits import limits_answer, limits_export
 from counterfoil.dashboard.settings.people import people_answer, people_export, person_answer
 from counterfoil.dashboard.today.day import day_answer
 from counterfoil.dashboard.today.screen import today_answer
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.dashboard.work.approvals import approvals_answer
+from counterfoil.dashboard.work.approvals import approvals_answer, approvals_export
 from counterfoil.dashboard.work.queues import queues_answer
 from counterfoil.dashboard.work.schedules import schedules_answer, schedules_export
 from counterfoil.operations.access.access import AUDIT, READ
@@ -54,7 +54,15 @@ PAGES: Final = (
     DashboardPage(
         "/admin/breaks", "What does not agree, why, and since when?", breaks_answer, "breaks.html", "Breaks", BY, files=breaks_export
     ),
-    DashboardPage("/admin/approvals", "What waits for a second person?", approvals_answer, "approvals.html", "Approvals", ("after",)),
+    DashboardPage(
+        "/admin/approvals",
+        "What waits for a second person?",
+        approvals_answer,
+        "approvals.html",
+        "Approvals",
+        ("after",),
+        files=approvals_export,
+    ),
     DashboardPage(
         "/admin/reconciliation/runs",
         "What was reconciled, and does it agree?",
@@ -65,7 +73,7 @@ PAGES: Final = (
         files=runs_export,
     ),
     DashboardPage("/admin/money-map", "Where does the money lie, and whose is it?", money_map_answer, "money.html", "Money map"),
-    DashboardPage("/admin/entries", "What was posted to it?", entries_answer, "entries.html", "", OF_ENTRIES),
+    DashboardPage("/admin/entries", "What was posted to it?", entries_answer, "entries.html", "", OF_ENTRIES, files=entries_export),
     DashboardPage("/admin/coverage", "Was every day compared?", coverage_answer, "coverage.html", "Coverage", ("span",)),
     DashboardPage("/admin/reconciliation/runs/{run_id}", "What did this run find?", run_answer, "run.html"),
     DashboardPage("/admin/payees/{id}", "Why is this payee paid less, later, or not?", payee_answer, "payee.html"),
@@ -145,7 +153,9 @@ PAGES: Final = (
     DashboardPage(
         "/admin/keys", "Which keys open something, and until when?", keys_answer, "keys.html", "Keys", ("sort", "after"), AUDIT, keys_export
     ),
-    DashboardPage("/admin/limits", "What is limited, and how far?", limits_answer, "limits.html", "Limits", ("after",)),
+    DashboardPage(
+        "/admin/limits", "What is limited, and how far?", limits_answer, "limits.html", "Limits", ("after",), files=limits_export
+    ),
     DashboardPage(
         "/admin/notices",
         "Who was told, and did it reach them?",
@@ -175,5 +185,6 @@ PAGES: Final = (
             "since",
             "until",
         ),
+        files=statement_export,
     ),
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.ids import valid_id
 from counterfoil.base.money import Asset, Money
 from counterfoil.base.problems import Problem
+from counterfoil.dashboard.finding.ordering import EXPORTED_MAX
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.dashboard.work.payloads import PayloadFact, page_of, readable
 from counterfoil.ledger.reads.books import known_assets
@@ -24,6 +26,11 @@ BATCHES_SHOWN_MAX: Final = 20
 DECIDED_SHOWN_MAX: Final = 20
 DECIDED_WITHIN: Final = timedelta(hours=24)
 SOON: Final = timedelta(hours=3)  # what expires within it is marked
+READ_AT_ONCE: Final = 1_000
+FILE: Final = (
+    *("id", "state", "what", "machine", "verb", "subject_id", "program_id", "reason", "maker", "made_at", "expires_at"),
+    *("checker", "decided_at", "decision_reason", "result_id", "payload_sha256", "payload"),
+)
 GRADES: Final[Mapping[str, Grade]] = {"done": "right", "approved": "attention", "expired": "attention"}
 NOUN_OF: Final[Mapping[str, Noun]] = {noun.machine.name: noun for noun in NOUNS}
 
@@ -106,6 +113,28 @@ def approvals_answer(ask: SectionContext) -> ApprovalsAnswer:
         len(decided) > DECIDED_SHOWN_MAX,
         now,
     )
+
+
+def approvals_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """Every proposal that waits, the first to expire first, then those that were decided within a day; a last row says where it was cut."""
+    now, count, after = ask.clock(), 0, None
+    yield FILE
+    while found := waiting_proposals(ask.conn, now=now, rows_max=READ_AT_ONCE, program_id=ask.program_id, after=after):
+        for one in found[: EXPORTED_MAX - count]:
+            yield _line(one, now)
+        count, after = count + len(found), found[-1].id
+        if count > EXPORTED_MAX:
+            break
+    since, left = now - DECIDED_WITHIN, max(EXPORTED_MAX - count, 0)
+    decided = decided_proposals(ask.conn, since=since, now=now, rows_max=left + 1, program_id=ask.program_id)
+    yield from (_line(one, now) for one in decided[:left])
+    if len(decided) > left or count > EXPORTED_MAX:
+        yield (f"cut at {EXPORTED_MAX} rows: all of them by `counterfoil approvals list --all`",)
+
+
+def _line(one: Proposal, now: datetime) -> tuple[Any, ...]:
+    told = {**one._asdict(), "what": label_of(one), "state": one.state(now), "payload": canonical_json(one.payload)}
+    return tuple(told[name] for name in FILE)
 
 
 def _waiting(ask: SectionContext, now: datetime) -> tuple[Sequence[Proposal], str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, get_args
+from urllib.parse import urlencode
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.dashboard.finding.ordering import EXPORTED_MAX
@@ -45,6 +46,7 @@ class SchedulesAnswer(NamedTuple):
     outcomes: tuple[str, ...]
     schedule: str | None
     outcome: str | None
+    narrowed: str  # to what, as it stands in an address
     measured_at: datetime
 
 
@@ -53,7 +55,7 @@ def schedules_answer(ask: SectionContext) -> SchedulesAnswer:
     names = () if ask.only else tuple(set_schedules(ask.conn))
     outcome = _outcome(ask)
     _place(ask.params.get("after"))  # refused before anything is measured
-    return SchedulesAnswer(measure(ask, (_RUNS,)), names, OUTCOMES, ask.params.get("schedule") or None, outcome, ask.clock())
+    return SchedulesAnswer(measure(ask, (_RUNS,)), names, OUTCOMES, ask.params.get("schedule") or None, outcome, _query(ask), ask.clock())
 
 
 def schedules_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
@@ -65,6 +67,10 @@ def schedules_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
     yield from found[:EXPORTED_MAX]
     if len(found) > EXPORTED_MAX:
         yield (f"cut at {EXPORTED_MAX} rows: narrow the list, or page through the API",)
+
+
+def _query(ask: SectionContext) -> str:
+    return urlencode([(name, ask.params[name]) for name in ("schedule", "outcome") if ask.params.get(name)])
 
 
 def _outcome(ask: SectionContext) -> RunOutcome | None:
