@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from counterfoil.base.edge import make_id, now
+from counterfoil.cli.core.exit_codes import EXIT
 from counterfoil.settlement.escrow.escrows import NewEscrow, open_escrow
 from counterfoil.settlement.escrow.moving import Hand, release_escrow
 from tests.api.office import PROGRAM, Office, fresh
@@ -30,13 +31,18 @@ def test_fees_are_distributed_by_one_and_withdrawn_by_two(cli: Cli, office: Offi
     earned(office)
     given = ("--asset", "EUR", "--reason", "monthly")
     assert "validators have 1.00 EUR" in cli("treasury", "distribute", *given, "--amount", "1.00", "--reference", "V-1").out
-    assert "does not hold so much" in cli("treasury", "withdraw", *given, "--amount", "5.01", "--reference", "W-1").err
+    refused = cli("treasury", "withdraw", *given, "--amount", "5.01", "--reference", "W-1")
+    assert "does not hold so much" in refused.err
+    assert (refused.code, "movement: withdrawal" in refused.err) == (EXIT["conflict"], True), "the fault is not ours"
     assert "It takes two people" in cli("treasury", "withdraw", *given, "--amount", "3.00", "--reference", "W-1").out
     assert [one["kind"] for one in cli("treasury", "list", "-o", "json").json()] == ["distribution"], "nothing moved yet"
     body = {"programId": PROGRAM, "asset": "EUR", "amount": "300", "reference": "  W-2 ", "reason": "monthly"}
     done = office.by_two("/api/treasury/withdrawals", body, role="controller", checker="approver")
     assert (done.status_code, done.json()["amount"]) == (201, "300")
     assert cli("treasury", "list", "-o", "json").json()[0]["reference"] == "W-2", "what two people agreed on is what is kept"
+    narrowed = ("--kind", "distribution", "--asset", "EUR", "--amount-max", "1.00")
+    assert [one["reference"] for one in cli("treasury", "list", "-o", "json", *narrowed).json()] == ["V-1"]
+    assert cli("treasury", "list", "--kind", "gift").code == EXIT["invalid"]
     shown = cli("treasury", "summary", *SPAN, "-o", "json").json()["assets"][0]
     assert (shown["feesIn"], shown["withdrawn"], shown["held"], shown["distributed"], shown["addsUp"]) == ("500", "300", "200", "100", True)
     told = office.ask("GET", "/api/events", params={"name": "treasury_withdrawal"}).json()["data"]

@@ -56,7 +56,7 @@ def find_stored(store: BackupFolder, wanted: str | None, *, kind: str | None = D
     if wanted is None:
         found = next((one for each in store.ids() if kind in (None, (one := store.get(each)).kind)), None)
         if found is None:
-            raise NotFound(what="backup", path=str(store.folder), kind=kind)
+            raise NotFound(what="backup", path=str(store.folder), backup_kind=kind)
         return found
     one = read_backup(Path(wanted)) if _is_folder(wanted) else store.get(wanted)
     if kind not in (None, one.kind):

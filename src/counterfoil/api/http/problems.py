@@ -65,10 +65,14 @@ def status_of(problem: Problem) -> int:
     return STATUS_OF.get(type(problem).__name__) or STATUS[problem.kind]
 
 
+# What every problem says of itself: no fact has such a name, for it would be left out, or taken for the other.
+RESERVED: Final = frozenset({"type", "title", "status", "kind", "requestId"})
+
+
 def body_of(problem: Problem, request_id: str) -> dict[str, Any]:
     """The problem as its JSON object: type, title, status, facts, and the request's id to ask about it."""
     facts: dict[str, Fact] = {camel(name): value for name, value in problem.facts.items() if value is not None}
-    kept = {name: value for name, value in facts.items() if name not in ("type", "title", "status", "requestId")}
+    kept = {name: value for name, value in facts.items() if name not in RESERVED}
     said = {"type": f"/problems/{type(problem).__name__}", "title": problem.headline(), "status": status_of(problem)}
     return {**said, "kind": problem.kind, **kept, "requestId": request_id}
 

@@ -147,7 +147,7 @@ def reverse(
     if before := next((row for row in rows if row[5] is not None and row[6] != key), None):
         raise AlreadyReversed(journal=str(journal_id), line=before[0], by=str(before[5]))
     if (taken := SPACES.get(word_of(rows[0][7]) or "")) is not None and not taken.is_reversible:
-        raise MoneyInTransit(journal=str(journal_id), kind=taken.kind)
+        raise MoneyInTransit(journal=str(journal_id), journal_kind=taken.kind)
     if promised := next((row for row in rows if row[8] is not None), None):  # the other side of a transaction has got it
         raise HoldPromised(hold=str(promised[8]), source=promised[9])
     asset = rows[0][4]

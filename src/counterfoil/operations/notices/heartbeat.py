@@ -53,7 +53,7 @@ def call_out(context: JobContext, _: str | None) -> Tally:
     except httpx2.HTTPError as error:
         raise NobodyHears(error=type(error).__name__) from None  # the address itself may be a secret
     if not answer.is_success:
-        raise NobodyHears(status=answer.status_code)
+        raise NobodyHears(answered=answer.status_code)
     return Tally(handled=1)
 
 

@@ -35,7 +35,7 @@ def ml_dsa() -> Any:
 
         mldsa.MLDSA44PublicKey.from_public_bytes(bytes(KEY_BYTES))  # it may know the name, and be built without it
     except (ImportError, AttributeError, UnsupportedAlgorithm):
-        raise KindMissing(kind="ML-DSA-44") from None
+        raise KindMissing(algorithm="ML-DSA-44") from None
     return mldsa
 
 

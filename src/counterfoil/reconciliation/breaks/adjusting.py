@@ -243,7 +243,7 @@ def refuse_write_off(conn: Connection[Any], case: Break) -> None:
     if why is None and case.difference == 0:
         why = "both sides hold the same amount"
     if why is not None:
-        raise NothingToWriteOff(id=case.id, kind=case.kind, why=why)
+        raise NothingToWriteOff(id=case.id, break_kind=case.kind, why=why)
     most, minor = write_off_limit(conn, case.program_id, case.asset), abs(case.difference or 0)
     if minor > most:
         raise WriteOffTooLarge(id=case.id, minor=str(minor), limit=str(most), asset=case.asset)
@@ -254,7 +254,7 @@ def _refuse_unless_it_changes_what_differs(case: Break, lines: Sequence[NewPosti
     if ours is None:
         raise NothingToAdjust(id=case.id, why=f"it is corrected on the break of {whole_of(case.source)}")
     if case.difference == 0:
-        raise NothingToAdjust(id=case.id, kind=case.kind, why="both sides hold the same amount")
+        raise NothingToAdjust(id=case.id, break_kind=case.kind, why="both sides hold the same amount")
     moved = sum(one.minor for one in lines if one.debit == ours) - sum(one.minor for one in lines if one.credit == ours)
     if moved == 0 or case.difference not in (None, moved):
         raise AdjustmentMisses(id=case.id, account=ours, moved=str(moved), difference=str(case.difference), asset=case.asset)

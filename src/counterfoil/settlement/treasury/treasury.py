@@ -80,7 +80,7 @@ def move_fees(conn: Connection[Any], one: TreasuryMovement) -> TreasuryMovement:
     validators = owed_to_validators(conn, one.program_id, one.asset)
     held = _earned(conn, one) if one.kind == "withdrawal" else validators.payable - validators.receivable
     if one.amount > held:
-        raise TreasuryHoldsLess(program=one.program_id, asset=one.asset, kind=one.kind, held=str(max(0, held)), asked=str(one.amount))
+        raise TreasuryHoldsLess(program=one.program_id, asset=one.asset, movement=one.kind, held=str(max(0, held)), asked=str(one.amount))
     used = conn.execute(
         """insert into treasury_movement (id, program_id, asset, kind, amount, reference, reason, actor, at)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (program_id, reference) do nothing""",

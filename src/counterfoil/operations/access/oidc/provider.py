@@ -120,7 +120,7 @@ class OpenIdClient:
         if status in (400, 401, 403):
             raise ProviderDenied(said=str(answer.get("error", status))[:60])
         if status != 200:
-            raise ProviderAway(issuer=self.known.issuer, status=status)
+            raise ProviderAway(issuer=self.known.issuer, answered=status)
         return answer
 
     def _metadata(self) -> ProviderSays:
@@ -130,7 +130,7 @@ class OpenIdClient:
         issuer = self.known.issuer
         status, answer = self._ask("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         if status != 200 or answer.get("issuer") != issuer:
-            raise ProviderAway(issuer=issuer, status=status)
+            raise ProviderAway(issuer=issuer, answered=status)
         addresses = [answer.get(name) for name in ("authorization_endpoint", "token_endpoint", "jwks_uri")]
         if not all(isinstance(one, str) and _is_safe(one) for one in addresses):
             raise ProviderAway(issuer=issuer, limit="endpoints by https")
@@ -147,7 +147,7 @@ class OpenIdClient:
                 return self._keys[1]
         status, answer = self._ask("GET", self._metadata().jwks_uri)
         if status != 200 or not isinstance(answer.get("keys"), list):
-            raise ProviderAway(issuer=self.known.issuer, status=status)
+            raise ProviderAway(issuer=self.known.issuer, answered=status)
         with self._lock:
             self._keys = time.monotonic(), answer
         return answer
