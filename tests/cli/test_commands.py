@@ -17,6 +17,7 @@ from counterfoil.cli.core.commands import PARTS, load
 from counterfoil.cli.core.connection import ROLES as ROLES_ASKED
 from counterfoil.cli.core.connection import server
 from counterfoil.cli.core.exit_codes import EXIT, NOT_GREEN
+from counterfoil.cli.core.progress import taken_in
 from counterfoil.cli.nouns.settlement import usage as module
 from counterfoil.cli.nouns.settlement.usage import parts_of
 from counterfoil.client.client import Client
@@ -73,8 +74,11 @@ def test_broken_usage_is_told_by_line_and_column_and_loses_no_other_line(cli: Cl
     assert (mistake["line"], mistake["column"], mistake["field"], mistake["got"]) == (2, 6, "unit_price", "-1")
 
 
-def test_a_file_of_usage_that_was_cut_off_goes_on_where_it_stood(cli: Cli, usage: Path, monkeypatch: pytest.MonkeyPatch):
-    """Parts of two lines; the third never arrives, and the same command says where it stood and goes on."""
+@pytest.mark.parametrize(("cut", "code"), [(Unreachable("the line is dead"), EXIT["unreachable"]), (KeyboardInterrupt(), 130)])
+def test_a_file_of_usage_that_was_cut_off_goes_on_where_it_stood(
+    cli: Cli, usage: Path, monkeypatch: pytest.MonkeyPatch, cut: BaseException, code: int
+):
+    """Parts of two lines; the third never arrives, or somebody stops it, and the same command says where it stood and goes on."""
     monkeypatch.setattr(module, "parts_of", lambda file: parts_of(file, lines=2))
     whole = usage_csv(7, word="cut")
     usage.write_bytes(whole)
@@ -82,16 +86,24 @@ def test_a_file_of_usage_that_was_cut_off_goes_on_where_it_stood(cli: Cli, usage
 
     def breaks(self: Client, *args: Any, **given: Any) -> Any:
         if given["from_line"] == 6:
-            raise Unreachable("the line is dead")
+            raise cut
         return sent(self, *args, **given)
 
     monkeypatch.setattr(Client, "import_usage", breaks)
     ran = cli("usage", "import", str(usage))
-    assert (ran.code, "lines up to 5 are recorded" in ran.err) == (EXIT["unreachable"], True)
+    assert (ran.code, "lines up to 5 are recorded" in ran.err) == (code, True)
     monkeypatch.setattr(Client, "import_usage", sent)
     assert cli("usage", "import", str(usage)).out == "january.csv: 3 of 7 are new.\n"
     assert cli("usage", "import", str(usage)).out == "january.csv: was imported before; nothing was added.\n"
     assert len(cli("invoices", "issue", "--output", "json").json()["invoiceIds"]) == 7
+
+
+def test_how_far_a_file_is_stands_in_the_log_of_a_job_every_ten_seconds(capsys: pytest.CaptureFixture[str]):
+    moments = iter([0.0, 3.0, 11.0, 11.0, 15.0, 22.0, 22.0])
+    with taken_in("usage.csv", clock=lambda: next(moments)) as tell:
+        for done in (100, 400, 500, 999):
+            tell(done, 1_000)
+    assert capsys.readouterr().err == "usage.csv: 40 % is taken in.\nusage.csv: 99 % is taken in.\n"
 
 
 def test_parts_of_a_file_are_the_file(tmp_path: Path):

@@ -1,7 +1,9 @@
-"""What a long work is doing: a reconciliation, shown while it takes more than two seconds; and any thing, followed until it is over."""
+"""What a long work is doing: a reconciliation, shown while it takes more than two seconds; a file, as far as it is taken in; and any
+thing, followed until it is over."""
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,12 +12,14 @@ from typing import Final
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from counterfoil.cli.core.output import SHOWN_AFTER_S, Json
 from counterfoil.client.client import Client
 from counterfoil.client.problems import ApiProblem, Unreachable
 
 LOOK_EVERY_S: Final = 1.0
+TOLD_EVERY_S: Final = 10.0  # where nobody watches a bar: in the log of a job, or through a pipe
 RUNS_SEEN: Final = 20
 
 
@@ -44,6 +48,26 @@ def _watch(client: Client, ended: threading.Event) -> None:
             if under_way := [one for one in rows if one["state"] == "running"]:
                 one = under_way[0]
                 status.update(f"{one['source']}, {one['firstOn']} to {one['lastOn']}: {one['progress'] or 'it begins'} …")
+
+
+@contextmanager
+def taken_in(what: str, *, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[int, int], None]]:
+    """How far a file is, on standard error: a bar at a terminal, elsewhere a line every ten seconds. It is told how much of how much."""
+    if sys.stderr.isatty():
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+        return
+    told_at = clock()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told_at
+        if clock() - told_at >= TOLD_EVERY_S:
+            told_at = clock()
+            typer.echo(f"{what}: {100 * done // max(total, 1)} % is taken in.", err=True)
+
+    yield tell
 
 
 def follow(look: Callable[[], Json], said: Callable[[Json], str], is_over: Callable[[Json], bool], *, wait_s: float) -> Json:

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import Database, make_id, now
 from counterfoil.base.problems import InvalidInput
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, show_one, show_rows
+from counterfoil.cli.core.progress import taken_in
 from counterfoil.cli.local.installation import local_database, settings_now
 from counterfoil.ledger.importing.check import BalanceCheck, check_balances
 from counterfoil.ledger.importing.files import rows_of
@@ -54,7 +51,7 @@ def import_(
     changes nothing. With --dry-run the rows are read and understood, and nothing is written.
     """
     mapped = load_map(map_.read_text("utf-8"))
-    with local_database(settings_now()) as database, _shown(output) as progress:
+    with local_database(settings_now()) as database, taken_in(file.name) as progress:
         if dry_run:
             rows = _understood(database, program, file, mapped)
             told: dict[str, Any] = {"dryRun": True, "rows": rows, "file": file.name}
@@ -90,21 +87,6 @@ def _show_check(found: BalanceCheck, told: dict[str, Any], output: Format) -> No
             typer.echo(f"{len(breaks)} account-days do not tie; --output csv lists all of them.")
     if breaks:
         raise typer.Exit(NOT_GREEN)
-
-
-@contextmanager
-def _shown(output: Format) -> Iterator[Callable[[int, int], None]]:
-    """Progress on standard error, for people."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=output is not Format.TABLE) as shown:
-        task = shown.add_task("rows", total=None)
-        yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
 def _understood(database: Database, program: str, file: Path, mapped: ImportMap) -> int:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, say, say_done, show_rows
+from counterfoil.cli.core.progress import taken_in
 from counterfoil.client.client import Client
 
 app = command_group("What was used.")
@@ -68,20 +66,19 @@ def _say(name: str, done: dict[str, Any], output: Format) -> None:
 
 def _send(client: Client, file: Path, program: str, *, dry_run: bool) -> dict[str, Any]:
     total = {"records": 0, "new": 0, "existed": True, "rejected": 0, "mistakes": [], "dryRun": dry_run}
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
-    sent = 0
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task(file.name, total=max(1, file.stat().st_size))
+    sent, size, read = 0, file.stat().st_size, 0
+    with taken_in(file.name) as progress:
         for part in parts_of(file):
             try:
                 done = client.import_usage(program, part.body, file_name=file.name, from_line=part.from_line, dry_run=dry_run)
-            except Exception:
+            except (Exception, KeyboardInterrupt):
                 if sent and not dry_run:
                     typer.echo(f"{file.name}: lines up to {sent:,} are recorded; the same command goes on from there.", err=True)
                 raise
             sent = part.until_line
             _add(total, done)
-            progress.update(task, advance=len(part.body))
+            read += len(part.body)
+            progress(min(read, size), size)
     return total
 
 
