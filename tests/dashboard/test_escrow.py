@@ -33,3 +33,4 @@ def test_an_escrow_is_shown_with_its_conditions_and_why_it_is_not_released(desk:
     assert "condition 1 does not hold" in str(offers["release"])
     for said in ("40.00", "signed by person:anna", "order 7"):
         assert said in page.text.replace("<wbr>", ""), said
+    assert ">4000<" not in page.text, "its movements are in whole units of its asset, too"

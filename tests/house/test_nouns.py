@@ -18,7 +18,7 @@ from counterfoil.base.settings import Settings
 from counterfoil.cli.core.connection import ROLES as KEYS
 from counterfoil.cli.local.installation import refuse_unless_settings_agree
 from counterfoil.operations.access.access import ROLES
-from counterfoil.operations.verbs import Noun
+from counterfoil.operations.verbs import AMOUNTS, Noun
 from counterfoil.wiring import JOBS, NOUNS
 from docs.generate import openapi
 from tests.house.tree import ROOT, functions_of, text_of
@@ -148,3 +148,12 @@ def test_labels_that_can_be_mixed_up_are_seen():
         "reopen is labelled 'Unassign'",
     ]
     assert len(mixed_up({"wait": "Hold", "park": "Hold"})) == 2
+
+
+@pytest.mark.parametrize("noun", NOUNS, ids=lambda noun: noun.name)
+def test_every_amount_of_a_part_is_of_an_asset(noun: Noun):
+    """Its row says which, or the thing does; a page would show minor units for whole ones."""
+    own = noun.row is not None and "asset" in noun.row._fields
+    for part in noun.parts:
+        if AMOUNTS & set(part.columns or part.row._fields):
+            assert own or "asset" in part.row._fields, part.name

@@ -107,7 +107,7 @@ def noun_page(noun: Noun) -> DashboardPage:
             _facts(row),
             noun.next_action(ask.conn, subject_id, now) if noun.next_action else None,
             tuple(_offer(noun, one, why[one.name]) for one in noun.verbs),
-            tuple(_part(one, *one.read(ask.conn, subject_id)) for one in noun.parts),
+            tuple(_part(one, *one.read(ask.conn, subject_id), getattr(row, "asset", None)) for one in noun.parts),
             tuple(steps[:PART_ROWS_MAX]),
             len(steps) > PART_ROWS_MAX,
             tuple(_elsewhere(one, subject_id) for one in noun.elsewhere if one.state == row.state),
@@ -127,11 +127,14 @@ def refuse_whole(conn: Connection[Any], noun: Noun, program_id: str | None) -> N
 
     Raises WholeInstallation.
     """
-    if program_id is None:
-        return
-    kept = conn.execute("select relrowsecurity from pg_class where oid = %s::regclass", [noun.machine.table]).fetchone()
-    if kept is None or not kept[0]:
+    if program_id is not None and not is_kept_to_programs(conn, noun.machine.table):
         raise WholeInstallation(program=program_id)
+
+
+def is_kept_to_programs(conn: Connection[Any], table: str) -> bool:
+    """Does the database itself keep the rows of a table to the program that somebody sees?"""
+    kept = conn.execute("select relrowsecurity from pg_class where oid = %s::regclass", [table]).fetchone()
+    return kept is not None and bool(kept[0])
 
 
 def add_verb_forms(router: APIRouter, served: Served, noun: Noun, page: DashboardPage) -> None:
@@ -209,14 +212,14 @@ def _facts(row: Any) -> tuple[NounFact, ...]:
     )
 
 
-def _part(one: Part, rows: Sequence[Any], cut: bool) -> NounPart:
-    """Amounts beside an asset are money, and the asset is said with them."""
+def _part(one: Part, rows: Sequence[Any], cut: bool, asset: str | None) -> NounPart:
+    """Amounts are money of the asset beside them, or else of that of the thing, and it is said with them."""
     columns = tuple(name for name in one.columns or one.row._fields if name != "asset")
-    return NounPart(one.name, columns, tuple(tuple(_cell(row, name) for name in columns) for row in rows), cut)
+    return NounPart(one.name, columns, tuple(tuple(_cell(row, name, asset) for name in columns) for row in rows), cut)
 
 
-def _cell(row: Any, name: str) -> Any:
-    value, asset = getattr(row, name), getattr(row, "asset", None)
+def _cell(row: Any, name: str, asset: str | None) -> Any:
+    value, asset = getattr(row, name), getattr(row, "asset", asset)
     return Money(value, asset) if name in AMOUNTS and asset and isinstance(value, int) else value
 
 
