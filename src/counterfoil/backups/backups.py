@@ -11,6 +11,7 @@ from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.rows import Records
 from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.noun_pages import First, SortKey
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Noun
 from counterfoil.proofs.stores.copies import PLACES
 
@@ -142,4 +143,5 @@ BACKUP_NOUN: Final = Noun(
     parts=(PLACES,),
     columns=("id", "kind", "snapshot_at", "finished_at", "bytes", "key_id", "log_size", "state", "error"),
     first=First("It is made by the schedule of the worker; at once by hand.", "counterfoil jobs run backup"),
+    sought=(FoundBy("encode(sha256, 'hex')", "its file has this digest"),),
 )

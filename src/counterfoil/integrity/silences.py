@@ -12,6 +12,7 @@ from counterfoil.base.problems import InvalidInput, ReasonRequired
 from counterfoil.base.rows import Records
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Noun, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.runner import Tally
@@ -117,4 +118,5 @@ SILENCE_NOUN: Final = Noun(
         SortKey("until", datetime),
     ),
     help="For a time, no notices of some alerts.",
+    sought=(FoundBy("code", "of this code"),),
 )

@@ -21,6 +21,7 @@ from counterfoil.operations import approvals
 from counterfoil.operations.access.access import READ, Caller, require
 from counterfoil.operations.noun_pages import Elsewhere, First, Narrow, SafeNextAction, SavedView, SortKey, ViewElsewhere, WaitingForPerson
 from counterfoil.operations.providers import Provider
+from counterfoil.operations.sought import FoundBy
 
 TEXT_MAX: Final = 2_000
 MANY_MAX: Final = 500
@@ -230,15 +231,14 @@ class Begin:
 class Noun:
     """A kind of thing with its verbs. `prefix` of its ids; `show`: what a page and `allowed` start from, raises NotFound;
     `refusals`: for each verb why it may not be said now, or None where it may, when its state alone does not say it. With `rows` (newest
-    first, by id) and `row` (their type) the list and the thing itself are served too; without, the noun has routes of its own.
-    `parts` are shown with the thing, in its full answer, at the command line and on its page;
-    `columns`: the fields of a row in the list at the command line, all of them if empty;
+    first, by id) and `row` (their type) the list and the thing itself are served too; without, the noun has routes of its own. `parts` are
+    shown with it; `columns`: the fields of a row in the list at the command line, all of them if empty;
     `listed`: the same as `rows`, of a noun that has a list of its own over HTTP: its page is made of it;
     `elsewhere`: what its page cannot do, with the command that does; `begin`: how a new one is made on the page of the list;
     `views`: ready filters of the list, of which `by_id` reads the rows together, in any order; `views_elsewhere`: those of other lists;
     `next_action`: the one safe thing to do next with it, which its page says first; `first`: what a list says in which there is none;
-    `sorts` and `narrows`: by what its list may be sorted and narrowed; its rows are then read with `by_id`;
-    `waits`: which of them wait for a person, of whatever day, as Today says it."""
+    `sorts` and `narrows`: by what its list may be sorted and narrowed, its rows are then read with `by_id`; `waits`: which of them wait
+    for a person, of whatever day, as Today says it; `sought`: by what the search finds one beside its id."""
 
     name: str
     plural: str
@@ -263,6 +263,7 @@ class Noun:
     narrows: tuple[Narrow, ...] = ()
     waits: tuple[WaitingForPerson, ...] = ()
     first: First | None = None
+    sought: tuple[FoundBy, ...] = ()
 
     @property
     def area(self) -> str:
@@ -292,8 +293,7 @@ class Noun:
 
 
 def say(noun: Noun, verb: Verb, saying: VerbCall) -> VerbResult | approvals.Proposal:
-    """Say a verb: it is done, or proposed when it takes two people. Raises what it raises, and StateMoved when the thing is no longer in
-    the state that was seen."""
+    """Say a verb: it is done, or proposed when it takes two people. Raises what it raises, and StateMoved: it is not as it was seen."""
     _refuse_moved(noun, saying)
     if verb.propose is not None:
         return verb.propose(saying)

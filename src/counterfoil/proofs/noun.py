@@ -7,6 +7,7 @@ from typing import Final
 
 from counterfoil.operations.access.access import AUDIT
 from counterfoil.operations.noun_pages import Elsewhere, First, SortKey, ViewElsewhere
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.proofs.exports import ProofExport, exports_of
 from counterfoil.proofs.proofs import (
@@ -75,4 +76,5 @@ PROOF_NOUN: Final = Noun(
     first=First(
         "It is made on the first of a month, of the month before; at once by hand.", "counterfoil proof export 2026-10-01 2026-11-01"
     ),
+    sought=(FoundBy("encode(manifest_sha256, 'hex')", "of this manifest"),),
 )

@@ -17,6 +17,7 @@ from counterfoil.integrity.alerts.queries import ALERTS, LIVE, list_alerts, lock
 from counterfoil.integrity.asking import CHECK_LIMIT, ask
 from counterfoil.operations.access.access import ACCEPT_BREAK, OPERATE
 from counterfoil.operations.noun_pages import First, Narrow, SortKey
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Do, Field, Noun, Verb, VerbCall, VerbResult
 
 UNTIL_MAX: Final = timedelta(days=90)
@@ -60,6 +61,7 @@ def alert_noun(checks: Sequence[Invariant], tables: Mapping[str, str]) -> Noun:
             "owner",
         ),
         first=First("It comes when a check finds something. Whether anybody checks is said by the runs.", "counterfoil sentinel list"),
+        sought=(FoundBy("code", "of this code"),),
     )
 
 

@@ -24,6 +24,7 @@ from counterfoil.integrity.incidents.queries import (
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.noun_pages import First, SortKey
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.jobs import Job, JobContext
 from counterfoil.operations.work.pauses import paused_now
@@ -160,4 +161,5 @@ INCIDENT_NOUN: Final = Noun(
     parts=(Part("alerts", IncidentAlert, alerts_of), Part("corrections", Correction, corrections_of)),
     columns=("id", "level", "code", "program_id", "state", "opened_at", "respond_by", "responded_by", "closed_at"),
     first=First("It comes with an alert that somebody answers within a time."),
+    sought=(FoundBy("code", "of this code"),),
 )

@@ -11,6 +11,7 @@ from psycopg import Connection
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import ADMINISTER, OPERATE, Caller
 from counterfoil.operations.noun_pages import First, Narrow, SortKey, WaitingForPerson
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, proposed_step
 from counterfoil.operations.webhooks_out import endpoints
 from counterfoil.operations.webhooks_out.model import (
@@ -148,6 +149,7 @@ ENDPOINT_NOUN: Final = Noun(
     help="Where partners are told what happens.",
     columns=("id", "state", "url", "events", "min_level", "failures", "failing_since", "waiting", "kept", "failed", "delivered_at"),
     first=First("No partner is told anything.", "counterfoil webhooks create https://partner.example/hooks --owner-email …"),
+    sought=(FoundBy("url", "at this address"),),
 )
 DELIVERY_NOUN: Final = Noun(
     "delivery",

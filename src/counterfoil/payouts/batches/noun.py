@@ -11,6 +11,7 @@ from psycopg import Connection
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import APPROVE, OPERATE
 from counterfoil.operations.noun_pages import First, SortKey
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.payouts.batches import deciding, executing, gathering
 from counterfoil.payouts.batches.batches import (
@@ -223,4 +224,5 @@ BATCH_NOUN: Final = Noun(
         ),
     ),
     first=First("It gathers payouts that are due."),
+    sought=(FoundBy("amount", "of this amount", "amount"),),
 )

@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, of_party
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Noun, Part
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
 from counterfoil.payouts.chargebacks.model import CHARGEBACKS, Chargeback, list_chargebacks, show_chargeback
@@ -103,4 +104,9 @@ CHARGEBACK_NOUN: Final = Noun(
         ),
     ),
     first=First("It comes when a customer's bank takes a payment back, and the provider says so."),
+    sought=(
+        FoundBy("charge_id", "of this charge"),
+        FoundBy("provider_ref", "of this reference"),
+        FoundBy("amount", "of this amount", "amount"),
+    ),
 )

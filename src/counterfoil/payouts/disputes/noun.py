@@ -14,6 +14,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import APPROVE, OPERATE
 from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, of_party
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes.disputes import DISPUTE_ROWS, Dispute, list_disputes, show_dispute
@@ -180,4 +181,5 @@ DISPUTE_NOUN: Final = Noun(
         ),
     ),
     first=First("It comes when a customer complains."),
+    sought=(FoundBy("exposure", "about this amount", "amount"),),
 )

@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.noun_pages import First, SavedView, SortKey, between_amounts, between_moments, of_party
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.invoices.crediting import CreditNote, credit_invoice, credit_notes_of
@@ -108,6 +109,7 @@ INVOICE_NOUN: Final = Noun(
         *between_amounts("total"),
     ),
     first=First("Usage is imported, and invoices are issued of it.", "counterfoil invoices issue"),
+    sought=(FoundBy("total", "of this amount", "amount"),),
 )
 INTENT_VERBS: Final = (
     Verb(

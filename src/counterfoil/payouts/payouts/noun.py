@@ -13,6 +13,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.approvals import Proposal
 from counterfoil.operations.noun_pages import First, Narrow, SavedView, SortKey, ViewElsewhere, between_amounts, between_moments, of_party
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Field, Noun, Part, Propose, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.disputes import apply_ruling
 from counterfoil.payouts.machines import PAYOUT, RESERVED
@@ -309,4 +310,8 @@ PAYOUT_NOUN: Final = Noun(
     ),
     parts=(Part("proof", HopProof, proof_of, ("at", "what", "said", "id")),),
     first=First("It is made of each settlement, once an invoice is paid."),
+    sought=(
+        FoundBy("key", "its key is this"),
+        FoundBy("amount", "of this amount", "amount"),
+    ),
 )

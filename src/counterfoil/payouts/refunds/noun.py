@@ -13,6 +13,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, of_party
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Begin, Field, Noun, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.refunds.refunds import (
@@ -117,4 +118,5 @@ REFUND_NOUN: Final = Noun(
         ),
     ),
     first=First("It comes when a customer gets money back."),
+    sought=(FoundBy("amount", "of this amount", "amount"),),
 )

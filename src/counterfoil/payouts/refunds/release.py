@@ -15,6 +15,7 @@ from counterfoil.ledger.journals.key_spaces import HOLDBACK_RELEASE
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.noun_pages import First, SortKey, of_party
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Noun
 from counterfoil.operations.work.jobs import Job, of_runner_and_ids
 from counterfoil.operations.work.runner import LADDER_END, Claim, Queue, Runner, Tally, run_here
@@ -116,4 +117,5 @@ HOLDBACK_NOUN: Final = Noun(
     narrows=of_party("payee"),
     help="What is kept back of settlements, until when, and what refunds took of it.",
     first=First("It comes with a settlement where the rates of the program keep something back."),
+    sought=(FoundBy("amount", "of this amount", "amount", recent=True),),
 )

@@ -13,6 +13,7 @@ from counterfoil.base.machine import Machine, take_step
 from counterfoil.base.rows import Records
 from counterfoil.operations.access.access import ADMINISTER
 from counterfoil.operations.noun_pages import First, SortKey
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.runner import Queue, wake
 
@@ -156,4 +157,5 @@ COPY_NOUN: Final = Noun(
     help="Copies of proofs, checkpoints and backups in a store of their own.",
     columns=("id", "path", "bytes", "state", "kept_at", "looked_at", "locked_until", "error", "last_error"),
     first=First("It comes when a store for copies is set up, and something is to be kept there.", "counterfoil copies stored"),
+    sought=(FoundBy("path", "at this path"),),
 )

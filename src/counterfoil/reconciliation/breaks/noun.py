@@ -13,6 +13,7 @@ from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.operations.access.access import ACCEPT_BREAK, APPROVE, OPERATE, WORK_BREAKS
 from counterfoil.operations.approvals import Proposal, find_proposal
 from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Do, Field, Noun, Verb, VerbCall, VerbResult
 from counterfoil.reconciliation.breaks import adjusting, work
 from counterfoil.reconciliation.breaks.breaks import BREAK
@@ -239,6 +240,12 @@ BREAK_NOUN: Final = Noun(
     _refusals,
     by_id=breaks_by_id,
     sorts=(SortKey("opened_at", datetime), SortKey("due_on", date), SortKey("at_stake", int, money=True)),
+    sought=(
+        FoundBy("identity", "of this record"),
+        FoundBy("reference", "of this reference"),
+        FoundBy("at_stake", "of this amount", "size"),
+        FoundBy("abs(difference)", "this is its difference", "size"),
+    ),
 )
 # What a spreadsheet says in its column `action`: owner and comment have columns of their own.
 ACTIONS: Final = tuple(one.name for one in VERBS if one.many and one.reason)

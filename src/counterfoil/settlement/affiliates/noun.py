@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.noun_pages import First, SortKey
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.settlement.affiliates.affiliates import (
     AFFILIATE,
@@ -110,4 +111,5 @@ AFFILIATE_NOUN: Final = Noun(
         ),
     ),
     first=First("Whoever refers customers is set up once.", "counterfoil affiliates set NAME --reason …"),
+    sought=(FoundBy("name", "of this name"),),
 )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from counterfoil.operations.noun_pages import First, SortKey
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Noun, Part
 from counterfoil.settlement.commissions.model import (
     COMMISSION,
@@ -36,4 +37,5 @@ COMMISSION_NOUN: Final = Noun(
     parts=(Part("reversals", CommissionReversal, reversals_of),),
     columns=("id", "affiliate_id", "sale_id", "level", "asset", "amount", "remaining", "state", "matures_at"),
     first=First("It comes with the settlement of a sale that an affiliate referred.", "counterfoil affiliates set NAME --reason …"),
+    sought=(FoundBy("amount", "of this amount", "amount", recent=True),),
 )

@@ -12,6 +12,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import APPROVE, OPERATE, Caller
 from counterfoil.operations.noun_pages import First, SortKey, of_party
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.trial import trial
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.settlement.escrow import escrows, freezing, moving
@@ -249,4 +250,5 @@ ESCROW_NOUN: Final = Noun(
     ),
     columns=("id", "customer_id", "payee_id", "asset", "amount", "remaining", "state", "expires_at"),
     first=First("A platform opens it over the API: POST /api/escrows."),
+    sought=(FoundBy("reference", "of this reference"), FoundBy("amount", "of this amount", "amount")),
 )

@@ -21,6 +21,7 @@ from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.noun_pages import First, SortKey, of_party
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Noun, Verb
 from counterfoil.settlement.payments.paying_back import account_of, new_reference, noting, paid_by
 
@@ -205,4 +206,5 @@ OVERPAYMENT_NOUN: Final = Noun(
     help="What customers paid too much or too late, and is owed back.",
     columns=("id", "invoice_id", "customer_id", "asset", "amount", "remaining", "cause", "state"),
     first=First("It comes when a customer pays more than is owed, or pays too late."),
+    sought=(FoundBy("amount", "of this amount", "amount"),),
 )

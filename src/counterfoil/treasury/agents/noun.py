@@ -11,6 +11,7 @@ from psycopg import Connection
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import OPERATE, Caller
 from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, of_all, paired_step, proposed_step
 from counterfoil.treasury.agents import agents
 from counterfoil.treasury.agents.model import (
@@ -150,4 +151,5 @@ AGENT_NOUN: Final = Noun(
     help="Programs that spend the treasury's money within their mandates.",
     parts=(Part("accounts", AgentAccount, of_all(accounts_of_agent)), Part("mandates", Mandate, of_all(mandates_of))),
     columns=("id", "name", "program_id", "state", "state_at"),
+    sought=(FoundBy("name", "of this name"),),
 )

@@ -12,6 +12,7 @@ from counterfoil.base.text import reference_of
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import OPERATE, Caller
 from counterfoil.operations.noun_pages import SortKey
+from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Field, Noun, Part, Propose, Verb, VerbCall, VerbResult, of_all
 from counterfoil.treasury.two_phase import transactions
 from counterfoil.treasury.two_phase.inspect import refusals
@@ -118,4 +119,5 @@ TRANSACTION_NOUN: Final = Noun(
         Part("waiting", PeerWaiting, of_all(peers_waited_for)),
         Part("checks", ParticipantCheck, of_all(checks_of)),
     ),
+    sought=(FoundBy("reference", "of this reference", recent=True), FoundBy("foreign_id", "its id at a peer", recent=True)),
 )
