@@ -17,6 +17,7 @@ import pytest
 from psycopg import Connection
 
 from counterfoil.base.edge import now
+from counterfoil.dashboard.maps import oldest
 from counterfoil.dashboard.maps.drawing import OUTSIDE
 from counterfoil.dashboard.maps.lanes import BOX, GAP_X, HEIGHT, THICK_MAX, Course, Spot, laid_out
 from counterfoil.dashboard.maps.money import HOUSE, OWNERS, PLACES, hue_of
@@ -151,6 +152,26 @@ def test_a_place_and_what_nobody_knows_say_how_old_the_oldest_of_it_is(server, t
         desk.work("webhooks")
         [(at,)] = desk.rows("select recorded_at from payment where invoice_id is null")
         assert _oldest(desk, "suspense") == at
+
+
+def test_payments_of_nobody_are_read_no_further_back_than_what_lies_in_suspense(server, tmp_path_factory, monkeypatch) -> None:
+    with a_desk(server, tmp_path_factory.mktemp("suspense")) as desk:
+        days.an_empty_day(desk)
+        for minor in (700, 800, 900):
+            desk.clock.advance(seconds=1)
+            desk.pay(f"of_nobody_{minor}", minor)
+            desk.deliver()
+            desk.work("webhooks")
+        first, second, third = (at for (at,) in desk.rows("select recorded_at from payment order by recorded_at, id"))
+        monkeypatch.setattr(oldest, "BY_TURNS_MAX", 2)
+        assert _oldest(desk, "suspense") is None, "two are read, and more lies there"
+        for left, since in ((700, second), (800, third)):
+            with desk.database.transaction() as conn:
+                _booked(conn, desk, debit="suspense", credit="clearing:simulator", minor=left)
+            assert _oldest(desk, "suspense") == since
+        monkeypatch.setattr(oldest, "BY_TURNS_MAX", 1)
+        assert _oldest(desk, "suspense") == third, "one is enough where one makes it up"
+        assert first < second < third
 
 
 def _oldest(desk, part: str) -> Any:

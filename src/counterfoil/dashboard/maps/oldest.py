@@ -25,12 +25,20 @@ OF_PARTS: Final[Mapping[str, LiteralString]] = {
     "holdback:payee:*": "select program_id, asset, min(created_at) from holdback_tranche where state = any(%(kept)s) group by 1, 2",
     "in_transit:*": "select program_id, asset, min(state_at) from payout where state = any(%(out)s) group by 1, 2",
     "suspense": """
-        select b.program_id, b.asset, p.recorded_at
+        select b.program_id, b.asset, (
+            with recursive back (id, recorded_at, unused, so_far, number) as (
+                select '', 'infinity'::timestamptz, 0::bigint, 0::numeric, 0
+                union all
+                select p.id, p.recorded_at, p.unused, back.so_far + p.unused, back.number + 1
+                from back cross join lateral (
+                    select id, recorded_at, payment_unused(id) as unused from payment
+                    where program_id = b.program_id and asset = b.asset and invoice_id is null
+                      and (recorded_at, id) < (back.recorded_at, back.id)
+                    order by recorded_at desc, id desc limit 1) p
+                where back.so_far < a.credits - a.debits and back.number < %(most)s)
+            select min(recorded_at) filter (where unused > 0) from back
+            having max(so_far) >= a.credits - a.debits or max(number) < %(most)s)
         from account a join book b on b.id = a.book_id
-        cross join lateral (
-            select recorded_at from payment
-            where program_id = b.program_id and asset = b.asset and invoice_id is null and payment_unused(id) > 0
-            order by recorded_at limit 1) p
         where a.name = 'suspense' and a.credits > a.debits""",
     "refund_payable:customer:*": """
         select program_id, asset, min(at) from (
@@ -39,7 +47,8 @@ OF_PARTS: Final[Mapping[str, LiteralString]] = {
         group by 1, 2""",
 }
 # What lies at a place has no names on it: what came first is taken to have left first, so the newest that came, as far back as they make up
-# what is there, are what lies there. They are read from the newest stretch of postings back, and no further than there are so many.
+# what is there, are what lies there. They are read from the newest stretch of postings back, and no further than there are so many. Of
+# payments of no invoice the newest are read back one by one, until what is unused of them makes up what lies in suspense.
 BY_TURNS_MAX: Final = 10_000
 BY_TURNS: Final[LiteralString] = """
     select b.program_id, b.asset, a.name, (
@@ -61,11 +70,11 @@ STATES: Final = {
 
 def oldest_of_parts(conn: Connection[Any]) -> dict[tuple[str, str, str], datetime]:
     """Since when the oldest waits, by program, asset and part; parts whose money has no age of its own are not among them, nor a place in
-    which more than the newest 10,000 movements lie."""
+    which more than the newest 10,000 movements or payments lie."""
     lying = conn.execute(BY_TURNS, {"most": BY_TURNS_MAX}).fetchall()
     return {(program, asset, part): recorded_at(seq) for program, asset, part, seq in lying if seq is not None} | {
         (program, asset, part): at
         for part, query in OF_PARTS.items()
-        for program, asset, at in conn.execute(query, STATES).fetchall()
+        for program, asset, at in conn.execute(query, {**STATES, "most": BY_TURNS_MAX}).fetchall()
         if at is not None
     }
