@@ -9,7 +9,7 @@ from typing import Any, Final
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.operations.approvals import PROPOSAL_SQL, Proposal, proposals_by_id
+from counterfoil.operations.approvals import LIFE, PROPOSAL_SQL, Proposal, proposals_by_id
 from counterfoil.operations.noun_pages import ListCondition, Narrow, PlainList, SortKey, between_moments
 
 # Those that somebody may still decide, for a list that is narrowed to them.
@@ -43,11 +43,14 @@ def waiting_proposals(
 
 
 def count_waiting(conn: Connection[Any], *, now: datetime, program_id: str | None = None) -> int:
-    """How many wait."""
+    """How many wait. Those of before are not read: none waits for longer than it lives."""
     row = conn.execute(
-        f"""select count(*) from approval_proposal p left join approval_use u on u.proposal_id = p.id
-            left join (select distinct proposal_id from approval_decision) d on d.proposal_id = p.id where {_WAITS}""",
-        {"now": now, "program": program_id},
+        """select count(*) from approval_proposal p
+           where p.made_at >= %(since)s and p.expires_at >= %(now)s
+             and (%(program)s::text is null or p.program_id is null or p.program_id = %(program)s)
+             and not exists (select from approval_decision d where d.proposal_id = p.id)
+             and not exists (select from approval_use u where u.proposal_id = p.id)""",
+        {"now": now, "since": now - 2 * LIFE, "program": program_id},
     ).fetchone()
     return int(row[0]) if row else 0
 

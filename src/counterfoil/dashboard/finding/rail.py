@@ -18,11 +18,11 @@ GROUPS: Final = (
     ("Response", ("alerts", "incidents", "runbook-runs", "sentinel-runs", "levels", "notices")),
     ("Operations", ("queues", "webhooks", "deliveries", "circuits")),
     ("Agents", ("agents", "transactions", "carbon")),
-    ("Settings", ("people", "keys", "limits")),
+    ("Settings", ("people", "keys", "endpoints", "limits")),
     ("Record", ("audit", "proofs", "signers", "copies", "backups", "drills")),
 )
 WORDS: Final = {"runbook-runs": "Playbooks", "sentinel-runs": "Sentinel", "deliveries": "Deliveries out", "circuits": "Circuit breakers"}
-BESIDE: Final = ("endpoints", "silences", "proof-exports")  # reached from the pages of webhooks, of notices, and of proofs
+BESIDE: Final = ("silences", "proof-exports")  # reached from the pages of notices, and of proofs
 
 
 class RailEntry(NamedTuple):

@@ -70,6 +70,16 @@ class _CompiledOnce(BytecodeCache):
         self.kept[bucket.key] = bucket.checksum, bucket.code
 
 
+def program_of(ask: SectionContext, answer: Any) -> str | None:
+    """The program of what a page shows: that of its one thing, or the one that was chosen; None where it shows all."""
+    for one in (answer, *(getattr(answer, name, None) for name in ("run", "case", "card"))):
+        found = getattr(one, "program_id", None)
+        if isinstance(found, str) and found:
+            return found
+    facts = {one.name: one.value for one in getattr(answer, "facts", ())}
+    return str(facts.get("program_id") or "") or ask.program_id
+
+
 class Renderer:
     """The templates and files of the dashboard, read once."""
 
@@ -135,6 +145,7 @@ class Renderer:
             answer=answer,
             session=session,
             address=address,
+            program=program_of(ask, answer),
             now=now,
             money=lambda given: shown.amount(given, assets),
             since=lambda at: shown.since(at, now),

@@ -77,6 +77,7 @@ class SectionContext:
     receipt: Any = None  # what the form led to whose key the address names (`work.receipts.FormReceipt`)
     acts: Any = None  # what may be done on the page beside the verbs of its thing (`settings.page_acts.ActsHere`)
     booked: Any = None  # what the form that is looked at would book (`ledger.reads.booked.BookedHere`)
+    waiting: Mapping[str, int | None] = field(default_factory=dict)  # how much waits for a person, by the page on which it stands
 
 
 class SectionAnswer(NamedTuple):

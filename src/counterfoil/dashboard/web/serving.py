@@ -31,6 +31,7 @@ from counterfoil.dashboard.web.rendering import PageProblem, Renderer, WayOn
 from counterfoil.dashboard.web.sections import SectionContext, parse_day
 from counterfoil.dashboard.web.sessions import BY_ITSELF_ASKED, Session, SessionEnded, Sessions
 from counterfoil.dashboard.work.brakes import brakes_told
+from counterfoil.dashboard.work.counts import waiting_told
 from counterfoil.dashboard.work.receipts import receipt_of
 from counterfoil.ledger.reads.booked import BookedHere
 from counterfoil.ledger.reads.books import known_assets
@@ -143,6 +144,7 @@ def answered(
             brakes_told(conn, only=only),
             receipt_of(conn, session.caller, key, request.url.path.removesuffix(".json")) if key else None,
             booked=booked,
+            waiting=waiting_told(conn, now=served.wiring.clock(), program_id=only or program or None),
         )
         ask = replace(ask, acts=acts_here(ask, page.path))
         return ask, page.answer(ask), known_assets(conn)
