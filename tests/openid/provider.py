@@ -45,10 +45,11 @@ class Provider:
         self.algorithm, self.current = algorithm, kid
         self.keys = {kid: made}
 
-    def token(self, nonce: str, access: str) -> str:
-        now = int(time.time())
+    def token(self, asked: dict[str, str], access: str) -> str:
+        now, nonce = int(time.time()), asked["nonce"]
         at_hash = b64(hashlib.sha256(access.encode()).digest()[:16])
         claims: dict[str, Any] = {"iss": self.issuer, "aud": CLIENT, "sub": self.subject, "nonce": nonce, "iat": now, "exp": now + 300}
+        claims |= {"acr": asked.get("acr_values", "").partition(" ")[0] or None, "auth_time": now if "max_age" in asked else None}
         claims |= {"at_hash": at_hash} | self._claims_of_lie(now)
         claims = {name: value for name, value in claims.items() if value is not None}
         header = {"alg": self.algorithm, "kid": self.current}
@@ -83,6 +84,11 @@ class Provider:
             "no subject": {"sub": None},
             "another access token": {"at_hash": b64(bytes(16))},
             "no end": {"exp": None},
+            "weaker": {"acr": "password"},
+            "no strength": {"acr": None},
+            "long ago": {"auth_time": now - 1_000},
+            "no time": {"auth_time": None},
+            "time in words": {"auth_time": "now"},
         }
         return lies.get(self.lie, {})
 
@@ -169,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(200, {"id_token": "x" * 400_000})
         else:
             access = secrets.token_urlsafe(16)
-            self._answer(200, {"access_token": access, "token_type": "Bearer", "id_token": told.token(asked["nonce"], access)})
+            self._answer(200, {"access_token": access, "token_type": "Bearer", "id_token": told.token(asked, access)})
 
     def _answer(self, status: int, told: dict[str, Any]) -> None:
         body = json.dumps(told).encode()

@@ -137,6 +137,48 @@ LIES = {
 }
 
 
+WEAK = {
+    "weaker": why.WEAK,
+    "no strength": why.WEAK,
+    "long ago": why.LONG_AGO,
+    "no time": why.LACKS,
+    "time in words": why.LACKS,
+}
+
+
+@pytest.fixture(scope="module")
+def strict(desk, provider):
+    """The pages where a login at the provider takes two factors, and was made in the last ten minutes."""
+    known = parse_provider(f"{provider.issuer} {CLIENT}", acr="phrh mfa", minutes=10)._replace(secret=SECRET)
+    with days.served(desk, login_provider=known, public_url="http://127.0.0.1:1") as url:
+        yield url
+
+
+def test_where_a_strong_login_at_the_provider_is_asked_for_one_is_taken(strict, provider, alice):
+    client = a_browser(strict)
+    asked = parse_qs(urlsplit(client.get("/login/provider").headers["location"]).query)
+    assert (asked["acr_values"], asked["max_age"]) == (["phrh mfa"], ["600"])
+    assert back(client, begun(client)).status_code == 200
+
+
+@pytest.mark.parametrize("lie", WEAK)
+def test_a_login_at_the_provider_that_is_weak_or_long_ago_opens_nothing(strict, provider, alice, lie):
+    """Where nothing is asked of it, the same login is taken, as one factor."""
+    client = a_browser(strict)
+    provider.tell(lie=lie)
+    refused_for(back(client, begun(client)), WEAK[lie])
+
+
+def test_where_nothing_is_asked_of_a_login_at_the_provider_it_is_one_factor(desk, served, provider, alice):
+    client = a_browser(served)
+    asked = parse_qs(urlsplit(client.get("/login/provider").headers["location"]).query)
+    assert {"acr_values", "max_age"} & set(asked) == set()
+    provider.tell(lie="weaker")
+    assert back(client, begun(client)).status_code == 200
+    [(fresh,)] = desk.rows("select factor_until from session where principal_id = %s order by created_at desc limit 1", alice.principal_id)
+    assert fresh is None, "it is no second factor of ours, which an approval asks for"
+
+
 @pytest.mark.parametrize("lie", LIES)
 def test_an_identity_that_is_not_true_is_refused_for_its_reason(served, provider, alice, lie):
     provider.tell(lie=lie)

@@ -21,6 +21,7 @@ from pydantic_settings import SettingsConfigDict
 from counterfoil.base.encryption.keys import ID_BYTES, parse_keys
 from counterfoil.base.environment.backup_settings import BackupSettings
 from counterfoil.base.environment.chain_settings import ChainSettings
+from counterfoil.base.environment.login_settings import LoginSettings
 from counterfoil.base.environment.other_variables import OTHER_VARIABLES
 from counterfoil.base.environment.store_settings import StoreSettings
 from counterfoil.base.postgres.way import may_be_read
@@ -46,7 +47,7 @@ class SecretMissing(Problem, kind="invalid"):
     """A secret that this installation needs is not set, so nothing starts; there is no default that anybody could know."""
 
 
-class Settings(ChainSettings, BackupSettings, StoreSettings):
+class Settings(ChainSettings, BackupSettings, LoginSettings, StoreSettings):
     """The settings of one installation; see the reference for each one's variable, unit and bounds."""
 
     model_config = SettingsConfigDict(
@@ -114,22 +115,6 @@ class Settings(ChainSettings, BackupSettings, StoreSettings):
         "somebody comes.",
     )
     dashboard_refresh_s: int = Field(30, ge=5, le=3_600, description="Seconds between refreshes of a dashboard page.")
-    session_idle_minutes: Minutes = Field(60, description="A person's session on the pages ends after so long without use.")
-    session_hours: int = Field(12, ge=1, le=24, description="And after so long in any case.")
-    second_factor_fresh_minutes: int = Field(5, ge=1, le=60, description="Who has a second factor approves with a code no older than this.")
-    second_factor_demanded: bool = Field(
-        False, description="Whoever approves has a second factor; without one a person approves nothing. Counts from their next login on."
-    )
-    second_factor_at_login: bool = Field(
-        False,
-        description="Everybody who logs in by a password has a second factor: whoever has none is led to add one, and does nothing else "
-        "before. Counts from their next login on.",
-    )
-    login_provider: SecretStr | None = Field(
-        None,
-        description="People may log in by this OpenID provider: its issuer, our client id there, and the client's secret if there is one, "
-        "with spaces between. It sends people back to `/login/provider/back` at `public_url`. Needs the extra `counterfoil[oidc]`.",
-    )
     dashboard_https: bool = Field(
         False,
         description="Browsers reach the dashboard by https, through a proxy in front: its cookie then travels by nothing else.",

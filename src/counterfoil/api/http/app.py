@@ -157,7 +157,7 @@ def make_app(
         redirect_slashes=False,
     )
     keys = KeyRing(database, wiring.clock, turn_limits)
-    doorman = Doorman(database, wiring.clock, wiring.make_id)
+    doorman = Doorman(database, wiring.clock, wiring.make_id, leaked=session_rules.leaked)
     webhooks = Together(partial(store_webhooks, database))
     app.state.services = Services(
         wiring, database, keys, doorman, gatherer, bulks, __version__, owner, stuck_after, webhooks, session_rules

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from fastapi import Request
@@ -87,9 +88,12 @@ class KeyRing:
 class Doorman:
     """Records for one process; the counts of failures are those of the whole installation."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], make_id: Callable[[str], str]) -> None:
-        """Writes to `database`, each record in a transaction of its own."""
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], make_id: Callable[[str], str], *, leaked: Path | None = None
+    ) -> None:
+        """Writes to `database`, each record in a transaction of its own. `leaked`: the file of passwords that nobody chooses."""
         self._database = database
+        self._leaked = leaked
         self._clock = clock
         self._make_id = make_id
         self._seen: dict[tuple[str, ...], float] = {}
@@ -120,7 +124,7 @@ class Doorman:
         else:
             caller = known.caller
         with self._database.transaction() as conn:
-            logins.keep_password(conn, known, password, new_password, salt, now=self._clock())
+            logins.keep_password(conn, known, password, new_password, salt, now=self._clock(), leaked=self._leaked)
         if new_password is not None:
             self._record(request, "password_changed", caller.name, caller=caller)
         return caller

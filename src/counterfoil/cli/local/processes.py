@@ -19,7 +19,7 @@ from counterfoil.cli.local.lookout import looking_out
 from counterfoil.cli.local.working import kept_for_good, stopped_by_signals, working
 from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.operations.access.access import SessionRules
-from counterfoil.operations.access.oidc.provider import parse_provider
+from counterfoil.operations.access.oidc.provider import LoginProvider, parse_provider
 from counterfoil.operations.access.turns import TurnLimits
 
 DRAIN_S: Final = 30  # a server answers what it has begun for so long
@@ -42,6 +42,13 @@ def up(settings: Settings, *, migrating: bool = True) -> None:
         _run(_server(installation, stopping))
 
 
+def _login_provider(settings: Settings) -> LoginProvider | None:
+    if settings.login_provider is None:
+        return None
+    given = settings.login_provider.get_secret_value()
+    return parse_provider(given, acr=settings.login_provider_acr, minutes=settings.login_provider_minutes)
+
+
 def _run(server: uvicorn.Server) -> None:
     with kept_for_good():
         server.run()
@@ -55,6 +62,7 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         fresh=timedelta(minutes=settings.second_factor_fresh_minutes),
         demands_factor=settings.second_factor_demanded or settings.second_factor_at_login,
         needs_factor=settings.second_factor_at_login,
+        leaked=settings.leaked_passwords,
     )
     turn_limits = TurnLimits(settings.key_requests_max, settings.address_requests_max)
     app = make_app(
@@ -77,7 +85,7 @@ def _server(installation: Installation, stopping: threading.Event) -> uvicorn.Se
         stuck_minutes=settings.intent_timeout_minutes,
         https=settings.dashboard_https,
         session_rules=session_rules,
-        login_provider=parse_provider(settings.login_provider.get_secret_value()) if settings.login_provider else None,
+        login_provider=_login_provider(settings),
         public_url=settings.public_url,
         turn_limits=turn_limits,
     )

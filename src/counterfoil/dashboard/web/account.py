@@ -57,7 +57,7 @@ def _add_page(router: APIRouter, served: Served) -> None:
                 raise PasswordsDiffer(field="again")
             caller, now = _proven(served, request, session, password, code), served.wiring.clock()
             with served.database.transaction() as conn:
-                set_password(conn, caller.principal_id, new, served.entropy(SALT_BYTES), now=now)
+                set_password(conn, caller.principal_id, new, served.entropy(SALT_BYTES), now=now, leaked=served.door.rules.leaked)
                 sessions.end_other_sessions(conn, caller.principal_id, but=caller.session_id, now=now)
             return _changed(served, request, caller, "password_changed")
 

@@ -85,7 +85,7 @@ class Sessions:
         self._https = https
         self.rules = rules
         self._used: dict[bytes, datetime] = {}
-        self.doorman = Doorman(database, clock, make_id)
+        self.doorman = Doorman(database, clock, make_id, leaked=rules.leaked)
 
     @property
     def cookie(self) -> str:

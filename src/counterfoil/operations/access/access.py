@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple
 
 from psycopg import Connection
@@ -154,6 +155,7 @@ class SessionRules(NamedTuple):
     """How long a session lasts at most, how long without use (None: as long), and how long a second factor in it is fresh.
 
     `demands_factor`: whoever approves in it has a second factor; `needs_factor`: whoever has none adds one before anything else.
+    `leaked`: a file of passwords that leaked, of which nobody chooses one.
     """
 
     life: timedelta = SESSION_LIFE
@@ -161,6 +163,7 @@ class SessionRules(NamedTuple):
     fresh: timedelta = timedelta(minutes=5)
     demands_factor: bool = False
     needs_factor: bool = False
+    leaked: Path | None = None
 
 
 DEFAULT_RULES: Final = SessionRules()

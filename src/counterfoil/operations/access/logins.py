@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -22,6 +23,7 @@ from counterfoil.operations.access.access import (
     open_session,
     refuse_conflicts,
 )
+from counterfoil.operations.access.leaked import refuse_leaked
 from counterfoil.operations.access.passwords import SALT_BYTES, fits, hashed, hashed_once, is_outdated, refuse_bad_password
 from counterfoil.operations.access.principals import Principal, PrincipalEnded, create_principal, find_principal, skeleton
 from counterfoil.operations.access.second_factor import CodeNeeded, end_factor, use_code
@@ -113,9 +115,14 @@ def reset_person(conn: Connection[Any], principal_id: str, entropy: bytes, *, no
     return once
 
 
-def set_password(conn: Connection[Any], principal_id: str, password: str, salt: bytes, *, now: datetime) -> None:
-    """From now on this opens a login. Raises InvalidInput with the limit, NotFound."""
+def set_password(
+    conn: Connection[Any], principal_id: str, password: str, salt: bytes, *, now: datetime, leaked: Path | None = None
+) -> None:
+    """From now on this opens a login; it is none of those in the file of `leaked` ones. Raises InvalidInput with the limit, NotFound,
+    LeakedPasswordsUnread."""
     refuse_bad_password(password, name=find_principal(conn, principal_id).name)
+    if leaked is not None:
+        refuse_leaked(password, leaked)
     _keep(conn, principal_id, hashed(password, salt), now=now, expires_at=None)
 
 
@@ -165,7 +172,14 @@ def check_code(conn: Connection[Any], known: PersonKnown, code: str | None, *, n
 
 
 def keep_password(
-    conn: Connection[Any], known: PersonKnown, password: str, new_password: str | None, salt: bytes, *, now: datetime
+    conn: Connection[Any],
+    known: PersonKnown,
+    password: str,
+    new_password: str | None,
+    salt: bytes,
+    *,
+    now: datetime,
+    leaked: Path | None = None,
 ) -> None:
     """At a login: choose a new password, or bring one that was kept in an old way under today's. Raises PasswordNeeded, LoginRefused when
     it was changed since it was looked at, InvalidInput. With a new one every login of before ends."""
@@ -179,7 +193,7 @@ def keep_password(
     if row is None or row[0] != known.kept:
         raise LoginRefused()
     if new_password is not None:
-        set_password(conn, who, new_password, salt, now=now)
+        set_password(conn, who, new_password, salt, now=now, leaked=leaked)
         end_other_sessions(conn, who, but=None, now=now)  # whoever changes it may do so because somebody else knew the old one
     else:
         _keep(conn, who, hashed(password, salt), now=now, expires_at=None)

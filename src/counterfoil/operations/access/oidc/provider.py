@@ -26,11 +26,14 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 class LoginProvider(NamedTuple):
-    """How an installation is known at its provider. `secret`: of a client that has one; PKCE is used in any case."""
+    """How an installation is known at its provider. `secret`: of a client that has one; PKCE is used in any case. `acr`: as one of which
+    strengths a login there is taken, all if empty; `max_age_s`: how long ago it may be."""
 
     issuer: str
     client_id: str
     secret: str | None
+    acr: tuple[str, ...] = ()
+    max_age_s: int | None = None
 
 
 class ProviderSays(NamedTuple):
@@ -43,12 +46,13 @@ class ProviderSays(NamedTuple):
     basic: bool
 
 
-def parse_provider(given: str) -> LoginProvider:
-    """`ISSUER CLIENT_ID [SECRET]`, with spaces between. Raises ValueError."""
+def parse_provider(given: str, *, acr: str = "", minutes: int | None = None) -> LoginProvider:
+    """`ISSUER CLIENT_ID [SECRET]`, with spaces between; and what is asked of a login there. Raises ValueError."""
     parts = given.split()
     if len(parts) not in (2, 3) or not _is_safe(parts[0]):
         raise ValueError("must be ISSUER CLIENT_ID, and the client's secret if it has one; the issuer by https")
-    return LoginProvider(parts[0], parts[1], parts[2] if len(parts) > 2 else None)
+    secret = parts[2] if len(parts) > 2 else None
+    return LoginProvider(parts[0], parts[1], secret, tuple(acr.split()), minutes * 60 if minutes else None)
 
 
 class OpenIdClient:
@@ -66,6 +70,9 @@ class OpenIdClient:
         from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
         from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
+        asked = {"acr_values": " ".join(self.known.acr)} if self.known.acr else {}
+        if self.known.max_age_s is not None:
+            asked["max_age"] = str(self.known.max_age_s)
         address: str = prepare_grant_uri(
             self._metadata().authorization_endpoint,
             self.known.client_id,
@@ -76,6 +83,7 @@ class OpenIdClient:
             nonce=nonce,
             code_challenge=create_s256_code_challenge(verifier),
             code_challenge_method="S256",
+            **asked,
         )
         return address
 
@@ -92,7 +100,8 @@ class OpenIdClient:
         token, access = answer.get("id_token"), answer.get("access_token")
         if not isinstance(token, str):
             raise ProviderLoginRefused(why=why.FORM)
-        expected = Expected(self.known.issuer, self.known.client_id, nonce, access if isinstance(access, str) else None)
+        known, spoken = self.known, access if isinstance(access, str) else None
+        expected = Expected(known.issuer, known.client_id, nonce, spoken, known.acr, known.max_age_s)
         try:
             return subject_of(token, self._key_set(), expected, now=self._clock())
         except KeyUnknown:

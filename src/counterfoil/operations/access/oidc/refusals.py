@@ -21,6 +21,8 @@ EXPIRED: Final = "the identity is not valid any more"
 FUTURE: Final = "the identity is not valid yet"
 NONCE: Final = "the identity belongs to another login"
 ACCESS_TOKEN: Final = "the identity belongs to another access token"  # noqa: S105 - a sentence
+WEAK: Final = "you logged in at the provider less strongly than is asked for here"
+LONG_AGO: Final = "you logged in at the provider longer ago than is allowed here"
 LACKS: Final = "the identity lacks a claim that it must have"
 
 

@@ -24,12 +24,15 @@ _CLAIM: Final[Mapping[str, str]] = {
 
 
 class Expected(NamedTuple):
-    """What a token must say: it is for us, of this provider, for this one login."""
+    """What a token must say: it is for us, of this provider, for this one login; made with one of these strengths, if any is named, and by
+    somebody who logged in there no longer ago than this."""
 
     issuer: str
     client_id: str
     nonce: str
     access_token: str | None
+    acr: tuple[str, ...] = ()
+    max_age_s: int | None = None
 
 
 class KeyUnknown(Exception):
@@ -45,10 +48,23 @@ def subject_of(token: str, keys: Mapping[str, Any], expected: Expected, *, now: 
     params = {"client_id": expected.client_id, "nonce": expected.nonce, "access_token": expected.access_token}
     claims = CodeIDToken(payload, header, options, params)
     _check(claims, now)
+    _refuse_weak(payload, expected, now)
     subject = payload["sub"]
     if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_MAX or not subject.isprintable():
         raise ProviderLoginRefused(why=why.LACKS, claim="sub")
     return subject
+
+
+def _refuse_weak(payload: Mapping[str, Any], expected: Expected, now: datetime) -> None:
+    """What was asked of the login there is true of it: a provider may answer whatever was asked."""
+    if expected.acr and payload.get("acr") not in expected.acr:
+        raise ProviderLoginRefused(why=why.WEAK, allowed=" ".join(expected.acr))
+    if expected.max_age_s is not None:
+        at = payload.get("auth_time")
+        if isinstance(at, bool) or not isinstance(at, int):
+            raise ProviderLoginRefused(why=why.LACKS, claim="auth_time")
+        if at + expected.max_age_s + LEEWAY_S < now.timestamp():
+            raise ProviderLoginRefused(why=why.LONG_AGO, limit=f"{expected.max_age_s // 60} minutes")
 
 
 def _verified(token: str, keys: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
