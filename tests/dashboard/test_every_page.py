@@ -1,0 +1,169 @@
+"""Every page there is, with something in it: by axe-core no violation of any rule, on three screens nothing out of sight, in both themes.
+
+The pages are read off the routes, so none is left out; things are looked at in each of their states. axe comes from npm, as anvil does:
+`npm install --no-save axe-core@4.10.3` puts it below this folder. It is read from there and run in the page by the browser's own door,
+past the page's policy, which lets nothing in: what is served is what is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+from fastapi import FastAPI
+
+from counterfoil.dashboard.finding.sought import RECORDS
+from counterfoil.dashboard.web.routes import add_dashboard
+from counterfoil.wiring import NOUNS
+from tests.dashboard import days
+from tests.dashboard.test_in_a_browser import PICTURES, SCHEMES, WIDTHS, look  # noqa: F401 - a fixture
+from tests.dashboard.test_session import logged_in
+from tests.dashboard.whole_house import a_whole_house, places_of
+from tests.people import log_in_as, past_the_guard
+
+AXE = next(iter(sorted(Path("node_modules/axe-core").glob("axe.min.js"))), None)
+if AXE is None:
+    pytest.skip("axe-core is not here: npm install --no-save axe-core@4.10.3", allow_module_level=True)
+RUN: Final = """() => axe.run(document, { resultTypes: ["violations"] }).then((found) => found.violations.map(
+    (one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 4).map((node) => node.html.slice(0, 160)).join(" | ")}`))"""
+# What is answered at an address and is no page to look at.
+NO_PAGES: Final = {
+    "/": "leads to Today",
+    "/admin": "leads to Today",
+    "/admin/": "leads to Today",
+    "/admin/assets/{name}": "files of the pages",
+    "/api/docs/{name}": "files of the pages",
+    "/login/provider": "leads to whoever logs people in",
+    "/login/provider/back": "comes from there",
+    "/password": "for whoever has no session: looked at below",
+    "/login": "for whoever has no session: looked at below",
+    "/api/docs": "Swagger UI, as its publisher draws it",
+}
+# Pages that show something else when they are asked for it.
+MORE: Final = (
+    "/admin/payouts?state=failed",
+    "/admin/search?q=payee-1",
+    "/admin/entries?account=payable:payee:*&asset=EUR",
+    "/admin/nothing-here",
+    "/admin/payouts?state=nonsense",
+)
+# Records that the house has none of: their questions are asked all the same, of ids that nothing has.
+NONE_IN_THE_HOUSE: Final = {
+    "act", "bf", "brp", "cbc", "cde", "cm", "crn", "csync", "energy", "fac", "iwo", "ksec", "lnk", "pf", "sgn", "trm", "wo",
+}  # fmt: skip
+FAKE: Final = "01KA0000000000000000000000"
+# What is wider than its sheet is reached by scrolling it sideways: on a phone, where a table is no list of cards; the page never.
+PHONE: Final = min(WIDTHS)
+OUT_OF_SIGHT: Final = """() => [...document.querySelectorAll("main .scroll")].filter((one) => one.scrollWidth > one.clientWidth)
+    .map((one) => `${one.getAttribute("aria-label")} by ${one.scrollWidth - one.clientWidth}`)"""
+
+
+@pytest.fixture(scope="module")
+def house(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """One of everything, and somebody who may see all of it."""
+    with a_whole_house(server, tmp_path_factory.mktemp("house")) as desk, days.served(desk) as url:
+        with past_the_guard(desk.database.url) as conn:
+            key = log_in_as(conn, "vera", "controller")[1]
+        yield SimpleNamespace(desk=desk, url=url, key=key)
+
+
+def routed(wiring: Any) -> list[str]:
+    """The address of every page that is served, as it is routed."""
+    app = FastAPI()
+    add_dashboard(app, wiring, version="0")
+    routes = [one for router in app.routes if hasattr(router, "original_router") for one in router.original_router.routes]
+    return sorted(
+        {one.path for one in routes if "GET" in one.methods and not one.path.endswith((".json", ".csv", ".xlsx"))} - set(NO_PAGES)
+    )
+
+
+def addresses(house: SimpleNamespace) -> list[str]:
+    """Every page that is served, each of one thing with all the things that there are of it to look at."""
+    places, found = places_of(house.desk), []
+    for path in routed(house.desk.wiring):
+        found += [path.replace(path[path.index("{") : path.index("}") + 1], one) for one in places[path]] if "{" in path else [path]
+    return [*found, *MORE]
+
+
+def violations(page: Any) -> list[str]:
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(AXE.read_text("utf-8"))
+    return page.evaluate(RUN)
+
+
+def test_there_is_something_to_look_at_on_every_page(house: SimpleNamespace) -> None:
+    places = places_of(house.desk)
+    assert [path for path in routed(house.desk.wiring) if "{" in path and not places[path]] == []
+    assert len(addresses(house)) > 110
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_no_page_violates_a_rule_or_hides_a_part_on_any_screen(house: SimpleNamespace, look: Any, scheme: str) -> None:  # noqa: F811
+    page, found = look(house.url, house.key, scheme=scheme), {}
+    for path in addresses(house):
+        page.goto(house.url + path)
+        for width in WIDTHS if scheme == SCHEMES[0] else WIDTHS[:1]:  # a page is as wide in the dark
+            page.set_viewport_size({"width": width, "height": 900})
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                found[path, width] = ["the page scrolls sideways"]
+            if (hidden := page.evaluate(OUT_OF_SIGHT)) and width > PHONE:
+                found[path, width] = hidden
+            if PICTURES:
+                name = path.strip("/").replace("/", "-").replace("?", "-")
+                page.screenshot(path=Path(PICTURES) / f"{name}-{width}-{scheme}.png", full_page=True)
+            if (width == WIDTHS[0]) == (scheme == SCHEMES[1]) and (broken := violations(page)):
+                found[path, width] = broken
+    assert found == {}
+    page.complaints.clear()  # Chromium tells of the pages that are not there
+
+
+def test_whatever_has_an_id_is_found_by_it_and_leads_to_a_page(house: SimpleNamespace) -> None:
+    """Of every kind of thing and of record that there is one of; the others are named."""
+    ids, none = {}, set()
+    tables = {one.prefix: one.machine.table for one in NOUNS} | {prefix: some[0].table for prefix, some in RECORDS.items()}
+    for prefix, table in tables.items():
+        rows = house.desk.rows(f"select id from {table} where id like %s order by id desc limit 1", f"{prefix}\\_{'_' * 26}")
+        ids |= {prefix: rows[0][0]} if rows else {}
+        none |= set() if rows else {prefix}
+    auditor = logged_in(house.url, house.desk, name="iris", role="auditor")
+    auditor.timeout = 30
+    for one in ids.values():
+        hits = auditor.get("/admin/search.json", params={"q": f"subject_id={one} queue=send"}).json()["hits"]
+        assert [hit["name"] for hit in hits] == [one], one
+        assert auditor.get(hits[0]["path"].partition("#")[0]).status_code == 200, (one, hits)
+    gone = [f"{prefix}_{FAKE}" for prefix in sorted(none)]
+    told = auditor.get("/admin/search.json", params={"q": " ".join(gone)}).json()
+    assert (told["hits"], told["missing"]) == ([], gone)
+    assert none == NONE_IN_THE_HOUSE
+
+
+PENDING: Final = "select id from payout where state in ('pending', 'held') order by id limit 1"
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_look_at_what_would_happen_violates_no_rule(house: SimpleNamespace, look: Any, scheme: str) -> None:  # noqa: F811
+    page = look(house.url, house.key, scheme=scheme, path=f"/admin/payouts/{house.desk.rows(PENDING)[0][0]}")
+    page.locator("#act-cancel [name=reason]").fill("asked for by the payee")
+    page.locator("#act-cancel button").click()
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert "Nothing is changed yet" in page.locator("main").inner_text()
+        assert (violations(page), page.evaluate(OUT_OF_SIGHT)) == ([], []), width
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("path", ["/login", "/password"])
+def test_a_page_before_the_door_violates_no_rule(house: SimpleNamespace, look: Any, scheme: str, path: str) -> None:  # noqa: F811
+    page = look(house.url, None, path=path, scheme=scheme)
+    assert violations(page) == []
+
+
+def test_axe_finds_what_is_wrong(house: SimpleNamespace, look: Any) -> None:  # noqa: F811
+    page = look(house.url, house.key)
+    page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=\"x\">')")
+    found = violations(page)
+    page.complaints.clear()
+    assert [one.partition(":")[0] for one in found] == ["image-alt"]
