@@ -57,7 +57,12 @@ def test_it_is_asked_for_there_once_and_by_who_may(drilled):
         assert (looked.status_code, "Nothing is asked for yet" in looked.text) == (200, True)
         assert drilled.desk.rows("select count(*) from drill where name = 'restore'") == [(0,)], "a preview is a dry run"
         sure = {"csrf": csrf, "name": "restore", "confirm": "yes", "key": re.search(r'name="key" value="([^"]+)"', looked.text)[1]}
-        assert client.post(PATH, data=sure).status_code == 422, "no drill without a reason"
+        refused = client.post(PATH, data=sure)
+        assert refused.status_code == 422, "no drill without a reason"
+        assert "Nothing is asked for yet" in refused.text, "its form is still there"
+        sure["key"] = re.search(r'name="key" value="([^"]+)"', refused.text)[1]
+        unclean = client.post(PATH, data={**sure, "reason": "x\x1b[2J"})
+        assert (unclean.status_code, "Nothing is asked for yet" in unclean.text) == (422, True), "nor for a reason that is none"
         sure["reason"] = "the yearly one"
         done, twice = client.post(PATH, data=sure), client.post(PATH, data=sure)
         assert (done.status_code, done.headers["location"][:17]) == (303, f"{PATH}/drl")
@@ -73,6 +78,18 @@ def test_it_is_asked_for_there_once_and_by_who_may(drilled):
     rows = drilled.desk.rows("select reason, subject_id from action where verb = 'drill.ask'")
     asked = done.headers["location"].partition("?")[0].rsplit("/", 1)[1]
     assert rows == [("the yearly one", asked)], "it is in the action log, once"
+
+
+def test_the_page_of_a_drill_folds_its_evidence_which_is_a_signed_note(drilled):
+    ((ended,),) = drilled.desk.rows("select id from drill where name = 'workers'")
+    with drilled.desk.database.transaction() as conn:
+        made = ask_for_drill(conn, make_id("drl"), "recovery", backup_id=None, actor="t", now=drilled.desk.clock.now)
+        start_drill(conn, made.id, now=drilled.desk.clock.now)
+        end_drill(conn, made.id, measures=DrillMeasures(), evidence='{\n "format": "x"\n}\n', error="it broke", now=drilled.desk.clock.now)
+    with logged_in(drilled.desk, drilled.url, "viewer") as client:
+        page, short = client.get(f"{PATH}/{made.id}").text, client.get(f"{PATH}/{ended}").text
+    assert '<details id="fact-evidence"><summary>3 lines</summary>' in page
+    assert "fact-evidence" not in short
 
 
 def test_on_a_phone_each_drill_is_a_card_with_its_verdict_and_its_button_in_sight(drilled, look):  # noqa: F811

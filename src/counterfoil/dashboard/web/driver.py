@@ -4,6 +4,7 @@ whoever may; looked at first, with a reason where one is needed, and then done o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -67,6 +68,11 @@ class FormCall(NamedTuple):
     def reason(self) -> str:
         """Why, as it was filled in; empty where nothing was."""
         return self.filled.get("reason", "")
+
+    @property
+    def every(self) -> dict[str, str]:
+        """Every text that was sent, by its name."""
+        return {**self.filled, **{f"row{number}": row for number, row in enumerate(self.rows)}}
 
     def of(self, *names: str) -> dict[str, str]:
         """These of its fields, empty where they are not there."""
@@ -220,7 +226,12 @@ def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[s
     again = call.of(*form.shows) if form.shows else {name: value for name, value in filled.items() if name not in (*OURS, *form.hides)}
     typed = {**again, **(form.also or {})}
     try:
-        refuse_unclean_form({**filled, **{f"row{number}": row for number, row in enumerate(rows)}})
+        refuse_unclean_form(call.every)
+    except Problem as problem:
+        if problem.facts.get("field") != "reason":
+            return shown(served, form.page, request, session, refused=problem, typed=typed)
+        return _shown_again(form, call, problem, typed)
+    try:
         if form.needs is not None:
             require(session.caller, *form.needs(call))
         if form.reasoned and call.confirmed and not call.reason:
@@ -228,6 +239,8 @@ def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[s
         done = _done(form, call)
     except (NotAuthenticated, Busy):
         raise
+    except (ReasonRequired, NotLookedAt) as problem:  # nothing was done: what there is to confirm is shown once more
+        return _shown_again(form, call, problem, typed)
     except Problem as problem:
         return shown(served, form.page, request, session, refused=problem, typed=typed)
     if done.goto:
@@ -236,6 +249,20 @@ def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[s
         return finish(attachment(done.file.body, "application/zip", done.file.name))
     before = dict(form.also or {}) if done.over else typed
     return shown(served, form.page, request, session, typed={**before, **done.told}, booked=done.booked)
+
+
+def _shown_again(form: PageForm, call: FormCall, refused: Problem, typed: Mapping[str, str]) -> Response:
+    """What was refused for its reason, or for want of a look at it, keeps its form: it is looked at, and may be confirmed there."""
+    look = call._replace(filled={name: value for name, value in call.filled.items() if name not in ("confirm", "key", "reason")})
+    told, booked = dict[str, str](), None
+    if call.confirmed:
+        with suppress(Problem):
+            refuse_unclean_form(look.every)
+            if form.needs is not None:
+                require(call.caller, *form.needs(look))
+            done = _done(form, look)
+            told, booked = dict(done.told), done.booked
+    return shown(call.served, form.page, call.request, call.session, refused=refused, typed={**typed, **told}, booked=booked)
 
 
 def _done(form: PageForm, call: FormCall) -> FormDone:
