@@ -187,6 +187,7 @@ def test_a_proof_is_made_signed_fetched_and_signed_anew(office: Office):
     assert {one["person"] for one in keys["signers"]} == set(PEOPLE)
     anew = office.ask("POST", f"/api/proofs/{made['id']}/reissue", role="controller", key=fresh(), json={"reason": "a key was lost"})
     assert (anew.status_code, anew.json()["state"]) == (200, "waiting"), anew.text
+    assert anew.json()["told"] == "What ann and otto signed counts no more."
     ended = office.ask("POST", f"/api/signers/{ann}/revoke", role="administrator", key=fresh(), json={"reason": "it was lost"})
     assert ended.json()["revokedAt"] is not None
     refused = signed(office, made["id"], "ann", ann)

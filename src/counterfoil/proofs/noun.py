@@ -26,7 +26,9 @@ from counterfoil.proofs.stores.copies import PLACES
 
 
 def _reissue(one: VerbCall) -> VerbResult:
-    return VerbResult(reissue(one.conn, one.subject_id, reason=one.reason, by=one.actor, now=one.now))
+    done = reissue(one.conn, one.subject_id, reason=one.reason, by=one.actor, now=one.now)
+    void = f"What {' and '.join(done.void)} signed counts no more." if done.void else ""
+    return VerbResult(done.state, told=void)
 
 
 VERBS: Final = (

@@ -262,9 +262,17 @@ def signers_of(conn: Connection[Any], proof_id: str) -> list[ProofSigner]:
     return sorted(found, key=lambda one: (one.standing != "signed", one.standing != "missing", one.person))
 
 
-def reissue(conn: Connection[Any], proof_id: str, *, reason: str, by: str, now: datetime) -> str:
+class Reissued(NamedTuple):
+    """The state after it, and whose signatures of the request before count no more."""
+
+    state: str
+    void: list[str]
+
+
+def reissue(conn: Connection[Any], proof_id: str, *, reason: str, by: str, now: datetime) -> Reissued:
     """Ask for all signatures anew: after a key was lost, or when nobody of a request can sign any more. Raises NotFound."""
     conn.execute("select from proof where id = %s for update", [proof_id])
     proof = show_proof(conn, proof_id)
+    void = [one.person for one in signers_of(conn, proof_id) if one.standing == "signed"]
     ask_for_signatures(conn, proof_id, quorum=request_of(conn, proof_id).quorum, by=by, now=now)
-    return take_step(conn, PROOF, proof_id, proof.state, "reissue", actor=by, at=now, reason=reason)
+    return Reissued(take_step(conn, PROOF, proof_id, proof.state, "reissue", actor=by, at=now, reason=reason), void)

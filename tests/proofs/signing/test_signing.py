@@ -106,7 +106,7 @@ def test_a_key_that_was_revoked_or_is_over_does_not_sign_and_a_reissue_begins_an
         given(house, proof_id, late)
     with house.desk.database.transaction() as conn:
         revoke_signer(conn, rita.signer_id, reason="lost", by="test", now=now())
-        assert reissue(conn, proof_id, reason="a key was lost", by="test", now=now()) == "waiting"
+        assert reissue(conn, proof_id, reason="a key was lost", by="test", now=now()) == ("waiting", [rita.caller.name])
         assert request_of(conn, proof_id).number == 2
         healths = {one.signer.id: one.health for one in signers_health(conn, now())}
     assert (healths[rita.signer_id], healths[late.signer_id], healths[house.ann.signer_id]) == ("revoked", "expired", "ready")
@@ -114,7 +114,9 @@ def test_a_key_that_was_revoked_or_is_over_does_not_sign_and_a_reissue_begins_an
         given(house, proof_id, rita, number=2)
     assert house.sign(proof_id, house.ann, house.otto) == "signed"
     with house.desk.database.transaction() as conn:
-        assert reissue(conn, proof_id, reason="once more", by="test", now=now()) == "waiting", "also of one that was signed"
+        anew = reissue(conn, proof_id, reason="once more", by="test", now=now())
+        assert anew == ("waiting", ["ann", "otto"]), "also of one that was signed, and whose signatures are void is said"
+        assert reissue(conn, proof_id, reason="and again", by="test", now=now()).void == []
 
 
 def test_a_key_that_is_newer_than_the_request_waits_for_the_next(house: House, proof_id: str) -> None:
