@@ -93,7 +93,12 @@ def test_the_document_carries_them(document):
 IDS = re.compile(r"[a-z]+_[0-9A-Z]{26}")
 RANDOM = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9+/]{16,}")  # letters and digits without an end
 PUBLIC = {"publicKey", "noteKey", "quantumNoteKey"}  # the halves of keys that everybody may know
-SHOWN = {"proof_sign": {"signature"}, "signer_keys_export": {"key"}}  # and where they stand under a plainer name
+SHOWN = {
+    "proof_sign": {"signature"},
+    "signer_keys_export": {"key"},
+    "journal_inclusion_show": {"key"},
+    "payout_inclusion_show": {"key"},
+}  # and where they stand under a plainer name
 LETS_IN = ("token", "secret", "key", "password", "once", "signature")
 
 

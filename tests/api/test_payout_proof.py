@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg import Connection
 
+from counterfoil.base.edge import make_id, now
 from counterfoil.cli.nouns.payouts.timeline import timeline_of
 from counterfoil.operations.providers import Accepted, Later, NotThere
 from counterfoil.payouts.batches.gathering import cools_until
 from counterfoil.payouts.disputes.standing import Contest
 from counterfoil.payouts.payouts.proof import STATEMENT_LINES
 from counterfoil.payouts.waits_for import command_for_reason
+from counterfoil.proofs.log.checkpoints import make_checkpoint
+from counterfoil.proofs.log.sequencing import sequence
+from counterfoil.proofs.verifying.signatures import TrustedKeys
+from counterfoil.proofs.verifying.verify import OK, verify_package
 from tests.api.office import PROGRAM, Office, fresh
 from tests.api.test_attempts_by_hand import LOST, approved, fact, proposed, sent, shown, told_by_webhook
 from tests.api.test_one_payment import run
@@ -168,3 +175,31 @@ def test_a_look_up_whose_answer_moves_it_stands_among_the_proofs(office: Office)
     run(office, "reconcile-pull")
     assert shown(office, payout)["state"] == "failed"
     assert proof(office, payout)[-1] == ("look-up", "simulator was asked, and its word is: failed")
+
+
+def test_what_was_posted_for_a_payout_is_shown_to_be_in_the_log(office: Office, tmp_path: Path):
+    payout = a_payout(office)
+    where = f"/api/payouts/{payout}/inclusion"
+    nothing = office.ask("GET", where)
+    assert (nothing.status_code, nothing.json()["type"]) == (409, "/problems/NothingBooked"), nothing.text
+    run(office, "reserve")
+    run(office, "log")
+    reserved = office.ask("GET", where)
+    told = reserved.json()
+    assert (told["kind"], told["id"]) == ("payout", payout)
+    assert [json.loads(one["record"])["source_type"] for one in told["entries"]] == ["provider_payout"]
+    said(office, f"/api/payouts/{payout}/cancel-attempt", reason="wrong day")
+    late = office.ask("GET", where)
+    assert (late.status_code, late.json()["type"]) == (503, "/problems/LogBehind"), "all of it, or none yet"
+    with office.database.transaction() as conn:  # the job makes one each minute
+        size = sequence(conn, make_origin="", now=now(), waits=True).size
+        make_checkpoint(conn, size, make_key_id=make_id("lgk"), now=now())
+    whole = office.ask("GET", where)
+    assert len(whole.json()["entries"]) == 2
+    keys = TrustedKeys.read(office.ask("GET", "/api/signers/keys").json()["keys"])
+    for body in (reserved.content, whole.content):  # an older file holds as well: its checkpoint is the beginning of the newer
+        (tmp_path / "file.json").write_bytes(body)
+        assert verify_package(tmp_path / "file.json", keys).code == OK
+    wrong = office.ask("GET", f"/api/payouts/po_{'0' * 26}/inclusion")
+    assert (wrong.status_code, wrong.json()["type"]) == (404, "/problems/NotFound")
+    assert office.ask("GET", "/api/payouts/x/inclusion").status_code == 422

@@ -67,6 +67,10 @@ def test_a_journal_of_another_program_is_neither_shown_nor_reversed(world: Offic
     assert world.ask("GET", f"/api/journals/{made}", role="other viewer").status_code == 404
     reverse = world.ask("POST", f"/api/journals/{made}/reverse", role="other controller", key=fresh(), json={"reason": "x"})
     assert reverse.status_code == 404
+    assert world.ask("POST", "/api/admin/ops/run/log", role="operator", key=fresh()).status_code == 200
+    assert world.ask("GET", f"/api/journals/{made}/inclusion").status_code == 200
+    refused = world.ask("GET", f"/api/journals/{made}/inclusion", role="other viewer")
+    assert (refused.status_code, refused.json()["type"]) == (404, "/problems/NotFound"), "the log is of all programs"
 
 
 def test_the_database_itself_shows_a_program_nothing_of_another(world: Office):

@@ -195,13 +195,16 @@ def test_a_proof_is_made_signed_fetched_and_signed_anew(office: Office):
     assert office.ask("GET", "/api/signers").json()["canBeMet"] is False
 
 
-def test_a_journal_is_shown_to_be_in_the_log(office: Office):
+def test_a_journal_is_shown_to_be_in_the_log(office: Office, tmp_path: Path):
     office.fund("fee:platform", 500)
     journal = office.ask("GET", "/api/journals?programId=main").json()["data"][0]["id"]
     early = office.ask("GET", f"/api/journals/{journal}/inclusion")
     assert (early.status_code, early.json()["type"]) == (503, "/problems/LogNotBegun")
     assert office.ask("POST", "/api/admin/ops/run/log", role="operator", key=fresh()).status_code == 200
-    shown = office.ask("GET", f"/api/journals/{journal}/inclusion").json()
+    answered = office.ask("GET", f"/api/journals/{journal}/inclusion")
+    told = answered.json()
+    assert (told["kind"], told["id"], len(told["entries"])) == ("journal", journal, 1)
+    [shown] = told["entries"]
     index, hashes, note = read_proof(shown["proof"])
     log = office.ask("GET", "/api/signers").json()["log"]
     keys = [NoteKey.read(log[name]) for name in ("noteKey", "quantumNoteKey")]
@@ -210,6 +213,10 @@ def test_a_journal_is_shown_to_be_in_the_log(office: Office):
     told = read_checkpoint(text)
     assert root_from_inclusion(index, told.size, leaf_hash(shown["record"].encode()), hashes) == told.root
     assert journal in shown["record"]
+    keys_file = TrustedKeys.read(office.ask("GET", "/api/signers/keys").json()["keys"])
+    (tmp_path / "j.json").write_bytes(answered.content)
+    found = verify_package(tmp_path / "j.json", keys_file)
+    assert (found.code, found.said[0].startswith(f"Inclusion of journal {journal}: 1 of the ")) == (OK, True), found.said
     trail = office.ask("GET", "/api/audit/export?account=fee:platform&format=csv", role="auditor")
     assert [row["amount"] for row in csv.DictReader(trail.text.splitlines())] == ["", "500"]
     assert office.ask("GET", "/api/audit/export", role="auditor").json()["field"] == "agentId"
@@ -246,3 +253,19 @@ def test_what_is_no_period_no_proof_or_no_file_is_named(office: Office):
         assert office.ask("GET", f"/api/proofs/{made['id']}/files/{name}", role="auditor").status_code in (404, 422)
     key = office.ask("POST", "/api/signers", role="administrator", key=fresh(), json={"principalId": "x"})
     assert key.status_code == 422
+
+
+def test_an_administrator_names_the_policy_of_personal_data_that_proofs_are_under(office: Office):
+    assert office.ask("GET", "/api/signers").json()["personalDataPolicy"] is None
+    body = {"name": "Privacy 2026-1", "sha256": "5a" * 32, "reason": "agreed by the board"}
+
+    def named(role: str = "administrator", **more: Any) -> Any:
+        return office.ask("POST", "/api/proofs/personal-data-policy", role=role, key=fresh(), json={**body, **more})
+
+    done, again = named(), named()
+    assert (done.status_code, done.json()["version"], again.json()["version"]) == (201, 1, 1), done.text
+    assert named(name="Privacy 2027", sha256=None).json()["version"] == 2
+    assert office.ask("GET", "/api/signers").json()["personalDataPolicy"] == "Privacy 2027"
+    for wrong in ({"name": ""}, {"name": "x" * 201}, {"name": "\x1b[2J"}, {"sha256": "5A" * 32}, {"sha256": ""}, {"reason": ""}):
+        assert named(**wrong).status_code == 422, wrong
+    assert named(role="controller").status_code == 403

@@ -94,3 +94,23 @@ def test_an_export_shows_how_far_it_is_and_outlives_the_patience_of_a_request(cl
     [row] = cli("proof", "exports", "--output", "json").json()
     assert (row["state"], row["entriesDone"], row["proofId"] in made.out) == ("made", row["entries"], True)
     assert "its process may be gone" in exporting.told({"stage": "It begins", "silentS": 12})
+
+
+def test_that_a_journal_is_in_the_log_is_fetched_and_verified_without_a_server(cli: Cli, office: Office):
+    with office.database.transaction() as conn:
+        open_accounts(conn, PROGRAM, ["suspense", "bad_debt"], asset="EUR", actor="test", now=now())
+        made = post(conn, PROGRAM, key="one", kind="t", lines=[("suspense", "bad_debt", 5)], asset="EUR", actor="t", now=now())
+    one = str(made.journal_id)
+    assert cli("proof", "inclusion", one).code == 8, "nothing is in the log yet"
+    assert cli("jobs", "run", "log").code == 0
+    done = cli("proof", "inclusion", one)
+    assert (done.code, done.out.startswith(f"{one}.inclusion.json: 1 entries of the log, ")) == (0, True), done.err
+    assert cli("signers", "pin", "--out", "keys.json").code == 0
+    found = cli("proof", "verify", f"{one}.inclusion.json", "--keys", "keys.json")
+    assert (found.code, found.out.splitlines()[0]) == (0, "OK"), found.out
+    assert "  debit suspense, credit bad_debt: 5 (EUR, minor units)." in found.out
+    for wrong in ("", "x", "inv_01KA0000000000000000000000"):
+        refused = cli("proof", "inclusion", wrong)
+        assert (refused.code, "neither the id of a payout" in refused.err) == (2, True), refused.err
+    assert cli("proof", "inclusion", "po_01KA0000000000000000000000").code == 4
+    assert "that can be written" in cli("proof", "inclusion", one, "--out", "gone/x.json").err

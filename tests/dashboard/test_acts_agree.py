@@ -29,6 +29,7 @@ from counterfoil.operations.acts import Act
 from counterfoil.payouts.batches.acts import SET_POLICY
 from counterfoil.proofs.log.job import keep_log
 from counterfoil.proofs.log.key_act import CHANGE_LOG_KEY
+from counterfoil.proofs.personal_data import NAME_POLICY
 from counterfoil.wiring import PAIRED
 from tests.api.office import Office, fresh, seed, served, wiring_for
 from tests.cli.conftest import beside
@@ -112,6 +113,12 @@ ALONE: Final = (
     ),
     Said(END_LOGINS, {}, {}, ()),
     Said(REVOKE_KEY, {"key_id": "{key}"}, {}, ("{key}",)),
+    Said(
+        NAME_POLICY,
+        {"name": "Privacy of {name}", "sha256": "5a" * 32},
+        {"name": "Privacy of {name}", "sha256": "5a" * 32},
+        ("--name", "Privacy of {name}", "--sha256", "5a" * 32),
+    ),
 )
 
 
@@ -163,7 +170,7 @@ def by_api(hall, said: Said, words: dict[str, str], cli: Any) -> str:
 
 
 def by_command(hall, said: Said, words: dict[str, str], cli: Any) -> str:
-    noun = said.act.area
+    noun = {"proofs": "proof"}.get(said.act.area, said.act.area)  # what the commands of proofs begin with is in the singular
     who = (words["who"],) if said.act.subject else ()
     ran = cli(noun, said.act.name, *who, *formatted(said.command, words), "--reason", "agreed", "-o", "json")
     assert ran.code == 0, ran.err

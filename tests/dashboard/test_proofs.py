@@ -114,3 +114,34 @@ def test_the_page_of_signers_says_who_signs_which_period_follows_which_and_who_i
     for said in ("a gap: no proof ends where it begins", "could sign: otto, rita", "with the first entry", "enough to sign"):
         assert said in shown
     assert house.ann.public.hex()[:16] in shown
+
+
+def test_that_a_payout_and_a_journal_are_in_the_log_is_on_pages_of_theirs_with_the_file(desk: Any, tmp_path: Path):
+    days.a_full_day(desk)
+    days.through(desk)
+    house = House(desk, tmp_path / "proofs")
+    ((payout, journal),) = desk.rows(
+        """select pp.payout_id, min(j.id::text) from provider_payout pp join journal j on j.source_id = pp.id
+           group by 1 order by 1 limit 1"""
+    )
+    with days.served(desk) as url:
+        client = logged_in(url, desk, role="viewer")
+        path = f"/admin/payouts/{payout}/inclusion"
+        early = client.get(path)
+        assert (early.status_code, "Nothing is in the log yet" in early.text) == (503, True), "and the page says what it waits for"
+        house.exported(house.start, now())
+        assert path in client.get(f"/admin/payouts/{payout}").text, "from the payout's own page"
+        page, told = client.get(path), client.get(f"{path}.json").json()
+        file = client.get(f"{path}/file")
+        assert f"/admin/journals/{journal}/inclusion" in page.text
+        of_journal = client.get(f"/admin/journals/{journal}/inclusion")
+        assert client.get("/admin/journals/x/inclusion").status_code == 422
+        entries = client.get("/admin/entries", params={"account": "clearing:*", "asset": "EUR"})
+    assert (page.status_code, of_journal.status_code) == (200, 200), page.text
+    assert "/admin/journals/" in entries.text, "from the entries behind a figure"
+    assert "payable:payee:" in of_journal.text
+    assert told["entries"][0]["journalId"] == journal
+    assert file.headers["content-disposition"] == f'attachment; filename="{payout}.inclusion.json"'
+    (tmp_path / "x.json").write_bytes(file.content)
+    found = verify_package(tmp_path / "x.json", TrustedKeys.read(house.keys()))
+    assert found.code == OK, found.said

@@ -48,6 +48,7 @@ SAID: Final = {
     "SLOTS_SHOWN_MAX": ("dashboard/templates/schedules.html", "Older moments"),
     "ENTRIES_SHOWN_MAX": ("dashboard/templates/entries.html", "The next entries"),
     "THINGS_SHOWN_MAX": ("dashboard/templates/list.html", "more follow"),
+    "LINES_SHOWN_MAX": ("dashboard/templates/inclusion.html", "lines more, in the file"),
     "HITS_SHOWN_MAX": ("dashboard/templates/search.html", "there are more than are shown"),
     "PASTED_WORDS_MAX": ("dashboard/templates/search.html", "more words were not looked for"),
     "NOTICES_SHOWN_MAX": ("dashboard/templates/notices.html", "Older notices"),

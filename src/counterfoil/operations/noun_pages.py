@@ -13,12 +13,12 @@ NARROW_MAX: Final = 255  # characters of what a list is narrowed to: no key, id 
 
 
 class Elsewhere(NamedTuple):
-    """What is done at one's own machine, since it takes what never comes to the server: what it is, its command with `{id}`, and in which
-    state of the thing it is done. `page`: where it is done in the dashboard, too, if it is, with `{id}`."""
+    """What is done at one's own machine or on another page: what it is, its command with `{id}`, and in which state of the thing it is
+    done; in every one where none is named. `page`: where it is done in the dashboard, too, if it is, with `{id}`."""
 
     says: str
     command: str
-    state: str
+    state: str = ""
     page: str = ""
 
 

@@ -213,6 +213,16 @@ def sign_proof(conn: Connection[Any], proof_id: str, *, number: int, signer_id: 
     return take_step(conn, PROOF, proof_id, proof.state, "complete", actor=by.actor, at=now)
 
 
+def proof_of_place(conn: Connection[Any], place: int) -> Proof | None:
+    """The proof of a period in which an entry of the log lies: a signed one before others, and the newest."""
+    with conn.cursor(row_factory=class_row(Proof)) as cur:
+        return cur.execute(
+            f"""{_SELECT} where open_size <= %(place)s and %(place)s < close_size
+                order by (state = 'signed') desc, created_at desc, id limit 1""",
+            {"place": place},
+        ).fetchone()
+
+
 def unsigned_proofs(conn: Connection[Any], *, rows_max: int) -> tuple[int, list[UnsignedProof]]:
     """How many proofs wait for signatures, and those that have waited longest."""
     row = conn.execute("select count(*) from proof where state = 'waiting'").fetchone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -26,11 +27,12 @@ from counterfoil.proofs.packages import layout
 from counterfoil.proofs.packages.exporting import PeriodNotOver, export_proof
 from counterfoil.proofs.packages.standalone import verifier_text
 from counterfoil.proofs.packages.store import stored
+from counterfoil.proofs.personal_data import WHAT, name_policy
 from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.verify import INCOMPLETE, OK, UNKNOWN_KEYS
 from counterfoil.runbooks.model import RUNBOOK_RUN
 from tests.builders import PROGRAM
-from tests.proofs.builders import House, Verifiers, a_border, standalone, unpacked
+from tests.proofs.builders import House, Verifiers, a_border, packed, renamed, signed_anew, standalone, unpacked
 
 MOVED = [("bad_debt", "platform:own_funds", 1)]
 MORE: dict[str, Any] = {"kind": "t", "asset": "EUR", "actor": "t", "now": now(), "narrative": "x" * 900}
@@ -76,6 +78,32 @@ def test_a_package_holds_what_its_layout_says_and_counts_what_is_in_it(house: Ho
     assert told["totals"][0]["debits"] == told["totals"][0]["credits"]
     assert json.loads(files["reconciliation_report.json"])["programs"][0]["verdict"] == told["reconciliation"]["verdict"]
     assert files["verify.py"].decode() == verifier_text()
+
+
+def test_a_proof_names_the_policy_of_personal_data_that_was_in_force_at_its_end(house: House, verify: Verifiers) -> None:
+    """One that is named afterwards changes nothing: the same period is the same bytes."""
+    end = a_border()
+    first = house.exported(house.start, end)
+    assert manifest_of(house, first.id)["personal_data"] == {"what": WHAT, "policy": None}
+    digest = hashlib.sha256(b"the document").digest()
+    with house.desk.database.transaction() as conn:
+        named = name_policy(conn, "Privacy 2026-1", digest, reason="agreed", actor="t", now=now())
+        again = name_policy(conn, "Privacy 2026-1", digest, reason="agreed", actor="t", now=now())
+        assert (named.version, again) == (1, named), "the same twice is one"
+    assert export_proof(house.exporter, house.start, end, by="t") == (first, False)
+    second = house.exported(end, a_border())
+    with house.desk.database.transaction() as conn:
+        name_policy(conn, "Privacy 2027", None, reason="agreed", actor="t", now=now())
+    policy = manifest_of(house, second.id)["personal_data"]["policy"]
+    assert (policy["name"], policy["version"], policy["sha256"]) == ("Privacy 2026-1", 1, digest.hex())
+    house.sign(second.id, house.ann, house.otto)
+    said = verify(house.package(second.id), house.keys(), house.package(first.id))[1]
+    told = f"Personal data is in it under the policy Privacy 2026-1, in force since {policy['since']} (SHA-256 {digest.hex()})."
+    assert told in said
+    assert "No policy of personal data was named for it." in verify(house.package(first.id), house.keys())[1]
+    files = unpacked(house.package(second.id))
+    older = signed_anew(renamed(files, lambda one: one.update(personal_data=["what"])), [house.ann, house.otto])
+    assert "No policy of personal data was named for it." in verify(packed(older), house.keys())[1], "as versions of before wrote it"
 
 
 def test_playbooks_and_checklists_are_told_as_they_stood_when_the_period_was_over(house: House, verify: Verifiers) -> None:

@@ -172,6 +172,7 @@ def put(path: str, value: Any) -> Callable[[Any], None]:
     return change
 
 
+NO_POLICY = "does not say under which policy personal data is in it"
 ENTRIES = "The entries do not lead to the closing checkpoint"
 ALTERED = "is not the file that the manifest names"
 ATTACKS: dict[str, tuple[Change, int, str]] = {
@@ -188,6 +189,31 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
         lambda case, files: renamed(journal(amount)(case, files)),
         BROKEN,
         "The signed statement is about other files",
+    ),
+    "no policy of personal data is named any more": (
+        by_insiders(manifest=put("personal_data.policy", {"name": ""})),
+        BROKEN,
+        "not built as a proof is",
+    ),
+    "the policy of personal data has no name": (
+        by_insiders(manifest=put("personal_data.policy", {"name": "", "sha256": None, "since": "2020-01-01T00:00:00.000000Z"})),
+        BROKEN,
+        NO_POLICY,
+    ),
+    "the policy of personal data would command a terminal": (
+        by_insiders(manifest=put("personal_data.policy", {"name": "\x1b[2J", "sha256": None, "since": "2020-01-01T00:00:00.000000Z"})),
+        BROKEN,
+        NO_POLICY,
+    ),
+    "the policy of personal data is of after the period": (
+        by_insiders(manifest=put("personal_data.policy", {"name": "x", "sha256": None, "since": "9020-01-01T00:00:00.000000Z"})),
+        BROKEN,
+        NO_POLICY,
+    ),
+    "the policy of personal data has another digest than there are": (
+        by_insiders(manifest=put("personal_data.policy", {"name": "x", "sha256": "A", "since": "2020-01-01T00:00:00.000000Z"})),
+        BROKEN,
+        NO_POLICY,
     ),
     "the manifest keeps its old name": (
         changed(layout.MANIFEST, put("late", 7)),

@@ -40,7 +40,7 @@ from counterfoil.api.nouns.operations import (
 )
 from counterfoil.api.nouns.operations.webhooks import store_webhooks
 from counterfoil.api.nouns.payouts import bank_files, batches, customers, debts, destinations, disputes, payees, payouts, refunds
-from counterfoil.api.nouns.proofs import proofs, signers, trails
+from counterfoil.api.nouns.proofs import inclusion, proofs, signers, trails
 from counterfoil.api.nouns.reconciliation import bank, break_sheets, breaks
 from counterfoil.api.nouns.reconciliation import report as reconciliation_report
 from counterfoil.api.nouns.reconciliation import runs as reconciliation
@@ -117,6 +117,7 @@ ROUTERS = (  # looked through in this order: what is asked most comes first
     proofs.router,
     signers.router,
     trails.router,
+    inclusion.router,
     status.router,
     status.alive,
     metrics.router,

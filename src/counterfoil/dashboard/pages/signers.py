@@ -12,6 +12,7 @@ from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.proofs.log.checkpoints import keys_of_log
 from counterfoil.proofs.log.key_changes import key_changes
 from counterfoil.proofs.log.quantum_keys import quantum_keys
+from counterfoil.proofs.personal_data import PersonalDataPolicy, policy_in_force
 from counterfoil.proofs.proofs import signers_of
 from counterfoil.proofs.signing.signers import SignerHealth, quorum_can_be_met, signers_health
 
@@ -68,7 +69,8 @@ class LogKeyRow(NamedTuple):
 
 
 class SignersAnswer(NamedTuple):
-    """What the page shows; `signers` is None for who sees one program only: a proof is of the whole installation."""
+    """What the page shows; `signers` is None for who sees one program only: a proof is of the whole installation. `policy`: of personal
+    data, that proofs name."""
 
     signers: tuple[SignerRow, ...] | None
     quorum: int
@@ -76,6 +78,7 @@ class SignersAnswer(NamedTuple):
     periods: tuple[PeriodRow, ...]
     more: bool
     log_keys: tuple[LogKeyRow, ...]
+    policy: PersonalDataPolicy | None
     measured_at: datetime
 
 
@@ -83,7 +86,7 @@ def signers_answer(ask: SectionContext) -> SignersAnswer:
     """Every signer, and the newest periods."""
     now, quorum = ask.clock(), ask.extra.wiring.proof_quorum
     if ask.only:
-        return SignersAnswer(None, quorum, False, (), False, (), now)
+        return SignersAnswer(None, quorum, False, (), False, (), None, now)
     healths = signers_health(ask.conn, now)
     chain = _chain(ask.conn)
     return SignersAnswer(
@@ -93,6 +96,7 @@ def signers_answer(ask: SectionContext) -> SignersAnswer:
         tuple(_period(ask.conn, one) for one in chain[:SHOWN_MAX]),
         len(chain) > SHOWN_MAX,
         _log_keys(ask.conn),
+        policy_in_force(ask.conn),
         now,
     )
 

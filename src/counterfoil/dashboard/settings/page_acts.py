@@ -16,6 +16,7 @@ from counterfoil.payouts.batches.acts import SET_POLICY
 from counterfoil.payouts.destinations.acts import SET_DESTINATION
 from counterfoil.payouts.refunds.acts import PAY_CUSTOMER_DEBT, PAY_CUSTOMER_DEBT_WITH, WRITE_OFF_CUSTOMER, WRITE_OFF_PAYEE
 from counterfoil.proofs.log.key_act import CHANGE_LOG_KEY
+from counterfoil.proofs.personal_data import NAME_POLICY
 from counterfoil.proofs.signing.acts import ADD_SIGNER, REVOKE_SIGNER
 from counterfoil.reconciliation.breaks.acts import SET_WRITE_OFF_LIMIT
 from counterfoil.treasury.agents.acts import CREATE_AGENT
@@ -32,7 +33,7 @@ ACTS_ON: Final[Mapping[str, Sequence[Act]]] = {
     "/admin/customers/{id}": (WRITE_OFF_CUSTOMER, PAY_CUSTOMER_DEBT, PAY_CUSTOMER_DEBT_WITH),
     "/admin/agents": (CREATE_AGENT,),
     "/admin/silences": (BEGIN_SILENCE,),
-    "/admin/signers": (ADD_SIGNER, REVOKE_SIGNER, CHANGE_LOG_KEY),
+    "/admin/signers": (ADD_SIGNER, REVOKE_SIGNER, CHANGE_LOG_KEY, NAME_POLICY),
 }
 # Pages that offer them each in a place of its own.
 BY_THEMSELVES: Final = ("/admin/people", "/admin/people/{id}", "/admin/keys")

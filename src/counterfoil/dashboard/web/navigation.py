@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from counterfoil.dashboard.finding.audit import WANTS, audit_answer, audit_export
+from counterfoil.dashboard.finding.inclusion import journal_inclusion_answer, payout_inclusion_answer
 from counterfoil.dashboard.maps.coverage import coverage_answer
 from counterfoil.dashboard.maps.entries import WANTS as OF_ENTRIES
 from counterfoil.dashboard.maps.entries import entries_answer, entries_export
@@ -135,6 +136,10 @@ PAGES: Final = (
     DashboardPage("/admin/signers", "Who signs proofs, and is every period proven?", signers_answer, "signers.html", "Signers"),
     DashboardPage(
         "/admin/proofs/{id}/disclosure", "What may one payee see of this proof?", disclosure_answer, "disclosure.html", "", (), AUDIT
+    ),
+    DashboardPage("/admin/journals/{id}/inclusion", "Is this journal in the log?", journal_inclusion_answer, "inclusion.html"),
+    DashboardPage(
+        "/admin/payouts/{id}/inclusion", "Is what was posted for this payout in the log?", payout_inclusion_answer, "inclusion.html"
     ),
     DashboardPage("/admin/audit", "Who did what, and who was refused?", audit_answer, "audit.html", "Audit", WANTS, AUDIT, audit_export),
     DashboardPage(

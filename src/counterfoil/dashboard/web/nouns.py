@@ -110,7 +110,7 @@ def noun_page(noun: Noun) -> DashboardPage:
             tuple(_part(one, *one.read(ask.conn, subject_id), getattr(row, "asset", None)) for one in noun.parts),
             tuple(steps[:PART_ROWS_MAX]),
             len(steps) > PART_ROWS_MAX,
-            tuple(_elsewhere(one, subject_id) for one in noun.elsewhere if one.state == row.state),
+            tuple(_elsewhere(one, subject_id) for one in noun.elsewhere if one.state in ("", row.state)),
             now,
         )
 

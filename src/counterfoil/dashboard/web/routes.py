@@ -35,6 +35,7 @@ from counterfoil.dashboard.work.approval_forms import add_approval_forms
 from counterfoil.dashboard.work.begin_forms import add_begin_form
 from counterfoil.dashboard.work.disclosure_form import add_disclosure_form
 from counterfoil.dashboard.work.drill_form import add_drill_form
+from counterfoil.dashboard.work.inclusion_files import add_inclusion_files
 from counterfoil.dashboard.work.parked_forms import add_parked_forms
 from counterfoil.dashboard.work.queue_forms import add_queue_forms
 from counterfoil.dashboard.work.reconcile_form import add_reconcile_form
@@ -51,6 +52,7 @@ FORMS: Final = (
     add_acts,
     add_drill_form,
     add_disclosure_form,
+    add_inclusion_files,
     add_approval_forms,
     add_parked_forms,
     add_queue_forms,

@@ -12,7 +12,17 @@ from counterfoil.base.machine import listed
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.approvals import Proposal
-from counterfoil.operations.noun_pages import First, Narrow, SavedView, SortKey, ViewElsewhere, between_amounts, between_moments, of_party
+from counterfoil.operations.noun_pages import (
+    Elsewhere,
+    First,
+    Narrow,
+    SavedView,
+    SortKey,
+    ViewElsewhere,
+    between_amounts,
+    between_moments,
+    of_party,
+)
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Field, Noun, Part, Propose, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.disputes import apply_ruling
@@ -309,6 +319,13 @@ PAYOUT_NOUN: Final = Noun(
         Narrow("key", "t.key = %(key)s", "Only the one with this key."),
     ),
     parts=(Part("proof", HopProof, proof_of, ("at", "what", "said", "id")),),
+    elsewhere=(
+        Elsewhere(
+            "Show that what was posted for it is in the log, with a file that verifies alone.",
+            "counterfoil proof inclusion {id}",
+            page="/admin/payouts/{id}/inclusion",
+        ),
+    ),
     first=First("It is made of each settlement, once an invoice is paid."),
     sought=(
         FoundBy("key", "its key is this"),

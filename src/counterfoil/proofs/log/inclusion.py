@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.problems import NotFound, check
+from counterfoil.base.problems import check
 from counterfoil.proofs.log.checkpoints import LogBehind, LogNotBegun, latest_checkpoint
 from counterfoil.proofs.log.merkle import inclusion_proof, root_from_inclusion
 from counterfoil.proofs.log.notes import write_proof
@@ -22,13 +22,14 @@ class Inclusion(NamedTuple):
 
 
 def inclusion_of(conn: Connection[Any], relation: str, row_id: str) -> Inclusion:
-    """The proof that leads from a record to the latest checkpoint. Raises NotFound, LogNotBegun, LogBehind."""
+    """The proof that leads from a record to the latest checkpoint. Raises LogNotBegun; LogBehind, too, for what
+    is not numbered yet: that it is recorded, who asks has seen."""
     checkpoint = latest_checkpoint(conn)
     if checkpoint is None:
         raise LogNotBegun()
     row = conn.execute("select index, record, leaf_hash from log_entry where relation = %s and row_id = %s", [relation, row_id]).fetchone()
     if row is None:
-        raise NotFound(what=f"entry of the log for {relation}", id=row_id)
+        raise LogBehind(waits=f"{relation} {row_id}", checkpoint=checkpoint.size)
     index, record, leaf = int(row[0]), str(row[1]), bytes(row[2])
     if index >= checkpoint.size:
         raise LogBehind(index=index, checkpoint=checkpoint.size)

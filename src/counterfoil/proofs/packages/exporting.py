@@ -46,6 +46,7 @@ from counterfoil.proofs.packages.keeping import is_damaged, put, record_files
 from counterfoil.proofs.packages.runbooks import runbook_runs_of, runs_counted
 from counterfoil.proofs.packages.standalone import verifier_text
 from counterfoil.proofs.packages.writing import PackageFolder
+from counterfoil.proofs.personal_data import told_policy
 from counterfoil.proofs.proofs import PROOF, Proof, ask_for_signatures, show_proof
 from counterfoil.proofs.signing.signers import trusted_keys
 from counterfoil.reconciliation.period_report.report import report_of_period
@@ -60,10 +61,6 @@ CANNOT_SHOW: Final = (
     "that what was entered is true: what was held against banks and providers, and what not, is in the reconciliation report",
 )
 NOT_INCLUDED: Final = ("what the machine found at the steps of playbooks and checklists: runs.jsonl says how each was answered",)
-PERSONAL_DATA: Final = (
-    "Names of people and keys that acted, reasons, notes and narratives as they were written, ids of payees in names of accounts. What was "
-    "sent along with an act or agreed on by two people is in by its SHA-256 alone; destinations, bank lines and webhooks are not in."
-)
 
 
 class PeriodNotOver(Problem, kind="invalid"):
@@ -220,7 +217,7 @@ def _write(conn: Connection[Any], exporter: Exporter, made: PackageFolder, perio
             "approvals_sha256": contents.policy_digest(conn, contents.APPROVAL_POLICIES, period.end),
         },
         "software": {"name": "counterfoil", "version": __version__},
-        "personal_data": PERSONAL_DATA,
+        "personal_data": told_policy(conn, period.end),
         "not_included": list(NOT_INCLUDED),
         "cannot_show": list(CANNOT_SHOW),
         "verdict": "incomplete" if because else "complete",

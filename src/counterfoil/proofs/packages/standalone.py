@@ -21,7 +21,7 @@ def verifier_text() -> str:
     for one, more in _MORE_IMPORTS:
         base = base.replace(one, more, 1)
     parts = [base]
-    for name in ("verify_keys.py", "verify_log.py", "verify_disclosed.py", "verify.py"):
+    for name in ("verify_keys.py", "verify_log.py", "verify_disclosed.py", "verify_included.py", "verify.py"):
         head, begins, body = (folder / name).read_text("utf-8").partition(_BEGINS)
         if not begins or not re.search(r"^from counterfoil\.", head, re.MULTILINE) or "\nfrom counterfoil." in body:
             raise ValueError("verify.py is kept in parts")

@@ -32,11 +32,21 @@ from counterfoil.proofs.packages.verify_base import (
     decoded,
     is_moment,
     need,
+    personal,
     read_json,
     signed_by,
     written_as,
 )
 from counterfoil.proofs.packages.verify_disclosed import disclosed_entries, whose
+from counterfoil.proofs.packages.verify_included import (
+    INCLUSION_BYTES_MAX,
+    PAPER,
+    Paper,
+    included_journals,
+    included_of,
+    included_proofs,
+    included_told,
+)
 from counterfoil.proofs.packages.verify_keys import LogKeys, key_mark, note_lines, read_keys
 from counterfoil.proofs.packages.verify_log import Walk
 
@@ -215,6 +225,9 @@ def check_previous(manifest: Any, path: str, keys: Any) -> tuple[list[str], str]
 
 def verify(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
     """The exit code, and what is to be said."""
+    with open(path, "rb") as file:
+        if file.read(1) == b"{":
+            return verify_inclusion(b"{" + file.read(INCLUSION_BYTES_MAX), keys, previous)
     package = Package(path)
     if "disclosure.json" in package.places:
         return verify_disclosure(package, keys, previous)
@@ -253,7 +266,7 @@ def verify(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
     doubts.append(UNSTAMPED)
     said += [f"Not checked here: {one}." for one in (*unchecked, *doubts, *manifest["not_included"])]
     said += [f"No proof can show {one}." for one in manifest["cannot_show"]]
-    said += [f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.", followed]
+    said += [f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.", followed, personal(manifest)]
     open_ends = [one for one in (lacking, lacking_before) if one] + [f"INCOMPLETE: {one}" for one in manifest["incomplete_because"]]
     return (INCOMPLETE if open_ends else OK), said + open_ends
 
@@ -302,6 +315,29 @@ def verify_disclosure(package: Package, keys: Any, previous: str) -> tuple[int, 
     open_ends = [lacking] * bool(lacking)
     open_ends += [f"INCOMPLETE: {left_out} entries concern others, too, and whoever made this left them out."] * bool(left_out)
     return (INCOMPLETE if open_ends else OK), said + open_ends
+
+
+# --- An inclusion file as a whole --------------------------------------------------------------------------------------------------------
+
+
+def verify_inclusion(body: bytes, keys: Any, previous: str) -> tuple[int, list[str]]:
+    """As `verify`, of what shows that a journal or a payout is in the log."""
+    need(len(body) <= INCLUSION_BYTES_MAX, "The file is too long to be an inclusion file.")
+    told = read_json(body, "The file")
+    kind, name = included_of(told)
+    note, leaves = included_proofs(told["entries"])
+    paper, lines = Paper(told["log"], note), note.split("\n")
+    try:
+        size, root = check_checkpoint(paper, PAPER, {"size": int(lines[1]), "root": lines[2]}, {"origin": lines[0]}, keys)
+    except UnknownKeys as error:
+        return UNKNOWN_KEYS, [str(error)]
+    journals = included_journals(told["entries"], leaves, size, root)
+    said, unchecked = included_told(kind, name, journals)
+    log = LogKeys(paper, keys)
+    unchecked += ["the package of before: an inclusion file does not rest on it"] * bool(previous)
+    unchecked += [*log.doubts(paper, [PAPER]), UNSTAMPED]
+    head = f"Inclusion of {kind} {name}: {len(leaves)} of the {size} entries of the log {lines[0]}."
+    return OK, [head, *said, *log.said, *(f"Not checked here: {one}." for one in unchecked)]
 
 
 # --- The command line ---------------------------------------------------------------------------------------------------------------------

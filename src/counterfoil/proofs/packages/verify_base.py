@@ -295,3 +295,16 @@ def read_json(raw: bytes, name: str) -> Any:
         raise Broken(f"{name} cannot be read as JSON.") from None
     need(written == raw, f"{name} is not written in its one form.")
     return found
+
+
+def personal(manifest: Any) -> str:
+    """Under which policy personal data is in a package. One of an older version names none. Raises Broken."""
+    told = manifest["personal_data"]
+    policy = told["policy"] if isinstance(told, dict) else None
+    if policy is None:
+        return "No policy of personal data was named for it."
+    name, digest, since = policy["name"], policy["sha256"], policy["since"]
+    whole = isinstance(name, str) and name.isprintable() and name and (digest is None or re.fullmatch("[0-9a-f]{64}", digest))
+    in_time = is_moment(since) and since < manifest["period"]["to"]
+    need(bool(whole) and in_time, "The manifest does not say under which policy personal data is in it.")
+    return f"Personal data is in it under the policy {name}, in force since {since}{f' (SHA-256 {digest})' if digest else ''}."

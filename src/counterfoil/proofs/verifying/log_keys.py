@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from counterfoil.proofs.log.key_changes import FORMAT, PLANNED
 from counterfoil.proofs.log.notes import Checkpoint, NoteKey, NoteRefused, open_note, read_checkpoint
 from counterfoil.proofs.verifying.quantum import QuantumKeys, TrustedQuantumKey
-from counterfoil.proofs.verifying.reading import OpenPackage, holds
+from counterfoil.proofs.verifying.reading import PackageFiles, holds
 
 KEYS: Final = "keys.json"
 STOLEN: Final = "was signed before the log's key was stolen: a thief can sign a shorter log, too"
@@ -45,7 +45,7 @@ class KnownLogKeys(NamedTuple):
         right = all(size <= self.ends.get(one.public, size) for one in signers)
         holds(right, f"{name} is signed by a key of the log that had ended by then.")
 
-    def doubts(self, package: OpenPackage, *names: str) -> list[str]:
+    def doubts(self, package: PackageFiles, *names: str) -> list[str]:
         """Checkpoints that a key has signed which was stolen later, and what was not checked of their second signatures.
         Raises ProofBroken."""
         notes = {name: package.whole(name).decode() for name in names}
@@ -61,7 +61,7 @@ class KnownLogKeys(NamedTuple):
 
 
 def log_keys_of(
-    package: OpenPackage, origin: str, given: Sequence[bytes], ended: Sequence[EndedKey], quantum: Mapping[bytes, TrustedQuantumKey]
+    package: PackageFiles, origin: str, given: Sequence[bytes], ended: Sequence[EndedKey], quantum: Mapping[bytes, TrustedQuantumKey]
 ) -> KnownLogKeys:
     """By what was given, and by what the package tells of changes since. A key that was given as ended names no other.
     Raises ProofBroken."""

@@ -16,7 +16,7 @@ from counterfoil.proofs.signing.envelope import PAYLOAD_TYPE, PREDICATE_TYPE, ST
 from counterfoil.proofs.signing.kinds import verifies
 from counterfoil.proofs.verifying.log_keys import EndedKey, KnownLogKeys, log_keys_of
 from counterfoil.proofs.verifying.quantum import TrustedQuantumKey, is_signed_by_the_log
-from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, is_moment, read_json
+from counterfoil.proofs.verifying.reading import OpenPackage, PackageFiles, ProofBroken, holds, is_moment, read_json
 
 _TEXTS: Final = ("person", "person_id", "role")
 DATED_BACK: Final = "who has a stolen key can date a request back"
@@ -74,7 +74,7 @@ class TrustedKeys(NamedTuple):
         ended, quantum = EndedKey.every(told["log"]), TrustedQuantumKey.every(told["log"])
         return TrustedKeys(told["origin"], told["quorum"], log, signers, ended, quantum)
 
-    def of_log(self, package: OpenPackage) -> KnownLogKeys:
+    def of_log(self, package: PackageFiles) -> KnownLogKeys:
         """The keys of the log, with those to which they lead by what the package tells. Raises ProofBroken."""
         return log_keys_of(package, self.origin, self.log, self.ended, self.quantum)
 
@@ -201,7 +201,7 @@ def _decoded(text: str, what: str) -> bytes:
     return raw
 
 
-def checkpoint_of(package: OpenPackage, name: str, end: Mapping[str, Any], manifest: Mapping[str, Any], keys: TrustedKeys) -> Checkpoint:
+def checkpoint_of(package: PackageFiles, name: str, end: Mapping[str, Any], manifest: Mapping[str, Any], keys: TrustedKeys) -> Checkpoint:
     """A checkpoint of the package that a trusted key of its log signed, as the manifest tells it. Raises ProofBroken, NoteRefused when
     the key is not trusted."""
     note = package.whole(name).decode()

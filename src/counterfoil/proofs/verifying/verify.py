@@ -5,6 +5,7 @@ Everything is computed anew: files, quorum, checkpoints, the tree from the entri
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.proofs.disclosures.concerning import DISCLOSURE
 from counterfoil.proofs.disclosures.verifying import verify_disclosure
+from counterfoil.proofs.inclusion.verifying import is_inclusion_file, verify_inclusion
 from counterfoil.proofs.log.merkle import Frontier, is_consistent, leaf_hash
 from counterfoil.proofs.log.notes import Checkpoint, NoteRefused
 from counterfoil.proofs.packages.layout import ALL, APPROVALS, ENVELOPE, FORMAT, MANIFEST, REPORT, proof_id
@@ -46,9 +48,12 @@ class Judgement(NamedTuple):
 
 
 def verify_package(path: Path, keys: TrustedKeys, *, previous: Path | None = None, stamp: GivenStamp | None = None) -> Judgement:
-    """Verify a package, or a disclosure, by these keys; with the one of the period before, that this one begins where it ended; with a time
-    stamp, since when it is there. Raises OSError."""
+    """Verify a package, a disclosure or an inclusion file by these keys; with the package of the period before, that this one begins where
+    it ended; with a time stamp, since when it is there. Raises OSError."""
     try:
+        if is_inclusion_file(path):
+            seen = verify_inclusion(path, keys, previous=previous is not None, stamp=stamp is not None)
+            return Judgement(UNKNOWN_KEYS, seen.strange) if seen.strange else Judgement(OK, seen.said)
         package = OpenPackage(path)
         try:
             if DISCLOSURE in package.names:
@@ -104,10 +109,23 @@ def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None, stam
     said += [f"Not checked here: {one}." for one in (*unchecked, *manifest["not_included"])]
     said += [stamped.told()] if stamped else []
     said += [f"No proof can show {one}." for one in manifest["cannot_show"]]
-    said += [f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.", followed]
+    said += [f"Reconciliation of the period: {manifest['reconciliation']['verdict']}.", followed, _personal(manifest)]
     left = [signed.lacking] * bool(signed.lacking) + [f"{OF_BEFORE}{before.lacking}"] * bool(before.lacking)
     left += [f"INCOMPLETE: {one}" for one in manifest["incomplete_because"]]
     return Judgement(INCOMPLETE if left else OK, said + left)
+
+
+def _personal(manifest: Mapping[str, Any]) -> str:
+    """Under which policy personal data is in it. A package of an older version names none. Raises ProofBroken."""
+    told = manifest["personal_data"]
+    policy = told["policy"] if isinstance(told, dict) else None
+    if policy is None:
+        return "No policy of personal data was named for it."
+    name, digest, since = policy["name"], policy["sha256"], policy["since"]
+    whole = isinstance(name, str) and name.isprintable() and name and (digest is None or re.fullmatch("[0-9a-f]{64}", digest))
+    in_time = is_moment(since) and since < manifest["period"]["to"]
+    holds(bool(whole) and in_time, "The manifest does not say under which policy personal data is in it.")
+    return f"Personal data is in it under the policy {name}, in force since {since}{f' (SHA-256 {digest})' if digest else ''}."
 
 
 def manifest_of(package: OpenPackage) -> Mapping[str, Any]:

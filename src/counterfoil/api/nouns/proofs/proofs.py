@@ -12,6 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from psycopg import Connection
 from pydantic import Field
 
+from counterfoil.api.derived.acts import ActTold, add_act
 from counterfoil.api.http.bodies import attachment, file_answer
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Clean, Instant, id_in_body, id_in_path
@@ -19,6 +20,7 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, RequestModel, ViewModel, WriteResult, answer, found_again, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import AUDIT, READ
+from counterfoil.operations.acts import ActCall, ActDone
 from counterfoil.proofs.disclosures.stored import (
     PREVIOUS_MAX,
     DisclosureAsked,
@@ -29,6 +31,7 @@ from counterfoil.proofs.disclosures.stored import (
 )
 from counterfoil.proofs.packages.exporting import export_proof
 from counterfoil.proofs.packages.store import keep_signed, stored
+from counterfoil.proofs.personal_data import NAME_POLICY, PersonalDataPolicy
 from counterfoil.proofs.proofs import Proof, request_of, sign_proof
 from counterfoil.proofs.signing.envelope import PAYLOAD_TYPE
 
@@ -88,6 +91,24 @@ class ProofSigned(WriteResult):
 
     id: str
     state: str
+
+
+class PolicyNamed(WriteResult):
+    """The policy of personal data that proofs name from now on. `version` counts those that were named here."""
+
+    version: int
+    name: str
+    sha256: str | None
+    recorded_at: datetime
+
+
+def _policy_named(_: ActCall, done: ActDone) -> PolicyNamed:
+    made: PersonalDataPolicy = done.made
+    digest = bytes(made.sha256).hex() if made.sha256 else None
+    return PolicyNamed(version=made.version, name=made.name, sha256=digest, recorded_at=made.recorded_at)
+
+
+add_act(router, NAME_POLICY, ActTold(PolicyNamed, _policy_named, 201))
 
 
 @router.post(

@@ -23,6 +23,7 @@ from counterfoil.proofs.log.key_act import CHANGE_LOG_KEY
 from counterfoil.proofs.log.key_changes import KeyChange, key_changes
 from counterfoil.proofs.log.notes import NoteKey
 from counterfoil.proofs.log.quantum_keys import quantum_keys, try_key
+from counterfoil.proofs.personal_data import policy_in_force
 from counterfoil.proofs.signing.signers import Signer, add_signer, quorum_can_be_met, revoke_signer, signers_health, trusted_keys
 
 router = routes("Signers")
@@ -77,6 +78,7 @@ class SignersView(ViewModel):
     quorum: int
     can_be_met: bool = Field(description="Are there so many ready signers, of different people in different roles?")
     log: LogSignerView
+    personal_data_policy: str | None = Field(description="The policy of personal data that proofs name; null where none was named.")
     signers: list[SignerView]
 
 
@@ -121,8 +123,10 @@ def signers(call: Annotated[ApiCall, may(READ)]) -> Response:
             )
             for one in healths
         ]
-        log = log_signer(conn)
-    return answer(SignersView(quorum=quorum, can_be_met=quorum_can_be_met(healths, quorum), log=log, signers=shown))
+        log, policy = log_signer(conn), policy_in_force(conn)
+    enough = quorum_can_be_met(healths, quorum)
+    named = policy.name if policy else None
+    return answer(SignersView(quorum=quorum, can_be_met=enough, log=log, personal_data_policy=named, signers=shown))
 
 
 def log_signer(conn: Connection[Any]) -> LogSignerView:

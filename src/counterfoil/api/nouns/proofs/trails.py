@@ -1,9 +1,8 @@
-"""The audit trail of an account or an agent, as JSON or CSV; and that a journal is in the log."""
+"""The audit trail of an account or an agent, as JSON or CSV."""
 
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal
-from uuid import UUID
 
 from fastapi import Query
 from fastapi.responses import Response
@@ -16,8 +15,7 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import ViewModel, answer, shows
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.problems import InvalidInput
-from counterfoil.operations.access.access import AUDIT, READ
-from counterfoil.proofs.log.inclusion import inclusion_of
+from counterfoil.operations.access.access import AUDIT
 from counterfoil.proofs.trails import COLUMNS, TrailRow, account_of_agent, trail_of
 
 router = routes("Audit")
@@ -41,26 +39,6 @@ class TrailView(ViewModel):
     program_id: str
     account: str
     rows: list[TrailRowView]
-
-
-class InclusionView(ViewModel):
-    """That a journal is in the log."""
-
-    place: int = Field(description="In the log.")
-    record: str = Field(description="Its entry, in the exact bytes that are hashed.")
-    proof: str = Field(description="A C2SP tlog-proof: it leads from the entry to a signed checkpoint.")
-
-
-@router.get(
-    "/journals/{journal_id}/inclusion",
-    response_model=InclusionView,
-    operation_id="journal_inclusion_show",
-    summary="Show that a journal is in the log",
-)
-def inclusion(journal_id: UUID, call: Annotated[ApiCall, may(READ)]) -> Response:
-    """Against the latest checkpoint. A journal that was just posted is in the next one, within a minute or two."""
-    with call.reading() as conn:
-        return answer(InclusionView.of(inclusion_of(conn, "journal", str(journal_id))))
 
 
 @router.get(

@@ -12,18 +12,21 @@ from typing import Annotated
 import typer
 
 from counterfoil.base.text import camel
+from counterfoil.cli.core.acts import add_act
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, patience, say, say_done, show_one, write_file
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Json, Output, patience, say, say_done, show_one, write_file
 from counterfoil.cli.core.verbs import PARTS, add_verbs
 from counterfoil.cli.nouns.proofs.disclosing import disclose_package
 from counterfoil.cli.nouns.proofs.exporting import export_followed
+from counterfoil.cli.nouns.proofs.included import fetch_inclusion
 from counterfoil.cli.nouns.proofs.key_files import SigningKey, passphrase
 from counterfoil.cli.nouns.proofs.kms_keys import KmsKey
 from counterfoil.cli.nouns.proofs.stamps import stamp_package, trusted_authorities
 from counterfoil.proofs.exports import PROOF_EXPORT_NOUN
 from counterfoil.proofs.noun import PROOF_NOUN
+from counterfoil.proofs.personal_data import NAME_POLICY
 from counterfoil.proofs.signing.envelope import to_sign
 from counterfoil.proofs.verifying.signatures import TrustedKeys, refuse_another_request
 from counterfoil.proofs.verifying.stamps import GivenStamp
@@ -123,7 +126,7 @@ def download(
 
 @app.command("verify")
 def verify(
-    package: Annotated[Path, typer.Argument(help="The package, or what one payee was given out of it.")],
+    package: Annotated[Path, typer.Argument(help="The package, what one payee was given out of it, or an inclusion file.")],
     keys: Annotated[Path, typer.Option("--keys", help="The keys that you trust, from somewhere else than the package.")],
     previous: Annotated[Path | None, typer.Option("--previous", help="The package of the period before.")] = None,
     stamp: Annotated[Path | None, typer.Option("--stamp", help="A time stamp of it, as `counterfoil proof stamp` fetched it.")] = None,
@@ -132,7 +135,7 @@ def verify(
     ] = None,
     output: Output = TABLE,
 ) -> None:
-    """Verify a package with nothing but the package and keys that you trust; no server, no network.
+    """Verify a package, a disclosure or an inclusion file with nothing but it and keys that you trust; no server, no network.
 
     With --stamp and --trust also since when it is there, by the clock of an authority outside.
 
@@ -160,6 +163,7 @@ def verify(
 
 app.command("stamp")(stamp_package)
 app.command("disclose")(disclose_package)
+app.command("inclusion")(fetch_inclusion)
 
 
 @app.command("sign")
@@ -199,4 +203,10 @@ def sign(
     say_done(done, output, f"{done['id']}: your signature is kept; the proof is {done['state']}.")
 
 
+def _policy_named(done: Json, output: Format) -> None:
+    said = f"Proofs of periods that end from now on name the policy {done['name']} (version {done['version']} here)."
+    say_done(done, output, said)
+
+
+add_act(app, NAME_POLICY, _policy_named)
 add_verbs(app, PROOF_NOUN)
