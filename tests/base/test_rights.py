@@ -207,6 +207,14 @@ def test_the_application_deletes_what_grew_old_and_nothing_else(owner_conn: Conn
     assert {name for (name,) in rows} == DELETED
 
 
+def test_no_row_goes_or_changes_because_another_one_went(owner_conn: Connection[Any]) -> None:
+    """A reference that deletes what refers to it takes lines of the books along with an account that somebody tidied up."""
+    rows = owner_conn.execute("""
+        select conrelid::regclass::text, conname from pg_constraint
+        where contype = 'f' and (confdeltype not in ('a', 'r') or confupdtype not in ('a', 'r'))""").fetchall()
+    assert rows == []
+
+
 def test_a_state_still_moves_and_a_row_can_still_be_locked(books: Connection[Any]) -> None:
     books.execute("""
         insert into payout (id, program_id, payee_id, invoice_id, settlement_id, key, asset, amount, created_at, state, state_at)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +158,11 @@ def test_each_setting_says_what_it_is_and_numbers_have_two_bounds(name: str, fie
         times = ("_ms", "_s", "_minutes", "_hours", "_days", "_weeks", "_months")
         units: Any = (*times, "_max", "port", "_quorum", "_confirmations", "_blocks")  # a quorum is of people
         assert name.endswith(units), f"{name} ends in no unit"
+
+
+def test_proofs_are_locked_for_as_long_as_the_page_promises() -> None:
+    """Thirty days in the code beside seven years on the page is found out when somebody needs the sixth."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "copy-proofs-and-backups-elsewhere.md").read_text()
+    (promised,) = re.findall(r"`COUNTERFOIL_STORE_PROOFS_LOCKED_DAYS`: (\w+) years", page)
+    assert promised == "seven"
+    assert timedelta(days=load_settings({}).store_proofs_locked_days) >= date(2031, 1, 1) - date(2024, 1, 1)
