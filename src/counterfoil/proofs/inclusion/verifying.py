@@ -78,7 +78,7 @@ def verify_inclusion(path: Path, keys: TrustedKeys, *, previous: bool, stamp: bo
     journals = _journals(told["entries"], leaves, checkpoint)
     if kind == JOURNAL:
         holds(len(journals) == 1, "The file is of one journal, and holds more.")
-    said = []
+    said: list[str] = []
     for place, journal in zip(leaves, journals, strict=True):
         holds(is_of(kind, subject_id, journal), f"Entry {place} is not of {subject_id}.")
         said += _told(place, journal)

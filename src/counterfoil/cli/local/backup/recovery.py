@@ -60,7 +60,7 @@ def reach(output: Output = TABLE) -> None:
     database. Nothing is opened: whether a file is as it was written, recovering shows. Ends with 1 when a base's manifest is damaged."""
     store = BackupFolder(backup_folder(settings_now()))
     found, damaged = reaches_in(store), damaged_bases(store)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "base": one.base.id,
             "from": one.start.isoformat() if one.start < one.until else None,
