@@ -54,7 +54,7 @@ def test_the_rail_says_how_much_waits_and_that_it_could_not_be_counted(desk: Any
     places = ("approvals", "batches", "disputes", "alerts", "incidents")
     assert [waiting(client, place) for place in places] == [""] * 5
     with past_the_guard(desk.database.url) as conn:
-        caller, _ = log_in_as(conn, "mira", "administrator")
+        caller, _ = log_in_as(conn, "rosa", "administrator")
         what = {"machine": "payout_policy", "subject_id": "main:EUR", "verb": "set", "payload": {"n": 1}}
         propose(conn, make_id("prop"), **what, reason="agreed", by=caller, now=now())
     assert [waiting(client, place) for place in places] == ["1 wait", "", "", "", ""]
