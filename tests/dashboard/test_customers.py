@@ -39,7 +39,7 @@ def test_customers_and_a_statement_are_shown(desk: Any):
     assert 'aria-sort="descending"><a href="/admin/customers?sort=balance&amp;asset=EUR">Balance' in richest.text
     assert customer in richest.text.replace("<wbr>", "")
     columns = "customer_id balance balance_asset overdue overdue_asset documents last_at".split()  # noqa: SIM905
-    assert (file.status_code, "one that the books know" in file.text) == (422, True), "a misspelt asset is no empty list"
+    assert file.status_code == 422, "an asset that there is not is no empty list"
     [line] = csv.DictReader(io.StringIO(owed))
     assert [*line] == columns
     assert [line[name] for name in columns[:6]] == [customer, "41.00", "EUR", "0.00", "EUR", "1"]
