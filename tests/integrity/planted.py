@@ -610,6 +610,9 @@ MONITORS: Final[Faults] = {
     "WEBHOOK_IN_PARKED": {
         "nobody sees to it": oldest("webhook_in", "state = 'parked', state_at = now() - interval '2 hours'"),
     },
+    "EVENT_PARKED": {
+        "nobody sees to it": oldest("event", "state = 'parked', state_at = now() - interval '2 hours'"),
+    },
     "EVENT_DELIVERED": {
         "its delivery is taken out": "delete from webhook_delivery",
         "it was put in past every trigger": """insert into event (id, name, level, program_id, subject_id, payload, at, state, state_at)

@@ -34,6 +34,17 @@ MONITORS: Final = (
         monitor=True,
     ),
     Invariant(
+        "EVENT_PARKED",
+        "Was every event whose followers failed five times seen to within an hour?",
+        f"""select id, program_id, name, subject_id, last_error, state_at
+            from event where state = 'parked' and state_at < %(now)s - {PARKED_AFTER}""",
+        "warning",
+        "What should have followed has not: an invoice without its intent, a settlement without its payout, a sale without its commission.",
+        "P18",
+        incident="P3",
+        monitor=True,
+    ),
+    Invariant(
         "WEBHOOK_IN_REFUSED",
         "Are the signatures of the webhooks that come right, but for twenty of a provider and day?",
         f"""select provider, sum(count) as refused, string_agg(distinct reason, ', ') as why, max(last_at) as last_at

@@ -3161,6 +3161,7 @@ escrow_movement: CREATE UNIQUE INDEX escrow_repayment_counts_once ON public.escr
 event: CREATE INDEX event_by_time ON public.event USING btree (at, id)
 event: CREATE INDEX event_due ON public.event USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 event: CREATE INDEX event_of_subject ON public.event USING btree (subject_id, at)
+event: CREATE INDEX event_parked ON public.event USING btree (state_at, id) WHERE (state = 'parked'::text)
 hold: CREATE INDEX hold_by_credit ON public.hold USING btree (credit, taken_at)
 hold: CREATE INDEX hold_by_debit ON public.hold USING btree (debit, taken_at)
 hold: CREATE INDEX hold_of_source ON public.hold USING btree (source_type, source_id) WHERE (source_id IS NOT NULL)
@@ -3299,6 +3300,7 @@ webhook_delivery: CREATE INDEX webhook_delivery_of_endpoint ON public.webhook_de
 webhook_endpoint: CREATE INDEX endpoint_by_state ON public.webhook_endpoint USING btree (state, id)
 webhook_in: CREATE INDEX webhook_in_by_encryption_key ON public.webhook_in USING btree (substr(envelope, 1, 4))
 webhook_in: CREATE INDEX webhook_in_due ON public.webhook_in USING btree (due_at, id) WHERE (due_at IS NOT NULL)
+webhook_in: CREATE INDEX webhook_in_parked ON public.webhook_in USING btree (state_at, id) WHERE (state = 'parked'::text)
 webhook_secret: CREATE INDEX webhook_secret_by_encryption_key ON public.webhook_secret USING btree (substr(envelope, 1, 4))
 work_mishap: CREATE INDEX work_mishap_by_time ON public.work_mishap USING btree (at)
 
