@@ -36,6 +36,8 @@ NO_PAGES: Final = {
     "/admin/": "leads to Today",
     "/admin/assets/{name}": "files of the pages",
     "/api/docs/{name}": "files of the pages",
+    "/admin/journals/{id}/inclusion/file": "a file to save",
+    "/admin/payouts/{id}/inclusion/file": "a file to save",
     "/login/provider": "leads to whoever logs people in",
     "/login/provider/back": "comes from there",
     "/password": "for whoever has no session: looked at below",

@@ -132,7 +132,8 @@ def test_a_list_of_breaks_is_a_file_of_those_that_the_page_lists(client) -> None
     assert client.get("/admin/breaks.xlsx?sort=colour").status_code == 422
 
 
-FILED = [page.path for page in PAGES if page.files is not None and "{" not in page.path]
+# The entries are those of an account, and no file before one is chosen: test_money_map reads theirs.
+FILED = [page.path for page in PAGES if page.files is not None and "{" not in page.path and page.path != "/admin/entries"]
 
 
 @pytest.mark.parametrize("path", FILED)

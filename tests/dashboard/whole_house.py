@@ -33,6 +33,8 @@ from tests.proofs.stores.builders import copied
 
 # One thing of each page that is no noun's: the last of them, by the page's address.
 OTHERS: Final = {
+    "/admin/journals/{id}/inclusion": "select id::text from journal where kind in ('payment', 'payout_finalize') order by id limit 2",
+    "/admin/payouts/{id}/inclusion": "select id from payout where state = 'completed' order by id limit 1",
     "/admin/reconciliation/runs/{run_id}": "select id from reconciliation_run order by id desc limit 1",
     "/admin/payees/{id}": "select payee_id from payout order by id limit 1",
     "/admin/customers/{id}": "select customer_id from invoice order by id limit 1",
