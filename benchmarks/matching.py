@@ -87,7 +87,7 @@ def ours(folder: Path, form: str, keep: Path | None = None) -> dict[str, Any]:
         kept = KeptSides(engine, shelf, {"left": given.left, "right": given.right}) if shelf else None
         matched = match(engine, sides[0], sides[1], given, kept=kept)
         if shelf:
-            shelf.commit()
+            shelf.settle()
         kinds: dict[str, int] = dict(engine.rows("select kind, count(*) from pair where status = 'break' group by kind"))
         missing = {"MISSING_RIGHT": "l_left", "MISSING_LEFT": "r_left"}
         kinds |= {kind: engine.rows(f"select count(*) from {table}")[0][0] for kind, table in missing.items()}

@@ -30,9 +30,9 @@ from counterfoil.base.postgres.launcher import PrivatePostgres
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.reconciliation.bank_lines import CONFIDENTIAL as LINES
 from counterfoil.reconciliation.bank_statements import CONFIDENTIAL as FILES
+from counterfoil.reconciliation.movements import account_movements
 from counterfoil.reconciliation.runs.books import bank_lines, with_words
 from counterfoil.reconciliation.runs.copying import Read, copy_out
-from counterfoil.reconciliation.runs.movements import account_movements
 
 WANTED: Final = 500_000
 DAY: Final = date(2026, 1, 5)

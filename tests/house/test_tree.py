@@ -15,7 +15,7 @@ BINARY = {".png", ".jpg", ".ico", ".woff2", ".parquet", ".xlsx", ".pdf", ".gz", 
 # A letter of each stands in brackets, so that this file does not hold what it looks for.
 FORBIDDEN = {
     "an address of a registry": r"pythonhoste[d]|pyp[i]\.org|registry\.npmj[s]|deb\.debia[n]\.org",
-    "a path of a machine": r"/wor[k]/|/hom[e]/[a-z]|/roo[t]/|/User[s]/[a-z]",
+    "a path of a machine": r"(?<![a-z])/wor[k]/|/hom[e]/[a-z]|/roo[t]/|/User[s]/[a-z]",
     "something left for later": r"\bTOD[O]\b|\bFIXM[E]\b|#.*\bXX[X]\b|NotImplemente[d]",
     "a document outside of this repository": r"\bspec[/][0-9a-z]|STYL[E]\.md|DEPENDENCIE[S]\.md|DESIG[N]\.md",
     "a conflict of a merge": r"^<{6}[<] |^>{6}[>] ",

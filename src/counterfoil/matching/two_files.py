@@ -63,10 +63,7 @@ def reconcile_files(
     """
     if engine not in ENGINES:
         raise InvalidInput("engine", f"one of {', '.join(ENGINES)}", got=engine[:40])
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InvalidInput("out", "a folder that can be written to", got=str(out)[:200], reason=error.strerror or "") from error
+    _have_folder(out)
     most = memory_bytes(memory) if memory else None
     if engine == "spark":
         if keep is not None:
@@ -97,13 +94,20 @@ def reconcile_files(
                 shutil.rmtree(path)  # the parts of a run on Spark
             (folder / name).replace(path)
         if shelf:
-            shelf.commit()
+            shelf.settle()
         return replace(outcome, paths=paths)
     finally:
         reader.close()
         if shelf:
             shelf.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _have_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidInput("out", "a folder that can be written to", got=str(out)[:200], reason=error.strerror or "") from error
 
 
 def _on_spark(

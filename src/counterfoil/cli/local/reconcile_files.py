@@ -29,6 +29,7 @@ from counterfoil.matching.two_files import reconcile_files
 
 BROKEN = 2  # the run did not foot, or a source or rule set cannot be used
 SHOWN_AFTER_SECONDS = 2
+KEEP = "A folder for what a later run over the same bytes need not compute again, up to 4 GiB. Guard it as the files."
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -59,13 +60,7 @@ def files(
     ] = None,
     engine: Annotated[EngineName, typer.Option("--engine", help="duckdb on this machine, spark on a cluster.")] = EngineName.DUCKDB,
     memory: Annotated[str | None, typer.Option("--memory", help="Most memory to use, such as 512MB; the rest is spilled.")] = None,
-    keep: Annotated[
-        Path | None,
-        typer.Option(
-            "--keep",
-            help="A folder for what a later run over the same bytes need not compute again, up to 4 GiB. Guard it as the files.",
-        ),
-    ] = None,
+    keep: Annotated[Path | None, typer.Option("--keep", help=KEEP)] = None,
     master: Annotated[str, typer.Option("--master", help="Where Spark runs: local[2], spark://host:7077, yarn …")] = "local[2]",
     driver_host: Annotated[
         str | None, typer.Option("--driver-host", help="The address at which Spark's executors reach this machine; found out otherwise.")

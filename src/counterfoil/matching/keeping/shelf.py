@@ -17,8 +17,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
-import duckdb
-
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, Row
@@ -68,6 +66,8 @@ class Shelf:
 
     def name(self, what: What, paths: Sequence[Path], source: Source, *parts: Any) -> str:
         """Under what a thing of these files lies: everything that it was computed from, as one digest."""
+        import duckdb  # not before the first run
+
         origin = [FORM, _code(), duckdb.__version__, platform.machine(), what, [self._digests[path] for path in paths]]
         return _digest(canonical_json([*origin, source.model_dump(mode="json"), *parts]))
 
@@ -87,6 +87,8 @@ class Shelf:
 
     def put(self, side: str, what: What, name: str, facts: Any, write: Callable[[Path], None] | None = None) -> None:
         """Keep facts, and rows where `write` makes their file. A folder that takes nothing more keeps no run from its end."""
+        import duckdb
+
         done = self._done.setdefault(side, {})
         staged = self.folder / f"{STAGED}{os.getpid()}-{name}.parquet"
         told: dict[str, Any] = {"name": name, "what": what, "facts": facts, "rows": None}
@@ -117,7 +119,7 @@ class Shelf:
         self.put(side, "totals", name, rows)
         return rows
 
-    def commit(self) -> None:
+    def settle(self) -> None:
         """What was put is there from now on; what was used counts as new; what was not used for longest goes where it is too much."""
         for staged, final in self._staged:  # rows before what describes them
             if staged != final and staged.exists():

@@ -13,9 +13,9 @@ from counterfoil.base.encryption.keys import keys_of
 from counterfoil.ledger.problems import UnknownAccount
 from counterfoil.ledger.reads.balances import balance
 from counterfoil.reconciliation.bank_statements import Reach, reach_of
+from counterfoil.reconciliation.movements import shifted_corrections
 from counterfoil.reconciliation.runs.books import InFlight, bank_lines, end_of, in_flight, with_words
 from counterfoil.reconciliation.runs.copying import Books, copy_out
-from counterfoil.reconciliation.runs.movements import shifted_corrections
 from counterfoil.reconciliation.runs.overpaid import Overpaid, overpaid_of
 from counterfoil.reconciliation.runs.pairings import Pairing
 

@@ -13,8 +13,8 @@ from psycopg import Connection, sql
 from counterfoil.base.problems import NotFound
 from counterfoil.matching.rules.model import KeyPass, RuleSet
 from counterfoil.matching.rules.toml_file import load_rules
+from counterfoil.reconciliation.movements import account_movements
 from counterfoil.reconciliation.runs import books
-from counterfoil.reconciliation.runs.movements import account_movements
 
 CASH_ACCOUNTS: Final = ("client", "own")
 BANK: Final = "bank"

@@ -19,7 +19,7 @@ OF_JOURNAL: Final = "j.id, j.kind, j.key, j.source_type, j.source_id, j.narrativ
 ALONE: Final = "j.id not in (select journal_id from correction union all select corrects from correction where corrects is not null)"
 
 
-class Held(NamedTuple):
+class MovedAccount(NamedTuple):
     """An account of one asset, and the stretches of the ledger in which it may have moved."""
 
     id: int
@@ -95,10 +95,10 @@ def shifted_corrections(conn: Connection[Any], program_id: str, account: str, *,
     return {str(asset): int(minor) for asset, minor in rows}
 
 
-def _accounts(conn: Connection[Any], program_id: str, account: str, first: date, last: date) -> list[Held]:
+def _accounts(conn: Connection[Any], program_id: str, account: str, first: date, last: date) -> list[MovedAccount]:
     """The account in each asset that has it."""
     low, high = _seqs(first, last)
-    with conn.cursor(row_factory=class_row(Held)) as cur:
+    with conn.cursor(row_factory=class_row(MovedAccount)) as cur:
         return cur.execute(
             """select a.id, b.asset, segments_between(a.id, %s, %s) as segments from account a join book b on b.id = a.book_id
                where b.program_id = %s and a.name = %s order by a.id""",
@@ -106,7 +106,7 @@ def _accounts(conn: Connection[Any], program_id: str, account: str, first: date,
         ).fetchall()
 
 
-def _touched(accounts: list[Held], first: date, last: date) -> sql.Composed:
+def _touched(accounts: list[MovedAccount], first: date, last: date) -> sql.Composed:
     """Every posting of these days on the accounts, debits and credits: by the clock, and off it."""
     low, high = _seqs(first, last)
     nothing = sql.SQL("select journal_id, ''::text as asset, amount from posting where false")  # there may be no such account
@@ -134,7 +134,7 @@ def _touched(accounts: list[Held], first: date, last: date) -> sql.Composed:
     return sql.SQL(" union all ").join([nothing, *found])
 
 
-def _corrected(accounts: list[Held], first: date, last: date) -> sql.Composed:
+def _corrected(accounts: list[MovedAccount], first: date, last: date) -> sql.Composed:
     """What came to what, of records with corrections: a record's own postings of these days and its corrections, on the record's day."""
     return sql.SQL(
         """select k.journal_id, b.asset, sum(case when p.debit = a.id then p.amount else -p.amount end)::bigint as amount

@@ -11,7 +11,7 @@ import pytest
 from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_accounts, open_program
 from counterfoil.ledger.journals.journal import post
-from counterfoil.reconciliation.runs.movements import account_movements
+from counterfoil.reconciliation.movements import account_movements
 
 NOW = datetime.now(UTC)
 LONG_AGO = datetime(2026, 5, 4, 14, tzinfo=UTC)  # recorded now, so all of it is off the clock
