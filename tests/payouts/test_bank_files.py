@@ -467,6 +467,40 @@ def test_the_next_action_of_a_payout_in_a_file_is_to_bring_it_to_the_bank_and_th
     assert next_of(desk) == ("in_doubt", "counterfoil bank-files import-status FILE"), "a bank cannot be asked"
 
 
+@pytest.mark.parametrize("which", [0, 1], ids=["its own brake", "the brake of another order"])
+def test_a_file_whose_download_would_be_refused_is_to_be_cancelled_and_the_order_that_is_held_is_named(desk, which):
+    queued(desk, 2)
+    file_id = a_file(desk)
+    with desk.database.transaction() as conn:
+        redirect_one(conn, desk)
+    payouts = [row[0] for row in desk.rows("select id from payout order by payee_id")]
+    held = desk.rows("select pp.id from provider_payout pp join payout p on p.id = pp.payout_id where p.payee_id = 'payee-1'")[0][0]
+    with desk.database.transaction(read_only=True) as conn:
+        found = next_action(conn, payouts[which], desk.clock.now)
+    assert (found.need, found.command) == ("bank_file", f'counterfoil bank-files cancel {file_id} --reason "…"')
+    assert f"its order {held} is held back (its payee is paid to destination dst_" in found.why
+    with desk.database.transaction() as conn, pytest.raises(FileNotToBeSent) as refused:
+        download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
+    assert refused.value.facts["order"] == held
+
+
+@pytest.mark.parametrize(("code", "word"), [("AC04", "set"), ("account_closed", "set"), ("MS03", "reissue"), ("XAC041", "reissue")])
+def test_what_came_back_from_a_closed_account_takes_another_destination_before_it_is_issued_anew(desk, code, word):
+    [attempt] = queued(desk, 1)
+    a_file(desk)
+    report(desk, camt((attempt, "94.00", "DBIT")))
+    report(desk, camt((attempt, "94.00", "CRDT")))
+    with desk.database.transaction() as conn:
+        conn.execute("update provider_payout set last_error = %s where id = %s", [f"the bank says {code}", attempt])
+    need, command = next_of(desk)
+    assert (need, command.split()[2]) == ("returned", word)
+    desk.clock.advance(seconds=5)
+    with desk.database.transaction() as conn:
+        newer = {"program_id": PROGRAM, "payee_id": PAYEES[0], "provider": "sepa", "token": f"{IBANS[3]};New account"}
+        set_destination(conn, make_id("dst"), **newer, actor="test", now=desk.clock.now + timedelta(days=1))
+    assert next_of(desk)[1].split()[2] == "reissue"
+
+
 class Counted(Cursor[Any]):
     """Counts what is asked of the database."""
 

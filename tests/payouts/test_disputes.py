@@ -15,6 +15,7 @@ from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.verbs import VerbCall, say
 from counterfoil.payouts.disputes import disputes, evidence
+from counterfoil.payouts.next_action import next_action
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.refunds.noun import REFUND_NOUN
 from counterfoil.payouts.refunds.refunds import UnderDispute, execute_refund
@@ -60,6 +61,10 @@ def test_opening_holds_what_is_set_aside_and_a_ruling_for_the_payee_lets_it_go(d
     desk.work(*SETTLED, "reserve")
     dispute = opened(desk, invoice)
     assert states(desk) == [("held", 84_00)]
+    with desk.database.transaction(read_only=True) as conn:
+        action = next_action(conn, desk.rows("select id from payout")[0][0], desk.clock.now)
+    assert (action.need, action.command) == ("held", f"counterfoil disputes show {dispute}")
+    assert f"dispute {dispute} is open" in action.why
     go(desk)
     assert desk.rows("select state, fence > 0 from provider_payout") == [("cancelled", True)]
     decided(desk, dispute, "provider_win")

@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from counterfoil.operations.noun_pages import SafeNextAction
 from counterfoil.operations.work.pauses import Pause
+from counterfoil.payouts.disputes.standing import in_dispute
 from counterfoil.payouts.payouts.matter import matter_of, matters_of
 from counterfoil.payouts.payouts.payout_rules import GUARDS, Matter, refusal_of
 from counterfoil.payouts.provider_payouts.conflicts import conflicts_of
@@ -87,9 +88,10 @@ _BY_ITSELF: Final = {
     "pending": "Nothing is to be done: the worker sets its money aside when it is due.",
     "processing": "Nothing is to be done: the worker sends it, and asks the provider when no word comes.",
     "reconcile_required": "Nothing is to be done: the provider is asked, and its answer decides.",
-    "held": "Nothing is to be done here: a dispute holds it, and its ruling decides.",
+    "held": "Nothing is to be done here: what held it has ended, and the worker moves it on.",
 }
 _OWED: Final = "A person cancelled it, and its money is still owed: nothing pays it until it is issued anew."
+_CLOSED: Final = "The account that it went to is closed: set another destination first."
 _OVER: Final = "Nothing is to be done: it is over."
 _PAUSED: Final = "The queue {queue} is paused since {at:%Y-%m-%d %H:%M} UTC by {by}, and nothing of it moves until it is resumed: {why}"
 _ENDED_BY_TWO: Final = (
@@ -121,11 +123,15 @@ def command_of(need: NeedOfPayouts, one: PayoutInNeed, file: InFile | None = Non
 def next_action(conn: Connection[Any], payout_id: str, now: datetime) -> SafeNextAction:
     """The one safe next action of a payout. Raises NotFound."""
     matter = matter_of(conn, payout_id, now=now)
-    file = files_of(conn, [payout_id]).get(payout_id)
+    file = files_of(conn, [payout_id], now).get(payout_id)
     for need in NEEDS:
         for one in payouts_in_need(conn, need.need, rows_max=1, program_id=matter.program_id, payout_id=payout_id):
             command, refused = _allowed(command_of(need, one, file), matter)
             more = [f"({one.why})" if one.why else "", f"{refused}." if refused else ""]
+            if one.account_closed:
+                more.append(_CLOSED)
+            if file is not None and command == file.command:
+                more.append(file.why)
             if need.need == "conflict" and matter.disputed is not None:
                 more.append(_ended_by_two(conn, matter.disputed.payout_id))
             if _verb_of(command) in ("force_reconcile", "rerun") and (stopped := stopped_by(conn, matter, file)):
@@ -141,6 +147,8 @@ def _without_need(conn: Connection[Any], matter: Matter, file: InFile | None) ->
         return SafeNextAction("paused", _told(stopped), resuming(stopped))
     if file is not None:
         return SafeNextAction("bank_file", file.why, file.command)
+    if matter.state == "held" and (why := in_dispute(conn, [matter.settlement_id]).get(matter.settlement_id)):
+        return SafeNextAction("held", f"Nothing is to be done with it here: {why}.", command_for_reason(why))
     if matter.state == "cancelled" and matter.newest and matter.payable > 0:
         command, refused = _allowed(OUT_OF_TRIES.format(id=matter.payout_id), matter)
         return SafeNextAction("owed", f"{_OWED} {refused}." if refused else _OWED, command)
@@ -160,7 +168,7 @@ def advised(conn: Connection[Any], need: NeedOfPayouts, rows: Sequence[PayoutInN
     """For each of these payouts in one need the command that moves it on, as `next_action` says it; read by set. Who is paused is told at
     the top of every page, and is not asked here."""
     ids = [one.id for one in rows]
-    matters, files = matters_of(conn, ids, now=now), files_of(conn, ids)
+    matters, files = matters_of(conn, ids, now=now), files_of(conn, ids, now)
     return [AdvisedCommand(*_allowed(command_of(need, one, files.get(one.id)), matters[one.id])) for one in rows]
 
 

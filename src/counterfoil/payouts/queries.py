@@ -152,12 +152,14 @@ _LAST_TRY: Final = """left join lateral (select number, last_error, created_at f
 _NO_LATER_ONE: Final = """not exists (select from payout later
                            where later.settlement_id = p.settlement_id and later.reissue > p.reissue)"""
 _TRIES: Final = "(select count(*) from provider_payout one where one.payout_id = p.id and one.state <> 'cancelled')"
+# AC04 and AC07 are what banks say for it.
+_ACCOUNT_CLOSED: Final = r"""coalesce(p.last_error, pp.last_error, '') ~ 'account_closed|\mAC0[47]\M' and not exists (
+                       select from destination d where (d.program_id, d.payee_id) = (p.program_id, p.payee_id)
+                          and d.ended_at is null and d.created_at > pp.created_at)"""
 _NEEDS: Final = {
     "failed": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, coalesce(p.last_error, pp.last_error),
                          {_TRIES} < %(tries_max)s, null, null, count(*) over (),
-                         coalesce(p.last_error, pp.last_error, '') like '%%account_closed%%' and not exists (
-                             select from destination d where (d.program_id, d.payee_id) = (p.program_id, p.payee_id)
-                                and d.ended_at is null and d.created_at > pp.created_at)
+                         {_ACCOUNT_CLOSED}
                   from payout p {_LAST_TRY} where p.state = 'failed' and {_NO_LATER_ONE} and {_WHICH}
                   order by p.state_at, p.id limit %(rows_max)s""",
     "in_doubt": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()
@@ -172,7 +174,8 @@ _NEEDS: Final = {
     "waiting": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.created_at, p.last_error, false, null, null, count(*) over ()
                    from payout p where p.state = 'pending' and (p.due_at is null or p.last_error is not null) and {_WHICH}
                    order by p.created_at, p.id limit %(rows_max)s""",
-    "returned": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()
+    "returned": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null,
+                           count(*) over (), {_ACCOUNT_CLOSED}
                     from payout p {_LAST_TRY}
                     where p.state = 'returned' and {_NO_LATER_ONE} and {_WHICH}
                     order by p.state_at, p.id limit %(rows_max)s""",

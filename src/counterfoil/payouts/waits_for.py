@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -13,6 +14,7 @@ from counterfoil.operations.work.pauses import Pause, pause_on
 from counterfoil.operations.work.runner import Queue
 from counterfoil.payouts.destinations.machine import NO_DESTINATION, QUARANTINED
 from counterfoil.payouts.machines import PROVIDER_PAYOUT, PULLING, RESERVING, SENDING
+from counterfoil.payouts.payment_files.files import HeldOrder, held_back
 from counterfoil.payouts.payouts.payout_rules import Matter
 
 SET_DESTINATION: Final = "counterfoil destinations set {payee} --program {program}"  # it asks for the account, unseen
@@ -31,14 +33,18 @@ _AGAIN: Final = "counterfoil payouts rerun {id}"  # such as an account that was 
 
 
 class InFile(NamedTuple):
-    """An order that stands in a file of payments, and whether somebody has downloaded that."""
+    """An order that stands in a file of payments, and whether somebody has downloaded that. `held`: because of which order, this one or
+    another, its download would be refused."""
 
     file_id: str
     downloaded: bool
+    held: HeldOrder | None = None
 
     @property
     def command(self) -> str:
         """What moves it on: the file goes to the bank, and what the bank says of it comes back."""
+        if self.held is not None:
+            return f'counterfoil bank-files cancel {self.file_id} --reason "…"'
         return "counterfoil bank-files import-status FILE" if self.downloaded else f"counterfoil bank-files download {self.file_id}"
 
     @property
@@ -46,18 +52,25 @@ class InFile(NamedTuple):
         """That it waits for somebody, in words."""
         if self.downloaded:
             return f"It stands in the file {self.file_id}, which was downloaded: what the bank reports of it decides."
+        if self.held is not None:
+            return (
+                f"It stands in the file {self.file_id}, which is not given out any more: its order {self.held.order_id} is held back "
+                f"({self.held.why}). Cancel the file, then retry its payouts: what each is still owed goes into the next one."
+            )
         return f"It stands in the file {self.file_id}, which nobody has brought to the bank yet."
 
 
-def files_of(conn: Connection[Any], payout_ids: Sequence[str]) -> dict[str, InFile]:
-    """In which file the attempt of each of these payouts stands that has one under way there."""
+def files_of(conn: Connection[Any], payout_ids: Sequence[str], now: datetime) -> dict[str, InFile]:
+    """In which file the attempt of each of these payouts stands that has one under way there. A pause that holds a file back is told by
+    `stopped_by`."""
     rows = conn.execute(
         f"""select pp.payout_id, f.id, f.state <> 'made' from provider_payout pp
             join payment_file_order l on l.provider_payout_id = pp.id join payment_file f on f.id = l.file_id
             where pp.payout_id = any(%s) and pp.state in {listed(PROVIDER_PAYOUT.open)}""".encode(),
         [list(payout_ids)],
     ).fetchall()
-    return {row[0]: InFile(row[1], row[2]) for row in rows}
+    held = {file: held_back(conn, file, now) for file in sorted({row[1] for row in rows if not row[2]})}
+    return {row[0]: InFile(row[1], row[2], held.get(row[1])) for row in rows}
 
 
 def command_for_reason(why: str) -> str:

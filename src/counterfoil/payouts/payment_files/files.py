@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -17,10 +17,10 @@ from counterfoil.base.rows import row_by_id
 from counterfoil.operations.noun_pages import PlainList, SortKey
 from counterfoil.operations.work.pauses import paused_of
 from counterfoil.payouts.machines import PAYMENT_FILE, PROVIDER_PAYOUT, SENDING
-from counterfoil.payouts.provider_payouts.brakes import brakes_on
-from counterfoil.payouts.provider_payouts.outcome_rules import OutcomeDecision
+from counterfoil.payouts.provider_payouts.brakes import Brake, brakes_on
+from counterfoil.payouts.provider_payouts.outcome_rules import LockedProviderPayout, OutcomeDecision
 from counterfoil.payouts.provider_payouts.outcomes import carry_out
-from counterfoil.payouts.provider_payouts.standings import lock_by_id
+from counterfoil.payouts.provider_payouts.standings import lock_by_id, standings_of
 
 CONFIDENTIAL: Final = Confidential("payment_file", ("id",), ("body",), "files of payments", raw=True)
 
@@ -55,6 +55,13 @@ class FileOrder(NamedTuple):
     asset: str
     state: str
     error: str | None
+
+
+class HeldOrder(NamedTuple):
+    """An order because of which its file is not given out, and what holds it back."""
+
+    order_id: str
+    why: str
 
 
 class FileIsOut(Problem):
@@ -135,12 +142,29 @@ def _refuse_what_may_not_go(conn: Connection[Any], file_id: str, now: datetime) 
     # The download is the call: whoever stopped, failed or redirected an order since the file was made must not see it paid, and an order
     # that was tried again in another file would be paid twice.
     orders = lock_by_id(conn, [order.provider_payout_id for order in orders_of(conn, file_id)], now=now)
-    brakes, paused = brakes_on(conn, orders), paused_of(conn, SENDING, [one.id for one in orders])
+    held = _first_held(orders, brakes_on(conn, orders), paused_of(conn, SENDING, [one.id for one in orders]))
+    if held is not None:
+        raise FileNotToBeSent(file=file_id, order=held.order_id, why=held.why)
+
+
+def held_back(conn: Connection[Any], file_id: str, now: datetime) -> HeldOrder | None:
+    """Which order of a file that nobody has downloaded would have its download refused now, and why; locks nothing. A pause is none of
+    an order's: it ends, and the file is given out."""
+    ids = {order.provider_payout_id for order in orders_of(conn, file_id)}
+    rows = conn.execute(
+        "select p.settlement_id from provider_payout pp join payout p on p.id = pp.payout_id where pp.id = any(%s)", [sorted(ids)]
+    ).fetchall()
+    orders = [one for one in standings_of(conn, [row[0] for row in rows], now=now) if one.id in ids]
+    return _first_held(orders, brakes_on(conn, orders, lock=False), {})
+
+
+def _first_held(orders: Sequence[LockedProviderPayout], brakes: Mapping[str, Brake], paused: Mapping[str, str]) -> HeldOrder | None:
     for one in orders:
         brake = brakes.get(one.id)
         why = f"it is {one.state}" if one.state != "sent" else brake.why if brake else paused.get(one.id)
         if why is not None:
-            raise FileNotToBeSent(file=file_id, order=one.id, why=why)
+            return HeldOrder(one.id, why)
+    return None
 
 
 def cancel_payment_file(conn: Connection[Any], file_id: str, *, reason: str, actor: str, now: datetime) -> list[str]:

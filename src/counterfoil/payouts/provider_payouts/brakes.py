@@ -24,15 +24,15 @@ class Brake(NamedTuple):
     changed: bool = False
 
 
-def brakes_on(conn: Connection[Any], wanted: Sequence[LockedProviderPayout]) -> dict[str, Brake]:
+def brakes_on(conn: Connection[Any], wanted: Sequence[LockedProviderPayout], *, lock: bool = True) -> dict[str, Brake]:
     """What holds each of these provider payouts back that something holds, the worst first, in a fixed number of queries however many they
-    are. They and their settlements are locked.
+    are. They and their settlements are locked; without `lock` it is only told, and may have changed a moment later.
 
     A pause of the queue is the runner's to look at, a quarantine a state of its own.
     """
     settlements = [one.settlement_id for one in wanted]
     conflicts, disputes = in_conflict(conn, settlements), in_dispute(conn, settlements)
-    elsewhere = _destinations_changed(conn, wanted)
+    elsewhere = _destinations_changed(conn, wanted, lock=lock)
     debts = receivables_of(conn, [_purse(one) for one in wanted])
     found: dict[str, Brake] = {}
     for one in wanted:
@@ -65,16 +65,17 @@ class _Places(NamedTuple):
     state: str | None
 
 
-def _destinations_changed(conn: Connection[Any], wanted: Sequence[LockedProviderPayout]) -> dict[str, str]:
+def _destinations_changed(conn: Connection[Any], wanted: Sequence[LockedProviderPayout], *, lock: bool) -> dict[str, str]:
     """Why nothing goes to the destinations of those of these where it may not. Whoever quarantines or replaces a destination waits until
     the call is announced, or is seen."""
     with conn.cursor(row_factory=class_row(_Places)) as cursor:
         rows = cursor.execute(
-            """select pp.id as order_id, pp.destination_id as ours, pp.provider as was_at, d.id as active, d.provider as now_at, d.state
+            f"""select pp.id as order_id, pp.destination_id as ours, pp.provider as was_at, d.id as active, d.provider as now_at, d.state
                from provider_payout pp join payout p on p.id = pp.payout_id
                left join lateral (select id, provider, state from destination
-                                  where program_id = p.program_id and payee_id = p.payee_id and ended_at is null for share) d on true
-               where pp.id = any(%s) order by d.id""",
+                                  where program_id = p.program_id and payee_id = p.payee_id and ended_at is null
+                                  {"for share" if lock else ""}) d on true
+               where pp.id = any(%s) order by d.id""".encode(),
             [[one.id for one in wanted]],
         ).fetchall()
     compared = {each for one in rows if one.ours != one.active and one.now_at == one.was_at for each in (one.ours, one.active) if each}
