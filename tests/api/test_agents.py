@@ -66,7 +66,7 @@ def test_a_freeze_is_one_persons_and_its_end_takes_two(office: Office):
     assert office.approve(proposed).json()["state"] == "done"
     assert shown(office, f"/api/agents/{agent}")["state"] == "active"
     status, told = say(office, "agents", agent, "close", reason="not needed")
-    assert (status, told["why"]) == (409, "its account in EUR holds 100 minor units")
+    assert (status, told["why"]) == (409, "its account in EUR holds 1.00 EUR")
     empty = an_agent(office)
     assert say(office, "agents", empty, "close", reason="not needed")[1]["state"] == "closed"
 

@@ -572,7 +572,7 @@ def test_a_payee_who_came_to_owe_keeps_a_file_from_its_first_download_and_the_wa
         post_journals(conn, PROGRAM, [owed], now=NOW)
     with desk.database.transaction() as conn, pytest.raises(FileNotToBeSent, match="retry its payouts") as refused:
         download_payment_file(conn, file_id, actor="test", now=desk.clock.now)
-    assert refused.value.facts["why"] == "its payee owes us 4700 minor units of EUR, which are taken from it first"
+    assert refused.value.facts["why"] == "its payee owes us 47.00 EUR, which are taken from it first"
     with desk.database.transaction() as conn:
         cancel_payment_file(conn, file_id, reason="it owes", actor="test", now=desk.clock.now)
         for (payout,) in conn.execute("select id from payout where state = 'failed'").fetchall():

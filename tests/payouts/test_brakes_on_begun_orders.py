@@ -80,8 +80,8 @@ Brake = Callable[[Desk, str], None]
 @pytest.mark.parametrize(
     ("brake", "why", "becomes", "arrives"),
     [
-        (owes, "its payee owes us 9400", "refunded", 0),
-        (owes_a_part, "its payee owes us 4700", "completed", 47_00),
+        (owes, "its payee owes us 94.00 EUR", "refunded", 0),
+        (owes_a_part, "its payee owes us 47.00 EUR", "completed", 47_00),
         (disputed, "dispute", "held", 0),
         (taken_back, "until the customer's bank has decided", "refunded", 0),
         (redirected, "its payee is paid to destination", "completed", 94_00),

@@ -92,8 +92,8 @@ def test_no_money_for_a_payee_has_the_reason_that_is_so(desk: Desk):
     pays(desk, part, 30_00)
     with desk.database.transaction() as conn:
         cancel_invoice(conn, cancelled, reason="r", actor="t", now=NOW)
-    assert not_executed(desk, unpaid)[0].startswith("0 of 10000 minor units of EUR are paid")
-    assert not_executed(desk, part)[0].startswith("3000 of 10000 minor units of EUR are paid")
+    assert not_executed(desk, unpaid)[0].startswith("0.00 EUR of 100.00 EUR are paid")
+    assert not_executed(desk, part)[0].startswith("30.00 EUR of 100.00 EUR are paid")
     assert not_executed(desk, cancelled) == ("it is cancelled, and nobody pays anything of it", "nothing")
     gone = paid(desk, prefix="w")
     refund(desk, gone, 100_00)

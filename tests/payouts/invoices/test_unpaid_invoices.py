@@ -267,7 +267,7 @@ def test_why_an_invoice_is_not_credited_or_paid_out_is_said_in_words(desk: Desk)
             execute_payout(conn, invoice, make_id=make_id, actor="test", now=desk.clock.now)
         return str(refused.value.facts["why"]), str(refused.value.facts["instead"])
 
-    why = "0 of 7000 minor units of EUR are paid, and only what is paid in full is paid out"
+    why = "0.00 EUR of 70.00 EUR are paid, and only what is paid in full is paid out"
     assert instead() == (why, "wait for its customer's payment")
     desk.clock.advance(**EXPIRED)
     desk.work("expire-intents")

@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.problems import NotFound, Problem
+from counterfoil.ledger.reads.books import told_amount
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.payouts.verbs import Owed, Payout, create_payouts, list_payouts
 from counterfoil.settlement.intents.intents import Intent, intents_of
@@ -67,7 +68,8 @@ def _why_unsettled(conn: Connection[Any], invoice: Invoice) -> tuple[str, str]:
     if invoice.written_off:
         return _why_unfinished(intents_of(conn, [invoice.id]))
     if invoice.state in INVOICE.before("pay"):
-        paid = f"{invoice.paid} of {invoice.paid + invoice.due} minor units of {invoice.asset}"
+        whole = invoice.paid + invoice.due
+        paid = f"{told_amount(conn, invoice.paid, invoice.asset)} of {told_amount(conn, whole, invoice.asset)}"
         why = f"{paid} are paid, and only what is paid in full is paid out"
         return why, _await_payment(intents_of(conn, [invoice.id]))
     if invoice.state != "paid":

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.ledger.reads.books import told_amount
 from counterfoil.payouts.destinations.machine import NO_DESTINATION
 from counterfoil.payouts.destinations.tokens import readable_tokens
 from counterfoil.payouts.disputes.standing import in_dispute
@@ -46,7 +47,7 @@ def brakes_on(conn: Connection[Any], wanted: Sequence[LockedProviderPayout], *, 
         elif why := disputes.get(one.settlement_id) or elsewhere.get(one.id):
             found[one.id] = Brake(why, changed=True)
         elif owed:
-            found[one.id] = Brake(f"its payee owes us {owed} minor units of {one.asset}, which are taken from it first", changed=True)
+            found[one.id] = Brake(f"its payee owes us {told_amount(conn, owed, one.asset)}, which are taken from it first", changed=True)
     return found
 
 

@@ -11,6 +11,7 @@ from psycopg import Connection
 from counterfoil.base.machine import Approval, record_birth, steps_taken, take_step
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.ledger.accounts.accounts import close_account, freeze_account, open_accounts, unfreeze_account
+from counterfoil.ledger.reads.books import told_amount
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.treasury.agents.model import AGENT, SPANS, Agent, account_name, accounts_of_agent, mandates_of, show_agent
 
@@ -101,7 +102,7 @@ def refuse_close(conn: Connection[Any], agent_id: str) -> str | None:
     """Why it cannot be closed now: money on an account, or a promise in either direction; None when nothing is left."""
     for each in accounts_of_agent(conn, agent_id):
         if each.balance:
-            return f"its account in {each.asset} holds {each.balance} minor units"
+            return f"its account in {each.asset} holds {told_amount(conn, each.balance, each.asset)}"
         if _promises(conn, agent_id, each.asset):
             return f"something on its way to or from its account in {each.asset} is promised"
     return None
