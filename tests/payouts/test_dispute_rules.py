@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.payouts.disputes.rules import refund_of, ruled
-from counterfoil.payouts.refunds.rules import refund_parts
+from counterfoil.payouts.disputes.rules import SettlementParts, refund_of, ruled
 from counterfoil.settlement.fees.rules import Rates, cut
 
 RATES = Rates(1, 500, 100, 1000)
@@ -16,17 +15,33 @@ BPS = st.integers(0, 3_333)
 SOME_RATES = st.builds(Rates, st.just(1), BPS, BPS, BPS, *map(st.just, (30, 0, 0, None)))
 
 
+def whole(gross: int, rates: Rates = RATES) -> SettlementParts:
+    """A settlement of which nothing has gone back."""
+    return SettlementParts(gross, 0, *cut(gross, rates)[1:4])
+
+
 def test_a_proportional_ruling_takes_the_fees_of_what_is_kept():
-    assert ruled(10_001, 3_333, RATES, "proportional") == (3_333, 333, 66, 666, 5_603)
+    assert ruled(whole(10_001), 3_333, RATES, "proportional") == (3_333, 333, 66, 666, 5_603)
 
 
 def test_a_ruling_that_retains_the_fees_takes_them_of_all():
-    assert ruled(10_001, 3_333, RATES, "retain_fees") == (3_333, 500, 100, 666, 5_402)
+    assert ruled(whole(10_001), 3_333, RATES, "retain_fees") == (3_333, 500, 100, 666, 5_402)
 
 
 def test_fees_that_are_more_than_what_is_kept_are_not_retained():
     with pytest.raises(InvalidInput, match="policy"):
-        ruled(10_000, 9_500, RATES, "retain_fees")
+        ruled(whole(10_000), 9_500, RATES, "retain_fees")
+
+
+def test_fees_that_are_retained_are_those_that_stand_after_what_went_back_before():
+    now = SettlementParts(10_001, 4_000, 300, 60, 600)
+    assert ruled(now, 1_000, RATES, "retain_fees") == (5_000, 300, 60, 500, 4_141)
+    kept = now._replace(platform_fee=350, validator_fee=70)  # an earlier ruling had them keep more
+    assert ruled(kept, 1_000, RATES, "proportional") == (5_000, 300, 60, 500, 4_141)
+    assert ruled(kept, 6_001, RATES, "proportional") == (10_001, 50, 10, 0, -60), "the payee owes what they keep"
+    assert ruled(now._replace(holdback=0), 1_000, RATES, "retain_fees") == (5_000, 300, 60, 0, 4_641), "it was released"
+    with pytest.raises(InvalidInput, match="from 0 to 6001"):
+        ruled(now, 6_002, RATES, "proportional")
 
 
 @given(
@@ -38,15 +53,14 @@ def test_fees_that_are_more_than_what_is_kept_are_not_retained():
 def test_a_ruling_divides_everything_and_is_what_its_refund_leaves(gross: int, refund: int, rates: Rates, retain: bool):
     refund = min(refund, gross)
     try:
-        found = ruled(gross, refund, rates, "retain_fees" if retain else "proportional")
+        found = ruled(whole(gross, rates), refund, rates, "retain_fees" if retain else "proportional")
     except InvalidInput:
         assert retain
         return
     assert sum(found) == gross
     assert min(found) >= 0
-    if refund:
-        parts, before = refund_parts(gross, 0, refund, rates, retain_fees=retain), cut(gross, rates)
-        assert found[1:] == tuple(was - went for was, went in zip(before[1:], parts[1:], strict=True))
+    if not retain and refund < gross:
+        assert found[1:] == cut(gross - refund, rates)[1:], "as if no more had been settled"
 
 
 @pytest.mark.parametrize(

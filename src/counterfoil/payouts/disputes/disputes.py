@@ -30,12 +30,11 @@ from counterfoil.payouts.disputes.rules import (
     LEVEL_MAX,
     Ruling,
     refund_of,
-    ruled,
 )
+from counterfoil.payouts.disputes.splitting import split
 from counterfoil.payouts.disputes.standing import is_contested
 from counterfoil.payouts.machines import PAYOUT, RESERVING
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice, ready_to_cut, refundable, refuse_disputed
-from counterfoil.settlement.fees.fees import rates_of
 from counterfoil.settlement.invoices.contested import call_decided, call_disputed
 from counterfoil.settlement.invoices.invoices import Invoice
 from counterfoil.settlement.settlements import settlement_of
@@ -155,8 +154,7 @@ def resolve(
     if policy == "retain_fees":
         if settlement is None or outcome != "partial":
             raise InvalidInput("policy", "proportional, unless a part goes back of what is settled already", got=policy)
-        rates = rates_of(conn, one.program_id, settlement.rate_version, one.asset)
-        ruled(settlement.gross, settlement.gross - exposure + refund, rates, policy)
+        split(conn, invoice, settlement, refund, policy)
     state = take_step(conn, DISPUTE, dispute_id, one.state, "resolve", actor=by.actor, at=now, reason=reason)
     until = now + APPEAL_WITHIN
     conn.execute(
@@ -187,9 +185,8 @@ def split_of(conn: Connection[Any], one: Dispute) -> Ruling | None:
     settlement = settlement_of(conn, one.invoice_id)
     if settlement is None or one.refund is None:
         return None
-    gone = settlement.gross - refundable(conn, lock_invoice(conn, one.invoice_id))
-    rates = rates_of(conn, one.program_id, settlement.rate_version, one.asset)
-    return ruled(settlement.gross, gone + one.refund, rates, "retain_fees" if one.retain_fees else "proportional")
+    policy = "retain_fees" if one.retain_fees else "proportional"
+    return split(conn, lock_invoice(conn, one.invoice_id), settlement, one.refund, policy)
 
 
 def _parties(conn: Connection[Any], dispute_id: str) -> set[str]:

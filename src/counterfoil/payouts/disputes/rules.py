@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from counterfoil.base.money import rate_of
 from counterfoil.base.problems import InvalidInput
+from counterfoil.payouts.refunds.rules import RefundParts, refund_parts
 from counterfoil.settlement.fees.rules import Rates
 
 ANSWER_WITHIN: Final = timedelta(hours=48)  # somebody takes it up
@@ -17,8 +18,22 @@ OUTCOMES: Final = ("provider_win", "customer_win", "partial")
 POLICIES: Final = ("proportional", "retain_fees")
 
 
+class SettlementParts(NamedTuple):
+    """How a settlement stands, in minor units: of its gross so much has gone back, the fees and the holdback are these now."""
+
+    gross: int
+    gone: int
+    platform_fee: int
+    validator_fee: int
+    holdback: int
+
+
 class Ruling(NamedTuple):
-    """What goes back and what is left: refund + platform fee + validator fee + holdback + net = gross, in minor units."""
+    """What is back then and what is left: refund + platform fee + validator fee + holdback + net = gross, in minor units.
+
+    `refund` is all that went back of the settlement, by this ruling and before it. `net` is the payee's share: where less of it is still
+    unpaid than the refund takes, the payee's holdbacks pay the rest first, this one among them, and then the payee owes.
+    """
 
     refund: int
     platform_fee: int
@@ -27,23 +42,27 @@ class Ruling(NamedTuple):
     net: int
 
 
-def ruled(gross: int, refund: int, rates: Rates, policy: str) -> Ruling:
-    """The parts of a settlement after a ruling (Money, "Partial dispute settlement"). Raises InvalidInput when the fees that are retained
-    are more than what is kept."""
-    if not 0 <= refund <= gross:
-        raise InvalidInput("refund", f"from 0 to {gross} minor units", got=refund)
-    kept = gross - refund
-    base = gross if policy == "retain_fees" else kept
-    platform, validator, _ = rates.parts(base)
-    holdback = rate_of(kept, rates.holdback_bps)
+def ruled(now: SettlementParts, refund: int, rates: Rates, policy: str) -> Ruling:
+    """The parts of a settlement after a ruling (Money, "Partial dispute settlement"): those of now less what a refund of so much takes.
+
+    Raises InvalidInput when the fees that are retained are more than what is kept.
+    """
+    left = now.gross - now.gone
+    if not 0 <= refund <= left:
+        raise InvalidInput("refund", f"from 0 to {left} minor units", got=refund)
+    retain = policy == "retain_fees"
+    parts = refund_parts(now.gross, now.gone, refund, rates, retain_fees=retain) if refund else RefundParts(0, 0, 0, 0, 0)
+    platform, validator = now.platform_fee - parts.platform_fee, now.validator_fee - parts.validator_fee
+    holdback = now.holdback - min(parts.holdback, now.holdback)
+    kept = left - refund
     net = kept - platform - validator - holdback
-    if net < 0:
+    if retain and net < 0:
         raise InvalidInput(
             "policy",
             f"proportional: {kept} minor units are kept, less than fees and holdback of {kept - net}",
             got=policy,
         )
-    return Ruling(refund, platform, validator, holdback, net)
+    return Ruling(now.gone + refund, platform, validator, holdback, net)
 
 
 def refund_of(outcome: str, exposure: int, amount: int | None, ratio_bps: int | None) -> int:

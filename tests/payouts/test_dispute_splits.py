@@ -1,0 +1,105 @@
+"""What a ruling is said to leave of a settlement that something has changed before is booked then, against the simulator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from counterfoil.base.edge import Database
+from counterfoil.base.problems import InvalidInput
+from counterfoil.payouts.disputes import disputes
+from tests.builders import Desk, a_program
+from tests.payouts.invoices.test_unpaid_invoices import approve, overdue, pays, propose
+from tests.payouts.refunding import SETTLED, go, paid, refund
+from tests.payouts.test_chargebacks import bank_says, charged_back
+from tests.payouts.test_disputes import decided, effect, opened
+from tests.simulators import spawn_simulator
+
+PARTS = ("refund_payable:customer:customer-u-1", "fee:platform", "payable:validator", "holdback:payee:payee-1")
+# Of each settlement here 5 % are the platform's, 1 % the validators', 10 % are held back.
+
+
+@pytest.fixture
+def desk(database: Database, tmp_path: Path):
+    with spawn_simulator(tmp_path / "simulator", settle_ms=0, payout_fee=0) as simulator:
+        a_program(database, holdback_bps=1000)
+        yield Desk(database, simulator)
+
+
+def settled(desk: Desk) -> str:
+    """An invoice of 100.00 that is settled, of which nothing is set aside yet to be paid out."""
+    invoice = paid(desk)
+    desk.work(*SETTLED)
+    return invoice
+
+
+def leaves(desk: Desk, invoice: str, amount: int, *left: int, policy: str = "retain_fees") -> None:
+    """A dispute is decided; who gets what is said at once, and is booked when the ruling has effect.
+
+    `left`: what is back, the fees, what is held back, and what is the payee's: paid, under way and unpaid, less what they owe.
+    """
+    dispute = opened(desk, invoice)
+    decided(desk, dispute, "partial", amount=amount, policy=policy)
+    with desk.database.transaction() as conn:
+        told = disputes.split_of(conn, disputes.show_dispute(conn, dispute))
+    assert told == left
+    effect(desk)
+    ((out,),) = desk.rows("select coalesce(sum(amount), 0)::bigint from provider_payout where state = 'succeeded'")
+    theirs = out + sum(map(desk.balance, ("in_transit:simulator", "payable:payee:payee-1"))) - desk.balance("receivable:payee:payee-1")
+    assert (*map(desk.balance, PARTS), theirs) == left
+    desk.still_true()
+
+
+def test_fees_are_retained_as_an_earlier_refund_has_left_them(desk: Desk):
+    """Those of all were more than what is kept: the ruling was refused."""
+    invoice = settled(desk)
+    refund(desk, invoice, 90_00)
+    leaves(desk, invoice, 9_00, 99_00, 50, 10, 10, 30)
+
+
+def test_fees_that_an_earlier_refund_has_left_are_still_no_more_than_what_is_kept(desk: Desk):
+    invoice = settled(desk)
+    refund(desk, invoice, 90_00)
+    with pytest.raises(InvalidInput, match="0 minor units are kept, less than fees and holdback of 60"):
+        decided(desk, opened(desk, invoice), "partial", amount=10_00, policy="retain_fees")
+
+
+@pytest.mark.parametrize(
+    ("policy", "amount", "left"),
+    [("proportional", 40_00, (40_00, 3_00, 60, 0, 56_40)), ("retain_fees", 93_90, (93_90, 5_00, 1_00, 0, 10))],
+)
+def test_of_a_holdback_that_was_released_nothing_is_held_back_any_more(desk: Desk, policy: str, amount: int, left: tuple[int, ...]):
+    """The tenth of what is kept was said to be held back, and the ruling was refused for it."""
+    invoice = paid(desk)
+    go(desk)
+    desk.clock.advance(days=31)
+    desk.work("release-holdback")
+    leaves(desk, invoice, amount, *left, policy=policy)
+
+
+def test_what_the_house_gave_up_was_settled_and_is_kept(desk: Desk):
+    """40.00 of 100.00 were written off: of the gross 41.00 are kept, and not 1.00."""
+    invoice = overdue(desk)
+    pays(desk, invoice, 60_00)
+    desk.clock.advance(days=2)
+    desk.work("overdue")
+    approve(desk, propose(desk, invoice))
+    desk.work(*SETTLED)
+    leaves(desk, invoice, 59_00, 59_00, 5_00, 1_00, 4_10, 30_90)
+
+
+def test_a_second_ruling_counts_the_fees_that_the_first_one_had_them_keep(desk: Desk):
+    """Nothing is paid out before the second one has effect."""
+    invoice = settled(desk)
+    dispute = opened(desk, invoice)
+    decided(desk, dispute, "partial", amount=50_00, policy="retain_fees")
+    desk.clock.advance(days=7)
+    desk.work("disputes")
+    leaves(desk, invoice, 10_00, 60_00, 4_50, 90, 4_00, 30_60, policy="proportional")
+
+
+def test_fees_that_a_won_chargeback_brought_back_are_counted(desk: Desk):
+    invoice = settled(desk)
+    bank_says(desk, charged_back(desk, invoice), "won")
+    leaves(desk, invoice, 50_00, 50_00, 5_00, 1_00, 0, 44_00)
