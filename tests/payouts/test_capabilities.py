@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -124,3 +128,42 @@ def test_a_provider_that_can_be_asked_by_nothing_is_not_asked_and_its_payout_wai
     assert desk.rows("select count(*) from call") == [(1,)]
     told = desk.rows("select count(*) from event where name = 'payout_unknown'")
     assert told == [(1,)]
+
+
+class Counting:
+    """The provider of the desk, which counts how many orders it is sent at one time."""
+
+    def __init__(self, right: Any) -> None:
+        self._right, self._lock = right, threading.Lock()
+        self.under_way = self.most = self.sent = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._right, name)
+
+    def connect(self) -> Any:
+        line = self._right.connect()
+        return SimpleNamespace(send=lambda order: self._counted(line, order), close=line.close)
+
+    def _counted(self, line: Any, order: Any) -> Any:
+        with self._lock:
+            self.under_way, self.sent = self.under_way + 1, self.sent + 1
+            self.most = max(self.most, self.under_way)
+        time.sleep(0.3)  # long enough for every other to come
+        try:
+            return line.send(order)
+        finally:
+            with self._lock:
+                self.under_way -= 1
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_a_worker_sends_no_more_orders_at_once_than_the_provider_takes(desk, most):
+    declare(desk, calls_at_once=most)
+    desk.wiring.providers["simulator"] = counting = Counting(desk.provider)
+    for invoice in issue(desk.database, *["100.00"] * 7):
+        desk.pay(invoice, 100_00)
+    desk.deliver()
+    desk.work("webhooks", "verify", "settle", "events", "reserve")
+    for _ in range(7):
+        desk.work("outbox", "answers")
+    assert (counting.most, counting.sent) == (most, 7)
