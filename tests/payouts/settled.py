@@ -45,6 +45,14 @@ class Settled(World):
 
     def earn(self) -> None:
         """An invoice is issued, paid, and settled."""
+        self.be_paid()
+        (self.settlement,) = settle(self.conn, intents_of(self.conn, [self.invoice]), make_id=make_id, now=self.now)
+        self.owed = self.settlement.net
+        owed = [Owed(PROGRAM, self.invoice, self.settlement.id, PAYEE, "EUR", self.owed)]
+        (self.first,) = create_payouts(self.conn, owed, make_id=make_id, actor="test", cause="test", now=self.now)
+
+    def be_paid(self) -> None:
+        """An invoice is issued, and its customer has paid it, as the provider confirms."""
         conn, now = self.conn, self.now
         open_program(conn, PROGRAM, name="Main", assets=[Asset("EUR", 2)], now=now)
         platform, validator, holdback = self.rates
@@ -57,10 +65,6 @@ class Settled(World):
         (intent,) = intents_of(conn, [self.invoice], lock=True)
         take_steps(conn, INTENT, [Move(intent.id, "verifying", "confirm")], actor="test", at=now)
         self.destination("acct_1")
-        (self.settlement,) = settle(conn, intents_of(conn, [self.invoice]), make_id=make_id, now=now)
-        self.owed = self.settlement.net
-        owed = [Owed(PROGRAM, self.invoice, self.settlement.id, PAYEE, "EUR", self.owed)]
-        (self.first,) = create_payouts(conn, owed, make_id=make_id, actor="test", cause="test", now=now)
 
     # What the customer does.
 

@@ -128,7 +128,7 @@ def _escalated(conn: Connection[Any], one: Dispute, now: datetime) -> None:
         raise NotAllowedHere(dispute=one.id, why=f"it is at level {LEVEL_MAX}, the highest: it is decided there")
     conn.execute("update dispute set level = level + 1, due_at = %s where id = %s", [now + DECIDE_WITHIN, one.id])
     told = {"level": one.level + 1, "invoiceId": one.invoice_id}
-    emit(conn, [NewEvent("dispute_escalated", one.program_id, one.id, told, once=now.isoformat())], at=now)
+    emit(conn, [NewEvent("dispute_escalated", one.program_id, one.id, told, once=f"level-{one.level + 1}")], at=now)
 
 
 def resolve(
