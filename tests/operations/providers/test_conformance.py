@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -171,10 +173,36 @@ def raises(_, asked, right):
     return found
 
 
+def takes_refusal_for_silence(_, asked, right):
+    found = right(asked)
+    return Unclear("what was that?") if isinstance(found, Refused) else found
+
+
+def takes_all_else_for_refusal(_, asked, right):
+    found = right(asked)
+    return found if isinstance(found, Accepted | NotThere) else Refused("no")
+
+
+def gets_fees_from_the_provider(_, asked, right):
+    found = right(asked)
+    return Accepted(found.fact._replace(fee=-1)) if isinstance(found, Accepted) else found
+
+
+def never_hears_of_a_return(_, asked, right):
+    found = right(asked)
+    back = isinstance(found, Accepted) and found.fact.status == "returned"
+    return Accepted(found.fact._replace(status="paid")) if back else found
+
+
 @pytest.mark.parametrize(
     ("mistake", "check"),
     [
         (forgets_keys, checks.same_key_again),
+        (forgets_keys, checks.same_key_other_body),
+        (takes_refusal_for_silence, checks.definite_refusal),
+        (takes_all_else_for_refusal, checks.rate_limit),
+        (takes_silence_for_refusal, checks.slow_first_byte),
+        (gets_fees_from_the_provider, checks.fee),
         (takes_silence_for_later, checks.time_out_after_arrival),
         (takes_silence_for_refusal, checks.malformed_answer),
         (takes_silence_for_refusal, checks.failure_of_theirs),
@@ -186,6 +214,63 @@ def raises(_, asked, right):
 def test_an_adapter_with_a_mistake_fails_the_check_that_is_made_for_it(subject, mistake, check):
     wrong = replace(subject, provider=wrong_one(subject.provider, mistake), sandbox=again(subject.sandbox))
     assert run_check(check, wrong).verdict == "failed"
+
+
+def as_it_is(_, asked, right):
+    return right(asked)
+
+
+class Credulous(Wrong):
+    def verify(self, *_: Any, **__: Any) -> tuple[str, str]:
+        return "evt_1", "payout.paid"
+
+
+class Forgetful(Wrong):
+    """It begins its events anew each time, and its statement lacks what was paid."""
+
+    def events(self, _: Any) -> Any:
+        return self._right.events(None)
+
+    def statement(self, *days: str) -> bytes:
+        head, *lines = self._right.statement(*days).splitlines(keepends=True)
+        return head + b"".join(lines[:1])
+
+
+class Dear(Wrong):
+    """Its statement takes one unit more of each payout than it told."""
+
+    def statement(self, *days: str) -> bytes:
+        head, *lines = csv.reader(self._right.statement(*days).decode().splitlines())
+        kind, asset, fee, net = (head.index(name) for name in ("type", "asset", "fee", "net"))
+        more = Counter[str]()
+        for line in lines:
+            if line[kind] == "payout":
+                more[line[asset]] += 1
+                line[fee], line[net] = str(int(line[fee]) + 1), str(int(line[net]) - 1)
+            elif line[kind] == "closing_balance":
+                line[net] = str(int(line[net]) - more[line[asset]])
+        return "\n".join(",".join(line) for line in [head, *lines]).encode()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "mistake", "check", "why"),
+    [
+        (Credulous, as_it_is, checks.webhook_signature, ""),
+        (Forgetful, as_it_is, checks.events, ""),
+        (Forgetful, as_it_is, checks.statement, ""),
+        (Dear, as_it_is, checks.statement, "its fee is "),
+        (Wrong, never_hears_of_a_return, checks.comes_back, "told as "),
+    ],
+)
+def test_an_adapter_that_believes_loses_or_never_hears_fails_the_check_that_is_made_for_it(subject, wrong, mistake, check, why):
+    """Of what an adapter declares that it does not do, nothing can be wrong."""
+    can, tells = subject.provider.capabilities, subject.provider.tells
+    declared = {checks.events: bool(tells), checks.statement: can.own_statement, checks.comes_back: can.returns}
+    if not declared.get(check, True):
+        return
+    careless = replace(subject, provider=wrong(subject.provider, mistake), sandbox=again(subject.sandbox))
+    found = run_check(check, careless)
+    assert (found.verdict, why in found.said) == ("failed", True), found.said
 
 
 def again(sandbox: Any, count: list[int] = []) -> Any:  # noqa: B006 - it counts

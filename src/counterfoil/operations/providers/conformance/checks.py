@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -286,7 +287,7 @@ def comes_back(it: Subject) -> None:
 
 
 def statement(it: Subject) -> None:
-    """The statement of the day has the payout with our reference, its amount and fee, and carries from balance to balance."""
+    """The statement of the day has the payout with our reference, its amount and the fee as told, and carries from balance to balance."""
     if not it.provider.capabilities.own_statement:
         raise DoesNotApply("it declares that it gives no statement of its own (own_statement)")
     order = it.sandbox.order("statement")
@@ -302,6 +303,11 @@ def statement(it: Subject) -> None:
     want(len(ours) == 1, f"{len(ours)} lines of it with our reference {order.reference}")
     want(ours[0]["amount"] == -order.amount, f"{ours[0]['amount']} for a payout of {order.amount}")
     want(ours[0]["batch"] == fact.provider_ref, f"its line names {ours[0]['batch']}, the answer {fact.provider_ref}")
+    told, taken = Counter({it.provider.capabilities.fee_asset or order.asset: it.found(order).fee}), Counter[str]()
+    for one in lines:
+        if one["status"] == "fee" and one["batch"] == fact.provider_ref:
+            taken[one["asset"]] -= one["amount"]
+    want(taken == told, f"its fee is {dict(taken)} in the statement, and {dict(told)} by the look-up")
 
 
 def webhook_signature(it: Subject) -> None:
