@@ -355,6 +355,7 @@ def a_correction_is_tied_to_the_incident(terminal: Terminal, incident: str) -> N
     assert code == 0, said
     [posted] = terminal.ask(f"/api/incidents/{incident}")["corrections"]
     assert (posted["key"], posted["reason"], posted["programId"]) == ("correction-2", "what the edit left wrong", PROGRAM)
+    assert (posted["proofId"], posted["proof"]) == (None, "none"), "no proof of this month yet"
     assert terminal.ask(f"/api/journals/{posted['journalId']}")["sourceId"] == incident
 
 

@@ -60,7 +60,9 @@ class Incident(NamedTuple):
 
 
 class Correction(NamedTuple):
-    """A journal that was posted for an incident."""
+    """A journal that was posted for an incident. `proof_id`: the proof of the period in which it was entered, a signed one before others;
+    `proof`: how that stands, `none` while there is no proof of that period,
+    `not_shown` to who sees one program, for proofs are of the whole installation."""
 
     at: datetime
     journal_id: str
@@ -70,6 +72,8 @@ class Correction(NamedTuple):
     key: str
     actor: str
     reason: str
+    proof_id: str | None
+    proof: str
 
 
 class IncidentAlert(NamedTuple):

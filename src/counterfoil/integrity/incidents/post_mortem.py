@@ -54,7 +54,13 @@ def _brake(conn: Connection[Any], incident: Incident, now: datetime) -> list[Mom
 
 
 def _posted(corrections: Sequence[Correction]) -> list[Moment]:
-    return [Moment(one.at, f"journal {one.journal_id} posted", one.actor, one.reason) for one in corrections]
+    return [Moment(one.at, f"journal {one.journal_id} posted{_proved(one)}", one.actor, one.reason) for one in corrections]
+
+
+def _proved(one: Correction) -> str:
+    if one.proof == "not_shown":
+        return ""
+    return f" (in proof {one.proof_id}, {one.proof})" if one.proof_id else " (in no proof yet)"
 
 
 def _cut(*, alerts: bool, corrections: bool) -> str:

@@ -35,8 +35,12 @@ def corrections_of(conn: Connection[Any], incident_id: str, *, rows_max: int) ->
     with conn.cursor(row_factory=class_row(Correction)) as cur:
         return cur.execute(
             """select j.recorded_at as at, j.id::text as journal_id, j.program_id, b.asset, j.kind, j.key, j.actor,
-                      coalesce(j.narrative, '') as reason
+                      coalesce(j.narrative, '') as reason, p.id as proof_id,
+                      coalesce(p.state, case when current_user = 'counterfoil_program' then 'not_shown' else 'none' end) as proof
                from journal j join book b on b.id = j.book_id
+               left join log_entry e on e.relation = 'journal' and e.row_id = j.id::text
+               left join lateral (select id, state from proof where open_size <= e.index and e.index < close_size
+                                  order by (state = 'signed') desc, created_at desc limit 1) p on true
                where j.source_type = 'incident' and j.source_id = %s order by j.recorded_at, j.id limit %s""",
             [incident_id, rows_max],
         ).fetchall()
