@@ -9,6 +9,7 @@ import pytest
 
 from counterfoil.base.edge import make_id
 from counterfoil.drills.drills import KINDS, DrillCheck, DrillMeasures, ask_for_drill, end_drill, note_check, start_drill
+from counterfoil.drills.evidence import DrillResult
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 from tests.dashboard.screens import is_whole_on_every_screen
@@ -80,15 +81,24 @@ def test_it_is_asked_for_there_once_and_by_who_may(drilled):
     assert rows == [("the yearly one", asked)], "it is in the action log, once"
 
 
-def test_the_page_of_a_drill_folds_its_evidence_which_is_a_signed_note(drilled):
+def test_the_page_of_a_drill_says_what_was_signed_and_folds_the_note(drilled):
     ((ended,),) = drilled.desk.rows("select id from drill where name = 'workers'")
+    now = drilled.desk.clock.now
     with drilled.desk.database.transaction() as conn:
-        made = ask_for_drill(conn, make_id("drl"), "recovery", backup_id=None, actor="t", now=drilled.desk.clock.now)
-        start_drill(conn, made.id, now=drilled.desk.clock.now)
-        end_drill(conn, made.id, measures=DrillMeasures(), evidence='{\n "format": "x"\n}\n', error="it broke", now=drilled.desk.clock.now)
+        made = ask_for_drill(conn, make_id("drl"), "recovery", backup_id=None, actor="t", now=now)
+        start_drill(conn, made.id, now=now)
+        checks = [("the backup", "failed", f"it broke {EVIL}")]
+        note = DrillResult(made.id, "recovery", "t", now, "failed", {"lostEntries": 3}, checks).signed(conn, make_id, now=now)
+        end_drill(conn, made.id, measures=DrillMeasures(), evidence=note, error="it broke", now=now)
     with logged_in(drilled.desk, drilled.url, "viewer") as client:
         page, short = client.get(f"{PATH}/{made.id}").text, client.get(f"{PATH}/{ended}").text
-    assert '<details id="fact-evidence"><summary>3 lines</summary>' in page
+    shown, folded = page.replace("<wbr>", "").split('<details id="fact-evidence">')
+    assert f"<summary>as it was signed, {note.strip().count(chr(10)) + 1} lines</summary>" in folded
+    assert re.search(r"<dt>format</dt><dd>counterfoil-drill/1</dd>", shown)
+    assert re.search(r"<dt>what</dt><dd>[^{]*the backup[^{]*</dd>", shown)
+    assert "&#34;format&#34;" not in shown, "no raw JSON before it is unfolded"
+    assert "&#34;format&#34;" in folded
+    assert EVIL not in page
     assert "fact-evidence" not in short
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from markupsafe import Markup, escape
 
@@ -33,6 +34,15 @@ _FOUND: Final = re.compile(r"(?<![A-Za-z0-9])([a-z]{2,5}_[0-9A-HJKMNP-TV-Z]{26})
 def in_sentence(label: str) -> str:
     """A label within a sentence: its first letter is small, and `API` stays as it is."""
     return label[:1].lower() + label[1:]
+
+
+def told_in(note: str) -> Mapping[str, Any] | None:
+    """What a signed note says, where that is names and values; None of any other text."""
+    try:
+        told = json.loads(note.partition("\n\n")[0])
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def an_id(value: object) -> bool:

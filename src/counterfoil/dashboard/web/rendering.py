@@ -106,6 +106,7 @@ class Renderer:
             "long_date": shown.long_date,
             "dated": shown.dated,
             "until": shown.until,
+            "told_in": shown.told_in,
             "words": shown.words,
             "breakable": shown.breakable,
             "short_id": shown.short_id,
