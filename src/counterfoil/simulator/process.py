@@ -17,7 +17,7 @@ from counterfoil.simulator.rules.oracle import Oracle, read_journal
 API_KEY_VARIABLE: Final = "COUNTERFOIL_SIMULATOR_API_KEY"
 SECRET_VARIABLE: Final = "COUNTERFOIL_SIMULATOR_WEBHOOK_SECRET"  # noqa: S105
 TEST_API_KEY: Final = "sk_sim_local"
-START_S: Final = 20
+START_S: Final = 120
 STOP_S: Final = 10
 
 
@@ -148,9 +148,13 @@ class SimulatorProcess:
                 line: dict[str, Any] = json.loads(self._process.stdout.readline())
                 if line["ready"]:
                     return line
+        code = None
+        with contextlib.suppress(subprocess.TimeoutExpired):  # what it had to say may end before it does
+            code = self._process.wait(1)
+        why = f"it runs, and said nothing within {START_S} s" if code is None else f"it ended with {code}"
         self.kill()
         log = (self.folder / "simulator.log").read_text(errors="replace")
-        raise SimulatorDidNotStart(f"{self.folder}: {log[-2_000:] or 'it said nothing'}")
+        raise SimulatorDidNotStart(f"{self.folder}: {why}. {log[-2_000:]}")
 
 
 def spawn_simulator(

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -48,7 +49,7 @@ PROGRAM: Final = "main"
 PEOPLE: Final = {"mira": "controller", "vera": "approver", "karl": "administrator", "olga": "administrator"}
 ASSET: Final = Asset("EUR", 2)
 RATES: Final = {"platform_bps": 500, "validator_bps": 100, "holdback_bps": 0}
-START_S: Final = 120
+START_S: Final = 300  # a machine with much else to do needs minutes to read our code
 STOP_S: Final = 60
 CLIENT_FILE: Final = "client.json"
 
@@ -84,6 +85,12 @@ class Child:
     def alive(self) -> bool:
         """Does it run?"""
         return self._process is not None and self._process.poll() is None
+
+    def ended(self) -> int | None:
+        """With which code it ended by itself; None while it runs. Raises ProcessDidNotStart where it was not started."""
+        if self._process is None:
+            raise ProcessDidNotStart(f"{self.name} does not run")
+        return self._process.poll()
 
     def start(self) -> None:
         """Start it; returns at once."""
@@ -211,15 +218,16 @@ class World:
             postgres.stop()
 
     def await_server(self) -> None:
-        """Wait until the server answers. Raises ProcessDidNotStart with the end of its log."""
+        """Wait until the server answers. Raises ProcessDidNotStart: whether it ended or was too slow, with the end of its log."""
         end = time.monotonic() + START_S
-        while time.monotonic() < end and self.server.alive():
-            try:
+        while (code := self.server.ended()) is None and time.monotonic() < end:
+            with suppress(httpx2.HTTPError):
                 if httpx2.get(f"{self.url}/healthz", timeout=2, trust_env=False, verify=trusted_authorities()).status_code == 200:
                     return
-            except httpx2.HTTPError:
-                time.sleep(0.05)
-        raise ProcessDidNotStart(f"server: {self.server.log.read_text(errors='replace')[-2_000:]}")
+            time.sleep(0.05)
+        why = f"it runs, and did not answer within {START_S} s: this machine is too busy" if code is None else f"it ended with {code}"
+        log = self.server.log.read_text(errors="replace")[-2_000:]
+        raise ProcessDidNotStart(f"server: {why}. Its log: {log or 'it said nothing'}")
 
     def _seed(self) -> None:
         """A program with its rates, and a key of each role."""
