@@ -172,8 +172,9 @@ class Verb:
         return self.propose is not None
 
     def said(self, subject_id: str, state: str, made: str | None, told: str) -> str:
-        """What is said once it is done, or would be."""
-        return self.done.format(id=subject_id, state=state.replace("_", " "), made=made, told=told)
+        """What is said once it is done, or would be; what it tells is never left out."""
+        done = self.done if "{told}" in self.done or not told else f"{self.done} {{told}}"
+        return done.format(id=subject_id, state=state.replace("_", " "), made=made, told=told)
 
     @property
     def word(self) -> str:
