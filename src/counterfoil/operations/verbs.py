@@ -1,8 +1,7 @@
 """Verbs: what a person may do with a thing, declared once beside its noun.
 
-From a noun's `VERBS` follow the API's routes, the commands, the forms of its page, what `allowed` tells, who may, what takes two
-people, and the reference. A verb's function checks its guards under lock and raises a Problem with the true reason; nothing that is
-derived decides anything by itself.
+From a noun's `VERBS` follow API routes, commands, page forms, what `allowed` tells, who may, what takes two people, and the reference.
+A verb's function checks its guards under lock and raises a Problem with the true reason; nothing derived decides anything by itself.
 """
 
 from __future__ import annotations
@@ -173,8 +172,8 @@ class Verb:
 
     def said(self, subject_id: str, state: str, made: str | None, told: str) -> str:
         """What is said once it is done, or would be; what it tells is never left out."""
-        done = self.done if "{told}" in self.done or not told else f"{self.done} {{told}}"
-        return done.format(id=subject_id, state=state.replace("_", " "), made=made, told=told)
+        done = self.done.format(id=subject_id, state=state.replace("_", " "), made=made, told=told)
+        return f"{done} {told}" if told and "{told}" not in self.done else done
 
     @property
     def word(self) -> str:
