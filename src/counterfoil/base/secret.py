@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 from collections import Counter
@@ -109,7 +108,7 @@ def weakness(text: str) -> str | None:
 def _bytes_of(text: str, field: str, least: int, most: int) -> bytes:
     try:
         found = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise WeakSecret(field=field, limit="base64") from error
     if not least <= len(found) <= most:
         told = f"base64 of {least} to {most} random bytes" if least != most else f"base64 of {least} random bytes"

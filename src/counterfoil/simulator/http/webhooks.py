@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -27,7 +26,7 @@ def secret_bytes(secret: str) -> bytes:
     """The key behind `whsec_…`, at least 16 bytes. Raises ValueError for anything else."""
     try:
         key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ValueError("a webhook secret is whsec_ and base64") from error
     if not secret.startswith(SECRET_PREFIX) or len(key) < 16:
         raise ValueError("a webhook secret is whsec_ and base64 of at least 16 bytes")

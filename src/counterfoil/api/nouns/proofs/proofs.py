@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -219,7 +218,7 @@ def sign(proof_id: ProofId, body: SignatureRequest, call: Annotated[ApiCall, may
     """By the caller's own key, whose private half never comes here. Each signature is of another person, in another role."""
     try:
         signature = base64.b64decode(body.signature, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise InvalidInput("signature", "base64 of 64 bytes (Ed25519) or of 2,420 (ML-DSA-44)") from None
 
     def act(conn: Connection[Any]) -> Done:

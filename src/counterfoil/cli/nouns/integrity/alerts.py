@@ -59,5 +59,5 @@ def export(
     except httpx2.HTTPError as error:
         raise AlertmanagerRefused(address=to, detail=type(error).__name__) from error
     if not told.is_success:
-        raise AlertmanagerRefused(address=to, status=told.status_code, detail=told.text[:200])
+        raise AlertmanagerRefused(address=to, answered=told.status_code, detail=told.text[:200])
     typer.echo(f"{len(alerts)} alerts sent to {to}.")
