@@ -173,6 +173,9 @@ def test_a_proof_is_made_signed_fetched_and_signed_anew(office: Office):
     assert signed(office, made["id"], "ann", otto).json()["type"] == "/problems/SignerNotYours"
     bad = signed(office, made["id"], "otto", otto, signature="A" * 86 + "==")
     assert (bad.status_code, bad.json()["type"]) == (422, "/problems/SignatureWrong")
+    for none in ("ä" * 88, "no base64"):
+        refused = signed(office, made["id"], "otto", otto, signature=none)
+        assert (refused.status_code, refused.json()["field"]) == (422, "signature"), none
     assert signed(office, made["id"], "otto", otto).json()["state"] == "signed"
     shown = office.ask("GET", f"/api/proofs/{made['id']}").json()
     assert {one["person"]: one["standing"] for one in shown["signers"]} == {"ann": "signed", "otto": "signed"}

@@ -13,6 +13,7 @@ from counterfoil.api.http.problems import RESERVED
 from counterfoil.base.problems import all_problems
 from counterfoil.base.text import camel
 from counterfoil.wiring import MACHINES
+from docs.generate import modules
 from tests.house.tree import ROOT, SOURCE, text_of, tree_of
 
 # What things were called once, and what they are called. A space stands for any white space; a word of code is found in part, too.
@@ -106,6 +107,7 @@ def test_every_noun_with_states_is_a_term_of_the_glossary() -> None:
 def test_no_fact_of_a_problem_is_called_as_what_every_problem_says_of_itself() -> None:
     """Such a fact was left out of the answer; one called `kind` stood in the place of the problem's own, and the command ended as if the
     fault were ours."""
+    list(modules())
     problems = {one.__name__ for one in all_problems()}
     calls = [
         (path, one)

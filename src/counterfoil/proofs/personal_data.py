@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -64,11 +64,16 @@ def told_policy(conn: Connection[Any], at: datetime) -> dict[str, Any]:
     return {"what": WHAT, "policy": named}
 
 
+def said_of(name: str, version: int, since: datetime) -> str:
+    """What naming one comes to, true also of one that was in force already."""
+    return f"Proofs of periods that end after {since:%Y-%m-%d %H:%M:%S} UTC name the policy {name} (version {version} here)."
+
+
 def _name(one: ActCall) -> ActDone:
     digest = one.taken.get("sha256")
     raw = bytes.fromhex(digest) if digest else None
     made = name_policy(one.conn, one.taken["name"], raw, reason=one.reason, actor=one.by.actor, now=one.now)
-    told = f"Proofs of periods that end from now on name the policy {made.name} (version {made.version} here)."
+    told = said_of(made.name, made.version, made.recorded_at.astimezone(UTC))
     return ActDone(f"personal-data-policy:{made.version}", told, made=made)
 
 

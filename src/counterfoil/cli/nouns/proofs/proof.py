@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,7 @@ from counterfoil.cli.nouns.proofs.kms_keys import KmsKey
 from counterfoil.cli.nouns.proofs.stamps import stamp_package, trusted_authorities
 from counterfoil.proofs.exports import PROOF_EXPORT_NOUN
 from counterfoil.proofs.noun import PROOF_NOUN
-from counterfoil.proofs.personal_data import NAME_POLICY
+from counterfoil.proofs.personal_data import NAME_POLICY, said_of
 from counterfoil.proofs.signing.envelope import to_sign
 from counterfoil.proofs.verifying.signatures import TrustedKeys, refuse_another_request
 from counterfoil.proofs.verifying.stamps import GivenStamp
@@ -204,8 +205,7 @@ def sign(
 
 
 def _policy_named(done: Json, output: Format) -> None:
-    said = f"Proofs of periods that end from now on name the policy {done['name']} (version {done['version']} here)."
-    say_done(done, output, said)
+    say_done(done, output, said_of(done["name"], done["version"], datetime.fromisoformat(done["recordedAt"])))
 
 
 add_act(app, NAME_POLICY, _policy_named)
