@@ -56,6 +56,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     list(modules())
     problem_facts.FILE.write_text(problem_facts.recorded(), "utf-8")
+    problem_facts.AMOUNTS_FILE.write_text(problem_facts.amounts(), "utf-8")
     DIAGRAMS.mkdir(exist_ok=True)
     MONITORING.mkdir(exist_ok=True)
     for name, drawing in drawings().items():

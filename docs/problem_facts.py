@@ -1,4 +1,5 @@
-"""Which facts each type of problem carries, read from the calls that raise it: `make reference` records them for the server."""
+"""Which facts each type of problem carries, read from the calls that raise it, and which of them are amounts: `make reference` records them
+for the server and for the command line."""
 
 from __future__ import annotations
 
@@ -13,9 +14,12 @@ from typing import Final
 import counterfoil
 from counterfoil.api.document.problem_types import FACTS_FILE
 from counterfoil.base.problems import Problem, all_problems
+from counterfoil.base.text import camel
+from counterfoil.cli.core.money import PROBLEM_AMOUNTS
 
 SOURCE: Final = Path(counterfoil.__file__).parent
 FILE: Final = SOURCE / "api" / "document" / FACTS_FILE
+AMOUNTS_FILE: Final = SOURCE / "cli" / "core" / PROBLEM_AMOUNTS
 NAMED_BY_THE_DATABASE: Final = ("detail", "constraint")  # what `problem_of` gives to those that `name_refusals` lists
 
 
@@ -33,6 +37,12 @@ def recorded() -> str:
                     found[one] |= set(NAMED_BY_THE_DATABASE)
     facts = {name: sorted({*found[name], *kind.carries, *_always(kind)}) for name, kind in sorted(classes.items())}
     return json.dumps({name: told for name, told in facts.items() if told}, indent=1) + "\n"
+
+
+def amounts() -> str:
+    """What the file of amounts holds, by the name of a problem. Every module must have been imported."""
+    known = {one.__name__: sorted(map(camel, one.amounts)) for one in all_problems() if one.__module__.startswith("counterfoil.")}
+    return json.dumps({name: facts for name, facts in sorted(known.items()) if facts}, indent=1) + "\n"
 
 
 def _named(node: ast.expr) -> str:

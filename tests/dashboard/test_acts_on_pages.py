@@ -139,6 +139,10 @@ def test_a_debt_is_given_up_after_a_look_at_its_postings_by_two(house: Any) -> N
         (f"/admin/customers/{house.customer}", f"receivable:customer:{house.customer}"),
     ):
         form = {"program_id": "main", "asset": "EUR", "amount": "4.00"}
+        beyond = otto.post(f"{page}/write-off", data={**form, "csrf": csrf_of(otto, page), "amount": "20.00"})
+        read = re.sub(r"<.*?>", "", beyond.text)
+        assert (beyond.status_code, "from 0.01 EUR to 10.00 EUR, which is what the " in read, "got: 20.00 EUR" in read) == (422, True, True)
+        assert "2000" not in read, "a person reads no minor units"
         told = looked(otto, page, "write-off", **form)
         assert booked(told) == [("bad_debt", account, "4.00 EUR")]
         assert "It takes a second person" in told

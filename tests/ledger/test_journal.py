@@ -88,7 +88,7 @@ def test_a_journal_falls_whole_with_the_line_that_is_refused(conn: Connection[An
     a_program(conn)
     with pytest.raises(InsufficientFunds) as refused:
         posted(conn, (CASH, ESCROW, 10_00), (ESCROW, PAYEE, 10_01))
-    assert refused.value.facts == {"account": ESCROW, "minor": "1001", "line": 2}
+    assert refused.value.facts == {"account": ESCROW, "minor": "1001", "asset": "EUR", "line": 2}
     assert conn.execute("select count(*) from journal").fetchone() == (0,)
     assert minor(conn, ESCROW) == 0
 

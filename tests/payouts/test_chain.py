@@ -210,7 +210,7 @@ def test_a_token_that_keeps_a_part_is_a_conflict_and_no_payment(desk):
     desk.send()
     desk.tend(mine=CONFIRMATIONS)
     assert desk.states() == [("unknown", "reconcile_required")]
-    assert desk.conflicts() == [("paid 9306 EUR", "open")]
+    assert desk.conflicts() == [("paid 93.06 EUR", "open")]
     desk.true()
 
 

@@ -510,5 +510,5 @@ def test_of_two_who_write_off_what_a_payee_owes_at_once_the_second_is_told_what_
     with desk.database.transaction() as conn:
         write_off_debt(conn, make_id("wo"), purse, 80_00, **given)
         late = Late(desk, lambda conn, _: write_off_debt(conn, make_id("wo"), purse, 80_00, **given))
-    assert "from 1 to 400 minor units, which is what the payee owes" in late.refused()
+    assert "from 0.01 EUR to 4.00 EUR, which is what the payee owes" in late.refused()
     desk.still_true()

@@ -264,7 +264,7 @@ def test_another_amount_than_asked_is_never_booked_as_paid(desk):
     desk.deliver()
     desk.work()
     assert (payouts(desk), attempts(desk)) == ([("reconcile_required",)], ["unknown"])
-    assert desk.rows("select said, expected from provider_conflict") == [("paid 9401 EUR", "9400 EUR")]
+    assert desk.rows("select said, expected from provider_conflict") == [("paid 94.01 EUR", "94.00 EUR")]
     assert desk.balance("in_transit:simulator") == 9400
 
 

@@ -37,14 +37,14 @@ BPS: dict[str, Any] = {"platform_bps": 500, "validator_bps": 100, "holdback_bps"
     ],
 )
 def test_fixed_minimum_and_maximum_apply_after_the_floor(gross: int, rates: Rates, fee: int) -> None:
-    assert cut(gross, rates).platform_fee == fee
+    assert cut(gross, rates, "EUR").platform_fee == fee
 
 
 def test_a_settlement_whose_fees_are_more_than_it_brings_is_refused_with_its_figures() -> None:
     with pytest.raises(FeesExceedGross) as refused:
-        cut(49, Rates(1, 0, 100, 0, minimum=50))
-    assert refused.value.facts == {"gross": 49, "platform_fee": 50, "validator_fee": 0, "holdback": 0}
-    assert cut(50, Rates(1, 0, 100, 0, minimum=50)).net == 0
+        cut(49, Rates(1, 0, 100, 0, minimum=50), "EUR")
+    assert refused.value.facts == {"gross": "49", "platform_fee": "50", "validator_fee": "0", "holdback": "0", "asset": "EUR"}
+    assert cut(50, Rates(1, 0, 100, 0, minimum=50), "EUR").net == 0
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_settlement_whose_fees_are_more_than_it_brings_is_refused_with_its_fig
 )
 def test_limits_that_exclude_each_other_are_refused(limit: FeeLimit, field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        check_limit(limit)
+        check_limit(limit, Asset("EUR", 2))
     assert refused.value.facts["field"] == field
 
 
@@ -135,7 +135,7 @@ def test_each_settlement_is_recomputed_by_what_was_in_force_and_a_difference_is_
     too_small = settled(desk, "0.90", "c")
     ((state, why),) = desk.rows("select state, last_error from intent where invoice_id = %s", too_small)
     assert state == "failed"
-    assert "more than what is settled. (gross 90, platform_fee 100," in why
+    assert "more than what is settled. (gross 0.90 EUR, platform_fee 1.00 EUR," in why
     span: dict[str, Any] = {"start": NOW, "end": desk.clock.now + timedelta(days=1), "program_id": PROGRAM}
     with desk.database.transaction() as conn:
         rows = recompute_fees(conn, rows_max=9, **span)

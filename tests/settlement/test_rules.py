@@ -42,12 +42,12 @@ def receive(charges, bill):
 
 
 def test_the_worked_example_of_fees():
-    assert cut(9999, Rates(1, 500, 100, 1000)) == (9999, 499, 99, 999, 8402)
+    assert cut(9999, Rates(1, 500, 100, 1000), "EUR") == (9999, 499, 99, 999, 8402)
 
 
 @given(gross=st.integers(1, 10**18), p=st.integers(0, 4000), v=st.integers(0, 3000), h=st.integers(0, 3000))
 def test_a_cut_adds_up_and_nobody_gets_less_than_nothing(gross, p, v, h):
-    parts = cut(gross, Rates(1, p, v, h))
+    parts = cut(gross, Rates(1, p, v, h), "EUR")
     assert parts.platform_fee + parts.validator_fee + parts.holdback + parts.net == gross
     assert min(parts) >= 0
 

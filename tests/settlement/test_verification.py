@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from counterfoil.base.edge import Database, make_id, now
+from counterfoil.base.problems import in_minor_units
 from counterfoil.operations.providers import ChargeFact, NotThere
 from counterfoil.settlement.intents.intents import list_intents, show_intent
 from counterfoil.settlement.payments.payments import receive_charges
@@ -23,8 +24,8 @@ THEIRS = ChargeFact("chg_1", "inv_1", 100_00, 30, "EUR", NOW, "succeeded", "acct
 
 
 def test_a_charge_that_agrees_in_every_point_leaves_no_doubt():
-    assert doubt(OURS, THEIRS) is None
-    assert doubt(OURS._replace(account=None), THEIRS) is None, "recorded before accounts were"
+    assert doubt(OURS, THEIRS, in_minor_units) is None
+    assert doubt(OURS._replace(account=None), THEIRS, in_minor_units) is None, "recorded before accounts were"
 
 
 @pytest.mark.parametrize(
@@ -40,13 +41,13 @@ def test_a_charge_that_agrees_in_every_point_leaves_no_doubt():
     ],
 )
 def test_a_charge_that_differs_in_one_point_is_doubted_and_the_point_is_named(field: str, value: Any):
-    told = doubt(OURS, THEIRS._replace(**{field: value}))
+    told = doubt(OURS, THEIRS._replace(**{field: value}), in_minor_units)
     assert told is not None
     assert field.removesuffix("_id") in told
 
 
 def test_a_charge_that_its_provider_does_not_know_is_doubted():
-    assert doubt(OURS, NotThere()) == "simulator does not know charge chg_1"
+    assert doubt(OURS, NotThere(), in_minor_units) == "simulator does not know charge chg_1"
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_an_invoice_that_is_called_paid_and_has_no_payment_is_not_confirmed(desk
         owner.execute("update invoice set total = total + 1, paid = paid + 1")
     desk.work("verify", "settle")
     ((state, error),) = desk.rows("select state, last_error from intent")
-    assert (state, error) == ("failed", "the payments on record leave 1 of it unpaid")
+    assert (state, error) == ("failed", "the payments on record leave 0.01 EUR of it unpaid")
 
 
 def test_an_intent_whose_provider_does_not_answer_says_when_it_is_tried_again_until_it_is(desk: Desk):

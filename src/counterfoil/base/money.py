@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from counterfoil.base.problems import InvalidInput, Problem, check
+from counterfoil.base.problems import AmountOutOfRange, InvalidInput, Problem, check
 
 MINOR_MAX: Final = 10**18  # one movement; totals are bigint, 9.2 × 10¹⁸
 RATE_MAX_BPS: Final = 10_000
@@ -26,6 +26,10 @@ class Asset(NamedTuple):
 
     code: str
     scale: int
+
+    def told(self, minor: int) -> str:
+        """An amount of it for people: `1,066.56 EUR`."""
+        return f"{format_major(minor, self.scale)} {self.code}"
 
 
 class Money(NamedTuple):
@@ -59,6 +63,12 @@ def parse_minor(given: object, field: str, *, least: int = 1, most: int = MINOR_
     if not least <= int(given) <= most:
         raise InvalidInput(field, f"from {least} to {most} minor units", got=given)
     return int(given)
+
+
+def out_of_range(field: str, got: int, asset: Asset, *, most: int, what: str, least: int = 1) -> AmountOutOfRange:
+    """The refusal of an amount that is not from `least` to `most` minor units; `what` the most is, such as "what it holds"."""
+    span = f"from {asset.told(least)} to {asset.told(most)}, which is {what}" if least <= most else f"none: {asset.told(most)} is {what}"
+    return AmountOutOfRange(field, span, got=got, asset=asset.code)
 
 
 def parse_major(given: str, asset: Asset, field: str) -> int:

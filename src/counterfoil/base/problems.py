@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar, Final, Literal
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, ClassVar, Final, Literal
 
 Kind = Literal["invalid", "unauthenticated", "forbidden", "missing", "conflict", "busy", "too_large"]
 Fact = str | int | bool | list[str] | None
+Tell = Callable[[int, str], str]  # an amount for people: minor units, and the code of their asset
 TO_DO: Final[Mapping[Kind, str]] = {
     "invalid": "Correct the field that is named, and send the request again under a new idempotency key.",
     "unauthenticated": "Send a valid API key, or log in again. Nothing of the request was done.",
@@ -18,12 +19,26 @@ TO_DO: Final[Mapping[Kind, str]] = {
 }
 
 
+def in_minor_units(minor: int, asset: str) -> str:
+    """An amount where nobody knows the decimals of its asset: it says what it is counted in."""
+    return f"{minor} minor units of {asset}" if asset else f"{minor} minor units"
+
+
+def told_facts(facts: Mapping[str, Any], amounts: Collection[str], tell: Tell) -> dict[str, Any]:
+    """Facts for people: those that are `amounts` are told with their asset, which then does not stand beside them once more."""
+    asset = str(facts.get("asset") or "")
+    whole = {name for name in amounts if str(facts.get(name)).removeprefix("-").isdecimal()}
+    told = {name: tell(int(fact), asset) if name in whole else fact for name, fact in facts.items() if name != "asset" or not whole}
+    return {("amount" if name == "minor" else name): fact for name, fact in told.items()}
+
+
 class Problem(Exception):
     """A request that we understand and refuse."""
 
     kind: ClassVar[Kind] = "conflict"
     todo: ClassVar[str] = ""  # what to do about it, where its kind does not say enough
     carries: ClassVar[tuple[str, ...]] = ()  # facts that it is given by a table, so that no call spells them out
+    amounts: ClassVar[tuple[str, ...]] = ()  # facts that are minor units of the fact `asset`: strings in JSON, told in words to people
 
     def __init_subclass__(cls, *, kind: Kind | None = None) -> None:
         """Beside its name a problem says of which kind it is, where that is another than of what it comes from."""
@@ -32,7 +47,8 @@ class Problem(Exception):
             cls.kind = kind
 
     def __init__(self, **facts: Fact) -> None:
-        self.facts = facts  # safe to show: names, ids, amounts and limits, never secrets
+        # Safe to show: names, ids, amounts and limits, never secrets.
+        self.facts = {name: str(fact) if name in self.amounts and fact is not None else fact for name, fact in facts.items()}
         super().__init__(self.sentence())
 
     @classmethod
@@ -49,9 +65,13 @@ class Problem(Exception):
         """What is wrong, in one sentence: the same words on the page, in the terminal and over HTTP."""
         return self.title()
 
-    def sentence(self) -> str:
-        """Title and facts in one line, for logs and terminals."""
-        told = ", ".join(f"{name} {value}" for name, value in self.facts.items() if value is not None)
+    def told(self, tell: Tell = in_minor_units) -> dict[str, Fact]:
+        """The facts for people: amounts as `tell` says them."""
+        return told_facts(self.facts, self.amounts, tell)
+
+    def sentence(self, tell: Tell = in_minor_units) -> str:
+        """Title and facts in one line, for logs, terminals and records; whoever knows the assets says how to `tell` an amount."""
+        told = ", ".join(f"{name} {value}" for name, value in self.told(tell).items() if value is not None)
         return f"{self.headline()} ({told})" if told else self.headline()
 
 
@@ -65,6 +85,12 @@ class InvalidInput(Problem, kind="invalid"):
     def headline(self) -> str:
         """With the field's name."""
         return f"Invalid value for {self.facts['field']}."
+
+
+class AmountOutOfRange(InvalidInput):
+    """An amount that cannot be as it stands."""
+
+    amounts = ("got", "difference")
 
 
 class NotFound(Problem, kind="missing"):

@@ -110,7 +110,7 @@ def take_hold(
     known = known_of(conn, book, [id_.bytes], newest_posted=id_, newest_held=id_)
     decision = decide(accounts, [movement], terms_of(ground, now), known=known)
     if decision.outcomes[0] not in (MovementOutcome.POSTED, MovementOutcome.EXISTS):
-        raise refusal(decision.outcomes[0], movement)
+        raise refusal(decision.outcomes[0], movement, asset)
     asked = (kind, narrative, source[0] if source else None, source[1] if source else None, promised)
     for write in decision.writes:
         facts = Facts(kind, actor, narrative, asked[2], asked[3], promised)
@@ -155,7 +155,7 @@ def post_hold(
     if decision.outcomes[0] is MovementOutcome.EXISTS:
         return _posted_before(conn, hold_id, amount, key, request_hash)
     if decision.outcomes[0] is not MovementOutcome.POSTED:
-        raise refusal(decision.outcomes[0], movement)
+        raise refusal(decision.outcomes[0], movement, hold.asset)
     (write,) = decision.writes
     seq = ground.seq(newest_of(accounts.values()), 1)
     id_ = journal_id(program_id, key, seq >> SEQ_BITS, 0)
@@ -190,7 +190,7 @@ def void_hold(
     movement = Movement(None, "", "", 0, MovementKind.VOID_HOLD, hold_id=hold_id.bytes)
     outcomes = _release(conn, program_id, [movement], reason=reason, actor=actor, now=now)
     if outcomes[0] not in (MovementOutcome.POSTED, MovementOutcome.EXISTS):
-        raise refusal(outcomes[0], movement)
+        raise refusal(outcomes[0], movement, hold.asset)
 
 
 def expire_holds(

@@ -17,7 +17,8 @@ class UnknownProgram(Problem, kind="missing"):
 class UnknownAccount(Problem, kind="missing"):
     """There is no such account in this book."""
 
-    carries = ("account", "minor", "line")
+    carries = ("account", "minor", "asset", "line")
+    amounts = ("minor",)
 
 
 class UnknownJournal(Problem, kind="missing"):
@@ -42,7 +43,8 @@ class InsufficientFunds(Problem):
     """The account holds less than was asked for."""
 
     todo = "Look at the balance and the holds of the account; move money to it, or ask for less."
-    carries = ("account", "minor", "line")
+    carries = ("account", "minor", "asset", "line")
+    amounts = ("minor",)
 
 
 class RetiredNeverMoves(Problem):
@@ -53,14 +55,16 @@ class AccountFrozen(Problem):
     """The account is frozen: nothing may lower it."""
 
     todo = "Find out why it was frozen; unfreeze it with a reason, or use another account."
-    carries = ("account", "minor", "line")
+    carries = ("account", "minor", "asset", "line")
+    amounts = ("minor",)
 
 
 class AccountClosed(Problem):
     """The account is closed: nothing is posted to it any more."""
 
     todo = "Use another account, or reopen this one with a reason."
-    carries = ("account", "minor", "line")
+    carries = ("account", "minor", "asset", "line")
+    amounts = ("minor",)
 
 
 class PeriodClosed(Problem):
@@ -218,11 +222,11 @@ _OF_FIELD: Final[dict[MovementOutcome, tuple[str, str]]] = {
 }
 
 
-def refusal(outcome: MovementOutcome, movement: Movement, *, line: int | None = None) -> Problem:
-    """The problem that a refused movement is, with the account and amount that it is about."""
+def refusal(outcome: MovementOutcome, movement: Movement, asset: str, *, line: int | None = None) -> Problem:
+    """The problem that a refused movement is, with the account and the amount of `asset` that it is about."""
     if outcome in _OF_ACCOUNT:
         problem, side = _OF_ACCOUNT[outcome]
-        return problem(account=getattr(movement, side), minor=str(movement.minor), line=line)
+        return problem(account=getattr(movement, side), minor=movement.minor, asset=asset, line=line)
     if outcome in _OF_FIELD:
         field, limit = _OF_FIELD[outcome]
         return InvalidInput(field, limit, line=line, got=str(movement.minor) if field == "minor" else None)

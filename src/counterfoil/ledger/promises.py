@@ -82,7 +82,7 @@ def take_promises(
                 found[place] = UUID(bytes=movement.id)
                 facts.append(Facts(kind, actor, one.narrative, *one.source, promised=True))
             else:
-                found[place] = refusal(outcome, movement)
+                found[place] = refusal(outcome, movement, asset)
         for write in decision.writes:  # one: it resolves nothing
             insert_holds_of(conn, write.holds, facts, now=now)
     return [found[place] for place in range(len(wanted))]
@@ -144,7 +144,7 @@ def _decided(conn: Connection[Any], ground: Ground, asset: str, ids: Sequence[UU
     decision = decide(accounts, movements, terms_of(ground, now), holds=holds)
     for outcome, movement in zip(decision.outcomes, movements, strict=True):
         if outcome is not MovementOutcome.POSTED:
-            raise refusal(outcome, movement)
+            raise refusal(outcome, movement, asset)
     (write,) = decision.writes
     return _Decided(asset, newest_of(accounts.values()), minors, write.postings, write.resolutions, write.late)
 

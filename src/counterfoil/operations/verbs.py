@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from psycopg import Connection, sql
 
+from counterfoil.base.formats.amounts import told_problem
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Approval, ApprovalNeeded, Machine, StateMoved
 from counterfoil.base.problems import InvalidInput, InvariantBroken, NotAllowed, NotFound, Problem, check
@@ -24,8 +25,7 @@ from counterfoil.operations.sought import FoundBy
 
 TEXT_MAX: Final = 2_000
 MANY_MAX: Final = 500
-# Fields of a row that are money, beside its asset.
-AMOUNTS: Final = frozenset(
+AMOUNTS: Final = frozenset(  # fields of a row that are money, beside its asset
     """amount minor total paid escrow platform_fee validator_fee own_holdback payable holdback receivable credited against_due
     written_off charged_back remaining funded released refunded repaid net fee fee_back beyond excess balance held available
     per_transaction per_hour per_day per_week per_month base_amount taken_back escrowed to_pay in_treasury promised_to_others
@@ -349,7 +349,7 @@ def _line_done(noun: Noun, verb: Verb, line: int, saying: VerbCall) -> LineDone:
         with saying.conn.transaction():
             said = say(noun, verb, saying)
     except Problem as problem:
-        return LineDone(line, saying.subject_id, None, problem.sentence())
+        return LineDone(line, saying.subject_id, None, told_problem(saying.conn, problem))
     check(isinstance(said, VerbResult), "what is said of many takes one person", verb=verb.name)
     return LineDone(line, saying.subject_id, str(getattr(said, "state", "")), None)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from counterfoil.audit.actions import ActionOrigin, record_action
+from counterfoil.base.formats.amounts import told_problem
 from counterfoil.base.formats.runbook import StepSpec
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.operations.access.access import require
@@ -85,7 +86,7 @@ def _say_of(noun: Noun, verb: Verb, saying: VerbCall, run: RunbookRun, thing: st
         with saying.conn.transaction():
             return _say_one(noun, verb, saying, run, thing)
     except Problem as problem:
-        return ThingDone(thing, None, problem.sentence())
+        return ThingDone(thing, None, told_problem(saying.conn, problem))
 
 
 def _say_one(noun: Noun, verb: Verb, saying: VerbCall, run: RunbookRun, thing: str) -> ThingDone:

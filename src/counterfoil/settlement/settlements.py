@@ -9,9 +9,11 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.formats.amounts import known_assets, tell_in, told_problem
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, take_steps
-from counterfoil.base.problems import NotFound, check
+from counterfoil.base.money import Money
+from counterfoil.base.problems import NotFound, Tell, check
 from counterfoil.base.rows import insert_rows
 from counterfoil.base.tracing.spans import followed_as
 from counterfoil.ledger.journals.journal import NewJournal
@@ -68,12 +70,13 @@ class Settlement(NamedTuple):
 
 
 class ChargeCheck(NamedTuple):
-    """What to hold against the providers' books: an invoice's payments, and what of it they leave unpaid, in minor units; of one that
+    """What to hold against the providers' books: an invoice's payments, and in words what of it they leave unpaid, if anything; of one that
     was `written_off` nothing need have been paid."""
 
     intent: Intent
     payments: tuple[Recorded, ...]
-    unpaid: int
+    unpaid: str
+    tell: Tell
     written_off: bool = False
 
 
@@ -102,10 +105,11 @@ class Verification(Station[ChargeCheck, ChargeVerdict]):
         paid: dict[str, list[Payment]] = {}
         for payment in payments_of(conn, invoices, rows_max=PAYMENTS_MAX):
             paid.setdefault(payment.invoice_id or "", []).append(payment)
-        asked = "select id, total - credited - written_off, written_off > 0 from invoice where id = any(%s)"
+        asked = "select id, total - credited - written_off, asset, written_off > 0 from invoice where id = any(%s)"
         rows = conn.execute(asked, [invoices]).fetchall()
-        totals, given_up = {row[0]: row[1] for row in rows}, {row[0] for row in rows if row[2]}
-        return {one.id: _check(one, paid.get(one.invoice_id, []), totals, given_up) for one in intents.values()}
+        totals, given_up = {row[0]: Money(row[1], row[2]) for row in rows}, {row[0] for row in rows if row[3]}
+        tell = tell_in(known_assets(conn))
+        return {one.id: _check(one, paid.get(one.invoice_id, []), totals, given_up, tell) for one in intents.values()}
 
     def provider(self, item: ChargeCheck) -> str:
         """Whom it asks; payments that came through another provider tell nothing of this one."""
@@ -122,7 +126,7 @@ class Verification(Station[ChargeCheck, ChargeVerdict]):
     def act(self, item: ChargeCheck) -> ChargeVerdict:
         """Look every charge up, each at the provider that it came through."""
         if item.unpaid or not (item.payments or item.written_off):
-            return ChargeVerdict(item.intent, doubt=f"the payments on record leave {item.unpaid} of it unpaid")
+            return ChargeVerdict(item.intent, doubt=f"the payments on record leave {item.unpaid or 'nothing'} of it unpaid")
         health = None
         for payment in item.payments:
             provider = self._providers.get(payment.provider)
@@ -132,7 +136,7 @@ class Verification(Station[ChargeCheck, ChargeVerdict]):
             health = health_of(found) if payment.provider == item.intent.provider else health
             if isinstance(found, Unclear):
                 return ChargeVerdict(item.intent, error=found.error, health=health)
-            if told := doubt(payment, found):
+            if told := doubt(payment, found, item.tell):
                 return ChargeVerdict(item.intent, doubt=told, health=health)
         return ChargeVerdict(item.intent, health=health)
 
@@ -152,10 +156,12 @@ class Verification(Station[ChargeCheck, ChargeVerdict]):
                 fail_intent(conn, verdict.intent, error=f"no answer from the provider: {verdict.error}", now=now)
 
 
-def _check(intent: Intent, paid: Sequence[Payment], totals: Mapping[str, int], given_up: set[str]) -> ChargeCheck:
+def _check(intent: Intent, paid: Sequence[Payment], totals: Mapping[str, Money], given_up: set[str], tell: Tell) -> ChargeCheck:
     recorded = [Recorded(one.provider, one.charge_id, one.reference, one.amount, one.asset, one.account) for one in paid]
-    unpaid = totals[intent.invoice_id] - sum(one.applied for one in paid)
-    return ChargeCheck(intent, tuple(recorded), unpaid, intent.invoice_id in given_up)
+    whole = totals[intent.invoice_id]
+    unpaid = whole.minor - sum(one.applied for one in paid)
+    told = tell(unpaid, whole.asset) if unpaid else ""
+    return ChargeCheck(intent, tuple(recorded), told, tell, intent.invoice_id in given_up)
 
 
 def verify_due(runner: Runner, providers: Mapping[str, Provider], *, lane: str | None = None) -> Tally:
@@ -188,7 +194,7 @@ def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId,
     check(all(one.state in ("paid", "refunded") or one.written_off for one in invoices), "only what is paid in full is settled")
     rates = rates_in_force(conn, ((one.program_id, one.asset) for one in invoices), now=now)
     left = {one.id: one.paid + one.written_off - refunded for one, refunded in zip(invoices, _refunded(conn, invoices), strict=True)}
-    parts = {one.id: _parts(left[one.id], rates[one.program_id, one.asset]) for one in invoices if left[one.id]}
+    parts = {one.id: _parts(left[one.id], rates[one.program_id, one.asset], one.asset) for one in invoices if left[one.id]}
     refused = {invoice: told for invoice, told in parts.items() if isinstance(told, FeesExceedGross)}
     settled = [_settlement(one, part, rates, make_id, now) for one in invoices if isinstance(part := parts.get(one.id), FeeSplit)]
     with followed_as(lambda: {one.id: one.invoice_id for one in settled}):
@@ -197,7 +203,7 @@ def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId,
     _keep_back(conn, settled, rates, make_id, now)
     for one in intents:
         if one.invoice_id in refused:
-            fail_intent(conn, one, error=str(refused[one.invoice_id]), now=now)
+            fail_intent(conn, one, error=told_problem(conn, refused[one.invoice_id]), now=now)
     intents = [one for one in intents if one.invoice_id not in refused]
     done = [one for one in intents if left[one.invoice_id]]
     # All of it went back to the customer before: there is nothing to settle.
@@ -221,10 +227,10 @@ def _wait(conn: Connection[Any], intents: Sequence[Intent], now: datetime) -> No
     )
 
 
-def _parts(gross: int, rates: Rates) -> FeeSplit | FeesExceedGross:
+def _parts(gross: int, rates: Rates, asset: str) -> FeeSplit | FeesExceedGross:
     """How a gross is divided, or why it cannot be: that is told of this invoice alone, and the others are settled."""
     try:
-        return cut(gross, rates)
+        return cut(gross, rates, asset)
     except FeesExceedGross as refused:
         return refused
 

@@ -79,7 +79,7 @@ def test_what_was_paid_back_pays_the_oldest_whatever_days_a_run_asks_of(house: H
     newer = house.run(SOURCE, YESTERDAY, TODAY)
     [(stake, reason)] = house.rows("select at_stake, detail ->> 'reason' from run_finding where run_id = %s", newer.id)
     assert stake == 50_00
-    assert "5000 minor units of EUR" in reason
+    assert "50.00 EUR" in reason
 
 
 def test_what_was_paid_twice_names_the_other_attempt(house: House):

@@ -73,7 +73,7 @@ def test_a_budget_is_of_its_span_of_the_calendar_and_begins_anew_after_it(books:
     assert run(books, transfer(books, payer, payee, 60)) == "committed"
     over = transfer(books, payer, payee, 41)
     assert run(books, over) == "aborted"
-    assert f"100 minor units of EUR in each {span}, 60 are spent, and this is 41" in why_not(books, over)
+    assert f"1.00 EUR in each {span}, 0.60 EUR is spent, and this is 0.41 EUR" in why_not(books, over)
     assert run(books, transfer(books, payer, payee, 40)) == "committed"
     following = NOW + {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=20)}[span]
     assert run(books, transfer(books, payer, payee, 100, now=following), now=following) == "committed"
@@ -92,7 +92,7 @@ def test_a_transaction_has_a_limit_of_its_own_and_a_mandate_an_end(books: Connec
     until = NOW + timedelta(hours=1)
     payer, payee = an_agent(books, money=1000, per_transaction=50, expires_at=until), an_agent(books)
     over = transfer(books, payer, payee, 51)
-    assert (run(books, over), "in a transaction, and this is 51" in why_not(books, over)) == ("aborted", True)
+    assert (run(books, over), "0.50 EUR in a transaction, and this is 0.51 EUR" in why_not(books, over)) == ("aborted", True)
     assert run(books, transfer(books, payer, payee, 50)) == "committed"
     late = transfer(books, payer, payee, 50, now=until)
     assert (run(books, late, now=until), "it has no mandate" in why_not(books, late)) == ("aborted", True)
@@ -106,7 +106,7 @@ def test_a_counterparty_has_a_budget_of_its_own_and_only_the_named_ones_get_anyt
     mandate(books, payer, counterparty=near, per_day=30)
     assert run(books, transfer(books, payer, near, 30)) == "committed"
     over = transfer(books, payer, near, 1)
-    assert (run(books, over), f"each day towards {near}, 30 are spent" in why_not(books, over)) == ("aborted", True)
+    assert (run(books, over), f"each day towards {near}, 0.30 EUR is spent" in why_not(books, over)) == ("aborted", True)
     mandate(books, payer, counterparty=far)
     assert run(books, begun(books, (payer, "debit", 20), (far, "credit", 20))) == "committed"
     still_true(books)

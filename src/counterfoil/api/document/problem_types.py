@@ -32,7 +32,7 @@ MEANINGS: Final = {
     "limit": "The limit that was broken.",
     "line": "The line of the request or file, counted from 1.",
     "machine": "Whose states they are: payout, break, and so on.",
-    "minor": "The amount that was asked for, in minor units.",
+    "minor": "The amount that was asked for.",
     "payout": "The payout it is about.",
     "program": "The program it is about.",
     "proposal": "The id of the proposal.",
@@ -42,6 +42,7 @@ MEANINGS: Final = {
     "wait_seconds": "How many seconds to wait.",
     "what": "What it is about.",
 }
+IN_MINOR_UNITS: Final = "In minor units of `asset`."
 
 
 class Member(NamedTuple):
@@ -79,8 +80,13 @@ def _type_of(kind: type[Problem]) -> ProblemType:
     name = kind.__name__
     _, _, more = (kind.__doc__ or "").strip().partition("\n")
     status = STATUS_OF.get(name) or STATUS[kind.kind]
-    members = tuple(Member(camel(fact), MEANINGS.get(fact, "")) for fact in _facts().get(name, ()))
+    members = tuple(Member(camel(fact), _meaning(kind, fact)) for fact in _facts().get(name, ()))
     return ProblemType(name, kind.title(), " ".join(more.split()), status, kind.kind, kind.what_to_do(), members)
+
+
+def _meaning(kind: type[Problem], fact: str) -> str:
+    said = MEANINGS.get(fact, "")
+    return " ".join(filter(None, (said, IN_MINOR_UNITS))) if fact in kind.amounts else said
 
 
 @cache

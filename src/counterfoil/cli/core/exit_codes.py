@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from typing import Final
 
 import typer
 
-from counterfoil.base.problems import InvariantBroken, Problem
+from counterfoil.base.problems import InvariantBroken, Problem, told_facts
 from counterfoil.base.text import printable
+from counterfoil.cli.core.money import amounts_of, figure
 from counterfoil.client.problems import ApiProblem, Unreachable
 
 # 0: done, and what was looked at is as it should be. Each other code means one thing, in every command.
@@ -40,9 +42,9 @@ def tell(error: Exception) -> int | None:
     """Say on standard error what went wrong and return the exit code; None for what only a traceback explains."""
     match error:
         case ApiProblem():
-            return _refused(error.kind, error.title, error.facts, error.request_id)
+            return _refused(error.kind, error.title, told_facts(error.facts, amounts_of(error.name), figure), error.request_id)
         case Problem():
-            return _refused(error.kind, error.headline(), dict(error.facts), "")
+            return _refused(error.kind, error.headline(), error.told(figure), "")
         case Unreachable():
             return _refused("unreachable", str(error), {}, "")
         case InvariantBroken():
@@ -54,7 +56,7 @@ def tell(error: Exception) -> int | None:
     return None
 
 
-def _refused(kind: str, title: str, facts: dict[str, object], request_id: str) -> int:
+def _refused(kind: str, title: str, facts: Mapping[str, object], request_id: str) -> int:
     typer.secho(printable(title), err=True, fg=typer.colors.RED)
     for name, value in facts.items():
         if value is not None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from counterfoil.base.money import Asset, format_major, parse_major
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.problems import InvalidInput, in_minor_units
 from counterfoil.cli.core.connection import asked, server
 from counterfoil.client.problems import ApiProblem, Unreachable
 
+PROBLEM_AMOUNTS: Final = "problem_amounts.json"  # beside this file; `make reference` records it from the classes of problems
 # The fields of answers that hold minor units; a test holds them against the API's own description.
 FIELDS: Final = frozenset(
     {
         "above",
         "acceptedAtStake",
+        "accountBalance",
         "againstDue",
         "amount",
         "applied",
@@ -146,9 +150,21 @@ def major(minor: str, asset: str | None) -> str:
     return f"{minor} minor units" if scale is None else format_major(int(minor), scale)
 
 
-def figure(minor: str, asset: str) -> str:
-    """An amount with its asset: `1,250.50 EUR`."""
-    return f"{major(minor, asset)} {asset}"
+def figure(minor: int | str, asset: str) -> str:
+    """An amount with its asset: `1,250.50 EUR`; minor units, and so called, where the books do not know it."""
+    scale = scales().get(asset) if asset else None
+    return in_minor_units(int(minor), asset) if scale is None else Asset(asset, scale).told(int(minor))
+
+
+def amounts_of(problem: str) -> Sequence[str]:
+    """Which facts of a problem with this name are amounts, as they stand in answers."""
+    return _amounts().get(problem, ())
+
+
+@cache
+def _amounts() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = json.loads(Path(__file__).with_name(PROBLEM_AMOUNTS).read_text("utf-8"))
+    return found
 
 
 def to_minor(given: str, asset: str, field: str) -> str:

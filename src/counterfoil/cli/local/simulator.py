@@ -12,7 +12,7 @@ import httpx2
 import typer
 
 from counterfoil.base.edge import make_id
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.problems import AmountOutOfRange, InvalidInput
 from counterfoil.cli.core.connection import CLIENT_FILE, asked
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import figure, to_minor
@@ -73,7 +73,7 @@ def pay(
     asset = str(invoice["asset"])
     minor = to_minor(amount, asset, "amount") if amount else str(int(invoice["total"]) - int(invoice["paid"]))
     if int(minor) <= 0:
-        raise InvalidInput("amount", "more than nothing; this invoice is paid", got=minor)
+        raise AmountOutOfRange("amount", "more than nothing; this invoice is paid", got=minor, asset=asset)
     body = {"reference": invoice_id, "amount": minor, "asset": asset}
     made = _ask("/v1/charges", body, key=make_id("pay"))
     say(f"The customer paid {figure(minor, asset)}: {made['id']}. The provider tells it by a webhook.")

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from psycopg import Connection
 
 from counterfoil.base.edge import keep_to_program
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.paging import Key
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.base.text import camel
@@ -18,7 +19,7 @@ from counterfoil.dashboard.finding.plain_lists import cell_of, narrowed_here
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import refuse_whole
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.ledger.reads.books import known_assets, known_programs
+from counterfoil.ledger.reads.books import known_programs
 from counterfoil.operations.listing import ListAsked, asked_of, read_listed, state_of
 from counterfoil.operations.noun_pages import First, SavedView, ViewElsewhere
 from counterfoil.operations.verbs import AMOUNTS, Begin, Field, Noun

@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.money import Asset, Money
 from counterfoil.base.problems import InvalidInput
 from counterfoil.base.text import camel
 from counterfoil.dashboard.finding.ordering import EXPORTED_MAX, ColumnOrder, after_of, behind_of, order_words, orders_of
 from counterfoil.dashboard.web.fields import DAY_LENGTH, READ
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.listing import ListAsked, Listed, asked_of, read_listed
 from counterfoil.operations.noun_pages import NARROW_MAX, Narrow
 from counterfoil.operations.verbs import AMOUNTS, Field, Noun

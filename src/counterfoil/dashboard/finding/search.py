@@ -17,13 +17,13 @@ from psycopg import sql
 
 from counterfoil.api.http.calls import WholeInstallation
 from counterfoil.base.edge import keep_to_program
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.money import parse_major
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.dashboard.finding.sought import NO_RECORDS, RECORDS, Lookup, UnpagedRecord, amount_lookups, first_id_since, word_lookups
 from counterfoil.dashboard.web.navigation import DashboardPage
 from counterfoil.dashboard.web.nouns import is_kept_to_programs, refuse_whole
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.scopes import ALL_PAGES
 from counterfoil.operations.verbs import Noun
 

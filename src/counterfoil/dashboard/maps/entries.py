@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.money import Money
 from counterfoil.base.paging import Keyset
 from counterfoil.base.problems import InvalidInput
 from counterfoil.dashboard.finding.ordering import EXPORTED_MAX
 from counterfoil.dashboard.maps.money import APART, HOUSE, OWNERS, PLACES, is_place, words_of_part
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.ledger.reads.entries import Entry, PartOfBook, entries_of, moved_of
 
 ENTRIES_SHOWN_MAX: Final = 20

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.money import Money, format_major
 from counterfoil.dashboard.web.sections import SectionAnswer, SectionContext
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.matching.findings.recorded import FindingDetail, FootingRow, RunReport
 from counterfoil.reconciliation.breaks.queries import newest_cases
 from counterfoil.reconciliation.reach import COUNTED_MAX, Since, moved_since, never_concluded

@@ -13,13 +13,13 @@ from counterfoil.api.derived.acts import agreed, written
 from counterfoil.api.http.calls import WholeInstallation
 from counterfoil.api.http.routing import scopes_of
 from counterfoil.base.encryption.keys import required
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.problems import NotFound
 from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.dashboard.web.driver import PREVIEWED, FormCall, FormDone, PageForm, add_form
 from counterfoil.dashboard.web.fields import field_given
 from counterfoil.dashboard.web.navigation import DashboardPage
 from counterfoil.dashboard.web.serving import Served
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.acts import Act, ActCall, ActDone
 from counterfoil.operations.by_two import done_or_proposed
 

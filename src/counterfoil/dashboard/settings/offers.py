@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from counterfoil.api.http.calls import WholeInstallation
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.money import Asset
 from counterfoil.base.text import camel
 from counterfoil.dashboard.web.fields import field_filled
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.acts import Act
 from counterfoil.operations.approval_inbox import approved_proposals
 from counterfoil.operations.approvals import Proposal

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approved_acts, offer
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.integrity.silencing import BEGIN_SILENCE
-from counterfoil.ledger.reads.books import known_assets, known_programs
+from counterfoil.ledger.reads.books import known_programs
 from counterfoil.operations.access.acts import ADD_PERSON, KEY_ACTS, PERSON_ACTS
 from counterfoil.operations.acts import Act
 from counterfoil.operations.webhooks_out.acts import CREATE_ENDPOINT, ROTATE_SECRET

@@ -14,6 +14,7 @@ from fastapi import APIRouter
 from psycopg import Connection
 
 from counterfoil.api.http.calls import WholeInstallation
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.ids import valid_id
 from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Money
@@ -24,7 +25,6 @@ from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.web.serving import Served
 from counterfoil.dashboard.work.approvals import deciding
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.approvals import Proposal
 from counterfoil.operations.noun_pages import Elsewhere, SafeNextAction
 from counterfoil.operations.verbs import (

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
 
+from counterfoil.base.formats.amounts import tell_in
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import Fact
 from counterfoil.dashboard.pages.account import AccountShown
@@ -116,6 +117,7 @@ class Renderer:
         self._jinja.tests["an_id"] = shown.an_id
         self._jinja.globals |= {
             "amounts": AMOUNTS,
+            "told_facts": lambda problem: problem.told(),  # a page that has the assets at hand says how their amounts are told
             "rail": rail,
             "styles": STYLES,
             "version": version,
@@ -149,6 +151,7 @@ class Renderer:
             program=program_of(ask, answer),
             now=now,
             money=lambda given: shown.amount(given, assets),
+            told_facts=lambda problem: problem.told(tell_in(assets)),
             since=lambda at: shown.since(at, now),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -19,9 +20,10 @@ from starlette.types import Scope
 
 from counterfoil.api.http.problems import request_id_of, status_of
 from counterfoil.base.edge import Database
+from counterfoil.base.formats.amounts import known_assets, tell_in
 from counterfoil.base.money import Asset
 from counterfoil.base.paging import CURSOR_MAX
-from counterfoil.base.problems import Busy, InvalidInput, NotAllowed, NotAuthenticated, NotFound, Problem
+from counterfoil.base.problems import Busy, Fact, InvalidInput, NotAllowed, NotAuthenticated, NotFound, Problem
 from counterfoil.base.text import refuse_unclean
 from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
 from counterfoil.dashboard.pages.levels import KeptLevels
@@ -34,7 +36,6 @@ from counterfoil.dashboard.work.brakes import brakes_told
 from counterfoil.dashboard.work.counts import waiting_told
 from counterfoil.dashboard.work.receipts import receipt_of
 from counterfoil.ledger.reads.booked import BookedHere
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import require
 from counterfoil.operations.access.oidc.provider import OpenIdClient
 from counterfoil.operations.access.records import clean
@@ -202,7 +203,7 @@ def problem_page(served: Served, request: Request, problem: Problem | None) -> R
     title = SILENT if isinstance(problem, Busy) else problem.headline() if problem else FAILED
     told = PageProblem(
         title,
-        {name: fact for name, fact in problem.facts.items() if name not in _said_already(problem)} if problem else {},
+        {name: fact for name, fact in _told(served, problem).items() if name not in _said_already(problem)} if problem else {},
         status,
         problem.what_to_do() if problem and status == 403 else "",
         _way_on(request, problem, status),
@@ -212,6 +213,15 @@ def problem_page(served: Served, request: Request, problem: Problem | None) -> R
     )
     body = served.renderer.problem(told, served.door.known(request), framed=_is_inside(request))
     return finish(Response(body, status, media_type="text/html"))
+
+
+def _told(served: Served, problem: Problem) -> Mapping[str, Fact]:
+    """Its facts for people; amounts in minor units, and so called, where the database does not tell the decimals of their assets."""
+    if not problem.amounts:
+        return problem.facts
+    with suppress(Problem), served.database.transaction(read_only=True) as conn:
+        return problem.told(tell_in(known_assets(conn)))
+    return problem.told()
 
 
 def _said_already(problem: Problem) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.ids import valid_id
 from counterfoil.base.money import Asset, Money
@@ -13,7 +14,6 @@ from counterfoil.base.problems import Problem
 from counterfoil.dashboard.finding.ordering import EXPORTED_MAX
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.dashboard.work.payloads import PayloadFact, page_of, readable
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import APPROVE, ROLES
 from counterfoil.operations.approval_inbox import count_waiting, decided_proposals, waiting_proposals
 from counterfoil.operations.approvals import Paired, Proposal, find_proposal

@@ -8,12 +8,12 @@ from typing import Any
 from fastapi import APIRouter
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.problems import NotFound
 from counterfoil.dashboard.web.driver import FormCall, FormDone, PageForm, add_form
 from counterfoil.dashboard.web.fields import field_given
 from counterfoil.dashboard.web.navigation import DashboardPage
 from counterfoil.dashboard.web.serving import Served
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.verbs import Begin, Noun, VerbCall
 
 

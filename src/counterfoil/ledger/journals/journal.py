@@ -295,7 +295,7 @@ def _decide(ground: Ground, group: Sequence[_JournalRequest], accounts: Mapping[
             request.rows = [next(rows) for _ in request.new.lines]
             request.late = [row for row in late if lines.start <= row.place < lines.stop] if late else []
         else:
-            request.result = _refusal(decision.outcomes[lines], movements[lines])
+            request.result = _refusal(decision.outcomes[lines], movements[lines], request.new.asset)
 
 
 def _allocate(ground: Ground, requests: Sequence[_JournalRequest]) -> tuple[int, list[Header]]:
@@ -349,10 +349,10 @@ def _movements(new: NewJournal, now_us: int) -> list[Movement]:
     ]
 
 
-def _refusal(outcomes: Sequence[MovementOutcome], movements: Sequence[Movement]) -> Problem:
+def _refusal(outcomes: Sequence[MovementOutcome], movements: Sequence[Movement], asset: str) -> Problem:
     """Why a journal was refused: the reason of the line that was, counted from 1."""
     place = next(place for place, outcome in enumerate(outcomes) if outcome is not MovementOutcome.LINKED_REFUSED)
-    return refusal(outcomes[place], movements[place], line=place + 1)
+    return refusal(outcomes[place], movements[place], asset, line=place + 1)
 
 
 def _shortcoming(new: NewJournal) -> Problem | None:

@@ -8,13 +8,12 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from counterfoil.base.money import Asset, Money, format_major
+from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.accounts.chart import CHART
 from counterfoil.ledger.clock import first_seq, to_us
 
 LINES_MAX: Final = 2_000
-ASSETS_MAX: Final = 1_000
 PROGRAMS_NAMED_MAX: Final = 10_000
 KEPT_APART: Final = (
     "clearing:*",
@@ -76,18 +75,6 @@ class BookOfSpan(NamedTuple):
         """What one line stands at, debits positive; None when there is no such account."""
         found = next((line for line in self.lines if line.account == account), None)
         return found.debit_balance.minus(found.credit_balance) if found else None
-
-
-def known_assets(conn: Connection[Any]) -> dict[str, Asset]:
-    """Every asset by its code."""
-    rows = conn.execute("select code, scale from asset order by code limit %s", [ASSETS_MAX]).fetchall()
-    return {row[0]: Asset(row[0], row[1]) for row in rows}
-
-
-def told_amount(conn: Connection[Any], minor: int, asset: str) -> str:
-    """An amount for people, in whole units with its asset: `1,066.56 EUR`; minor units, and so called, where no book knows it."""
-    found = known_assets(conn).get(asset)
-    return f"{minor} minor units of {asset}" if found is None else f"{format_major(minor, found.scale)} {asset}"
 
 
 def known_programs(conn: Connection[Any], *, rows_max: int = PROGRAMS_NAMED_MAX) -> dict[str, str]:

@@ -40,7 +40,7 @@ def explain(case: FindingEvidence) -> list[Hypothesis]:
 @of_both
 def _sign(left: Record, right: Record) -> Hypothesis | None:
     holds = left.amount == -right.amount
-    return said("sign", holds, "is one amount the other's negative?", f"{left.amount} and {right.amount}", 95)
+    return said("sign", holds, "is one amount the other's negative?", f"{left.amount} and {right.amount} minor units", 95)
 
 
 def _scale(case: FindingEvidence) -> Hypothesis | None:
@@ -117,7 +117,7 @@ def _partial(left: Record, right: Record) -> Hypothesis | None:
         "partial payment",
         holds,
         "is the right amount a part of the left one?",
-        f"{right.amount} of {left.amount}",
+        f"{right.amount} of {left.amount} minor units",
         40,
     )
 
@@ -129,7 +129,7 @@ def _over(left: Record, right: Record) -> Hypothesis | None:
         "altered or overpaid",
         holds,
         "is the right amount larger than the left one?",
-        f"{right.amount} for {left.amount}",
+        f"{right.amount} for {left.amount} minor units",
         39,
     )
 
@@ -196,7 +196,7 @@ def _converted(left: Record, right: Record) -> Hypothesis | None:
         "converted",
         holds,
         "is the figure another one under another code?",
-        f"{left.amount} and {right.amount}",
+        f"{left.amount} and {right.amount} minor units",
         60,
     )
 

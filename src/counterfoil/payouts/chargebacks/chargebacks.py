@@ -20,8 +20,10 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import asset_of_book
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, record_birth, take_step, take_steps
+from counterfoil.base.money import out_of_range
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import CHARGEBACK as CHARGEBACK_KEYS
@@ -138,7 +140,7 @@ def _refuse_strange(conn: Connection[Any], fact: ChargebackFact, payment: Paymen
     ).fetchone()
     most = payment.amount - (row[0] if row else 0)
     if not 0 < fact.amount <= most:
-        raise InvalidInput("amount", f"from 1 to {most} minor units, which is what is left of the payment", got=fact.amount)
+        raise out_of_range("amount", fact.amount, asset_of_book(conn, fact.asset), most=most, what="what is left of the payment")
 
 
 def _excess_left(conn: Connection[Any], payment: Payment) -> int:

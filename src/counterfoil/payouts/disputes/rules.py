@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from counterfoil.base.money import rate_of
+from counterfoil.base.money import Asset, out_of_range, rate_of
 from counterfoil.base.problems import InvalidInput
 from counterfoil.payouts.refunds.rules import RefundParts, refund_parts
 from counterfoil.settlement.fees.rules import Rates
@@ -42,30 +42,27 @@ class Ruling(NamedTuple):
     net: int
 
 
-def ruled(now: SettlementParts, refund: int, rates: Rates, policy: str) -> Ruling:
+def ruled(now: SettlementParts, refund: int, rates: Rates, policy: str, asset: Asset) -> Ruling:
     """The parts of a settlement after a ruling (Money, "Partial dispute settlement"): those of now less what a refund of so much takes.
 
     Raises InvalidInput when the fees that are retained are more than what is kept.
     """
     left = now.gross - now.gone
     if not 0 <= refund <= left:
-        raise InvalidInput("refund", f"from 0 to {left} minor units", got=refund)
+        raise out_of_range("refund", refund, asset, least=0, most=left, what="what is left of the settlement")
     retain = policy == "retain_fees"
     parts = refund_parts(now.gross, now.gone, refund, rates, retain_fees=retain) if refund else RefundParts(0, 0, 0, 0, 0)
     platform, validator = now.platform_fee - parts.platform_fee, now.validator_fee - parts.validator_fee
     holdback = now.holdback - min(parts.holdback, now.holdback)
     kept = left - refund
     net = kept - platform - validator - holdback
-    if retain and net < 0:
-        raise InvalidInput(
-            "policy",
-            f"proportional: {kept} minor units are kept, less than fees and holdback of {kept - net}",
-            got=policy,
-        )
+    if retain and refund and net < 0:  # of nothing that goes back there are no fees to retain: every policy leaves the same
+        less = f"{asset.told(kept)} is kept, less than fees and holdback of {asset.told(kept - net)}"
+        raise InvalidInput("policy", f"proportional: {less}", got=policy)
     return Ruling(now.gone + refund, platform, validator, holdback, net)
 
 
-def refund_of(outcome: str, exposure: int, amount: int | None, ratio_bps: int | None) -> int:
+def refund_of(outcome: str, exposure: int, amount: int | None, ratio_bps: int | None, asset: Asset) -> int:
     """What a ruling gives back of an exposure, in minor units. A ratio is in hundredths of a percent, rounded down. Raises InvalidInput."""
     if outcome != "partial":
         if amount is not None or ratio_bps is not None:
@@ -77,5 +74,5 @@ def refund_of(outcome: str, exposure: int, amount: int | None, ratio_bps: int | 
         raise InvalidInput("ratio_bps", "from 0 to 10000 hundredths of a percent", got=ratio_bps)
     wanted = amount if amount is not None else rate_of(exposure, ratio_bps or 0)
     if not 0 <= wanted <= exposure:
-        raise InvalidInput("refund", f"from 0 to {exposure} minor units, which is what the dispute is about", got=wanted)
+        raise out_of_range("refund", wanted, asset, least=0, most=exposure, what="what the dispute is about")
     return wanted

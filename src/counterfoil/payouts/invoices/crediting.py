@@ -11,9 +11,11 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.formats.amounts import asset_of_book
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import take_step
-from counterfoil.base.problems import InvalidInput, TransitionRefused
+from counterfoil.base.money import out_of_range
+from counterfoil.base.problems import TransitionRefused
 from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice, refundable, refuse_disputed
 from counterfoil.settlement.intents.intents import begin_verifying, cancel_intents
@@ -50,7 +52,7 @@ def credit_invoice(
     refuse_disputed(conn, one.id)
     paid = refundable(conn, one)
     if not 0 < amount <= one.due + paid:
-        raise InvalidInput("amount", f"from 1 to {one.due + paid} minor units, which is what is due or paid of it", got=amount)
+        raise out_of_range("amount", amount, asset_of_book(conn, one.asset), most=one.due + paid, what="what is due or paid of it")
     against_due = min(amount, one.due)
     note_id, refund_id = make_id("crn"), make_id("ref") if amount > against_due else None
     verb = _verb(one, against_due, paid - (amount - against_due))

@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import told_amount
 from counterfoil.base.ids import MakeId
 from counterfoil.base.problems import NotFound, Problem
-from counterfoil.ledger.reads.books import told_amount
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.payouts.verbs import Owed, Payout, create_payouts, list_payouts
 from counterfoil.settlement.intents.intents import Intent, intents_of

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import told_problem
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, record_birth, take_steps
 from counterfoil.base.tracing.spans import followed_as
@@ -134,7 +135,7 @@ def _reserve(
         if isinstance(result, Posted):
             reserved.append(one)
         else:  # the ledger refuses this one, for a reason that may pass, such as a frozen account
-            _wait_for_ledger(conn, claim_of[one.payout.id], one.payout, result.sentence(), now)
+            _wait_for_ledger(conn, claim_of[one.payout.id], one.payout, told_problem(conn, result), now)
     _queue(conn, reserved, now)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.ledger.reads.books import told_amount
+from counterfoil.base.formats.amounts import told_amount
 from counterfoil.payouts.destinations.machine import NO_DESTINATION
 from counterfoil.payouts.destinations.tokens import readable_tokens
 from counterfoil.payouts.disputes.standing import in_dispute

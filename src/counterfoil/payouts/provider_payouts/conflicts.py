@@ -13,11 +13,12 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from counterfoil.base.formats.amounts import told_amount
 from counterfoil.base.machine import Move, record_birth, take_steps
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.machines import PROVIDER_CONFLICT, RESERVING, SENDING
-from counterfoil.payouts.provider_payouts.outcome_rules import OutcomeDecision
+from counterfoil.payouts.provider_payouts.outcome_rules import Conflict, OutcomeDecision
 
 
 class ConflictRow(NamedTuple):
@@ -42,6 +43,7 @@ def open_conflicts(conn: Connection[Any], decisions: Sequence[OutcomeDecision], 
     for one in decisions:
         if one.conflict is None:
             continue
+        said, expected = _told(conn, one.conflict)
         fact = one.fact._asdict() | {"occurred_at": one.fact.occurred_at.isoformat()} if one.fact else {}
         row = conn.execute(
             """insert into provider_conflict (id, provider_payout_id, number, said, expected, fact, at, state, state_at)
@@ -51,17 +53,23 @@ def open_conflicts(conn: Connection[Any], decisions: Sequence[OutcomeDecision], 
                on conflict (provider_payout_id, said) where state = 'open' do nothing returning id""",
             {
                 "attempt": one.standing.id,
-                "said": one.conflict.said,
-                "expected": one.conflict.expected,
+                "said": said,
+                "expected": expected,
                 "fact": Jsonb(fact),
                 "now": now,
             },
         ).fetchone()
         if row is not None:
             record_birth(conn, PROVIDER_CONFLICT, [row[0]], "open", actor="system:worker", at=now)
-            told = {"said": one.conflict.said, "expected": one.conflict.expected, "payoutId": one.standing.payout_id}
+            told = {"said": said, "expected": expected, "payoutId": one.standing.payout_id}
             event = NewEvent("provider_status_conflict", one.standing.program_id, one.standing.id, told, once=row[0])
             emit(conn, [event], at=now)
+
+
+def _told(conn: Connection[Any], one: Conflict) -> tuple[str, str]:
+    """Both words for people."""
+    theirs, ours = (told_amount(conn, *each) for each in one.amounts) if one.amounts else ("", "")
+    return f"{one.said} {theirs}".strip(), f"{one.expected} {ours}".strip()
 
 
 def settle_conflicts(conn: Connection[Any], attempt_ids: Sequence[str], *, actor: str, now: datetime) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
+from counterfoil.base.money import Money
 from counterfoil.operations.providers import Accepted, Answer, Found, Later, NotThere, PayoutFact, Refused, Unclear
 from counterfoil.operations.providers.capabilities import FULL, Capabilities
 from counterfoil.operations.work.runner import ATTEMPTS_MAX, delay_before
@@ -140,10 +141,11 @@ class LockedProviderPayout(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """The provider says `said` where we expected `expected`: two words that exclude each other."""
+    """The provider says `said` where we expected `expected`: two words that exclude each other, with the amounts that do."""
 
     said: str
     expected: str
+    amounts: tuple[Money, Money] | None = None  # what the provider says, and what we expected
 
 
 class OutcomeDecision(NamedTuple):
@@ -212,7 +214,7 @@ def _not_ours(standing: LockedProviderPayout, fact: PayoutFact) -> Conflict | No
         return Conflict(f"{fact.status} as {fact.provider_ref}", standing.provider_ref)
     amount = standing.paid or standing.amount  # what two people found counts from then on
     if fact.status != "failed" and (fact.amount, fact.asset) != (amount, standing.asset):
-        return Conflict(f"{fact.status} {fact.amount} {fact.asset}", f"{amount} {standing.asset}")
+        return Conflict(fact.status, "", (Money(fact.amount, fact.asset), Money(amount, standing.asset)))
     return None
 
 
@@ -291,8 +293,7 @@ def _not_told(
     again = silent_after if capabilities.looks_up else ASKED_IN_VAIN_EVERY
     decision = OutcomeDecision(standing, again=again, error=error, error_class="unclear", unconfirmed=standing.unconfirmed)
     if not capabilities.looks_up and standing.state == "sent" and _overdue(standing, now, capabilities):
-        late = _too_silent(capabilities)
-        return decision._replace(verbs=("lose",), error=f"{late}; {error}")
+        return decision._replace(verbs=("lose",), error=f"{_too_silent(capabilities)}; {error}")
     return decision
 
 
@@ -315,8 +316,7 @@ def _found(
         conflict = Conflict(f"{heard}, by webhook", fact.status)
         return decision._replace(conflict=conflict, again=CONFLICT_ASKED_EVERY, settled=False)
     if decision.state == "sent" and _overdue(standing, now, capabilities):
-        verbs = (*decision.verbs, "lose")
-        decision = decision._replace(verbs=verbs, again=silent_after, error=_too_silent(capabilities))
+        decision = decision._replace(verbs=(*decision.verbs, "lose"), again=silent_after, error=_too_silent(capabilities))
     return decision._replace(unconfirmed=heard) if fact.status == "pending" else decision
 
 

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.database import name_refusals
-from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.formats.amounts import known_assets, tell_in
+from counterfoil.base.problems import InvalidInput, NotFound, Problem, Tell
 from counterfoil.matching.findings.recorded import FindingDetail, RecordRead
 from counterfoil.operations.providers import PayoutFact, Provider
 from counterfoil.operations.webhooks.inbound import received_by_id
@@ -63,7 +64,7 @@ def paid_by_statement(conn: Connection[Any], break_id: str, one: LockedProviderP
     if len(lines) != 1:
         raise InvalidInput("break_id", "a break with one line of a statement", got=f"{len(lines)} lines")
     (line,) = lines
-    wrong = _not_this(source, line, one)
+    wrong = _not_this(source, line, one, tell_in(known_assets(conn)))
     if wrong:
         raise InvalidInput("break_id", f"a line that says that {one.id} was paid: {wrong}", got=break_id)
     told = ProvingLine(break_id, run_id, number, source, line.id)
@@ -89,10 +90,10 @@ def keep_evidence(conn: Connection[Any], attempt_id: str, program_id: str, line:
     )
 
 
-def _not_this(source: str, line: RecordRead, one: LockedProviderPayout) -> str | None:
+def _not_this(source: str, line: RecordRead, one: LockedProviderPayout, tell: Tell) -> str | None:
     """Why a line is no proof of this attempt; None when it is."""
     if (-line.amount, line.asset) != (one.amount, one.asset):
-        return f"it says {-line.amount} {line.asset}, and {one.amount} {one.asset} were ordered"
+        return f"it says {tell(-line.amount, line.asset)}, and {tell(one.amount, one.asset)} were ordered"
     names = {one.id, one.key, one.provider_ref} - {None}
     if source == f"{one.provider}:payouts":
         if line.status != "paid":

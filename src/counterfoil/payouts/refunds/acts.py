@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from counterfoil.base.money import format_major
+from counterfoil.base.formats.amounts import told_amount
 from counterfoil.base.problems import InvalidInput
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import APPROVE, OPERATE
 from counterfoil.operations.acts import Act, ActCall, ActDone, ByTwo, paired_of
@@ -76,7 +75,7 @@ def _pay_with(one: ActCall) -> ActDone:
 
 def _told(one: ActCall, left: int, what: str) -> str:
     asset = one.taken["asset"]
-    owes = f"{format_major(left, known_assets(one.conn)[asset].scale)} {asset}" if left else f"nothing in {asset}"
+    owes = told_amount(one.conn, left, asset) if left else f"nothing in {asset}"
     return f"{what}; {one.subject_id} still owes {owes}."
 
 

@@ -7,7 +7,9 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import asset_of_book
 from counterfoil.base.invariant import Invariant
+from counterfoil.base.money import out_of_range
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import CUSTOMER_DEBT_PAID, CUSTOMER_WRITE_OFF, KeySpace
@@ -57,8 +59,9 @@ def write_off_customer(conn: Connection[Any], purse: CustomerPurse, amount: int,
     undecided = min(owed, undecided_of(conn, purse))
     most = max(0, owed - undecided)
     if not 0 < amount <= most:
-        wait = f"; {undecided} wait for a bank's word on a chargeback" if undecided else ""
-        raise InvalidInput("amount", f"from 1 to {most} minor units, which is what the customer owes{wait}", got=amount)
+        asset = asset_of_book(conn, purse.asset)
+        wait = f" beside {asset.told(undecided)} that wait for a bank's word on a chargeback" if undecided else ""
+        raise out_of_range("amount", amount, asset, most=most, what=f"what the customer owes{wait}")
     _insert(conn, purse, "written_off", amount, said, None, None, None)
     _post(conn, CUSTOMER_WRITE_OFF, purse, "bad_debt", amount, said)
     _tell(conn, "customer_debt_written_off", purse, amount, said)
@@ -76,7 +79,7 @@ def pay_debt(conn: Connection[Any], purse: CustomerPurse, amount: int, said: Sai
     lock_debts(conn, [purse])
     owed = customer_debt(conn, purse)
     if not 0 < amount <= owed:
-        raise InvalidInput("amount", f"from 1 to {owed} minor units, which is what the customer owes", got=amount)
+        raise out_of_range("amount", amount, asset_of_book(conn, purse.asset), most=owed, what="what the customer owes")
     if payment_id is None and conn.execute("select receipt_used(%s)", [reference]).fetchone() != (False,):
         raise InvalidInput("reference", "a receipt that nothing was paid with before", got=reference[:40])
     _insert(conn, purse, "paid", amount, said, payment_id, provider, reference)
@@ -107,7 +110,7 @@ def _payment(conn: Connection[Any], purse: CustomerPurse, amount: int, provider:
             "reference", f"a payment of {purse.program_id} in {purse.asset} that paid nothing yet: {why}", got=charge_id[:40]
         )
     if amount > found[3]:
-        raise InvalidInput("amount", f"at most {max(0, found[3])} minor units, which is what the payment still has", got=amount)
+        raise out_of_range("amount", amount, asset_of_book(conn, purse.asset), most=max(0, found[3]), what="what the payment still has")
     return str(row[0])
 
 

@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.formats.amounts import asset_of_book
 from counterfoil.base.invariant import Invariant
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.money import out_of_range
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import RECEIVABLE_WRITE_OFF
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
@@ -89,7 +90,7 @@ def write_off_debt(conn: Connection[Any], write_off_id: str, purse: Purse, amoun
     ).fetchall()  # locked before the debt is read: what they pay of it meanwhile is seen
     owed = receivables_of(conn, [purse]).get(purse, 0)
     if not 0 < amount <= owed:
-        raise InvalidInput("amount", f"from 1 to {owed} minor units, which is what the payee owes", got=amount)
+        raise out_of_range("amount", amount, asset_of_book(conn, purse.asset), most=owed, what="what the payee owes")
     conn.execute(
         """insert into receivable_write_off (id, program_id, payee_id, asset, amount, reason, actor, at)
            values (%s, %s, %s, %s, %s, %s, %s, %s)""",

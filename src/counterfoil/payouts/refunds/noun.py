@@ -8,9 +8,8 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from counterfoil.base.money import format_major
+from counterfoil.base.formats.amounts import told_amount
 from counterfoil.base.problems import InvalidInput
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, of_party
 from counterfoil.operations.sought import FoundBy
@@ -44,7 +43,7 @@ def _open(one: VerbCall) -> VerbResult:
         raise InvalidInput("asset", f"{invoice.asset}, as the invoice", got=taken["asset"])
     how: dict[str, Any] = {"cause": taken["cause"], "make_id": one.make_id, "actor": one.actor, "now": one.now}
     made = book_refund(one.conn, one.make_id("ref"), invoice, taken["amount"], **how)
-    amount = f"{format_major(made.amount, known_assets(one.conn)[made.asset].scale)} {made.asset}"
+    amount = told_amount(one.conn, made.amount, made.asset)
     return VerbResult(
         "owed", made.id, f"{amount} of {made.invoice_id} are owed to {made.customer_id}. It is paid, and then recorded as paid."
     )

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import asset_of_book
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
@@ -147,7 +148,7 @@ def book_refund(
     if not by_bank:
         refuse_disputed(conn, invoice.id, but=ruling)
     left = refundable(conn, invoice)
-    refuse_amount(amount, left)
+    refuse_amount(amount, left, asset_of_book(conn, invoice.asset))
     call_refunded(conn, invoice, left - amount, cause=refund_id, actor=actor, now=now)
     settlement = settlement_of(conn, invoice.id)
     if settlement is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from counterfoil.base.problems import InvalidInput, check
+from counterfoil.base.money import Asset, out_of_range
+from counterfoil.base.problems import check
 from counterfoil.settlement.fees.rules import Rates
 
 Lines = list[tuple[str, str, int]]
@@ -42,12 +43,12 @@ class RefundSources(NamedTuple):
 
 
 def refund_parts(gross: int, gone: int, amount: int, rates: Rates, *, retain_fees: bool = False) -> RefundParts:
-    """The parts of a refund of `amount`, of a settlement of `gross` of which `gone` went back before. Raises InvalidInput.
+    """The parts of a refund of `amount`, of a settlement of `gross` of which `gone` went back before.
 
     With `retain_fees` both fees stay as they were taken, and the payee bears all of the refund but the holdback's part.
     """
     check(0 <= gone <= gross, "no more went back than there was", gross=gross, gone=gone)
-    refuse_amount(amount, gross - gone)
+    check(0 < amount <= gross - gone, "a refund gives back no more than is left", amount=amount, left=gross - gone)
     before, after = gross - gone, gross - gone - amount
     platform, validator, holdback = (max(0, was - stays) for was, stays in zip(rates.parts(before), rates.parts(after), strict=True))
     if retain_fees:
@@ -76,10 +77,10 @@ def won_back(gross: int, gone: int, amount: int, rates: Rates) -> WonBack:
     return WonBack(platform, validator, amount - platform - validator)
 
 
-def refuse_amount(amount: int, left: int) -> None:
+def refuse_amount(amount: int, left: int, asset: Asset) -> None:
     """Raises InvalidInput unless this much can still go back."""
     if not 0 < amount <= left:
-        raise InvalidInput("amount", f"from 1 to {left} minor units, which is what can still go back", got=amount)
+        raise out_of_range("amount", amount, asset, most=left, what="what can still go back")
 
 
 def sources_of(parts: RefundParts, *, payable: int, own_holdback: int, holdback: int) -> RefundSources:

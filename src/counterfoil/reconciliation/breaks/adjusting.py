@@ -41,6 +41,8 @@ VERBS: Final = {"adjustment": "adjust", "write_off": "write_off"}
 class ProposalOutdated(Problem):
     """The break is no longer what it was when this was proposed; withdraw the proposal and look again."""
 
+    amounts = ("difference", "proposed_for")
+
 
 class NoProposal(Problem):
     """Nothing is proposed for this break."""
@@ -57,9 +59,13 @@ class NothingToAdjust(Problem):
 class AdjustmentMisses(Problem):
     """A journal for a break moves our account of the source by what differs, no more and no less; other movements go beside it."""
 
+    amounts = ("moved", "difference")
+
 
 class WriteOffTooLarge(Problem):
     """The difference is above the limit for write-offs; propose an adjustment instead."""
+
+    amounts = ("minor", "limit")
 
 
 name_refusals(constraints={"write_off_within_limit": WriteOffTooLarge})
@@ -198,7 +204,7 @@ def _lock_to_post(conn: Connection[Any], break_id: str, expected: str | None) ->
 
 def _refuse_outdated(case: Break, one: AdjustmentProposal) -> None:
     if case.gone_run is not None or str(case.difference) != one.payload["difference"]:
-        raise ProposalOutdated(id=case.id, difference=case.difference, proposed_for=one.payload["difference"])
+        raise ProposalOutdated(id=case.id, difference=case.difference, proposed_for=one.payload["difference"], asset=case.asset)
 
 
 def _do(conn: Connection[Any], approved: approvals.Proposal, by: Caller, now: datetime) -> str:
@@ -246,7 +252,7 @@ def refuse_write_off(conn: Connection[Any], case: Break) -> None:
         raise NothingToWriteOff(id=case.id, break_kind=case.kind, why=why)
     most, minor = write_off_limit(conn, case.program_id, case.asset), abs(case.difference or 0)
     if minor > most:
-        raise WriteOffTooLarge(id=case.id, minor=str(minor), limit=str(most), asset=case.asset)
+        raise WriteOffTooLarge(id=case.id, minor=minor, limit=most, asset=case.asset)
 
 
 def _refuse_unless_it_changes_what_differs(case: Break, lines: Sequence[NewPosting]) -> None:
@@ -257,7 +263,7 @@ def _refuse_unless_it_changes_what_differs(case: Break, lines: Sequence[NewPosti
         raise NothingToAdjust(id=case.id, break_kind=case.kind, why="both sides hold the same amount")
     moved = sum(one.minor for one in lines if one.debit == ours) - sum(one.minor for one in lines if one.credit == ours)
     if moved == 0 or case.difference not in (None, moved):
-        raise AdjustmentMisses(id=case.id, account=ours, moved=str(moved), difference=str(case.difference), asset=case.asset)
+        raise AdjustmentMisses(id=case.id, account=ours, moved=moved, difference=case.difference, asset=case.asset)
 
 
 def suggested_line(case: Break) -> tuple[str, str, int] | None:

@@ -156,8 +156,8 @@ MONITORS: Final = (
             from break b where b.state in {listed(BREAK.open)} and b.due_on < (%(now)s at time zone 'UTC')::date
             group by b.program_id, b.source
             union all
-            select 'suspense of ' || b.program_id || ' ' || b.asset, b.program_id, 'money that nobody claims, in minor units',
-                   (a.credits - a.debits - c.young)::text, (%(now)s - {UNCLAIMED_AFTER})::text
+            select 'suspense of ' || b.program_id || ' ' || b.asset, b.program_id, 'money that nobody claims',
+                   told_amount((a.credits - a.debits - c.young)::bigint, b.asset), (%(now)s - {UNCLAIMED_AFTER})::text
             from account a join book b on b.id = a.book_id
             cross join lateral (select (extract(epoch from %(now)s - {UNCLAIMED_AFTER}) * 1000)::bigint << 20 as seq) f
             cross join lateral (select coalesce(sum(each.amount), 0) as young

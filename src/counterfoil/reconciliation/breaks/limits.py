@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.problems import AmountOutOfRange
 
 WRITE_OFF_DEFAULT_MAJOR: Final = 10  # units of an asset, until somebody sets a limit
 
@@ -26,7 +26,7 @@ def write_off_limit(conn: Connection[Any], program_id: str, asset: str) -> int:
 def set_write_off_limit(conn: Connection[Any], program_id: str, asset: str, *, minor: int, reason: str, actor: str, now: datetime) -> None:
     """From now on write-offs in this asset go up to `minor`; 0 forbids them. Raises InvalidInput, and for unknown ones a refusal."""
     if not 0 <= minor <= 10**18:
-        raise InvalidInput("minor", "from 0 to 10¹⁸ minor units", got=str(minor))
+        raise AmountOutOfRange("minor", "nothing or more, and at most 10¹⁸ minor units", got=minor, asset=asset)
     conn.execute(
         """insert into write_off_limit (program_id, asset, version, minor, reason, actor, at)
            select %(program)s, %(asset)s, 1 + count(*), %(minor)s, %(reason)s, %(actor)s, %(at)s

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import told_problem
 from counterfoil.base.problems import Problem
 from counterfoil.ledger.journals.journal import NewPosting
 from counterfoil.operations.access.access import ACCEPT_BREAK, APPROVE, OPERATE, WORK_BREAKS
@@ -226,7 +227,7 @@ def _no_write_off(conn: Connection[Any], case: work.Break) -> str | None:
     try:
         adjusting.refuse_write_off(conn, case)
     except Problem as problem:
-        return problem.sentence()
+        return told_problem(conn, problem)
     return None
 
 

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from counterfoil.base.formats.amounts import told_problem
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput, Problem, TooLarge
@@ -171,7 +172,7 @@ def carry_out(saying: VerbCall, rows: int, lines: Sequence[SheetLine]) -> SheetD
                         raise InvalidInput("id", "each break in one line")
                     states.append((line.id, _do(saying._replace(by=who.get(line.id, saying.by)), line)))
             except Problem as problem:
-                refused.append(f"line {line.line}: {problem.sentence()}")
+                refused.append(f"line {line.line}: {told_problem(conn, problem)}")
             seen.add(line.id)
         if refused:
             raise SheetRefused(lines=refused[:100], refused=len(refused), of=len(lines))

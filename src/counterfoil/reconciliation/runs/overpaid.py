@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.problems import Tell
 from counterfoil.matching.findings.actions import OVERPAID_ACTION
 from counterfoil.matching.findings.differences import Record, differences
 from counterfoil.matching.findings.findings import Finding, finding_identity, severity_of
@@ -78,10 +79,10 @@ def overpaid_of(conn: Connection[Any], program_id: str, provider: str, *, first:
         ).fetchall()
 
 
-def with_overpaid(outcome: MatchingResult, booked: Sequence[Overpaid]) -> MatchingResult:
+def with_overpaid(outcome: MatchingResult, booked: Sequence[Overpaid], tell: Tell) -> MatchingResult:
     """The findings with what payees got beyond their payouts: the statement's, told as that, and those that are booked and still owed."""
-    found = tuple(_told(one) for one in outcome.breaks)
-    owed = tuple(_owed(booked, outcome))
+    found = tuple(_told(one, tell) for one in outcome.breaks)
+    owed = tuple(_owed(booked, outcome, tell))
     if not owed:
         return replace(outcome, breaks=found)
     sums: dict[str, list[int]] = defaultdict(list)
@@ -93,7 +94,7 @@ def with_overpaid(outcome: MatchingResult, booked: Sequence[Overpaid]) -> Matchi
     return replace(outcome, verdict=verdict, breaks=(*found, *owed), breaks_total=total, kinds=(*outcome.kinds, *kinds))
 
 
-def _told(one: Finding) -> Finding:
+def _told(one: Finding, tell: Tell) -> Finding:
     """More went out than was ordered: that comes first, whatever else the figures look like."""
     if one.kind != "AMOUNT_MISMATCH" or len(one.left) != 1 or len(one.right) != 1:
         return one
@@ -105,13 +106,13 @@ def _told(one: Finding) -> Finding:
         "overpaid",
         True,
         "did more go out than the payout says?",
-        f"{-theirs.amount} for {_minor(-ours.amount, ours.asset)}",
+        f"{tell(-theirs.amount, theirs.asset)} for {tell(-ours.amount, ours.asset)}",
         MORE_WEIGHT,
     )
     return replace(one, hypotheses=(more, *one.hypotheses), action=OVERPAID_ACTION)
 
 
-def _owed(booked: Sequence[Overpaid], outcome: MatchingResult) -> Iterator[Finding]:
+def _owed(booked: Sequence[Overpaid], outcome: MatchingResult, tell: Tell) -> Iterator[Finding]:
     """A break for each that is still owed: what was paid back has paid the oldest first, so the newest stand."""
     left: dict[tuple[str, str], int] = {(one.payee_id, one.asset): one.debt for one in booked}
     stakes: dict[str, int] = {}
@@ -121,15 +122,15 @@ def _owed(booked: Sequence[Overpaid], outcome: MatchingResult) -> Iterator[Findi
         left[purse] -= stakes[one.id]
     for one in booked:
         if one.asked and stakes[one.id] > 0:
-            yield _finding(one, stakes[one.id], outcome)
+            yield _finding(one, stakes[one.id], outcome, tell)
 
 
-def _finding(one: Overpaid, stake: int, outcome: MatchingResult) -> Finding:
+def _finding(one: Overpaid, stake: int, outcome: MatchingResult, tell: Tell) -> Finding:
     def record(side: str, minor: int) -> Record:
         return Record(side, one.id, one.provider_ref, -minor, one.asset, one.day, "paid", one.payee_id, "payout", one.payout_id)
 
     ours, theirs = record("left", one.paid - one.excess), record("right", one.paid)
-    hypotheses = tuple(sorted(_hypotheses(one), key=lambda each: (each.verdict != "supported", -each.weight)))
+    hypotheses = tuple(sorted(_hypotheses(one, tell), key=lambda each: (each.verdict != "supported", -each.weight)))
     return Finding(
         id=finding_identity(KIND, (ours,), (theirs,)),
         kind=KIND,
@@ -137,7 +138,7 @@ def _finding(one: Overpaid, stake: int, outcome: MatchingResult) -> Finding:
         asset=one.asset,
         at_stake=stake,
         step="debt",
-        reason=f"paid {_minor(one.excess, one.asset)} beyond what was owed, of which the payee owes {stake}",
+        reason=f"paid {tell(one.excess, one.asset)} beyond what was owed, of which the payee owes {tell(stake, one.asset)}",
         left=(ours,),
         right=(theirs,),
         fields=tuple(differences(ours, theirs, ("amount",))),
@@ -148,7 +149,7 @@ def _finding(one: Overpaid, stake: int, outcome: MatchingResult) -> Finding:
     )
 
 
-def _hypotheses(one: Overpaid) -> Iterator[Hypothesis]:
+def _hypotheses(one: Overpaid, tell: Tell) -> Iterator[Hypothesis]:
     beside = ", ".join(one.beside)
     yield said(
         "paid twice",
@@ -161,17 +162,13 @@ def _hypotheses(one: Overpaid) -> Iterator[Hypothesis]:
         "paid after its money had gone",
         bool(one.beyond and not one.beside),
         "was its money given back, refunded or netted before the provider said that it was paid?",
-        f"{one.beyond} of {_minor(one.ordered, one.asset)} were no longer owed",
+        f"{tell(one.beyond, one.asset)} of {tell(one.ordered, one.asset)} were no longer owed",
         80,
     )
     yield said(
         "overpaid",
         one.paid > one.ordered,
         "did more go out than the payout says?",
-        f"{one.paid} for {_minor(one.ordered, one.asset)}",
+        f"{tell(one.paid, one.asset)} for {tell(one.ordered, one.asset)}",
         MORE_WEIGHT,
     )
-
-
-def _minor(amount: int, asset: str) -> str:
-    return f"{amount} minor units of {asset}"

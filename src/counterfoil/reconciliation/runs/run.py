@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
+from counterfoil.base.formats.amounts import known_assets, tell_in
 from counterfoil.base.ids import ENTROPY_BYTES, new_id
 from counterfoil.base.problems import InvalidInput, Problem, check
 from counterfoil.matching.engines.engine import DuckEngine
@@ -207,7 +208,9 @@ def _match(means: RunContext, one: Pairing, asked: RunRequest, reaches: _Reaches
         left, right = read_sides(engine, paths, {"left": rules.left, "right": rules.right}, folder)
         matched, outcome = reconcile(engine, left, right, rules, progress=progress)
         if one.provider is not None:
-            outcome = with_overpaid(outcome, ours.overpaid)
+            with means.database.transaction() as conn:
+                tell = tell_in(known_assets(conn))
+            outcome = with_overpaid(outcome, ours.overpaid, tell)
         inputs = _digest(paths, under_way, statement, ours)
         with means.database.transaction() as conn:
             if same_before(conn, asked.run_id, inputs, outcome.rules_sha256):

@@ -8,8 +8,10 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import asset_of_book
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import record_birth
+from counterfoil.base.money import out_of_range
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.base.text import reference_of, refuse_placeholder
 from counterfoil.operations.events.events import NewEvent, emit
@@ -101,7 +103,7 @@ def fund_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, provider: 
     _refuse_funding(one, hand.now)
     lacks = one.amount - one.funded
     if amount is not None and not 0 < amount <= lacks:
-        raise InvalidInput("amount", f"from 1 to {lacks} minor units, which is what it lacks", got=amount)
+        raise out_of_range("amount", amount, asset_of_book(conn, one.asset), most=lacks, what="what it lacks")
     if payment_id is None:
         if conn.execute("select receipt_used(%s)", [reference]).fetchone() != (False,):  # locked from here on
             raise InvalidInput("reference", "one that funded no escrow before, and paid no debt", got=reference[:40])
@@ -109,7 +111,7 @@ def fund_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, provider: 
     else:
         unused = _unused(conn, one, payment_id, reference)
     if amount is not None and amount > unused:
-        raise InvalidInput("amount", f"at most {unused} minor units, which is what the payment still has", got=amount)
+        raise out_of_range("amount", amount, asset_of_book(conn, one.asset), most=unused, what="what the payment still has")
     taken = min(lacks, unused) if amount is None else amount
     fund_with(conn, one, taken, hand, provider=provider, reference=reference, payment_id=payment_id)
     freeze_charged_back(conn, [one.id], now=hand.now)

@@ -11,9 +11,11 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import asset_of_book, told_amount
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import take_step
-from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.base.money import out_of_range
+from counterfoil.base.problems import AmountOutOfRange, Problem
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import (
     ESCROW_CHARGE_BACK,
@@ -68,7 +70,7 @@ def release_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, amount:
     """
     one = show_escrow(conn, escrow_id, lock=True)
     refuse_release(conn, one, hand.now)
-    return _release(conn, one, _amount(amount, one), hand)
+    return _release(conn, one, _amount(conn, amount, one), hand)
 
 
 def refuse_release(conn: Connection[Any], one: Escrow, now: datetime) -> None:
@@ -105,9 +107,10 @@ def refund_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, amount: 
     if one.state not in ("pending", "active"):
         raise EscrowRefuses(escrow=one.id, verb="refund", why=f"it is {one.state}")
     if one.state == "pending" and amount not in (None, one.remaining):
-        raise InvalidInput("amount", f"{one.remaining} minor units, all of it, while it is not funded in full", got=amount)
+        whole = f"{told_amount(conn, one.remaining, one.asset)}, all of it, while it is not funded in full"
+        raise AmountOutOfRange("amount", whole, got=amount, asset=one.asset)
     least = 0 if one.state == "pending" else 1  # of nothing that came yet nothing goes back, and it ends; else a refund moves something
-    return _refund(conn, one, _amount(amount, one, least=least), hand)
+    return _refund(conn, one, _amount(conn, amount, one, least=least), hand)
 
 
 def rule_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, refund: int) -> str:
@@ -122,7 +125,7 @@ def rule_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, refund: in
     if conn.execute("select escrow_frozen_by(%s)", [one.id]).fetchone() == (hand.actor,):  # else one person passes every condition of it
         raise EscrowRefuses(escrow=one.id, verb="rule", why=f"{hand.actor} froze it, and another person rules on it")
     if not 0 <= refund <= one.remaining:
-        raise InvalidInput("refund", f"from 0 to {one.remaining} minor units, which is what it holds", got=refund)
+        raise out_of_range("refund", refund, asset_of_book(conn, one.asset), least=0, most=one.remaining, what="what it holds")
     kept = one.remaining - refund
     if refund:
         move_money(conn, one, "refund", refund, hand, by_ruling=True)
@@ -158,7 +161,7 @@ def repay_escrow(
     if owed == 0:
         raise EscrowRefuses(escrow=one.id, verb="repay", why="nothing of it is owed back to its customer")
     if amount is not None and not 0 < amount <= owed:
-        raise InvalidInput("amount", f"from 1 to {owed} minor units, which is what its customer is owed", got=amount)
+        raise out_of_range("amount", amount, asset_of_book(conn, one.asset), most=owed, what="what its customer is owed")
     reference = new_reference(conn, provider, reference, known)
     move_money(conn, one, "repay", owed if amount is None else amount, hand, provider=provider, reference=reference)
     return one.state
@@ -171,11 +174,11 @@ def fund_with(conn: Connection[Any], one: Escrow, amount: int, hand: Hand, *, pr
     return take_escrow_step(conn, one, "fund" if full else "fund_part", hand)
 
 
-def _amount(given: int | None, one: Escrow, *, least: int = 1) -> int:
+def _amount(conn: Connection[Any], given: int | None, one: Escrow, *, least: int = 1) -> int:
     if given is None:
         return one.remaining
     if not least <= given <= one.remaining:
-        raise InvalidInput("amount", f"from 1 to {one.remaining} minor units, which is what it holds", got=given)
+        raise out_of_range("amount", given, asset_of_book(conn, one.asset), least=least, most=one.remaining, what="what it holds")
     return given
 
 

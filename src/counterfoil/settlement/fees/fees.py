@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.settlement.fees.rules import HOLDBACK_DAYS, FeeLimit, Rates, check_limit, check_rates
+from counterfoil.settlement.usage.usage import assets_of
 
 _LIMITED: Final = f"""r.version, r.platform_bps, r.validator_bps, r.holdback_bps, coalesce(h.days, {HOLDBACK_DAYS}),
                 coalesce(l.fixed, 0), coalesce(l.minimum, 0), l.maximum"""
@@ -76,11 +77,11 @@ def set_rates(
 
 
 def _set_limits(conn: Connection[Any], program_id: str, version: int, limits: Sequence[FeeLimit]) -> None:
-    assets = {row[0] for row in conn.execute("select asset from book where program_id = %s", [program_id]).fetchall()}
+    assets = assets_of(conn, program_id)
     for one in limits:
         if one.asset not in assets:
             raise InvalidInput("asset", f"one of {', '.join(sorted(assets))}", got=one.asset[:12])
-        check_limit(one)
+        check_limit(one, assets[one.asset])
     if len({one.asset for one in limits}) != len(limits):
         raise InvalidInput("limits", "one for each asset")
     with conn.cursor() as cur:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from counterfoil.base.money import MINOR_MAX, RATE_MAX_BPS, rate_of
-from counterfoil.base.problems import InvalidInput, Problem, check
+from counterfoil.base.money import MINOR_MAX, RATE_MAX_BPS, Asset, out_of_range, rate_of
+from counterfoil.base.problems import AmountOutOfRange, InvalidInput, Problem, check
 
 HOLDBACK_DAYS: Final = 30
 HOLDBACK_DAYS_MAX: Final = 3650
@@ -15,6 +15,7 @@ class FeesExceedGross(Problem):
     """The fees and the holdback are more than what is settled."""
 
     todo = "Refund the invoice, or lower the fixed or the minimum fee by a new version of the rates, and retry the intent."
+    amounts = ("gross", "platform_fee", "validator_fee", "holdback")
 
 
 class FeeLimit(NamedTuple):
@@ -74,21 +75,21 @@ def check_rates(platform_bps: int, validator_bps: int, holdback_bps: int, holdba
         raise InvalidInput("rates", f"together at most {RATE_MAX_BPS} basis points", got=sum(given.values()))
 
 
-def check_limit(one: FeeLimit) -> None:
+def check_limit(one: FeeLimit, asset: Asset) -> None:
     """Refuse limits that exclude each other. Raises InvalidInput."""
     for name, minor in (("fixed", one.fixed), ("minimum", one.minimum), ("maximum", one.maximum or 0)):
         if not 0 <= minor <= MINOR_MAX:
-            raise InvalidInput(name, f"from 0 to {MINOR_MAX} minor units of {one.asset}", got=minor)
+            raise out_of_range(name, minor, asset, least=0, most=MINOR_MAX, what="the most that one movement can be")
     if one.maximum is not None and one.maximum < one.minimum:
-        raise InvalidInput("maximum", f"at least the minimum of {one.minimum} minor units of {one.asset}", got=one.maximum)
+        raise AmountOutOfRange("maximum", f"at least the minimum of {asset.told(one.minimum)}", got=one.maximum, asset=one.asset)
 
 
-def cut(gross: int, rates: Rates) -> FeeSplit:
+def cut(gross: int, rates: Rates, asset: str) -> FeeSplit:
     """Each deduction rounded down; the payee keeps the units that are left (Money, "Fees"). Raises FeesExceedGross when nothing is."""
     check(gross > 0, "a settlement has something to settle", gross=gross)
     platform, validator = rates.platform_fee(gross), rate_of(gross, rates.validator_bps)
     holdback = rate_of(gross, rates.holdback_bps)
     net = gross - platform - validator - holdback
     if net < 0:
-        raise FeesExceedGross(gross=gross, platform_fee=platform, validator_fee=validator, holdback=holdback)
+        raise FeesExceedGross(gross=gross, platform_fee=platform, validator_fee=validator, holdback=holdback, asset=asset)
     return FeeSplit(gross, platform, validator, holdback, net)

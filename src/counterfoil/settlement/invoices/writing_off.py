@@ -33,6 +33,7 @@ class DueHasChanged(Problem):
     """What is due on this invoice is no longer what was approved: something was paid or credited meanwhile."""
 
     todo = "Look at the invoice, and propose to write off what is due on it now."
+    amounts = ("approved", "due")
 
 
 def write_off_invoice(
@@ -53,7 +54,7 @@ def write_off_invoice(
     one = _locked(conn, invoice_id)
     state = take_step(conn, INVOICE, one.id, one.state, "write_off", actor=actor, at=now, reason=reason, approval=approval)
     if one.due != amount:
-        raise DueHasChanged(invoice=one.id, approved=amount, due=one.due)
+        raise DueHasChanged(invoice=one.id, approved=amount, due=one.due, asset=one.asset)
     conn.execute(
         """insert into invoice_write_off (id, program_id, invoice_id, asset, amount, reason, actor, at)
            values (%s, %s, %s, %s, %s, %s, %s, %s)""",

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Move, take_steps
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.problems import AmountOutOfRange, InvalidInput
 from counterfoil.base.rows import insert_rows
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import PAYMENT
@@ -221,7 +221,7 @@ def parsed(facts: Callable[[bytes], ChargeFact], body: bytes) -> ChargeFact:
     """The charge in a webhook, checked for what no provider should send. Raises InvalidInput."""
     charge = facts(body)
     if charge.amount <= 0:
-        raise InvalidInput("amount", "more than 0", got=charge.amount)
+        raise AmountOutOfRange("amount", "more than 0", got=charge.amount, asset=charge.asset)
     if charge.status != SUCCEEDED:
         raise InvalidInput("status", f"{SUCCEEDED}, for money that came in", got=charge.status[:40])
     return charge

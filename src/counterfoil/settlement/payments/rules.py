@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from counterfoil.base.problems import check
+from counterfoil.base.problems import Tell, check
 from counterfoil.operations.providers import SUCCEEDED, ChargeFact, NotThere
 from counterfoil.settlement.invoices.invoices import INVOICE
 
@@ -60,7 +60,7 @@ class Recorded(NamedTuple):
     account: str | None = None
 
 
-def doubt(recorded: Recorded, found: ChargeFact | NotThere) -> str | None:
+def doubt(recorded: Recorded, found: ChargeFact | NotThere, tell: Tell) -> str | None:
     """Why the provider's own record of a charge does not bear out what we recorded; None when it does, in every point.
 
     The amount alone proves nothing: 10000 of another currency, for another invoice, into another account, or refunded since.
@@ -69,7 +69,7 @@ def doubt(recorded: Recorded, found: ChargeFact | NotThere) -> str | None:
         return f"{recorded.provider} does not know charge {recorded.charge_id}"
     points = [
         ("charge", recorded.charge_id, found.charge_id),
-        ("amount", recorded.amount, found.amount),
+        ("amount", tell(recorded.amount, recorded.asset), tell(found.amount, found.asset)),
         ("asset", recorded.asset, found.asset),
         ("reference", recorded.reference, found.reference),
         ("status", SUCCEEDED, found.status),

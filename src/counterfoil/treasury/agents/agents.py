@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import told_amount
 from counterfoil.base.machine import Approval, record_birth, steps_taken, take_step
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.ledger.accounts.accounts import close_account, freeze_account, open_accounts, unfreeze_account
-from counterfoil.ledger.reads.books import told_amount
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.treasury.agents.model import AGENT, SPANS, Agent, account_name, accounts_of_agent, mandates_of, show_agent
 

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import told_problem
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import record_birth
 from counterfoil.base.problems import InvalidInput, Problem
@@ -51,7 +52,7 @@ def answer_peer(conn: Connection[Any], peer: str, message: Message, asked: PeerQ
                 begin_for_peer(conn, peer, [new], now=now)
                 row = (new.id, sha256)
         except InvalidInput as problem:
-            return PeerReply("no", problem.sentence()) if message == "prepare" else PeerReply("released")
+            return PeerReply("no", told_problem(conn, problem)) if message == "prepare" else PeerReply("released")
     if bytes(row[1]) != sha256:
         raise PeerAskedOtherwise(transaction=asked.transaction, here=row[0])
     one = show_transaction(conn, row[0], lock=True)

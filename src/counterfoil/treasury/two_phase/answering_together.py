@@ -16,6 +16,7 @@ import structlog
 from psycopg import Connection
 
 from counterfoil.base.failpoints import reached
+from counterfoil.base.formats.amounts import told_problem
 from counterfoil.base.ids import MakeId
 from counterfoil.base.problems import Busy, DatabaseAway, InvalidInput, Problem
 from counterfoil.ledger.write_context import enter
@@ -120,7 +121,7 @@ def _prepare(
         try:
             news.append(checked(one.asked, agents, make_id("txn")))
         except InvalidInput as problem:
-            told[one.asked.transaction] = PeerReply("no", problem.sentence())
+            told[one.asked.transaction] = PeerReply("no", told_problem(conn, problem))
     if not news:
         return told
     begin_for_peer(conn, peer, news, now=now)

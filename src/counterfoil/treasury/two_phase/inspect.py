@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import known_assets, tell_in
 from counterfoil.base.machine import history_of
 from counterfoil.treasury.two_phase.model import (
     TRANSACTION,
@@ -88,8 +89,9 @@ def _timeline(conn: Connection[Any], one: Transaction, parts: list[Participant],
     found = [
         TimelineEntry(step.at, f"{TRANSACTION.name} is {step.to_state}", step.actor) for step in history_of(conn, one.id, rows_max=None)
     ]
+    tell = tell_in(known_assets(conn))
     for each in parts:
-        who = f"participant {each.number} ({each.who}, {each.side} of {each.amount} minor units of {each.asset})"
+        who = f"participant {each.number} ({each.who}, {each.side} of {tell(each.amount, each.asset)})"
         if each.voted_at is not None:
             found.append(
                 TimelineEntry(each.voted_at, f"{who} promised" if each.vote == "yes" else f"{who} did not promise: {each.why}", None)

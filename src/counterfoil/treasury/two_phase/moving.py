@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import told_problem
 from counterfoil.base.machine import Move, take_steps
 from counterfoil.base.problems import Problem
 from counterfoil.ledger.accounts.accounts import open_accounts
@@ -184,7 +185,7 @@ def _vote(conn: Connection[Any], program_id: str, ones: Sequence[Transaction], h
         if not isinstance(hold, Problem):
             holds[one.id, each.number] = hold
         elif isinstance(hold, NOES):
-            whys[one.id, each.number] = hold.sentence()
+            whys[one.id, each.number] = told_problem(conn, hold)
         else:  # no answer of the money itself
             raise hold
     places = [(one.id, each.number) for one, each in asked]

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import told_problem
 from counterfoil.base.problems import check
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.holds import post_hold, take_hold, void_hold
@@ -44,7 +45,7 @@ def prepare_participant(conn: Connection[Any], one: Transaction, number: int, *,
             with conn.transaction():
                 hold_id = _hold(conn, one, part, actor, now)
         except NOES as problem:
-            why = problem.sentence()
+            why = told_problem(conn, problem)
     conn.execute(
         """insert into two_phase_vote (transaction_id, number, program_id, vote, why, hold_id, at) values (%s, %s, %s, %s, %s, %s, %s)""",
         [one.id, number, one.program_id, "no" if why else "yes", why, hold_id, now],

@@ -14,9 +14,10 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import known_assets, tell_in
 from counterfoil.base.machine import Approval, record_birth, take_step
 from counterfoil.base.money import MINOR_MAX
-from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.base.problems import AmountOutOfRange, InvalidInput, NotFound, Problem
 from counterfoil.base.text import reference_of
 from counterfoil.ledger.write_context import enter
 from counterfoil.operations.events.events import NewEvent, emit
@@ -134,10 +135,10 @@ def _refuse_participants(conn: Connection[Any], new: NewTransaction) -> None:
         totals[one.asset] = totals.get(one.asset, 0) + (one.amount if one.side == "debit" else 0)
     for asset, total in totals.items():
         if total > MINOR_MAX:
-            raise InvalidInput("participants", f"at most {MINOR_MAX} minor units debited in an asset", asset=asset, got=str(total))
+            raise AmountOutOfRange("participants", f"at most {MINOR_MAX} minor units debited in an asset", asset=asset, got=total)
     for asset, difference in sums.items():
         if difference:
-            raise InvalidInput("participants", "as much debited as credited in each asset", asset=asset, difference=str(difference))
+            raise AmountOutOfRange("participants", "as much debited as credited in each asset", asset=asset, difference=difference)
 
 
 def prepare_transaction(conn: Connection[Any], transaction_id: str, *, actor: str, now: datetime) -> str:
@@ -299,12 +300,12 @@ def ended(one: Transaction, state: str, parts: Sequence[Participant]) -> NewEven
 def verify_forced(conn: Connection[Any], one: Transaction, now: datetime) -> None:
     """After a forced decision took effect every participant is verified, and what was found is kept and told."""
     agents = sorted({each.agent_id for each in participants_of(conn, one.id) if each.agent_id})
-    found = verify_agents(conn, agents, now=now)
+    found, tell = verify_agents(conn, agents, now=now), tell_in(known_assets(conn))
     for each in found:
         conn.execute(
             """insert into two_phase_check (transaction_id, agent_id, program_id, agrees, found, at) values (%s, %s, %s, %s, %s, %s)
                on conflict do nothing""",
-            [one.id, each.agent_id, one.program_id, each.agrees, each.sentence(), now],
+            [one.id, each.agent_id, one.program_id, each.agrees, each.sentence(tell), now],
         )
     told = {"decision": one.decision, "approval": one.approval, "agrees": all(each.agrees for each in found), "by": one.decided_by}
     emit(conn, [NewEvent("transaction_forced", one.program_id, one.id, told)], at=now)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from counterfoil.base.problems import Tell
+
 BY: Final = "by "  # before the name of a peer that decides
 PENDING_MAX: Final = timedelta(minutes=5)
 
@@ -55,9 +57,9 @@ class Pending(NamedTuple):
     paused: bool
 
 
-def of_stray(one: StrayMoney) -> AgentFinding:
+def of_stray(one: StrayMoney, tell: Tell) -> AgentFinding:
     """A credit too many is a duplicate; a debit too many is one whose credit has no record."""
-    money = f"{one.amount} minor units of {one.asset}"
+    money = tell(one.amount, one.asset)
     evidence = f"journal {one.journal_id} moves {money} for {one.transaction_id}: {one.why}"
     reverse = f"counterfoil journal reverse {one.journal_id} --reason …"
     if one.credited:
@@ -74,9 +76,9 @@ def of_stray(one: StrayMoney) -> AgentFinding:
     )
 
 
-def of_lacking(one: LackingPart) -> AgentFinding:
+def of_lacking(one: LackingPart, tell: Tell) -> AgentFinding:
     """What is decided is applied by the worker; nothing else needs to be done, and nothing is booked by hand."""
-    money = f"{one.amount} minor units of {one.asset}"
+    money = tell(one.amount, one.asset)
     evidence = f"participant {one.number} of {one.transaction_id} ({one.side} of {money}): {one.why}"
     symptom = "balance lower than its transactions" if one.side == "credit" else "balance higher than its transactions"
     cause = "orphaned debit" if one.side == "credit" else "missing debit"
@@ -91,7 +93,7 @@ def of_figures(asset: str, unequal: str) -> AgentFinding:
         asset,
         "figures of one account that do not agree",
         "changed record",
-        f"minor units of {asset}: {unequal}",
+        f"in {asset}: {unequal}",
         "Book nothing; find out which record was changed. The integrity checks name it.",
         "counterfoil invariants",
     )

@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.formats.amounts import known_assets, tell_in
 from counterfoil.base.machine import listed
-from counterfoil.base.problems import NotFound
+from counterfoil.base.problems import NotFound, Tell
 from counterfoil.treasury.two_phase.model import MOVING, TRANSACTION
 from counterfoil.treasury.verification.rules import (
     AgentFinding,
@@ -51,9 +52,9 @@ class AgentCheck(NamedTuple):
     findings: list[AgentFinding]
     checked_at: datetime
 
-    def sentence(self) -> str:
-        """In one line, for records."""
-        told = [f"{one.asset}: balance {one.balance}, transactions and journals {one.expected}" for one in self.assets]
+    def sentence(self, tell: Tell) -> str:
+        """In one line, for records; amounts as `tell` says them."""
+        told = [f"balance {tell(one.balance, one.asset)}, transactions and journals {tell(one.expected, one.asset)}" for one in self.assets]
         return "; ".join([*told, *(f"{one.cause}: {one.evidence}" for one in self.findings)])[:2000] or "it has no accounts"
 
 
@@ -69,14 +70,17 @@ def verify_agents(conn: Connection[Any], agent_ids: Sequence[str], *, now: datet
 def _verify(conn: Connection[Any], agent_id: str, now: datetime) -> AgentCheck:
     figures = conn.execute(_FIGURES, {"agent": agent_id}).fetchall()
     assets = [_checked(*row) for row in figures]
-    findings = [of_stray(one) for one in _each(conn, StrayMoney, _STRAYS, agent_id)]
-    findings += [of_lacking(one) for one in _each(conn, LackingPart, _LACKING, agent_id)]
+    tell = tell_in(known_assets(conn))
+    findings = [of_stray(one, tell) for one in _each(conn, StrayMoney, _STRAYS, agent_id)]
+    findings += [of_lacking(one, tell) for one in _each(conn, LackingPart, _LACKING, agent_id)]
     waiting = (of_pending(one, now) for one in _each(conn, Pending, _PENDING, agent_id))
     findings += [one for one in waiting if one is not None]
     told = {one.asset for one in findings}
     # Whatever does not agree is told: where no journal or part explains it, the figures themselves.
     findings += [
-        of_figures(one.asset, _unequal(*row)) for one, row in zip(assets, figures, strict=True) if not one.agrees and one.asset not in told
+        of_figures(one.asset, _unequal(tell, *row))
+        for one, row in zip(assets, figures, strict=True)
+        if not one.agrees and one.asset not in told
     ]
     agrees = all(one.agrees for one in assets) and all(one.asset is None for one in findings)  # what is pending is not wrong yet
     return AgentCheck(agent_id, agrees, assets, findings, now)
@@ -90,8 +94,10 @@ def _checked(
     return AssetCheck(asset, balance, postings, received, sent, other, expected, held, promised, agrees)
 
 
-def _unequal(_: str, balance: int, postings: int, received: int, sent: int, other: int, held: int, open_holds: int, promised: int) -> str:
-    """Which figures of an asset should be the same, and are not; in minor units."""
+def _unequal(
+    tell: Tell, asset: str, balance: int, postings: int, received: int, sent: int, other: int, held: int, open_holds: int, promised: int
+) -> str:
+    """Which figures of an asset should be the same, and are not."""
     moved = received - sent + other
     pairs = (
         ("its account says {}, its postings {}", balance, postings, balance == postings),
@@ -99,7 +105,7 @@ def _unequal(_: str, balance: int, postings: int, received: int, sent: int, othe
         ("its account holds {}, its open holds are {}", held, open_holds, held == open_holds),
         ("its account holds {}, its transactions promised {}", held, promised, promised <= held),
     )
-    return "; ".join(said.format(one, other_one) for said, one, other_one, good in pairs if not good)
+    return "; ".join(said.format(tell(one, asset), tell(other_one, asset)) for said, one, other_one, good in pairs if not good)
 
 
 def _each(conn: Connection[Any], row: type[Any], query: Any, agent_id: str) -> list[Any]:

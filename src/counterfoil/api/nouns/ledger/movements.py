@@ -118,7 +118,7 @@ async def one(request: Request) -> Response:
         lane = Lane(body.program_id, body.asset, body.kind, call.actor)
         outcome = await call.services.gatherer.move_soon(lane, movement)
     if outcome not in STANDS:
-        raise refusal(outcome, movement)
+        raise refusal(outcome, movement, body.asset)
     shown = OneView(id=body.id, outcome=outcome.value, dry_run=call.dry_run)
     return answer(shown, 201 if outcome is MovementOutcome.POSTED else 200)
 

@@ -15,9 +15,9 @@ from counterfoil.api.http.fields import AssetCode, Clean, Instant, Minor, Progra
 from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, shows
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.money import RATE_MAX_BPS, Asset
 from counterfoil.ledger.accounts.accounts import SCALE_MAX, open_program
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.ledger.reads.listing import ListedProgram, list_programs, show_program
 from counterfoil.operations.access.access import ADMINISTER, READ
 from counterfoil.settlement.fees.fees import RateVersion, list_rates, set_rates, version_now

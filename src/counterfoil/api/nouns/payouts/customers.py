@@ -15,7 +15,7 @@ from counterfoil.api.http.fields import AssetCode, Instant, Minor, OneProgram
 from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, answer, shows
-from counterfoil.ledger.reads.books import known_assets
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.operations.access.access import READ
 from counterfoil.operations.listing import ListAsked
 from counterfoil.payouts.customers.statement import (

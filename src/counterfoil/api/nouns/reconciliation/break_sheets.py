@@ -17,7 +17,7 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import answer
 from counterfoil.api.nouns.reconciliation.break_schemas import SheetCarriedOut, SheetView
 from counterfoil.api.nouns.reconciliation.breaks import Narrow, OfCause, OfOwner, filter_of
-from counterfoil.ledger.reads.books import known_assets
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.verbs import VerbCall
 from counterfoil.reconciliation.breaks import sheet

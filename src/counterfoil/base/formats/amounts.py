@@ -1,0 +1,42 @@
+"""Amounts as people read them: whole units of their asset, by the decimals that the books have. Select only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from psycopg import Connection
+
+from counterfoil.base.money import Asset
+from counterfoil.base.problems import Problem, Tell, check, in_minor_units
+
+ASSETS_MAX: Final = 1_000
+
+
+def known_assets(conn: Connection[Any]) -> dict[str, Asset]:
+    """Every asset by its code."""
+    rows = conn.execute("select code, scale from asset order by code limit %s", [ASSETS_MAX]).fetchall()
+    return {row[0]: Asset(row[0], row[1]) for row in rows}
+
+
+def told_amount(conn: Connection[Any], minor: int, asset: str) -> str:
+    """An amount for people, in whole units with its asset: `1,066.56 EUR`; minor units, and so called, where no book knows it."""
+    return tell_in(known_assets(conn))(minor, asset)
+
+
+def tell_in(assets: Mapping[str, Asset]) -> Tell:
+    """How amounts of these assets are told to people."""
+    return lambda minor, asset: assets[asset].told(minor) if asset in assets else in_minor_units(minor, asset)
+
+
+def told_problem(conn: Connection[Any], problem: Problem) -> str:
+    """Title and facts of a problem in one line, for a record that people read: its amounts in whole units."""
+    return problem.sentence(lambda minor, asset: told_amount(conn, minor, asset))
+
+
+def asset_of_book(conn: Connection[Any], code: str) -> Asset:
+    """The asset with this code, which some book keeps: for what a rule says of amounts."""
+    found = known_assets(conn).get(code)
+    check(found is not None, "an asset that money is in is known", asset=code)
+    assert found is not None
+    return found
