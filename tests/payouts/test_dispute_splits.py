@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from counterfoil.base.edge import Database
+from counterfoil.base.edge import Database, make_id
 from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.verbs import VerbCall
 from counterfoil.payouts.disputes import disputes
+from counterfoil.payouts.disputes.noun import split_told
 from tests.builders import Desk, a_program
 from tests.payouts.invoices.test_unpaid_invoices import approve, overdue, pays, propose
 from tests.payouts.refunding import SETTLED, go, paid, refund
 from tests.payouts.test_chargebacks import bank_says, charged_back
-from tests.payouts.test_disputes import decided, effect, opened
+from tests.payouts.test_disputes import BEN, decided, effect, opened
 from tests.simulators import spawn_simulator
 
 PARTS = ("refund_payable:customer:customer-u-1", "fee:platform", "payable:validator", "holdback:payee:payee-1")
@@ -61,7 +63,7 @@ def test_fees_are_retained_as_an_earlier_refund_has_left_them(desk: Desk):
 def test_fees_that_an_earlier_refund_has_left_are_still_no_more_than_what_is_kept(desk: Desk):
     invoice = settled(desk)
     refund(desk, invoice, 90_00)
-    with pytest.raises(InvalidInput, match="0 minor units are kept, less than fees and holdback of 60"):
+    with pytest.raises(InvalidInput, match=r"0\.00 EUR is kept, less than fees and holdback of 0\.60 EUR"):
         decided(desk, opened(desk, invoice), "partial", amount=10_00, policy="retain_fees")
 
 
@@ -76,6 +78,36 @@ def test_of_a_holdback_that_was_released_nothing_is_held_back_any_more(desk: Des
     desk.clock.advance(days=31)
     desk.work("release-holdback")
     leaves(desk, invoice, amount, *left, policy=policy)
+
+
+@pytest.mark.parametrize(
+    ("is_paid", "said", "left"),
+    [
+        (
+            True,
+            "of 6.00 EUR that would be held back 6.00 EUR pay for it, and 0.00 EUR stay; the payee then owes 27.60 EUR. Nothing moves",
+            (0, 27_60),
+        ),
+        (False, ", 6.00 EUR are held back. Nothing moves before", (6_00, 0)),
+    ],
+)
+def test_what_is_said_to_be_held_back_is_what_then_is(desk: Desk, is_paid: bool, said: str, left: tuple[int, int]):
+    """To a payee who was paid it was said that a tenth of the rest is held back; it went to the customer, and the payee owed the rest."""
+    invoice = settled(desk)
+    if is_paid:
+        go(desk)
+    dispute = opened(desk, invoice)
+    decided(desk, dispute, "partial", amount=40_00, policy="proportional")
+    with desk.database.transaction() as conn:
+        told = split_told(VerbCall(conn, dispute, BEN, desk.clock.now, make_id), dispute)
+        assert told.startswith(
+            "The customer gets back 40.00 EUR of 100.00 EUR. Of the rest 50.40 EUR are the payee's, 3.00 EUR platform fee, "
+        )
+        assert said in told
+        assert conn.execute("select count(*) from refund").fetchone() == (0,), "it was tried, and taken back"
+    effect(desk)
+    assert (desk.balance("holdback:payee:payee-1"), desk.balance("receivable:payee:payee-1")) == left
+    desk.still_true()
 
 
 def test_what_the_house_gave_up_was_settled_and_is_kept(desk: Desk):

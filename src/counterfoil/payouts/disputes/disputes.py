@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import asset_of_book
 from counterfoil.base.machine import Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.rows import Records
@@ -31,7 +32,7 @@ from counterfoil.payouts.disputes.rules import (
     Ruling,
     refund_of,
 )
-from counterfoil.payouts.disputes.splitting import split
+from counterfoil.payouts.disputes.splitting import held_of, split
 from counterfoil.payouts.disputes.standing import is_contested
 from counterfoil.payouts.machines import PAYOUT, RESERVING
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice, ready_to_cut, refundable, refuse_disputed
@@ -149,7 +150,7 @@ def resolve(
         raise NotAllowedHere(dispute=dispute_id, why="who opened it, gave evidence, appealed or decided it before does not decide it")
     invoice = lock_invoice(conn, one.invoice_id)
     exposure = refundable(conn, invoice)
-    refund = refund_of(outcome, exposure, amount, ratio_bps)
+    refund = refund_of(outcome, exposure, amount, ratio_bps, asset_of_book(conn, one.asset))
     settlement = settlement_of(conn, one.invoice_id)
     if policy == "retain_fees":
         if settlement is None or outcome != "partial":
@@ -187,6 +188,25 @@ def split_of(conn: Connection[Any], one: Dispute) -> Ruling | None:
         return None
     policy = "retain_fees" if one.retain_fees else "proportional"
     return split(conn, lock_invoice(conn, one.invoice_id), settlement, one.refund, policy)
+
+
+class RulingTaken(NamedTuple):
+    """What a ruling's refund would leave now: what is held back of the settlement, and what the payee owes by it; minor units."""
+
+    held_back: int
+    owed: int
+
+
+def taken_by(conn: Connection[Any], one: Dispute, *, make_id: MakeId, actor: str, now: datetime) -> RulingTaken | None:
+    """What the refund of a decided dispute would find if it were booked now; it is tried and taken back. None where nothing goes back."""
+    invoice, settlement = lock_invoice(conn, one.invoice_id), settlement_of(conn, one.invoice_id)
+    amount = min(one.refund or 0, refundable(conn, invoice))
+    if settlement is None or not amount:
+        return None
+    told: dict[str, Any] = {"cause": f"dispute {one.id}", "make_id": make_id, "actor": actor, "now": now}
+    with conn.transaction(force_rollback=True):
+        made = book_refund(conn, make_id("ref"), invoice, amount, **told, retain_fees=one.retain_fees, ruling=one.id)
+        return RulingTaken(held_of(conn, settlement.id), made.receivable)
 
 
 def _parties(conn: Connection[Any], dispute_id: str) -> set[str]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from psycopg import Connection
-
+from counterfoil.base.formats.amounts import asset_of_book, told_amount
 from counterfoil.base.machine import listed
-from counterfoil.base.money import format_major
 from counterfoil.base.problems import InvalidInput
-from counterfoil.ledger.reads.books import known_assets
 from counterfoil.operations.access.access import APPROVE, OPERATE
 from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, of_party
 from counterfoil.operations.sought import FoundBy
@@ -56,24 +53,27 @@ def _resolve(one: VerbCall) -> VerbResult:
         by=one.by,
         now=one.now,
     )
-    return VerbResult(state, told=_split(one.conn, one.subject_id))
+    return VerbResult(state, told=split_told(one, one.subject_id))
 
 
-def _split(conn: Connection[Any], dispute_id: str) -> str:
+def split_told(call: VerbCall, dispute_id: str) -> str:
     """Who gets what by the ruling, in a sentence."""
-    one = show_dispute(conn, dispute_id)
-    scale = known_assets(conn)[one.asset].scale
-
-    def amount(minor: int) -> str:
-        return f"{format_major(minor, scale)} {one.asset}"
-
+    conn, one = call.conn, show_dispute(call.conn, dispute_id)
+    amount = asset_of_book(conn, one.asset).told
     until = f"Nothing moves before {one.appeal_until:%Y-%m-%d %H:%M} UTC." if one.appeal_until else ""
     back = f"The customer gets back {amount(one.refund or 0)} of {amount(one.amount)}."
     split = disputes.split_of(conn, one)
     if split is None:
         return f"{back} {until}"
     fees = f"{amount(split.platform_fee)} platform fee, {amount(split.validator_fee)} validator fee"
-    return f"{back} Of the rest {amount(split.net)} are the payee's, {fees}, {amount(split.holdback)} are held back. {until}"
+    said = f"{back} Of the rest {amount(split.net)} are the payee's, {fees}"
+    taken = disputes.taken_by(conn, one, make_id=call.make_id, actor=call.actor, now=call.now)
+    if taken is None or (taken.held_back == split.holdback and not taken.owed):
+        return f"{said}, {amount(split.holdback)} are held back. {until}"
+    used = split.holdback - taken.held_back
+    held = f"of {amount(split.holdback)} that would be held back {amount(used)} pay for it, and {amount(taken.held_back)} stay"
+    owes = f"the payee then owes {amount(taken.owed)}" if taken.owed else ""
+    return f"{said}. The payee was paid already, or is being paid: {'; '.join(filter(None, (held if used else '', owes)))}. {until}"
 
 
 def _open(one: VerbCall) -> VerbResult:
@@ -81,7 +81,7 @@ def _open(one: VerbCall) -> VerbResult:
     made = disputes.open_dispute(
         one.conn, one.make_id("dsp"), taken["invoice_id"], cause=taken["cause"], make_id=one.make_id, by=one.by, now=one.now
     )
-    about = f"{format_major(made.amount, known_assets(one.conn)[made.asset].scale)} {made.asset}"
+    about = told_amount(one.conn, made.amount, made.asset)
     return VerbResult(made.state, made.id, f"It is about {about} of {made.invoice_id}; what of that is not paid out is held.")
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import asset_of_book
 from counterfoil.base.machine import listed
 from counterfoil.ledger.journals.key_spaces import CHARGEBACK_WON
 from counterfoil.ledger.reads.balances import journal_by_key, journal_lines
@@ -22,7 +23,7 @@ _LINES_MAX: Final = 100  # of the journal of a won chargeback, which has one for
 def split(conn: Connection[Any], invoice: Invoice, settlement: Settlement, refund: int, policy: str) -> Ruling:
     """What a ruling that gives back so much leaves of a settlement, whose invoice is locked. Raises InvalidInput as `ruled` does."""
     rates = rates_of(conn, settlement.program_id, settlement.rate_version, settlement.asset)
-    return ruled(_as_it_stands(conn, invoice, settlement), refund, rates, policy)
+    return ruled(_as_it_stands(conn, invoice, settlement), refund, rates, policy, asset_of_book(conn, settlement.asset))
 
 
 def _as_it_stands(conn: Connection[Any], invoice: Invoice, settlement: Settlement) -> SettlementParts:
@@ -31,7 +32,6 @@ def _as_it_stands(conn: Connection[Any], invoice: Invoice, settlement: Settlemen
         [settlement.id],
     ).fetchone()
     assert row is not None
-    held = TRANCHES.read(conn, f"where t.settlement_id = %s and t.state in {listed(HOLDBACK.open)}", [settlement.id])
     came_back = {"fee:platform": 0, "payable:validator": 0}
     won = conn.execute(
         "select provider, provider_ref from chargeback where invoice_id = %s and state = 'won' order by id", [invoice.id]
@@ -47,5 +47,11 @@ def _as_it_stands(conn: Connection[Any], invoice: Invoice, settlement: Settlemen
         gone=settlement.gross - invoice.written_off - refundable(conn, invoice),
         platform_fee=settlement.platform_fee - row[0] + came_back["fee:platform"],
         validator_fee=settlement.validator_fee - row[1] + came_back["payable:validator"],
-        holdback=sum(one.remaining for one in held),
+        holdback=held_of(conn, settlement.id),
     )
+
+
+def held_of(conn: Connection[Any], settlement_id: str) -> int:
+    """What is held back of a settlement, in minor units."""
+    held = TRANCHES.read(conn, f"where t.settlement_id = %s and t.state in {listed(HOLDBACK.open)}", [settlement_id])
+    return sum(one.remaining for one in held)
