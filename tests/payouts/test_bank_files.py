@@ -43,6 +43,7 @@ from counterfoil.payouts.payment_files.filing import file_all_due, file_due
 from counterfoil.payouts.payment_files.reporting import take_report
 from counterfoil.payouts.payouts.by_hand import retry_payout
 from counterfoil.payouts.provider_payouts.attempts_by_hand import quarantine_attempt
+from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice
 from counterfoil.wiring import INVARIANTS, ticks
 from tests.base.dumps import dumped, in_clear
 from tests.builders import NOW, PROGRAM, Clock, Desk, a_program, issue
@@ -499,6 +500,25 @@ def test_what_came_back_from_a_closed_account_takes_another_destination_before_i
         newer = {"program_id": PROGRAM, "payee_id": PAYEES[0], "provider": "sepa", "token": f"{IBANS[3]};New account"}
         set_destination(conn, make_id("dst"), **newer, actor="test", now=desk.clock.now + timedelta(days=1))
     assert next_of(desk)[1].split()[2] == "reissue"
+
+
+def test_of_a_closed_account_of_which_nothing_is_owed_any_more_no_other_account_is_asked(desk):
+    [attempt] = queued(desk, 1)
+    a_file(desk)
+    report(desk, camt((attempt, "94.00", "DBIT")))
+    report(desk, camt((attempt, "94.00", "CRDT")))
+    with desk.database.transaction() as conn:
+        conn.execute("update provider_payout set last_error = 'the bank says AC04' where id = %s", [attempt])
+    assert next_of(desk)[1].split()[1] == "destinations"
+    [(invoice,)] = desk.rows("select invoice_id from payout")
+    with desk.database.transaction() as conn:
+        given = {"cause": "goodwill", "make_id": make_id, "actor": "test", "now": desk.clock.now}
+        book_refund(conn, make_id("ref"), lock_invoice(conn, invoice), 100_00, **given)
+    with desk.database.transaction(read_only=True) as conn:
+        [(payout,)] = conn.execute("select id from payout").fetchall()
+        found = next_action(conn, payout, desk.clock.now)
+    assert (found.command.split()[:3], "set another destination" in found.why) == (["counterfoil", "payouts", "close"], False)
+    assert "nothing is owed for this settlement any more" in found.why
 
 
 class Counted(Cursor[Any]):

@@ -101,11 +101,11 @@ _ENDED_BY_TWO: Final = (
 _CANNOT_BE_ASKED: Final = "cannot be asked"  # as a look-up says it of a provider where nobody can be
 
 
-def command_of(need: NeedOfPayouts, one: PayoutInNeed, file: InFile | None = None) -> str:
-    """The one command for a payout in need: what mends its cause where that is known, as a new account for a closed one. Empty where only
-    time mends it."""
+def command_of(need: NeedOfPayouts, one: PayoutInNeed, file: InFile | None, matter: Matter) -> str:
+    """The one command for a payout in need: what mends its cause where that is known, as a new account for a closed one of which something
+    is owed. Empty where only time mends it."""
     why, command = one.why or "", need.one
-    if one.account_closed:
+    if one.account_closed and matter.payable > 0:
         command = SET_DESTINATION
     elif need.need == "failed" and not one.tries_left:
         command = OUT_OF_TRIES
@@ -126,9 +126,9 @@ def next_action(conn: Connection[Any], payout_id: str, now: datetime) -> SafeNex
     file = files_of(conn, [payout_id], now).get(payout_id)
     for need in NEEDS:
         for one in payouts_in_need(conn, need.need, rows_max=1, program_id=matter.program_id, payout_id=payout_id):
-            command, refused = _allowed(command_of(need, one, file), matter)
+            command, refused = _allowed(command_of(need, one, file, matter), matter)
             more = [f"({one.why})" if one.why else "", f"{refused}." if refused else ""]
-            if one.account_closed:
+            if one.account_closed and matter.payable > 0:
                 more.append(_CLOSED)
             if file is not None and command == file.command:
                 more.append(file.why)
@@ -169,7 +169,7 @@ def advised(conn: Connection[Any], need: NeedOfPayouts, rows: Sequence[PayoutInN
     the top of every page, and is not asked here."""
     ids = [one.id for one in rows]
     matters, files = matters_of(conn, ids, now=now), files_of(conn, ids, now)
-    return [AdvisedCommand(*_allowed(command_of(need, one, files.get(one.id)), matters[one.id])) for one in rows]
+    return [AdvisedCommand(*_allowed(command_of(need, one, files.get(one.id), matters[one.id]), matters[one.id])) for one in rows]
 
 
 def _allowed(command: str, matter: Matter) -> tuple[str, str]:
