@@ -246,6 +246,7 @@ class ApiCall:
                 payload_sha256=made.payload_sha256,
                 expires_at=made.expires_at,
                 state="proposed",
+                told=getattr(done[-1].shown, "told", None) if done else None,
             )
             return Done(made.id, shown, 202)
 

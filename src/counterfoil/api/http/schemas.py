@@ -106,6 +106,7 @@ class Proposed(WriteResult):
     payload_sha256: str = Field(description="What the second person approves.")
     expires_at: datetime
     state: str = Field("proposed", examples=["proposed"])
+    told: str | None = Field(default=None, description="What it would lead to, in a sentence.")
 
 
 class Because(RequestModel):

@@ -158,6 +158,8 @@ def waits(done: Json, output: Format) -> bool:
         f"  counterfoil approvals approve {done['proposalId']} --sha256 {sha256} --reason …\n"
         f"Then say the same again. It expires at {done['expiresAt']}."
     )
+    if done.get("told"):
+        said = f"{done['told']}\n{said}"
     say_done(done, output, said)
     return True
 

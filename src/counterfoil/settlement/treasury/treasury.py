@@ -7,11 +7,13 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import told_amount
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.rows import Records
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import TREASURY_DISTRIBUTE, TREASURY_WITHDRAW
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
+from counterfoil.ledger.reads.balances import balance
 from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey, between_amounts, between_moments
 from counterfoil.settlement.usage.usage import assets_of
@@ -26,6 +28,8 @@ LINES: Final = {"distribution": ("payable:validator", "cash:bank:client"), "with
 
 class TreasuryHoldsLess(Problem):
     """The treasury does not hold so much."""
+
+    amounts = ("held", "asked")
 
 
 class Validators(NamedTuple):
@@ -80,7 +84,7 @@ def move_fees(conn: Connection[Any], one: TreasuryMovement) -> TreasuryMovement:
     validators = owed_to_validators(conn, one.program_id, one.asset)
     held = _earned(conn, one) if one.kind == "withdrawal" else validators.payable - validators.receivable
     if one.amount > held:
-        raise TreasuryHoldsLess(program=one.program_id, asset=one.asset, movement=one.kind, held=str(max(0, held)), asked=str(one.amount))
+        raise TreasuryHoldsLess(program=one.program_id, asset=one.asset, movement=one.kind, held=max(0, held), asked=one.amount)
     used = conn.execute(
         """insert into treasury_movement (id, program_id, asset, kind, amount, reference, reason, actor, at)
            values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (program_id, reference) do nothing""",
@@ -105,6 +109,24 @@ def move_fees(conn: Connection[Any], one: TreasuryMovement) -> TreasuryMovement:
     told = {"amount": str(one.amount), "asset": one.asset, "reference": one.reference, "reason": one.reason, "by": one.actor}
     emit(conn, [NewEvent(f"treasury_{one.kind}", one.program_id, one.id, told)], at=one.at)
     return one
+
+
+class PaidFrom(NamedTuple):
+    """The account that a movement is paid from, and its balance with it; minor units. `told`: the same for people."""
+
+    account: str
+    balance: int
+    told: str
+
+
+def paid_from(conn: Connection[Any], one: TreasuryMovement) -> PaidFrom:
+    """What the movement just made leaves where it was paid from. Below zero is booked, too: the bank may know more than the books."""
+    account = LINES[one.kind][1]
+    left = balance(conn, one.program_id, account, asset=one.asset).minor
+    told = f"{account} is at {told_amount(conn, left, one.asset)} with it"
+    if left < 0:
+        told += ": below zero. More has left it than the books know to have come in; see first whether a receipt is not booked yet"
+    return PaidFrom(account, left, f"{told}.")
 
 
 def owed_to_validators(conn: Connection[Any], program_id: str, asset: str) -> Validators:

@@ -20,7 +20,7 @@ from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 from counterfoil.operations.by_two import ProposedVerb
 from counterfoil.operations.listing import ListAsked
-from counterfoil.settlement.treasury.treasury import MOVEMENT_LIST, TreasuryMovement, TreasurySummary, move_fees, summarize
+from counterfoil.settlement.treasury.treasury import MOVEMENT_LIST, TreasuryMovement, TreasurySummary, move_fees, paid_from, summarize
 
 router = routes("Treasury")
 
@@ -73,6 +73,9 @@ class TreasuryMoved(WriteResult):
     """It is booked."""
 
     amount: Minor
+    paid_from: str = Field(description="The account that it is paid from.")
+    account_balance: Minor = Field(description="Of that account, with this movement.")
+    told: str = Field(description="What that means, in a sentence; also when the account goes below zero.")
 
 
 @router.get(
@@ -144,6 +147,8 @@ def _moving(call: ApiCall, body: FeesRequest, kind: str) -> Any:
         show_program(conn, body.program_id)
         given = (body.program_id, body.asset, kind, body.amount, body.reference, body.reason, call.actor, call.now)
         made = move_fees(conn, TreasuryMovement(call.make_id("trm"), *given))
-        return Done(made.id, TreasuryMoved.of(made), 201)
+        left = paid_from(conn, made)
+        shown = {**made._asdict(), "paid_from": left.account, "account_balance": left.balance, "told": left.told}
+        return Done(made.id, TreasuryMoved.model_validate(shown), 201)
 
     return act

@@ -78,7 +78,7 @@ def _add_move(word: str, path: str, help: str, said: str) -> None:  # noqa: A002
             }
             done = client.post(path, body, dry_run=dry_run)
         if not waits(done, output):
-            say_done(done, output, f"{done['id']}: {said.format(figure(done['amount'], done['asset']))}.")
+            say_done(done, output, f"{done['id']}: {said.format(figure(done['amount'], done['asset']))}. {done['told']}")
 
     app.command(word, help=help)(command)
 
