@@ -151,6 +151,8 @@ ROUTES = [  # method, path, body, what it needs
     ("POST", "/api/debts/write-off", {"programId": PROGRAM, "payeeId": "p", "asset": "EUR", "amount": "1", **BECAUSE}, OPERATE),
     ("POST", "/api/payout-policies", {"programId": PROGRAM, "asset": "EUR", "byRuleMax": "0", **BECAUSE}, ADMINISTER),
     ("POST", "/api/usage?programId=main", None, OPERATE),
+    ("GET", "/api/usage/imports", None, READ),
+    ("GET", f"/api/usage/imports/uf_{ID}", None, READ),
     ("POST", "/api/invoices/issue", {"programId": PROGRAM}, OPERATE),
     ("GET", "/api/invoices", None, READ),
     ("GET", f"/api/invoices/inv_{ID}", None, READ),

@@ -63,11 +63,16 @@ class Client:
         *,
         file_name: str,
         from_line: int | None = None,
+        part_of: tuple[str, int, int] | None = None,
         key: str | None = None,
         dry_run: bool = False,
     ) -> Json:
-        """Record usage from CSV or NDJSON, or a part of such a file whose first record stands in `from_line` of the whole."""
+        """Record usage from CSV or NDJSON, or a part of such a file whose first record stands in `from_line` of the whole.
+
+        `part_of`: the SHA-256 of the whole in hex, how many lines it has, and the last line of this part; its progress can be seen then.
+        """
         given: dict[str, Any] = {"programId": program_id, "fileName": file_name, "fromLine": from_line}
+        given |= dict(zip(("ofFile", "ofLines", "untilLine"), part_of or (), strict=False))
         return self.post("/api/usage", content=body, key=key, dry_run=dry_run, **given)
 
     def issue_invoices(self, program_id: str, *, key: str | None = None, dry_run: bool = False) -> Json:

@@ -12,7 +12,13 @@ from counterfoil.operations.verbs import Noun
 # In the order of the rail. A test holds this against the pages and the nouns: each stands here once.
 GROUPS: Final = (
     ("", ("reconciliation", "day", "approvals")),
-    ("Money", ("money-map", "customers", "invoices", "intents", "overpayments", "escrows", "holdbacks", "affiliates", "commissions")),
+    (
+        "Money",
+        (
+            *("money-map", "customers", "usage-imports", "invoices", "intents", "overpayments", "escrows", "holdbacks"),
+            *("affiliates", "commissions"),
+        ),
+    ),
     ("Payouts", ("payouts", "batches", "destinations", "refunds", "disputes", "chargebacks")),
     ("Reconciliation", ("breaks", "reconciliation/runs", "coverage")),
     ("Response", ("alerts", "incidents", "runbook-runs", "sentinel-runs", "levels", "notices")),

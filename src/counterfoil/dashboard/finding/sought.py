@@ -138,6 +138,7 @@ RECORDS: Final[Mapping[str, Sequence[UnpagedRecord]]] = {
         UnpagedRecord("usage record", "invoices/{0}", "usage_record", "invoice_id", where="t.invoice_id is not null"),
         UnpagedRecord("usage record", "customers/{0}", "usage_record", "customer_id"),
     ),
+    "uf": (UnpagedRecord("import of usage", "usage-imports#{0}", "usage_file", "id"),),
     "imp": (UnpagedRecord("file of usage", "day?day={0}#invoices", "usage_import", _DAY),),
     "crn": (UnpagedRecord("credit note", "invoices/{0}", "credit_note", "invoice_id"),),
     "iwo": (UnpagedRecord("write-off of an invoice", "invoices/{0}", "invoice_write_off", "invoice_id"),),

@@ -22,6 +22,7 @@ from counterfoil.dashboard.pages.payees import payee_answer
 from counterfoil.dashboard.pages.runs import run_answer, runs_answer, runs_export
 from counterfoil.dashboard.pages.signers import signers_answer
 from counterfoil.dashboard.pages.treasury import agents_answer, agents_export, transactions_answer, transactions_export
+from counterfoil.dashboard.pages.usage_imports import usage_imports_answer, usage_imports_export
 from counterfoil.dashboard.pages.webhooks import webhooks_answer
 from counterfoil.dashboard.settings.keys import keys_answer, keys_export
 from counterfoil.dashboard.settings.limits import limits_answer, limits_export
@@ -92,6 +93,15 @@ PAGES: Final = (
         "Customers",
         ("asset", "sort", "after"),
         files=customers_export,
+    ),
+    DashboardPage(
+        "/admin/usage-imports",
+        "Which usage came in, and how far is it?",
+        usage_imports_answer,
+        "usage_imports.html",
+        "Usage",
+        ("standing", "startTime", "endTime", "sort", "after"),
+        files=usage_imports_export,
     ),
     DashboardPage(
         "/admin/agents",

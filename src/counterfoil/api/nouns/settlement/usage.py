@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Query, Request
+from fastapi import Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from psycopg import Connection
@@ -14,11 +16,14 @@ from pydantic import Field
 from starlette.datastructures import UploadFile
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import FileName
+from counterfoil.api.http.fields import FileName, ProgramId
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import ViewModel, WriteResult, found_again, shows
+from counterfoil.api.http.schemas import Paged, ViewModel, WriteResult, answer, found_again, shows
 from counterfoil.base.problems import InvalidInput
-from counterfoil.operations.access.access import OPERATE
+from counterfoil.operations.access.access import OPERATE, READ
+from counterfoil.operations.listing import ListAsked
+from counterfoil.settlement.usage.files import FILES, LINES_MAX, USAGE_FILE_LIST, Standing, UsageFile, file_part, note_part, whole_file
 from counterfoil.settlement.usage.rules import COLUMNS, UsageMistake
 from counterfoil.settlement.usage.usage import UsageImport, import_usage
 
@@ -89,6 +94,20 @@ class UsageImported(WriteResult):
     mistakes: list[UsageMistakeView] = Field(description="The first 1,000 of them, in the order of their lines.")
 
 
+@shows(UsageFile)
+class UsageFileView(ViewModel):
+    """A file of usage that comes in, or came in."""
+
+    sha256: str = Field(description="Of the whole file.")
+    lines: int = Field(description="Of the whole file, its header and empty ones too.")
+    lines_done: int = Field(description="How many of them are taken in.")
+    new: int = Field(description="Records that were not known before.")
+    rejected: int = Field(description="Lines with a mistake: they were not recorded, and the others were.")
+    heard_at: datetime = Field(description="When the last part of it came.")
+    ended_at: datetime | None = Field(description="When its last line was taken in.")
+    standing: Standing = Field(description="`under_way`; `silent`, when no part of it came for two minutes; or `done`.")
+
+
 @router.post(
     "/usage",
     status_code=201,
@@ -107,22 +126,57 @@ async def usage(
         int | None,
         Query(alias="fromLine", ge=1, le=2**31, description="Of a part of a file: the line of its first record in the whole."),
     ] = None,
+    of_file: Annotated[
+        str | None, Query(alias="ofFile", pattern="^[0-9a-f]{64}$", description="Of a part of a file: the SHA-256 of the whole.")
+    ] = None,
+    of_lines: Annotated[int | None, Query(alias="ofLines", ge=1, le=LINES_MAX, description="How many lines the whole file has.")] = None,
+    until_line: Annotated[
+        int | None, Query(alias="untilLine", ge=1, le=LINES_MAX, description="The line of its last record in the whole file.")
+    ] = None,
 ) -> Response:
     """CSV or NDJSON is the body, or the part `file` of a form; JSON holds `records`. Every good line is recorded, and each mistake is named
     by line and field: nothing is lost for the mistake of another.
 
     The same file again changes nothing, so what was cut off is sent again; a large file may come in parts, each with its header. A record
-    that is known and says something else is a mistake, and stays as it was.
+    that is known and says something else is a mistake, and stays as it was. Parts that say of which file they are (`ofFile`, `ofLines` and
+    `untilLine`) are listed as one import, with how far it is.
     """
+    part = file_part(of_file, of_lines, until_line)
     body, name = await _file(request, file_name)
     asked = {"programId": program_id, "fileName": name, "fromLine": from_line, "sha256": hashlib.sha256(body).hexdigest()}
 
     def act(conn: Connection[Any]) -> Done:
         given: dict[str, Any] = {"file_name": name, "from_line": from_line, "make_id": call.make_id, "actor": call.actor, "now": call.now}
         made = import_usage(conn, program_id, body, **given)
+        if part is not None or from_line is None:  # a part that does not say of what is no file
+            said: dict[str, Any] = {"file_name": name, "make_id": call.make_id, "actor": call.actor, "now": call.now}
+            note_part(conn, program_id, part or whole_file(body), made, **said)
         return Done(made.id, UsageImported.of(made), 200 if made.existed else 201)
 
     return await run_in_threadpool(call.write, "usage.import", act, asked=asked)
+
+
+@router.get("/usage/imports", response_model=Paged[UsageFileView], operation_id="usage_import_list", summary="List usage imports")
+def imports(
+    call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
+    asked: Annotated[ListAsked, list_query(USAGE_FILE_LIST)],
+    program_id: Annotated[ProgramId | None, Query(alias="programId")] = None,
+) -> Response:
+    """Files of usage and how far each is, newest first unless sorted otherwise. One that is silent goes on when it is sent again."""
+    return answer_listed(call, page, USAGE_FILE_LIST, asked._replace(program_id=program_id), UsageFileView, _view(call))
+
+
+@router.get("/usage/imports/{id}", response_model=UsageFileView, operation_id="usage_import_show", summary="Show a usage import")
+def one_import(id: Annotated[str, Path(max_length=64)], call: Annotated[ApiCall, may(READ)]) -> Response:  # noqa: A002 - as the path says
+    """How far a file of usage is, and when a part of it last came."""
+    with call.reading() as conn:
+        found = FILES.show(conn, id)
+    return answer(_view(call)(found))
+
+
+def _view(call: ApiCall) -> Callable[[UsageFile], UsageFileView]:
+    return lambda one: UsageFileView(**{**one._asdict(), "sha256": one.sha256.hex(), "standing": one.standing(call.now)})
 
 
 async def _file(request: Request, file_name: str) -> tuple[bytes, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
@@ -9,10 +10,12 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import OF_PROGRAM, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, say, say_done, show_rows
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, say, say_done, show_one, show_rows
 from counterfoil.cli.core.progress import taken_in
 from counterfoil.client.client import Client
+from counterfoil.settlement.usage.files import USAGE_FILE_LIST
 
 app = command_group("What was used.")
 PART_LINES: Final = 5_000
@@ -50,6 +53,26 @@ def import_(
         raise typer.Exit(1)
 
 
+add_list(
+    app,
+    "/api/usage/imports",
+    ("id", "fileName", "standing", "linesDone", "lines", "new", "rejected", "beganAt", "heardAt", "actor"),
+    "Files of usage and how far each is taken in, newest first unless sorted otherwise.",
+    "No file of usage came in.",
+    OF_PROGRAM,
+    *of_noun(USAGE_FILE_LIST),
+    word="imports",
+)
+
+
+@app.command("import-show")
+def import_show(id: Annotated[str, typer.Argument(help="Of the import: uf_….")], output: Output = TABLE) -> None:  # noqa: A002 - as it is called
+    """How far a file of usage is, and when a part of it last came. One that is silent goes on when the same file is imported again."""
+    with asked("read") as client:
+        found = client.get(f"/api/usage/imports/{id}")
+    show_one(found, output)
+
+
 def _say(name: str, done: dict[str, Any], output: Format) -> None:
     known = "was imported before; nothing was added" if done["existed"] else f"{done['new']:,} of {done['records']:,} are new"
     rejected = f"; {done['rejected']:,} lines have a mistake and were not recorded" if done["rejected"] else ""
@@ -66,11 +89,13 @@ def _say(name: str, done: dict[str, Any], output: Format) -> None:
 
 def _send(client: Client, file: Path, program: str, *, dry_run: bool) -> dict[str, Any]:
     total = {"records": 0, "new": 0, "existed": True, "rejected": 0, "mistakes": [], "dryRun": dry_run}
-    sent, size, read = 0, file.stat().st_size, 0
+    sent, size, read, (sha256, lines) = 0, file.stat().st_size, 0, _whole(file)
     with taken_in(file.name) as progress:
         for part in parts_of(file):
+            of = (sha256, max(lines, part.until_line), part.until_line)
+            given: dict[str, Any] = {"file_name": file.name, "from_line": part.from_line, "part_of": of, "dry_run": dry_run}
             try:
-                done = client.import_usage(program, part.body, file_name=file.name, from_line=part.from_line, dry_run=dry_run)
+                done = client.import_usage(program, part.body, **given)
             except (Exception, KeyboardInterrupt):
                 if sent and not dry_run:
                     typer.echo(f"{file.name}: lines up to {sent:,} are recorded; the same command goes on from there.", err=True)
@@ -80,6 +105,16 @@ def _send(client: Client, file: Path, program: str, *, dry_run: bool) -> dict[st
             read += len(part.body)
             progress(min(read, size), size)
     return total
+
+
+def _whole(file: Path) -> tuple[str, int]:
+    """The SHA-256 of a file, by which its parts are known to be of one, and how many lines it has."""
+    digest, lines = hashlib.sha256(), 0
+    with file.open("rb") as stream:
+        for line in stream:
+            digest.update(line)
+            lines += 1
+    return digest.hexdigest(), lines
 
 
 def _add(total: dict[str, Any], done: dict[str, Any]) -> None:
