@@ -101,10 +101,26 @@ def test_what_the_ledger_refuses_is_told_and_posts_nothing(books: Office, change
     assert balance(books, "payable:payee:bolt")["balance"] == "1000"
 
 
+def test_accounts_are_sorted_by_what_they_hold_page_by_page(books: Office):
+    books.fund("payable:payee:ada", 5_000)
+    asked = {"programId": PROGRAM, "beginning": "payable:", "sort": "-balance", "limit": "1"}
+    first = books.ask("GET", "/api/accounts", params=asked).json()
+    assert [(one["name"], one["balance"]) for one in first["data"]] == [("payable:payee:ada", "5000")]
+    second = books.ask("GET", "/api/accounts", params={**asked, "cursor": first["nextCursor"]}).json()
+    assert [(one["name"], one["balance"]) for one in second["data"]] == [("payable:payee:bolt", "1000")]
+    names = [one["name"] for one in books.ask("GET", "/api/accounts", params={"programId": PROGRAM, "sort": "name"}).json()["data"]]
+    assert names == sorted(names)
+    assert len(names) > 2
+    assert books.ask("GET", "/api/accounts", params={"programId": "nowhere", "sort": "name"}).status_code == 404
+    plain = books.ask("GET", "/api/accounts", params={"programId": PROGRAM, "asset": "EUR"}).json()["data"]
+    assert [one["name"] for one in plain] == names, "unsorted they come by asset and name"
+
+
 def test_a_frozen_account_is_not_lowered_and_a_closed_one_is_not_used(books: Office):
     body = {"programId": PROGRAM, "asset": "EUR", "account": "payable:payee:bolt", "reason": "the court says so"}
     assert post(books, "/api/accounts/freeze", body).json()["frozen"] is True
-    assert journal(books).json()["type"] == "/problems/AccountFrozen"
+    refused = journal(books).json()
+    assert (refused["type"], refused["minor"], refused["asset"]) == ("/problems/AccountFrozen", "400", "EUR")
     assert post(books, "/api/accounts/close", body).json()["type"] == "/problems/AccountNotEmpty"
     assert post(books, "/api/accounts/unfreeze", body).json()["frozen"] is False
     assert journal(books, "1000").status_code == 201

@@ -42,6 +42,11 @@ class ListedAccount(NamedTuple):
     closed: bool
     opened_at: datetime
 
+    @property
+    def id(self) -> str:
+        """What names it among all accounts."""
+        return f"{self.program_id}:{self.asset}:{self.name}"
+
 
 class ShownLine(NamedTuple):
     """One movement of a journal; minor units. `reversed_by` is set once it was reversed."""
@@ -123,14 +128,10 @@ def list_accounts(
     beginning: str | None = None,
     after: tuple[str, str] | None = None,
 ) -> list[ListedAccount]:
-    """Accounts of a program by (asset, name), those whose name has this `beginning`."""
+    """Accounts of a program by (asset, name), those whose name has this `beginning`; read along the index of their names."""
     with conn.cursor(row_factory=class_row(ListedAccount)) as cur:
         return cur.execute(
-            """select b.program_id, b.asset, a.name, case when a.debit_normal then 'debit' else 'credit' end as normal,
-                      case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance,
-                      case when a.debit_normal then a.credits_pending else a.debits_pending end as held,
-                      a.debits, a.credits, a.no_overdraft, a.frozen, a.closed, a.opened_at
-               from account a join book b on b.id = a.book_id
+            f"""{_ACCOUNTS}
                where b.program_id = %(program)s and (%(asset)s::text is null or b.asset = %(asset)s)
                  and (%(beginning)s::text is null or starts_with(a.name, %(beginning)s))
                  and (%(after_asset)s::text is null or (b.asset, a.name) > (%(after_asset)s, %(after_name)s))
@@ -144,6 +145,39 @@ def list_accounts(
                 "rows_max": rows_max,
             },
         ).fetchall()
+
+
+def _accounts_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[ListedAccount]:
+    named = [one.split(":", 2) for one in ids]
+    with conn.cursor(row_factory=class_row(ListedAccount)) as cur:
+        return cur.execute(
+            f"""{_ACCOUNTS} join unnest(%s::text[], %s::text[], %s::text[]) as n (program_id, asset, name)
+                on (b.program_id, b.asset, a.name) = (n.program_id, n.asset, n.name)""".encode(),
+            [list(column) for column in zip(*named, strict=True)],
+        ).fetchall()
+
+
+_ACCOUNTS: Final = """select b.program_id, b.asset, a.name, case when a.debit_normal then 'debit' else 'credit' end as normal,
+                             case when a.debit_normal then a.debits - a.credits else a.credits - a.debits end as balance,
+                             case when a.debit_normal then a.credits_pending else a.debits_pending end as held,
+                             a.debits, a.credits, a.no_overdraft, a.frozen, a.closed, a.opened_at
+                      from account a join book b on b.id = a.book_id"""
+ACCOUNT_LIST: Final = PlainList(
+    "accounts",
+    "",
+    "listed_account",
+    _accounts_by_id,
+    (
+        SortKey("name", str),
+        SortKey("balance", int, money=True),
+        SortKey("held", int, money=True),
+        SortKey("opened_at", datetime),
+    ),
+    (
+        Narrow("asset", "t.asset = %(asset)s", "Only in this asset.", "asset"),
+        Narrow("beginning", "starts_with(t.name, %(beginning)s)", "Only names that begin so: payable:."),
+    ),
+)
 
 
 def show_journal(conn: Connection[Any], journal_id: UUID, *, lines_max: int = LINES_MAX) -> ShownJournal:

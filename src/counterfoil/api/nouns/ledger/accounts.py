@@ -13,14 +13,15 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import AccountName, AssetCode, Instant, Minor, ProgramId, Reason
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import Listing, PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.problems import InvalidInput
 from counterfoil.ledger.accounts.accounts import NewAccount, close_account, freeze_account, open_accounts, reopen_account, unfreeze_account
 from counterfoil.ledger.reads.balances import balance, balances, trial_balance, trial_totals
-from counterfoil.ledger.reads.listing import ListedAccount, list_accounts, show_program
+from counterfoil.ledger.reads.listing import ACCOUNT_LIST, ListedAccount, list_accounts, show_program
 from counterfoil.operations.access.access import POST_JOURNAL, READ
+from counterfoil.operations.listing import ListAsked
 
 router = routes("Accounts")
 
@@ -142,16 +143,19 @@ def book_named(conn: Connection[Any], call: ApiCall, program_id: str | None, ass
 def accounts(
     call: Annotated[ApiCall, may(READ)],
     page: PageWanted,
+    asked: Annotated[ListAsked, list_query(ACCOUNT_LIST)],
     program_id: ProgramParameter = None,
-    asset: AssetParameter = None,
-    beginning: Annotated[str | None, Query(max_length=200, description="Only names that begin so.", examples=["payable:"])] = None,
 ) -> Response:
-    """By asset and name."""
+    """By asset and name, unless sorted otherwise."""
     program = program_id or call.services.wiring.program_id
+    if asked.order is not None:
+        with call.reading() as conn:
+            show_program(conn, program)
+        return answer_listed(call, page, ACCOUNT_LIST, asked._replace(program_id=program), AccountView)
 
     def rows(conn: Connection[Any], **part: Any) -> list[ListedAccount]:
         show_program(conn, program)
-        return list_accounts(conn, program, asset=asset, beginning=beginning, **part)
+        return list_accounts(conn, program, **asked.narrowed, **part)
 
     return ACCOUNTS.answer(call, page, rows)
 

@@ -10,7 +10,7 @@ import typer
 
 from counterfoil.base.edge import now
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import Only, add_list
+from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import (
@@ -27,6 +27,7 @@ from counterfoil.cli.core.output import (
     show_one,
     show_rows,
 )
+from counterfoil.ledger.reads.listing import ACCOUNT_LIST
 
 app = command_group("Balances, statements, and whether they are right.")
 Name = Annotated[str, typer.Argument(help="The account's name, such as payable:payee:bolt.")]
@@ -55,11 +56,10 @@ add_list(
     app,
     "/api/accounts",
     COLUMNS,
-    "Accounts by asset and name, as they stand now; each amount on the account's normal side.",
+    "Accounts as they stand now, by asset and name unless sorted otherwise; each amount on the account's normal side.",
     "No such accounts.",
     Only("--program", "Whose books.", "programId", MAIN),
-    Only("--asset", "In which asset; the program's only one, if absent."),
-    Only("--beginning", "Only names that begin so: payable:."),
+    *of_noun(ACCOUNT_LIST),
 )
 
 
