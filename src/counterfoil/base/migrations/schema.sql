@@ -1065,6 +1065,14 @@ ledger_entries: actor text
 ledger_entries: narrative text
 ledger_entries: source_type text
 ledger_entries: source_id text
+listed_account: id text
+listed_account: program_id text
+listed_account: asset text
+listed_account: name text
+listed_account: balance bigint
+listed_account: held bigint
+listed_account: opened_at timestamp with time zone
+listed_account: account_id bigint
 log_boundary: at timestamp with time zone not null
 log_boundary: size bigint not null
 log_boundary: made_at timestamp with time zone not null
@@ -1878,6 +1886,18 @@ two_phase_vote: at timestamp with time zone not null
 unposted_line: journal_id uuid not null
 unposted_line: line integer not null
 unposted_line: outcome text not null
+usage_file: id text not null
+usage_file: program_id text not null
+usage_file: sha256 bytea not null
+usage_file: file_name text not null
+usage_file: lines integer not null
+usage_file: lines_done integer not null
+usage_file: new integer not null default 0
+usage_file: rejected integer not null default 0
+usage_file: actor text not null
+usage_file: began_at timestamp with time zone not null
+usage_file: heard_at timestamp with time zone not null
+usage_file: ended_at timestamp with time zone
 usage_fraction: program_id text not null
 usage_fraction: customer_id text not null
 usage_fraction: payee_id text not null
@@ -2015,6 +2035,7 @@ customer_entry: with security_invoker=true
 debt: with security_invoker=true
 fee_version: with security_invoker=true
 ledger_entries: with security_invoker=true
+listed_account: with security_invoker=true
 payout_source: with security_invoker=true
 posting: with autovacuum_analyze_scale_factor=1
 queue_paused: with security_invoker=true
@@ -2987,6 +3008,15 @@ two_phase_vote: two_phase_vote_yes_holds CHECK ((((vote = 'yes'::text) = (hold_i
 unposted_line: unposted_line_has_one_outcome PRIMARY KEY (journal_id, line)
 unposted_line: unposted_line_journal_id_fkey FOREIGN KEY (journal_id) REFERENCES journal(id)
 unposted_line: unposted_line_starts_at_one CHECK ((line > 0))
+usage_file: usage_file_digest_is_sha256 CHECK ((length(sha256) = 32))
+usage_file: usage_file_does_not_pass_its_end CHECK (((lines_done >= 0) AND (lines_done <= lines)))
+usage_file: usage_file_ends_with_its_last_line CHECK (((ended_at IS NOT NULL) = (lines_done = lines)))
+usage_file: usage_file_has_lines CHECK ((lines > 0))
+usage_file: usage_file_is_known_once UNIQUE (program_id, sha256)
+usage_file: usage_file_new CHECK ((new >= 0))
+usage_file: usage_file_pkey PRIMARY KEY (id)
+usage_file: usage_file_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+usage_file: usage_file_rejected CHECK ((rejected >= 0))
 usage_fraction: usage_fraction_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
 usage_fraction: usage_fraction_is_one CHECK (((fraction >= 0) AND (fraction <= '999999999999'::bigint)))
 usage_fraction: usage_fraction_pkey PRIMARY KEY (program_id, customer_id, payee_id, asset)
@@ -3288,6 +3318,9 @@ two_phase_call: CREATE INDEX two_phase_call_due ON public.two_phase_call USING b
 two_phase_participant: CREATE UNIQUE INDEX two_phase_names_a_peer_once ON public.two_phase_participant USING btree (transaction_id, peer, COALESCE(peer_agent, ''::text), asset) WHERE (peer IS NOT NULL)
 two_phase_participant: CREATE INDEX two_phase_of_agent ON public.two_phase_participant USING btree (agent_id, asset, transaction_id)
 two_phase_participant: CREATE INDEX two_phase_of_peer ON public.two_phase_participant USING btree (program_id, peer) WHERE (peer IS NOT NULL)
+usage_file: CREATE INDEX usage_file_by_name ON public.usage_file USING btree (file_name, id)
+usage_file: CREATE INDEX usage_file_by_start ON public.usage_file USING btree (began_at, id)
+usage_file: CREATE INDEX usage_file_by_word ON public.usage_file USING btree (heard_at, id)
 usage_record: CREATE INDEX usage_not_invoiced ON public.usage_record USING btree (program_id, customer_id, payee_id, asset) WHERE (invoice_id IS NULL)
 usage_record: CREATE INDEX usage_of_invoice ON public.usage_record USING btree (invoice_id, line) WHERE (invoice_id IS NOT NULL)
 usage_record: CREATE INDEX usage_of_parties ON public.usage_record USING btree (program_id, customer_id, payee_id, occurred_at)
@@ -4227,6 +4260,8 @@ unposted_line: everybody using true
 unposted_line: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
    FROM journal))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
    FROM journal)))
+usage_file: everybody using true
+usage_file: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 usage_fraction: everybody using true
 usage_fraction: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 usage_import: everybody using true
@@ -4258,6 +4293,7 @@ customer_entry: SELECT program_id, customer_id, asset, issued_at AS at, 1 AS pla
 debt: SELECT ((((program_id || ':'::text) || asset) || ':'::text) || name) AS id, program_id, split_part(name, ':'::text, 2) AS owed_by, substr(name, ((length('receivable::'::text) + length(split_part(name, ':'::text, 2))) + 1)) AS party_id, asset, (debits - credits) AS amount, id AS account_id FROM (account a JOIN book b ON ((id = book_id))) WHERE ((debits > credits) AND ((name ~~ 'receivable:payee:%'::text) OR (name ~~ 'receivable:customer:%'::text)));
 fee_version: SELECT program_id, version, platform_bps, validator_bps, holdback_bps, COALESCE(effective_at, recorded_at) AS effective_at, actor, recorded_at FROM (fee_rate r LEFT JOIN fee_term t USING (program_id, version));
 ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
+listed_account: SELECT ((((program_id || ':'::text) || asset) || ':'::text) || name) AS id, program_id, asset, name, CASE WHEN debit_normal THEN (debits - credits) ELSE (credits - debits) END AS balance, CASE WHEN debit_normal THEN credits_pending ELSE debits_pending END AS held, opened_at, id AS account_id FROM (account a JOIN book b ON ((id = book_id)));
 payout_source: SELECT id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net, rate_version, at FROM sale UNION ALL SELECT id, program_id, id AS invoice_id, affiliate_id AS payee_id, asset, earned AS gross, 0 AS platform_fee, 0 AS validator_fee, 0 AS holdback, amount AS net, rate_version, at FROM commission_payment;
 queue_paused: SELECT number, queue, provider, program_id, paused, reason, actor, at FROM ( SELECT DISTINCT ON (queue, provider, program_id) number, queue, provider, program_id, paused, reason, actor, at FROM queue_pause ORDER BY queue, provider, program_id, number DESC) latest WHERE paused;
 sale: SELECT id, program_id, customer_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net, rate_version, at, true AS is_settlement FROM (settlement s JOIN invoice i ON ((id = invoice_id))) UNION ALL SELECT id, program_id, customer_id, escrow_id AS invoice_id, payee_id, asset, amount AS gross, platform_fee, validator_fee, 0 AS holdback, net, rate_version, at, false AS is_settlement FROM (escrow_movement m JOIN escrow e ON ((id = escrow_id))) WHERE (kind = 'release'::text);
@@ -5765,15 +5801,15 @@ begin
             named := m.towards = 'named';
         end if;
         if c.amount > m.per_transaction then
-            return format('its mandate allows %s minor units of %s in a transaction%s, and this is %s', m.per_transaction, p.asset, whom, c.amount);
+            return format('its mandate allows %s in a transaction%s, and this is %s', told_amount(m.per_transaction, p.asset), whom, told_amount(c.amount, p.asset));
         end if;
         foreach span in array array['hour', 'day', 'week', 'month'] loop
             most := case span when 'hour' then m.per_hour when 'day' then m.per_day when 'week' then m.per_week else m.per_month end;
             continue when most is null;
             spent := agent_spent(p.agent_id, p.asset, c.other, date_trunc(span, moment, 'UTC'), upto, txn);
             if spent + c.amount > most then
-                return format('its mandate allows %s minor units of %s in each %s%s, %s are spent, and this is %s',
-                              most, p.asset, span, whom, spent, c.amount);
+                return format('its mandate allows %s in each %s%s, %s is spent, and this is %s',
+                              told_amount(most, p.asset), span, whom, told_amount(spent, p.asset), told_amount(c.amount, p.asset));
             end if;
         end loop;
     end loop;
@@ -8247,6 +8283,20 @@ begin
     return new;
 end $function$
 
+told_amount(bigint,text): CREATE OR REPLACE FUNCTION public.told_amount(minor bigint, code text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+    select coalesce((
+        select case when minor < 0 then '-' else '' end
+               || to_char(left(digits, length(digits) - scale)::numeric, 'FM9,999,999,999,999,999,990')
+               || case when scale > 0 then '.' || right(digits, scale) else '' end || ' ' || code
+        from (select a.scale, lpad(abs(minor::numeric)::text, greatest(a.scale + 1, length(abs(minor::numeric)::text)), '0') as digits
+              from asset a where a.code = told_amount.code) a), minor || ' minor units of ' || code)
+$function$
+
 treasury_held(text,text): CREATE OR REPLACE FUNCTION public.treasury_held(program text, of_asset text)
  RETURNS numeric
  LANGUAGE sql
@@ -9122,6 +9172,9 @@ ledger_version_8: owner: counterfoil_owner
 ledger_version_9: counterfoil_app: select, usage
 ledger_version_9: counterfoil_auditor: select
 ledger_version_9: owner: counterfoil_owner
+listed_account: counterfoil_app: select
+listed_account: counterfoil_auditor: select
+listed_account: owner: counterfoil_owner
 log_boundary: counterfoil_app: insert, select
 log_boundary: counterfoil_auditor: select
 log_boundary: owner: counterfoil_owner
@@ -9666,6 +9719,15 @@ two_phase_vote_seq: owner: counterfoil_owner
 unposted_line: counterfoil_app: insert, select
 unposted_line: counterfoil_auditor: select
 unposted_line: owner: counterfoil_owner
+usage_file: counterfoil_app: insert, select
+usage_file: counterfoil_app: update (ended_at)
+usage_file: counterfoil_app: update (heard_at)
+usage_file: counterfoil_app: update (id)
+usage_file: counterfoil_app: update (lines_done)
+usage_file: counterfoil_app: update (new)
+usage_file: counterfoil_app: update (rejected)
+usage_file: counterfoil_auditor: select
+usage_file: owner: counterfoil_owner
 usage_fraction: counterfoil_app: insert, select
 usage_fraction: counterfoil_app: update (fraction)
 usage_fraction: counterfoil_auditor: select
@@ -9852,6 +9914,8 @@ segments_of(bigint): counterfoil_app: execute
 segments_of(bigint): counterfoil_auditor: execute
 signers_known(text[],text,timestamp with time zone): counterfoil_app: execute
 signers_known(text[],text,timestamp with time zone): counterfoil_auditor: execute
+told_amount(bigint,text): counterfoil_app: execute
+told_amount(bigint,text): counterfoil_auditor: execute
 total(bigint): counterfoil_app: execute
 total(bigint): counterfoil_auditor: execute
 treasury_held(text,text): counterfoil_app: execute
@@ -10040,6 +10104,7 @@ invoice.program_id: app: select, insert
 invoice.total: app: select, insert
 journal_key_moved: app: select
 key_space: app: select
+listed_account: balance: on its normal side, minor units; held: what is set aside to lower it
 lock_accounts(text,text,text[]): app: execute
 lock_payments(text[]): app: execute
 log_key.seed: auditor: none
@@ -10263,6 +10328,12 @@ two_phase.reference: app: select, insert
 two_phase_call.peer: app: select, insert
 two_phase_call.program_id: app: select, insert
 two_phase_call.transaction_id: app: select, insert
+usage_file.actor: app: select, insert
+usage_file.began_at: app: select, insert
+usage_file.file_name: app: select, insert
+usage_file.lines: app: select, insert
+usage_file.program_id: app: select, insert
+usage_file.sha256: app: select, insert
 usage_fraction.asset: app: select, insert
 usage_fraction.customer_id: app: select, insert
 usage_fraction.payee_id: app: select, insert
