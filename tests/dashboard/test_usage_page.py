@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 
 from counterfoil.base.edge import make_id
-from counterfoil.settlement.usage.files import FilePart, note_part
+from counterfoil.settlement.usage.files import PartOfUsageFile, note_part
 from counterfoil.settlement.usage.usage import UsageImport
 from tests.builders import PROGRAM
 from tests.dashboard import days
@@ -21,7 +21,7 @@ def test_files_under_way_silent_and_done_are_told_apart(desk: Any) -> None:
     at = desk.clock.now
     with desk.database.transaction() as conn:
         for number, (name, done, age_s) in enumerate((("under-way.csv", 500, 5), ("silent.csv", 300, 121), ("done.csv", 1_200, 3_600))):
-            part = FilePart(bytes([number]) * 32, 1_200, done)
+            part = PartOfUsageFile(bytes([number]) * 32, 1_200, done)
             made = UsageImport("imp_1", done, done, False, 2, [])
             said: dict[str, Any] = {"file_name": name, "make_id": make_id, "actor": "t", "now": at - timedelta(seconds=age_s)}
             note_part(conn, PROGRAM, part, made, **said)

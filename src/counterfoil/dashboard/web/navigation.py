@@ -22,7 +22,6 @@ from counterfoil.dashboard.pages.payees import payee_answer
 from counterfoil.dashboard.pages.runs import run_answer, runs_answer, runs_export
 from counterfoil.dashboard.pages.signers import signers_answer
 from counterfoil.dashboard.pages.treasury import agents_answer, agents_export, transactions_answer, transactions_export
-from counterfoil.dashboard.pages.usage_imports import usage_imports_answer, usage_imports_export
 from counterfoil.dashboard.pages.webhooks import webhooks_answer
 from counterfoil.dashboard.settings.keys import keys_answer, keys_export
 from counterfoil.dashboard.settings.limits import limits_answer, limits_export
@@ -33,6 +32,7 @@ from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.work.approvals import approvals_answer, approvals_export
 from counterfoil.dashboard.work.queues import queues_answer
 from counterfoil.dashboard.work.schedules import schedules_answer, schedules_export
+from counterfoil.dashboard.work.usage_imports import usage_imports_answer, usage_imports_export
 from counterfoil.operations.access.access import AUDIT, READ
 
 

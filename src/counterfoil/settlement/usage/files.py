@@ -21,7 +21,7 @@ Standing = Literal["under_way", "silent", "done"]
 STANDINGS: Final[tuple[Standing, ...]] = ("under_way", "silent", "done")
 
 
-class FilePart(NamedTuple):
+class PartOfUsageFile(NamedTuple):
     """Where a part stands in its file: the SHA-256 of the whole, its lines, and the last line of this part."""
 
     sha256: bytes
@@ -52,7 +52,7 @@ class UsageFile(NamedTuple):
         return "silent" if self.heard_at < now - SILENT_AFTER else "under_way"
 
 
-def file_part(sha256: str | None, lines: int | None, until_line: int | None) -> FilePart | None:
+def file_part(sha256: str | None, lines: int | None, until_line: int | None) -> PartOfUsageFile | None:
     """What a sender says of the file that its part is of; None of what comes whole. Raises InvalidInput unless all of it is said."""
     if sha256 is None and lines is None and until_line is None:
         return None
@@ -60,19 +60,19 @@ def file_part(sha256: str | None, lines: int | None, until_line: int | None) -> 
         raise InvalidInput("ofFile", "given together with ofLines and untilLine")
     if not 1 <= until_line <= lines:
         raise InvalidInput("untilLine", f"from 1 to {lines}, the lines of the file", got=str(until_line))
-    return FilePart(bytes.fromhex(sha256), lines, until_line)
+    return PartOfUsageFile(bytes.fromhex(sha256), lines, until_line)
 
 
-def whole_file(body: bytes) -> FilePart:
+def whole_file(body: bytes) -> PartOfUsageFile:
     """Of a file that comes whole: all of it."""
     lines = max(1, body.count(b"\n") + (not body.endswith(b"\n")))
-    return FilePart(hashlib.sha256(body).digest(), lines, lines)
+    return PartOfUsageFile(hashlib.sha256(body).digest(), lines, lines)
 
 
 def note_part(
     conn: Connection[Any],
     program_id: str,
-    part: FilePart,
+    part: PartOfUsageFile,
     made: UsageImport,
     *,
     file_name: str,
