@@ -28,7 +28,7 @@ from counterfoil.operations.work.pauses import QueuePart, pause, resume
 from counterfoil.operations.work.runner import ATTEMPTS_MAX
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, SENDING
-from counterfoil.payouts.next_action import next_action
+from counterfoil.payouts.next_action import NEEDS, command_of, next_action
 from counterfoil.payouts.payees.card import card_of
 from counterfoil.payouts.payment_files.files import (
     PAYMENT_FILE_LIST,
@@ -42,7 +42,9 @@ from counterfoil.payouts.payment_files.files import (
 from counterfoil.payouts.payment_files.filing import file_all_due, file_due
 from counterfoil.payouts.payment_files.reporting import take_report
 from counterfoil.payouts.payouts.by_hand import retry_payout
+from counterfoil.payouts.payouts.matter import matter_of
 from counterfoil.payouts.provider_payouts.attempts_by_hand import quarantine_attempt
+from counterfoil.payouts.queries import payouts_in_need
 from counterfoil.payouts.refunds.refunds import book_refund, lock_invoice
 from counterfoil.wiring import INVARIANTS, ticks
 from tests.base.dumps import dumped, in_clear
@@ -510,15 +512,19 @@ def test_of_a_closed_account_of_which_nothing_is_owed_any_more_no_other_account_
     with desk.database.transaction() as conn:
         conn.execute("update provider_payout set last_error = 'the bank says AC04' where id = %s", [attempt])
     assert next_of(desk)[1].split()[1] == "destinations"
-    [(invoice,)] = desk.rows("select invoice_id from payout")
+    [(payout, invoice)] = desk.rows("select id, invoice_id from payout")
+    with desk.database.transaction(read_only=True) as conn:
+        (one,) = payouts_in_need(conn, "returned", rows_max=1)
+        matter = matter_of(conn, payout, now=desk.clock.now)
+    returned = next(need for need in NEEDS if need.need == "returned")
+    assert command_of(returned, one, None, matter).split()[1] == "destinations"
+    assert command_of(returned, one, None, matter._replace(payable=0)).split()[1:3] == ["payouts", "reissue"], "which is refused: close it"
     with desk.database.transaction() as conn:
         given = {"cause": "goodwill", "make_id": make_id, "actor": "test", "now": desk.clock.now}
         book_refund(conn, make_id("ref"), lock_invoice(conn, invoice), 100_00, **given)
     with desk.database.transaction(read_only=True) as conn:
-        [(payout,)] = conn.execute("select id from payout").fetchall()
         found = next_action(conn, payout, desk.clock.now)
-    assert (found.command.split()[:3], "set another destination" in found.why) == (["counterfoil", "payouts", "close"], False)
-    assert "nothing is owed for this settlement any more" in found.why
+    assert (found.command, "set another destination" in found.why) == ("", False), "all of it went back: it is over"
 
 
 class Counted(Cursor[Any]):
