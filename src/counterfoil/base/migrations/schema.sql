@@ -1364,6 +1364,10 @@ period_close: recorded_at timestamp with time zone not null default clock_timest
 period_close: approved_by text
 period_close: approval_id text
 period_close: written_by xid8 not null default pg_current_xact_id()
+period_keys: from_at timestamp with time zone not null
+period_keys: to_at timestamp with time zone not null
+period_keys: keys text not null
+period_keys: made_at timestamp with time zone not null
 personal_data_policy: version integer not null
 personal_data_policy: name text not null
 personal_data_policy: sha256 bytea
@@ -2745,6 +2749,8 @@ period_close: period_close_step_starts_at_one CHECK ((step > 0))
 period_close: period_close_verb_is_known CHECK ((verb = ANY (ARRAY['close'::text, 'reopen'::text])))
 period_close: period_is_reopened_by_two CHECK (((verb <> 'reopen'::text) OR ((approved_by IS NOT NULL) AND (approved_by <> actor)))) NOT VALID
 period_close: period_is_reopened_once_per_approval UNIQUE (approval_id)
+period_keys: period_keys_period_is_in_order CHECK ((from_at < to_at))
+period_keys: period_keys_pkey PRIMARY KEY (from_at, to_at)
 personal_data_policy: personal_data_policy_digest_is_sha256 CHECK ((length(sha256) = 32))
 personal_data_policy: personal_data_policy_has_a_name CHECK (((length(name) >= 1) AND (length(name) <= 200)))
 personal_data_policy: personal_data_policy_is_counted CHECK ((version > 0))
@@ -3761,6 +3767,9 @@ period_close: CREATE TRIGGER note_transaction BEFORE INSERT ON public.period_clo
 period_close: CREATE TRIGGER period_reopens_as_approved BEFORE INSERT ON public.period_close FOR EACH ROW WHEN ((new.verb = 'reopen'::text)) EXECUTE FUNCTION period_reopens_as_approved() -- always
 period_close: CREATE TRIGGER period_was_closed BEFORE INSERT ON public.period_close FOR EACH ROW EXECUTE FUNCTION period_was_closed() -- always
 period_close: CREATE CONSTRAINT TRIGGER two_people_period_reopen AFTER INSERT ON public.period_close DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((new.verb = 'reopen'::text)) EXECUTE FUNCTION two_people('period', 'reopen', 'n.program_id', 'u.proposal_id = n.approval_id and (p ->> ''until'')::timestamptz = n.closed_until', 'false') -- always
+period_keys: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.period_keys FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+period_keys: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.period_keys FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+period_keys: CREATE TRIGGER is_sealed AFTER INSERT ON public.period_keys REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_period_keys() -- always
 personal_data_policy: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.personal_data_policy FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 personal_data_policy: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.personal_data_policy FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 personal_data_policy: CREATE TRIGGER is_sealed AFTER INSERT ON public.personal_data_policy REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_personal_data_policy() -- always
@@ -4186,6 +4195,8 @@ payout_policy: everybody using true
 payout_policy: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 period_close: everybody using true
 period_close: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+period_keys: everybody using true
+period_keys: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 personal_data_policy: everybody using true
 personal_data_policy: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 principal: everybody using true
@@ -7708,6 +7719,20 @@ AS $function$
             return null;
         end $function$
 
+seal_period_keys(): CREATE OR REPLACE FUNCTION public.seal_period_keys()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'period_keys', row(n.from_at, n.to_at)::text, sha256(convert_to(row(n.from_at, n.to_at, n.keys, n.made_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_personal_data_policy(): CREATE OR REPLACE FUNCTION public.seal_personal_data_policy()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -9371,6 +9396,9 @@ payout_source: owner: counterfoil_owner
 period_close: counterfoil_app: insert, select
 period_close: counterfoil_auditor: select
 period_close: owner: counterfoil_owner
+period_keys: counterfoil_app: insert, select
+period_keys: counterfoil_auditor: select
+period_keys: owner: counterfoil_owner
 personal_data_policy: counterfoil_app: insert, select
 personal_data_policy: counterfoil_auditor: select
 personal_data_policy: owner: counterfoil_owner
@@ -10168,6 +10196,7 @@ payout_batch_line.payee_id: app: select, insert
 payout_batch_line.payout_id: app: select, insert
 payout_batch_line.program_id: app: select, insert
 payout_batch_line.provider: app: select, insert
+period_keys.keys: the file in its exact bytes
 personal_data_policy.sha256: of the document itself, where it was given
 principal: app: select, insert, update
 principal.created_at: app: select, insert

@@ -150,9 +150,10 @@ def last_day(end: datetime) -> date:
     return date.fromordinal(utc.toordinal() - 1) if midnight else utc.date()
 
 
-def programs_of(conn: Connection[Any]) -> list[str]:
-    """Every program, by its id."""
-    return [row[0] for row in conn.execute('select id from program order by id collate "C"').fetchall()]
+def programs_of(conn: Connection[Any], end: datetime) -> list[str]:
+    """Every program that was opened before the period ended, by its id."""
+    rows = conn.execute('select id from program where opened_at < %s order by id collate "C"', [end]).fetchall()
+    return [row[0] for row in rows]
 
 
 def reconciliation_of(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Make the package of a period: written file by file from one snapshot, named by what it says, kept where nobody writes to it again.
 
-The same period with the same facts is the same package, to the byte: nothing of when or by whom it was made is in it.
+The same period with the same facts is the same package, to the byte: nothing of when or by whom it was made is in it, and nothing that
+came afterwards and says nothing of the period.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from counterfoil.proofs.packages.standalone import verifier_text
 from counterfoil.proofs.packages.writing import PackageFolder
 from counterfoil.proofs.personal_data import told_policy
 from counterfoil.proofs.proofs import PROOF, Proof, ask_for_signatures, show_proof
-from counterfoil.proofs.signing.signers import trusted_keys
+from counterfoil.proofs.signing.period_keys import keep_period_keys, period_keys
 from counterfoil.reconciliation.period_report.report import report_of_period
 from counterfoil.reconciliation.runs.pairings import Pairing
 
@@ -171,6 +172,7 @@ def _settled_now(exporter: Exporter, start: datetime, end: datetime, progress: E
         sizes = [boundary(conn, at, now=now) for at in (start, end)]
         for size in sizes:
             make_checkpoint(conn, size, make_key_id=exporter.make_id("lgk"), now=now)
+        keep_period_keys(conn, start, end, exporter.quorum, now=now)
     progress.total = sizes[1] - sizes[0]
     return Period(start, end, *sizes)
 
@@ -194,13 +196,13 @@ def _write(conn: Connection[Any], exporter: Exporter, made: PackageFolder, perio
     made.add_lines("runs.jsonl", (*contents.runs_of(conn, period.start, period.end), *followed))
     checks, alerts = _checked(conn, exporter.invariants, progress)
     made.add_lines("alerts.jsonl", alerts)
-    made.add_json("keys.json", trusted_keys(conn, exporter.quorum))
+    made.add("keys.json", period_keys(conn, period.start, period.end).encode())
     reconciliation = contents.reconciliation_of(reports)
     because = _because(reconciliation, checks, contents.off(sheets, moved))
     told: dict[str, Any] = {
         "format": layout.FORMAT,
         "origin": origin_of(conn),
-        "programs": contents.programs_of(conn),
+        "programs": contents.programs_of(conn, period.end),
         "period": period.told(),
         "log": ends,
         "counts": dict(sorted(counts.items())),
@@ -282,7 +284,7 @@ def _reports(conn: Connection[Any], exporter: Exporter, period: Period) -> list[
     # As of its own end: what is not due within the period is not asked about, whenever the package is made.
     return [
         report_of_period(conn, list(exporter.pairings), program, first=first, last=max(first, last), today=max(first, period.end.date()))
-        for program in contents.programs_of(conn)
+        for program in contents.programs_of(conn, period.end)
     ]
 
 
@@ -314,7 +316,7 @@ def _because(reconciliation: Mapping[str, Any], checks: Mapping[str, Any], off: 
         elif one["verdict"] == "incomplete" and not any(each.startswith(f"{one['program']}: ") for each in reconciliation["not_checked"]):
             said.append(f"not reconciled: {one['program']}: nothing was held against the world outside in this period")
     if not reconciliation["programs"]:
-        said.append("not reconciled: there is no program")
+        said.append("not reconciled: there was no program")
     said += [f"integrity check failed: {one}" for one in checks["failed"]]
     said += [f"integrity check not run: {one}" for one in checks["not_run"]]
     return said + [f"balance off: {one}: opening and movements are not the closing balance" for one in off]

@@ -45,11 +45,12 @@ def report_of_period(
     """What is known of these days, from what, and what is not. The same rows give the same report, to the byte, once it is written down.
 
     For each day the latest finished run speaks, up to the moment when it read: a day that was not over then was not checked. `today` is
-    the day that is not over; days after it are not asked about.
+    the day that is not over; days after it are not asked about. What runs said of later days alone changes nothing, and `watermark` is
+    `last` at most.
     """
     due = {first + timedelta(days=n) for n in range((min(last, today) - first).days + 1)}
     runs = _runs(conn, program_id, first, last)
-    successes = {one.source: one for one in last_successes(conn, program_id=program_id)}
+    successes = {one.source: one for one in last_successes(conn, program_id=program_id, until=last)}
     names = sorted({*(one.name for one in sources_in_use(conn, known, program_id)), *(run.source for run in runs)})
     questions = {one.name: one.question for one in known}
     chosen = {name: _choose([run for run in runs if run.source == name and run.state == "finished"], due) for name in names}

@@ -232,22 +232,25 @@ def newest_of_day(conn: Connection[Any], on: date) -> list[Run]:
     )
 
 
-def last_successes(conn: Connection[Any], *, program_id: str | None = None) -> list[Success]:
-    """For each program and source: the last conclusion and how far it reaches, and the last attempt. By name."""
+def last_successes(conn: Connection[Any], *, program_id: str | None = None, until: date | None = None) -> list[Success]:
+    """For each program and source: the last conclusion and how far it reaches, and the last attempt. By name. With `until` as far as
+    that day, not more: runs that begin later say nothing of it.
+    """
     with conn.cursor(row_factory=class_row(Success)) as cur:
         return cur.execute(
-            """select tried.program_id, tried.source, good.last_on as watermark,
+            """select tried.program_id, tried.source, least(good.last_on, %(until)s::date) as watermark,
                       greatest(good.finished_at, good.confirmed_at) as succeeded_at, good.verdict, good.id as run_id,
                       tried.started_at as attempted_at, tried.state as attempt, tried.error
                from (select distinct on (program_id, source) program_id, source, started_at, state, error from reconciliation_run
-                     where %(program)s::text is null or program_id = %(program)s
+                     where (%(program)s::text is null or program_id = %(program)s) and first_on <= coalesce(%(until)s::date, 'infinity')
                      order by program_id, source, number desc) tried
                left join lateral (
                    select id, last_on, finished_at, confirmed_at, verdict from reconciliation_run r
                    where (r.program_id, r.source) = (tried.program_id, tried.source) and r.state = 'finished'
-                   order by r.last_on desc, r.number desc limit 1) good on true
+                     and r.first_on <= coalesce(%(until)s::date, 'infinity')
+                   order by least(r.last_on, %(until)s::date) desc, r.number desc limit 1) good on true
                order by tried.program_id, tried.source""",
-            {"program": program_id},
+            {"program": program_id, "until": until},
         ).fetchall()
 
 
