@@ -13,6 +13,7 @@ import random
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,14 +21,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from counterfoil.base.edge import now
 from counterfoil.base.formats.canonical import canonical_json
+from counterfoil.cli.main import run
 from counterfoil.proofs.log.merkle import Frontier, leaf_hash
 from counterfoil.proofs.log.notes import Checkpoint, cosign_note, sign_note
 from counterfoil.proofs.log.quantum import key_beside
 from counterfoil.proofs.packages import layout
+from counterfoil.proofs.packages.container import directory, local_header, member_of
 from counterfoil.proofs.signing.envelope import envelope
 from counterfoil.proofs.verifying.reading import is_moment
 from counterfoil.proofs.verifying.signatures import TrustedKeys
-from counterfoil.proofs.verifying.verify import BROKEN, INCOMPLETE, OK, UNKNOWN_KEYS, verify_package
+from counterfoil.proofs.verifying.verify import BROKEN, INCOMPLETE, OK, UNKNOWN_KEYS, WORDS, verify_package
 from tests.proofs.builders import Files, Person, a_person, packed, renamed, signed_anew, unpacked
 from tests.proofs.verifying.conftest import Case
 from tests.soak import SOAK
@@ -131,14 +134,6 @@ def log_anew(case: Case, files: Files) -> Files:
     return {**files, "checkpoint.close": note.encode(), "consistency.json": canonical_json({**told, "new": tree.size}).encode()}
 
 
-def closes_at(case: Case) -> Callable[[Any], None]:
-    def change(manifest: Any) -> None:
-        note = case.files["checkpoint.close"].decode().split("\n")
-        manifest["log"]["close"] = {"size": int(note[1]), "root": note[2]}
-
-    return change
-
-
 def amount(told: Any) -> None:
     told["lines"][0]["amount"] = str(int(told["lines"][0]["amount"]) + 1)
 
@@ -193,7 +188,7 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
     "no policy of personal data is named any more": (
         by_insiders(manifest=put("personal_data.policy", {"name": ""})),
         BROKEN,
-        "not built as a proof is",
+        "not built as a proof is ('sha256' is missing)",
     ),
     "the policy of personal data has no name": (
         by_insiders(manifest=put("personal_data.policy", {"name": "", "sha256": None, "since": "2020-01-01T00:00:00.000000Z"})),
@@ -233,7 +228,7 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
     "a signature is there twice": (
         changed(layout.ENVELOPE, put("signatures", lambda found: [found[0], found[0]])),
         BROKEN,
-        "Two signatures are of one key",
+        "Two signatures are of one key (ann)",
     ),
     "signatures are exchanged": (
         changed(
@@ -241,7 +236,7 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
             put("signatures", lambda s: [{**s[0], "sig": s[1]["sig"]}, {**s[1], "sig": s[0]["sig"]}]),
         ),
         BROKEN,
-        "is not of this statement",
+        "The signature of ann is not of this statement",
     ),
     "the statement of another proof is put in": (
         lambda case, files: {**files, layout.ENVELOPE: unpacked(case.previous)[layout.ENVELOPE]},
@@ -262,22 +257,22 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
     "one signs with both their keys": (
         lambda case, files: signed_anew(files, [case.house.ann, twin(case)]),
         BROKEN,
-        "Two signatures are of one person",
+        "Two signatures are of one person (ann)",
     ),
     "two sign in one role": (
         lambda case, files: signed_anew(files, [case.house.ann, colleague(case)]),
         BROKEN,
-        "Two signatures are of one role",
+        "Two signatures are of one role (controller)",
     ),
     "it is signed before the key was valid": (
         lambda case, files: signed_anew(files, [case.house.ann, case.house.otto], at="2020-01-01T00:00:00.000000Z"),
         BROKEN,
-        "was not valid when this was signed",
+        "The key of ann was not valid when this was signed",
     ),
     "it is signed when the key was over": (
         lambda case, files: signed_anew(files, [case.house.ann, case.house.otto], at="2090-01-01T00:00:00.000000Z"),
         BROKEN,
-        "was not valid when this was signed",
+        "The key of ann was not valid when this was signed",
     ),
     # With everybody who signs, but not the log as it left.
     "an entry is altered by insiders": (by_insiders(journal(amount)), BROKEN, ENTRIES),
@@ -288,7 +283,7 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
     "an entry is written in another form": (
         by_insiders(lines(lambda found: [found[0].replace(b":", b": ", 1), *found[1:]])),
         BROKEN,
-        "is not written in its one form",
+        "Entry {first} is not written in its one form",
     ),
     "the last line is cut off": (
         by_insiders(lambda _, files: {**files, "entries.jsonl": files["entries.jsonl"][:-1]}),
@@ -326,7 +321,7 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
     "the subtrees are another tree's": (
         by_insiders(changed("consistency.json", put("subtrees", lambda found: ["00" * 32 for _ in found]))),
         BROKEN,
-        "do not lead to the opening checkpoint",
+        "The subtrees in consistency.json do not lead to the opening checkpoint",
     ),
     "it is of an earlier period": (
         by_insiders(changed("consistency.json", put("old", 0))),
@@ -336,12 +331,12 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
     "a balance is raised": (
         by_insiders(changed("trial_balance_close.json", raised)),
         BROKEN,
-        "are not its closing balance",
+        "Opening balance and movements of {account} are not its closing balance",
     ),
     "an opening balance is raised": (
         by_insiders(changed("trial_balance_open.json", raised)),
         BROKEN,
-        "are not its closing balance",
+        "Opening balance and movements of {account} are not its closing balance",
     ),
     "the trial balance does not foot": (
         by_insiders(changed("trial_balance_close.json", unfooted)),
@@ -351,17 +346,17 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
     "an account is left out": (
         by_insiders(changed("trial_balance_close.json", without("accounts"))),
         BROKEN,
-        "does not foot",
+        "trial_balance_close.json does not foot",
     ),
     "an account is named twice": (
         by_insiders(changed("trial_balance_close.json", put("accounts", lambda found: [*found, found[0]]))),
         BROKEN,
-        "names an account twice",
+        "trial_balance_close.json names an account twice",
     ),
     "an account is turned round": (
         by_insiders(changed("accounts.json", put("accounts", lambda found: [{**one, "normal": "debit"} for one in found]))),
         BROKEN,
-        "accounts.json",
+        "accounts.json lacks an account that was opened in the period",
     ),
     "the totals of the manifest are others": (
         by_insiders(manifest=put("totals", [])),
@@ -376,7 +371,7 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
     "the period ends before its entries": (
         by_insiders(manifest=put("period", {"from": "1999-01-01T00:00:00.000000Z", "to": "2000-01-01T00:00:00.000000Z"})),
         BROKEN,
-        "was recorded after the period",
+        "Entry {first} was recorded after the period",
     ),
     "the period ends before it begins": (
         by_insiders(manifest=put("period.to", "2000-01-01T00:00:00.000000Z")),
@@ -389,10 +384,40 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
         BROKEN,
         "names another first or last entry",
     ),
-    "an act is left out": (
+    "an act is put in": (
         by_insiders(lines(lambda found: [*found, b'{"at":"","type":"action"}'], "actions.jsonl")),
         BROKEN,
-        "actions.jsonl",
+        "actions.jsonl holds more than the entries",
+    ),
+    "an act is left out": (
+        by_insiders(lines(lambda found: found[1:], "actions.jsonl")),
+        BROKEN,
+        "actions.jsonl does not say what the entries say",
+    ),
+    "an approval is put in": (
+        by_insiders(lines(lambda found: [*found, b'{"at":"","type":"approval_use"}'], "approvals.jsonl")),
+        BROKEN,
+        "approvals.jsonl holds more than the entries",
+    ),
+    "a journal moves nothing": (
+        by_insiders(journal(lambda told: told["lines"][0].update(amount="0"))),
+        BROKEN,
+        "Journal {journal} does not balance",
+    ),
+    "a journal moves less than nothing": (
+        by_insiders(journal(lambda told: told["lines"][0].update(amount="-5"))),
+        BROKEN,
+        "Journal {journal} does not balance",
+    ),
+    "a journal moves a number that is no text": (
+        by_insiders(journal(lambda told: told["lines"][0].update(amount=5))),
+        BROKEN,
+        "Journal {journal} does not balance",
+    ),
+    "a journal debits and credits one account": (
+        by_insiders(journal(lambda told: told["lines"][0].update(credit=told["lines"][0]["debit"]))),
+        BROKEN,
+        "Journal {journal} does not balance",
     ),
     "a checklist that was signed is left out": (
         by_insiders(lines(lambda found: [one for one in found if b'"state":"signed"' not in one], "runs.jsonl")),
@@ -450,8 +475,12 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
         "The verdict is not what the manifest's reasons lead to",
     ),
     "the manifest is of another format": (by_insiders(manifest=put("format", "x")), BROKEN, "of another format"),
-    "the manifest lacks a field": (by_insiders(manifest=lambda told: told.pop("log")), BROKEN, "not built as a proof is"),
-    "the manifest is no object": (lambda _, files: {**files, layout.MANIFEST: b"[]"}, BROKEN, "not built as a proof is"),
+    "the manifest lacks a field": (
+        by_insiders(manifest=lambda told: told.pop("log")),
+        BROKEN,
+        "not built as a proof is ('log' is missing)",
+    ),
+    "the manifest is no object": (lambda _, files: {**files, layout.MANIFEST: b"[]"}, BROKEN, "manifest.json is no object of JSON"),
     # The owner of the server and everybody who signs: only what has left before tells.
     "the log is written anew": (
         by_insiders(journal(amount), log_anew, manifest=lambda _: None),
@@ -496,25 +525,86 @@ def test_an_attack_is_refused_with_a_sentence_that_names_it(case: Case, name: st
     altered = packed(change(case, case.files))
     assert altered != case.package, "nothing was altered"
     code, said = case.verify(altered, keys)
-    assert (code, sentence in " ".join(said)) == (wanted, True), said
+    assert (code, sentence.format(**facts_of(case)) in " ".join(said)) == (wanted, True), said
+
+
+def facts_of(case: Case) -> dict[str, Any]:
+    """What sentences name: the first entry of the period, its first journal, the first account that its entries move."""
+    found = list(map(json.loads, case.files["entries.jsonl"].splitlines()))
+    first = next(one for one in found if one["type"] == "journal")
+    account = json.loads(case.files["trial_balance_close.json"])["accounts"][0]["account"]
+    return {"first": json.loads(case.files[layout.MANIFEST])["log"]["first"], "journal": first["id"], "account": account}
+
+
+def test_there_are_attacks_of_every_kind() -> None:
+    """What the promise is about: at least so many ways to alter what a package is built of, each refused in words of its own."""
+    assert len(ATTACKS) >= 25
+    assert len({sentence for _, _, sentence in ATTACKS.values()}) >= 25
+    assert {code for _, code, _ in ATTACKS.values()} == {BROKEN, INCOMPLETE, UNKNOWN_KEYS}
 
 
 @pytest.mark.parametrize(
-    ("name", "alter"),
+    ("name", "wanted"), [("an entry is altered", 1), ("one signature is taken off", 2), ("it is signed by a stranger", 3)]
+)
+def test_both_commands_end_with_the_code_and_name_what_is_wrong_first(
+    case: Case, name: str, wanted: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change, code, sentence = ATTACKS[name]
+    package, keys = tmp_path / "p.zip", tmp_path / "k.json"
+    package.write_bytes(packed(change(case, case.files)))
+    keys.write_text(json.dumps(case.keys))
+    monkeypatch.setattr("sys.argv", ["verify.py", str(package), "--keys", str(keys)])
+    theirs = case.verify.module.main(), capsys.readouterr().out
+    ours = run(["proof", "verify", str(package), "--keys", str(keys)]), capsys.readouterr().out
+    assert (code, theirs[0], ours[0]) == (wanted, wanted, wanted), ours
+    for said in (theirs[1], ours[1]):
+        word, *sentences = said.splitlines()
+        assert (word, sentence in " ".join(sentences)) == (WORDS[wanted], True), said
+
+
+def test_two_packages_of_one_size_of_the_log_with_different_roots_are_told_apart(case: Case) -> None:
+    """Everybody who signs and the owner of the log made another package of the period before, which leads to as many entries."""
+    files = log_anew(case, journal(amount)(case, unpacked(case.previous)))
+    size, root = files["checkpoint.close"].decode().split("\n")[1:3]
+    told = json.loads(unpacked(case.previous)[layout.MANIFEST])["log"]["close"]
+    assert (int(size), root == told["root"]) == (told["size"], False)
+    fork = packed(signed_anew(renamed(files, put("log.close.root", root)), [case.house.ann, case.house.otto]))
+    said = "The package of before ends at another root than this one begins with."
+    assert case.verify(case.package, case.keys, fork) == (BROKEN, [said])
+
+
+END, ORDER = "The end of the container is not as it must be.", "The files of the container do not lie in their order."
+
+
+@pytest.mark.parametrize(
+    ("name", "alter", "sentence"),
     [
-        ("bytes behind it", lambda raw, files: raw + b"x"),
-        ("bytes before it", lambda raw, files: b"x" + raw),
-        ("it is cut off", lambda raw, files: raw[:-1]),
-        ("it is empty", lambda raw, files: b""),
-        ("it is no package", lambda raw, files: b"PK" * 500),
-        ("packed anew by another program", lambda raw, files: other_zip(files, zipfile.ZIP_STORED)),
-        ("compressed", lambda raw, files: other_zip(files, zipfile.ZIP_DEFLATED)),
-        ("a file lies in it twice", lambda raw, files: other_zip(files, zipfile.ZIP_STORED, twice="manifest.json")),
+        ("bytes behind it", lambda raw, files: raw + b"x", END),
+        ("bytes before it", lambda raw, files: b"x" + raw, END),
+        ("it is cut off", lambda raw, files: raw[:-1], END),
+        ("it is empty", lambda raw, files: b"", "The file is too short to be a package."),
+        ("it is no package", lambda raw, files: b"PK" * 500, END),
+        ("packed anew by another program", lambda raw, files: other_zip(files, zipfile.ZIP_STORED), END),
+        ("compressed", lambda raw, files: other_zip(files, zipfile.ZIP_DEFLATED), END),
+        ("a file lies in it twice", lambda raw, files: in_our_form([*sorted(files.items()), ("zzz", b""), ("zzz", b"")]), ORDER),
+        ("another program puts a file in twice", lambda raw, files: other_zip(files, zipfile.ZIP_STORED, twice="manifest.json"), END),
+        ("its files change places", lambda raw, files: in_our_form(sorted(files.items(), reverse=True)), ORDER),
+        (
+            "a file is another than the list says",
+            lambda raw, files: raw.replace(b"# How to verify", b"# How to verifi", 1),
+            "VERIFY.md is not what",
+        ),
     ],
 )
-def test_another_container_of_the_same_files_is_refused(case: Case, name: str, alter: Any) -> None:
+def test_another_container_of_the_same_files_is_refused(case: Case, name: str, alter: Any, sentence: str) -> None:
     code, said = case.verify(alter(case.package, case.files), case.keys)
-    assert code == BROKEN, said
+    assert (code, len(said), sentence in said[0]) == (BROKEN, 1, True), said
+
+
+def in_our_form(files: list[tuple[str, bytes]]) -> bytes:
+    """A container as ours are, of files in this order."""
+    members = [member_of(*one) for one in files]
+    return b"".join(local_header(member) + body for member, (_, body) in zip(members, files, strict=True)) + directory(members)
 
 
 def other_zip(files: Files, method: int, *, twice: str = "") -> bytes:
@@ -582,7 +672,7 @@ def before_changed(change: Change) -> Callable[[Case], bytes]:
             "The signed statement is about other files than these.",
         ),
         (before_changed(lambda _, files: {**files, "breaks.jsonl": b"x"}), BROKEN, "breaks.jsonl is not the file that the manifest names."),
-        (before_changed(lambda _, files: {**files, layout.MANIFEST: b"[]"}), BROKEN, "it is not built as a proof is"),
+        (before_changed(lambda _, files: {**files, layout.MANIFEST: b"[]"}), BROKEN, "manifest.json is no object of JSON."),
         (lambda case: case.previous[:-1], BROKEN, "The end of the container is not as it must be."),
     ],
 )

@@ -35,6 +35,7 @@ from counterfoil.proofs.packages.verify_base import (
     personal,
     read_json,
     signed_by,
+    unbuilt,
     written_as,
 )
 from counterfoil.proofs.packages.verify_disclosed import disclosed_entries, whose
@@ -89,8 +90,10 @@ def check_signatures(package: Package, manifest: Any, keys: Any) -> tuple[str, l
         need(key["valid_from"] <= at < key["valid_until"], f"The key of {key['person']} was not valid when this was signed.")
         need(key["revoked_at"] is None or at < key["revoked_at"], f"The key of {key['person']} was revoked before this was signed.")
         counted.append(key)
-    for field, what in (("key", "key"), ("person_id", "person"), ("role", "role")):
-        need(len({one[field] for one in counted}) == len(counted), f"Two signatures are of one {what}: each must be of another.")
+    for field, what, told in (("key", "key", "person"), ("person_id", "person", "person"), ("role", "role", "role")):
+        for place, one in enumerate(counted):
+            others = [each[field] for each in counted[:place]]
+            need(one[field] not in others, f"Two signatures are of one {what} ({one[told]}): each must be of another.")
     if strangers:
         raise UnknownKeys(f"{strangers} of its signatures are by keys that are not among those you gave.")
     read, far = len(counted) - len(unread), ", as far as can be checked here" if unread else ""
@@ -195,7 +198,7 @@ def said_of_before() -> Iterator[None]:
     except (Broken, UnknownKeys) as error:
         raise type(error)(f"The package of before: {error}") from None
     except UNBUILT as error:
-        raise Broken(f"The package of before: it is not built as a proof is ({type(error).__name__}: {error}).") from None
+        raise Broken(f"The package of before: it is not built as a proof is ({unbuilt(error)}).") from None
 
 
 def check_previous(manifest: Any, path: str, keys: Any) -> tuple[list[str], str]:
@@ -350,7 +353,7 @@ def judged(path: str, keys: Any, previous: str) -> tuple[int, list[str]]:
     except Broken as error:
         return BROKEN, [str(error)]
     except UNBUILT as error:
-        return BROKEN, [f"It is not built as a proof is ({type(error).__name__}: {error})."]
+        return BROKEN, [f"It is not built as a proof is ({unbuilt(error)})."]
 
 
 class Words(argparse.ArgumentParser):

@@ -90,6 +90,11 @@ def need(holds: bool, said: str) -> None:
         raise Broken(said)
 
 
+def unbuilt(error: Exception) -> str:
+    """What is not as the form wants it, as far as Python says it."""
+    return f"{error} is missing" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+
+
 def is_moment(given: Any) -> bool:
     """Is it a moment in its one form: UTC, six digits behind the second, and of a day that there is?"""
     if not isinstance(given, str) or MOMENT.fullmatch(given) is None:
@@ -294,6 +299,7 @@ def read_json(raw: bytes, name: str) -> Any:
     except (ValueError, RecursionError):
         raise Broken(f"{name} cannot be read as JSON.") from None
     need(written == raw, f"{name} is not written in its one form.")
+    need(isinstance(found, dict), f"{name} is no object of JSON.")
     return found
 
 

@@ -185,11 +185,14 @@ def _was_valid(signer: TrustedSigner, at: str) -> None:
 
 def _are_distinct(counted: Sequence[TrustedSigner]) -> None:
     for what, values in (
-        ("key", {one.public_key for one in counted}),
-        ("person", {one.person_id for one in counted}),
-        ("role", {one.role for one in counted}),
+        ("key", [(one.public_key, one.person) for one in counted]),
+        ("person", [(one.person_id, one.person) for one in counted]),
+        ("role", [(one.role, one.role) for one in counted]),
     ):
-        holds(len(values) == len(counted), f"Two signatures are of one {what}: each must be of another.")
+        seen = set[Any]()
+        for value, told in values:
+            holds(value not in seen, f"Two signatures are of one {what} ({told}): each must be of another.")
+            seen.add(value)
 
 
 def _decoded(text: str, what: str) -> bytes:

@@ -18,7 +18,7 @@ from counterfoil.proofs.inclusion.verifying import is_inclusion_file, verify_inc
 from counterfoil.proofs.log.merkle import Frontier, is_consistent, leaf_hash
 from counterfoil.proofs.log.notes import Checkpoint, NoteRefused
 from counterfoil.proofs.packages.layout import ALL, APPROVALS, ENVELOPE, FORMAT, MANIFEST, REPORT, proof_id
-from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, is_moment, read_json
+from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, is_moment, read_json, unbuilt
 from counterfoil.proofs.verifying.runbooks import RunbookRuns
 from counterfoil.proofs.verifying.signatures import SignaturesSeen, TrustedKeys, checkpoint_of, signatures_of
 from counterfoil.proofs.verifying.stamps import UNSTAMPED, GivenStamp
@@ -64,7 +64,7 @@ def verify_package(path: Path, keys: TrustedKeys, *, previous: Path | None = Non
     except ProofBroken as error:
         return Judgement(BROKEN, [error.headline()])
     except _UNBUILT as error:
-        return Judgement(BROKEN, [f"It is not built as a proof is ({type(error).__name__}: {error})."])
+        return Judgement(BROKEN, [f"It is not built as a proof is ({unbuilt(error)})."])
 
 
 def _disclosed(package: OpenPackage, keys: TrustedKeys, previous: Path | None, stamp: GivenStamp | None) -> Judgement:
@@ -313,4 +313,4 @@ def _said_of_before() -> Iterator[None]:
     except ProofBroken as error:
         raise ProofBroken(said=f"{OF_BEFORE}{error.headline()}") from None
     except _UNBUILT as error:
-        raise ProofBroken(said=f"{OF_BEFORE}it is not built as a proof is ({type(error).__name__}: {error}).") from None
+        raise ProofBroken(said=f"{OF_BEFORE}it is not built as a proof is ({unbuilt(error)}).") from None
