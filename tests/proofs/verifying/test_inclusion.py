@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import pytest
 
@@ -14,9 +14,10 @@ from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.problems import NotFound, Problem
 from counterfoil.ledger.journals.journal import post
 from counterfoil.ledger.problems import UnknownJournal
+from counterfoil.payouts.payouts.reserving import told_attempt
 from counterfoil.proofs.inclusion import making
 from counterfoil.proofs.inclusion.making import InclusionTooLarge, NothingBooked, inclusion_file
-from counterfoil.proofs.inclusion.stating import LINES_SAID
+from counterfoil.proofs.inclusion.stating import LINES_SAID, payout_of
 from counterfoil.proofs.log.checkpoints import LogBehind, make_checkpoint
 from counterfoil.proofs.log.job import origin_name
 from counterfoil.proofs.log.key_changes import change_log_key
@@ -87,11 +88,49 @@ def test_a_payout_is_shown_to_be_in_the_log_and_both_verifiers_say_so(given: Giv
     for words in (
         "people vouch for it",
         "only the whole package holds every entry",
-        f"are attempts at {given.payout_id}",
         "no time stamp was read",
     ):
         assert words in unchecked
+    attempt = records[0]["source_id"]
+    assert f"{attempt} is an attempt at {given.payout_id}: the entry that reserves for it says so." in said
+    assert "entries name the attempts alone" not in unchecked
     assert given.of("payout", given.payout_id) == given.payout, "the same checkpoint gives the same bytes"
+
+
+def test_of_an_attempt_of_which_no_entry_says_at_what_it_is_that_is_said(given: Given) -> None:
+    """The one that reserves for it is left out; or it was written by a version that did not say so."""
+    told = json.loads(given.payout)
+    [attempt] = {json.loads(one["record"])["source_id"] for one in told["entries"]}
+    left = [one for one in told["entries"] if json.loads(one["record"])["kind"] != "payout_reserve"]
+    assert 0 < len(left) < len(told["entries"])
+    code, said = given.case.verify(canonical_json({**told, "entries": left}).encode(), given.case.keys)
+    doubt = f"Not checked here: that {attempt} are attempts at {given.payout_id}: the entries name the attempts alone."
+    assert (code, doubt in said) == (OK, True), said
+    assert not any("says so" in one for one in said)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, "po_1"),
+        ({"narrative": "Attempt 12 at po_1"}, "po_1"),
+        ({"narrative": None}, None),
+        ({"narrative": "attempt 1 at po_1"}, None),
+        ({"narrative": "Attempt 0 at po_1"}, None),
+        ({"narrative": "Attempt 1 at po_1 or po_2"}, None),
+        ({"narrative": "Attempt 1 at po_1\n"}, None),
+        ({"key": "x:pp_1"}, None),
+        ({"key": "PAYOUT_RESERVE:pp_2"}, None),
+        ({"source_type": "payout"}, None),
+    ],
+)
+def test_which_payout_an_attempt_is_at_is_told_by_its_reservation_alone(case: Case, more: Told, told: str | None) -> None:
+    """In the words that reserving writes, under the key that is the product's own."""
+    plain = {"source_type": "provider_payout", "source_id": "pp_1", "key": "PAYOUT_RESERVE:pp_1", "narrative": told_attempt(1, "po_1")}
+    journal = {**plain, **more}
+    assert payout_of(journal) == told
+    if journal["source_type"] == "provider_payout":
+        assert case.verify.module.attempt_at(journal) == told
 
 
 def test_a_journal_is_shown_to_be_in_the_log_and_both_verifiers_say_so(given: Given) -> None:
@@ -176,19 +215,26 @@ def signed(given: Given, origin: str, size: int, root: bytes, seed: bytes | None
     return note if seed else cosign_note(note, origin, key_beside(given.case.seed))
 
 
-def with_entry_of_journal(given: Given, told: Told) -> Told:
-    """An entry that is truly in the log, with its true proof: of another payout."""
-    with given.case.house.desk.database.transaction(read_only=True) as conn:
-        row = conn.execute("select id::text from journal where source_type = 'settlement' order by id limit 1").fetchone()
-    assert row is not None
-    [more] = json.loads(given.of("journal", row[0]))["entries"]
-    [note] = {read_proof(one["proof"])[2] for one in told["entries"]}
-    place, hashes, other = read_proof(more["proof"])
-    assert note == other
-    return {
-        **told,
-        "entries": sorted([*told["entries"], {**more, "proof": write_proof(place, hashes, note)}], key=lambda one: one["place"]),
-    }
+def with_entry_of(which: LiteralString) -> Change:
+    """An entry that is truly in the log, with its true proof, and is of another thing."""
+
+    def alter(given: Given, told: Told) -> Told:
+        with given.case.house.desk.database.transaction(read_only=True) as conn:
+            row = conn.execute(
+                f"select j.id::text from journal j left join provider_payout p on p.id = j.source_id where {which} order by j.id limit 1",
+                {"payout": given.payout_id},
+            ).fetchone()
+        assert row is not None
+        [more] = json.loads(given.of("journal", row[0]))["entries"]
+        [note] = {read_proof(one["proof"])[2] for one in told["entries"]}
+        place, hashes, other = read_proof(more["proof"])
+        assert note == other
+        return {
+            **told,
+            "entries": sorted([*told["entries"], {**more, "proof": write_proof(place, hashes, note)}], key=lambda one: one["place"]),
+        }
+
+    return alter
 
 
 LEADS, WRITTEN = "does not lead to the checkpoint", "A proof is not written as one is"
@@ -221,7 +267,12 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
         BROKEN,
         "of one journal, and holds more",
     ),
-    "an entry of another thing is put in": (with_entry_of_journal, BROKEN, "is not of po_"),
+    "an entry of another thing is put in": (with_entry_of("j.source_type = 'settlement'"), BROKEN, "is not of po_"),
+    "an attempt at another payout is put in": (
+        with_entry_of("p.payout_id <> %(payout)s and j.kind = 'payout_reserve'"),
+        BROKEN,
+        "is not of po_",
+    ),
     "entries change places": (entries(lambda found: found[::-1]), BROKEN, "do not lie in the order of the log"),
     "an entry is there twice": (entries(lambda found: [found[0], *found]), BROKEN, "do not lie in the order of the log"),
     "there are no entries": (entries(lambda _: []), BROKEN, "so it shows nothing"),

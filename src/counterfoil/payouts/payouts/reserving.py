@@ -208,6 +208,11 @@ def _tries(conn: Connection[Any], payout_ids: Sequence[str]) -> dict[str, int]:
     return dict(rows)
 
 
+def told_attempt(number: int, payout_id: str) -> str:
+    """What the journal says that reserves for an attempt: at which payout it is. Whoever has that entry of the log learns it from there."""
+    return f"Attempt {number} at {payout_id}"
+
+
 def _booking(one: Reservation) -> ProgramJournal:
     line = (f"payable:payee:{one.payout.payee_id}", f"in_transit:{one.destination.provider}", one.amount)
     journal = NewJournal(
@@ -216,6 +221,7 @@ def _booking(one: Reservation) -> ProgramJournal:
         lines=[line],
         asset=one.payout.asset,
         actor=ACTOR,
+        narrative=told_attempt(one.number, one.payout.id),
         source=("provider_payout", one.id),
         space=PAYOUT_RESERVE,
     )

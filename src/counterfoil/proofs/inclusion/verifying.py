@@ -30,6 +30,7 @@ NOTE: Final = "checkpoint"
 SIGNERS: Final = "that people vouch for it: they sign packages of periods, and this rests on the log's own key"
 ALL_OF_IT: Final = "whether these are all entries of it: only the whole package holds every entry"
 ATTEMPTS: Final = "that {attempts} are attempts at {id}: the entries name the attempts alone"
+RESERVED: Final = "{attempt} is an attempt at {id}: the entry that reserves for it says so."
 NO_PREVIOUS: Final = "the package of before: an inclusion file does not rest on it"
 NO_STAMP: Final = "the time stamp: it is of a package, and this is none"
 
@@ -66,16 +67,16 @@ def verify_inclusion(path: Path, keys: TrustedKeys, *, previous: bool, stamp: bo
     with path.open("rb") as file:
         body = file.read(BYTES_MAX + 1)
     holds(len(body) <= BYTES_MAX, "The file is too long to be an inclusion file.")
-    told = read_json(body, "The file")
-    kind, subject_id = _whose(told)
-    note, leaves = _proofs(told["entries"])
-    files = _Files(told["log"], note)
+    given = read_json(body, "The file")
+    kind, subject_id = _whose(given)
+    note, leaves = _proofs(given["entries"])
+    files = _Files(given["log"], note)
     first = note.split("\n")
     try:
         checkpoint = checkpoint_of(files, NOTE, {"size": int(first[1]), "root": first[2]}, {"origin": first[0]}, keys)
     except NoteRefused:
         return InclusionSeen([f"{NOTE} is signed by a key of the log that is not among those you gave."], [])
-    journals = _journals(told["entries"], leaves, checkpoint)
+    journals = _journals(given["entries"], leaves, checkpoint)
     if kind == JOURNAL:
         holds(len(journals) == 1, "The file is of one journal, and holds more.")
     said: list[str] = []
@@ -83,9 +84,10 @@ def verify_inclusion(path: Path, keys: TrustedKeys, *, previous: bool, stamp: bo
         holds(is_of(kind, subject_id, journal), f"Entry {place} is not of {subject_id}.")
         said += _told(place, journal)
     log = keys.of_log(files)
-    attempts = attempts_in(journals) if kind == PAYOUT else []
+    told, untold = attempts_in(journals) if kind == PAYOUT else ([], [])
+    said += [RESERVED.format(attempt=one, id=subject_id) for one in told]
     unchecked = [SIGNERS, *[ALL_OF_IT] * (kind == PAYOUT)]
-    unchecked += [ATTEMPTS.format(attempts=", ".join(attempts), id=subject_id)] * bool(attempts)
+    unchecked += [ATTEMPTS.format(attempts=", ".join(untold), id=subject_id)] * bool(untold)
     unchecked += [NO_PREVIOUS] * previous + log.doubts(files, NOTE) + [NO_STAMP if stamp else UNSTAMPED]
     head = f"Inclusion of {kind} {subject_id}: {len(leaves)} of the {checkpoint.size} entries of the log {checkpoint.origin}."
     return InclusionSeen([], [head, *said, *log.said, *(f"Not checked here: {one}." for one in unchecked)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from typing import Any
 
 from counterfoil.proofs.packages.verify_base import Package, decoded, is_moment, need, read_json, written_as
@@ -96,16 +97,25 @@ def included_journals(entries: Any, leaves: dict[int, list[bytes]], size: int, r
     return found
 
 
+def attempt_at(journal: Any) -> Any:
+    """At which payout the attempt is for which this journal reserves; None where it says nothing of it."""
+    told = re.fullmatch(r"Attempt [1-9][0-9]* at (\S+)", journal["narrative"] or "")
+    return told.group(1) if told and journal["key"] == f"PAYOUT_RESERVE:{journal['source_id']}" else None
+
+
 def included_told(kind: str, name: str, journals: list[tuple[int, Any]]) -> tuple[list[str], list[str]]:
     """What the journals say, each of which is of the thing; and what of that is not checked. Raises Broken."""
-    said, attempts = [], set()  # type: list[str], set[str]
+    said, attempts, told = [], set(), set()  # type: list[str], set[str], set[str]
     need(kind == "payout" or len(journals) == 1, "The file is of one journal, and holds more.")
     for place, one in journals:
         source = one["source_type"], one["source_id"]
-        of_payout = source == ("payout", name) or source[0] == "provider_payout"
+        at = attempt_at(one) if source[0] == "provider_payout" else None
+        of_payout = source == ("payout", name) or (source[0] == "provider_payout" and at in (None, name))
         need(one["id"] == name if kind == "journal" else of_payout, f"Entry {place} is not of {name}.")
         if source[0] == "provider_payout":
             attempts.add(source[1])
+        if at is not None:
+            told.add(source[1])
         said.append(f"Entry {place}: journal {one['id']} ({one['kind']}) of {one['program']}, recorded {one['at']}.")
         said += [
             f"  debit {line['debit']}, credit {line['credit']}: {line['amount']} ({one['asset']}, minor units)."
@@ -116,6 +126,7 @@ def included_told(kind: str, name: str, journals: list[tuple[int, Any]]) -> tupl
     unchecked = ["that people vouch for it: they sign packages of periods, and this rests on the log's own key"]
     if kind == "payout":
         unchecked.append("whether these are all entries of it: only the whole package holds every entry")
-        named = ", ".join(sorted(attempts))
-        unchecked += [f"that {named} are attempts at {name}: the entries name the attempts alone"] * bool(attempts)
+        said += [f"{one} is an attempt at {name}: the entry that reserves for it says so." for one in sorted(told)]
+        named = ", ".join(sorted(attempts - told))
+        unchecked += [f"that {named} are attempts at {name}: the entries name the attempts alone"] * bool(named)
     return said, unchecked
