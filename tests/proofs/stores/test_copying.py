@@ -90,6 +90,21 @@ def test_the_newest_checkpoint_is_copied_under_its_size(either: Place) -> None:
     assert [one.path for one in either.copies()] == [f"proofs/checkpoints/{42:016d}"]
 
 
+def test_checkpoints_and_the_statements_of_the_logs_keys_can_be_read_when_a_key_for_encryption_is_gone(either: Place) -> None:
+    """Deleting a key must not destroy the evidence."""
+    (either.folder / "checkpoints").mkdir()
+    for name in ("latest", f"{42:016d}", "key-lgk_1"):
+        (either.folder / "checkpoints" / name).write_text("counterfoil/log_1\n42\nroot\n\n— signed\n")
+    either.package()
+    assert {one.key.rpartition("/")[2]: one.outlives_keys for one in either.copying.files()} == {
+        f"{42:016d}": True,
+        "key-lgk_1": True,
+        NAME: False,
+    }
+    either.round()
+    assert {one.path.rpartition("/")[2] for one in either.copies() if one.state == "kept"} == {f"{42:016d}", "key-lgk_1", NAME}
+
+
 def test_a_store_that_is_away_keeps_nobody_and_is_told_after_a_while(database: Database, tmp_path: Path) -> None:
     place = Place(database, tmp_path / "proofs", FolderStore(tmp_path / "share"))
     place.package()

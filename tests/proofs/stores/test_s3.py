@@ -53,6 +53,14 @@ def test_a_key_of_kms_encrypts_where_one_is_set(access: S3Access, a_file: Callab
 
 
 @pytest.mark.parametrize("body", [SMALL, LARGE], ids=["in one piece", "in parts"])
+def test_what_must_outlive_keys_is_kept_under_none_of_ours(access: S3Access, a_file: Callable[..., Path], body: bytes) -> None:
+    bucket = Bucket(access, kms_key=client_of(access, "kms").create_key()["KeyMetadata"]["Arn"])
+    bucket.store.put(FileToCopy("k", a_file(body), outlives_keys=True), hashlib.sha256(body).hexdigest(), UNTIL, lambda: None)
+    told = bucket.other.head_object(**bucket.full("k"))
+    assert (told["ServerSideEncryption"], "SSEKMSKeyId" in told, told["ObjectLockMode"]) == ("AES256", False, "COMPLIANCE")
+
+
+@pytest.mark.parametrize("body", [SMALL, LARGE], ids=["in one piece", "in parts"])
 def test_nobody_takes_a_locked_copy_away_before_its_time(bucket: Bucket, a_file: Callable[..., Path], body: bytes) -> None:
     found = put(bucket, a_file(body))
     with pytest.raises(CopyLocked, match="2036"):

@@ -27,7 +27,9 @@ class StoreSettings(BaseSettings):
     )
     store_secret_key: SecretStr | None = Field(None, description="The secret half of it.")
     store_kms_key: str | None = Field(
-        None, max_length=300, description="Id, alias or ARN of the KMS key that copies are encrypted with. Absent: S3's own key."
+        None,
+        max_length=300,
+        description="Id, alias or ARN of the KMS key that copies are encrypted with, all but checkpoints. Absent: S3's own key.",
     )
     store_lock: Literal["compliance", "governance", "none"] = Field(
         "compliance",

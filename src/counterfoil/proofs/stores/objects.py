@@ -37,7 +37,8 @@ class CopyLocked(Problem):
 
 class FileToCopy(NamedTuple):
     """A file that is to lie in the store, too. `key`: its name there; `subject_id`: the proof or backup that it is of; `sha256`: what it
-    must have, where something signed says so; `locked`: for how long nobody may take the copy away; `changes`: it is written again."""
+    must have, where something signed says so; `locked`: for how long nobody may take the copy away; `changes`: it is written again;
+    `outlives_keys`: whoever takes a key of ours for encryption away must not make it unreadable, so it is kept under none."""
 
     key: str
     path: Path
@@ -45,6 +46,7 @@ class FileToCopy(NamedTuple):
     sha256: str | None = None
     locked: timedelta | None = None
     changes: bool = False
+    outlives_keys: bool = False
 
 
 class StoredObject(NamedTuple):

@@ -1,4 +1,4 @@
-"""What of proofs is to lie in the store: every signed package, and the checkpoint that left last."""
+"""What of proofs is to lie in the store: every signed package, the checkpoint that left last, and the statements of the log's keys."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ BELOW: Final = "proofs"
 
 
 def proof_files(folder: Path, locked: timedelta) -> Iterator[FileToCopy]:
-    """A package once it is signed: before, it can be made again from the books. A checkpoint holds all that are smaller."""
+    """A package once it is signed: before, it can be made again from the books. A checkpoint holds all that are smaller; it and how one key
+    of the log followed another can be read whatever becomes of keys for encryption.
+    """
     for path in sorted((folder / PACKAGES).glob("*.zip")):
         yield FileToCopy(f"{BELOW}/{PACKAGES}/{path.name}", path, path.name.rpartition("-")[0], locked=locked)
     latest = folder / FOLDER / LATEST
     if latest.exists():
         size = int(latest.read_text("utf-8").split("\n")[1])
         place = folder / FOLDER / f"{size:016d}"
-        yield FileToCopy(f"{BELOW}/{FOLDER}/{place.name}", place, locked=locked)
+        for one in (place, *sorted((folder / FOLDER).glob("key-*"))):
+            yield FileToCopy(f"{BELOW}/{FOLDER}/{one.name}", one, locked=locked, outlives_keys=True)

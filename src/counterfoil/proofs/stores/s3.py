@@ -70,7 +70,7 @@ class S3Store:
         bytes_ = file.path.stat().st_size
         with self._reached(file.key):
             sent = self._put_parts if bytes_ > self._part_bytes else self._put_whole
-            version, checksum = sent(file, sha256, self._kept_as(sha256, locked_until), beat)
+            version, checksum = sent(file, sha256, self._kept_as(sha256, locked_until, None if file.outlives_keys else self._kms_key), beat)
             found = self._look(file.key, version)
             if locked_until is not None and found.locked_until is None:  # some stores forget it of an object that came in parts
                 self._client.put_object_retention(
@@ -199,10 +199,10 @@ class S3Store:
             raise
         return done.get("VersionId", ""), f"{base64.b64encode(hashlib.sha256(every).digest()).decode()}-{len(parts)}"
 
-    def _kept_as(self, sha256: str, locked_until: datetime | None) -> dict[str, Any]:
-        kept: dict[str, Any] = {"Metadata": {"sha256": sha256}, "ServerSideEncryption": "aws:kms" if self._kms_key else "AES256"}
-        if self._kms_key:
-            kept["SSEKMSKeyId"] = self._kms_key
+    def _kept_as(self, sha256: str, locked_until: datetime | None, kms_key: str | None) -> dict[str, Any]:
+        kept: dict[str, Any] = {"Metadata": {"sha256": sha256}, "ServerSideEncryption": "aws:kms" if kms_key else "AES256"}
+        if kms_key:
+            kept["SSEKMSKeyId"] = kms_key
         if self._lock is not None and locked_until is not None:
             kept |= {"ObjectLockMode": self._lock, "ObjectLockRetainUntilDate": locked_until}
         return kept
