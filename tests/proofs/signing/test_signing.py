@@ -14,6 +14,7 @@ from counterfoil.base.edge import make_id, now
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.operations.access.logins import revoke_role
+from counterfoil.proofs.packages.exporting import export_proof
 from counterfoil.proofs.packages.store import ProofDamaged, keep_signed, stored
 from counterfoil.proofs.proofs import (
     AlreadySigned,
@@ -38,7 +39,8 @@ from counterfoil.proofs.signing.signers import (
 )
 from counterfoil.proofs.verifying.reading import ProofBroken
 from counterfoil.proofs.verifying.signatures import refuse_another_request
-from tests.proofs.builders import House, Person, a_person
+from counterfoil.proofs.verifying.verify import INCOMPLETE, OK
+from tests.proofs.builders import House, Person, Verifiers, a_person, unpacked
 
 
 @pytest.fixture
@@ -71,6 +73,20 @@ def test_a_proof_waits_for_two_people_in_different_roles_and_names_who_is_missin
     assert given(house, proof_id, house.otto) == "signed"
     with pytest.raises(RequestOver):
         given(house, proof_id, house.ann)
+
+
+def test_where_three_must_sign_two_are_too_few_for_the_server_and_for_both_verifiers(house: House, tmp_path: Path) -> None:
+    """A setting says how many; people who came after the request wait for the next."""
+    with house.desk.database.transaction() as conn:
+        mira = a_person(conn, make_id("mira"), "approver", at=now() - timedelta(days=1))
+    proof_id = export_proof(house.exporter._replace(quorum=3), house.start, now(), by="test")[0].id
+    verify, keys = Verifiers(tmp_path), {**house.keys(), "quorum": 3}
+    assert house.sign(proof_id, house.ann, house.otto) == "waiting"
+    code, said = verify(house.package(proof_id), keys)
+    assert (code, "It is signed by 2 of the 3 people that it takes." in said) == (INCOMPLETE, True), said
+    assert house.sign(proof_id, mira) == "signed"
+    assert verify(house.package(proof_id), keys)[0] == OK
+    assert json.loads(unpacked(house.package(proof_id))["keys.json"])["quorum"] == 3
 
 
 def test_nobody_signs_twice_nor_for_another_nor_something_else(house: House, proof_id: str) -> None:
