@@ -22,6 +22,7 @@ from counterfoil.proofs.proofs import (
     show_proof,
     signers_of,
 )
+from counterfoil.proofs.same_period import SamePeriodProof, others_of_period
 from counterfoil.proofs.stores.copies import PLACES
 
 
@@ -42,6 +43,7 @@ VERBS: Final = (
         done="{id}: signatures are asked for anew.",
     ),
 )
+SAME_PERIOD: Final = Part("same_period", SamePeriodProof, others_of_period, ("id", "created_at", "state", "verdict", "differs_in"))
 EXPORTS: Final = Part(
     "exports", ProofExport, exports_of, ("id", "actor", "stage", "entries_done", "entries", "started_at", "took_ms", "state")
 )
@@ -57,7 +59,7 @@ PROOF_NOUN: Final = Noun(
     by_id=proofs_by_id,
     sorts=(SortKey("created_at", datetime), SortKey("from_at", datetime), SortKey("to_at", datetime), SortKey("entries", int)),
     help="Proofs of periods: made, signed by several people, verified by anybody.",
-    parts=(Part("signers", ProofSigner, of_all(signers_of)), Part("files", ProofFile, of_all(files_of)), PLACES, EXPORTS),
+    parts=(Part("signers", ProofSigner, of_all(signers_of)), Part("files", ProofFile, of_all(files_of)), PLACES, EXPORTS, SAME_PERIOD),
     views_elsewhere=(ViewElsewhere("being made now", "proof-exports", "under-way"),),
     columns=("id", "from_at", "to_at", "entries", "verdict", "reconciliation", "state", "created_at"),
     elsewhere=(

@@ -32,6 +32,7 @@ from counterfoil.proofs.packages.exporting import export_proof
 from counterfoil.proofs.packages.store import keep_signed, stored
 from counterfoil.proofs.personal_data import NAME_POLICY, PersonalDataPolicy
 from counterfoil.proofs.proofs import Proof, request_of, sign_proof
+from counterfoil.proofs.same_period import others_of_period
 from counterfoil.proofs.signing.envelope import PAYLOAD_TYPE
 
 router = routes("Proofs")
@@ -60,9 +61,12 @@ class DisclosureRequest(Because):
 
 @shows(Proof)
 class ProofMade(WriteResult):
-    """The proof of the period. `existed`: the same facts had been proven before, and it is the same proof."""
+    """The proof of the period. `existed`: the same facts had been proven before, and it is the same proof. `differsFrom`: another proof of
+    the same period, the newest there is, and `differsIn` the files that are not the same in both."""
 
     existed: bool = False
+    differs_from: str | None = None
+    differs_in: str | None = None
 
 
 class SigningRequestView(ViewModel):
@@ -125,7 +129,10 @@ def export(body: ProofExportRequest, call: Annotated[ApiCall, may(AUDIT, key=Tru
 
     def act() -> Done:
         proof, new = export_proof(call.services.wiring.exporter(), body.start, body.end, by=call.actor)
-        shown = ProofMade.model_validate({**proof._asdict(), "existed": not new})
+        with call.reading() as conn:
+            other = next(iter(others_of_period(conn, proof.id, rows_max=1)), None)
+        beside = {"differs_from": other.id, "differs_in": other.differs_in} if other else {}
+        shown = ProofMade.model_validate({**proof._asdict(), "existed": not new, **beside})
         return Done(proof.id, shown, 201 if new else 200)
 
     return call.write_outside("proof.export", act, asked=body)

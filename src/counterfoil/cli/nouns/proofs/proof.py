@@ -85,6 +85,8 @@ def export(
         done = export_followed(client, {"from": moment(start), "to": moment(end)})
     known = "was made before: the same facts are the same proof" if done["existed"] else "waits for its signatures"
     said = f"proofId: {done['id']}\n{done['entries']} entries, {done['verdict']}, {done['reconciliation']}; it {known}."
+    if done.get("differsFrom"):
+        said += f"\n{done['differsFrom']} is of the same period, and not the same in: {done['differsIn']}."
     say_done(done, output, said)
     raise typer.Exit(0 if done["verdict"] == "complete" else 1)
 
