@@ -28,6 +28,12 @@ ACTS: Final = {verb.name: verb for verb in BREAK_NOUN.verbs}
 MANY: Final = tuple(verb.name for verb in BREAK_NOUN.verbs if verb.many)
 
 _ID: Final = re.compile(r"[a-z]{2,5}_[0-9A-HJKMNP-TV-Z]{26}")
+_HEAD: Final = re.compile(r"<thead\b.*?</thead>", re.DOTALL)
+_PART: Final = re.compile(r"<tr\b[^>]*>|<(?P<name>t[dh])\b(?P<more>[^>]*)>(?P<said>.*?)</(?P=name)>", re.DOTALL)
+_SPAN: Final = re.compile(r'colspan="(\d+)"')
+_UNSAID: Final = re.compile(r'<span aria-hidden="true">.*?</span>|<[^>]*>', re.DOTALL)
+_SEEN: Final = re.compile(r"<(?:svg|input|form)\b")
+SHORT_MAX: Final = 22  # letters that stand beside another value on a phone; what is longer has a line of its own
 _FOUND: Final = re.compile(r"(?<![A-Za-z0-9])([a-z]{2,5}_[0-9A-HJKMNP-TV-Z]{26})(?![A-Za-z0-9])")
 
 
@@ -63,6 +69,40 @@ def linked(text: str) -> Markup:
         Markup('<a class="id" href="/admin/search?q={}" title="{}">{}</a>').format(one, one, short_id(one)) if at % 2 else escape(one)
         for at, one in enumerate(parts)
     )
+
+
+def titled_cells(table: Markup) -> Markup:
+    """The inside of a table, each value with the title of its column, by which it is told where rows are cards.
+
+    A title is what the head of the table says, so nothing is declared twice. What says nothing, or much, is marked as such.
+    """
+    html = str(table)
+    head = _HEAD.search(html)
+    titles = [_text(one["said"]) for one in _PART.finditer(head[0]) if one["name"]] if head else []
+    at = 0
+
+    def titled(part: re.Match[str]) -> str:
+        nonlocal at
+        if not part["name"]:
+            at = 0
+            return part[0]
+        title = titles[at] if at < len(titles) else ""
+        span = _SPAN.search(part["more"])
+        at += int(span[1]) if span else 1
+        if part["name"] == "th" or not title:
+            return part[0]
+        said = _text(part["said"])
+        none = said in ("", "–") and not _SEEN.search(part["said"])
+        size = " data-none" if none else " data-long" if len(said) > SHORT_MAX else ""
+        return f'<td data-l="{title}"{size}{part["more"]}>{part["said"]}</td>'
+
+    start = head.end() if head else 0
+    return Markup(html[:start] + _PART.sub(titled, html[start:]))  # noqa: S704 - what a template wrote, already escaped
+
+
+def _text(html: str) -> str:
+    """What is read of it; it is still escaped."""
+    return " ".join(_UNSAID.sub("", html).replace('"', "&quot;").split())
 
 
 def may(caller: Caller, verb: str) -> bool:

@@ -108,6 +108,7 @@ class Renderer:
             "dated": shown.dated,
             "until": shown.until,
             "told_in": shown.told_in,
+            "titled_cells": shown.titled_cells,
             "words": shown.words,
             "breakable": shown.breakable,
             "short_id": shown.short_id,
