@@ -45,6 +45,7 @@ SAID: Final = {
     "LINES_MAX": ("matching/output/summary.py", "The largest:"),
     "GAPS_LISTED_MAX": ("dashboard/templates/coverage.html", "shorter gaps are not listed"),
     "GAPS_SHOWN_MAX": ("dashboard/pages/runs.py", "in the last {len(missed)} gaps"),
+    "COMPLETED_COUNTED_MAX": ("dashboard/templates/queues.html", "or more"),
     "SLOTS_SHOWN_MAX": ("dashboard/templates/schedules.html", "Older moments"),
     "ENTRIES_SHOWN_MAX": ("dashboard/templates/entries.html", "The next entries"),
     "THINGS_SHOWN_MAX": ("dashboard/templates/list.html", "more follow"),

@@ -70,3 +70,13 @@ def test_slower_than_usual_and_still_as_fast_as_promised_is_healthy(watch: Watch
     completed(watch, "before", BASELINE_MIN, took_s=1, ago=timedelta(hours=3))
     completed(watch, "now", 30, took_s=4, ago=timedelta(minutes=5))
     assert stands(watch).status == "healthy"
+
+
+def test_how_many_were_done_in_the_hour_and_how_long_nearly_all_took_is_told_beside_the_median(watch: Watch) -> None:
+    completed(watch, "before", BASELINE_MIN, took_s=1, ago=timedelta(hours=3))
+    completed(watch, "quick", 18, took_s=2, ago=timedelta(minutes=5))
+    completed(watch, "late", 2, took_s=9, ago=timedelta(minutes=5))
+    pace = stands(watch).pace
+    assert (pace.completed, pace.more) == (20, False)
+    assert (pace.latest, pace.usual) == (timedelta(seconds=2), timedelta(seconds=1))
+    assert (pace.latest_p95, pace.usual_p95) == (timedelta(seconds=9), timedelta(seconds=1))

@@ -16,15 +16,25 @@ Status = Literal["healthy", "degraded", "down"]
 STANDINGS: Final[tuple[Status, ...]] = ("healthy", "degraded", "down")
 LATELY: Final = timedelta(hours=1)
 BASELINE: Final = 1_000  # intents before that hour
+COMPLETED_COUNTED_MAX: Final = 100_000  # of this hour
 BASELINE_MIN: Final = 100  # below it nobody knows what is usual
 SLOWER_THAN: Final = 2  # times
 
 
 class Pace(NamedTuple):
-    """Median of the last 100 intents of this hour, and of up to 1,000 before it; None where there are too few to tell."""
+    """Median of the last 100 intents of this hour, and of up to 1,000 before it; within what 95 % of them were complete; None where there
+    are too few to tell. `completed`: how many of this hour, counted up to 100,000."""
 
     latest: timedelta | None
     usual: timedelta | None
+    latest_p95: timedelta | None
+    usual_p95: timedelta | None
+    completed: int
+
+    @property
+    def more(self) -> bool:
+        """Were there more than are counted?"""
+        return self.completed == COMPLETED_COUNTED_MAX
 
     @property
     def slow(self) -> bool:
@@ -51,11 +61,16 @@ def pace_of(conn: Connection[Any], *, now: datetime) -> Pace:
                               and p.recorded_at <= l.completed_at) as span
                          from (select false as usual, * from lately union all select true, * from before) l)
            select percentile_cont(0.5) within group (order by span) filter (where not usual),
-                  percentile_cont(0.5) within group (order by span) filter (where usual), count(span) filter (where usual) from took""",
-        {"since": now - LATELY, "last": PROCESSED_LAST, "all": BASELINE},
+                  percentile_cont(0.95) within group (order by span) filter (where not usual),
+                  percentile_cont(0.5) within group (order by span) filter (where usual),
+                  percentile_cont(0.95) within group (order by span) filter (where usual), count(span) filter (where usual),
+                  (select count(*) from (select from intent where state = 'completed' and state_at > %(since)s limit %(most)s) l)
+           from took""",
+        {"since": now - LATELY, "last": PROCESSED_LAST, "all": BASELINE, "most": COMPLETED_COUNTED_MAX},
     ).fetchone()
-    latest, usual, number = row or (None, None, 0)
-    return Pace(latest, usual if number >= BASELINE_MIN else None)
+    latest, latest_p95, usual, usual_p95, number, completed = row or (None, None, None, None, 0, 0)
+    known = number >= BASELINE_MIN
+    return Pace(latest, usual if known else None, latest_p95, usual_p95 if known else None, completed)
 
 
 def workers_standing(conn: Connection[Any], *, now: datetime) -> WorkersStanding:

@@ -15,7 +15,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import APPROVE, OPERATE
 from counterfoil.operations.approvals import refuse_unless_logged_in
 from counterfoil.operations.events.events import NewEvent, emit
-from counterfoil.operations.noun_pages import First, SortKey
+from counterfoil.operations.noun_pages import Elsewhere, First, SortKey
 from counterfoil.operations.verbs import Do, Field, Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.runbooks import runs
 from counterfoil.runbooks.answering import TOLD_MAX, Asker, Found
@@ -56,6 +56,9 @@ def runbook_noun(checks: Sequence[Invariant], tables: Mapping[str, str], nouns: 
             "started_by",
             "started_at",
             "ended_by",
+        ),
+        elsewhere=(
+            Elsewhere("Print it: each step with its answer, who gave it and when, and its evidence.", "counterfoil runbook print {id}"),
         ),
         first=First("It is begun of a checklist or a playbook.", "counterfoil runbook run morning"),
     )

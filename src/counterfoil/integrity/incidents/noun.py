@@ -23,7 +23,7 @@ from counterfoil.integrity.incidents.queries import (
 )
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import NewEvent, emit
-from counterfoil.operations.noun_pages import First, SortKey
+from counterfoil.operations.noun_pages import Elsewhere, First, SortKey
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.jobs import Job, JobContext
@@ -160,6 +160,11 @@ INCIDENT_NOUN: Final = Noun(
     help="What people answer within a time.",
     parts=(Part("alerts", IncidentAlert, alerts_of), Part("corrections", Correction, corrections_of)),
     columns=("id", "level", "code", "program_id", "state", "opened_at", "respond_by", "responded_by", "closed_at"),
+    elsewhere=(
+        Elsewhere(
+            "Take its post-mortem as a document: what was seen, who answered when, what was done.", "counterfoil incidents post-mortem {id}"
+        ),
+    ),
     first=First("It comes with an alert that somebody answers within a time."),
     sought=(FoundBy("code", "of this code"),),
 )

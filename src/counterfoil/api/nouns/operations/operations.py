@@ -216,7 +216,7 @@ def workers(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Those that were heard of within a day, the latest first."""
     with call.reading() as conn:
         told = workers_standing(conn, now=call.now)
-        latest, usual = (None if span is None else round(span / timedelta(milliseconds=1)) for span in told.pace)
+        latest, usual = (None if span is None else round(span / timedelta(milliseconds=1)) for span in (told.pace.latest, told.pace.usual))
         data = workers_shown(conn, call.now)
         return answer(
             WorkersView(status=told.status, why=told.why, latest_ms=latest, usual_ms=usual, data=data, measured_at=call.now),
