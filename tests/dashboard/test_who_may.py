@@ -16,7 +16,7 @@ from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.ledger.accounts.accounts import open_program
-from counterfoil.operations.access.access import AUDIT, OPERATE, READ, ROLES
+from counterfoil.operations.access.access import AUDIT, CLOSE_PERIOD, OPERATE, READ, ROLES
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
@@ -33,6 +33,7 @@ FORMS: Final = {
     "/admin/webhooks": OPERATE,
     "/admin/drills": OPERATE,
     "/admin/proofs/{id}/disclosure": AUDIT,
+    "/admin/client-money/{id}/sign": CLOSE_PERIOD,
     "/admin/reconciliation/runs": OPERATE,
 }
 OTHERWISE: Final = {

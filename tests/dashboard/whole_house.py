@@ -21,6 +21,7 @@ from counterfoil.operations.notices.notices import Telling, tell
 from counterfoil.operations.work.circuit_rules import CircuitLimits, Health
 from counterfoil.operations.work.circuits import note_health
 from counterfoil.proofs.packages.exporting import export_proof
+from counterfoil.reconciliation.client_money import make_client_money, sign_client_money
 from counterfoil.runbooks.answering import Asker
 from counterfoil.runbooks.catalogue import catalogue
 from counterfoil.runbooks.runs import About, begin
@@ -36,6 +37,7 @@ OTHERS: Final = {
     "/admin/journals/{id}/inclusion": "select id::text from journal where kind in ('payment', 'payout_finalize') order by id limit 2",
     "/admin/payouts/{id}/inclusion": "select id from payout where state = 'completed' order by id limit 1",
     "/admin/reconciliation/runs/{run_id}": "select id from reconciliation_run order by id desc limit 1",
+    "/admin/client-money/{id}": "select id from client_money order by id desc limit 2",
     "/admin/payees/{id}": "select payee_id from payout order by id limit 1",
     "/admin/customers/{id}": "select customer_id from invoice order by id limit 1",
     "/admin/people/{id}": "select id from principal where kind = 'person' order by id limit 1",
@@ -62,6 +64,7 @@ def furnished(desk: Desk, folder: Path) -> None:
         _backups(conn)
         _drills(conn)
         _runs(conn, desk)
+        _client_money(conn)
         tell(conn, Telling("g", "critical", "Books of main", "They do not balance."), ["pager"], make_id=make_id, now=at)
         given: dict[str, Any] = {"until": at + timedelta(hours=2), "reason": "The bank moves house.", "actor": "olga", "now": at}
         silence_alerts(conn, make_id("sil"), code="HELD_AGED", program_id=PROGRAM, **given)
@@ -107,6 +110,16 @@ def _drills(conn: Connection[Any]) -> None:
         note_check(conn, made.id, DrillCheck(1, "All is taken up", "failed" if error else "passed", error or "200 of 200", at))
         end_drill(conn, made.id, measures=DrillMeasures(), evidence=EVIDENCE, error=error, now=at)
     ask_for_drill(conn, make_id("drl"), "database", backup_id=None, actor="olga", now=at)
+
+
+def _client_money(conn: Connection[Any]) -> None:
+    """A statement of yesterday that is signed, and one of today that waits."""
+    at = now()
+    for on in (at.date() - timedelta(days=1), at.date()):
+        make_client_money(conn, PROGRAM, on=on, make_id=make_id, actor="person:olga", now=at)
+    first = conn.execute("select id, encode(sha256, 'hex') from client_money order by id limit 1").fetchone()
+    assert first is not None
+    sign_client_money(conn, first[0], sha256=first[1], action_taken="Own funds made it up.", actor="person:carl", now=at)
 
 
 def _runs(conn: Connection[Any], desk: Desk) -> None:

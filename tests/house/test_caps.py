@@ -53,6 +53,8 @@ SAID: Final = {
     "HITS_SHOWN_MAX": ("dashboard/templates/search.html", "there are more than are shown"),
     "PASTED_WORDS_MAX": ("dashboard/templates/search.html", "more words were not looked for"),
     "NOTICES_SHOWN_MAX": ("dashboard/templates/notices.html", "Older notices"),
+    "STATEMENTS_SHOWN_MAX": ("dashboard/templates/client_money.html", "The next statements"),
+    "OWNERS_SHOWN_MAX": ("dashboard/templates/client_money_statement.html", "more owners stand in the file"),
     "CUSTOMERS_SHOWN_MAX": ("dashboard/pages/customers.py", "after"),
     "NAMED_MAX": ("reconciliation/treasury_daily.py", '"differ": len(one.differ)'),
     "AGENTS_SHOWN_MAX": ("dashboard/templates/agents.html", "The next agents"),

@@ -200,6 +200,15 @@ def show_client_money(conn: Connection[Any], statement_id: str) -> ClientMoney:
     return found[0]
 
 
+def later_client_money(conn: Connection[Any], one: ClientMoney) -> str | None:
+    """The last statement of its day, if that is another one: it took its place."""
+    row = conn.execute(
+        """select id from client_money where (program_id, asset, on_day) = (%s, %s, %s) and id > %s order by id desc limit 1""",
+        [one.program_id, one.asset, one.on_day, one.id],
+    ).fetchone()
+    return row[0] if row else None
+
+
 CLIENT_MONEY_LIST: Final = PlainList(
     "statements of client money",
     "cm",

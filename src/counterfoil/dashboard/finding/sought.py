@@ -150,7 +150,7 @@ RECORDS: Final[Mapping[str, Sequence[UnpagedRecord]]] = {
     "cmp": (UnpagedRecord("payment of commissions", "affiliates/{0}", "commission_payment", "affiliate_id"),),
     "cbc": (UnpagedRecord("what contradicts a chargeback", "chargebacks/{0}", "chargeback_conflict", "chargeback_id"),),
     "trm": (UnpagedRecord("movement of the treasury of fees", "money-map", "treasury_movement"),),
-    "cm": (UnpagedRecord("statement of client money", "day?day={0}#action_required", "client_money", "on_day::text"),),
+    "cm": (UnpagedRecord("statement of client money", "client-money/{0}", "client_money"),),
     "bf": (UnpagedRecord("file of a bank", "reconciliation/runs", "bank_file"),),
     "brp": (
         UnpagedRecord(

@@ -67,7 +67,7 @@ _WAYS: Final[Mapping[str, tuple[str, str, str]]] = {
     "intent": ("Try again", "See the intents", "/admin/intents?state=failed"),
     "approval": ("Review", "Review", "/admin/approvals"),
     "batch": ("Review", "See the batches", "/admin/batches?state=pending_approval"),
-    "client_money": ("What to sign", "What to sign", "/admin/day#action_required-client_money"),
+    "client_money": ("What to sign", "What to sign", "/admin/client-money"),
     "proof": ("What to sign", "What to sign", "/admin/proofs?state=waiting"),
     "webhook": ("Why it is parked", "Why they are parked", "/admin/webhooks"),
     "event": ("Why it is parked", "Why they are parked", "/admin/day#action_required-event"),

@@ -7,6 +7,12 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.dashboard.finding.audit import WANTS, audit_answer, audit_export
 from counterfoil.dashboard.finding.inclusion import journal_inclusion_answer, payout_inclusion_answer
+from counterfoil.dashboard.maps.client_money import (
+    client_money_answer,
+    client_money_export,
+    client_money_owners,
+    client_money_statement,
+)
 from counterfoil.dashboard.maps.coverage import coverage_answer
 from counterfoil.dashboard.maps.entries import WANTS as OF_ENTRIES
 from counterfoil.dashboard.maps.entries import entries_answer, entries_export
@@ -75,6 +81,22 @@ PAGES: Final = (
         files=runs_export,
     ),
     DashboardPage("/admin/money-map", "Where does the money lie, and whose is it?", money_map_answer, "money.html", "Money map"),
+    DashboardPage(
+        "/admin/client-money",
+        "Is all there that is owed to owners?",
+        client_money_answer,
+        "client_money.html",
+        "Client money",
+        ("sort", "after"),
+        files=client_money_export,
+    ),
+    DashboardPage(
+        "/admin/client-money/{id}",
+        "Whose money is it, where is it, and who stands for that?",
+        client_money_statement,
+        "client_money_statement.html",
+        files=client_money_owners,
+    ),
     DashboardPage("/admin/entries", "What was posted to it?", entries_answer, "entries.html", "", OF_ENTRIES, files=entries_export),
     DashboardPage("/admin/coverage", "Was every day compared?", coverage_answer, "coverage.html", "Coverage", ("span",)),
     DashboardPage("/admin/reconciliation/runs/{run_id}", "What did this run find?", run_answer, "run.html"),

@@ -33,6 +33,7 @@ from counterfoil.dashboard.web.serving import Served, add_problem_pages, answere
 from counterfoil.dashboard.web.sessions import FormNotOurs, SessionEnded, Sessions, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.dashboard.work.approval_forms import add_approval_forms
 from counterfoil.dashboard.work.begin_forms import add_begin_form
+from counterfoil.dashboard.work.client_money_form import add_client_money_form
 from counterfoil.dashboard.work.disclosure_form import add_disclosure_form
 from counterfoil.dashboard.work.drill_form import add_drill_form
 from counterfoil.dashboard.work.inclusion_files import add_inclusion_files
@@ -55,6 +56,7 @@ FORMS: Final = (
     add_inclusion_files,
     add_approval_forms,
     add_parked_forms,
+    add_client_money_form,
     add_queue_forms,
     add_reconcile_form,
 )

@@ -13,7 +13,7 @@ from counterfoil.wiring import NOUNS
 
 FACTS_SHOWN_MAX: Final = 60
 ALSO_MONEY: Final = AMOUNTS | {"above", "by_rule_max"}  # what a payload calls money beside what rows do
-PLURALS: Final = {noun.prefix: noun.plural for noun in NOUNS}
+PLURALS: Final = {noun.prefix: noun.plural for noun in NOUNS} | {"cm": "client-money"}
 _WHOLE: Final = re.compile(r"-?[0-9]{1,19}")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _ID: Final = re.compile(r"([a-z]{2,6})_[0-9A-HJKMNP-TV-Z]{26}")
