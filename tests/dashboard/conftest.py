@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from counterfoil.base.edge import now
 from counterfoil.base.postgres.launcher import PrivatePostgres
 from tests.builders import Clock, Desk
 from tests.conftest import a_database
+from tests.people import log_in_as, past_the_guard
 from tests.simulators import spawn_simulator
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -32,6 +34,17 @@ def desk(server: PrivatePostgres, tmp_path: Path) -> Iterator[Desk]:
     """A desk for one test."""
     with a_desk(server, tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def house(server: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """One of everything, and somebody who may see all of it; made once for whichever tests look at whole pages."""
+    from tests.dashboard import days, whole_house
+
+    with whole_house.a_whole_house(server, tmp_path_factory.mktemp("house")) as desk, days.served(desk) as url:
+        with past_the_guard(desk.database.url) as conn:
+            key = log_in_as(conn, "vera", "controller")[1]
+        yield SimpleNamespace(desk=desk, url=url, key=key)
 
 
 @pytest.fixture(scope="session")
