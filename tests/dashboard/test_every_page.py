@@ -7,25 +7,34 @@ past the page's policy, which lets nothing in: what is served is what is looked 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+import psycopg
 import pytest
 from fastapi import FastAPI
 
+from counterfoil.base.edge import now
 from counterfoil.dashboard.finding.sought import RECORDS
 from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.wiring import NOUNS
-from tests.dashboard.test_in_a_browser import PICTURES, SCHEMES, WIDTHS, look  # noqa: F401 - a fixture
+from tests.builders import PROGRAM
+from tests.dashboard import days
+from tests.dashboard.test_in_a_browser import CONTRAST, PICTURES, SCHEMES, WIDTHS, look  # noqa: F401 - a fixture
 from tests.dashboard.test_session import logged_in
+from tests.dashboard.test_states import away
 from tests.dashboard.whole_house import places_of
+from tests.people import past_the_guard
+from tests.reconciliation.breaks.builders import a_break, a_run
 
 AXE = next(iter(sorted(Path("node_modules/axe-core").glob("axe.min.js"))), None)
 if AXE is None:
     pytest.skip("axe-core is not here: npm install --no-save axe-core@4.10.3", allow_module_level=True)
-RUN: Final = """() => axe.run(document, { resultTypes: ["violations"] }).then((found) => found.violations.map(
-    (one) => `${one.id}: ${one.help}: ${one.nodes.slice(0, 4).map((node) => node.html.slice(0, 160)).join(" | ")}`))"""
+RUN: Final = """(rules) => axe.run(document, { resultTypes: ["violations"], preload: false, ...rules }).then(
+    ({ violations }) => violations.map(({ id, help, nodes }) =>
+        `${id}: ${help}: ${nodes.slice(0, 4).map((node) => node.html.slice(0, 160)).join(" | ")}`))"""
 # What is answered at an address and is no page to look at.
 NO_PAGES: Final = {
     "/": "leads to Today",
@@ -51,12 +60,11 @@ MORE: Final = (
 )
 # Records that the house has none of: their questions are asked all the same, of ids that nothing has.
 NONE_IN_THE_HOUSE: Final = {
-    "act", "bf", "brp", "cbc", "cde", "crn", "csync", "energy", "fac", "iwo", "ksec", "lnk", "pf", "sgn", "trm", "wo",
+    "act", "bf", "brp", "cbc", "cde", "crn", "csync", "energy", "fac", "iwo", "ksec", "lnk", "pf", "sgn", "trm", "uf", "wo",
 }  # fmt: skip
 FAKE: Final = "01KA0000000000000000000000"
 # By day on each screen, by night on a phone: a page is as wide in the dark, and its colours are the same on each screen.
 SEEN: Final = (("light", 1280), ("light", 1920), ("light", 390), ("dark", 390))
-JUDGED: Final = SEEN[0], SEEN[-1]
 # What is wider than its sheet is reached by scrolling it sideways, which no list needs:
 # on a phone its rows are cards. But these are no lists.
 PHONE: Final = min(WIDTHS)
@@ -86,10 +94,16 @@ def addresses(house: SimpleNamespace) -> list[str]:
     return [*found, *MORE]
 
 
-def violations(page: Any) -> list[str]:
+def violations(page: Any, rules: Any = None) -> list[str]:
+    """What breaks a rule of axe-core, or, of all `rules`, these."""
     if not page.evaluate("typeof axe === 'object'"):
         page.evaluate(AXE.read_text("utf-8"))
-    return page.evaluate(RUN)
+    return page.evaluate(RUN, rules or {})
+
+
+def faint(page: Any) -> list[str]:
+    """Words that do not stand out from their ground: what of axe's rules a theme decides, at a tenth of the time."""
+    return [f"{said} stands out by {ratio:.1f}" for ratio, said in page.evaluate(CONTRAST) if ratio < 4.5]
 
 
 def test_there_is_something_to_look_at_on_every_page(house: SimpleNamespace) -> None:
@@ -119,7 +133,7 @@ def test_no_page_violates_a_rule_or_hides_a_part_on_any_screen(house: SimpleName
             if PICTURES:
                 name = path.strip("/").replace("/", "-").replace("?", "-")
                 page.screenshot(path=Path(PICTURES) / f"{name}-{width}-{scheme}.png", full_page=True)
-            if broken := hidden + (violations(page) if (scheme, width) in JUDGED else []):
+            if broken := hidden + (violations(page) if (scheme, width) == SEEN[0] else faint(page) if scheme == "dark" else []):
                 found[path, width, scheme] = broken
         if untitled := page.evaluate(UNTITLED):
             found[path, PHONE, "a value without the title of its column"] = untitled
@@ -130,6 +144,7 @@ def test_no_page_violates_a_rule_or_hides_a_part_on_any_screen(house: SimpleName
 
 def test_whatever_has_an_id_is_found_by_it_and_leads_to_a_page(house: SimpleNamespace) -> None:
     """Of every kind of thing and of record that there is one of; the others are named."""
+    assert logged_in(house.url, house.desk, name="nils", role="viewer").get("/admin/audit").status_code == 403, "which is recorded"
     ids, none = {}, set()
     tables = {one.prefix: one.machine.table for one in NOUNS} | {prefix: some[0].table for prefix, some in RECORDS.items()}
     for prefix, table in tables.items():
@@ -175,3 +190,99 @@ def test_axe_finds_what_is_wrong(house: SimpleNamespace, look: Any) -> None:  # 
     found = violations(page)
     page.complaints.clear()
     assert [one.partition(":")[0] for one in found] == ["image-alt"]
+
+
+# Pages whose parts all others are made of, in the states in which they are not all there.
+LIVE: Final = (
+    "/admin/reconciliation",
+    "/admin/day",
+    "/admin/payouts",
+    "/admin/breaks",
+    "/admin/queues",
+    "/admin/money-map",
+    "/admin/audit",
+)
+UNMEASURED: Final = {  # and the table that is not where they look for it
+    "/admin/reconciliation": "payout",
+    "/admin/day": "payout",
+    "/admin/queues": "worker",
+    "/admin/payouts": "payout",
+    "/admin/client-money": "client_money",
+}
+FORBIDDEN: Final = ("/admin/audit", "/admin/drills", "/admin/levels", "/admin/backups", "/admin/queues", "/admin/payouts")
+NOT_YOURS: Final = re.compile(r"Not allowed|whole installation|you see one program|you may read|does not allow")
+FULL: Final = ("/admin/reconciliation", "/admin/day", "/admin/customers", MORE[2], "/admin/invoices", "/admin/breaks")
+# A page that is not there asks again by itself after half a minute: it stands on a wall, and nothing was typed into it.
+ITSELF: Final = {"rules": {"meta-refresh": {"enabled": False}}}
+STATES_SEEN: Final = tuple((scheme, width) for scheme in SCHEMES for width in (1280, PHONE))
+
+
+def seen(page: Any, state: str, path: str) -> dict[Any, list[str]]:
+    """What is wrong with a page as it stands, on two screens in both themes; it leaves pictures, where somebody asked for them."""
+    found = {}
+    for scheme, width in STATES_SEEN:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        broken, _ = out_of_sight(page, width)
+        broken += ["the page scrolls sideways"] if page.evaluate("document.documentElement.scrollWidth") > width else []
+        broken += faint(page) + (violations(page, ITSELF) if (scheme, width) == STATES_SEEN[-1] else [])
+        if PICTURES:
+            page.screenshot(path=Path(PICTURES) / f"{state}-{path.strip('/').replace('/', '-')}-{width}-{scheme}.png", full_page=True)
+        if broken:
+            found[state, path, scheme, width] = broken
+    return found
+
+
+def test_a_page_whose_figures_are_old_is_whole_on_every_screen(house: SimpleNamespace, look: Any) -> None:  # noqa: F811
+    page, found = look(house.url, house.key), {}
+    for path in LIVE:
+        page.goto(house.url + path)
+        page.route("**/*", lambda route: route.abort())
+        page.locator("#pause").click()
+        page.locator("#pause").click()  # it goes on, so it asks at once
+        page.locator("html[data-stale]").wait_for(state="attached")
+        assert page.title().startswith("Not known"), path
+        page.unroute("**/*")
+        found |= seen(page, "old", path)
+    assert found == {}
+    page.complaints.clear()  # Chromium tells of each answer that did not come
+
+
+def test_a_page_that_could_not_be_measured_is_whole_on_every_screen(house: SimpleNamespace, look: Any) -> None:  # noqa: F811
+    page, found = look(house.url, house.key), {}
+    with psycopg.connect(house.desk.database.url, autocommit=True) as owner:
+        for path, table in UNMEASURED.items():
+            away(owner, table)
+            try:
+                page.goto(house.url + path)
+                assert re.search("could not be measured|Not known|failed to measure", page.locator("main").inner_text()), path
+                found |= seen(page, "failed", path)
+            finally:
+                away(owner, table, back=True)
+    assert found == {}
+    page.complaints.clear()
+
+
+def test_a_page_that_is_not_all_ones_own_is_whole_on_every_screen(house: SimpleNamespace, look: Any) -> None:  # noqa: F811
+    page, found = look(house.url, days.a_key(house.desk.database, name="nora", program_id=PROGRAM)), {}
+    waiting = house.desk.rows(PENDING)[0][0]
+    for path in (*FORBIDDEN, f"/admin/payouts/{waiting}"):
+        page.goto(house.url + path)
+        assert path == "/admin/payouts" or NOT_YOURS.search(page.locator("main").inner_text()), path
+        found |= seen(page, "forbidden", path)
+    assert found == {}
+    page.complaints.clear()
+
+
+def test_a_page_of_thousands_is_whole_on_every_screen(house: SimpleNamespace, look: Any) -> None:  # noqa: F811
+    """The last of these: the house is as full as it gets."""
+    prices = [f"{9_000_000 + number}.{number % 100:02}" for number in range(2_000)]
+    days.issued(house.desk, prices, prefix="a-customer-whose-name-takes-all-the-room-that-there-is", payees=40)
+    with past_the_guard(house.desk.database.url) as conn:
+        a_run(conn, [a_break() for _ in range(2_000)], at=now())
+    page, found = look(house.url, house.key), {}
+    for path in FULL:
+        page.goto(house.url + path)
+        found |= seen(page, "full", path)
+    assert found == {}
+    assert "2,0" in page.locator("main").inner_text(), "thousands are told"

@@ -188,7 +188,7 @@ CONTRAST = """() => {
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {
     const one = walk.currentNode.parentElement;
-    if (!walk.currentNode.textContent.trim() || one.closest("[aria-hidden=true], .unseen, .skip, noscript")) continue;
+    if (!walk.currentNode.textContent.trim() || one.closest("[aria-hidden=true], .unseen, .skip, noscript, svg title")) continue;
     const [a, b] = [light(numbers(getComputedStyle(one).color)), light(ground(one))].sort((x, y) => y - x);
     found.push([(a + 0.05) / (b + 0.05), one.textContent.trim().slice(0, 40)]);
   }

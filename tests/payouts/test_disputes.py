@@ -15,6 +15,7 @@ from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.verbs import VerbCall, say
 from counterfoil.payouts.disputes import disputes, evidence
+from counterfoil.payouts.disputes.standing import held_by_dispute
 from counterfoil.payouts.next_action import next_action
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.refunds.noun import REFUND_NOUN
@@ -56,11 +57,17 @@ def effect(desk: Desk) -> None:
     go(desk)
 
 
+def held(desk: Desk, dispute: str) -> list[tuple[str, int]]:
+    with desk.database.transaction(read_only=True) as conn:
+        return [(one.what, one.amount) for one in held_by_dispute(conn, dispute, rows_max=10)]
+
+
 def test_opening_holds_what_is_set_aside_and_a_ruling_for_the_payee_lets_it_go(desk: Desk):
     invoice = paid(desk)
     desk.work(*SETTLED, "reserve")
     dispute = opened(desk, invoice)
     assert states(desk) == [("held", 84_00)]
+    assert held(desk, dispute) == [("payout", 84_00), ("holdback", 10_00)]
     with desk.database.transaction(read_only=True) as conn:
         action = next_action(conn, desk.rows("select id from payout")[0][0], desk.clock.now)
     assert (action.need, action.command) == ("held", f"counterfoil disputes show {dispute}")
@@ -73,6 +80,7 @@ def test_opening_holds_what_is_set_aside_and_a_ruling_for_the_payee_lets_it_go(d
     desk.still_true()
     effect(desk)
     assert states(desk) == [("completed", 84_00)]
+    assert held(desk, dispute) == [], "it has ended"
     assert desk.rows("select state, refund_id from dispute") == [("final", None)]
     desk.still_true()
 
@@ -106,6 +114,7 @@ def test_what_is_disputed_is_not_settled_and_then_it_is(desk: Desk):
     invoice = paid(desk)
     dispute = opened(desk, invoice)
     go(desk)
+    assert held(desk, dispute) == [("not settled", 100_00)]
     assert desk.rows("select count(*) from settlement") == [(0,)]
     decided(desk, dispute, "partial", amount=40_00)
     effect(desk)

@@ -87,7 +87,8 @@ def test_what_went_out_beyond_the_order_is_missing_from_client_money(house: Hous
     made = money(house, YESTERDAY)
     assert (made.owed, made.in_transit, made.difference) == (2_000_00, 1_100_00, -900_00)
     assert made.detail["not_checked"] != []
-    assert "a1" in made.detail["not_checked"][0]
+    assert "a1: with us " in made.detail["not_checked"][0]
+    assert "94.00 EUR; the other side says paid -994.00 EUR" in made.detail["not_checked"][0], "in whole units"
 
 
 def test_what_a_late_booking_says_covers_no_more_than_it_says(house: House):

@@ -7,10 +7,10 @@ from typing import Any, Final
 from fastapi import APIRouter
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import told_amount
 from counterfoil.dashboard.web.driver import PREVIEWED, FormCall, FormDone, PageForm, add_form
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.dashboard.web.serving import Served
-from counterfoil.ledger.reads.books import told_amount
 from counterfoil.operations.access.access import CLOSE_PERIOD
 from counterfoil.reconciliation.client_money import ClientMoney, sign_client_money
 

@@ -10,7 +10,7 @@ from counterfoil.base.formats.amounts import asset_of_book, told_amount
 from counterfoil.base.machine import listed
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import APPROVE, OPERATE
-from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, of_party
+from counterfoil.operations.noun_pages import Elsewhere, First, SortKey, WaitingForPerson, of_party
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes import disputes
@@ -18,6 +18,7 @@ from counterfoil.payouts.disputes.disputes import DISPUTE_ROWS, Dispute, list_di
 from counterfoil.payouts.disputes.evidence import Evidence, evidence_of
 from counterfoil.payouts.disputes.machine import DISPUTE
 from counterfoil.payouts.disputes.rules import OUTCOMES, POLICIES
+from counterfoil.payouts.disputes.standing import HeldByDispute, held_by_dispute
 
 
 def _step(verb: str) -> Callable[[VerbCall], VerbResult]:
@@ -149,7 +150,11 @@ DISPUTE_NOUN: Final = Noun(
         SortKey("amount", int, "exposure", money=True),
     ),
     narrows=of_party("payee", "customer", "invoice"),
-    parts=(Part("evidence", Evidence, evidence_of),),
+    parts=(Part("held", HeldByDispute, held_by_dispute), Part("evidence", Evidence, evidence_of)),
+    elsewhere=(
+        Elsewhere("Hand in evidence, a file of at most 5 MB.", "counterfoil disputes add-evidence {id} FILE"),
+        Elsewhere("Read a file that was handed in, by its number.", "counterfoil disputes download-evidence {id} 1"),
+    ),
     help="What customers complain of; what is not paid out is held until it is decided.",
     begin=Begin(
         "dispute.open",

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from psycopg import Connection
+from psycopg.rows import class_row
 
 
 class DisputeStanding(NamedTuple):
@@ -40,6 +41,36 @@ def disputes_of(conn: Connection[Any], settlement_ids: Iterable[str], *, now: da
         [wanted],
     ).fetchall()
     return {row[0]: DisputeStanding(row[1], row[2], row[3], row[4], now) for row in rows}
+
+
+class HeldByDispute(NamedTuple):
+    """What waits for the end of a dispute, in minor units: what was paid and is not settled (by the invoice), a payout, or a tranche of the
+    holdback."""
+
+    what: Literal["not settled", "payout", "holdback"]
+    about: str
+    asset: str
+    amount: int
+
+
+def held_by_dispute(conn: Connection[Any], dispute_id: str, /, *, rows_max: int) -> list[HeldByDispute]:
+    """What of its invoice is held while the dispute is open; nothing once it has ended."""
+    with conn.cursor(row_factory=class_row(HeldByDispute)) as cur:
+        return cur.execute(
+            """with open as (select invoice_id, program_id, asset from dispute where id = %(id)s and ended_at is null)
+               select 'not settled' as what, o.invoice_id as about, o.asset, (a.credits - a.debits)::bigint as amount
+               from open o join book b on (b.program_id, b.asset) = (o.program_id, o.asset)
+               join account a on a.book_id = b.id and a.name = 'escrow:' || o.invoice_id where a.credits > a.debits
+               union all
+               select 'payout', p.id, p.asset, p.amount from open o join payout p on p.invoice_id = o.invoice_id and p.state = 'held'
+               union all
+               select 'holdback', t.id, t.asset,
+                      (t.amount - coalesce((select sum(u.amount) from holdback_use u where u.tranche_id = t.id), 0))::bigint
+               from open o join settlement s on s.invoice_id = o.invoice_id
+               join holdback_tranche t on t.settlement_id = s.id and t.state = 'held'
+               order by 1 desc, 2 limit %(most)s""",
+            {"id": dispute_id, "most": rows_max},
+        ).fetchall()
 
 
 class Contest(NamedTuple):

@@ -90,10 +90,10 @@ def check_signatures(package: Package, manifest: Any, keys: Any) -> tuple[str, l
         need(key["valid_from"] <= at < key["valid_until"], f"The key of {key['person']} was not valid when this was signed.")
         need(key["revoked_at"] is None or at < key["revoked_at"], f"The key of {key['person']} was revoked before this was signed.")
         counted.append(key)
-    for field, what, told in (("key", "key", "person"), ("person_id", "person", "person"), ("role", "role", "role")):
+    for field, what, owner in (("key", "key", "person"), ("person_id", "person", "person"), ("role", "role", "role")):
         for place, one in enumerate(counted):
             others = [each[field] for each in counted[:place]]
-            need(one[field] not in others, f"Two signatures are of one {what} ({one[told]}): each must be of another.")
+            need(one[field] not in others, f"Two signatures are of one {what} ({one[owner]}): each must be of another.")
     if strangers:
         raise UnknownKeys(f"{strangers} of its signatures are by keys that are not among those you gave.")
     read, far = len(counted) - len(unread), ", as far as can be checked here" if unread else ""

@@ -204,12 +204,12 @@ def _match(means: RunContext, one: Pairing, asked: RunRequest, reaches: _Reaches
         progress("Taking apart what belongs to these days")
         rules = one.rules_as_of(as_of, late=(late[1] - late[0]).days if late else 0)
         on_time = as_of - timedelta(days=rules.right.expected_within_days or 0)
-        paths, under_way = bounded(engine, raw, (asked.first, asked.last), ours.flying, folder, on_time=on_time)
+        with means.database.transaction() as conn:
+            tell = tell_in(known_assets(conn))
+        paths, under_way = bounded(engine, raw, (asked.first, asked.last), ours.flying, folder, on_time=on_time, tell=tell)
         left, right = read_sides(engine, paths, {"left": rules.left, "right": rules.right}, folder)
         matched, outcome = reconcile(engine, left, right, rules, progress=progress)
         if one.provider is not None:
-            with means.database.transaction() as conn:
-                tell = tell_in(known_assets(conn))
             outcome = with_overpaid(outcome, ours.overpaid, tell)
         inputs = _digest(paths, under_way, statement, ours)
         with means.database.transaction() as conn:

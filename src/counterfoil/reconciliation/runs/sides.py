@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.problems import Tell
 from counterfoil.matching.engines.engine import DuckEngine, Ordered, literal
 from counterfoil.matching.passes.footing import Footing
 from counterfoil.matching.reading.loading import read_side
@@ -97,6 +98,7 @@ def bounded(
     folder: Path,
     *,
     on_time: date,
+    tell: Tell,
 ) -> tuple[dict[str, Path], UnderWay]:
     """Both sides (`left`, `right`) with what belongs to the `days`, in one order, as `left.parquet`, `right.parquet`.
 
@@ -130,7 +132,7 @@ def bounded(
         )
         order = ", ".join(f"{name} nulls first" for name in COLUMNS)
         engine.write(Ordered(f"select {', '.join(COLUMNS)} from {side}_taken", order), paths[side])
-    return paths, _under_way(engine, days[1])
+    return paths, _under_way(engine, days[1], tell)
 
 
 def _load(engine: DuckEngine, raw: dict[str, Path], days: tuple[date, date]) -> None:
@@ -198,7 +200,7 @@ def _stand_in(engine: DuckEngine) -> None:
     engine.view("right_all", "select *, cast(0 as bigint) as not_booked from right_line")
 
 
-def _under_way(engine: DuckEngine, last: date) -> UnderWay:
+def _under_way(engine: DuckEngine, last: date, tell: Tell) -> UnderWay:
     totals: dict[tuple[str, str], Total] = {}
     ahead: dict[tuple[str, str], int] = {}
     outside: dict[tuple[str, str], int] = {}
@@ -225,7 +227,7 @@ def _under_way(engine: DuckEngine, last: date) -> UnderWay:
                 order by booked_on, external_id limit {LISTED_MAX}"""
         )
         records += [_partner(side, row, why) for row in rows]
-    return UnderWay(totals, records, ahead, outside, _sent(engine, last), _contradicted(engine, last))
+    return UnderWay(totals, records, ahead, outside, _sent(engine, last), _contradicted(engine, last, tell))
 
 
 def booked_later(engine: DuckEngine, days: tuple[date, date]) -> list[LateRecord]:
@@ -260,16 +262,19 @@ def _sent(engine: DuckEngine, last: date) -> dict[str, int]:
     return {str(asset): int(minor) for asset, minor in rows}
 
 
-def _contradicted(engine: DuckEngine, last: date) -> list[str]:
+def _contradicted(engine: DuckEngine, last: date, tell: Tell) -> list[str]:
     """What the other side had said by the end of the days of payouts that we take to be under way, and that does not fit: the first."""
     rows = engine.rows(
         f"""select t.reference, any_value(t.state), any_value(t.ours), any_value(t.our_asset),
-                   string_agg(coalesce(said, memo) || ' ' || cast(gross as varchar) || ' ' || asset, ', ' order by t.row_at)
+                   list([coalesce(said, memo), cast(gross as varchar), asset] order by t.row_at)
             from (select *, row_number() over (order by booked_on, external_id, gross) as row_at from told_of_flying) t
             join contradicted c on c.reference = t.reference where t.booked_on <= date '{last}'
             group by t.reference order by t.reference limit {LISTED_MAX + 1}"""
     )
-    told = [f"{ref}: with us {state}, {ours} {asset}; the other side says {said}" for ref, state, ours, asset, said in rows[:LISTED_MAX]]
+    told = []
+    for ref, state, ours, asset, said in rows[:LISTED_MAX]:
+        theirs = ", ".join(f"{word} {tell(int(gross), code)}" for word, gross, code in said)
+        told.append(f"{ref}: with us {state}, {tell(ours, asset)}; the other side says {theirs}")
     return [*told, MORE] if len(rows) > LISTED_MAX else told
 
 
