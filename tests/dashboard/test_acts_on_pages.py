@@ -85,7 +85,7 @@ def approved_by(client: httpx2.Client, told: str) -> None:
 def booked(page: str) -> list[tuple[str, ...]]:
     """The postings of a look at a form."""
     told = page[re.search("Once approved, it books|It books", page).start() :]
-    rows = re.findall(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td><td class="num">(.*?)</td></tr>', told)
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th><td[^>]*>(.*?)</td><td[^>]*>(.*?)</td></tr>', told)
     return [tuple(re.sub(r"<.*?>", "", cell).strip() for cell in row) for row in rows]
 
 

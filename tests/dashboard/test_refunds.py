@@ -18,7 +18,7 @@ from tests.dashboard import days
 from tests.dashboard.test_noun_pages import logged_in
 
 # A row of what the look at a form says that it books, and the newest rows of what is booked.
-BOOKS: Final = re.compile(r'<tr><th scope="row">([^<]+)</th><td>([^<]+)</td><td class="num"><data class="amount" value="([0-9]+)">')
+BOOKS: Final = re.compile(r'<tr><th scope="row">([^<]+)</th><td[^>]*>([^<]+)</td><td[^>]*><data class="amount" value="([0-9]+)">')
 BOOKED: Final = """select debit, credit, amount from (
     select p.seq, d.name as debit, c.name as credit, p.amount::text as amount
     from posting p join account d on d.id = p.debit join account c on c.id = p.credit order by p.seq desc limit %s) t order by seq"""

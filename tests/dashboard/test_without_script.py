@@ -95,7 +95,7 @@ def sent(page: Any, action: str) -> str:
 
 def test_every_form_is_opened_filled_in_and_looked_at_without_a_script(house: SimpleNamespace, look: Any) -> None:  # noqa: F811
     with past_the_guard(house.desk.database.url) as conn:
-        others = log_in_as(conn, "wilhelmina", "administrator")[1], log_in_as(conn, "otto", "operator")[1]
+        others = log_in_as(conn, "wilhelmina", "administrator")[1], log_in_as(conn, "ottilie", "operator")[1]
     of_acts = re.compile("|".join(re.sub(r"\{\w+\}", "[^/?]+", path) for path in ACTS_ON))
     came, anothers = dict[str, str](), set[str]()
     for key in (house.key, *others):

@@ -231,7 +231,7 @@ def test_nobody_signs_what_is_not_the_proof_that_they_mean_or_not_the_files_that
         (asked, other.id, None, "another proof"),
         (asked, mine.id, altered, "other files"),
         (b'{"transfer":"everything"}', mine.id, None, "no proof"),
-        (b"[]", mine.id, None, "no proof"),
+        (b"[]", mine.id, None, "no object of JSON"),
         (b"not json", mine.id, None, "cannot be read"),
         (canonical_json(cut).encode(), mine.id, package, "no proof"),
     ):

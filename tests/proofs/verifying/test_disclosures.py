@@ -298,7 +298,7 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
         BROKEN,
         "The disclosure lacks disclosed.jsonl, inclusion.jsonl",
     ),
-    "whose it is, is no object": (lambda _, files: {**files, "disclosure.json": b"[]"}, BROKEN, "not built as a proof is"),
+    "whose it is, is no object": (lambda _, files: {**files, "disclosure.json": b"[]"}, BROKEN, "disclosure.json is no object of JSON"),
 }
 
 

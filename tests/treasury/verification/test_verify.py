@@ -85,7 +85,7 @@ def test_an_account_whose_total_was_changed_is_told_although_no_journal_explains
     )
     [found] = verify_agents(owner_conn, [agent], now=NOW)
     assert [(one.cause, one.asset) for one in found.findings] == [("changed record", "EUR")]
-    assert "its account says 107, its postings 100" in found.findings[0].evidence
+    assert "its account says 1.07 EUR, its postings 1.00 EUR" in found.findings[0].evidence
     assert not found.agrees
 
 

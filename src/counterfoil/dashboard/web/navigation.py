@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.dashboard.finding.audit import WANTS, audit_answer, audit_export
 from counterfoil.dashboard.finding.inclusion import journal_inclusion_answer, payout_inclusion_answer
+from counterfoil.dashboard.finding.usage_imports import usage_imports_answer, usage_imports_export
 from counterfoil.dashboard.maps.client_money import (
     client_money_answer,
     client_money_export,
@@ -38,7 +39,6 @@ from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.work.approvals import approvals_answer, approvals_export
 from counterfoil.dashboard.work.queues import queues_answer
 from counterfoil.dashboard.work.schedules import schedules_answer, schedules_export
-from counterfoil.dashboard.work.usage_imports import usage_imports_answer, usage_imports_export
 from counterfoil.operations.access.access import AUDIT, READ
 
 

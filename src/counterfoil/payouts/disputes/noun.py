@@ -150,7 +150,7 @@ DISPUTE_NOUN: Final = Noun(
         SortKey("amount", int, "exposure", money=True),
     ),
     narrows=of_party("payee", "customer", "invoice"),
-    parts=(Part("held", HeldByDispute, held_by_dispute), Part("evidence", Evidence, evidence_of)),
+    parts=(Part("on_hold", HeldByDispute, held_by_dispute), Part("evidence", Evidence, evidence_of)),
     elsewhere=(
         Elsewhere("Hand in evidence, a file of at most 5 MB.", "counterfoil disputes add-evidence {id} FILE"),
         Elsewhere("Read a file that was handed in, by its number.", "counterfoil disputes download-evidence {id} 1"),
