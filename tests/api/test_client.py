@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from counterfoil.client import ApiProblem, Client, Unreachable
-from counterfoil.client.transport import AGAIN_AFTER_S
+from counterfoil.client.transport import AGAIN_AFTER_S, AT_WORK_MAX_S, AT_WORK_S
 from tests.api.office import PROGRAM, Office, fresh, usage_csv
 
 BUSY = (503, {"type": "/problems/Busy", "title": "Busy.", "kind": "busy"})
@@ -105,6 +105,20 @@ def test_what_stays_busy_is_given_up(script: Script, client: Client):
     with pytest.raises(ApiProblem) as raised:
         client.health()
     assert (raised.value.kind, script.answers) == ("busy", [])
+
+
+def test_what_the_server_is_still_at_work_on_is_asked_for_until_it_is_there(script: Script, client: Client):
+    """The answer to the first try did not come in time; what it leads to comes a minute later, under the same key."""
+    script.answers = [(0, None), *[IN_FLIGHT] * 60, DONE]
+    assert client.say("payouts", "po_1", "retry", reason="x") == DONE[1]
+    assert len({key for _, _, key in script.asked}) == 1
+
+
+def test_what_the_server_never_gets_done_is_given_up_with_its_own_words(script: Script, client: Client):
+    script.answers = [IN_FLIGHT] * (int(AT_WORK_MAX_S / AT_WORK_S) + 1)
+    with pytest.raises(ApiProblem) as raised:
+        client.say("payouts", "po_1", "retry", reason="x")
+    assert (raised.value.name, script.answers) == ("KeyInFlight", [])
 
 
 def test_what_does_not_answer_is_unreachable(script: Script, client: Client):

@@ -16,6 +16,8 @@ from counterfoil.client.problems import ApiProblem, Unreachable
 
 Json = dict[str, Any]
 AGAIN_AFTER_S: Final = (0.1, 0.3, 1.0)  # then it is given up, within three seconds where nobody listens
+AT_WORK_S: Final = 1.0  # between questions while the server says that it is at work on the first try, and for how long in all
+AT_WORK_MAX_S: Final = 300
 CONNECT_S: Final = 2.5  # an address that swallows packets
 PATH_MAX: Final = 2_000
 GOT_MAX: Final = 80
@@ -97,19 +99,23 @@ class Transport:
 
     def _response(self, method: str, path: str, **more: Any) -> httpx2.Response:
         _refuse_other_paths(path)
-        for wait in (*AGAIN_AFTER_S, None):
+        waits, at_work = iter(AGAIN_AFTER_S), int(AT_WORK_MAX_S / AT_WORK_S)
+        while True:
             try:
                 response = self._http.request(method, path, **more)
             except (httpx2.InvalidURL, UnicodeError) as error:  # longer than any address, or half a letter
                 raise _invalid(str(error)) from error
             except httpx2.HTTPError as error:
+                wait = next(waits, None)
                 if wait is None or isinstance(error, httpx2.ConnectTimeout):
                     raise Unreachable(f"{self.url} does not answer: {type(error).__name__}") from error
             else:
-                if wait is None or not _again(response):
+                # The first try took longer than our patience with one answer, and goes on: what it leads to is asked for until it is there.
+                wait = AT_WORK_S if at_work and _is_at_work(response) else next(waits, None) if _again(response) else None
+                at_work -= _is_at_work(response)
+                if wait is None:
                     return response
             self._sleep(wait)
-        raise AssertionError("the last try returns or raises")
 
 
 def part_of_path(text: str) -> str:
@@ -136,8 +142,10 @@ def _invalid(got: str, limit: str = WHOLE) -> ApiProblem:
 
 
 def _again(response: httpx2.Response) -> bool:
-    if response.status_code in AGAIN_AT:
-        return not _is(response, AWAY)
+    return response.status_code in AGAIN_AT and not _is(response, AWAY)
+
+
+def _is_at_work(response: httpx2.Response) -> bool:
     return response.status_code == 409 and _is(response, IN_FLIGHT)
 
 
