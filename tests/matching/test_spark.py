@@ -29,6 +29,7 @@ SparkSession = pytest.importorskip("pyspark.sql", reason=HOW).SparkSession
 if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
     pytest.skip(HOW, allow_module_level=True)
 
+pytestmark = pytest.mark.timeout(1_800)  # three Javas on two cores that others use, too
 NORMALISED = '[[pass]]\nkind = "key"\nname = "normalised"\nnormalise = ["case", "punctuation", "zeros"]\n[[pass]]\nkind = "reversal"'
 RULES = PASSES.replace('[[pass]]\nkind = "reversal"', NORMALISED, 1)
 OWN_KEY = 'left = ["invoice"]\nright = ["invoice"]\nnormalise ='
