@@ -91,7 +91,7 @@ def test_each_refusal_has_its_reason_and_leaves_no_trace(outcome: MovementOutcom
     decision = decide(at, [movement], TERMS)
     assert (decision.outcomes, decision.writes) == ([outcome], [])
     assert {name: account.totals() for name, account in at.items()} == before
-    assert refusal(outcome, movement).title()  # every reason has its problem
+    assert refusal(outcome, movement, "EUR").title()  # every reason has its problem
 
 
 def test_the_first_reason_in_the_stated_order_is_told():

@@ -46,7 +46,6 @@ PLAIN = (
 VIEWS = (CUSTOMER_LIST, AUDIT_LIST, DEBT_LIST)  # whose columns do not say that none of them is empty
 # What has one order, and why no other.
 ONE_ORDER = {
-    "/api/accounts": "by name: a balance moves while pages are read",
     "/api/programs": "by name, and few",
     "/api/programs/{program_id}/rates/versions": "by version, which is by when it was set",
     "/api/programs/{program_id}/commission-rates": "by version, which is by when it was set",
