@@ -392,5 +392,5 @@ def test_shares_are_what_is_more_than_nothing_was_funded_with(amount: int, unuse
 def test_more_than_the_payment_brought_is_refused(desk: Desk):
     _, charge = funded(desk)
     says(desk, charge, "open", amount=60_00)
-    with pytest.raises(InvalidInput, match="4000"):
+    with pytest.raises(InvalidInput, match=r"40\.00 EUR"):
         says(desk, charge, "open", amount=40_01, ref="cbk_2")
