@@ -16,6 +16,7 @@ from counterfoil.payouts.provider_payouts.outcome_rules import (
     CONFIRMED_FIRST,
     DECIDED,
     PATHS,
+    Conflict,
     LockedProviderPayout,
     decide_answer,
     decide_fact,
@@ -108,7 +109,7 @@ def test_a_webhook_that_the_provider_itself_contradicts_is_shown_and_what_it_say
     one = a_standing("sent" if heard == "failed" else "succeeded", unconfirmed=heard)
     decision = look_up(one, Accepted(a_fact("paid")))
     assert decision.state == "succeeded"
-    assert decision.conflict == (f"{heard}, by webhook", "paid")
+    assert decision.conflict == Conflict(f"{heard}, by webhook", "paid")
     assert not decision.settled
 
 
@@ -121,7 +122,7 @@ def test_a_webhook_that_waits_for_its_look_up_is_not_forgotten_over_an_old_word_
 
 def test_failed_after_paid_is_a_conflict_and_paid_again_does_not_end_it():
     decision = decide_fact(a_standing("succeeded"), a_fact("failed"), silent_after=SILENT)
-    assert (decision.conflict, decision.verbs) == (("failed", "succeeded"), ())
+    assert (decision.conflict, decision.verbs) == (Conflict("failed", "succeeded"), ())
     assert not look_up(a_standing("succeeded", conflict=True), Accepted(a_fact("paid"))).settled
     ended = look_up(a_standing("succeeded", conflict=True), Accepted(a_fact("returned")))
     assert (ended.state, ended.settled) == ("returned", True)
@@ -129,7 +130,7 @@ def test_failed_after_paid_is_a_conflict_and_paid_again_does_not_end_it():
 
 def test_paid_after_the_providers_failed_is_a_conflict_that_its_present_word_decides():
     failed = a_standing("failed", failed_by="provider")
-    assert decide_fact(failed, a_fact("paid"), silent_after=SILENT).conflict == ("paid", "failed")
+    assert decide_fact(failed, a_fact("paid"), silent_after=SILENT).conflict == Conflict("paid", "failed")
     assert set(DECIDED) == {("failed", "paid")}
     paid = look_up(failed._replace(conflict=True), Accepted(a_fact("paid")))
     assert (paid.verbs, paid.settled) == (("pay_late",), True)
@@ -147,7 +148,7 @@ def test_an_old_failed_by_webhook_does_not_end_a_conflict():
 def test_a_failure_that_we_concluded_yields_to_paid_and_an_order_that_is_alive_is_a_conflict(state):
     concluded = a_standing(state, failed_by="inference" if state == "failed" else None)
     assert decide_fact(concluded, a_fact("paid"), silent_after=SILENT).verbs == ("pay_late",)
-    assert decide_fact(concluded, a_fact("pending"), silent_after=SILENT).conflict == ("pending", state)
+    assert decide_fact(concluded, a_fact("pending"), silent_after=SILENT).conflict == Conflict("pending", state)
 
 
 @pytest.mark.parametrize("state", PROVIDER_PAYOUT.open)
@@ -162,7 +163,7 @@ def test_a_second_paid_under_another_reference_is_a_conflict():
     paid = a_standing("succeeded", provider_ref="ref_1")
     assert decide_fact(paid, a_fact("paid"), silent_after=SILENT).conflict is None
     second = decide_fact(paid, a_fact("paid", provider_ref="ref_2"), silent_after=SILENT)
-    assert second.conflict == ("paid as ref_2", "ref_1")
+    assert second.conflict == Conflict("paid as ref_2", "ref_1")
 
 
 def test_the_failure_of_another_order_does_not_fail_ours():

@@ -243,7 +243,8 @@ def a_payout_that_is_stuck(one: Story) -> None:
     assert [row["said"].partition(":")[0] for row in facts if row["id"] == payout["id"] and row["what"] == "step"] == [
         *("create", "reserve", "complete")
     ]
-    assert [row["said"] for row in facts if row["what"] == "journal"] == ["settlement", "payout_reserve", "payout_finalize"]
+    reserved = f"payout_reserve Attempt 1 at {payout['id']}"
+    assert [row["said"] for row in facts if row["what"] == "journal"] == ["settlement", reserved, "payout_finalize"]
     assert [(row["said"], row["by"]) for row in facts if row["what"] == "action"] == [("payout.rerun", "key:operator")]
     assert {row["said"] for row in facts if row["what"] == "event"} == {"payout_created", "payout_waiting", "payout_completed"}
     assert {row["what"] for row in facts} >= {"call", "answer"}
