@@ -114,7 +114,7 @@ def test_an_intent_that_the_provider_contradicts_fails_and_is_retried(office: Of
     for job in ("webhooks", "verify"):
         run(office, job)
     (intent,) = office.ask("GET", "/api/intents?state=failed").json()["data"]
-    assert "amount: recorded 1000, the provider has 1" in intent["lastError"]
+    assert "amount: recorded 10.00 EUR, the provider has 0.01 EUR" in intent["lastError"]
     again = {"intentId": intent["id"], "reason": "asked the provider"}
     answer = office.ask("POST", "/api/admin/reconciliation/retry-intent", role="operator", json=again)
     assert (answer.status_code, answer.json()["state"]) == (200, "verifying")
