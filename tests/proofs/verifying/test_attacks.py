@@ -27,7 +27,7 @@ from counterfoil.proofs.log.notes import Checkpoint, cosign_note, sign_note
 from counterfoil.proofs.log.quantum import key_beside
 from counterfoil.proofs.packages import layout
 from counterfoil.proofs.packages.container import directory, local_header, member_of
-from counterfoil.proofs.signing.envelope import envelope
+from counterfoil.proofs.signing.envelope import envelope, key_id
 from counterfoil.proofs.verifying.reading import is_moment
 from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.verify import BROKEN, INCOMPLETE, OK, UNKNOWN_KEYS, WORDS, verify_package
@@ -228,7 +228,7 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
     "a signature is there twice": (
         changed(layout.ENVELOPE, put("signatures", lambda found: [found[0], found[0]])),
         BROKEN,
-        "Two signatures are of one key (ann)",
+        "Two signatures are of one key ({signer})",
     ),
     "signatures are exchanged": (
         changed(
@@ -236,7 +236,7 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
             put("signatures", lambda s: [{**s[0], "sig": s[1]["sig"]}, {**s[1], "sig": s[0]["sig"]}]),
         ),
         BROKEN,
-        "The signature of ann is not of this statement",
+        "The signature of {signer} is not of this statement",
     ),
     "the statement of another proof is put in": (
         lambda case, files: {**files, layout.ENVELOPE: unpacked(case.previous)[layout.ENVELOPE]},
@@ -267,12 +267,12 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
     "it is signed before the key was valid": (
         lambda case, files: signed_anew(files, [case.house.ann, case.house.otto], at="2020-01-01T00:00:00.000000Z"),
         BROKEN,
-        "The key of ann was not valid when this was signed",
+        "The key of {signer} was not valid when this was signed",
     ),
     "it is signed when the key was over": (
         lambda case, files: signed_anew(files, [case.house.ann, case.house.otto], at="2090-01-01T00:00:00.000000Z"),
         BROKEN,
-        "The key of ann was not valid when this was signed",
+        "The key of {signer} was not valid when this was signed",
     ),
     # With everybody who signs, but not the log as it left.
     "an entry is altered by insiders": (by_insiders(journal(amount)), BROKEN, ENTRIES),
@@ -529,11 +529,18 @@ def test_an_attack_is_refused_with_a_sentence_that_names_it(case: Case, name: st
 
 
 def facts_of(case: Case) -> dict[str, Any]:
-    """What sentences name: the first entry of the period, its first journal, the first account that its entries move."""
+    """What sentences name: the first entry of the period, its first journal, the first account that its entries move, and whose signature
+    stands first, by the id of their key."""
     found = list(map(json.loads, case.files["entries.jsonl"].splitlines()))
     first = next(one for one in found if one["type"] == "journal")
     account = json.loads(case.files["trial_balance_close.json"])["accounts"][0]["account"]
-    return {"first": json.loads(case.files[layout.MANIFEST])["log"]["first"], "journal": first["id"], "account": account}
+    signer = min((case.house.ann, case.house.otto), key=lambda one: key_id(one.public)).signer_id
+    return {
+        "first": json.loads(case.files[layout.MANIFEST])["log"]["first"],
+        "journal": first["id"],
+        "account": account,
+        "signer": next(one["person"] for one in case.keys["signers"] if one["id"] == signer),
+    }
 
 
 def test_there_are_attacks_of_every_kind() -> None:
