@@ -8,7 +8,7 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.base.money import Asset
-from counterfoil.base.problems import Problem, Tell, check, in_minor_units
+from counterfoil.base.problems import InvalidInput, Problem, Tell, in_minor_units
 
 ASSETS_MAX: Final = 1_000
 
@@ -35,8 +35,8 @@ def told_problem(conn: Connection[Any], problem: Problem) -> str:
 
 
 def asset_of_book(conn: Connection[Any], code: str) -> Asset:
-    """The asset with this code, which some book keeps: for what a rule says of amounts."""
+    """The asset with this code, which some book keeps: for what a rule says of amounts. Raises InvalidInput where none does."""
     found = known_assets(conn).get(code)
-    check(found is not None, "an asset that money is in is known", asset=code)
-    assert found is not None
+    if found is None:
+        raise InvalidInput("asset", "an asset that a book keeps", got=code)
     return found
