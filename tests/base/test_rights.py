@@ -334,3 +334,15 @@ def test_what_decides_money_and_is_known_later_is_written_once(books: Connection
     said = refused(books, f"update {table} set {column} = {other}", psycopg.Error)
     assert f"{column} of {table} is written once" in said
     books.execute(f"update {table} set {column} = {column}".encode())
+
+
+CHANGED_AS_A_WHOLE = {"circuit", "worker"}  # what a machine notes of itself and forgets; nothing refers to it
+
+
+def test_no_id_is_ever_changed_by_the_application(owner_conn: Any) -> None:
+    found = owner_conn.execute(
+        """select c.relname::text from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'id'
+           where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace
+             and has_column_privilege('counterfoil_app', c.oid, a.attnum, 'update') order by 1"""
+    ).fetchall()
+    assert {name for (name,) in found} == CHANGED_AS_A_WHOLE

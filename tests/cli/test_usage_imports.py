@@ -65,6 +65,20 @@ def test_a_file_under_way_is_seen_with_its_lines_and_goes_on_when_it_is_sent_aga
     assert cli("usage", "import-show", "uf_nothing").code == EXIT["missing"]
 
 
+def test_a_file_whose_last_part_came_before_another_is_not_done(office: Office) -> None:
+    """Sent side by side, or with one that failed between: what is told as taken in ends before the gap."""
+    sender = Sender(office)
+    assert sender.send(6, 10).status_code == 201
+    assert (sender.seen()["standing"], sender.seen()["linesDone"]) == ("under_way", 0)
+    assert sender.send(1, 3).status_code == 201
+    assert sender.send(5, 10).status_code == 201
+    assert (sender.seen()["standing"], sender.seen()["linesDone"]) == ("under_way", 4)
+    for first, last in ((1, 3), (4, 5), (6, 10)):
+        assert sender.send(first, last).status_code in (200, 201)
+    one = sender.seen()
+    assert (one["standing"], one["linesDone"], one["new"], one["rejected"]) == ("done", 11, 9, 1)
+
+
 @pytest.mark.parametrize(
     ("more", "field"),
     [
@@ -72,6 +86,7 @@ def test_a_file_under_way_is_seen_with_its_lines_and_goes_on_when_it_is_sent_aga
         ({"untilLine": 12}, "untilLine"),
         ({"ofFile": "ab"}, "ofFile"),
         ({"ofLines": 10, "untilLine": 10}, "ofLines"),
+        ({"ofLines": 20, "untilLine": 15}, "ofLines"),
     ],
 )
 def test_what_cannot_be_of_that_file_is_refused_and_nothing_of_it_is_recorded(office: Office, more: dict[str, Any], field: str) -> None:

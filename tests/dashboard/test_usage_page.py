@@ -21,7 +21,7 @@ def test_files_under_way_silent_and_done_are_told_apart(desk: Any) -> None:
     at = desk.clock.now
     with desk.database.transaction() as conn:
         for number, (name, done, age_s) in enumerate((("under-way.csv", 500, 5), ("silent.csv", 300, 121), ("done.csv", 1_200, 3_600))):
-            part = PartOfUsageFile(bytes([number]) * 32, 1_200, done)
+            part = PartOfUsageFile(bytes([number]) * 32, 1_200, 1, done)
             made = UsageImport("imp_1", done, done, False, 2, [])
             said: dict[str, Any] = {"file_name": name, "make_id": make_id, "actor": "t", "now": at - timedelta(seconds=age_s)}
             note_part(conn, PROGRAM, part, made, **said)

@@ -8612,7 +8612,6 @@ alert: counterfoil_app: update (evidence)
 alert: counterfoil_app: update (extent)
 alert: counterfoil_app: update (fence)
 alert: counterfoil_app: update (gone_run)
-alert: counterfoil_app: update (id)
 alert: counterfoil_app: update (incident_id)
 alert: counterfoil_app: update (last_error)
 alert: counterfoil_app: update (last_run)
@@ -8681,7 +8680,6 @@ backup: counterfoil_app: insert, select
 backup: counterfoil_app: update (bytes)
 backup: counterfoil_app: update (error)
 backup: counterfoil_app: update (finished_at)
-backup: counterfoil_app: update (id)
 backup: counterfoil_app: update (key_id)
 backup: counterfoil_app: update (log_root)
 backup: counterfoil_app: update (log_size)
@@ -8862,7 +8860,6 @@ chargeback: counterfoil_app: insert, select
 chargeback: counterfoil_app: update (answer_by)
 chargeback: counterfoil_app: update (ended_at)
 chargeback: counterfoil_app: update (fee_back)
-chargeback: counterfoil_app: update (id)
 chargeback: counterfoil_app: update (state)
 chargeback: counterfoil_app: update (state_at)
 chargeback: counterfoil_app: update (steps)
@@ -8962,7 +8959,6 @@ dispute: counterfoil_app: update (booked)
 dispute: counterfoil_app: update (due_at)
 dispute: counterfoil_app: update (ended_at)
 dispute: counterfoil_app: update (fence)
-dispute: counterfoil_app: update (id)
 dispute: counterfoil_app: update (last_error)
 dispute: counterfoil_app: update (lease_owner)
 dispute: counterfoil_app: update (lease_until)
@@ -8986,7 +8982,6 @@ drill: counterfoil_app: update (beat_at)
 drill: counterfoil_app: update (error)
 drill: counterfoil_app: update (evidence)
 drill: counterfoil_app: update (finished_at)
-drill: counterfoil_app: update (id)
 drill: counterfoil_app: update (lost_entries)
 drill: counterfoil_app: update (lost_s)
 drill: counterfoil_app: update (progress)
@@ -9060,7 +9055,6 @@ holdback_tranche: counterfoil_app: insert, select
 holdback_tranche: counterfoil_app: update (attempt)
 holdback_tranche: counterfoil_app: update (due_at)
 holdback_tranche: counterfoil_app: update (fence)
-holdback_tranche: counterfoil_app: update (id)
 holdback_tranche: counterfoil_app: update (last_error)
 holdback_tranche: counterfoil_app: update (lease_owner)
 holdback_tranche: counterfoil_app: update (lease_until)
@@ -9088,7 +9082,6 @@ incident: counterfoil_app: update (brake)
 incident: counterfoil_app: update (closed_at)
 incident: counterfoil_app: update (due_at)
 incident: counterfoil_app: update (fence)
-incident: counterfoil_app: update (id)
 incident: counterfoil_app: update (last_error)
 incident: counterfoil_app: update (lease_owner)
 incident: counterfoil_app: update (lease_until)
@@ -9272,7 +9265,6 @@ notice: counterfoil_app: update (attempt)
 notice: counterfoil_app: update (body)
 notice: counterfoil_app: update (due_at)
 notice: counterfoil_app: update (fence)
-notice: counterfoil_app: update (id)
 notice: counterfoil_app: update (last_error)
 notice: counterfoil_app: update (lease_owner)
 notice: counterfoil_app: update (lease_until)
@@ -9290,7 +9282,6 @@ open_hold: counterfoil_app: select
 open_hold: counterfoil_auditor: select
 open_hold: owner: counterfoil_owner
 overpayment: counterfoil_app: insert, select
-overpayment: counterfoil_app: update (id)
 overpayment: counterfoil_app: update (state)
 overpayment: counterfoil_app: update (state_at)
 overpayment: counterfoil_app: update (steps)
@@ -9426,7 +9417,6 @@ proof_export: counterfoil_app: update (done)
 proof_export: counterfoil_app: update (error)
 proof_export: counterfoil_app: update (finished_at)
 proof_export: counterfoil_app: update (heard_at)
-proof_export: counterfoil_app: update (id)
 proof_export: counterfoil_app: update (proof_id)
 proof_export: counterfoil_app: update (stage)
 proof_export: counterfoil_app: update (state)
@@ -9568,7 +9558,6 @@ referral: counterfoil_app: insert, select
 referral: counterfoil_auditor: select
 referral: owner: counterfoil_owner
 refund: counterfoil_app: insert, select
-refund: counterfoil_app: update (id)
 refund: counterfoil_app: update (state)
 refund: counterfoil_app: update (state_at)
 refund: counterfoil_app: update (steps)
@@ -9600,7 +9589,6 @@ runbook_answer: owner: counterfoil_owner
 runbook_run: counterfoil_app: insert, select
 runbook_run: counterfoil_app: update (ended_at)
 runbook_run: counterfoil_app: update (ended_by)
-runbook_run: counterfoil_app: update (id)
 runbook_run: counterfoil_app: update (state)
 runbook_run: counterfoil_app: update (state_at)
 runbook_run: counterfoil_app: update (steps)
@@ -9640,7 +9628,29 @@ second_factor: owner: counterfoil_owner
 sentinel_check: counterfoil_app: insert, select
 sentinel_check: counterfoil_auditor: select
 sentinel_check: owner: counterfoil_owner
-sentinel_run: counterfoil_app: insert, select, update
+sentinel_run: counterfoil_app: insert, select
+sentinel_run: counterfoil_app: update (actor)
+sentinel_run: counterfoil_app: update (beat_at)
+sentinel_run: counterfoil_app: update (broken)
+sentinel_run: counterfoil_app: update (checks)
+sentinel_run: counterfoil_app: update (error)
+sentinel_run: counterfoil_app: update (failed)
+sentinel_run: counterfoil_app: update (findings)
+sentinel_run: counterfoil_app: update (finished_at)
+sentinel_run: counterfoil_app: update (holding)
+sentinel_run: counterfoil_app: update (kind)
+sentinel_run: counterfoil_app: update (number)
+sentinel_run: counterfoil_app: update (opened)
+sentinel_run: counterfoil_app: update (progress)
+sentinel_run: counterfoil_app: update (since)
+sentinel_run: counterfoil_app: update (slot_at)
+sentinel_run: counterfoil_app: update (started_at)
+sentinel_run: counterfoil_app: update (state)
+sentinel_run: counterfoil_app: update (state_at)
+sentinel_run: counterfoil_app: update (steps)
+sentinel_run: counterfoil_app: update (touched)
+sentinel_run: counterfoil_app: update (unasked)
+sentinel_run: counterfoil_app: update (watermark)
 sentinel_run: counterfoil_auditor: select
 sentinel_run: owner: counterfoil_owner
 sentinel_run_number: counterfoil_app: select, usage
@@ -9673,7 +9683,6 @@ signer: counterfoil_app: update (revoked_by)
 signer: counterfoil_auditor: select
 signer: owner: counterfoil_owner
 silence: counterfoil_app: insert, select
-silence: counterfoil_app: update (id)
 silence: counterfoil_app: update (state)
 silence: counterfoil_app: update (state_at)
 silence: counterfoil_app: update (steps)
@@ -9688,7 +9697,6 @@ store_copy: counterfoil_app: update (checksum)
 store_copy: counterfoil_app: update (due_at)
 store_copy: counterfoil_app: update (error)
 store_copy: counterfoil_app: update (fence)
-store_copy: counterfoil_app: update (id)
 store_copy: counterfoil_app: update (kept_at)
 store_copy: counterfoil_app: update (last_error)
 store_copy: counterfoil_app: update (lease_owner)
@@ -9750,7 +9758,6 @@ unposted_line: owner: counterfoil_owner
 usage_file: counterfoil_app: insert, select
 usage_file: counterfoil_app: update (ended_at)
 usage_file: counterfoil_app: update (heard_at)
-usage_file: counterfoil_app: update (id)
 usage_file: counterfoil_app: update (lines_done)
 usage_file: counterfoil_app: update (new)
 usage_file: counterfoil_app: update (rejected)
@@ -9972,6 +9979,7 @@ alert.code: app: select, insert
 alert.first_evidence: app: select, insert
 alert.first_run: app: select, insert
 alert.first_seen_at: app: select, insert
+alert.id: app: select, insert
 alert.period: app: select, insert
 alert.previous: app: select, insert
 alert.program_id: app: select, insert
@@ -9993,6 +10001,7 @@ api_key_secret.secret_hash: auditor: none
 approving_role: app: select
 audit_record: about: actions, logins or refusals; subject: the thing of an action, or the route that was asked for at the door
 backup.actor: app: select, insert
+backup.id: app: select, insert
 backup.kind: app: select, insert
 backup.slot_at: app: select, insert
 backup.started_at: app: select, insert
@@ -10032,6 +10041,7 @@ chargeback.charge_id: app: select, insert
 chargeback.customer_id: app: select, insert
 chargeback.excess: app: select, insert
 chargeback.fee: app: select, insert
+chargeback.id: app: select, insert
 chargeback.invoice_id: app: select, insert
 chargeback.opened_at: app: select, insert
 chargeback.payee_id: app: select, insert
@@ -10065,6 +10075,7 @@ dispute.asset: app: select, insert
 dispute.cause: app: select, insert
 dispute.customer_id: app: select, insert
 dispute.exposure: app: select, insert
+dispute.id: app: select, insert
 dispute.invoice_id: app: select, insert
 dispute.opened_at: app: select, insert
 dispute.opened_by: app: select, insert
@@ -10072,6 +10083,7 @@ dispute.payee_id: app: select, insert
 dispute.program_id: app: select, insert
 drill.actor: app: select, insert
 drill.asked_at: app: select, insert
+drill.id: app: select, insert
 drill.name: app: select, insert
 drill.recover_to: app: select, insert
 enter_program(text,boolean,integer): app: execute
@@ -10099,6 +10111,7 @@ event.subject_id: app: select, insert
 holdback_tranche.amount: app: select, insert
 holdback_tranche.asset: app: select, insert
 holdback_tranche.created_at: app: select, insert
+holdback_tranche.id: app: select, insert
 holdback_tranche.number: app: select, insert
 holdback_tranche.payee_id: app: select, insert
 holdback_tranche.program_id: app: select, insert
@@ -10110,6 +10123,7 @@ idempotency.key: app: select, insert
 idempotency.scope: app: select, insert
 idempotency.sha256: app: select, insert
 incident.code: app: select, insert
+incident.id: app: select, insert
 incident.opened_at: app: select, insert
 incident.program_id: app: select, insert
 incident.respond_by: app: select, insert
@@ -10155,6 +10169,7 @@ not_kept_to_program: app: select
 notice.channel: app: select, insert
 notice.created_at: app: select, insert
 notice.group_key: app: select, insert
+notice.id: app: select, insert
 notice.level: app: select, insert
 notice.program_id: app: select, insert
 notice.recipient: app: select, insert
@@ -10164,6 +10179,7 @@ overpayment.asset: app: select, insert
 overpayment.cause: app: select, insert
 overpayment.created_at: app: select, insert
 overpayment.customer_id: app: select, insert
+overpayment.id: app: select, insert
 overpayment.invoice_id: app: select, insert
 overpayment.payment_id: app: select, insert
 overpayment.program_id: app: select, insert
@@ -10222,6 +10238,7 @@ proof.to_at: app: select, insert
 proof.verdict: app: select, insert
 proof_export.actor: app: select, insert
 proof_export.from_at: app: select, insert
+proof_export.id: app: select, insert
 proof_export.started_at: app: select, insert
 proof_export.to_at: app: select, insert
 provider_conflict: app: select, insert, update (state, state_at, steps)
@@ -10268,6 +10285,7 @@ refund.credited: app: select, insert
 refund.customer_id: app: select, insert
 refund.escrow: app: select, insert
 refund.holdback: app: select, insert
+refund.id: app: select, insert
 refund.invoice_id: app: select, insert
 refund.own_holdback: app: select, insert
 refund.payable: app: select, insert
@@ -10291,6 +10309,7 @@ role_grant.role: app: select, insert
 role_grant.written_by: app: select, insert
 runbook_run.alert_id: app: select, insert
 runbook_run.ends_at: app: select, insert
+runbook_run.id: app: select, insert
 runbook_run.kind: app: select, insert
 runbook_run.ordered: app: select, insert
 runbook_run.program_id: app: select, insert
@@ -10310,6 +10329,7 @@ second_factor.id: app: select, insert
 second_factor.made_at: app: select, insert
 second_factor.principal_id: app: select, insert
 second_factor.secret: auditor: none
+sentinel_run.id: app: select, insert
 session.address: app: select, insert
 session.agent: app: select, insert
 session.api_key_id: app: select, insert
@@ -10334,11 +10354,13 @@ signer.valid_until: app: select, insert
 silence.actor: app: select, insert
 silence.code: app: select, insert
 silence.created_at: app: select, insert
+silence.id: app: select, insert
 silence.program_id: app: select, insert
 silence.reason: app: select, insert
 silence.until: app: select, insert
 store_copy.bytes: app: select, insert
 store_copy.found_at: app: select, insert
+store_copy.id: app: select, insert
 store_copy.path: app: select, insert
 store_copy.sha256: app: select, insert
 store_copy.store: app: select, insert
@@ -10360,6 +10382,7 @@ two_phase_call.transaction_id: app: select, insert
 usage_file.actor: app: select, insert
 usage_file.began_at: app: select, insert
 usage_file.file_name: app: select, insert
+usage_file.id: app: select, insert
 usage_file.lines: app: select, insert
 usage_file.program_id: app: select, insert
 usage_file.sha256: app: select, insert

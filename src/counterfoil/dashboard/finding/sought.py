@@ -139,7 +139,7 @@ RECORDS: Final[Mapping[str, Sequence[UnpagedRecord]]] = {
         UnpagedRecord("usage record", "customers/{0}", "usage_record", "customer_id"),
     ),
     "uf": (UnpagedRecord("import of usage", "usage-imports#{0}", "usage_file", "id"),),
-    "imp": (UnpagedRecord("file of usage", "day?day={0}#invoices", "usage_import", _DAY),),
+    "imp": (UnpagedRecord("part of a file of usage", "day?day={0}#invoices", "usage_import", _DAY),),
     "crn": (UnpagedRecord("credit note", "invoices/{0}", "credit_note", "invoice_id"),),
     "iwo": (UnpagedRecord("write-off of an invoice", "invoices/{0}", "invoice_write_off", "invoice_id"),),
     "wo": (UnpagedRecord("write-off of a payee's debt", "payees/{0}", "receivable_write_off", "payee_id"),),

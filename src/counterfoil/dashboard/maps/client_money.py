@@ -40,8 +40,10 @@ class ClientMoneyLine(NamedTuple):
 
     @property
     def grade(self) -> Grade:
-        """A shortfall is wrong; what nobody else confirms is not known."""
-        return "wrong" if self.difference.minor < 0 else "unknown" if self.unproven else "right"
+        """A shortfall is wrong; what nobody else confirms is not known; and whose what is there beyond it is, somebody finds out."""
+        if self.difference.minor < 0:
+            return "wrong"
+        return "unknown" if self.unproven else "attention" if self.difference.minor else "right"
 
 
 class ClientMoneyAnswer(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.formats.amounts import told_amount
+from counterfoil.base.formats.amounts import asset_of_book
 from counterfoil.base.ids import MakeId
 from counterfoil.base.problems import NotFound, Problem
 from counterfoil.payouts.disputes.standing import contests_of
@@ -69,7 +69,8 @@ def _why_unsettled(conn: Connection[Any], invoice: Invoice) -> tuple[str, str]:
         return _why_unfinished(intents_of(conn, [invoice.id]))
     if invoice.state in INVOICE.before("pay"):
         whole = invoice.paid + invoice.due
-        paid = f"{told_amount(conn, invoice.paid, invoice.asset)} of {told_amount(conn, whole, invoice.asset)}"
+        told = asset_of_book(conn, invoice.asset).told
+        paid = f"{told(invoice.paid)} of {told(whole)}"
         why = f"{paid} are paid, and only what is paid in full is paid out"
         return why, _await_payment(intents_of(conn, [invoice.id]))
     if invoice.state != "paid":

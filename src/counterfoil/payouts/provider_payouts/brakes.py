@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.formats.amounts import told_amount
+from counterfoil.base.formats.amounts import known_assets, tell_in
+from counterfoil.base.problems import in_minor_units
 from counterfoil.payouts.destinations.machine import NO_DESTINATION
 from counterfoil.payouts.destinations.tokens import readable_tokens
 from counterfoil.payouts.disputes.standing import in_dispute
@@ -35,6 +36,7 @@ def brakes_on(conn: Connection[Any], wanted: Sequence[LockedProviderPayout], *, 
     conflicts, disputes = in_conflict(conn, settlements), in_dispute(conn, settlements)
     elsewhere = _destinations_changed(conn, wanted, lock=lock)
     debts = receivables_of(conn, [_purse(one) for one in wanted])
+    tell = tell_in(known_assets(conn)) if debts else in_minor_units
     found: dict[str, Brake] = {}
     for one in wanted:
         owed = debts.get(_purse(one))
@@ -47,7 +49,7 @@ def brakes_on(conn: Connection[Any], wanted: Sequence[LockedProviderPayout], *, 
         elif why := disputes.get(one.settlement_id) or elsewhere.get(one.id):
             found[one.id] = Brake(why, changed=True)
         elif owed:
-            found[one.id] = Brake(f"its payee owes us {told_amount(conn, owed, one.asset)}, which are taken from it first", changed=True)
+            found[one.id] = Brake(f"its payee owes us {tell(owed, one.asset)}, which are taken from it first", changed=True)
     return found
 
 

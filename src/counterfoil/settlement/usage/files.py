@@ -17,20 +17,22 @@ from counterfoil.settlement.usage.usage import UsageImport
 PREFIX: Final = "uf"
 SILENT_AFTER: Final = timedelta(minutes=2)  # a part takes seconds
 LINES_MAX: Final = 2**31 - 1
+FIRST_RECORD: Final = 2  # the line of it below a header
 Standing = Literal["under_way", "silent", "done"]
 STANDINGS: Final[tuple[Standing, ...]] = ("under_way", "silent", "done")
 
 
 class PartOfUsageFile(NamedTuple):
-    """Where a part stands in its file: the SHA-256 of the whole, its lines, and the last line of this part."""
+    """Where a part stands in its file: the SHA-256 of the whole, its lines, and the lines of the first and the last record of this part."""
 
     sha256: bytes
     lines: int
+    from_line: int
     until_line: int
 
 
 class UsageFile(NamedTuple):
-    """A file of usage: of its `lines` so many are taken in, `new` records were recorded, and lines with a mistake were `rejected`."""
+    """A file of usage: of its `lines` so many are taken in without a gap, `new` records were recorded, lines with a mistake `rejected`."""
 
     id: str
     program_id: str
@@ -52,21 +54,26 @@ class UsageFile(NamedTuple):
         return "silent" if self.heard_at < now - SILENT_AFTER else "under_way"
 
 
-def file_part(sha256: str | None, lines: int | None, until_line: int | None) -> PartOfUsageFile | None:
+def file_part(sha256: str | None, lines: int | None, from_line: int | None, until_line: int | None) -> PartOfUsageFile | None:
     """What a sender says of the file that its part is of; None of what comes whole. Raises InvalidInput unless all of it is said."""
     if sha256 is None and lines is None and until_line is None:
         return None
-    if sha256 is None or lines is None or until_line is None:
-        raise InvalidInput("ofFile", "given together with ofLines and untilLine")
+    if sha256 is None or lines is None or from_line is None or until_line is None:
+        raise InvalidInput("ofFile", "given together with ofLines, fromLine and untilLine")
     if not 1 <= until_line <= lines:
         raise InvalidInput("untilLine", f"from 1 to {lines}, the lines of the file", got=str(until_line))
-    return PartOfUsageFile(bytes.fromhex(sha256), lines, until_line)
+    return PartOfUsageFile(bytes.fromhex(sha256), lines, from_line, until_line)
 
 
 def whole_file(body: bytes) -> PartOfUsageFile:
     """Of a file that comes whole: all of it."""
     lines = max(1, body.count(b"\n") + (not body.endswith(b"\n")))
-    return PartOfUsageFile(hashlib.sha256(body).digest(), lines, lines)
+    return PartOfUsageFile(hashlib.sha256(body).digest(), lines, 1, lines)
+
+
+# As far as there is no gap: what came after one counts once the lines before it are in and it is sent again.
+_REACHED: Final = f"""case when %(from)s <= greatest(f.lines_done + 1, {FIRST_RECORD}) then greatest(f.lines_done, %(until)s)
+                           else f.lines_done end"""
 
 
 def note_part(
@@ -81,24 +88,28 @@ def note_part(
     now: datetime,
 ) -> None:
     """A part was taken in. Sent again it counts no mistake twice. Raises InvalidInput when the file has other lines than before."""
+    begun = part.until_line if part.from_line <= FIRST_RECORD else 0
     row = conn.execute(
-        """insert into usage_file as f
+        f"""insert into usage_file as f
                (id, program_id, sha256, file_name, lines, lines_done, new, rejected, actor, began_at, heard_at, ended_at)
            values (%(id)s, %(program)s, %(sha256)s, %(name)s, %(lines)s, %(done)s, %(new)s, %(rejected)s, %(actor)s, %(now)s, %(now)s,
                    case when %(done)s = %(lines)s then %(now)s::timestamptz end)
            on conflict on constraint usage_file_is_known_once do update set
-               lines_done = greatest(f.lines_done, excluded.lines_done), new = f.new + excluded.new,
-               rejected = f.rejected + case when excluded.lines_done > f.lines_done then excluded.rejected else 0 end,
-               heard_at = greatest(f.heard_at, excluded.heard_at), ended_at = coalesce(f.ended_at, excluded.ended_at)
+               lines_done = {_REACHED}, new = f.new + excluded.new,
+               rejected = f.rejected + case when {_REACHED} > f.lines_done then %(rejected)s else 0 end,
+               heard_at = greatest(f.heard_at, excluded.heard_at),
+               ended_at = coalesce(f.ended_at, case when {_REACHED} = f.lines then excluded.heard_at end)
            where f.lines = excluded.lines
-           returning id""",
+           returning id""".encode(),
         {
             "id": make_id("uf"),
             "program": program_id,
             "sha256": part.sha256,
             "name": file_name,
             "lines": part.lines,
-            "done": part.until_line,
+            "done": begun,
+            "from": part.from_line,
+            "until": part.until_line,
             "new": made.new,
             "rejected": made.rejected,
             "actor": actor,
@@ -106,7 +117,9 @@ def note_part(
         },
     ).fetchone()
     if row is None:
-        raise InvalidInput("ofLines", "as many as were said of this file before", got=str(part.lines))
+        found = conn.execute("select lines from usage_file where (program_id, sha256) = (%s, %s)", [program_id, part.sha256]).fetchone()
+        assert found is not None
+        raise InvalidInput("ofLines", f"{found[0]}, as was said of this file before", got=str(part.lines))
 
 
 FILES: Final = Records(UsageFile, f"select {', '.join(UsageFile._fields)} from usage_file", "usage import")
@@ -123,8 +136,9 @@ USAGE_FILE_LIST: Final = PlainList(
     (
         Narrow(
             "standing",
-            """case when t.ended_at is not null then 'done' when t.heard_at < %(now)s - interval '2 minutes' then 'silent'
-                    else 'under_way' end = %(standing)s""",
+            f"""case when t.ended_at is not null then 'done'
+                     when t.heard_at < %(now)s - interval '{SILENT_AFTER.total_seconds():.0f} seconds' then 'silent'
+                     else 'under_way' end = %(standing)s""",
             "Only those under way, those of which nothing was heard for two minutes, or those that are all in.",
             "choice",
             choices=STANDINGS,

@@ -100,7 +100,7 @@ class UsageFileView(ViewModel):
 
     sha256: str = Field(description="Of the whole file.")
     lines: int = Field(description="Of the whole file, its header and empty ones too.")
-    lines_done: int = Field(description="How many of them are taken in.")
+    lines_done: int = Field(description="How many of them are taken in, from the first on without a gap.")
     new: int = Field(description="Records that were not known before.")
     rejected: int = Field(description="Lines with a mistake: they were not recorded, and the others were.")
     heard_at: datetime = Field(description="When the last part of it came.")
@@ -141,9 +141,10 @@ async def usage(
     that is known and says something else is a mistake, and stays as it was. Parts that say of which file they are (`ofFile`, `ofLines` and
     `untilLine`) are listed as one import, with how far it is.
     """
-    part = file_part(of_file, of_lines, until_line)
+    part = file_part(of_file, of_lines, from_line, until_line)
     body, name = await _file(request, file_name)
     asked = {"programId": program_id, "fileName": name, "fromLine": from_line, "sha256": hashlib.sha256(body).hexdigest()}
+    asked |= {} if part is None else {"ofFile": of_file, "ofLines": of_lines, "untilLine": until_line}
 
     def act(conn: Connection[Any]) -> Done:
         given: dict[str, Any] = {"file_name": name, "from_line": from_line, "make_id": call.make_id, "actor": call.actor, "now": call.now}
