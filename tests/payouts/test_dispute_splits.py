@@ -8,10 +8,11 @@ import pytest
 
 from counterfoil.base.edge import Database, make_id
 from counterfoil.base.problems import InvalidInput
-from counterfoil.operations.verbs import VerbCall
+from counterfoil.ledger.accounts.accounts import freeze_account
+from counterfoil.operations.verbs import VerbCall, say
 from counterfoil.payouts.disputes import disputes
-from counterfoil.payouts.disputes.noun import split_told
-from tests.builders import Desk, a_program
+from counterfoil.payouts.disputes.noun import DISPUTE_NOUN, split_told
+from tests.builders import PROGRAM, Desk, a_program
 from tests.payouts.invoices.test_unpaid_invoices import approve, overdue, pays, propose
 from tests.payouts.refunding import SETTLED, go, paid, refund
 from tests.payouts.test_chargebacks import bank_says, charged_back
@@ -108,6 +109,25 @@ def test_what_is_said_to_be_held_back_is_what_then_is(desk: Desk, is_paid: bool,
     effect(desk)
     assert (desk.balance("holdback:payee:payee-1"), desk.balance("receivable:payee:payee-1")) == left
     desk.still_true()
+
+
+def test_a_ruling_whose_refund_could_not_be_booked_now_is_a_ruling_all_the_same(desk: Desk):
+    """What it would leave is tried; where the books refuse that today, it is said, and whoever decides is not refused for it."""
+    invoice = settled(desk)
+    dispute = opened(desk, invoice)
+    with desk.database.transaction() as conn:
+        freeze_account(conn, PROGRAM, "fee:platform", asset="EUR", reason="an audit", actor="t", now=desk.clock.now)
+        disputes.step(conn, dispute, "review", reason="", by=BEN, now=desk.clock.now)
+    taken = {"outcome": "partial", "refund": 40_00, "policy": "proportional"}
+    with desk.database.transaction() as conn:
+        done = say(
+            DISPUTE_NOUN,
+            DISPUTE_NOUN.verb("resolve"),
+            VerbCall(conn, dispute, BEN, desk.clock.now, make_id, reason="as agreed", taken=taken),
+        )
+    assert "What is held back then is not known: its refund could not be booked now: " in done.told
+    assert "frozen" in done.told
+    assert desk.rows("select state from dispute where ended_at is null") == [("resolved_pending_appeal",)]
 
 
 def test_what_the_house_gave_up_was_settled_and_is_kept(desk: Desk):

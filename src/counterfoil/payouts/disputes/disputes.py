@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
-from counterfoil.base.formats.amounts import asset_of_book
+from counterfoil.base.formats.amounts import asset_of_book, told_problem
 from counterfoil.base.machine import Move, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.rows import Records
@@ -191,10 +191,12 @@ def split_of(conn: Connection[Any], one: Dispute) -> Ruling | None:
 
 
 class RulingTaken(NamedTuple):
-    """What a ruling's refund would leave now: what is held back of the settlement, and what the payee owes by it; minor units."""
+    """What a ruling's refund would leave now: what is held back of the settlement, and what the payee owes by it; minor units. `refused`:
+    why it could not be booked now, if so; the ruling stands all the same, and its refund is tried when it has effect."""
 
     held_back: int
     owed: int
+    refused: str = ""
 
 
 def taken_by(conn: Connection[Any], one: Dispute, *, make_id: MakeId, actor: str, now: datetime) -> RulingTaken | None:
@@ -204,9 +206,12 @@ def taken_by(conn: Connection[Any], one: Dispute, *, make_id: MakeId, actor: str
     if settlement is None or not amount:
         return None
     told: dict[str, Any] = {"cause": f"dispute {one.id}", "make_id": make_id, "actor": actor, "now": now}
-    with conn.transaction(force_rollback=True):
-        made = book_refund(conn, make_id("ref"), invoice, amount, **told, retain_fees=one.retain_fees, ruling=one.id)
-        return RulingTaken(held_of(conn, settlement.id), made.receivable)
+    try:
+        with conn.transaction(force_rollback=True):
+            made = book_refund(conn, make_id("ref"), invoice, amount, **told, retain_fees=one.retain_fees, ruling=one.id)
+            return RulingTaken(held_of(conn, settlement.id), made.receivable)
+    except Problem as problem:
+        return RulingTaken(held_of(conn, settlement.id), 0, told_problem(conn, problem))
 
 
 def _parties(conn: Connection[Any], dispute_id: str) -> set[str]:

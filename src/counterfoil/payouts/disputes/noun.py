@@ -69,6 +69,8 @@ def split_told(call: VerbCall, dispute_id: str) -> str:
     fees = f"{amount(split.platform_fee)} platform fee, {amount(split.validator_fee)} validator fee"
     said = f"{back} Of the rest {amount(split.net)} are the payee's, {fees}"
     taken = disputes.taken_by(conn, one, make_id=call.make_id, actor=call.actor, now=call.now)
+    if taken is not None and taken.refused:
+        return f"{said}. What is held back then is not known: its refund could not be booked now: {taken.refused} {until}"
     if taken is None or (taken.held_back == split.holdback and not taken.owed):
         return f"{said}, {amount(split.holdback)} are held back. {until}"
     used = split.holdback - taken.held_back
