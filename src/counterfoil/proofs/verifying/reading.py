@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import struct
 import zlib
 from abc import ABC, abstractmethod
@@ -31,6 +32,9 @@ class ProofBroken(Problem, kind="invalid"):
         return str(self.facts["said"])
 
 
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d\.\d{6}Z", re.ASCII).fullmatch
+
+
 def holds(right: bool, said: str) -> None:
     """Raise ProofBroken with this sentence unless it is right."""
     if not right:
@@ -43,9 +47,9 @@ def unbuilt(error: Exception) -> str:
 
 
 def is_moment(given: object) -> bool:
-    """Is it a moment in its one form? It is read, and written again."""
+    """Is it a moment in its one form? To write it again, and compare, takes three times as long."""
     try:
-        return isinstance(given, str) and f"{datetime.fromisoformat(given).isoformat(timespec='microseconds')[:-6]}Z" == given
+        return isinstance(given, str) and _MOMENT(given) is not None and bool(datetime.fromisoformat(given))
     except ValueError:
         return False
 
