@@ -94,19 +94,19 @@ def test_lines_that_the_engine_writes_by_itself_are_those_that_python_writes(tmp
     for module in (findings, candidates, plain_breaks):
         monkeypatch.setattr(module, "EXPLAINED_MAX", 3)
     engine_alone = []
-    monkeypatch.setattr(
-        files, "plain_lines", lambda *given: (engine_alone.append(line) or line for line in plain_breaks.plain_lines(*given))
-    )
+    monkeypatch.setattr(files, "plain_texts", lambda engine: (engine_alone.append(one) or one for one in plain_breaks.plain_texts(engine)))
+    monkeypatch.setattr(plain_breaks, "PAGE_ROWS", 7)
     for name in ("quick", "slow"):
         (tmp_path / name).mkdir()
     quick = run(tmp_path / "quick", ours, theirs, rules)
-    monkeypatch.setattr(files, "is_plain", lambda _: "1 = 0")
-    monkeypatch.setattr(files, "plain_lines", lambda *_: iter(()))
+    monkeypatch.setattr(files, "list_plain", lambda engine, _: engine.table("plain_line", "select 0 as n, '' as line where false"))
     slow = run(tmp_path / "slow", ours, theirs, rules)
     assert quick.paths["breaks.csv"].read_bytes() == slow.paths["breaks.csv"].read_bytes()
-    kinds = {line.split('"')[1] for _, line in engine_alone}
+    lines = [line for _, text, _ in engine_alone for line in text.splitlines()]
+    assert len(lines) == sum(count for _, _, count in engine_alone)
+    kinds = {line.split('"')[1] for line in lines}
     assert kinds == {"AMOUNT_MISMATCH", "CURRENCY_MISMATCH", "STATUS_MISMATCH", "DATE_MISMATCH", "MISSING_LEFT", "MISSING_RIGHT"}
-    assert 30 < len(engine_alone) < quick.breaks_total - 10
+    assert 30 < len(lines) < quick.breaks_total - 10
 
 
 def test_cells_that_a_spreadsheet_would_run_are_made_harmless(tmp_path):

@@ -65,7 +65,7 @@ class Finding:
         return next((each.cause for each in self.hypotheses if each.verdict == "supported"), "")
 
 
-def list_breaks(engine: Engine, key_fields: Sequence[str] = ()) -> int:
+def list_breaks(engine: Engine) -> int:
     """Make the table `break_list`: every break in one fixed order, with its number from 1. Returns how many rows it has."""
     for side, other in (("l", "r"), ("r", "l")):
         engine.table(f"{side}_unsure", f"select distinct a.{side}_u as u from ambiguity a join {other}o o on o.u = a.{other}_u")
@@ -87,23 +87,20 @@ def list_breaks(engine: Engine, key_fields: Sequence[str] = ()) -> int:
                   row_number() over (order by abs(coalesce(l.amount, r.amount)) desc, b.kind, b.l_u nulls last, b.r_u nulls last) as by_size
            from break_row b left join l_base l on l.u = b.l_u left join r_base r on r.u = b.r_u""",
     )
-    # joined once and in order: a page of it is then a look into a few row groups
-    engine.table("break_shown", _shown([*RECORD, *map(column_name, key_fields)]))
     engine.drop("break_row")
     return int(engine.rows("select count(*) from break_list")[0][0])
 
 
-def _shown(record: Sequence[str]) -> str:
-    """Breaks with their records and the sibling of a double, by number, as SQL."""
+def _shown(of: str, key_fields: Sequence[str]) -> str:
+    """Breaks `of` a table with their records and the sibling of a double, as SQL; in no order."""
     columns = [
         f"{sql.format(name)} as {alias}_{name}"
         for alias, sql in (("l", "l.{0}"), ("r", "r.{0}"), ("s", "coalesce(ls.{0}, rs.{0})"))
-        for name in record
+        for name in [*RECORD, *map(column_name, key_fields)]
     ]
     return f"""select {", ".join(f"b.{name.rstrip('_')}" for name in _Head._fields)}, {", ".join(columns)}
-               from break_list b left join l_base l on l.u = b.l_u left join r_base r on r.u = b.r_u
-               left join l_base ls on ls.u = b.other and b.l_u is not null left join r_base rs on rs.u = b.other and b.l_u is null
-               order by b.n"""
+               from {of} b left join l_base l on l.u = b.l_u left join r_base r on r.u = b.r_u
+               left join l_base ls on ls.u = b.other and b.l_u is not null left join r_base rs on rs.u = b.other and b.l_u is null"""
 
 
 def read_breaks(engine: Engine, matched: Matched, context: Context, *, most: int | None = None) -> Iterator[Finding]:
@@ -114,15 +111,12 @@ def read_breaks(engine: Engine, matched: Matched, context: Context, *, most: int
 def numbered_breaks(
     engine: Engine, matched: Matched, context: Context, *, most: int | None = None, unless: str = ""
 ) -> Iterator[tuple[int, Finding]]:
-    """The same with the number of the first row of each, without rows that meet a condition."""
-    kept = f" and not ({unless})" if unless else ""
-    last = int(engine.rows("select coalesce(max(n), 0) from break_list")[0][0])
+    """The same with the number of the first row of each, without rows whose numbers `unless` selects."""
     waiting: list[tuple[Any, ...]] = []
     count = 0
     near = near_of(engine)
-    for first in range(1, last + 1, PAGE_ROWS):
-        rows = engine.rows(f"select * from break_shown where n between {first} and {first + PAGE_ROWS - 1}{kept} order by n")
-        for row in rows:
+    for page in _pages(engine, matched.rules.key_fields, most, unless):
+        for row in page:
             if waiting and (row[_GRP] is None or row[_GRP] != waiting[0][_GRP]):
                 yield waiting[0][0], _break(waiting, near, matched, context)
                 waiting, count = [], count + 1
@@ -136,8 +130,27 @@ def numbered_breaks(
         yield waiting[0][0], _break(waiting, near, matched, context)
 
 
+def _pages(engine: Engine, key_fields: Sequence[str], most: int | None, unless: str) -> Iterator[list[tuple[Any, ...]]]:
+    """Rows of breaks in their order.
+
+    Where few are read, each page is joined by itself: to sort all of them, wide as they are, takes longer. Else they are joined once and
+    in order: a page is then a look into a few row groups.
+    """
+    table = "break_list"
+    if unless:
+        table = "break_wanted"
+        engine.table(table, f"select * from break_list b where not exists (select 1 from ({unless}) p where p.n = b.n)")
+    page_of = f"({_shown(table, key_fields)}) x"
+    if most is None:
+        engine.table("break_shown", f"select * from {page_of} order by n")
+        page_of = "break_shown"
+    last = int(engine.rows(f"select coalesce(max(n), 0) from {table}")[0][0])
+    for first in range(1, last + 1, PAGE_ROWS):
+        yield engine.rows(f"select * from {page_of} where n between {first} and {first + PAGE_ROWS - 1} order by n")
+
+
 class _Head(NamedTuple):
-    """What a row of `break_shown` begins with; behind it come the left record, the right one, and the sibling of a double."""
+    """What a row of `_shown` begins with; behind it come the left record, the right one, and the sibling of a double."""
 
     n: int
     by_size: int

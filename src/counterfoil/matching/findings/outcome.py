@@ -98,7 +98,7 @@ def reconcile(
     progress("Explaining what is left")
     machine = matched.machine
     machine.table("ambiguity", matched.board.all_ambiguities())
-    rows = list_breaks(machine, rules.key_fields)
+    rows = list_breaks(machine)
     candidates_of(machine, rules.key_fields)
     context = replace(context_of(engine, matched, {"left": left, "right": right}), is_one_off=is_one_off)
     held = tuple(read_breaks(machine, matched, context, most=BREAKS_HELD_MAX))

@@ -5,7 +5,7 @@ Where every row is a break this is nearly all of them, and as an object of its o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from counterfoil.matching.engines.engine import DuckEngine, literal
@@ -15,20 +15,41 @@ from counterfoil.matching.rules.names import column_name
 
 PAGE_ROWS: Final = 100_000
 NO_CARE: Final = "[A-Za-z0-9][ !#-~]*"  # no formula, no quote, nothing that is not printable
+NARROW: Final = ("u", "id", "reference", "amount", "asset", "day", "status", "counterparty")
 BOTH: Final = "l_u is not null and r_u is not null"
 
 
-def plain_lines(engine: DuckEngine, matched: Matched) -> Iterator[tuple[int, str]]:
-    """Number and line of each such break, in their order."""
-    last = int(engine.rows("select coalesce(max(n), 0) from break_list")[0][0])
-    line, condition = _line(matched), is_plain(matched)
+def list_plain(engine: DuckEngine, matched: Matched) -> None:
+    """Make the table `plain_line`: the number and the line of each such break.
+
+    One join at a time, so that each has the memory to itself.
+    """
+    columns = [*NARROW, *map(column_name, matched.rules.key_fields)]
+    head, left, right = "b.n, b.by_size, b.kind, b.pass, b.grp, b.other, b.cut", *(_named(side, columns) for side in "lr")
+    engine.table("plain_left", f"select {head}, b.r_u as r_of, {left} from break_list b left join l_base l on l.u = b.l_u")
+    both = f"select b.*, {right} from plain_left b left join r_base r on r.u = b.r_of"
+    engine.table("plain_line", f"select n, {_line(matched)} as line from ({both}) x where {is_plain(matched)}")
+    engine.drop("plain_left")
+
+
+def _named(side: str, columns: Sequence[str]) -> str:
+    return ", ".join(f"{side}.{name} as {side}_{name}" for name in columns)
+
+
+def plain_texts(engine: DuckEngine) -> Iterator[tuple[int, str, int]]:
+    """Lines of `plain_line` that follow each other, as one text: the number of the first, the text, and how many lines it has."""
+    last = int(engine.rows("select coalesce(max(n), 0) from plain_line")[0][0])
     for first in range(1, last + 1, PAGE_ROWS):
-        within = f"n between {first} and {first + PAGE_ROWS - 1}"
-        yield from engine.rows(f"select n, {line} from break_shown x where {within} and {condition} order by n")
+        yield from engine.rows(
+            f"""select min(n) as n, string_agg(line, '' order by n), count(*) from (
+                    select n, line, n - row_number() over (order by n) as run from plain_line
+                    where n between {first} and {first + PAGE_ROWS - 1}) x
+                group by run order by 1"""
+        )
 
 
 def is_plain(matched: Matched) -> str:
-    """The condition on a row of `break_shown`, as SQL; it is never null."""
+    """The condition on a break with both its records, as SQL; it is never null."""
     own = [column_name(name) for name in matched.rules.key_fields]
     written = [f"{side}_{name}" for side in "lr" for name in ("id", "reference", *own, *_of_compare(matched))]
     careless = [f"coalesce(regexp_full_match({name}, '{NO_CARE}'), true)" for name in written]

@@ -16,7 +16,7 @@ from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.findings import Finding, numbered_breaks, read_breaks
 from counterfoil.matching.findings.hypotheses import Context
 from counterfoil.matching.findings.outcome import MatchingResult
-from counterfoil.matching.findings.plain_breaks import is_plain, plain_lines
+from counterfoil.matching.findings.plain_breaks import list_plain, plain_texts
 from counterfoil.matching.findings.recorded import detail_of, report_of
 from counterfoil.matching.passes.pipeline import Matched
 from counterfoil.matching.reading.provenance import Places
@@ -68,13 +68,15 @@ def write_every_break(engine: Engine, matched: Matched, context: Context, path: 
     own = matched.rules.key_fields
     if not isinstance(engine, DuckEngine):
         return write_breaks(read_breaks(engine, matched, context), path, own)
+    list_plain(engine, matched)
+    told = ((n, each, 1) for n, each in numbered_breaks(engine, matched, context, unless="select n from plain_line"))
     count = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = CsvWriter(file)
         writer.row(break_columns(own))
-        told: Iterator[tuple[int, str | Finding]] = numbered_breaks(engine, matched, context, unless=is_plain(matched))
-        plain: Iterator[tuple[int, str | Finding]] = plain_lines(engine, matched)
-        for count, (_, each) in enumerate(merge(plain, told, key=itemgetter(0)), 1):  # noqa: B007 - the answer
+        every: Iterator[tuple[int, str | Finding, int]] = merge(plain_texts(engine), told, key=itemgetter(0))
+        for _, each, lines in every:
+            count += lines
             if isinstance(each, str):
                 file.write(each)
             else:
