@@ -28,6 +28,7 @@ BENCHMARKS = {
     "matching": ["-m", "benchmarks.matching"],
     "postgres_to_parquet": ["-m", "benchmarks.postgres_to_parquet"],
     "matching_quality": ["-m", "benchmarks.matching_quality"],
+    "spark": ["-m", "benchmarks.spark"],
     "chaos": ["-m", "tests.chaos.run", "--cycles", "1000"],
     "cuts": ["-m", "tests.chaos.cuts", "--cuts", "300"],
 }
