@@ -162,12 +162,19 @@ def test_a_workbook_that_lists_only_some_pairs_says_so(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("here", "there", "cause"),
-    [(100_00, 100_01, "off by a cent"), (100_00, 99_97, "rounding"), (20, 25, "altered or overpaid"), (100_00, 99_00, "partial payment")],
+    ("here", "there", "cause", "finding"),
+    [
+        (100_00, 100_01, "off by a cent", "0.01 EUR"),
+        (100_00, 99_97, "rounding", "0.03 EUR of 100.00 EUR"),
+        (20, 25, "altered or overpaid", "0.25 EUR for 0.20 EUR"),
+        (100_00, 99_00, "partial payment", "99.00 EUR of 100.00 EUR"),
+        (100_00, -100_00, "sign", "100.00 EUR and -100.00 EUR"),
+        (54_00, 45_00, "transposed digits", "difference -9.00 EUR"),
+    ],
 )
-def test_a_difference_of_a_few_minor_units_is_told_as_rounding_and_a_larger_one_is_not(tmp_path, here, there, cause):
+def test_a_difference_of_a_few_minor_units_is_told_as_rounding_and_a_larger_one_is_not(tmp_path, here, there, cause, finding):
     outcome = run(tmp_path, [row("p1", amount=here)], [{**row("p1", amount=there), "id": "s1"}])
-    assert outcome.breaks[0].cause == cause
+    assert (outcome.breaks[0].cause, outcome.breaks[0].hypotheses[0].finding) == (cause, finding)
 
 
 def test_a_break_says_its_fields_its_causes_with_tests_and_the_one_safe_action(outcome):

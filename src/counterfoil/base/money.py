@@ -27,9 +27,13 @@ class Asset(NamedTuple):
     code: str
     scale: int
 
+    def figure(self, minor: int) -> str:
+        """An amount of it where its code stands beside: `1,066.56`."""
+        return format_major(minor, self.scale)
+
     def told(self, minor: int) -> str:
         """An amount of it for people: `1,066.56 EUR`."""
-        return f"{format_major(minor, self.scale)} {self.code}"
+        return f"{self.figure(minor)} {self.code}"
 
 
 class Money(NamedTuple):

@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 
 from counterfoil.base.edge import make_id
+from counterfoil.base.money import Asset
 from counterfoil.reconciliation.breaks.work import accept_break, investigate_break
 from counterfoil.reconciliation.client_money import make_client_money
 from counterfoil.reconciliation.period_report.files import FORMATS, write_period_report
@@ -19,6 +20,7 @@ from counterfoil.reconciliation.period_report.report import report_of_period
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, YESTERDAY, House, at
 
 ALL = ("simulator", "simulator:payouts", "simulator:charges")
+ASSETS = {"EUR": Asset("EUR", 2)}
 
 
 def report(house: House, first: date = YESTERDAY, last: date = TODAY):
@@ -120,7 +122,7 @@ def test_the_same_report_is_the_same_bytes_in_every_format(house: House, form: s
     house.charged("ch-1", 1000, TODAY, there=False)
     house.provider.line("charge", "ch-2", 500, YESTERDAY)
     everything(house)
-    first, second = (write_period_report(report(house), form).body for _ in range(2))
+    first, second = (write_period_report(report(house), form, ASSETS).body for _ in range(2))
     assert first == second
     assert len(first) > 200
 
@@ -129,23 +131,43 @@ def test_the_formats_say_the_same(house: House):
     house.charged("ch-1", 123_456, TODAY, there=False)
     everything(house)
     told = report(house)
-    canonical = write_period_report(told, "json").body
+    canonical = write_period_report(told, "json", ASSETS).body
     assert json.loads(canonical) == told
     assert canonical == (json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
-    rows = list(csv.DictReader(io.StringIO(write_period_report(told, "csv").body.decode())))
+    rows = list(csv.DictReader(io.StringIO(write_period_report(told, "csv", ASSETS).body.decode())))
     items = [row for row in rows if row["section"] == "items"]
     assert {(row["kind"], row["at_stake_minor"]) for row in items} == {("MISSING_RIGHT", "123456")}
-    book = openpyxl.load_workbook(io.BytesIO(write_period_report(told, "xlsx").body))
+    book = openpyxl.load_workbook(io.BytesIO(write_period_report(told, "xlsx", ASSETS).body))
     assert book["Summary"]["B1"].value == "not reconciled"
     cells = [cell.value for row in book["Breaks"].iter_rows() for cell in row]
     assert "1,234.56" in cells
+
+
+def test_what_differs_is_told_in_whole_units(house: House):
+    house.charged("ch-1", 123_456, TODAY, there=False)
+    house.provider.line("charge", "ch-1", 123_426, TODAY)
+    everything(house)
+    [item] = [one for one in report(house)["items"] if one["source"] == "simulator:charges"]
+    assert item["fields"] == "amount: 1,234.56 EUR ≠ 1,234.26 EUR; counterparty: inv-1 ≠ ch-1"
+    assert (item["left"], item["right"]) == ("ch-1 1,234.56 EUR", "ch-1 1,234.26 EUR")
+
+
+@pytest.mark.parametrize(("assets", "told"), [({"USDC": Asset("USDC", 6)}, "0.123456"), ({}, "123456 minor units of USDC")])
+def test_an_asset_that_is_no_currency_is_told_by_the_decimals_that_books_have(house: House, assets: dict[str, Asset], told: str):
+    house.charged("ch-1", 123_456, TODAY, there=False)
+    everything(house)
+    written = report(house)
+    for item in written["items"]:
+        item["asset"] = "USDC"
+    book = openpyxl.load_workbook(io.BytesIO(write_period_report(written, "xlsx", assets).body))
+    assert told in [cell.value for row in book["Breaks"].iter_rows() for cell in row]
 
 
 def test_a_pdf_holds_the_verdict_and_needs_no_network(house: House):
     pytest.importorskip("typst")
     house.charged("ch-1", 1000, TODAY)
     everything(house)
-    body = write_period_report(report(house), "pdf").body
+    body = write_period_report(report(house), "pdf", ASSETS).body
     assert body.startswith(b"%PDF-")
     assert b"CreationDate" not in body
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.problems import Tell
 from counterfoil.matching.engines.engine import Engine
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.explain import fee_bps
+from counterfoil.matching.findings.figures import money
 from counterfoil.matching.findings.hypotheses import TAKEN, Candidate, Context
 from counterfoil.matching.passes.pipeline import EPOCH, Matched
 from counterfoil.matching.passes.words import told
@@ -133,7 +135,7 @@ def candidate(row: tuple[Any, ...], key_fields: Sequence[str]) -> Candidate:
     return Candidate(name, reference, int(amount), EPOCH + timedelta(days=day) if day is not None else None, why)
 
 
-def context_of(engine: Engine, matched: Matched, sides: Mapping[str, Side]) -> Context:
+def context_of(engine: Engine, matched: Matched, sides: Mapping[str, Side], tell: Tell | None = None) -> Context:
     """What the tests need to know about the whole run: a few small questions, asked once. `engine` holds the sides."""
     days = {
         (key, EPOCH + timedelta(days=int(day))): int(count)
@@ -169,4 +171,5 @@ def context_of(engine: Engine, matched: Matched, sides: Mapping[str, Side]) -> C
         {"left": doubled.get("DUPLICATE_LEFT", 0), "right": doubled.get("DUPLICATE_RIGHT", 0)},
         rows,
         names,
+        told=tell or (lambda minor, asset: money(minor, asset, matched.rules)),
     )

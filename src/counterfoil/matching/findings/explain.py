@@ -8,7 +8,17 @@ from typing import Final
 
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.explain_missing import ALONE, AMBIGUOUS, DOUBLE
-from counterfoil.matching.findings.hypotheses import CUT_SHORT, SUPPORTED, FindingEvidence, Hypothesis, Test, of_both, said, went_back
+from counterfoil.matching.findings.hypotheses import (
+    CUT_SHORT,
+    SUPPORTED,
+    FindingEvidence,
+    Hypothesis,
+    Test,
+    of_amounts,
+    of_both,
+    said,
+    went_back,
+)
 
 FEE_PAIRS_LEAST: Final = 3  # a rate that is seen once is no rate
 FEE_BPS_MAX: Final = 2_000
@@ -37,10 +47,9 @@ def explain(case: FindingEvidence) -> list[Hypothesis]:
 # --- amounts ------------------------------------------------------------------------------------------------------------------
 
 
-@of_both
-def _sign(left: Record, right: Record) -> Hypothesis | None:
-    holds = left.amount == -right.amount
-    return said("sign", holds, "is one amount the other's negative?", f"{left.amount} and {right.amount} minor units", 95)
+@of_amounts
+def _sign(left: int, right: int, here: str, there: str) -> Hypothesis | None:
+    return said("sign", left == -right, "is one amount the other's negative?", f"{here} and {there}", 95)
 
 
 def _scale(case: FindingEvidence) -> Hypothesis | None:
@@ -57,8 +66,10 @@ def _scale(case: FindingEvidence) -> Hypothesis | None:
     )
 
 
-@of_both
-def _transposed(left: Record, right: Record) -> Hypothesis | None:
+def _transposed(case: FindingEvidence) -> Hypothesis | None:
+    if not (case.left and case.right):
+        return None
+    left, right = case.left, case.right
     here, there = str(abs(left.amount)), str(abs(right.amount))
     apart = [at for at, (a, b) in enumerate(zip(here, there, strict=False)) if a != b]
     holds = len(here) == len(there) and len(apart) == 2 and here[apart[0]] == there[apart[1]] and here[apart[1]] == there[apart[0]]
@@ -67,7 +78,7 @@ def _transposed(left: Record, right: Record) -> Hypothesis | None:
         "transposed digits",
         holds,
         "is the difference divisible by 9, two digits having changed places?",
-        f"difference {off}",
+        f"difference {case.context.told(off, left.asset)}",
         90,
     )
 
@@ -76,12 +87,18 @@ def _cent(case: FindingEvidence) -> Hypothesis | None:
     """One smallest unit, or a few: sums that were rounded line by line on one side and as a whole on the other."""
     if not (case.left and case.right) or case.left.asset != case.right.asset:
         return None
-    off = abs(case.right.amount - case.left.amount)
+    off, asset, told = abs(case.right.amount - case.left.amount), case.left.asset, case.context.told
     if off == 1:
-        return said("off by a cent", True, "is the difference the smallest unit there is?", "1 minor unit", 82)
+        return said("off by a cent", True, "is the difference the smallest unit there is?", told(off, asset), 82)
     larger = max(abs(case.left.amount), abs(case.right.amount))
     holds = 1 < off <= ROUNDING_MOST and off * ROUNDING_SHARE <= larger
-    return said("rounding", holds, "is the difference a few minor units of a far larger amount?", f"{off} of {larger} minor units", 81)
+    return said(
+        "rounding",
+        holds,
+        "is the difference a few of the smallest units of a far larger amount?",
+        f"{told(off, asset)} of {told(larger, asset)}",
+        81,
+    )
 
 
 def _fee(case: FindingEvidence) -> Hypothesis | None:
@@ -110,26 +127,26 @@ def round_half(top: int, bottom: int) -> int:
     return (2 * top + bottom) // (2 * bottom)
 
 
-@of_both
-def _partial(left: Record, right: Record) -> Hypothesis | None:
-    holds = 0 < abs(right.amount) < abs(left.amount) and left.amount * right.amount > 0
+@of_amounts
+def _partial(left: int, right: int, here: str, there: str) -> Hypothesis | None:
+    holds = 0 < abs(right) < abs(left) and left * right > 0
     return said(
         "partial payment",
         holds,
         "is the right amount a part of the left one?",
-        f"{right.amount} of {left.amount} minor units",
+        f"{there} of {here}",
         40,
     )
 
 
-@of_both
-def _over(left: Record, right: Record) -> Hypothesis | None:
-    holds = 0 < abs(left.amount) < abs(right.amount) and left.amount * right.amount > 0
+@of_amounts
+def _over(left: int, right: int, here: str, there: str) -> Hypothesis | None:
+    holds = 0 < abs(left) < abs(right) and left * right > 0
     return said(
         "altered or overpaid",
         holds,
         "is the right amount larger than the left one?",
-        f"{right.amount} for {left.amount} minor units",
+        f"{there} for {here}",
         39,
     )
 
@@ -189,14 +206,14 @@ def _currency(left: Record, right: Record) -> Hypothesis | None:
     )
 
 
-@of_both
-def _converted(left: Record, right: Record) -> Hypothesis | None:
-    holds = left.amount != right.amount
+@of_amounts
+def _converted(left: int, right: int, here: str, there: str) -> Hypothesis | None:
+    holds = left != right
     return said(
         "converted",
         holds,
         "is the figure another one under another code?",
-        f"{left.amount} and {right.amount} minor units",
+        f"{here} and {there}",
         60,
     )
 

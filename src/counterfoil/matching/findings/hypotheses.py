@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple
 
+from counterfoil.base.problems import Tell, in_minor_units
 from counterfoil.matching.findings.differences import Difference, Record
 
 SUPPORTED: Final = "supported"
@@ -54,6 +55,7 @@ class Context:
     rows: Mapping[str, int] = field(default_factory=dict)
     counterparties: frozenset[str] = frozenset()  # those that matched elsewhere
     is_one_off: bool = False  # two files, and no run that comes after
+    told: Tell = in_minor_units  # an amount and its asset, as people read it
 
 
 class FindingEvidence(NamedTuple):
@@ -80,6 +82,18 @@ Test = Callable[[FindingEvidence], Hypothesis | None]
 def of_both(test: Callable[[Record, Record], Hypothesis | None]) -> Test:
     """A test of a case that has both records; of another it says nothing."""
     return lambda case: test(case.left, case.right) if case.left and case.right else None
+
+
+def of_amounts(test: Callable[[int, int, str, str], Hypothesis | None]) -> Test:
+    """The same of what both amount to: in minor units, left and right, and each in the words that people read."""
+
+    def tested(case: FindingEvidence) -> Hypothesis | None:
+        if not (case.left and case.right):
+            return None
+        here, there = (case.context.told(record.amount, record.asset) for record in (case.left, case.right))
+        return test(case.left.amount, case.right.amount, here, there)
+
+    return tested
 
 
 def said(cause: str, holds: bool, test: str, finding: str, weight: int) -> Hypothesis:

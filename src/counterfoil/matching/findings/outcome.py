@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from counterfoil.base.problems import check
+from counterfoil.base.problems import Tell, check
 from counterfoil.matching.engines.engine import Engine, Ordered
 from counterfoil.matching.findings.candidates import candidates_of, context_of
 from counterfoil.matching.findings.findings import Finding, kinds_of, list_breaks, read_breaks
@@ -84,8 +84,10 @@ def reconcile(
     progress: Progress = lambda _: None,
     is_one_off: bool = False,
     kept: KeptSides | None = None,
+    tell: Tell | None = None,
 ) -> tuple[Matched, MatchingResult]:
-    """Match two sides that are read, and say what came of it; of a one-off run what its reader can do. Raises DoesNotFoot, InvalidInput."""
+    """Match two sides that are read, and say what came of it, amounts by `tell` or by the decimals that the rules know; of a one-off run
+    what its reader can do. Raises DoesNotFoot, InvalidInput."""
     matched = match(engine, left, right, rules, progress=progress, kept=kept)
     for side in (left, right):
         counted = sum(row.source.rows for row in matched.footing if row.side == side.key) + len(side.rejected)
@@ -100,7 +102,7 @@ def reconcile(
     machine.table("ambiguity", matched.board.all_ambiguities())
     rows = list_breaks(machine)
     candidates_of(machine, rules.key_fields)
-    context = replace(context_of(engine, matched, {"left": left, "right": right}), is_one_off=is_one_off)
+    context = replace(context_of(engine, matched, {"left": left, "right": right}, tell), is_one_off=is_one_off)
     held = tuple(read_breaks(machine, matched, context, most=BREAKS_HELD_MAX))
     kinds = tuple(kinds_of(machine))
     rejected = (*left.rejected, *right.rejected)

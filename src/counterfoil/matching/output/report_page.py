@@ -10,9 +10,10 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from counterfoil.matching.findings.differences import Record
+from counterfoil.matching.findings.figures import money
 from counterfoil.matching.findings.findings import Finding
 from counterfoil.matching.findings.outcome import MatchingResult
-from counterfoil.matching.output.summary import KIND_WORDS, money
+from counterfoil.matching.output.summary import KIND_WORDS
 from counterfoil.matching.reading.provenance import Places
 
 BREAKS_SHOWN_MAX: Final = 200

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from counterfoil.base.money import format_major
+from counterfoil.matching.findings.figures import money
 from counterfoil.matching.findings.outcome import MatchingResult
-from counterfoil.matching.reading.column_sql import iso_scales
-from counterfoil.matching.rules.model import RuleSet
 
 LINES_MAX: Final = 12
 KIND_WORDS: Final[Mapping[str, str]] = {
@@ -24,16 +22,6 @@ KIND_WORDS: Final[Mapping[str, str]] = {
     "OVERPAID": "paid more than was owed",
     "AMBIGUOUS": "several partners fit",
 }
-
-
-def scale_of(asset: str, rules: RuleSet) -> int:
-    """The decimals of an asset; none where nobody told them."""
-    return rules.left.scale.get(asset, rules.right.scale.get(asset, iso_scales().get(asset, 0)))
-
-
-def money(minor: int, asset: str, rules: RuleSet) -> str:
-    """`1,234.50 EUR`; an asset whose decimals nobody told is shown in its smallest unit."""
-    return f"{format_major(minor, scale_of(asset, rules))} {asset}"
 
 
 def summary(outcome: MatchingResult, *, files: bool = True) -> str:

@@ -8,10 +8,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from counterfoil.matching.findings.figures import scale_of
 from counterfoil.matching.findings.findings import Finding
 from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.output.files import break_columns, break_row
-from counterfoil.matching.output.summary import KIND_WORDS, scale_of
+from counterfoil.matching.output.summary import KIND_WORDS
 from counterfoil.matching.passes.footing import ControlTotal
 from counterfoil.matching.reading.provenance import Places
 

@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.formats.pdf import write_pdf
-from counterfoil.base.money import format_major
+from counterfoil.base.money import Asset
+from counterfoil.base.problems import in_minor_units
 from counterfoil.matching.output.files import canonical
-from counterfoil.matching.reading.column_sql import iso_scales
 
 MADE: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's date of making would change its bytes
 CELL_CHARS_MAX: Final = 32_000
@@ -64,16 +64,16 @@ class WrittenReport(NamedTuple):
     suffix: str
 
 
-def write_period_report(report: Mapping[str, Any], form: str) -> WrittenReport:
-    """The report as json, csv, xlsx or pdf. Raises PdfNotInstalled."""
-    return FORMATS[form](report)
+def write_period_report(report: Mapping[str, Any], form: str, assets: Mapping[str, Asset]) -> WrittenReport:
+    """The report as json, csv, xlsx or pdf; `assets` are those that books keep, by code. Raises PdfNotInstalled."""
+    return FORMATS[form](report, assets)
 
 
-def _json(report: Mapping[str, Any]) -> WrittenReport:
+def _json(report: Mapping[str, Any], _: Mapping[str, Asset]) -> WrittenReport:
     return WrittenReport(canonical(dict(report)).encode(), "application/json", "json")
 
 
-def _csv(report: Mapping[str, Any]) -> WrittenReport:
+def _csv(report: Mapping[str, Any], _: Mapping[str, Asset]) -> WrittenReport:
     """One table: the section first, then the columns of all sections."""
     names = list(dict.fromkeys(name for columns in SECTIONS.values() for name in columns))
     rows = [["verdict", report["verdict"], *[""] * (len(names) - 1)]]
@@ -84,7 +84,7 @@ def _csv(report: Mapping[str, Any]) -> WrittenReport:
     return WrittenReport(csv_text(["section", *names], rows).encode(), "text/csv; charset=utf-8", "csv")
 
 
-def _xlsx(report: Mapping[str, Any]) -> WrittenReport:
+def _xlsx(report: Mapping[str, Any], assets: Mapping[str, Asset]) -> WrittenReport:
     """A sheet for each section; cells are text, so none runs as a formula, and amounts stand in major units."""
     import xlsxwriter
 
@@ -105,7 +105,7 @@ def _xlsx(report: Mapping[str, Any]) -> WrittenReport:
         sheet = book.add_worksheet(TITLES[section])
         sheet.write_row(0, 0, [_words(name) for name in columns], head)
         sheet.set_column(0, len(columns) - 1, 20)
-        for number, cells in enumerate(_rows(report, section, major=True), 1):
+        for number, cells in enumerate(_rows(report, section, assets), 1):
             for at, cell in enumerate(cells):
                 sheet.write_string(number, at, cell[:CELL_CHARS_MAX], right if columns[at].endswith("minor") else None)
         sheet.freeze_panes(1, 0)
@@ -113,13 +113,13 @@ def _xlsx(report: Mapping[str, Any]) -> WrittenReport:
     return WrittenReport(out.getvalue(), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx")
 
 
-def _pdf(report: Mapping[str, Any]) -> WrittenReport:
+def _pdf(report: Mapping[str, Any], assets: Mapping[str, Asset]) -> WrittenReport:
     sections = [
         {
             "title": TITLES[name],
             "columns": [_words(column) for column in columns],
             "right": [column.endswith("minor") for column in columns],
-            "rows": list(_rows(report, name, major=True))[:PDF_ITEMS_MAX],
+            "rows": list(_rows(report, name, assets))[:PDF_ITEMS_MAX],
             "total": len(report[name]),
         }
         for name, columns in SECTIONS.items()
@@ -130,7 +130,7 @@ def _pdf(report: Mapping[str, Any]) -> WrittenReport:
     return WrittenReport(write_pdf(template, "report", told), "application/pdf", "pdf")
 
 
-FORMATS: Final[Mapping[str, Callable[[Mapping[str, Any]], WrittenReport]]] = {
+FORMATS: Final[Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Asset]], WrittenReport]]] = {
     "json": _json,
     "csv": _csv,
     "xlsx": _xlsx,
@@ -149,12 +149,12 @@ def _front(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _rows(report: Mapping[str, Any], section: str, *, major: bool = False) -> Sequence[list[str]]:
-    """The cells of a section as text; amounts in minor units, or in `major` ones for people."""
-    return [[_cell(row, name, major=major) for name in SECTIONS[section]] for row in report[section]]
+def _rows(report: Mapping[str, Any], section: str, assets: Mapping[str, Asset] | None = None) -> Sequence[list[str]]:
+    """The cells of a section as text; amounts in minor units, or for people in whole ones of their `assets`."""
+    return [[_cell(row, name, assets) for name in SECTIONS[section]] for row in report[section]]
 
 
-def _cell(row: Mapping[str, Any], name: str, *, major: bool) -> str:
+def _cell(row: Mapping[str, Any], name: str, assets: Mapping[str, Asset] | None) -> str:
     bare, _, part = name.rpartition("_") if name.endswith(("_minor", "_rows")) else (name, "", "")
     value = row.get(name, row.get(bare))
     if isinstance(value, Mapping):  # records and minor units of one part of the footing
@@ -163,8 +163,9 @@ def _cell(row: Mapping[str, Any], name: str, *, major: bool) -> str:
         return ""
     if isinstance(value, list):
         return "; ".join(map(str, value))
-    if major and name.endswith("minor"):
-        return format_major(int(value), iso_scales().get(row.get("asset", ""), 0))
+    if assets is not None and name.endswith("minor"):
+        asset = row["asset"]  # beside every amount; of one that no book keeps, nobody knows the decimals
+        return assets[asset].figure(int(value)) if asset in assets else in_minor_units(int(value), asset)
     return str(value)
 
 

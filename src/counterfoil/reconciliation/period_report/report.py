@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.amounts import known_assets, tell_in
+from counterfoil.base.problems import Tell
 from counterfoil.matching.findings.recorded import FindingDetail, RecordRead, RunReport
 from counterfoil.reconciliation.breaks.ages import AGES, age_of
 from counterfoil.reconciliation.breaks.breaks import BREAK
@@ -55,7 +57,8 @@ def report_of_period(
     questions = {one.name: one.question for one in known}
     chosen = {name: _choose([run for run in runs if run.source == name and run.state == "finished"], due) for name in names}
     sources = [_source(name, questions.get(name, ""), chosen[name], due, successes.get(name), today) for name in names]
-    items = [item for name in names for one in chosen[name] for item in _items(conn, one, last)]
+    tell = tell_in(known_assets(conn))
+    items = [item for name in names for one in chosen[name] for item in _items(conn, one, last, tell)]
     told = [one.run for name in names for one in chosen[name]]
     reports = {run.id: RunReport.read(run.report) for run in told}
     expected = [row for name in names for one in chosen[name] for row in _expected(one)]
@@ -170,7 +173,7 @@ def _spans(days: Sequence[date]) -> str:
     return str(days[0]) if len(days) == 1 else f"{len(days)} days from {days[0]} to {days[-1]}"
 
 
-def _items(conn: Connection[Any], one: _Chosen, last: date) -> list[dict[str, Any]]:
+def _items(conn: Connection[Any], one: _Chosen, last: date, tell: Tell) -> list[dict[str, Any]]:
     """The breaks of a run on the days for which it speaks, each with what people have decided."""
     rows = conn.execute(
         """select b.identity, b.kind, b.severity, b.asset, b.at_stake, b.cause, b.day, b.detail, c.id,
@@ -203,9 +206,9 @@ def _items(conn: Connection[Any], one: _Chosen, last: date) -> list[dict[str, An
             "state": state or "open",
             "accepted": state in DONE,
             "duplicate_of": original,  # told there, and counted there
-            "left": _records(detail.left),
-            "right": _records(detail.right),
-            "fields": "; ".join(f"{f.name}: {f.left} ≠ {f.right}" for f in detail.fields),
+            "left": _records(detail.left, tell),
+            "right": _records(detail.right, tell),
+            "fields": _differing(detail, tell),
             "action": detail.action.sentence,
         }
         for identity, kind, severity, asset, at_stake, cause, day, kept, case, state, original in rows
@@ -218,8 +221,19 @@ def _expected(one: _Chosen) -> list[dict[str, Any]]:
     return [{"source": one.run.source, **row.written()} for row in rows if row.day in one.days]
 
 
-def _records(records: Sequence[RecordRead]) -> str:
-    return "; ".join(f"{one.id} {one.amount}" for one in records)
+def _differing(detail: FindingDetail, tell: Tell) -> str:
+    """What is not the same on both sides: `amount: 1,234.56 EUR ≠ 1,234.26 EUR; status: paid ≠ open`."""
+    parts = []
+    for one in detail.fields:
+        left, right = one.left, one.right
+        if one.name == "amount" and detail.left and detail.right:
+            left, right = tell(int(left), detail.left[0].asset), tell(int(right), detail.right[0].asset)
+        parts.append(f"{one.name}: {left} ≠ {right}")
+    return "; ".join(parts)
+
+
+def _records(records: Sequence[RecordRead], tell: Tell) -> str:
+    return "; ".join(f"{one.id} {tell(one.amount, one.asset)}" for one in records)
 
 
 def _kinds(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

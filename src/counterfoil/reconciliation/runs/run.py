@@ -208,7 +208,7 @@ def _match(means: RunContext, one: Pairing, asked: RunRequest, reaches: _Reaches
             tell = tell_in(known_assets(conn))
         paths, under_way = bounded(engine, raw, (asked.first, asked.last), ours.flying, folder, on_time=on_time, tell=tell)
         left, right = read_sides(engine, paths, {"left": rules.left, "right": rules.right}, folder)
-        matched, outcome = reconcile(engine, left, right, rules, progress=progress)
+        matched, outcome = reconcile(engine, left, right, rules, progress=progress, tell=tell)
         if one.provider is not None:
             outcome = with_overpaid(outcome, ours.overpaid, tell)
         inputs = _digest(paths, under_way, statement, ours)

@@ -16,6 +16,7 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import ViewModel, answer
 from counterfoil.api.nouns.reconciliation.run_schemas import RunInFull
 from counterfoil.api.nouns.reconciliation.runs import in_full
+from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import READ
 from counterfoil.reconciliation.period_report.files import write_period_report
@@ -72,7 +73,8 @@ def report(
                 more_runs=len(runs) > RUNS_SHOWN_MAX,
             )
             return answer(shown)
-    made = write_period_report(told, form)
+        assets = known_assets(conn)
+    made = write_period_report(told, form, assets)
     name = f"reconciliation_report-{first}-{last}.{made.suffix}"
     return attachment(made.body, made.media_type, name)
 

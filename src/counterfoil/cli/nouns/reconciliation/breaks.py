@@ -174,7 +174,18 @@ def _show_detail(detail: dict[str, Any]) -> None:
             typer.echo(f"\n{name}: {figure(record['amount'], record['asset'])} ({told})")
         if not detail[side]:
             typer.echo(f"\n{name}: nothing")
-    show_rows(detail["fields"], ("name", "left", "right", "distance"), TABLE, empty="")
+    show_rows([_in_whole_units(field, detail) for field in detail["fields"]], ("name", "left", "right", "distance"), TABLE, empty="")
     show_rows(detail["hypotheses"], ("cause", "verdict", "test", "finding"), TABLE, empty="No cause could be tested.")
-    show_rows(detail["candidates"], ("id", "amount", "day", "why_refused"), TABLE, empty="")
+    near = [{**one, "amount": figure(one["amount"], detail["asset"])} for one in detail["candidates"]]
+    show_rows(near, ("id", "amount", "day", "why_refused"), TABLE, empty="")
     typer.echo(f"Do: {detail['action']['sentence']} {detail['action']['not_offered']}")
+
+
+def _in_whole_units(field: dict[str, Any], detail: dict[str, Any]) -> dict[str, Any]:
+    if field["name"] != "amount" or not detail["left"] or not detail["right"]:
+        return field
+    here, there = (detail[side][0]["asset"] for side in ("left", "right"))
+    told = {"left": figure(field["left"], here), "right": figure(field["right"], there)}
+    if here == there:
+        told["distance"] = figure(int(field["right"]) - int(field["left"]), here)
+    return {**field, **told}
