@@ -13,6 +13,7 @@ import pytest
 from typer.core import TyperGroup
 
 from counterfoil.base.edge import Database
+from counterfoil.base.money import Asset
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.cli.core.commands import load
 from counterfoil.ledger.accounts.accounts import open_accounts
@@ -28,7 +29,7 @@ from tests.stories.superuser import by_a_superuser
 from tests.treasury.carbon.office import CarbonOffice, carbon_office
 from tests.treasury.purse import begun, give, run, transfer
 
-SCALES = {"EUR": 2, "JPY": 0, "CO2E": 0}
+ASSETS = {code: Asset(code, scale) for code, scale in {"EUR": 2, "JPY": 0, "CO2E": 0}.items()}
 AFTER = datetime(2026, 12, 5, tzinfo=UTC)
 
 
@@ -150,26 +151,26 @@ def test_a_month_without_anything_is_a_whole_report_and_not_green(office: Carbon
     told = report(office, "2026-02")
     assert (told["verdict"], told["sections"]["balances"], told["charts"]) == ("not final", [], [])
     for form in ("json", "csv", "xlsx", "pdf"):
-        assert write_monthly(told, form, SCALES).body
+        assert write_monthly(told, form, ASSETS).body
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "xlsx", "pdf"])
 def test_the_same_books_give_the_same_bytes_and_other_books_give_others(busy: CarbonOffice, form: str) -> None:
-    first = write_monthly(report(busy), form, SCALES).body
-    assert write_monthly(report(busy, now=AFTER + timedelta(days=3)), form, SCALES).body == first, "whenever it is made"
+    first = write_monthly(report(busy), form, ASSETS).body
+    assert write_monthly(report(busy, now=AFTER + timedelta(days=3)), form, ASSETS).body == first, "whenever it is made"
     with busy.database.transaction() as conn:
         run(conn, transfer(conn, *busy.agents, 1))
-    assert write_monthly(report(busy), form, SCALES).body != first
+    assert write_monthly(report(busy), form, ASSETS).body != first
 
 
 def test_every_form_says_the_same_figures(busy: CarbonOffice) -> None:
     told = report(busy)
-    assert json.loads(write_monthly(told, "json", SCALES).body) == told
-    assert '"agents","2026' not in write_monthly(told, "csv", SCALES).body.decode()
-    assert '"100001"' in write_monthly(told, "csv", SCALES).body.decode()
-    with zipfile.ZipFile(io.BytesIO(write_monthly(told, "xlsx", SCALES).body)) as book:
+    assert json.loads(write_monthly(told, "json", ASSETS).body) == told
+    assert '"agents","2026' not in write_monthly(told, "csv", ASSETS).body.decode()
+    assert '"100001"' in write_monthly(told, "csv", ASSETS).body.decode()
+    with zipfile.ZipFile(io.BytesIO(write_monthly(told, "xlsx", ASSETS).body)) as book:
         assert "1,000.01" in book.read("xl/sharedStrings.xml").decode()
-    assert write_monthly(told, "pdf", SCALES).body.startswith(b"%PDF")
+    assert write_monthly(told, "pdf", ASSETS).body.startswith(b"%PDF")
 
 
 def test_a_month_is_one_that_there_was(office: CarbonOffice) -> None:

@@ -8,10 +8,11 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.formats.amounts import figure_in
 from counterfoil.base.formats.canonical import canonical_json
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.formats.pdf import write_pdf
-from counterfoil.base.money import format_major
+from counterfoil.base.money import Asset
 
 MADE: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's date of making would change its bytes
 PDF_ROWS_MAX: Final = 300
@@ -26,16 +27,16 @@ class ReportFile(NamedTuple):
     suffix: str
 
 
-def write_monthly(report: Mapping[str, Any], form: str, scales: Mapping[str, int]) -> ReportFile:
-    """The report as json, csv, xlsx or pdf. `scales`: the decimals of each asset. Raises PdfNotInstalled."""
-    return FORMATS[form](report, scales)
+def write_monthly(report: Mapping[str, Any], form: str, assets: Mapping[str, Asset]) -> ReportFile:
+    """The report as json, csv, xlsx or pdf. `assets`: those that books keep, by code. Raises PdfNotInstalled."""
+    return FORMATS[form](report, assets)
 
 
-def _json(report: Mapping[str, Any], _: Mapping[str, int]) -> ReportFile:
+def _json(report: Mapping[str, Any], _: Mapping[str, Asset]) -> ReportFile:
     return ReportFile(canonical_json(dict(report)).encode(), "application/json", "json")
 
 
-def _csv(report: Mapping[str, Any], _: Mapping[str, int]) -> ReportFile:
+def _csv(report: Mapping[str, Any], _: Mapping[str, Asset]) -> ReportFile:
     """One table: the section first, then the columns of all sections; amounts in minor units."""
     names = list(dict.fromkeys(name for rows in report["sections"].values() for row in rows for name in row))
     lines: list[list[Any]] = [["verdict", report["verdict"], *[""] * (len(names) - 1)]] if names else []
@@ -45,7 +46,7 @@ def _csv(report: Mapping[str, Any], _: Mapping[str, int]) -> ReportFile:
     return ReportFile(csv_text(["section", *names], lines).encode(), "text/csv; charset=utf-8", "csv")
 
 
-def _xlsx(report: Mapping[str, Any], scales: Mapping[str, int]) -> ReportFile:
+def _xlsx(report: Mapping[str, Any], assets: Mapping[str, Asset]) -> ReportFile:
     """A sheet for each section; cells are text, so none runs as a formula and no amount is rounded; amounts in major units."""
     import xlsxwriter
 
@@ -59,7 +60,7 @@ def _xlsx(report: Mapping[str, Any], scales: Mapping[str, int]) -> ReportFile:
     for at, (name, value) in enumerate(_front(report)):
         front.write_string(at, 0, name, head)
         front.write_string(at, 1, value[:CELL_CHARS_MAX])
-    for one in _sections(report, scales):
+    for one in _sections(report, assets):
         sheet = book.add_worksheet(one["title"][:31])
         sheet.write_row(0, 0, one["columns"], head)
         sheet.set_column(0, max(0, len(one["columns"]) - 1), 20)
@@ -71,8 +72,8 @@ def _xlsx(report: Mapping[str, Any], scales: Mapping[str, int]) -> ReportFile:
     return ReportFile(out.getvalue(), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx")
 
 
-def _pdf(report: Mapping[str, Any], scales: Mapping[str, int]) -> ReportFile:
-    sections = _sections(report, scales)
+def _pdf(report: Mapping[str, Any], assets: Mapping[str, Asset]) -> ReportFile:
+    sections = _sections(report, assets)
     for one in sections:
         one |= {"total": len(one["rows"]), "rows": one["rows"][:PDF_ROWS_MAX]}
     charts = [
@@ -86,8 +87,8 @@ def _pdf(report: Mapping[str, Any], scales: Mapping[str, int]) -> ReportFile:
                 }
                 for day in one["days"]
             ],
-            "highest": format_major(max(int(day["minor"]) for day in one["days"]), scales.get(one["asset"], 0)),
-            "sum": format_major(sum(int(day["minor"]) for day in one["days"]), scales.get(one["asset"], 0)),
+            "highest": figure_in(assets, max(int(day["minor"]) for day in one["days"]), one["asset"]),
+            "sum": figure_in(assets, sum(int(day["minor"]) for day in one["days"]), one["asset"]),
         }
         for one in report["charts"]
     ]
@@ -102,7 +103,7 @@ def _pdf(report: Mapping[str, Any], scales: Mapping[str, int]) -> ReportFile:
     return ReportFile(write_pdf(template, "report", told), "application/pdf", "pdf")
 
 
-FORMATS: Final[Mapping[str, Callable[[Mapping[str, Any], Mapping[str, int]], ReportFile]]] = {
+FORMATS: Final[Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Asset]], ReportFile]]] = {
     "json": _json,
     "csv": _csv,
     "xlsx": _xlsx,
@@ -123,7 +124,7 @@ def _front(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _sections(report: Mapping[str, Any], scales: Mapping[str, int]) -> list[dict[str, Any]]:
+def _sections(report: Mapping[str, Any], assets: Mapping[str, Asset]) -> list[dict[str, Any]]:
     """Each as a table of text for people, amounts in major units."""
     told = []
     for source in report["sources"]:
@@ -137,16 +138,16 @@ def _sections(report: Mapping[str, Any], scales: Mapping[str, int]) -> list[dict
                 "empty": source["empty"],
                 "columns": [_words(name) for name in names],
                 "right": [name.endswith(("_minor", "_s")) or name in ("number", "forced", "watt_hours") for name in names],
-                "rows": [[_cell(row, name, scales) for name in names] for row in rows],
+                "rows": [[_cell(row, name, assets) for name in names] for row in rows],
             }
         )
     return told
 
 
-def _cell(row: Mapping[str, Any], name: str, scales: Mapping[str, int]) -> str:
+def _cell(row: Mapping[str, Any], name: str, assets: Mapping[str, Asset]) -> str:
     value = row[name]
     if name.endswith("_minor"):
-        return format_major(int(value), scales.get(row["asset"], 0))
+        return figure_in(assets, int(value), row["asset"])
     if name.endswith("_s"):
         return _span(value)
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,6 +1,7 @@
 """Reading the world's files: every line into one shape, or rejected with its reason; broken files refused."""
 
-from counterfoil.statements.amounts import Unreadable, parse_amount, scale_of
+from counterfoil.base.formats.currencies import scale_of
+from counterfoil.statements.amounts import Unreadable, parse_amount
 from counterfoil.statements.continuity.folders import FolderRead, load_folder
 from counterfoil.statements.continuity.following import SequenceGap, follow_on
 from counterfoil.statements.detecting import FORMATS, detect

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache
 from typing import Final
 
-from iso4217 import Currency
-
+from counterfoil.base.formats.currencies import scale_of
 from counterfoil.base.money import MINOR_MAX, format_major
 
-# Withdrawn codes that old statements still carry; ISO 4217 no longer lists their decimals.
-WITHDRAWN: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("ATS", "BGN", "CYP", "DEM", "EEK", "FIM", "FRF", "HRK", "IEP", "LTL", "LVL", "NLG", "SIT", "SKK"), 2),
-    **dict.fromkeys(("BEF", "ESP", "GRD", "ITL", "LUF", "PTE"), 0),
-    "MTL": 2,
-}
 SPACES: Final = "\u0020\u00a0\u2007\u2009\u202f\t"
 APOSTROPHES: Final = "'\u2019\u02bc\u00b4"
 MINUS_SIGNS: Final = "-\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d"
@@ -31,16 +23,6 @@ _SYMBOL: Final = re.compile(r"[$€£¥₹₽₺₩₪฿₫₴₦]|kr\.?|zł|K�
 
 class Unreadable(ValueError):
     """A value that cannot be understood; its text is the reason given with the rejected row."""
-
-
-@cache
-def scale_of(asset: str) -> int | None:
-    """Decimals of one major unit of a currency: ISO 4217, then withdrawn codes. None when nobody defines it."""
-    try:
-        exponent = Currency(asset).exponent
-    except ValueError:
-        return WITHDRAWN.get(asset)
-    return None if exponent is None else int(exponent)
 
 
 def known_scale(asset: str, scales: Mapping[str, int] | None = None) -> int:

@@ -9,6 +9,7 @@ import openpyxl
 import pytest
 
 from counterfoil.base.edge import make_id
+from counterfoil.base.money import Asset
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.operations.verbs import VerbCall
 from counterfoil.reconciliation.breaks import sheet, work
@@ -16,7 +17,7 @@ from counterfoil.reconciliation.breaks.queries import remarks_of
 from tests.people import who
 from tests.reconciliation.breaks.builders import MIRA, NOAH, NOW, a_break, a_run, an_open_program, still_true, the_cases
 
-SCALES = {"EUR": 2}
+ASSETS = {"EUR": Asset("EUR", 2)}
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def cases(conn):
 
 def filled(cases, form, *answers):
     """The sheet of these cases with the given cells filled in, line by line."""
-    rows = list(sheet.sheet_rows(cases, SCALES))
+    rows = list(sheet.sheet_rows(cases, ASSETS))
     for row, given in zip(rows, answers, strict=False):
         for name, value in given.items():
             row[sheet.COLUMNS.index(name)] = value
@@ -99,18 +100,24 @@ def test_a_break_in_two_lines_is_refused(conn, cases):
 
 def test_no_cell_runs_as_a_formula_and_ids_come_back_as_they_went(cases):
     evil = cases[0]._replace(reference="=cmd|'/c calc'!A0", owner="@SUM(A1)")
-    body = sheet.as_csv(sheet.sheet_rows([evil], SCALES))
+    body = sheet.as_csv(sheet.sheet_rows([evil], ASSETS))
     row = next(iter(csv.DictReader(io.StringIO(body.decode()))))
     assert row["reference"] == "'=cmd|'/c calc'!A0"
-    book = openpyxl.load_workbook(io.BytesIO(sheet.as_xlsx(sheet.sheet_rows([evil], SCALES))))
+    book = openpyxl.load_workbook(io.BytesIO(sheet.as_xlsx(sheet.sheet_rows([evil], ASSETS))))
     cells = [cell for line in book.active.iter_rows(min_row=2) for cell in line if cell.value]
     assert {cell.data_type for cell in cells} == {"s"}
 
 
 def test_amounts_are_told_in_major_units_and_exactly_in_minor_ones(cases):
-    (row, *_) = sheet.sheet_rows(cases, SCALES)
+    (row, *_) = sheet.sheet_rows(cases, ASSETS)
     told = dict(zip(sheet.COLUMNS, row, strict=True))
     assert (told["amount"], told["at_stake_minor"], told["difference_minor"]) == ("12.00", "1200", "-1200")
+
+
+@pytest.mark.parametrize(("asset", "amount"), [("USD", "12.00"), ("KWD", "1.200"), ("JPY", "1,200"), ("XMR", "1200 minor units of XMR")])
+def test_a_break_in_an_asset_that_no_book_keeps_is_told_by_the_decimals_of_its_currency(cases, asset, amount):
+    (row,) = sheet.sheet_rows([cases[0]._replace(asset=asset)], ASSETS)
+    assert dict(zip(sheet.COLUMNS, row, strict=True))["amount"] == amount
 
 
 def test_a_sheet_saved_with_semicolons_and_a_mark_is_read(cases):
@@ -136,7 +143,7 @@ def test_what_is_no_such_spreadsheet_is_refused_by_name(body, says):
 
 
 def test_a_workbook_that_is_damaged_anywhere_is_refused_or_read_and_never_a_fault_of_ours(cases):
-    whole = sheet.as_xlsx(sheet.sheet_rows(cases, SCALES))
+    whole = sheet.as_xlsx(sheet.sheet_rows(cases, ASSETS))
     told = set()
     for place in range(0, len(whole), 37):
         try:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from counterfoil.base.formats.currencies import scale_of
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import InvalidInput, Problem, Tell, in_minor_units
 
@@ -24,9 +25,28 @@ def told_amount(conn: Connection[Any], minor: int, asset: str) -> str:
     return tell_in(known_assets(conn))(minor, asset)
 
 
+def asset_told(assets: Mapping[str, Asset], code: str) -> Asset | None:
+    """An asset as these books have it, or as a currency that they do not keep: a provider's line may be in any. None where nobody knows."""
+    if code in assets:
+        return assets[code]
+    scale = scale_of(code)
+    return None if scale is None else Asset(code, scale)
+
+
+def figure_in(assets: Mapping[str, Asset], minor: int, code: str) -> str:
+    """An amount where its code stands beside: `1,066.56`; minor units, and so called, where nobody knows its decimals."""
+    asset = asset_told(assets, code)
+    return in_minor_units(minor, code) if asset is None else asset.figure(minor)
+
+
 def tell_in(assets: Mapping[str, Asset]) -> Tell:
-    """How amounts of these assets are told to people."""
-    return lambda minor, asset: assets[asset].told(minor) if asset in assets else in_minor_units(minor, asset)
+    """How amounts of these assets, and of currencies, are told to people."""
+
+    def tell(minor: int, code: str) -> str:
+        asset = asset_told(assets, code)
+        return in_minor_units(minor, code) if asset is None else asset.told(minor)
+
+    return tell
 
 
 def told_problem(conn: Connection[Any], problem: Problem) -> str:

@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from counterfoil.base.money import Asset, format_major, parse_major
-from counterfoil.base.problems import InvalidInput, in_minor_units
+from counterfoil.base.formats.amounts import asset_told, tell_in
+from counterfoil.base.money import Asset, parse_major
+from counterfoil.base.problems import InvalidInput
 from counterfoil.cli.core.connection import asked, server
 from counterfoil.client.problems import ApiProblem, Unreachable
 
@@ -146,14 +147,17 @@ def is_amount(name: str, value: Any) -> bool:
 
 def major(minor: str, asset: str | None) -> str:
     """`"125050"` of EUR is `1,250.50`. An asset that the books do not know stays in minor units, and says so."""
-    scale = scales().get(asset) if asset else None
-    return f"{minor} minor units" if scale is None else format_major(int(minor), scale)
+    found = asset_told(_assets(), asset) if asset else None
+    return f"{minor} minor units" if found is None else found.figure(int(minor))
 
 
 def figure(minor: int | str, asset: str) -> str:
     """An amount with its asset: `1,250.50 EUR`; minor units, and so called, where the books do not know it."""
-    scale = scales().get(asset) if asset else None
-    return in_minor_units(int(minor), asset) if scale is None else Asset(asset, scale).told(int(minor))
+    return tell_in(_assets())(int(minor), asset)
+
+
+def _assets() -> dict[str, Asset]:
+    return {code: Asset(code, scale) for code, scale in scales().items()}
 
 
 def amounts_of(problem: str) -> Sequence[str]:

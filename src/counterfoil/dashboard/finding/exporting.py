@@ -10,10 +10,11 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from counterfoil.base.formats.amounts import asset_told, tell_in
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.formats.workbook import workbook
-from counterfoil.base.money import Asset, Money, format_major
-from counterfoil.base.problems import check
+from counterfoil.base.money import Asset, Money
+from counterfoil.base.problems import check, in_minor_units
 from counterfoil.dashboard.finding.lists import exported
 from counterfoil.dashboard.web.navigation import DashboardPage
 from counterfoil.dashboard.web.sections import SectionContext
@@ -66,10 +67,13 @@ def _flat(rows: Iterable[tuple[Any, ...]], assets: Mapping[str, Asset]) -> Itera
 def _cells(cell: Any, is_money: bool, assets: Mapping[str, Asset]) -> tuple[Any, ...]:
     if isinstance(cell, Money):
         check(is_money, "a column of amounts has the name of one, so that its asset stands beside it")
-        return Decimal(format_major(cell.minor, assets[cell.asset].scale).replace(",", "")), cell.asset
+        asset = asset_told(assets, cell.asset)
+        if asset is None:
+            return None, in_minor_units(cell.minor, cell.asset)  # no figure: nobody adds it to whole units
+        return Decimal(cell.minor).scaleb(-asset.scale), cell.asset
     shown = cell.astimezone(UTC).isoformat() if isinstance(cell, datetime) else cell
     if isinstance(cell, tuple):  # amounts of several assets
-        shown = ", ".join(f"{format_major(one.minor, assets[one.asset].scale)} {one.asset}" for one in cell)
+        shown = ", ".join(tell_in(assets)(one.minor, one.asset) for one in cell)
     return (shown, None) if is_money else (shown,)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
-from counterfoil.base.formats.amounts import known_assets
-from counterfoil.base.money import Money, format_major
+from counterfoil.base.formats.amounts import known_assets, tell_in
+from counterfoil.base.money import Money
 from counterfoil.dashboard.web.sections import SectionAnswer, SectionContext
 from counterfoil.matching.findings.recorded import FindingDetail, FootingRow, RunReport
 from counterfoil.reconciliation.breaks.queries import newest_cases
@@ -152,7 +152,7 @@ def _unknown(ask: SectionContext, found: ProviderBalances) -> tuple[str, bool] |
 
 def _told_since(ask: SectionContext, found: ProviderBalances) -> str:
     """`412 movements, 81,000.00 EUR`: what no run has read."""
-    assets = known_assets(ask.conn)
+    tell = tell_in(known_assets(ask.conn))
     numbers: dict[str, int] = {}
     sums: dict[str, Money] = {}
     for one in (since for run in found.runs for since in run.since):
@@ -164,7 +164,7 @@ def _told_since(ask: SectionContext, found: ProviderBalances) -> str:
     said = f"{counted} movement{'' if number == 1 else 's'}"
     if any(each > COUNTED_MAX for each in numbers.values()):
         return said  # not all of them were summed
-    amounts = ", ".join(f"{format_major(one.minor, assets[name].scale)} {name}" for name, one in sorted(sums.items()))
+    amounts = ", ".join(tell(one.minor, name) for name, one in sorted(sums.items()))
     return f"{said}, {amounts}"
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from markupsafe import Markup, escape
 
-from counterfoil.base.money import Asset, Money, format_major
+from counterfoil.base.formats.amounts import figure_in
+from counterfoil.base.money import Asset, Money
 from counterfoil.operations.access.access import Caller
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 
@@ -112,8 +113,7 @@ def may(caller: Caller, verb: str) -> bool:
 
 def amount(money: Money, assets: Mapping[str, Asset]) -> Markup:
     """`12,345.67` with its minor units in `<data value>`, for programs and tests. A minus is a minus, not a hyphen."""
-    asset = assets.get(money.asset)
-    shown = format_major(money.minor, asset.scale if asset else 0).replace("-", "−")
+    shown = figure_in(assets, money.minor, money.asset).replace("-", "−")
     return Markup('<data class="amount{}" value="{}">{}</data>').format(" nothing" if money.minor == 0 else "", money.minor, shown)
 
 

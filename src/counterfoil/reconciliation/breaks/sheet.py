@@ -8,9 +8,9 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from counterfoil.base.formats.amounts import told_problem
+from counterfoil.base.formats.amounts import figure_in, told_problem
 from counterfoil.base.formats.csv_text import csv_text
-from counterfoil.base.money import format_major
+from counterfoil.base.money import Asset
 from counterfoil.base.problems import InvalidInput, Problem, TooLarge
 from counterfoil.base.text import refuse_unclean
 from counterfoil.operations.verbs import VerbCall, VerbResult, callers_of, say
@@ -72,7 +72,7 @@ class SheetDone(NamedTuple):
     states: tuple[tuple[str, str], ...]
 
 
-def sheet_rows(cases: Iterable[Break], scales: Mapping[str, int]) -> Iterable[list[str]]:
+def sheet_rows(cases: Iterable[Break], assets: Mapping[str, Asset]) -> Iterable[list[str]]:
     """The cells of each break, in the order of `COLUMNS`; what people fill in is empty."""
     for one in cases:
         facts = [
@@ -81,7 +81,7 @@ def sheet_rows(cases: Iterable[Break], scales: Mapping[str, int]) -> Iterable[li
             one.kind,
             one.cause,
             one.severity,
-            format_major(one.at_stake, scales.get(one.asset, 0)),
+            figure_in(assets, one.at_stake, one.asset),
             one.asset,
             str(one.at_stake),
             "" if one.difference is None else str(one.difference),

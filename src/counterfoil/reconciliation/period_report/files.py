@@ -8,10 +8,10 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.formats.amounts import figure_in
 from counterfoil.base.formats.csv_text import csv_text
 from counterfoil.base.formats.pdf import write_pdf
 from counterfoil.base.money import Asset
-from counterfoil.base.problems import in_minor_units
 from counterfoil.matching.output.files import canonical
 
 MADE: Final = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook's date of making would change its bytes
@@ -164,8 +164,7 @@ def _cell(row: Mapping[str, Any], name: str, assets: Mapping[str, Asset] | None)
     if isinstance(value, list):
         return "; ".join(map(str, value))
     if assets is not None and name.endswith("minor"):
-        asset = row["asset"]  # beside every amount; of one that no book keeps, nobody knows the decimals
-        return assets[asset].figure(int(value)) if asset in assets else in_minor_units(int(value), asset)
+        return figure_in(assets, int(value), row["asset"])
     return str(value)
 
 

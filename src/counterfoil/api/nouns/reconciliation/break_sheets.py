@@ -52,8 +52,7 @@ def export(
     """At most 10,000, newest first. Fill in `action`, `reason`, `assign_to`, `comment`, and send it to `/api/breaks/import`."""
     by = filter_of(program_id, source, state, kind, cause, severity, owner, run_id)
     with call.reading() as conn:
-        scales = {code: asset.scale for code, asset in known_assets(conn).items()}
-        rows = list(sheet.sheet_rows(list_breaks(conn, by, rows_max=sheet.ROWS_MAX), scales))
+        rows = list(sheet.sheet_rows(list_breaks(conn, by, rows_max=sheet.ROWS_MAX), known_assets(conn)))
     if form == "json":
         return answer(SheetView(columns=list(sheet.COLUMNS), rows=rows))
     body, kind_of = (sheet.as_csv(rows), CSV) if form == "csv" else (sheet.as_xlsx(rows), XLSX)

@@ -45,9 +45,9 @@ def monthly(
     wanted = month_of(month, program_id or wiring.program_id, now=call.now)
     with call.reading() as conn:
         told = monthly_report(conn, list(wiring.pairings().values()), wiring.carbon, wanted, now=call.now)
-        scales = {code: asset.scale for code, asset in assets_of(conn, wanted.program_id).items()}
+        assets = assets_of(conn, wanted.program_id)
     if form is None:
         return answer(MonthlyReportView(month=told["month"], verdict=told["verdict"], report=told))
-    made = write_monthly(told, form, scales)
+    made = write_monthly(told, form, assets)
     name = f"monthly_report-{wanted.program_id}-{told['month']}.{made.suffix}"
     return attachment(made.body, made.media_type, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from counterfoil.statements.amounts import scale_of
+from counterfoil.base.formats.currencies import scale_of
 
 ZERO_DECIMAL: Final = frozenset(["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"])
 TWO_DECIMALS: Final = frozenset({"ISK", "UGX"})  # none in life, two in the API, for as long as Stripe keeps it so
