@@ -17,6 +17,7 @@ from counterfoil.reconciliation.breaks.work import accept_break, investigate_bre
 from counterfoil.reconciliation.client_money import make_client_money
 from counterfoil.reconciliation.period_report.files import FORMATS, write_period_report
 from counterfoil.reconciliation.period_report.report import report_of_period
+from counterfoil.reconciliation.runs import run as runs
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, YESTERDAY, House, at
 
 ALL = ("simulator", "simulator:payouts", "simulator:charges")
@@ -191,3 +192,14 @@ def test_an_unexplained_balance_reaches_the_report_of_the_period(house: House):
     house.provider.closing_off = 7
     everything(house)
     assert report(house)["verdict"] == "not reconciled"
+
+
+def test_why_a_break_is_there_is_told_by_the_decimals_that_books_have(house: House, monkeypatch: pytest.MonkeyPatch):
+    """An asset of six decimals may be any: what the books say of it reaches the sentence."""
+    monkeypatch.setattr(runs, "tell_in", lambda assets: lambda minor, code: f"{minor} of {assets[code].scale} decimals")
+    house.charged("ch-1", 100_00, TODAY, there=False)
+    house.provider.line("charge", "ch-1", 99_00, TODAY)
+    everything(house)
+    details = [row[0] for row in house.rows("select detail from run_finding where kind = 'AMOUNT_MISMATCH'")]
+    findings = {one["finding"] for detail in details for one in detail["hypotheses"] if one["cause"] == "partial payment"}
+    assert findings == {"9900 of 2 decimals of 10000 of 2 decimals"}
