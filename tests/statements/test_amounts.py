@@ -161,5 +161,5 @@ def test_a_column_shows_its_decimal_mark_or_shows_none(values: list[str], mark: 
 
 
 def test_a_column_with_both_decimal_marks_is_refused() -> None:
-    with pytest.raises(Unreadable, match="decimal comma"):
+    with pytest.raises(Unreadable, match=r"decimal comma \('2,50'\) and others a decimal point \('1\.50'\)"):
         decimal_mark_of(["1.50", "2,50"])

@@ -103,7 +103,7 @@ def test_an_interim_balance_of_a_report_within_the_day_is_not_held_against_it() 
         ('<n:Amt Ccy="EUR">16.00', '<n:Amt Ccy="EUR">16,00', "grouped"),
         ('<n:Amt Ccy="EUR">16.00', '<n:Amt Ccy="USD">16.00', "the entry is in USD"),
         ("<n:NbOfNtries>1<", "<n:NbOfNtries>2<", "control total"),
-        ("<n:Sum>466.00<", "<n:Sum>465.00<", "control total"),
+        ("<n:Sum>466.00<", "<n:Sum>465.00<", "the control total is 3 entries of 465.00, the entries are 3 of 466.00 EUR"),
         ("</n:Document>", "", "no complete XML"),
         ('<?xml version="1.0" encoding="UTF-8"?>', '<!DOCTYPE x [<!ENTITY a "b">]>', "refused"),
         (

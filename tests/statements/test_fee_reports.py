@@ -38,6 +38,42 @@ def test_a_row_of_paypal_that_is_missing_stops_the_file(tmp_path: Path) -> None:
         sources.read(written(tmp_path, "\n".join([*lines[:2], *lines[3:]]) + "\n", "p.csv"))
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after", "line", "column"),
+    [
+        ("activity.paypal.csv", '"1.177,15","Debit"', '"1.177,16","Debit"', 3, "Balance"),
+        ("balance.wise.csv", ",1500.00,", ",1500.01,", 3, "Running Balance"),
+        ("account.revolut.csv", "COMPLETED,206.10", "COMPLETED,206.11", 3, "Balance"),
+        ("business.revolut.csv", ",699.80,", ",699.81,", 2, "Balance"),
+    ],
+)
+def test_a_wrong_balance_stops_a_report_however_short_it_is(
+    tmp_path: Path, name: str, before: str, after: str, line: int, column: str
+) -> None:
+    """Its provider says that the column is the balance: in a file of two rows one that does not lead on is no other column either."""
+    text = (DATA / name).read_text("utf-8")
+    assert before in text
+    with pytest.raises(SourceBroken, match="a row is missing, or an amount or a balance is wrong") as stopped:
+        sources.read(written(tmp_path, text.replace(before, after, 1), "r.csv"))
+    assert (stopped.value.line, stopped.value.column) == (line, column)
+
+
+def test_rows_whose_balances_lead_on_in_another_order_only_are_no_gap(tmp_path: Path) -> None:
+    header, first, second, third, *_ = (DATA / "balance.wise.csv").read_text("utf-8").splitlines()
+    read = sources.read(written(tmp_path, "\n".join([header, second, first, third]) + "\n", "w.csv"))
+    assert (read.lines.num_rows, read.statements) == (3, [])
+    assert read.notes == [
+        "the balances in Running Balance lead from row to row in another order than that of the rows, so they are not used"
+    ]
+
+
+def test_balances_between_rejected_rows_are_not_used_and_the_reason_is_true(tmp_path: Path) -> None:
+    text = (DATA / "balance.wise.csv").read_text("utf-8").replace("-1.26,EUR", "x,EUR")
+    read = sources.read(written(tmp_path, text, "w.csv"))
+    assert [row.line for row in read.rejected] == [3]
+    assert read.notes == ["the balances in Running Balance are not used: rows between them were rejected"]
+
+
 def test_a_wise_statement_is_read_by_its_own_dates_and_its_balance_is_held(tmp_path: Path) -> None:
     read = sample("balance.wise.csv")
     assert rows(read, "external_id", "reference", "amount", "booked_on", "counterparty") == [
@@ -49,7 +85,7 @@ def test_a_wise_statement_is_read_by_its_own_dates_and_its_balance_is_held(tmp_p
     [info] = read.statements
     assert (info.opening, info.closing, info.carries) == (0, 147874, True)
     text = (DATA / "balance.wise.csv").read_text("utf-8").replace("-20.00,EUR", "-21.00,EUR")
-    with pytest.raises(SourceBroken, match="a row is missing, or an amount is wrong"):
+    with pytest.raises(SourceBroken, match="a row is missing, or an amount or a balance is wrong"):
         sources.read(written(tmp_path, text, "w.csv"))
 
 
@@ -63,7 +99,9 @@ def test_a_revolut_statement_keeps_fees_apart_and_says_what_moved_no_money(tmp_p
         (-50, "fee", date(2026, 3, 3)),
         (500, "completed", date(2026, 3, 5)),
     ]
-    assert [(info.opening, info.closing, info.carries) for info in read.statements] == [(5000, 20610, True), (10000, 10500, True)]
+    told = [(info.account, info.opening, info.closing, info.carries) for info in read.statements]
+    assert told == [("Current", 5000, 20610, True), ("Savings", 10000, 10500, True)]
+    assert sources.follow_on([read]) == [], "the one does not open with what the other closes with"
     assert read.notes == ["rows that moved no money, or not yet, are left out: 1 pending, 1 reverted"]
     lines = (DATA / "account.revolut.csv").read_text("utf-8").splitlines()
     later = "TOPUP,Current,2026-03-{0} 09:00:00,2026-03-{0} 09:00:00,From A Person,1.00,0.00,EUR,COMPLETED,{1}.10"
@@ -81,7 +119,10 @@ def test_a_revolut_business_statement_holds_total_less_fee_against_its_balance(t
     ]
     assert [(info.opening, info.closing, info.carries) for info in read.statements] == [(0, 69980, True)]
     text = (DATA / "business.revolut.csv").read_text("utf-8").replace("-300.20", "-300.30")
-    assert sources.read(written(tmp_path, text, "b.csv")).rejected[0].reason == "gross -30000 less fee 20 is not net -30030 minor units"
+    assert (
+        sources.read(written(tmp_path, text, "b.csv")).rejected[0].reason
+        == "gross -300.00 EUR less a fee of 0.20 EUR is not net -300.30 EUR"
+    )
 
 
 def test_adyens_parts_of_a_fee_are_one_fee_and_a_row_that_does_not_add_up_is_rejected() -> None:
@@ -95,7 +136,7 @@ def test_adyens_parts_of_a_fee_are_one_fee_and_a_row_that_does_not_add_up_is_rej
         ("M3/fee", "INV-3", -100, "EUR", "7"),
         ("M9", None, -12235, "EUR", "7"),
     ]
-    assert [(row.line, row.reason) for row in read.rejected] == [(5, "gross 1000 less fee 50 is not net 900 minor units")]
+    assert [(row.line, row.reason) for row in read.rejected] == [(5, "gross 10.00 EUR less a fee of 0.50 EUR is not net 9.00 EUR")]
 
 
 def test_qif_is_read_in_the_currency_that_is_given() -> None:

@@ -11,7 +11,7 @@ import pytest
 from counterfoil import statements as sources
 from counterfoil.statements import SourceBroken
 from tests.shared_data import shared
-from tests.statements.samples import a_statement, rows, sample, written
+from tests.statements.samples import DATA, a_statement, rows, sample, written
 
 # name: (statements, lines)
 VALID = {
@@ -314,3 +314,26 @@ def test_a_dutch_name_that_comes_again_is_a_word_of_the_text(tmp_path: Path) -> 
     entry = ":61:260303C60,00N541EREF\n:86:/EREF/INV-1/NAME/Ortiz SA/REMI/Refund of /EREF/INV-2/ in full\n"
     read = sources.read(written(tmp_path, a_statement(entries=entry, closing="C260303EUR160,00"), "a.sta"))
     assert rows(read, "reference", "memo") == [("INV-1", "Refund of /EREF/INV-2/ in full")]
+
+
+def test_an_entry_in_whose_middle_the_file_ends_is_told_as_cut_short(tmp_path: Path) -> None:
+    text = a_statement(entries=":61:240301C250,75NTRFEREF\n")
+    cut = text[: text.index(":61:240301") + 7]
+    with pytest.raises(SourceBroken) as stopped:
+        sources.read(written(tmp_path, cut, "a.sta"), format="mt940")
+    assert stopped.value.reason == "'240' is no entry, and nothing follows it: the file is cut short"
+
+
+def test_a_file_of_swift_that_ends_after_its_first_line_is_not_taken_for_json(tmp_path: Path) -> None:
+    path = written(tmp_path, "{1:F01BANKNL2AXXXX0000000000}{2:O940BANKNL2AXXXXN}{4:\n", "a.sta")
+    with pytest.raises(SourceBroken, match="there is no statement in this file"):
+        sources.read(path)
+
+
+def test_an_interim_report_without_totals_says_that_nothing_shows_whether_it_is_whole(tmp_path: Path) -> None:
+    text = (DATA / "interim.mt942").read_text()
+    read = sources.read(written(tmp_path, text[: text.index(":90D:")], "a.mt942"))
+    assert "line 1: the report gives no totals (:90C:, :90D:), so nothing shows whether it is whole" in read.notes
+    assert not any("totals" in note for note in sample("interim.mt942").notes)
+    with pytest.raises(SourceBroken, match=r"the control total is 1 debits of 19\.98 PLN, the entries are 1 of 19\.99 PLN"):
+        sources.read(written(tmp_path, text.replace(":90D:1PLN19,99", ":90D:1PLN19,98"), "b.mt942"))

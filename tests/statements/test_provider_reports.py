@@ -64,10 +64,14 @@ def test_a_balance_summary_carries_or_is_refused(tmp_path: Path) -> None:
     read = sample("summary.stripe.csv")
     assert (read.statements[0].carries, rows(read, "amount")) == (True, [(24245,), (-30000,)])
     text = (DATA / "summary.stripe.csv").read_text()
-    with pytest.raises(SourceBroken, match="does not carry"):
-        sources.read(written(tmp_path, text.replace("balance,42.45,usd", "balance,42.46,usd"), "s.csv"))
-    with pytest.raises(SourceBroken, match="cut short"):
-        sources.read(written(tmp_path, text[: text.index("ending_balance")], "s.csv"))
+    for harmed, line, reason in (
+        (text.replace("balance,42.45,usd", "balance,42.46,usd"), 7, "does not carry"),
+        (text[: text.index("ending_balance")], 6, "no ending balance of USD: the file is cut short"),
+        (text[: text.index("starting_balance")], 1, "no balance of any currency: the file is cut short"),
+    ):
+        with pytest.raises(SourceBroken, match=reason) as stopped:
+            sources.read(written(tmp_path, harmed, "s.csv"))
+        assert stopped.value.line == line
 
 
 def test_the_simulators_statement_carries_in_every_asset() -> None:

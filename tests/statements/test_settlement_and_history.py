@@ -40,8 +40,8 @@ def test_a_settlement_report_gives_gross_and_fee_as_lines_and_each_currencys_bal
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
-        ('"DR",2000,', '"DR",2001,', "gross debits of EUR are 12000 minor units by the report, its rows add up to 12001"),
-        ('"DR",320,"EUR"', '"DR",321,"EUR"', "fee debits of EUR are 320"),
+        ('"DR",2000,', '"DR",2001,', "gross debits are 120.00 EUR by the report, its rows add up to 120.01 EUR"),
+        ('"DR",320,"EUR"', '"DR",321,"EUR"', "fee debits are 3.20 EUR"),
         (
             '"CR",107715,"CR",9000,"CR",106715,"CR",0,"CR",0\n"SF","JPY"',
             '"CR",107716,"CR",9000,"CR",106716,"CR",0,"CR",0\n"SF","JPY"',
@@ -68,9 +68,11 @@ def test_a_settlement_report_that_contradicts_itself_stops(tmp_path: Path, befor
 
 def test_a_settlement_report_that_was_cut_short_stops_wherever_it_was_cut(tmp_path: Path) -> None:
     lines = REPORT.splitlines(keepends=True)
-    for many in range(3, lines.index('"SC",4\n') + 1):
-        with pytest.raises(SourceBroken):
+    for many in range(2, lines.index('"SC",4\n') + 1):
+        with pytest.raises(SourceBroken) as stopped:
             sources.read(written(tmp_path, "".join(lines[:many]), "s.csv"), format="paypal-settlement")
+        reason = "the section that begins on line 3 has no end" if many > 2 else "there is no section in this report"
+        assert (stopped.value.line, stopped.value.reason) == (many, f"{reason}: the file is cut short")
 
 
 def test_a_settlement_report_carries_by_what_is_available_too_and_is_read_with_tabs_and_a_mark(tmp_path: Path) -> None:
@@ -124,7 +126,7 @@ def test_wises_history_moves_each_balance_by_amount_and_fee_and_keeps_what_moved
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
-        ("Buyer Ltd,2505.00", "Buyer Ltd,2504.00", "250400 less a fee of 500 is not 250000 minor units"),
+        ("Buyer Ltd,2505.00", "Buyer Ltd,2504.00", "2,504.00 GBP less a fee of 5.00 GBP is not 2,500.00 GBP"),
         ("COMPLETED,NEUTRAL", "COMPLETED,SIDEWAYS", "neither IN, OUT nor NEUTRAL"),
         ("Acme GmbH,120.00", "Acme GmbH,-120.00", "has no sign"),
         ("0.45,EUR,,,Acme GmbH,120.00", "0.45,USD,,,Acme GmbH,120.00", "a fee in another currency than the source's"),

@@ -57,7 +57,7 @@ def test_a_total_under_the_table_that_is_not_the_sum_stops_the_file(tmp_path: Pa
     assert sources.read(written(tmp_path, text.format(total="12.50"), "a.csv")).lines.num_rows == 2
     with pytest.raises(SourceBroken) as broken:
         sources.read(written(tmp_path, text.format(total="14.00"), "a.csv"))
-    assert (broken.value.line, "add up to 1250" in broken.value.reason) == (4, True)
+    assert (broken.value.line, broken.value.reason) == (4, "the total under the table is 14.00 EUR, the rows add up to 12.50 EUR")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1", "utf-32"])
@@ -348,6 +348,36 @@ def test_a_row_that_is_missing_among_rows_that_lead_on_stops_the_file(tmp_path: 
         sources.read(written(tmp_path, running([*RUNNING[:1], *RUNNING[2:]][::order]), "t.csv"))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_table_that_ends_within_its_last_row_is_cut_short(tmp_path: Path, encoding: str) -> None:
+    text = running(RUNNING)
+    with pytest.raises(SourceBroken) as stopped:
+        sources.read(written(tmp_path, text[:-17], "t.csv", encoding))
+    assert (stopped.value.line, stopped.value.reason) == (
+        5,
+        "the last row ends after 2 of 5 cells, and the file with it: the file is cut short",
+    )
+    whole = sources.read(written(tmp_path, text[:-17] + "\n", "t.csv", encoding))
+    assert [(row.line, row.reason) for row in whole.rejected] == [(5, "the row has 2 cells, the header has 5")]
+    footer = sources.read(written(tmp_path, text + "rows,4", "t.csv", encoding))
+    assert [row.line for row in footer.rejected] == [6], "words under a table of days are no row that was begun"
+
+
+def test_a_file_that_ends_inside_a_character_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path, b"\xff\xfe" + running(RUNNING).encode("utf-16-le")[:-1], "t.csv")
+    with pytest.raises(SourceBroken, match="ends inside a character"):
+        sources.read(path)
+
+
+def test_a_total_over_rejected_rows_is_not_held_and_that_is_said(tmp_path: Path) -> None:
+    text = "date,amount,currency\n2024-03-01,10.00,EUR\n2024-03-02,x,EUR\nTotal,14.00,\n"
+    read = sources.read(written(tmp_path, text, "a.csv"))
+    assert (len(read.rejected), read.notes) == (
+        1,
+        ["line 4: the total under the table is not held against the rows, since some were rejected"],
+    )
+
+
 def test_a_balance_that_leads_nowhere_is_not_used_and_is_said(tmp_path: Path) -> None:
     lines = [
         line.replace(balance, str(at))
@@ -355,7 +385,9 @@ def test_a_balance_that_leads_nowhere_is_not_used_and_is_said(tmp_path: Path) ->
     ]
     read = sources.read(written(tmp_path, running(lines), "t.csv"))
     assert (read.lines.num_rows, read.statements) == (4, [])
-    assert "is no running balance" in read.notes[0]
+    assert read.notes == [
+        "the column balance does not lead from row to row (line 3), so it is taken for no running balance and is not used"
+    ]
 
 
 def test_a_statement_in_german_words_has_its_days_and_texts(tmp_path: Path) -> None:

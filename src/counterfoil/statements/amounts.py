@@ -47,6 +47,13 @@ def does_not_carry(opening: int, total: int, closing: int, asset: str | None) ->
     return f"the balance does not carry: {reached}, but it closes with {told(closing, asset)}"
 
 
+def does_not_make_net(gross: int | None, fee: int, net: int, asset: str | None) -> str:
+    """The sentence of a row of a provider's report that contradicts itself."""
+    if gross is None:
+        return f"there is no gross amount beside a net of {told(net, asset)}"
+    return f"gross {told(gross, asset)} less a fee of {told(fee, asset)} is not net {told(net, asset)}"
+
+
 def parse_amount(text: str, scale: int, *, decimal: str | None = None) -> int:
     """Signed minor units out of `text`: `1'234.50`, `(12,00)`, `3.000,1-`, `EUR 5`, `7 DR`. Raises Unreadable.
 
@@ -76,7 +83,7 @@ def parse_whole(text: str) -> int:
 
 def decimal_mark_of(values: list[str]) -> str | None:
     """The decimal mark that these values show beyond doubt, or None. Raises Unreadable when they contradict each other."""
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for value in (found[0] for found in map(_BODY.search, values) if found):
         marks = [mark for mark in value if mark in ".,"]
         if not marks:
@@ -85,12 +92,13 @@ def decimal_mark_of(values: list[str]) -> str | None:
         after = len(re.findall(r"[0-9]", value[value.rindex(last) + 1 :]))
         spaced = any(mark in value.strip() for mark in APOSTROPHES + SPACES)
         if len(set(marks)) == 2 or (len(marks) == 1 and (after != 3 or spaced or value.strip().startswith(("0.", "0,")))):
-            seen.add(last)
+            seen.setdefault(last, value.strip())
         elif len(marks) > 1:
-            seen.add("." if last == "," else ",")
+            seen.setdefault("." if last == "," else ",", value.strip())
     if len(seen) > 1:
-        raise Unreadable("some amounts have a decimal comma and others a decimal point")
-    return seen.pop() if seen else None
+        comma, point = seen[","][:40], seen["."][:40]
+        raise Unreadable(f"some amounts have a decimal comma ({comma!r}) and others a decimal point ({point!r})")
+    return next(iter(seen), None)
 
 
 def _split_sign(text: str) -> tuple[int, str]:
@@ -148,6 +156,6 @@ def _split_marks(body: str, decimal: str | None, text: str) -> tuple[str, str]:
         kinds = {" " if mark in SPACES else "'" if mark in APOSTROPHES else mark for mark in whole if not mark.isdigit()}
         shape = re.sub(r"[^0-9]", "g", whole)
         if len(kinds) != 1 or not _GROUPED.fullmatch(shape):
-            raise Unreadable(f"{shown!r} is not grouped in thousands")
+            raise Unreadable(f"{shown!r} is not grouped in thousands (its decimal mark is {decimal!r})")
         whole = shape.replace("g", "")
     return whole, fraction

@@ -100,7 +100,7 @@ def _by_text(text: str, suffix: str) -> str | None:
         return None if not found else f"camt.{found[1]}" if found[1] else _CAMT_ROOTS[found[2]]
     if _QIF.match(stripped):
         return "qif"
-    if _SWIFT.search(text[:4096]):
+    if _SWIFT.search(text[:4096]) or stripped.startswith("{1:F"):
         return "mt942" if _MT942.search(text) else "mt940"
     if _BAI.match(stripped):
         return "bai2"

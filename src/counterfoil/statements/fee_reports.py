@@ -7,12 +7,13 @@ not lead from row to row stops the file.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from counterfoil.statements.amounts import Unreadable
+from counterfoil.statements.amounts import Unreadable, does_not_make_net
 from counterfoil.statements.dates import ISO, choose_format, is_iso, parse_date
 from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine, SourceRead, as_json, within
 from counterfoil.statements.tables import delimited, rows
@@ -116,6 +117,7 @@ REPORTS: Final[Mapping[str, FeeReport]] = {
         moved=("completed",),
     ),
 }
+BY_ACCOUNT: Final = frozenset(name for name, report in REPORTS.items() if report.account)  # whose rows stand among those of other accounts
 NO_BALANCE: Final = "memo"  # PayPal's rows that only tell of something, in the column `Balance Impact`
 
 
@@ -179,18 +181,24 @@ def _read(path: Path, taken: Content, name: str, asset: str | None, *, strict: b
             moment = _text(record, names, (report.day,)) or ""
             step = SignedRow(record.line, net, balance, lines[0].booked_on)
             trails.setdefault((lines[0].asset, _text(record, names, (report.account,)) or ""), []).append((moment, step))
-    for (code, _), steps in trails.items():
-        settle(found, _in_order(steps, code), names[report.balance])
+    for (code, account), steps in trails.items():
+        settle(found, _in_order(steps, code), names[report.balance], is_running=True, account=account or None)
     if others_count:
         found.notes.append(f"{others_count} rows are in other currencies than {asset}")
     return found.read(name, taken.sha256)
 
 
+def account_of(name: str, raw: str) -> str | None:
+    """Of which account a row of such a report is, by the row as it came (`raw` of its line)."""
+    cells = {plain(column): value for column, value in json.loads(raw).items()}
+    return str(cells.get(REPORTS[name].account) or "").strip() or None
+
+
 def _in_order(steps: Sequence[tuple[str, SignedRow]], code: str) -> Trail:
-    """The balances as they stand, or by the moment of each where only that order leads from one to the next."""
+    """The balances as they stand, or by the moment of each where more of them lead from one to the next in that order."""
     trail = Trail([step for _, step in steps], {code})
     by_moment = Trail([step for _, step in sorted(steps, key=lambda each: each[0])], {code})
-    return by_moment if trail.oldest_first() is None and by_moment.oldest_first() is not None else trail
+    return min(trail, by_moment, key=lambda each: len(each.gaps()))
 
 
 def _lines(record: TableRow, names: Mapping[str, str], report: FeeReport, how: Plan) -> tuple[list[ParsedLine], int, int | None]:
@@ -206,7 +214,7 @@ def _lines(record: TableRow, names: Mapping[str, str], report: FeeReport, how: P
         raise RowRejected(shown, "there is no net amount" if gives_net else "there is no amount")
     is_one_currency = (_text(record, names, (report.gross_asset or report.asset,)) or "").upper() == code
     if is_one_currency and (gross is None or gross - fee != net):
-        raise RowRejected(shown, f"gross {gross} less fee {fee} is not net {net} minor units")
+        raise RowRejected(shown, does_not_make_net(gross, fee, net, code))
     line = ParsedLine(
         amount=net + fee,
         asset=code,

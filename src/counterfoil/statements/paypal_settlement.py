@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from counterfoil.statements.amounts import Unreadable, does_not_carry, known_scale, parse_whole
+from counterfoil.statements.amounts import told as told_amount
 from counterfoil.statements.dates import ISO, parse_date, parse_instant
 from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine, SourceRead, StatementInfo, as_json, within
 from counterfoil.statements.tables.columns import plain
@@ -68,7 +69,7 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
     within(path, TABLE_BYTES_MAX)
     found = Gathering(path.name, strict=strict)
     section: _Section | None = None
-    others, complete = 0, False
+    others, complete, line = 0, False, 1
     for line, cells in _records(found, path, taken):
         match cells[0]:
             case "SH":
@@ -84,8 +85,10 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
                 section, complete = None, True
             case "SB" | "SF" | "SC" | "CH":
                 found.broken(line, cells[0], "the report's sections begin with SH, and name their columns in CH before a row")
+    if section is not None:
+        found.broken(line, "SC", f"the section that begins on line {section.line} has no end: the file is cut short")
     if not complete:
-        found.broken(None, "SC", "a section has no end: the file is cut short")
+        found.broken(line, "SH", "there is no section in this report: the file is cut short")
     if others:
         found.notes.append(f"{others} lines are in other currencies than {asset}")
     return found.read("paypal-settlement", taken.sha256)
@@ -197,7 +200,9 @@ def _check_totals(found: Gathering, line: int, section: _Section, cells: Sequenc
         return  # what they held is not in the sums, and a run over them is no proof
     for name, given, summed in zip(TOTALS, totals, sums, strict=False):
         if given != summed:
-            found.unbalanced(line, "SF", f"{name} of {code} are {given} minor units by the report, its rows add up to {summed}")
+            found.unbalanced(
+                line, "SF", f"{name} are {told_amount(given, code)} by the report, its rows add up to {told_amount(summed, code)}"
+            )
     total = sums[0] - sums[1] + sums[2] - sums[3]
     if not balances:
         found.broken(line, "SF", "there are no balances: the file is cut short")

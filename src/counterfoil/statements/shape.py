@@ -59,6 +59,10 @@ def schema() -> pa.Schema:
 class SourceBroken(Problem, kind="invalid"):
     """A source file is cut short, or does not add up, so nothing of it is used."""
 
+    todo = (
+        "Nothing of the file was kept. Where the reason asks for something (its currency, its format, how dates are written), say it; "
+        "else fetch the file once more from the bank or provider, whole and as it was given out, and do not mend it by hand."
+    )
     wants_asset = False  # the format cannot name one, and whoever reads the file did not either
 
     def __init__(self, file: str, line: int | None, column: str | None, reason: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from counterfoil.statements.amounts import Unreadable, does_not_carry
+from counterfoil.statements.amounts import Unreadable, does_not_carry, does_not_make_net
 from counterfoil.statements.dates import ISO, parse_date, parse_instant
 from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine, SourceRead, StatementInfo, as_json, within
 from counterfoil.statements.tables import delimited
@@ -84,7 +84,7 @@ def _lines(record: TableRow, names: Mapping[str, tuple[str, ...]], how: Plan) ->
     if gross is None or net is None or told["created"] is None:
         raise RowRejected(None, "there is no amount or no date")
     if gross - fee != net:
-        raise RowRejected(names["net"][0], f"gross {gross} less fee {fee} is not net {net} minor units")
+        raise RowRejected(names["net"][0], does_not_make_net(gross, fee, net, asset))
     is_utc = "utc" in plain(next(name for name in names["created"] if record.cells.get(name)))
     event_at = parse_instant(told["created"] + "+00:00" if is_utc and len(told["created"]) > 10 else told["created"])
     line = ParsedLine(
@@ -128,6 +128,7 @@ def read_summary(path: Path, taken: Content, *, asset: str | None = None, strict
             found.broken(1, name, f"the summary has no column for it; there are {', '.join(written.columns)[:300]}")
     how = Plan({}, asset, written.decimal or ".", ISO)
     sums: dict[str, dict[str, int]] = {}
+    lines: dict[str, int] = {}  # where each currency was told of last: its ending balance, where it has one
     for record in delimited.records(found, path, written):
         cells = record.cells
         category = str(cells[by_plain["category"]]).strip()
@@ -140,20 +141,24 @@ def read_summary(path: Path, taken: Content, *, asset: str | None = None, strict
             found.reject(record.line, by_plain["netamount"], "there is no category or no amount", as_json(cells))
             continue
         sums.setdefault(code, {})[category] = amount
+        lines[code] = record.line
         if category not in {STARTING, ENDING} and not category.endswith(("_gross", "_fee")):
             memo = str(cells.get(by_plain.get("description", ""), "") or "") or None
             found.add(ParsedLine(amount, code, record.line, cells, external_id=f"{category}/{code}", status="summary", memo=memo))
+    if not sums:
+        found.broken(1, None, "the summary gives no balance of any currency: the file is cut short")
     for code, parts in sums.items():
-        _check_summary(found, code, parts)
+        _check_summary(found, code, lines[code], parts)
     return found.read("stripe-summary", taken.sha256)
 
 
-def _check_summary(found: Gathering, code: str, parts: Mapping[str, int]) -> None:
+def _check_summary(found: Gathering, code: str, line: int, parts: Mapping[str, int]) -> None:
     opening, closing = parts.get(STARTING), parts.get(ENDING)
     moved = {name: amount for name, amount in parts.items() if name not in {STARTING, ENDING} and not name.endswith(("_gross", "_fee"))}
     if opening is None or closing is None:
-        found.broken(None, code, "the summary has no starting or no ending balance: the file is cut short")
+        which = "starting" if opening is None else "ending"
+        found.broken(line, "category", f"the summary has no {which} balance of {code}: the file is cut short")
     total = sum(moved.values())
     if opening + total != closing:
-        found.unbalanced(None, code, does_not_carry(opening, total, closing, code))
+        found.unbalanced(line, "net_amount", does_not_carry(opening, total, closing, code))
     found.statements.append(StatementInfo(None, None, None, code, opening, closing, None, None, len(moved), total, 1))

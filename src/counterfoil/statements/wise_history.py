@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from counterfoil.statements.amounts import Unreadable
+from counterfoil.statements.amounts import told as told_amount
 from counterfoil.statements.dates import ISO, parse_date
 from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine, SourceRead, as_json, within
 from counterfoil.statements.tables import delimited
@@ -79,7 +80,10 @@ def _lines(record: TableRow, told: Mapping[str, str], names: Mapping[str, str], 
     out, arrived = (_amount(record, names, f"{side}amountafterfees", how, code) for side, code in (("source", source), ("target", target)))
     fee_out, fee_in = (_fee(record, told, names, how, side, code) for side, code in (("source", source), ("target", target)))
     if source == target and out - fee_in != arrived:
-        raise RowRejected(names["targetamountafterfees"], f"{out} less a fee of {fee_in} is not {arrived} minor units")
+        raise RowRejected(
+            names["targetamountafterfees"],
+            f"{told_amount(out, source)} less a fee of {told_amount(fee_in, source)} is not {told_amount(arrived, source)}",
+        )
     plain_line = _line(record, told)
     gone = [plain_line._replace(amount=-out, asset=source)]
     gone += [_fee_of(plain_line, source, fee_out)] if fee_out else []

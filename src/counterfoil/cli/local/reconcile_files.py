@@ -102,6 +102,8 @@ def files(
     except Problem as problem:
         sentence = Text.assemble(("Not reconciled: nothing can be concluded.", "bold red"), f" {problem.sentence()}")
         console.print(sentence, highlight=False)  # names of files and columns may look like markup, and are text
+        if problem.todo:
+            console.print(problem.todo, style="dim", markup=False, highlight=False)
         raise typer.Exit(BROKEN) from problem
     typer.echo(summary(outcome))
     raise typer.Exit(outcome.exit_code)

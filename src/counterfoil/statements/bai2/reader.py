@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from counterfoil.statements.amounts import Unreadable, parse_whole
+from counterfoil.statements.amounts import told as told_amount
 from counterfoil.statements.bai2 import codes as bai2_codes
 from counterfoil.statements.bai2.records import Bai2Record, Detail, Summary, read_detail, read_summaries, records_of
 from counterfoil.statements.dates import parse_yymmdd
@@ -260,8 +261,9 @@ def _info(file: File, group: Bai2Group, account: Bai2Account, entries: int, tota
 
 
 def _remark(found: Gathering, info: StatementInfo) -> None:
-    if info.carries is False and info.entries and info.opening is not None:
+    if info.carries is False and info.entries and info.opening is not None and info.closing is not None:
+        opening, total, closing = (told_amount(minor, info.asset) for minor in (info.opening, info.total, info.closing))
         found.notes.append(
-            f"line {info.line}: account {info.account} opens with {info.opening}, its details add up to {info.total}, "
-            f"it closes with {info.closing}: the details are not complete, or the balances are not of this day"
+            f"line {info.line}: account {info.account} opens with {opening}, its details add up to {total}, it closes with {closing}: "
+            "the details are not complete, or the balances are not of this day"
         )

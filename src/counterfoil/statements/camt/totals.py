@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from counterfoil.statements.amounts import Unreadable, known_scale, parse_amount
+from counterfoil.statements.amounts import Unreadable, known_scale, parse_amount, told
 from counterfoil.statements.camt.entries import CamtEntry
 from counterfoil.statements.camt.xml_nodes import Node
 from counterfoil.statements.shape import Gathering
@@ -49,8 +49,16 @@ def check(found: Gathering, statement: Node, tally: EntryTotals) -> None:
         if totals is not None and not any(_agrees(found, totals, tally, sign, booked_only=only) for only in (True, False)):
             some = list(tally.some(sign, booked_only=True))
             reason = f"the control total is {totals.value('NbOfNtries') or '?'} entries of {totals.value('Sum') or '?'}"
-            shown = f"{sum(count for _, count, _ in some)} of {sum(total for *_, total in some)} minor units"
+            shown = " and ".join(f"{count} of {told(total, asset)}" for asset, (count, total) in _by_asset(some).items()) or "none"
             found.unbalanced(totals.line, name, f"{reason}, the entries are {shown}")
+
+
+def _by_asset(some: list[tuple[str, int, int]]) -> dict[str, tuple[int, int]]:
+    sums: dict[str, tuple[int, int]] = {}
+    for asset, count, total in some:
+        before = sums.get(asset, (0, 0))
+        sums[asset] = (before[0] + count, before[1] + total)
+    return sums
 
 
 def _agrees(found: Gathering, totals: Node, tally: EntryTotals, sign: int, *, booked_only: bool) -> bool:

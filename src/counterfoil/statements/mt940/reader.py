@@ -17,7 +17,7 @@ from counterfoil.statements.amounts import Unreadable, does_not_carry, known_sca
 from counterfoil.statements.dates import beside, parse_yymmdd
 from counterfoil.statements.mt940 import details as mt940_details
 from counterfoil.statements.mt940.fields import Mt940Field, fields_of, messages
-from counterfoil.statements.shape import TEXT_BYTES_MAX, Gathering, ParsedLine, SourceRead, within
+from counterfoil.statements.shape import TEXT_BYTES_MAX, Gathering, ParsedLine, SourceBroken, SourceRead, within
 from counterfoil.statements.text import Content, numbered_lines
 
 _BALANCE: Final = re.compile(r"([CD])\s*([0-9]{6})\s*([A-Z]{3})?\s*([0-9][0-9.,]*|,[0-9]+)\s*", re.ASCII)
@@ -87,8 +87,14 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
 
 def _statement(found: Gathering, fields: list[Mt940Field], asset: str | None) -> Mt940Message:
     statement = Mt940Message(line=fields[0].line, asset=asset)
+    is_closed = any(each.tag in {"62F", "62M", "90C", "90D"} for each in fields)
     for each in fields:
-        _take(found, statement, each)
+        try:
+            _take(found, statement, each)
+        except SourceBroken as fault:
+            if each is not fields[-1] or is_closed:
+                raise
+            found.broken(fault.line, fault.column, f"{fault.reason}, and nothing follows it: the file is cut short")
         statement.last_line = each.line
     return statement
 
@@ -218,6 +224,9 @@ def _check_carries(found: Gathering, statement: Mt940Message, total: int) -> Non
 
 def _check_totals(found: Gathering, statement: Mt940Message) -> None:
     """MT942 has no balances: the number and sum of its debits and credits stand in for them, where the bank gives them."""
+    if not statement.totals:
+        reason = "the report gives no totals (:90C:, :90D:), so nothing shows whether it is whole"
+        found.notes.append(f"line {statement.line}: {reason}")
     for each in statement.totals:
         shown, where = _CONTROL_TOTAL.match(each.value.strip()), f":{each.tag}:"
         if not shown:
@@ -229,11 +238,9 @@ def _check_totals(found: Gathering, statement: Mt940Message) -> None:
         except Unreadable as fault:
             found.broken(each.line, where, str(fault))
         if len(counted) != int(shown[1]) or sign * sum(counted) != control:
-            kind, got = ("credits" if sign > 0 else "debits"), f"{len(counted)} of {sign * sum(counted)}"
-            found.broken(
-                each.line,
-                where,
-                f"the control total is {int(shown[1])} {kind} of {control} minor units, the entries are {got}",
+            kind, got = ("credits" if sign > 0 else "debits"), f"{len(counted)} of {told(sign * sum(counted), statement.asset)}"
+            found.unbalanced(
+                each.line, where, f"the control total is {int(shown[1])} {kind} of {told(control, shown[2])}, the entries are {got}"
             )
 
 

@@ -39,8 +39,9 @@ def read(
 
 
 def records(found: Gathering, path: Path, known: Dialect) -> Iterator[TableRow]:
-    """Rows under the header. A row that is too long or too short is rejected, except a total under the table."""
-    width, before = len(known.columns), 0
+    """Rows under the header. A row that is too long or too short is rejected, except a total under the table; one that is too short
+    where the file ends within it stops the file."""
+    width, before, short, first = len(known.columns), 0, 0, ""
     try:
         with path.open(encoding=known.encoding, newline="") as file:
             before = known.skip_rows
@@ -63,9 +64,31 @@ def records(found: Gathering, path: Path, known: Dialect) -> Iterator[TableRow]:
                 if len(row) != width and any(cell.strip() for cell in row) and not is_total(row):
                     raw = known.delimiter.join(row)
                     found.reject(line, None, f"the row has {len(row)} cells, the header has {width}", raw)
+                    short = len(row) if 1 < len(row) < width and _begins_alike(row[0], first) else 0
                     continue
+                short, first = 0, row[0].strip() or first
                 yield TableRow(line, dict(zip(known.columns, chain(row, [""] * width), strict=False)))
     except csv.Error as fault:
         found.broken(before + 1, None, f"a quote is not closed or a cell is too long ({fault}): the file is cut short")
-    except UnicodeError:
-        raise SourceBroken(path.name, None, None, f"the file cannot be read as {known.encoding}") from None
+    except UnicodeDecodeError as fault:
+        ends = "truncated" in fault.reason or "unexpected end" in fault.reason
+        reason = (
+            f"the file ends inside a character ({known.encoding}): it is cut short"
+            if ends
+            else f"the file cannot be read as {known.encoding}"
+        )
+        raise SourceBroken(path.name, None, None, reason) from None
+    if short and not _ends_with_a_line(path):
+        found.broken(before, None, f"the last row ends after {short} of {width} cells, and the file with it: the file is cut short")
+
+
+def _begins_alike(cell: str, before: str) -> bool:
+    """Could this be the beginning of a row as the one before it, and not a word under the table?"""
+    begun = cell.strip()
+    return bool(begun) and (not before or begun[0].isdigit() == before[0].isdigit())
+
+
+def _ends_with_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 8))
+        return file.read().replace(b"\0", b"").endswith((b"\n", b"\r", b"\x1a"))

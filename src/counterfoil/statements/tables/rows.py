@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from counterfoil.statements.amounts import CREDIT_WORDS, DEBIT_WORDS, Unreadable, known_scale, parse_amount, parse_whole
+from counterfoil.statements.amounts import told as told_amount
 from counterfoil.statements.dates import ISO, is_iso, parse_date, parse_instant
 from counterfoil.statements.shape import Gathering, ParsedLine, as_json
 from counterfoil.statements.tables import columns as roles
@@ -306,6 +307,8 @@ def _check_total(found: Gathering, record: TableRow, how: Plan, totals: Mapping[
         told = None
     if told is None:
         found.notes.append(shown)
-    elif told != sum(totals.values()) and not found.rejected:
-        reason = f"the total under the table is {told}, the rows add up to {sum(totals.values())} minor units"
+    elif found.rejected:
+        found.notes.append(f"line {record.line}: the total under the table is not held against the rows, since some were rejected")
+    elif told != sum(totals.values()):
+        reason = f"the total under the table is {told_amount(told, asset)}, the rows add up to {told_amount(sum(totals.values()), asset)}"
         found.unbalanced(record.line, column, reason)

@@ -6,6 +6,7 @@ a minus may mean money that came back: the balance decides, and without one such
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -52,19 +53,38 @@ class Trail:
             return not days or days[0] <= days[-1]
         return True if down else False if up else None
 
+    def gaps(self) -> list[tuple[SignedRow, SignedRow]]:
+        """Neighbours of which the earlier one's balance does not lead to the later one's, in the direction that has fewer of them."""
+        pairs = list(pairwise(self.steps))
+        down = [(before, after) for before, after in pairs if after.balance - before.balance != after.amount]
+        up = [(after, before) for before, after in pairs if before.balance - after.balance != before.amount]
+        days = [step.day for step in self.steps if step.day]
+        return min((up, down) if days and days[0] > days[-1] else (down, up), key=len)
 
-def settle(found: Gathering, trail: Trail, column: str) -> None:
+    def leads_in_some_order(self) -> bool:
+        """Is there an order at all in which each balance leads to the next? What a row begins with is then what another ends with, but
+        for the first and the last."""
+        ends = Counter(step.balance for step in self.steps)
+        begins = Counter(step.balance - step.amount for step in self.steps)
+        return (ends - begins).total() <= 1
+
+
+def settle(found: Gathering, trail: Trail, column: str, *, is_running: bool = False, account: str | None = None) -> None:
     """The table as a statement, where its balance leads from row to row; a row that is missing among rows that do stops the file.
 
-    A column that leads nowhere is no running balance, and a remark says so.
+    A column that leads nowhere is no running balance, and a remark says so; `is_running`: whoever wrote the file says that it is one.
+    `account`: whose balance it is, where the file has several.
     """
-    if not trail.steps or not trail.is_whole or len(trail.assets) != 1 or found.rejected:
+    if found.rejected and trail.steps:
+        found.notes.append(f"the balances in {column} are not used: rows between them were rejected")
+        return
+    if not trail.steps or not trail.is_whole or len(trail.assets) != 1:
         if trail.steps:
             found.notes.append(f"the balances in {column} are not used: they do not stand in every row of one currency")
         return
     direction = trail.oldest_first()
     if direction is None:
-        _refuse_a_gap(found, trail, column)
+        _refuse_a_gap(found, trail, column, is_running=is_running)
         return
     steps = trail.steps if direction else trail.steps[::-1]
     first, last = steps[0], steps[-1]
@@ -72,7 +92,7 @@ def settle(found: Gathering, trail: Trail, column: str) -> None:
     opening = first.balance - first.amount
     found.statements.append(
         StatementInfo(
-            account=None,
+            account=account,
             statement_id=None,
             sequence=None,
             asset=next(iter(trail.assets)),
@@ -87,19 +107,20 @@ def settle(found: Gathering, trail: Trail, column: str) -> None:
     )
 
 
-def _refuse_a_gap(found: Gathering, trail: Trail, column: str) -> None:
-    pairs = list(pairwise(trail.steps))
-    down = [(before, after) for before, after in pairs if after.balance - before.balance != after.amount]
-    up = [(before, after) for before, after in pairs if before.balance - after.balance != before.amount]
-    wrong = min(down, up, key=len)
-    if len(wrong) * 2 > len(pairs):
-        found.notes.append(f"the column {column} does not lead from row to row, so it is no running balance and is not used")
+def _refuse_a_gap(found: Gathering, trail: Trail, column: str, *, is_running: bool) -> None:
+    wrong = trail.gaps()
+    if trail.leads_in_some_order():
+        found.notes.append(f"the balances in {column} lead from row to row in another order than that of the rows, so they are not used")
+        return
+    if not is_running and len(wrong) * 2 > len(trail.steps) - 1:
+        place = min(after.line for _, after in wrong)
+        found.notes.append(
+            f"the column {column} does not lead from row to row (line {place}), so it is taken for no running balance and is not used"
+        )
         return
     before, after = wrong[0]
-    if wrong is up:
-        before, after = after, before
     reason = does_not_carry(before.balance, after.amount, after.balance, next(iter(trail.assets)))
-    found.unbalanced(after.line, column, f"{reason}: a row is missing, or an amount is wrong")
+    found.unbalanced(after.line, column, f"{reason}: a row is missing, or an amount or a balance is wrong")
 
 
 def how_debits_are_meant(rows: Iterable[Mapping[Debits, int | None]], balances: Iterable[int | None], debits: Iterable[int]) -> Debits:
