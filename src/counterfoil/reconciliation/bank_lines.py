@@ -16,6 +16,7 @@ from counterfoil.base.encryption.confidential import ENVELOPE, Confidential
 from counterfoil.base.encryption.keys import keys_of
 from counterfoil.reconciliation.bank_overlap import BroughtLine, KnownLine, apart, fresh_of, same_statement
 from counterfoil.statements import TABLES, SourceRead, StatementInfo, has_moved
+from counterfoil.statements.fee_reports import BY_ACCOUNT, account_of
 
 OF_STATEMENTS: Final = ("camt", "mt", "bai", "ofx")  # formats whose lines stand within their statement
 COPIED_AT_ONCE: Final = 5_000  # lines: no COPY takes so long that its writer is taken for frozen (ledger/frozen_writers.py)
@@ -67,6 +68,7 @@ class Sorted:
     left_out: int
     withdrawn: dict[bytes, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    of_others: int = 0  # of another account than the one that was asked for, in a file that holds several
 
     @property
     def fresh(self) -> list[BankLine]:
@@ -103,11 +105,19 @@ def _booked(found: SourceRead, statements: Sequence[StatementInfo]) -> Sorted:
     """The booked lines of the statements, each with all that it says and its place in its statement."""
     marks = sorted(found.statements, key=lambda one: one.line)
     places = {id(one): at for at, one in enumerate(statements)}
+    named = {(one.account, one.asset): one for one in marks} if found.format in BY_ACCOUNT else {}
+    wanted = {one.account for one in statements}
     result, at, running = Sorted([], 0), 0, dict[int, int]()
     for row in found.lines.to_pylist():
         while at + 1 < len(marks) and marks[at + 1].line <= row["line"]:
             at += 1
         info = marks[at] if marks else None
+        if named:
+            account = account_of(found.format, row["raw"])
+            info = named.get((account, row["asset"]))
+            if account not in wanted:
+                result.of_others += 1
+                continue
         place = places.get(id(info)) if info else None
         if info and place is None and found.format.startswith(OF_STATEMENTS):
             continue
@@ -359,6 +369,8 @@ def remarks_of(found: Sorted) -> list[str]:
         told.append(f"{whole} bookings are told in parts: the parts count, and not the booking")
     backs = Counter(why for why in found.withdrawn.values() if why != "told in parts")
     told += [f"{count} lines of earlier files count no more: the bank {why} them" for why, count in sorted(backs.items())]
+    if found.of_others:
+        told.append(f"{found.of_others} lines are of other accounts of the file, and are not taken: import it for each of them")
     if found.left_out:
         told.append(f"{found.left_out} lines are not booked, so they do not count")
     return told

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from counterfoil.base.problems import InvalidInput
 from counterfoil.reconciliation.bank_overlap import BroughtLine, KnownLine, apart, fresh_of
 from counterfoil.reconciliation.bank_statements import BANK_FILE_LIST, gaps_of, reach_of
 from counterfoil.statements import StatementInfo
@@ -267,3 +268,22 @@ def test_a_statement_that_begins_inside_another_is_no_gap(house: House, tmp_path
     assert (told.new, held(house)) == (0, [(2, 1500)])
     with house.database.transaction() as conn:
         assert [gap.kind for gap in gaps_of(conn, PROGRAM, CLIENT) if gap.proven and gap.kind != "doubled"] == []
+
+
+def test_of_a_revolut_statement_with_several_products_the_lines_of_the_one_that_is_asked_for_are_taken(house: House, tmp_path: Path):
+    """Their rows stand among each other, in the order of days; each product has a balance of its own, and follows on by itself."""
+    header = "Type,Product,Started Date,Completed Date,Description,Amount,Fee,Currency,State,Balance\n"
+    row = "TRANSFER,{0},2026-03-{1:02d} 09:00:00,2026-03-{1:02d} 09:00:00,x{1},{2},0.00,EUR,COMPLETED,{3}\n"
+    march = [
+        ("Current", 1, "10.00", "60.00"),
+        ("Savings", 2, "5.00", "105.00"),
+        ("Current", 3, "-20.00", "40.00"),
+        ("Savings", 4, "1.00", "106.00"),
+    ]
+    text = header + "".join(row.format(*one) for one in march)
+    with pytest.raises(InvalidInput, match="several accounts, so say which: Current, Savings"):
+        imports(house, tmp_path / "march.csv", text)
+    made = imports(house, tmp_path / "march.csv", text, bank_account="Current")
+    assert (made.records, made.gaps, held(house)) == (2, (), [(2, -1000)])
+    assert "2 lines are of other accounts of the file, and are not taken: import it for each of them" in made.notes
+    assert closing(house) == ({"EUR": 4000}, [])
