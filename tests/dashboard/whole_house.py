@@ -21,10 +21,12 @@ from counterfoil.operations.notices.notices import Telling, tell
 from counterfoil.operations.work.circuit_rules import CircuitLimits, Health
 from counterfoil.operations.work.circuits import note_health
 from counterfoil.proofs.packages.exporting import export_proof
+from counterfoil.reconciliation.bank_statements import import_bank_file
 from counterfoil.reconciliation.client_money import make_client_money, sign_client_money
 from counterfoil.runbooks.answering import Asker
 from counterfoil.runbooks.catalogue import catalogue
 from counterfoil.runbooks.runs import About, begin
+from counterfoil.statements import read
 from counterfoil.wiring import CHECKS, NOUNS, TABLES
 from tests.builders import PROGRAM, Desk
 from tests.dashboard import days
@@ -65,6 +67,7 @@ def furnished(desk: Desk, folder: Path) -> None:
         _drills(conn)
         _runs(conn, desk)
         _client_money(conn)
+        _bank_file(conn, folder)
         tell(conn, Telling("g", "critical", "Books of main", "They do not balance."), ["pager"], make_id=make_id, now=at)
         given: dict[str, Any] = {"until": at + timedelta(hours=2), "reason": "The bank moves house.", "actor": "olga", "now": at}
         silence_alerts(conn, make_id("sil"), code="HELD_AGED", program_id=PROGRAM, **given)
@@ -110,6 +113,14 @@ def _drills(conn: Connection[Any]) -> None:
         note_check(conn, made.id, DrillCheck(1, "All is taken up", "failed" if error else "passed", error or "200 of 200", at))
         end_drill(conn, made.id, measures=DrillMeasures(), evidence=EVIDENCE, error=error, now=at)
     ask_for_drill(conn, make_id("drl"), "database", backup_id=None, actor="olga", now=at)
+
+
+def _bank_file(conn: Connection[Any], folder: Path) -> None:
+    """A statement of the house's own account, one line of which cannot be read."""
+    path = folder / "own.csv"
+    path.write_text("Date,Reference,Amount,Currency\n2026-04-03,R-11,3.00,EUR\n2026-04-31,R-12,4.00,EUR\n")
+    given: dict[str, Any] = {"file_id": make_id("bf"), "file_name": path.name, "actor": "person:olga", "now": now()}
+    import_bank_file(conn, PROGRAM, "cash:bank:own", read(path), **given)
 
 
 def _client_money(conn: Connection[Any]) -> None:

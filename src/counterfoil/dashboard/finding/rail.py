@@ -20,7 +20,7 @@ GROUPS: Final = (
         ),
     ),
     ("Payouts", ("payouts", "batches", "destinations", "refunds", "disputes", "chargebacks")),
-    ("Reconciliation", ("breaks", "reconciliation/runs", "coverage", "client-money")),
+    ("Reconciliation", ("breaks", "reconciliation/runs", "coverage", "bank-statements", "client-money")),
     ("Response", ("alerts", "incidents", "runbook-runs", "sentinel-runs", "levels", "notices")),
     ("Operations", ("queues", "webhooks", "deliveries", "circuits")),
     ("Agents", ("agents", "transactions", "carbon")),

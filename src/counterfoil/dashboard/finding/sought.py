@@ -151,7 +151,7 @@ RECORDS: Final[Mapping[str, Sequence[UnpagedRecord]]] = {
     "cbc": (UnpagedRecord("what contradicts a chargeback", "chargebacks/{0}", "chargeback_conflict", "chargeback_id"),),
     "trm": (UnpagedRecord("movement of the treasury of fees", "money-map", "treasury_movement"),),
     "cm": (UnpagedRecord("statement of client money", "client-money/{0}", "client_money"),),
-    "bf": (UnpagedRecord("file of a bank", "reconciliation/runs", "bank_file"),),
+    "bf": (UnpagedRecord("file of a bank", "bank-statements#{0}", "bank_file", "id"),),
     "brp": (
         UnpagedRecord(
             "report of a bank on a payment file",

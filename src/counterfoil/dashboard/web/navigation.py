@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from counterfoil.dashboard.finding.audit import WANTS, audit_answer, audit_export
 from counterfoil.dashboard.finding.inclusion import journal_inclusion_answer, payout_inclusion_answer
 from counterfoil.dashboard.finding.usage_imports import usage_imports_answer, usage_imports_export
+from counterfoil.dashboard.maps.bank_statements import bank_statements_answer, bank_statements_export
 from counterfoil.dashboard.maps.client_money import (
     client_money_answer,
     client_money_export,
@@ -81,6 +82,15 @@ PAGES: Final = (
         files=runs_export,
     ),
     DashboardPage("/admin/money-map", "Where does the money lie, and whose is it?", money_map_answer, "money.html", "Money map"),
+    DashboardPage(
+        "/admin/bank-statements",
+        "Which bank statements came in, and is one missing?",
+        bank_statements_answer,
+        "bank_statements.html",
+        "Bank statements",
+        ("sort", "after"),
+        files=bank_statements_export,
+    ),
     DashboardPage(
         "/admin/client-money",
         "Is all there that is owed to owners?",
