@@ -18,7 +18,7 @@ from counterfoil.proofs.log.checkpoints import origin_of
 from counterfoil.proofs.log.records import moment
 from counterfoil.proofs.signing.envelope import Signed, statement, to_sign
 from counterfoil.proofs.signing.kinds import verifies
-from counterfoil.proofs.signing.signers import Signer, find_signer, health_of, signers_health
+from counterfoil.proofs.signing.signers import Signer, find_signer, health_of, signatures_at_most, signers_health
 
 PROOF: Final = Machine(
     name="proof",
@@ -52,6 +52,15 @@ class AlreadySigned(Problem):
 
 class RequestOver(Problem):
     """Signatures are asked for anew, or there are enough."""
+
+
+class SignersTooFew(Problem):
+    """Too few people could sign it anew, and what was signed would count no more; nothing was changed."""
+
+    todo = (
+        "Add a signer for each who is missing (`counterfoil signers add`; `counterfoil signers status` says why a key would not count). "
+        "Then ask for signatures anew: a key that is newer than the request signs none of it."
+    )
 
 
 name_refusals(
@@ -280,9 +289,13 @@ class Reissued(NamedTuple):
 
 
 def reissue(conn: Connection[Any], proof_id: str, *, reason: str, by: str, now: datetime) -> Reissued:
-    """Ask for all signatures anew: after a key was lost, or when nobody of a request can sign any more. Raises NotFound."""
+    """Ask for all signatures anew: after a key was lost, or when nobody of a request can sign any more. Raises NotFound, SignersTooFew."""
     conn.execute("select from proof where id = %s for update", [proof_id])
-    proof = show_proof(conn, proof_id)
+    proof, quorum = show_proof(conn, proof_id), request_of(conn, proof_id).quorum
+    ready = [one for one in signers_health(conn, now) if one.health == "ready"]
+    if (could := signatures_at_most(ready)) < quorum:
+        able = sorted({f"{one.signer.person} as {one.signer.role}" for one in ready})
+        raise SignersTooFew(id=proof_id, quorum=quorum, could=could, ready=able)
     void = [one.person for one in signers_of(conn, proof_id) if one.standing == "signed"]
-    ask_for_signatures(conn, proof_id, quorum=request_of(conn, proof_id).quorum, by=by, now=now)
+    ask_for_signatures(conn, proof_id, quorum=quorum, by=by, now=now)
     return Reissued(take_step(conn, PROOF, proof_id, proof.state, "reissue", actor=by, at=now, reason=reason), void)

@@ -22,8 +22,10 @@ from counterfoil.proofs.proofs import (
     SignatureWrong,
     SignerNotReady,
     SignerNotYours,
+    SignersTooFew,
     reissue,
     request_of,
+    show_proof,
     sign_proof,
     signers_of,
 )
@@ -40,7 +42,8 @@ from counterfoil.proofs.signing.signers import (
 from counterfoil.proofs.verifying.reading import ProofBroken
 from counterfoil.proofs.verifying.signatures import refuse_another_request
 from counterfoil.proofs.verifying.verify import INCOMPLETE, OK
-from tests.proofs.builders import House, Person, Verifiers, a_person, unpacked
+from tests.dashboard.conftest import a_desk
+from tests.proofs.builders import House, Person, Verifiers, a_house, a_person, unpacked
 
 
 @pytest.fixture
@@ -133,6 +136,23 @@ def test_a_key_that_was_revoked_or_is_over_does_not_sign_and_a_reissue_begins_an
         anew = reissue(conn, proof_id, reason="once more", by="test", now=now())
         assert anew == ("waiting", ["ann", "otto"]), "also of one that was signed, and whose signatures are void is said"
         assert reissue(conn, proof_id, reason="and again", by="test", now=now()).void == []
+
+
+def test_signatures_are_not_asked_for_anew_where_too_few_could_sign_and_what_was_signed_stays(server: Any, tmp_path: Path) -> None:
+    """Otherwise a good proof would lose its signatures by it, and nobody could give it others."""
+    with a_desk(server, tmp_path) as desk:
+        house = a_house(desk, tmp_path / "store")
+        proof_id = house.exported(house.start, now()).id
+        assert house.sign(proof_id, house.ann, house.otto) == "signed"
+        with house.desk.database.transaction() as conn:
+            revoke_signer(conn, house.otto.signer_id, reason="lost", by="test", now=now())
+        with house.desk.database.transaction() as conn, pytest.raises(SignersTooFew) as refused:
+            reissue(conn, proof_id, reason="a key was lost", by="test", now=now())
+        assert refused.value.facts == {"id": proof_id, "quorum": 2, "could": 1, "ready": ["ann as controller"]}
+        with house.desk.database.transaction() as conn:
+            assert (show_proof(conn, proof_id).state, request_of(conn, proof_id).number) == ("signed", 1)
+            a_person(conn, make_id("olaf"), "operator", at=now())
+            assert reissue(conn, proof_id, reason="with a new key", by="test", now=now()) == ("waiting", ["ann", "otto"])
 
 
 def test_a_key_that_is_newer_than_the_request_waits_for_the_next(house: House, proof_id: str) -> None:

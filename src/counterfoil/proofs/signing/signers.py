@@ -148,7 +148,12 @@ def signers_health(conn: Connection[Any], now: datetime) -> list[SignerHealth]:
 
 
 def quorum_can_be_met(healths: Sequence[SignerHealth], quorum: int) -> bool:
-    """Are there so many ready signers of different people in different roles? A matching of people to roles, by growing paths."""
+    """Are there so many ready signers of different people in different roles?"""
+    return signatures_at_most(healths) >= quorum
+
+
+def signatures_at_most(healths: Sequence[SignerHealth]) -> int:
+    """How many ready signers there are of different people in different roles. A matching of people to roles, by growing paths."""
     can: dict[str, set[str]] = {}
     for one in healths:
         if one.health == "ready":
@@ -163,7 +168,7 @@ def quorum_can_be_met(healths: Sequence[SignerHealth], quorum: int) -> bool:
                 return True
         return False
 
-    return sum(seat(person, set()) for person in sorted(can)) >= quorum
+    return sum(seat(person, set()) for person in sorted(can))
 
 
 def trusted_keys(conn: Connection[Any], quorum: int) -> dict[str, Any]:
