@@ -236,8 +236,10 @@ def test_a_batch_is_shown_and_repaired_with_its_own_file_alone(office: Office, t
     given = {"params": {"map": base64.b64encode(BANK_MAP.encode()).decode()}, "role": "controller"}
     again = office.ask("POST", f"/api/finance/batches/{batch['id']}/repair", key=fresh(), content=path.read_bytes(), **given)
     assert (again.status_code, again.json()["posted"], again.json()["resumedAt"]) == (200, 0, 1)
-    other = office.ask("POST", f"/api/finance/batches/{batch['id']}/repair", key=fresh(), content=b"id,amount,date\n", **given)
-    assert (other.status_code, other.json()["type"]) == (409, "/problems/BatchOfAnotherFile")
+    for headers in ({}, {"Dry-Run": "true"}):
+        content = b"id,amount,date\n"
+        other = office.ask("POST", f"/api/finance/batches/{batch['id']}/repair", key=fresh(), content=content, headers=headers, **given)
+        assert (other.status_code, other.json()["type"]) == (409, "/problems/BatchOfAnotherFile"), headers
     assert office.ask("GET", f"/api/finance/batches/{'0' * 64}").status_code == 404
     assert office.ask("GET", "/api/finance/batches/x").status_code == 422
 

@@ -72,10 +72,16 @@ def repair_batch(open_transaction: Open, batch_id: str, path: Path, mapped: Impo
     ImportStopped.
     """
     with open_transaction() as conn:
-        batch = show_batch(conn, batch_id)
+        batch = batch_of_file(conn, batch_id, path, mapped)
+    return import_file(open_transaction, batch.program_id, path, mapped, actor=batch.actor, clock=clock)
+
+
+def batch_of_file(conn: Connection[Any], batch_id: str, path: Path, mapped: ImportMap) -> ImportBatch:
+    """The batch, where it was begun with this very file and map. Raises NotFound, BatchOfAnotherFile."""
+    batch = show_batch(conn, batch_id)
     if import_id_of(batch.program_id, path, mapped).hex() != batch_id:
         raise BatchOfAnotherFile(batch=batch_id, file=batch.file_name)
-    return import_file(open_transaction, batch.program_id, path, mapped, actor=batch.actor, clock=clock)
+    return batch
 
 
 def valid_batch_id(given: str) -> str:

@@ -20,7 +20,7 @@ from counterfoil.api.http.lists import Listing, PageWanted
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, WriteResult, answer, shows
 from counterfoil.base.problems import InvalidInput
-from counterfoil.ledger.importing.batches import ImportBatch, list_batches, repair_batch, show_batch, valid_batch_id
+from counterfoil.ledger.importing.batches import ImportBatch, batch_of_file, list_batches, repair_batch, show_batch, valid_batch_id
 from counterfoil.ledger.importing.map import load_map
 from counterfoil.operations.access.access import POST_JOURNAL, READ
 
@@ -76,7 +76,7 @@ async def repair(
 ) -> Response:
     """The body is the file that the import was begun with. What is lacking is posted, once; a complete batch stays as it is.
 
-    Refused for another file or another map. A dry run says how far it is, and posts nothing.
+    Refused for another file or another map, in a dry run, too, which says how far it is and posts nothing.
     """
     body, mapped = await request.body(), load_map(_text(map_))
     asked = {"batchId": batch_id, "sha256": hashlib.sha256(body).hexdigest()}
@@ -85,11 +85,13 @@ async def repair(
         services = call.services
         with services.database.transaction() as conn:
             one = show_batch(conn, valid_batch_id(batch_id))
-        if call.dry_run:
-            return Done(one.id, BatchRepaired(id=one.id, rows=one.rows, resumed_at=one.rows_applied, posted=0, existed=0))
         with tempfile.TemporaryDirectory(prefix="batch-") as folder:
             path = FilePath(folder) / f"file{FilePath(one.file_name).suffix}"
             path.write_bytes(body)
+            if call.dry_run:
+                with services.database.transaction() as conn:
+                    one = batch_of_file(conn, one.id, path, mapped)
+                return Done(one.id, BatchRepaired(id=one.id, rows=one.rows, resumed_at=one.rows_applied, posted=0, existed=0))
             made = repair_batch(services.database.transaction, one.id, path, mapped, clock=services.wiring.clock)
         shown = BatchRepaired(id=one.id, rows=made.rows, resumed_at=made.resumed_at, posted=made.posted, existed=made.existed)
         return Done(one.id, shown)

@@ -46,4 +46,8 @@ def repair(
             map=base64.b64encode(map_.read_bytes()).decode(),
         )
     said = f"{done['posted']} of {done['rows']} rows were posted now, {done['resumedAt']} had been before."
+    if done["existed"]:
+        said = f"{said[:-1]}, {done['existed']} meanwhile by whoever repaired it at the same time."
+    if dry_run:
+        said = f"{done['rows'] - done['resumedAt']} of {done['rows']} rows are lacking and would be posted."
     say_done(done, output, said)
