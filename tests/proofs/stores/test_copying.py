@@ -121,6 +121,29 @@ def test_a_store_that_is_away_keeps_nobody_and_is_told_after_a_while(database: D
     assert place.found() == set()
 
 
+def test_checkpoints_that_a_store_was_away_for_are_held_by_the_newest_and_wait_no_more(database: Database, tmp_path: Path) -> None:
+    """One that waited for ever made a warning that never ended, with the reason that its file were not there."""
+    place = Place(database, tmp_path / "proofs", FolderStore(tmp_path / "share"))
+    checkpoints = place.folder / "checkpoints"
+    checkpoints.mkdir()
+    for size in (42, 43):
+        for name in ("latest", f"{size:016d}"):
+            (checkpoints / name).write_text(f"counterfoil/log_1\n{size}\nroot\n\n— signed\n")
+        with pytest.raises(StoreAway, match="not there"):
+            place.round()
+        place.clock.advance(minutes=16)
+    assert place.found() == {"COPIES_BEHIND"}
+    (tmp_path / "share").mkdir()
+    place.round()
+    assert {one.path.rpartition("/")[2]: (one.state, one.last_error) for one in place.copies() if one.state == "kept"} == {
+        f"{43:016d}": ("kept", None)
+    }
+    place.clock.advance(minutes=61)
+    place.round()
+    assert sorted(one.state for one in place.copies()) == ["dropped", "kept"]
+    assert place.found() == set()
+
+
 def test_a_copy_that_somebody_wrote_over_is_found_within_a_day_and_can_be_copied_anew(place: Place, bucket: Bucket) -> None:
     place.package()
     place.round()

@@ -72,6 +72,14 @@ def _find_new(copying: Copying, runner: Runner, known: dict[str, FileToCopy]) ->
                    and whole.path = replace(part.path, '.partial.', '.') and whole.state = 'kept')""",
             [runner.clock(conn), copying.store.address],
         )
+        # The newest checkpoint holds all that are smaller: those that a store which was away did not take are asked for no more.
+        for file in known.values():
+            if file.holds:
+                conn.execute(
+                    """update store_copy set unwanted_at = %s
+                       where store = %s and state = 'waiting' and unwanted_at is null and path like %s and path < %s""",
+                    [runner.clock(conn), copying.store.address, file.holds, file.key],
+                )
     there = {path: (copy_id, digest, state) for copy_id, path, digest, state in rows}
     fresh = [one for key, one in known.items() if key not in there or one.changes][:NEW_MAX]
     made: list[tuple[FileToCopy, str, int]] = []
@@ -142,7 +150,8 @@ def _record(runner: Runner, one: Claim, copy: Copy, found: StoredObject | None) 
         now = runner.clock(conn)
         finish(conn, COPYING, [one.id])
         if found is None:
-            take_steps(conn, COPY, [Move(one.id, "waiting", "drop")], actor=ACTOR, at=now, cause="the policy keeps its original no more")
+            cause = "it is wanted no more: the policy keeps its original no more, or what is copied by now holds it"
+            take_steps(conn, COPY, [Move(one.id, "waiting", "drop")], actor=ACTOR, at=now, cause=cause)
             return Tally(handled=1)
         conn.execute(
             """update store_copy set kept_at = %s, looked_at = %s, version = %s, checksum = %s, locked_until = %s, error = null

@@ -38,7 +38,8 @@ class CopyLocked(Problem):
 class FileToCopy(NamedTuple):
     """A file that is to lie in the store, too. `key`: its name there; `subject_id`: the proof or backup that it is of; `sha256`: what it
     must have, where something signed says so; `locked`: for how long nobody may take the copy away; `changes`: it is written again;
-    `outlives_keys`: whoever takes a key of ours for encryption away must not make it unreadable, so it is kept under none."""
+    `outlives_keys`: whoever takes a key of ours for encryption away must not make it unreadable, so it is kept under none; `holds`: the
+    pattern of names of which it holds every smaller one, so that those of them that wait still are wanted no more."""
 
     key: str
     path: Path
@@ -47,6 +48,7 @@ class FileToCopy(NamedTuple):
     locked: timedelta | None = None
     changes: bool = False
     outlives_keys: bool = False
+    holds: str = ""
 
 
 class StoredObject(NamedTuple):

@@ -24,5 +24,7 @@ def proof_files(folder: Path, locked: timedelta) -> Iterator[FileToCopy]:
     if latest.exists():
         size = int(latest.read_text("utf-8").split("\n")[1])
         place = folder / FOLDER / f"{size:016d}"
-        for one in (place, *sorted((folder / FOLDER).glob("key-*"))):
+        smaller = f"{BELOW}/{FOLDER}/{'_' * len(place.name)}"
+        yield FileToCopy(f"{BELOW}/{FOLDER}/{place.name}", place, locked=locked, outlives_keys=True, holds=smaller)
+        for one in sorted((folder / FOLDER).glob("key-*")):
             yield FileToCopy(f"{BELOW}/{FOLDER}/{one.name}", one, locked=locked, outlives_keys=True)
