@@ -6,6 +6,7 @@ import base64
 import hashlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -165,6 +166,18 @@ def test_a_store_that_does_not_answer_is_away_and_tells_no_secret() -> None:
     [found] = store.examine()
     assert not found.good
     assert secret not in caught.value.sentence() + found.said + repr(store.__dict__["_client"])
+
+
+@pytest.mark.parametrize(("listens", "because"), [(True, "it did not answer in time"), (False, "nobody answers at its address")])
+def test_whoever_looks_at_a_store_that_hangs_or_is_gone_waits_some_seconds_and_is_told_which(listens: bool, because: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hangs:
+        if not listens:
+            hangs.close()
+        access = S3Access(f"http://127.0.0.1:{hangs.getsockname()[1] if listens else 9}", "x", "AKIAX", "y", looks=True)
+        began = time.monotonic()
+        [found] = S3Store("copies", "", access, lock=None, kms_key=None).examine()
+    assert because in found.said
+    assert time.monotonic() - began < 12, "30 seconds, twice, is what a file may take that is copied"
 
 
 def test_a_bucket_that_is_not_there_is_told_by_its_name(access: S3Access) -> None:

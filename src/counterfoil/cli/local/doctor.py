@@ -160,7 +160,7 @@ def _provider(settings: Settings, *, told_by_server: bool) -> Iterator[Check]:
 def _store(settings: Settings) -> Iterator[Check]:
     """The store of copies: does it answer, does it keep every version, and does it lock?"""
     try:
-        store = store_of(settings)
+        store = store_of(settings, looks=True)
     except Problem as problem:
         yield Check("store", BAD, problem.sentence(), problem.what_to_do())
         return

@@ -22,7 +22,10 @@ from counterfoil.proofs.signing.envelope import envelope
 class ProofDamaged(Problem):
     """A file of this proof is not in the store any more as it was written."""
 
-    todo = "Take the package from where it was sent to, or export the period again: the same facts are the same proof. The damaged is kept."
+    todo = (
+        "Fetch its copy, where there is a store of copies (`counterfoil copies fetch proofs/packages/prf_…`), take the package from where "
+        "it was sent to, or export the period again: the same facts are the same proof. The damaged is kept."
+    )
 
 
 class ProofStoreUnset(Problem, kind="invalid"):

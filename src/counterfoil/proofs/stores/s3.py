@@ -31,6 +31,7 @@ PARTS_MAX: Final = 10_000
 CONNECT_TIMEOUT_S: Final = 5
 READ_TIMEOUT_S: Final = 30
 TRIES_MAX: Final = 2
+LOOK_S: Final = 3
 _GONE: Final = frozenset({"404", "NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "405"})
 _SHA256: Final = {"ChecksumAlgorithm": "SHA256"}
 
@@ -42,12 +43,14 @@ class S3LibraryMissing(Problem, kind="invalid"):
 
 
 class S3Access(NamedTuple):
-    """How a bucket is reached. Without `key` the usual places are asked: environment, profile, role of the machine."""
+    """How a bucket is reached. Without `key` the usual places are asked: environment, profile, role of the machine. `looks`: somebody waits
+    for the answer, so it is waited for a few seconds, once."""
 
     endpoint: str | None = None
     region: str | None = None
     key: str | None = None
     secret: str | None = None
+    looks: bool = False
 
 
 class S3Store:
@@ -239,7 +242,7 @@ class S3Store:
     @contextmanager
     def _reached(self, key: str) -> Iterator[None]:
         """What the library raises, as ours: with code and message alone, for what it was asked with holds the key's name."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
         try:
             yield
@@ -247,7 +250,10 @@ class S3Store:
             because = f"{_code(error)}: {error.response.get('Error', {}).get('Message', '')}"[:300]
             raise StoreAway(store=self.address, key=key or None, because=because) from error
         except BotoCoreError as error:
-            raise StoreAway(store=self.address, key=key or None, because=f"{type(error).__name__}") from error
+            is_late = isinstance(error, ConnectTimeoutError | ReadTimeoutError)
+            plain = "it did not answer in time" if is_late else "nobody answers at its address"
+            because = plain if is_late or isinstance(error, EndpointConnectionError) else type(error).__name__
+            raise StoreAway(store=self.address, key=key or None, because=because) from error
 
 
 def _client(access: S3Access) -> Any:
@@ -263,9 +269,9 @@ def _client(access: S3Access) -> Any:
         aws_access_key_id=access.key,
         aws_secret_access_key=access.secret,
         config=Config(
-            connect_timeout=CONNECT_TIMEOUT_S,
-            read_timeout=READ_TIMEOUT_S,
-            retries={"total_max_attempts": TRIES_MAX, "mode": "standard"},
+            connect_timeout=LOOK_S if access.looks else CONNECT_TIMEOUT_S,
+            read_timeout=LOOK_S if access.looks else READ_TIMEOUT_S,
+            retries={"total_max_attempts": 1 if access.looks else TRIES_MAX, "mode": "standard"},
             s3={"addressing_style": "path" if access.endpoint else "auto"},
             request_checksum_calculation="when_required",  # ours are SHA-256, and are sent with each part
             response_checksum_validation="when_required",

@@ -19,8 +19,8 @@ from counterfoil.proofs.stores.proof_files import proof_files
 from counterfoil.proofs.stores.s3 import S3Access, S3Store
 
 
-def store_of(settings: Settings) -> ObjectStore | None:
-    """The store of copies, or None where none is set. Raises S3LibraryMissing, InvalidInput."""
+def store_of(settings: Settings, *, looks: bool = False) -> ObjectStore | None:
+    """The store of copies, or None where none is set; `looks`: somebody waits for its answer. Raises S3LibraryMissing, InvalidInput."""
     where = urlsplit(settings.store_url)
     if not where.scheme:
         return None
@@ -34,6 +34,7 @@ def store_of(settings: Settings) -> ObjectStore | None:
         settings.store_region,
         key.get_secret_value() if key else None,
         secret.get_secret_value() if secret else None,
+        looks,
     )
     lock = None if settings.store_lock == "none" else settings.store_lock.upper()
     return S3Store(where.netloc, where.path.strip("/"), access, lock=lock, kms_key=settings.store_kms_key)
