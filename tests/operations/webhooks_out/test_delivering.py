@@ -11,12 +11,16 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from counterfoil.base.edge import make_id
 from counterfoil.operations.events.events import EVENT_LIST, NewEvent, emit
 from counterfoil.operations.webhooks.inbound import verify_standard
 from counterfoil.operations.webhooks_out.checks import INVARIANTS, MONITORS
 from counterfoil.operations.webhooks_out.sending import send_due, send_lane
 from counterfoil.operations.work.pauses import QueuePart, pause
-from counterfoil.operations.work.runner import Tally
+from counterfoil.operations.work.runner import Runner, Tally
+from counterfoil.proofs.log.checkpoints import note_keys
+from counterfoil.proofs.log.job import SIGNED, keep_log
+from counterfoil.proofs.log.notes import open_note, read_checkpoint
 from tests.listed import newest
 from tests.operations.webhooks_out.conftest import LOCAL
 
@@ -342,3 +346,17 @@ def test_a_delivery_that_was_taken_out_is_missed(bureau, shop, database_url):
     with psycopg.connect(database_url, autocommit=True) as owner:
         owner.execute("delete from webhook_delivery where event_id like 'pay_2.%'")
     assert "EVENT_DELIVERED" in failing(bureau)
+
+
+def test_a_checkpoint_of_the_log_goes_to_the_endpoints_that_ask_for_it_and_to_no_other(bureau, shop, bank, tmp_path):
+    asks = bureau.endpoint(shop.url, events=[SIGNED], min_level="debug")
+    bureau.endpoint(bank.url)
+    keep_log(Runner(bureau.database, lambda _: bureau.now, "log"), make_id, tmp_path)
+    assert bureau.send() == Tally(handled=1)
+    assert [one.endpoint_id for one in bureau.deliveries()] == [asks]
+    (got,) = shop.got
+    assert bank.got == []
+    with bureau.database.transaction() as conn:
+        note = got.told["data"]["note"]
+        assert read_checkpoint(open_note(note, note_keys(conn))[0]).size == got.told["data"]["size"] > 0
+    assert (tmp_path / "checkpoints" / "latest").read_text() == note, "what the partner has is what left the database"
