@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import psycopg
@@ -130,6 +131,14 @@ def test_the_next_password_is_prepared_and_nothing_changes_yet(kept: Kept) -> No
     assert (code, str(kept.file) in out) == (0, True)
     assert passwords_of(kept.url)[0] == FIRST
     psycopg.connect(kept.url, password=FIRST).close()
+
+
+def test_an_address_without_a_password_file_is_refused_with_what_to_do(kept: Kept) -> None:
+    bare = kept.url.partition("?passfile=")[0].partition("&passfile=")[0]
+    code, _, err = done(credentials(kept, "rotate", database_url=f"{bare}{'&' if '?' in bare else '?'}password={quote(FIRST)}"))
+    assert code != 0
+    assert "name it in the address (`postgresql://login@host/database?passfile=/path`)" in err
+    assert FIRST not in err
 
 
 def test_a_private_database_has_no_password_and_that_is_said(tmp_path: Path) -> None:

@@ -44,7 +44,10 @@ def tell(error: Exception) -> int | None:
         case ApiProblem():
             return _refused(error.kind, error.title, told_facts(error.facts, amounts_of(error.name), figure), error.request_id)
         case Problem():
-            return _refused(error.kind, error.headline(), error.told(figure), "")
+            code = _refused(error.kind, error.headline(), error.told(figure), "")
+            if error.todo:
+                typer.echo(error.todo, err=True)
+            return code
         case Unreachable():
             return _refused("unreachable", str(error), {}, "")
         case InvariantBroken():
