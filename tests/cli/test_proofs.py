@@ -63,7 +63,8 @@ def test_a_proof_is_exported_listed_shown_downloaded_and_verified(cli: Cli, offi
     assert cli("proof", "verify", "no.zip", "--keys", "keys.json").out.splitlines()[0] == "BROKEN"
     status = cli("signers", "status")
     assert (status.code, "TOO FEW" in status.out) == (1, True)
-    assert cli("proof", "reissue", row["id"], "--reason", "once more").code == 0
+    anew = cli("proof", "reissue", row["id"], "--reason", "once more")
+    assert (anew.code, "Too few people could sign it anew" in anew.err) == (5, True)
     monkeypatch.setattr("sys.stdin", io.StringIO("long enough for it\n"))
     assert cli("signers", "new-key", "b.pem", "--passphrase-stdin").code == 0
     monkeypatch.setattr("sys.stdin", io.StringIO("another passphrase\n"))

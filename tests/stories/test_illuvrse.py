@@ -187,7 +187,7 @@ def a_trail_of_an_account(one: Story) -> None:
 
 
 def a_signature_that_failed(one: Story) -> None:
-    """I8: who can sign, whether there are enough, and asking anew once there are."""
+    """I8: who can sign, whether there are enough, and asking anew once there are: before, it is refused."""
     code, said = one.terminal("signers", "status", "--output", "json")
     status = told((code, said))
     assert (code, status["canBeMet"], status["log"]["health"]) == (0, True, "ready")
@@ -201,7 +201,11 @@ def a_signature_that_failed(one: Story) -> None:
     code, said = one.terminal("signers", "status")
     assert (code, "TOO FEW" in said) == (1, True), said
     assert one.terminal.ask("/api/signers")["canBeMet"] is False
-    code, said = one.terminal("proof", "reissue", done["id"], "--reason", "a signer's key is lost")
+    words = ("proof", "reissue", done["id"], "--reason", "a signer's key is lost")
+    code, said = one.terminal(*words)
+    assert (code, "Too few people could sign it anew" in said, "ann as controller" in said) == (5, True, True), said
+    a_key_that_signs(one, "otto", "auditor", "otto-2.pem")
+    code, said = one.terminal(*words)
     assert code == 0, said
     again = one.terminal.ask(f"/api/proofs/{done['id']}/reissue", {"reason": "and once more"}, role="controller")
     assert (again["state"], one.terminal.ask(f"/api/proofs/{done['id']}/request")["number"]) == ("waiting", 3)
@@ -329,7 +333,6 @@ def the_databases_password_is_changed(one: Story) -> None:
 def the_period_is_walked_by_the_file_that_comes_with_it(one: Story) -> None:
     """`proofs-and-backups`, from its first step to its signature: I1 to I10, answered by the machine. Otto has a new key by now."""
     one.now()
-    a_key_that_signs(one, "otto", "auditor", "otto-2.pem")
     done: dict[str, Any] = {}
 
     def exported() -> None:
