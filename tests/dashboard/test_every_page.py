@@ -60,7 +60,7 @@ MORE: Final = (
 )
 # Records that the house has none of: their questions are asked all the same, of ids that nothing has.
 NONE_IN_THE_HOUSE: Final = {
-    "act", "bf", "brp", "cbc", "cde", "crn", "csync", "energy", "fac", "iwo", "ksec", "lnk", "pf", "sgn", "trm", "uf", "wo",
+    "act", "brp", "cbc", "cde", "crn", "csync", "energy", "fac", "iwo", "ksec", "lnk", "pf", "sgn", "trm", "uf", "wo",
 }  # fmt: skip
 FAKE: Final = "01KA0000000000000000000000"
 # By day on each screen, by night on a phone: a page is as wide in the dark, and its colours are the same on each screen.
