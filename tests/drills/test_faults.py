@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,3 +79,9 @@ def test_a_drill_fails_where_its_fault_did_not_happen_or_money_is_missing(
     assert (done.state, looked["webhooks"][0], looked["nothing lost"][0]) == ("failed", "failed", "failed"), looked
     assert "webhooks were sent all the same" in looked["webhooks"][1]
     assert "the provider paid stray, our books do not know" in looked["nothing lost"][1]
+
+
+def test_connections_that_a_killed_database_closed_are_not_told_at_a_terminal() -> None:
+    told = "import logging, counterfoil.cli.local.drills.faults; logging.getLogger('psycopg.pool').warning('discarding closed connection')"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert done.stderr == ""

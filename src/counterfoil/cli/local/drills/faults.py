@@ -6,6 +6,7 @@ unit, or it has failed.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from abc import ABC, abstractmethod
@@ -32,6 +33,8 @@ LOST: Final = 1_000_000  # more webhooks than there will be
 KILLS: Final = tuple(one for one in WINDOWS if one.victim == "worker" and one.plain)
 DEATHS: Final = tuple(one for one in WINDOWS if one.victim == "database")
 IN_THE_END: Final = ("payments", "nothing lost", "nothing paid twice", "no differences")
+# At a terminal nothing is logged to: connections that a killed database closed are no news there. A worker's log has them.
+logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
 BROKEN: Final = (Problem, InvariantBroken, KillMissed, ProcessDidNotStart, SimulatorDidNotStart, OSError, psycopg.Error, httpx2.HTTPError)
 
 
