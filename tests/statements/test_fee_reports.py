@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from counterfoil import statements as sources
 from counterfoil.matching.guess.rule_set import guess_rules
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.statements import SourceBroken
+from counterfoil.statements.tables.signs import SignedRow, Trail
 from tests.statements.samples import DATA, rows, sample, written
 
 
@@ -65,6 +69,30 @@ def test_rows_whose_balances_lead_on_in_another_order_only_are_no_gap(tmp_path: 
     assert read.notes == [
         "the balances in Running Balance lead from row to row in another order than that of the rows, so they are not used"
     ]
+
+
+@given(st.lists(st.tuples(st.integers(-2, 2), st.integers(-3, 3)), min_size=1, max_size=6))
+def test_an_order_is_said_to_be_there_exactly_where_trying_all_of_them_finds_one(rows_: list[tuple[int, int]]) -> None:
+    trail = Trail([SignedRow(line, amount, balance, None) for line, (amount, balance) in enumerate(rows_)], {"EUR"})
+    tried = (all(after.balance - after.amount == before.balance for before, after in pairwise(each)) for each in permutations(trail.steps))
+    assert trail.leads_in_some_order() == any(tried)
+
+
+def test_a_gap_between_two_rounds_of_balances_is_a_gap_though_each_is_begun_as_often_as_it_is_reached(tmp_path: Path) -> None:
+    header, row, *_ = (DATA / "balance.wise.csv").read_text("utf-8").splitlines()
+    cells = row.split(",")
+    steps = [
+        ("10.00", "110.00"),
+        ("-10.00", "100.00"),
+        ("5.00", "95.00"),
+        ("-5.00", "90.00"),
+    ]  # 10.00 went out between the second and the third
+    lines = [
+        ",".join([f"T-{n}", f"0{n}-03-2026", amount, *cells[3:6], balance, *cells[7:]]) for n, (amount, balance) in enumerate(steps, 1)
+    ]
+    with pytest.raises(SourceBroken, match="a row is missing") as stopped:
+        sources.read(written(tmp_path, "\n".join([header, *lines]) + "\n", "w.csv"))
+    assert stopped.value.line == 4
 
 
 def test_balances_between_rejected_rows_are_not_used_and_the_reason_is_true(tmp_path: Path) -> None:

@@ -62,11 +62,23 @@ class Trail:
         return min((up, down) if days and days[0] > days[-1] else (down, up), key=len)
 
     def leads_in_some_order(self) -> bool:
-        """Is there an order at all in which each balance leads to the next? What a row begins with is then what another ends with, but
-        for the first and the last."""
-        ends = Counter(step.balance for step in self.steps)
-        begins = Counter(step.balance - step.amount for step in self.steps)
-        return (ends - begins).total() <= 1
+        """Is there an order at all in which each balance leads to the next? Rows are ways between balances: all of them are walked in one
+        go where each is begun as often as it is reached, but for the first and the last, and none lies apart."""
+        ways = [(step.balance - step.amount, step.balance) for step in self.steps]
+        begins, ends = (Counter(each) for each in zip(*ways, strict=True))
+        joined: dict[int, int] = {}
+
+        def place(balance: int) -> int:
+            while (further := joined.get(balance)) is not None:
+                joined[balance] = joined.get(further, further)
+                balance = further
+            return balance
+
+        for begin, end in ways:
+            here, there = place(begin), place(end)
+            if here != there:
+                joined[here] = there
+        return (ends - begins).total() <= 1 and len({*begins, *ends}) - len(joined) == 1
 
 
 def settle(found: Gathering, trail: Trail, column: str, *, is_running: bool = False, account: str | None = None) -> None:
