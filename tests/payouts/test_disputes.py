@@ -17,6 +17,7 @@ from counterfoil.operations.verbs import VerbCall, say
 from counterfoil.payouts.disputes import disputes, evidence
 from counterfoil.payouts.disputes.standing import held_by_dispute
 from counterfoil.payouts.next_action import next_action
+from counterfoil.payouts.payouts.by_hand import cancel_payout
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.payouts.refunds.noun import REFUND_NOUN
 from counterfoil.payouts.refunds.refunds import UnderDispute, execute_refund
@@ -62,6 +63,19 @@ def held(desk: Desk, dispute: str) -> list[tuple[str, int]]:
         return [(one.what, one.amount) for one in held_by_dispute(conn, dispute, rows_max=10)]
 
 
+def test_a_payout_that_is_over_and_owed_leads_to_the_dispute_that_has_to_end_first(desk: Desk):
+    invoice = paid(desk)
+    desk.work(*SETTLED)
+    ((payout,),) = desk.rows("select id from payout")
+    with desk.database.transaction() as conn:
+        cancel_payout(conn, payout, reason="asked to", actor="t", now=desk.clock.now)
+    dispute = opened(desk, invoice)
+    with desk.database.transaction(read_only=True) as conn:
+        action = next_action(conn, payout, desk.clock.now)
+    assert (action.need, action.command) == ("owed", f"counterfoil disputes show {dispute}")
+    assert f"reissue is refused now: dispute {dispute} on its invoice is open" in action.why
+
+
 def test_opening_holds_what_is_set_aside_and_a_ruling_for_the_payee_lets_it_go(desk: Desk):
     invoice = paid(desk)
     desk.work(*SETTLED, "reserve")
@@ -77,6 +91,11 @@ def test_opening_holds_what_is_set_aside_and_a_ruling_for_the_payee_lets_it_go(d
     decided(desk, dispute, "provider_win")
     desk.work("disputes")
     assert states(desk) == [("held", 84_00)], "nothing moves while it may be appealed"
+    with desk.database.transaction(read_only=True) as conn:
+        action = next_action(conn, desk.rows("select id from payout")[0][0], desk.clock.now)
+    assert (action.need, action.command) == ("held", f"counterfoil disputes show {dispute}")
+    until = f"{desk.clock.now + disputes.APPEAL_WITHIN:%Y-%m-%d %H:%M} UTC"
+    assert f"dispute {dispute} is decided, and its ruling has effect at {until} unless it is appealed" in action.why
     desk.still_true()
     effect(desk)
     assert states(desk) == [("completed", 84_00)]

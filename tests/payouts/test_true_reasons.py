@@ -8,11 +8,13 @@ import pytest
 
 from counterfoil.base.edge import Database, make_id
 from counterfoil.payouts.disputes.standing import Contest, contests_of
+from counterfoil.payouts.next_action import next_action
 from counterfoil.payouts.payouts.missing import NothingToPayOut, execute_payout
 from counterfoil.payouts.provider_payouts.standings import lock_settlements
 from counterfoil.payouts.refunds.refunds import UnderDispute
 from counterfoil.settlement.invoices.invoices import cancel_invoice
 from tests.builders import NOW, Desk, a_destination, a_program, issue
+from tests.integrity.test_monitor_rounds import BEAT
 from tests.payouts.refunding import SETTLED, go, paid, refund
 from tests.payouts.test_disputes import decided, effect, opened
 from tests.payouts.test_escrow_chargebacks import pays, says
@@ -124,3 +126,23 @@ def test_an_order_for_where_nobody_is_paid_any_more_says_where_the_payee_is_paid
         ((active,),) = conn.execute("select id from destination where ended_at is null").fetchall()
         assert brake is not None
         assert brake.why.startswith(f"its payee is paid to destination {active} now")
+
+
+def test_a_payout_that_moves_by_itself_says_so_only_while_a_worker_works(desk: Desk):
+    paid(desk)
+    desk.work(*SETTLED)
+    ((payout,),) = desk.rows("select id from payout")
+
+    def told() -> tuple[str, str]:
+        with desk.database.transaction(read_only=True) as conn:
+            action = next_action(conn, payout, desk.clock.now)
+        return action.need, action.command
+
+    with desk.database.transaction() as conn:
+        conn.execute(BEAT, [desk.clock.now] * 2)
+    assert told() == ("none", "")
+    desk.clock.advance(minutes=2)
+    assert told() == ("worker", "counterfoil worker")
+    with desk.database.transaction() as conn:
+        conn.execute(BEAT.replace("'w'", "'other'"), [desk.clock.now] * 2)
+    assert told() == ("none", ""), "another one works"

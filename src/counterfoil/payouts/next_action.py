@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from counterfoil.operations.noun_pages import SafeNextAction
 from counterfoil.operations.work.pauses import Pause
+from counterfoil.operations.work.worker import no_worker_since
 from counterfoil.payouts.disputes.standing import in_dispute
 from counterfoil.payouts.payouts.matter import matter_of, matters_of
 from counterfoil.payouts.payouts.payout_rules import GUARDS, Matter, refusal_of
@@ -94,6 +95,8 @@ _OWED: Final = "A person cancelled it, and its money is still owed: nothing pays
 _CLOSED: Final = "The account that it went to is closed: set another destination first."
 _OVER: Final = "Nothing is to be done: it is over."
 _PAUSED: Final = "The queue {queue} is paused since {at:%Y-%m-%d %H:%M} UTC by {by}, and nothing of it moves until it is resumed: {why}"
+_NO_WORKER: Final = "No worker was heard of since {since}: it does not move until one works. It then goes on where it stopped."
+WORK: Final = "counterfoil worker"
 _ENDED_BY_TWO: Final = (
     "Where its present word does not end it, two people do, by what they found: "
     'counterfoil payouts end-conflict {id} --conflict-id {conflict} --found … --reason "…"'
@@ -138,10 +141,10 @@ def next_action(conn: Connection[Any], payout_id: str, now: datetime) -> SafeNex
                 more.append(_told(stopped))
                 command = resuming(stopped)
             return SafeNextAction(need.need, " ".join((need.meaning, *filter(None, more))), command)
-    return _without_need(conn, matter, file)
+    return _without_need(conn, matter, file, now)
 
 
-def _without_need(conn: Connection[Any], matter: Matter, file: InFile | None) -> SafeNextAction:
+def _without_need(conn: Connection[Any], matter: Matter, file: InFile | None, now: datetime) -> SafeNextAction:
     stopped = stopped_by(conn, matter, file)
     if stopped is not None:
         return SafeNextAction("paused", _told(stopped), resuming(stopped))
@@ -152,6 +155,8 @@ def _without_need(conn: Connection[Any], matter: Matter, file: InFile | None) ->
     if matter.state == "cancelled" and matter.newest and matter.payable > 0:
         command, refused = _allowed(OUT_OF_TRIES.format(id=matter.payout_id), matter)
         return SafeNextAction("owed", f"{_OWED} {refused}." if refused else _OWED, command)
+    if matter.state in _BY_ITSELF and (heard_of := no_worker_since(conn, now)):
+        return SafeNextAction("worker", _NO_WORKER.format(since=heard_of), WORK)
     return SafeNextAction("none", _BY_ITSELF.get(matter.state, _OVER), "")
 
 
@@ -173,13 +178,21 @@ def advised(conn: Connection[Any], need: NeedOfPayouts, rows: Sequence[PayoutInN
 
 
 def _allowed(command: str, matter: Matter) -> tuple[str, str]:
-    """A command that is allowed now, and why the one that was meant is not: it, or in its place `close` or `rerun`, or none."""
+    """A command that is allowed now, and why the one that was meant is not: it, or in its place `close`, `rerun` or what shows that which
+    is to be ended first, or none."""
     verb = _verb_of(command)
     refused = refusal_of(verb, matter) if verb in GUARDS else None
     if refused is None:
         return command, ""
-    instead = next((one for one in (OVER_UNPAID, _RERUN) if refusal_of(_verb_of(one), matter) is None), "")
+    instead = next((one for one in (OVER_UNPAID, _RERUN) if refusal_of(_verb_of(one), matter) is None), _ended_first(matter))
     return instead.format(id=matter.payout_id), f"{verb.replace('_', '-')} is refused now: {refused}"
+
+
+def _ended_first(matter: Matter) -> str:
+    """What shows the conflict of another payout of the settlement, or the dispute, that has to end before anything of it is paid."""
+    if matter.disputed is not None and matter.disputed.payout_id != matter.payout_id:
+        return f"counterfoil payouts show {matter.disputed.payout_id} --timeline"
+    return command_for_reason(f"dispute {matter.dispute.id}") if matter.dispute is not None else ""
 
 
 def _verb_of(command: str) -> str:

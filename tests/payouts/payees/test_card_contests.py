@@ -9,6 +9,7 @@ import pytest
 
 from counterfoil.base.edge import Database
 from counterfoil.operations.work.pauses import QueuePart, pull_brake
+from counterfoil.payouts.disputes.rules import APPEAL_WITHIN
 from counterfoil.payouts.payees.card import CardLine, card_of
 from tests.builders import PROGRAM, Desk, a_program
 from tests.payouts.refunding import go, paid, states
@@ -16,7 +17,7 @@ from tests.payouts.test_chargebacks import bank_says, charged_back
 from tests.payouts.test_disputes import decided, effect, opened
 from tests.simulators import spawn_simulator
 
-CONTESTS = ("disputed", "dispute_of_sent", "charged_back", "charged_back_whole")
+CONTESTS = ("disputed", "dispute_decided", "dispute_of_sent", "charged_back", "charged_back_whole")
 WAITS = ("paused", ": what is not paid out of it waits for the ruling.")
 BESIDE = ("paused", ", which was sent to payee-1: what payee-1 is owed for anything else in EUR waits for the ruling.")
 LEFT_OF_IT = ("paused", ": what is not paid out of it waits until that is decided.")
@@ -53,6 +54,12 @@ def test_of_a_disputed_invoice_that_is_not_paid_out_it_says_that_it_waits_until_
     dispute = opened(desk, invoice)
     assert told(desk) == {"disputed": WAITS}, "it is not settled"
     decided(desk, dispute, "provider_win")
+    [line] = said(desk)
+    assert line.fact == "dispute_decided"
+    assert line.sentence.endswith(
+        f"({dispute}) is decided: what is not paid out of it waits until {desk.clock.now + APPEAL_WITHIN:%Y-%m-%d %H:%M} UTC, when its "
+        "ruling has effect unless it is appealed."
+    )
     effect(desk)
     assert told(desk) == {}
 

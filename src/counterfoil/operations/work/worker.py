@@ -202,3 +202,13 @@ def list_workers(conn: Connection[Any], *, since: datetime) -> list[WorkerStatus
                order by beat_at desc, id""",
             [since, WORKERS_MAX],
         ).fetchall()
+
+
+def no_worker_since(conn: Connection[Any], now: datetime) -> str:
+    """When a worker was last heard of, where none works: that one is down, or said goodbye. Empty where one works, or none ever did."""
+    row = conn.execute(
+        """select to_char(max(beat_at) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
+           from worker having bool_and(stopped_at is not null or beat_at < %s)""",
+        [now - DOWN_AFTER],
+    ).fetchone()
+    return str(row[0]) if row and row[0] else ""

@@ -74,15 +74,20 @@ def held_by_dispute(conn: Connection[Any], dispute_id: str, /, *, rows_max: int)
 
 
 class Contest(NamedTuple):
-    """What is open on an invoice: our own dispute, or a chargeback of the customer's bank, by its id, and since when."""
+    """What is open on an invoice: our own dispute, or a chargeback of the customer's bank, by its id, and since when. `appeal_until`: a
+    dispute is decided, and its ruling has effect then."""
 
     kind: Literal["dispute", "chargeback"]
     id: str
     opened_at: datetime | None = None
+    appeal_until: datetime | None = None
 
     @property
     def why(self) -> str:
         """What waits for it, in words."""
+        if self.appeal_until is not None:
+            at = f"{self.appeal_until:%Y-%m-%d %H:%M} UTC"
+            return f"dispute {self.id} is decided, and its ruling has effect at {at} unless it is appealed"
         until = "it is decided" if self.kind == "dispute" else "the customer's bank has decided"
         return f"{self.kind} {self.id} is open, until {until}"
 
@@ -96,14 +101,15 @@ def contests_by_invoice(conn: Connection[Any], invoice_ids: Iterable[str]) -> di
     """What is open on each of these invoices that has anything open, the dispute first."""
     found: dict[str, list[Contest]] = {}
     rows = conn.execute(
-        """select invoice_id, 'dispute' as kind, id, opened_at from dispute where invoice_id = any(%(ids)s) and ended_at is null
+        """select invoice_id, 'dispute' as kind, id, opened_at, appeal_until from dispute
+           where invoice_id = any(%(ids)s) and ended_at is null
            union all
-           select invoice_id, 'chargeback', id, opened_at from chargeback where invoice_id = any(%(ids)s) and ended_at is null
+           select invoice_id, 'chargeback', id, opened_at, null from chargeback where invoice_id = any(%(ids)s) and ended_at is null
            order by 1, 2 desc, 3""",
         {"ids": sorted(set(invoice_ids))},
     ).fetchall()
-    for invoice_id, kind, contest, opened_at in rows:
-        found.setdefault(invoice_id, []).append(Contest(kind, contest, opened_at))
+    for invoice_id, *contest in rows:
+        found.setdefault(invoice_id, []).append(Contest(*contest))
     return found
 
 
@@ -111,10 +117,10 @@ def in_dispute(conn: Connection[Any], settlement_ids: Iterable[str]) -> dict[str
     """Which of these settlements and releases of escrows wait for a dispute or a chargeback, and why: on their own invoice, or on money
     that a dispute says went out to the same payee before."""
     rows = conn.execute(
-        """select s.id, 'chargeback' as kind, c.id as contest, null::text as elsewhere from settlement s
+        """select s.id, 'chargeback' as kind, c.id as contest, null::text as elsewhere, null::timestamptz as appeal_until from settlement s
            join chargeback c on c.invoice_id = s.invoice_id and c.ended_at is null where s.id = any(%(ids)s)
            union all
-           select s.id, 'dispute', d.id, nullif(d.invoice_id, s.invoice_id) from payout_source s
+           select s.id, 'dispute', d.id, nullif(d.invoice_id, s.invoice_id), d.appeal_until from payout_source s
            join dispute d on d.ended_at is null and (d.invoice_id = s.invoice_id or (
                d.program_id = s.program_id and d.payee_id = s.payee_id and d.asset = s.asset and exists (
                    select from payout p join provider_payout pp on pp.payout_id = p.id join call c on c.subject_id = pp.id
@@ -123,12 +129,12 @@ def in_dispute(conn: Connection[Any], settlement_ids: Iterable[str]) -> dict[str
            order by 1, kind, elsewhere nulls last, contest desc""",  # the last one of a settlement is what is told
         {"ids": sorted(set(settlement_ids))},
     ).fetchall()
-    return {
-        settlement: Contest(kind, contest).why
-        if elsewhere is None
-        else f"dispute {contest} about money of invoice {elsewhere} that went out to the same payee is open, until it is decided"
-        for settlement, kind, contest, elsewhere in rows
-    }
+    found = {}
+    for settlement, kind, contest, elsewhere, appeal_until in rows:
+        why = Contest(kind, contest, appeal_until=appeal_until).why
+        about = f"dispute {contest} about money of invoice {elsewhere} that went out to the same payee"
+        found[settlement] = why if elsewhere is None else why.replace(f"dispute {contest}", about, 1)
+    return found
 
 
 def is_contested(conn: Connection[Any], invoice_id: str) -> bool:

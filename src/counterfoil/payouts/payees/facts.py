@@ -119,7 +119,15 @@ FACT_KINDS: Final[tuple[FactKind, ...]] = (
         "paused",
         "A customer disputes {amount} of invoice {why} since {since} ({id}): what is not paid out of it waits for the ruling.",
         f"""select c.id, c.opened_at, c.appeal_until, c.asset, c.exposure, 1, c.invoice_id from dispute c
-            {_OPEN_CASE} {_PAID_OUT_LATER} order by c.opened_at, c.id""",
+            {_OPEN_CASE} {_PAID_OUT_LATER} and c.appeal_until is null order by c.opened_at, c.id""",
+    ),
+    FactKind(
+        "dispute_decided",
+        "paused",
+        "The dispute about {amount} of invoice {why} since {since} ({id}) is decided: what is not paid out of it waits until {until}, when "
+        "its ruling has effect unless it is appealed.",
+        f"""select c.id, c.opened_at, c.appeal_until, c.asset, c.exposure, 1, c.invoice_id from dispute c
+            {_OPEN_CASE} {_PAID_OUT_LATER} and c.appeal_until is not null order by c.opened_at, c.id""",
     ),
     FactKind(
         "dispute_of_sent",

@@ -89,7 +89,7 @@ class NextActionView(ViewModel):
     """The one safe thing to do next."""
 
     need: str = Field(
-        description="conflict, in_doubt, quarantined, failed, returned, waiting, owed, bank_file, held, paused; none: nobody is needed."
+        description="conflict, in_doubt, quarantined, failed, returned, waiting, owed, bank_file, held, paused, worker; none: nobody is."
     )
     why: str = Field(description="What it means, and why nothing is to be done where that is so.")
     command: str = Field(description="The command that moves it on; empty where nobody is needed, or while it would be refused.")
