@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from counterfoil.api.http.app import ROUTERS
@@ -16,6 +19,7 @@ from counterfoil.api.http.verbs import noun_routes
 from counterfoil.base.problems import Problem
 from counterfoil.base.settings import Settings
 from counterfoil.cli.core.connection import ROLES as KEYS
+from counterfoil.cli.core.verbs import noun_app
 from counterfoil.cli.local.installation import refuse_unless_settings_agree
 from counterfoil.operations.access.access import ROLES
 from counterfoil.operations.verbs import AMOUNTS, Noun
@@ -157,3 +161,38 @@ def test_every_amount_of_a_part_is_of_an_asset(noun: Noun):
     for part in noun.parts:
         if AMOUNTS & set(part.columns or part.row._fields):
             assert own or "asset" in part.row._fields, part.name
+
+
+# What numbers of rows count that are no amounts; a new one is an amount, and stands in AMOUNTS, or it is named here.
+COUNTS = frozenset(
+    """level number size rate_version condition score_micro depth customers lines lines_paid lines_left approvals approvers round failures
+    window_calls window_failures tries attempt attempts waiting kept failed took_ms status open_size close_size entries entries_done
+    duration_ms bytes silent_s log_size migration server_version restore_ms lost_s lost_entries place times rest checks holding broken
+    findings opened not_asked passed steps_total""".split()  # noqa: SIM905
+)
+
+
+def test_every_number_of_a_row_is_an_amount_or_is_known_to_count_something():
+    """A dispute's refund was no amount by its name: people read 2000 where 20.00 USD went back."""
+    found = {
+        (noun.plural, name)
+        for noun in NOUNS
+        for row in (noun.row, *(part.row for part in noun.parts))
+        if row is not None
+        for name, kind in get_type_hints(row).items()
+        if kind in (int, int | None) and name not in AMOUNTS | COUNTS
+    }
+    assert found == set()
+
+
+@pytest.mark.parametrize("noun", [one for one in NOUNS if one.rows is not None and one.row is not None], ids=lambda noun: noun.plural)
+def test_the_command_that_lists_a_noun_narrows_it_as_its_address_does(noun: Noun):
+    [route] = [one for one in noun_routes(noun).routes if isinstance(one, APIRoute) and one.path == f"/api/{noun.plural}"]
+
+    def asked(dependant: Dependant) -> set[str]:
+        return {one.alias for one in dependant.query_params}.union(*map(asked, dependant.dependencies))
+
+    [command] = [one.callback for one in noun_app(noun).registered_commands if one.name == "list"]
+    options = set(inspect.signature(command).parameters) - {"limit", "output"}
+    assert options <= {one.flag or one.name for one in noun.narrows} | {"state", "sort", "program"}
+    assert len(options) == len(asked(route.dependant) - {"limit", "cursor"}), "what the address narrows, the command does, too"

@@ -102,6 +102,7 @@ FIELDS: Final = frozenset(
         "promisedToOthers",
         "receivable",
         "received",
+        "refund",
         "refunded",
         "released",
         "remaining",
