@@ -67,7 +67,7 @@ def written(act: Act, taken: Mapping[str, Any]) -> dict[str, Any]:
 
 def _written(one: ActField, value: Any) -> Any:
     if value is None:
-        return None
+        return [] if one.kind == "tiers" else None  # none of them, which is what is written down, and what two people agree on
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if one.kind == "amount":
