@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from counterfoil.base.edge import now
+from counterfoil.base.money import Asset
+from counterfoil.ledger.accounts.accounts import open_program
 from tests.api.office import PROGRAM, Office, fresh
 from tests.api.test_one_payment import run
 from tests.api.test_payouts_by_hand import a_payout
@@ -88,6 +91,33 @@ def test_a_policy_that_cannot_be_names_the_field(office: Office, field: str, val
     refused = office.ask("POST", "/api/payout-policies", role="administrator", key=fresh(), json=body)
     assert refused.status_code in (400, 422)
     assert field.lower() in refused.text.lower().replace("_", "")
+
+
+def test_policies_of_every_program_are_listed_in_any_order_page_by_page(office: Office):
+    def asked(**params: object) -> list[tuple[str, str, str]]:
+        found: list[tuple[str, str, str]] = []
+        cursor = None
+        while True:
+            page = office.ask("GET", "/api/payout-policies", params={"limit": 1, **params} | ({"cursor": cursor} if cursor else {})).json()
+            found += [(one["programId"], one["asset"], one["byRuleMax"]) for one in page["data"]]
+            cursor = page["nextCursor"]
+            if cursor is None:
+                return found
+
+    with office.database.transaction() as conn:
+        open_program(conn, "other", name="Other", assets=[Asset("EUR", 2), Asset("USD", 2)], now=now())
+    for program, asset, most in ((PROGRAM, "EUR", "9"), (PROGRAM, "EUR", "500"), ("other", "USD", "7"), ("other", "EUR", "900")):
+        body = {"programId": program, "asset": asset, "byRuleMax": most, "reason": "agreed"}
+        assert office.by_two("/api/payout-policies", body, role="administrator").status_code == 200
+    main, euro, dollar = (PROGRAM, "EUR", "500"), ("other", "EUR", "900"), ("other", "USD", "7")
+    assert asked() == [main, euro, dollar], "the newest of each"
+    assert asked(sort="-byRuleMax") == [dollar, euro, main], "within each asset"
+    assert asked(sort="at") == [main, dollar, euro]
+    assert asked(programId="other", asset="USD") == [dollar]
+    told = office.ask("GET", "/api/payout-policies", params={"sort": "colour"})
+    assert (told.status_code, told.json()["field"]) == (422, "sort")
+    file = office.ask("GET", "/api/payout-policies", headers={"Accept": "text/csv"}).text.splitlines()
+    assert [line.split(",")[:2] for line in file[1:]] == [['"main"', '"EUR"'], ['"other"', '"EUR"'], ['"other"', '"USD"']]
 
 
 def test_a_payout_leaves_a_draft_and_is_put_into_it_again(office: Office):

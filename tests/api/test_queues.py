@@ -162,6 +162,8 @@ def test_every_moment_of_every_schedule_is_listed_with_its_end(office: Office):
     failed = office.ask("GET", "/api/admin/ops/schedules/runs", params={"schedule": "recent", "outcome": "failed"}).json()["data"]
     assert [one["error"] for one in failed] == ["the statement is not there"]
     assert office.ask("GET", "/api/admin/ops/schedules/runs", params={"outcome": "lost"}).status_code == 422
+    oldest = office.ask("GET", "/api/admin/ops/schedules/runs", params={"sort": "at"}).json()["data"]
+    assert oldest == rows[::-1]
 
 
 def test_a_peer_that_does_not_answer_is_named_with_the_job_and_the_queue(office: Office):

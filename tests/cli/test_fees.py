@@ -42,6 +42,25 @@ def test_the_table_of_rates_shows_their_limits(cli: Cli):
     assert "EUR: 0.30 added, at most 20.00" in " ".join(cli("rates", "list", "main").out.split())
 
 
+def test_versions_of_rates_go_in_any_order_and_into_files(cli: Cli):
+    for bps, days in (("700", 9), ("300", 5)):
+        day = (now() + timedelta(days=days)).isoformat()
+        cli("rates", "set", "main", "--platform-bps", bps, "--validator-bps", "0", "--minimum", "EUR=0.50", "--effective-at", day)
+
+    def asked(*given: str) -> list[int]:
+        return [one["version"] for one in cli("rates", "list", "main", *given, "-o", "json").json()]
+
+    assert asked() == [3, 2, 1]
+    assert asked("--sort", "effectiveAt") == [1, 3, 2]
+    assert asked("--sort", "-platformBps") == [2, 1, 3]
+    assert asked("--start-time", (now() + timedelta(days=6)).isoformat()) == [2]
+    _, line, *_ = cli("rates", "list", "main", "--sort", "platformBps", "-o", "csv").out.splitlines()
+    assert line.startswith('"3",')
+    assert "EUR: at least 0.50" in line
+    assert "1 of 3; --limit 3 shows more." in cli("rates", "list", "main", "--limit", "1", "-o", "csv").err
+    assert "nowhere" in cli("rates", "list", "nowhere").err
+
+
 def test_the_totals_come_with_the_first_page_and_only_where_they_are_asked_for(office: Office):
     span = {"startTime": "2020-01-01T00:00:00Z", "endTime": "2099-01-01T00:00:00Z"}
     assert office.ask("GET", "/api/fees/recomputed", params=span).json()["totals"] == []

@@ -13,9 +13,10 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from counterfoil.base.edge import make_id
+from counterfoil.operations.listing import keyset_of, order_of
 from counterfoil.operations.work.pauses import QueuePart, pause, paused_now
 from counterfoil.reconciliation.runs.schedule import take_slot
-from counterfoil.reconciliation.runs.slot_ends import end_slot
+from counterfoil.reconciliation.runs.slot_ends import MOMENT_LIST, end_slot
 from counterfoil.wiring import JOBS, QUEUES
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
@@ -105,7 +106,10 @@ def test_every_moment_of_a_schedule_is_listed_with_its_end(shop):
         missed = client.get(f"{RUNS_PATH}.json?schedule=recent&outcome=missed").json()["readings"]["runs"]
         assert [row["run"]["outcome"] for row in missed["value"]["rows"]] == ["missed", "missed"]
         assert client.get(f"{RUNS_PATH}.json?schedule=full").json()["readings"]["runs"]["said"] == "No such moment came"
-        place = f"{round(datetime.fromisoformat(runs['value']['rows'][0]['run']['at']).timestamp() * 1_000_000)}.0.recent"
+        first = runs["value"]["rows"][0]["run"]
+        place = keyset_of(MOMENT_LIST, order_of(MOMENT_LIST, "-at")).cursor(datetime.fromisoformat(first["at"]), first["id"])
+        oldest = client.get(f"{RUNS_PATH}.json?sort=takenAt").json()["readings"]["runs"]["value"]["rows"]
+        assert oldest[-1]["run"] == first
         older = client.get(f"{RUNS_PATH}.json?after={place}").json()["readings"]["runs"]
         assert [row["run"]["outcome"] for row in older["value"]["rows"]] == ["missed", "done", "missed"]
         assert client.get(f"{RUNS_PATH}?outcome=lost").status_code == 422

@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,10 @@ import pytest
 from counterfoil.base.edge import make_id, now
 from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.operations.access.access import SECRET_BYTES, create_key, new_secret
+from counterfoil.settlement.commissions.rates import set_terms
+from counterfoil.settlement.commissions.rules import CommissionTerms
+from counterfoil.settlement.fees.fees import set_rates
+from counterfoil.settlement.fees.rules import FeeLimit
 from counterfoil.wiring import NOUNS
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
@@ -189,8 +194,31 @@ def test_a_payout_policy_is_set_by_two(office, person):
         "0.00 EUR, 50,000.00 EUR",
         "1, 2",
     ]
+    assert 'aria-sort="descending"' in mira.get(f"{page}?sort=-byRuleMax&asset=EUR").text
+    assert mira.get(f"{page}.csv?sort=-byRuleMax&asset=EUR").text == mira.get(f"{page}.csv").text
+    assert mira.get(f"{page}?sort=colour").status_code == 422
     csrf = re.search(r'name="csrf" value="([^"]+)"', mira.get(page).text)[1]
     assert mira.post(f"{page}/policy", data={"csrf": csrf, **given, "tiers": "many"}).status_code == 422
+
+
+def test_versions_of_fees_and_commissions_are_shown_sorted_and_as_files(office, person):
+    mira, at = person("mira"), now()
+    with office.desk.database.transaction() as conn:
+        for days_on, bps in ((9, 700), (5, 300)):
+            limits = [FeeLimit("EUR", 30, 50, None)]
+            given = {"platform_bps": bps, "validator_bps": 0, "holdback_bps": 0, "actor": "t", "now": at}
+            set_rates(conn, "main", **given, limits=limits, effective_at=at + timedelta(days=days_on))
+        terms = CommissionTerms("gross", "rates", (1000, 200), 2000, 30, 1000)
+        set_terms(conn, "main", "EUR", terms, actor="t", now=at)
+    page = mira.get("/admin/rates/fees?sort=-effectiveAt").text
+    assert re.findall(r">(700|300)<", page) == ["700", "300"], "the one that comes last is first"
+    assert "0.30 EUR added, at least 0.50 EUR" in page
+    rows = list(csv.DictReader(io.StringIO(mira.get("/admin/rates/fees.csv?sort=platformBps").text)))
+    assert rows[0]["platform_bps"] == "300"
+    [one] = csv.DictReader(io.StringIO(mira.get("/admin/rates/commissions.csv").text))
+    assert (one["levels"], one["minimum"]) == ("1000, 200", "10.00 EUR")
+    assert mira.get("/admin/rates/commissions.xlsx").content[:2] == b"PK"
+    assert mira.get("/admin/rates/colours").status_code == 404
 
 
 def test_a_person_is_reset_by_two_and_ended_by_one(office, person):
@@ -235,6 +263,7 @@ def test_they_are_whole_on_every_screen_and_every_word_can_be_read(office, look)
         ("person", f"/admin/people/{office.mira}"),
         ("keys", "/admin/keys"),
         ("limits", "/admin/limits"),
+        ("fee-rates", "/admin/rates/fees"),
     ):
         is_whole_on_every_screen(page, office.url + path)
         for scheme in SCHEMES if PICTURES else ():

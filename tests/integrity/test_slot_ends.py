@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from psycopg import Connection
 
+from counterfoil.base.paging import Key
+from counterfoil.operations.listing import asked_of, read_listed
 from counterfoil.reconciliation.runs.schedule import Slot, set_schedules, take_slot
-from counterfoil.reconciliation.runs.slot_ends import OUTCOMES, at_work, end_slot, make_good, newest_slots, schedule_runs, schedules
+from counterfoil.reconciliation.runs.slot_ends import MOMENT_LIST, OUTCOMES, at_work, end_slot, make_good, newest_slots, schedules
 from tests.integrity.conftest import Watch
 from tests.integrity.test_monitor_rounds import BEAT, a_worker_beats
 
@@ -72,6 +77,14 @@ def test_moments_that_are_taken_each_time_and_never_done_are_a_schedule_that_nob
     assert said(watch) == []
 
 
+NEWEST = asked_of(MOMENT_LIST, state=None, sort=None, given={})
+
+
+def moments(watch: Watch, conn: Connection[Any], *, rows_max: int, after: Sequence[Key] | None = None, **given: str) -> list[Any]:
+    asked = asked_of(MOMENT_LIST, state=None, sort=given.pop("sort", None), given=given)
+    return read_listed(conn, MOMENT_LIST, asked, rows_max=rows_max, after=after, now=watch.clock.now)
+
+
 def test_every_moment_is_listed_with_its_end_and_each_that_nobody_took(watch: Watch) -> None:
     began = watch.clock.now
     for by in ("w", "gone", "w", "w"):
@@ -79,7 +92,7 @@ def test_every_moment_is_listed_with_its_end_and_each_that_nobody_took(watch: Wa
             conn.execute(BEAT.replace("'w'", f"'{by}'"), [watch.clock.now] * 2)
         slot = taken(watch, by=by)
         with watch.database.transaction() as conn:
-            if len(schedule_runs(conn, now=watch.clock.now, rows_max=9)) == 1:
+            if len(moments(watch, conn, rows_max=9)) == 1:
                 end_slot(conn, slot, now=watch.clock.now, error="the source is gone")
             elif by == "w" and slot.skipped == 0:
                 end_slot(conn, slot, now=watch.clock.now)
@@ -90,7 +103,7 @@ def test_every_moment_is_listed_with_its_end_and_each_that_nobody_took(watch: Wa
         conn.execute("insert into reconciliation_slot values ('full', %s, %s, 'long dead', 0)", [began - timedelta(days=9)] * 2)
         end_slot(conn, Slot("full", began - timedelta(days=9), began, 0), now=began, error="x")
         end_slot(conn, Slot("full", began - timedelta(days=9), began, 0), now=began)
-        found = schedule_runs(conn, now=watch.clock.now, rows_max=9)
+        found = moments(watch, conn, rows_max=9)
         assert [(one.outcome, one.missed) for one in found] == [
             ("done", 0),
             ("running", 0),
@@ -102,12 +115,14 @@ def test_every_moment_is_listed_with_its_end_and_each_that_nobody_took(watch: Wa
         assert found[2].first_at == found[2].at - timedelta(hours=2)
         assert (found[4].error, found[4].taken_by) == ("the source is gone", "w")
         one_by_one, after = [], None
-        while rows := schedule_runs(conn, now=watch.clock.now, rows_max=1, after=after):
+        while rows := moments(watch, conn, rows_max=1, after=after):
             one_by_one += rows
-            after = rows[-1].place
+            after = NEWEST.place(rows[-1])
         assert one_by_one == found, "no row twice, none left out"
-        of_each = {one: len(schedule_runs(conn, now=watch.clock.now, rows_max=9, outcome=one)) for one in OUTCOMES}
+        of_each = {one: len(moments(watch, conn, rows_max=9, outcome=one)) for one in OUTCOMES}
         assert of_each == {"running": 1, "done": 2, "failed": 1, "never_ended": 1, "missed": 1}
-        assert schedule_runs(conn, now=watch.clock.now, rows_max=9, name="recent") == []
+        assert moments(watch, conn, rows_max=9, schedule="recent") == []
+        assert moments(watch, conn, rows_max=9, sort="at") == found[::-1]
+        assert [one.taken_at for one in moments(watch, conn, rows_max=9, sort="takenAt")] == sorted(one.taken_at for one in found)
         [state] = schedules(conn, set_schedules(conn), now=watch.clock.now)
     assert (state.outcome, state.ended_at, state.slot_at) == ("done", found[0].ended_at, found[0].at)

@@ -22,6 +22,7 @@ from counterfoil.operations.events.events import EVENT_LIST
 from counterfoil.operations.listing import ListAsked, Order, asked_of, id_query, keyset_of, order_of, read_listed
 from counterfoil.operations.noun_pages import PlainList
 from counterfoil.operations.verbs import Noun
+from counterfoil.payouts.batches.policies import POLICY_LIST
 from counterfoil.payouts.customers.statement import CUSTOMER_LIST
 from counterfoil.payouts.payment_files.files import PAYMENT_FILE_LIST
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
@@ -29,6 +30,9 @@ from counterfoil.payouts.refunds.debts import DEBT_LIST
 from counterfoil.reconciliation.bank_statements import BANK_FILE_LIST
 from counterfoil.reconciliation.client_money import CLIENT_MONEY_LIST
 from counterfoil.reconciliation.runs.rows import RUN_LIST
+from counterfoil.reconciliation.runs.slot_ends import MOMENT_LIST
+from counterfoil.settlement.commissions.rates import TERMS_LIST
+from counterfoil.settlement.fees.fees import RATE_LIST
 from counterfoil.settlement.treasury.treasury import MOVEMENT_LIST
 from counterfoil.treasury.carbon.billing import BILL_LIST
 from counterfoil.treasury.carbon.credits import CREDIT_LIST, RETIREMENT_LIST
@@ -42,16 +46,21 @@ PLAIN = (
     *(RUN_LIST, BANK_FILE_LIST, CLIENT_MONEY_LIST, PAYMENT_FILE_LIST, MOVEMENT_LIST, PRINCIPAL_LIST, KEY_LIST, JOURNAL_LIST),
     *(BILL_LIST, SYNC_LIST, CREDIT_LIST, RETIREMENT_LIST, CUSTOMER_LIST),
     *(EVENT_LIST, ACCESS_LIST, AUDIT_LIST, PROPOSAL_LIST, DEBT_LIST),
+    *(RATE_LIST, TERMS_LIST, POLICY_LIST, MOMENT_LIST),
 )
-VIEWS = (CUSTOMER_LIST, AUDIT_LIST, DEBT_LIST)  # whose columns do not say that none of them is empty
+VIEWS = (
+    CUSTOMER_LIST,
+    AUDIT_LIST,
+    DEBT_LIST,
+    RATE_LIST,
+    TERMS_LIST,
+    POLICY_LIST,
+    MOMENT_LIST,
+)  # whose columns do not say that none of them is empty
 # What has one order, and why no other.
 ONE_ORDER = {
     "/api/programs": "by name, and few",
-    "/api/programs/{program_id}/rates/versions": "by version, which is by when it was set",
-    "/api/programs/{program_id}/commission-rates": "by version, which is by when it was set",
     "/api/finance/batches": "as they were begun, and few: one for each file",
-    "/api/admin/ops/schedules/runs": "by their moments: what is looked for is how they ended, by which they are narrowed",
-    "/api/payout-policies": "shown whole: one for each asset of a program",
     "/api/event-kinds": "shown whole: a table of the code",
 }
 
@@ -135,7 +144,10 @@ def test_the_pages_of_a_long_list_that_is_sorted_are_read_along_an_index(conn: C
         assert re.search(rf"Index Cond: \((ROW\({column}|\(?{column} [<>]=)", told), f"{noun.plural} by {key.name}\n{told}"
 
 
-@pytest.mark.parametrize("plain", [EVENT_LIST, ACCESS_LIST, AUDIT_LIST, PROPOSAL_LIST], ids=lambda plain: plain.plural)
+LAST_OF = {"at": "slot_at|last_at", "taken_at": "taken_at|noticed_at"}  # of moments, and of those that nobody took
+
+
+@pytest.mark.parametrize("plain", [EVENT_LIST, ACCESS_LIST, AUDIT_LIST, PROPOSAL_LIST, MOMENT_LIST], ids=lambda plain: plain.plural)
 def test_the_pages_of_a_log_are_read_along_an_index_both_ways(conn: Connection[Any], plain: PlainList) -> None:
     conn.execute("set local enable_seqscan = off")
     conn.execute("set local enable_bitmapscan = off")
@@ -145,8 +157,9 @@ def test_the_pages_of_a_log_are_read_along_an_index_both_ways(conn: Connection[A
             b"explain " + id_query(plain, ListAsked(order=Order(key, down)), from_start=False).as_bytes(conn), given
         ).fetchall()
         told = "\n".join(row[0] for row in plan)
-        indexes = 2 if plain is AUDIT_LIST else 1
-        assert len(re.findall(rf"Index Cond: \(ROW\(\w*\.?{key.name}", told)) == indexes, told
+        indexes = 2 if plain in (AUDIT_LIST, MOMENT_LIST) else 1
+        columns = LAST_OF.get(key.name, key.name) if plain is MOMENT_LIST else key.name
+        assert len(re.findall(rf"Index Cond: \(ROW\(\w*\.?({columns})", told)) == indexes, told
         assert not re.search(r"^\W*(Incremental )?Sort +\(", told, re.MULTILINE), f"{plain.plural} are read whole and sorted\n{told}"
 
 

@@ -129,7 +129,8 @@ def read_listed(
     given |= {name: value for one in asked.also for name, value in one.given.items()}
     given |= {f"after{at}": value for at, value in enumerate(after or ())}
     ids = [row[0] for row in conn.execute(query, given).fetchall()]
-    found = {row.id: row for row in noun.by_id(conn, ids)} if ids else {}
+    timed = {"now": now} if isinstance(noun, PlainList) and noun.by_now else {}
+    found = {row.id: row for row in noun.by_id(conn, ids, **timed)} if ids else {}
     return [found[one] for one in ids]
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, Literal, LiteralString, NamedTuple
 
-from psycopg import Connection
-
 NARROW_MAX: Final = 255  # characters of what a list is narrowed to: no key, id or name that is kept here is longer
 
 
@@ -139,12 +137,13 @@ _OF_PARTY: Final = {
 class PlainList(NamedTuple):
     """A list of things that are no noun: `plural`, by which its cursors are called, the prefix of its ids, its table, how its rows are
     read by their ids, in any order, and by what it may be sorted and narrowed. `order`: as it is sorted when nothing is asked, if not
-    newest first."""
+    newest first; `by_now`: what is told of a row depends on the moment, so `by_id` takes `now`, too."""
 
     plural: str
     prefix: str
     table: LiteralString
-    by_id: Callable[[Connection[Any], Sequence[str]], Sequence[Any]]
+    by_id: Callable[..., Sequence[Any]]
     sorts: tuple[SortKey, ...]
     narrows: tuple[Narrow, ...] = ()
     order: str = ""
+    by_now: bool = False

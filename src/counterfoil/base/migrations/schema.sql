@@ -1073,6 +1073,28 @@ listed_account: balance bigint
 listed_account: held bigint
 listed_account: opened_at timestamp with time zone
 listed_account: account_id bigint
+listed_commission_rate: id text
+listed_commission_rate: program_id text
+listed_commission_rate: asset text
+listed_commission_rate: version integer
+listed_commission_rate: base text
+listed_commission_rate: mode text
+listed_commission_rate: levels integer[]
+listed_commission_rate: cap_bps integer
+listed_commission_rate: mature_days integer
+listed_commission_rate: minimum bigint
+listed_commission_rate: effective_at timestamp with time zone
+listed_commission_rate: actor text
+listed_commission_rate: recorded_at timestamp with time zone
+listed_fee_version: id text
+listed_fee_version: program_id text
+listed_fee_version: version integer
+listed_fee_version: platform_bps integer
+listed_fee_version: validator_bps integer
+listed_fee_version: holdback_bps integer
+listed_fee_version: effective_at timestamp with time zone
+listed_fee_version: actor text
+listed_fee_version: recorded_at timestamp with time zone
 log_boundary: at timestamp with time zone not null
 log_boundary: size bigint not null
 log_boundary: made_at timestamp with time zone not null
@@ -1341,6 +1363,17 @@ payout_policy: cooling_hours integer not null
 payout_policy: reason text not null
 payout_policy: actor text not null
 payout_policy: at timestamp with time zone not null
+payout_policy_in_force: id text
+payout_policy_in_force: program_id text
+payout_policy_in_force: asset text
+payout_policy_in_force: version integer
+payout_policy_in_force: by_rule_max bigint
+payout_policy_in_force: tiers_above bigint[]
+payout_policy_in_force: tiers_approvers integer[]
+payout_policy_in_force: cooling_hours integer
+payout_policy_in_force: reason text
+payout_policy_in_force: actor text
+payout_policy_in_force: at timestamp with time zone
 payout_source: id text
 payout_source: program_id text
 payout_source: invoice_id text
@@ -1677,6 +1710,13 @@ schedule_end: name text not null
 schedule_end: slot_at timestamp with time zone not null
 schedule_end: ended_at timestamp with time zone not null
 schedule_end: error text
+schedule_moment: id text
+schedule_moment: name text
+schedule_moment: slot_at timestamp with time zone
+schedule_moment: first_at timestamp with time zone
+schedule_moment: missed integer
+schedule_moment: taken_at timestamp with time zone
+schedule_moment: taken_by text
 schedule_wish: name text not null
 schedule_wish: worker text not null
 schedule_wish: cron text not null
@@ -2040,10 +2080,14 @@ debt: with security_invoker=true
 fee_version: with security_invoker=true
 ledger_entries: with security_invoker=true
 listed_account: with security_invoker=true
+listed_commission_rate: with security_invoker=true
+listed_fee_version: with security_invoker=true
+payout_policy_in_force: with security_invoker=true
 payout_source: with security_invoker=true
 posting: with autovacuum_analyze_scale_factor=1
 queue_paused: with security_invoker=true
 sale: with security_invoker=true
+schedule_moment: with security_invoker=true
 
 -- constraints
 access_attempt: access_attempt_pkey PRIMARY KEY (bucket)
@@ -3277,11 +3321,15 @@ provider_payout: CREATE INDEX provider_payout_due ON public.provider_payout USIN
 provider_payout: CREATE UNIQUE INDEX provider_payout_live_is_one ON public.provider_payout USING btree (payout_id) WHERE (state = ANY (ARRAY['queued'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'quarantined'::text]))
 provider_payout: CREATE INDEX provider_payout_of_destination ON public.provider_payout USING btree (destination_id)
 queue_pause: CREATE INDEX queue_pause_latest ON public.queue_pause USING btree (queue, provider, program_id, number DESC)
+reconciliation_gap: CREATE INDEX reconciliation_gap_by_moment ON public.reconciliation_gap USING btree (last_at, ((((name || '@'::text) || (((EXTRACT(epoch FROM (first_at AT TIME ZONE 'UTC'::text)) * (1000000)::numeric))::bigint)::text) || '+'::text)))
+reconciliation_gap: CREATE INDEX reconciliation_gap_by_taking ON public.reconciliation_gap USING btree (noticed_at, ((((name || '@'::text) || (((EXTRACT(epoch FROM (first_at AT TIME ZONE 'UTC'::text)) * (1000000)::numeric))::bigint)::text) || '+'::text)))
 reconciliation_gap: CREATE INDEX reconciliation_gap_newest ON public.reconciliation_gap USING btree (last_at, name)
 reconciliation_run: CREATE INDEX reconciliation_run_again ON public.reconciliation_run USING btree (inputs_sha256) WHERE (inputs_sha256 IS NOT NULL)
 reconciliation_run: CREATE INDEX reconciliation_run_latest ON public.reconciliation_run USING btree (program_id, source, started_at)
 reconciliation_run: CREATE INDEX reconciliation_run_newest ON public.reconciliation_run USING btree (program_id, source, number DESC) WHERE (state = 'finished'::text)
 reconciliation_run: CREATE INDEX reconciliation_run_running ON public.reconciliation_run USING btree (beat_at) WHERE (state = 'running'::text)
+reconciliation_slot: CREATE INDEX reconciliation_slot_by_moment ON public.reconciliation_slot USING btree (slot_at, (((name || '@'::text) || (((EXTRACT(epoch FROM (slot_at AT TIME ZONE 'UTC'::text)) * (1000000)::numeric))::bigint)::text)))
+reconciliation_slot: CREATE INDEX reconciliation_slot_by_taking ON public.reconciliation_slot USING btree (taken_at, (((name || '@'::text) || (((EXTRACT(epoch FROM (slot_at AT TIME ZONE 'UTC'::text)) * (1000000)::numeric))::bigint)::text)))
 reconciliation_slot: CREATE INDEX reconciliation_slot_newest ON public.reconciliation_slot USING btree (slot_at, name)
 referral: CREATE INDEX referral_of_affiliate ON public.referral USING btree (affiliate_id)
 refund: CREATE INDEX refund_by_amount ON public.refund USING btree (asset, amount, id)
@@ -4305,9 +4353,13 @@ debt: SELECT ((((program_id || ':'::text) || asset) || ':'::text) || name) AS id
 fee_version: SELECT program_id, version, platform_bps, validator_bps, holdback_bps, COALESCE(effective_at, recorded_at) AS effective_at, actor, recorded_at FROM (fee_rate r LEFT JOIN fee_term t USING (program_id, version));
 ledger_entries: SELECT program_id, type, amount, to_timestamp(((((seq >> 20))::numeric / 1000.0))::double precision) AS created_at, effective_at, asset, name AS account, balance, kind, key, id AS journal_id, line, seq, movement, actor, narrative, source_type, source_id FROM ((((posting p CROSS JOIN LATERAL ( VALUES ('debit'::text,debit,debit_balance), ('credit'::text,credit,credit_balance)) s(type, account_id, balance)) JOIN account a ON ((id = account_id))) JOIN book b ON ((id = book_id))) JOIN journal j ON ((id = journal_id)));
 listed_account: SELECT ((((program_id || ':'::text) || asset) || ':'::text) || name) AS id, program_id, asset, name, CASE WHEN debit_normal THEN (debits - credits) ELSE (credits - debits) END AS balance, CASE WHEN debit_normal THEN credits_pending ELSE debits_pending END AS held, opened_at, id AS account_id FROM (account a JOIN book b ON ((id = book_id)));
+listed_commission_rate: SELECT ((((program_id || ':'::text) || asset) || ':'::text) || (version)::text) AS id, program_id, asset, version, base, mode, levels, cap_bps, mature_days, minimum, effective_at, actor, recorded_at FROM commission_rate r;
+listed_fee_version: SELECT ((program_id || ':'::text) || (version)::text) AS id, program_id, version, platform_bps, validator_bps, holdback_bps, effective_at, actor, recorded_at FROM fee_version v;
+payout_policy_in_force: SELECT DISTINCT ON (program_id, asset) ((program_id || ':'::text) || asset) AS id, program_id, asset, version, by_rule_max, tiers_above, tiers_approvers, cooling_hours, reason, actor, at FROM payout_policy p ORDER BY program_id, asset, version DESC;
 payout_source: SELECT id, program_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net, rate_version, at FROM sale UNION ALL SELECT id, program_id, id AS invoice_id, affiliate_id AS payee_id, asset, earned AS gross, 0 AS platform_fee, 0 AS validator_fee, 0 AS holdback, amount AS net, rate_version, at FROM commission_payment;
 queue_paused: SELECT number, queue, provider, program_id, paused, reason, actor, at FROM ( SELECT DISTINCT ON (queue, provider, program_id) number, queue, provider, program_id, paused, reason, actor, at FROM queue_pause ORDER BY queue, provider, program_id, number DESC) latest WHERE paused;
 sale: SELECT id, program_id, customer_id, invoice_id, payee_id, asset, gross, platform_fee, validator_fee, holdback, net, rate_version, at, true AS is_settlement FROM (settlement s JOIN invoice i ON ((id = invoice_id))) UNION ALL SELECT id, program_id, customer_id, escrow_id AS invoice_id, payee_id, asset, amount AS gross, platform_fee, validator_fee, 0 AS holdback, net, rate_version, at, false AS is_settlement FROM (escrow_movement m JOIN escrow e ON ((id = escrow_id))) WHERE (kind = 'release'::text);
+schedule_moment: SELECT ((name || '@'::text) || (((EXTRACT(epoch FROM (slot_at AT TIME ZONE 'UTC'::text)) * (1000000)::numeric))::bigint)::text) AS id, name, slot_at, slot_at AS first_at, 0 AS missed, taken_at, taken_by FROM reconciliation_slot t UNION ALL SELECT (((name || '@'::text) || (((EXTRACT(epoch FROM (first_at AT TIME ZONE 'UTC'::text)) * (1000000)::numeric))::bigint)::text) || '+'::text) AS id, name, last_at AS slot_at, first_at, missed, noticed_at AS taken_at, noticed_by AS taken_by FROM reconciliation_gap g;
 
 -- sequences
 account_serial: bigint from 1 to 1099511627775 by 1
@@ -9193,6 +9245,12 @@ ledger_version_9: owner: counterfoil_owner
 listed_account: counterfoil_app: select
 listed_account: counterfoil_auditor: select
 listed_account: owner: counterfoil_owner
+listed_commission_rate: counterfoil_app: select
+listed_commission_rate: counterfoil_auditor: select
+listed_commission_rate: owner: counterfoil_owner
+listed_fee_version: counterfoil_app: select
+listed_fee_version: counterfoil_auditor: select
+listed_fee_version: owner: counterfoil_owner
 log_boundary: counterfoil_app: insert, select
 log_boundary: counterfoil_auditor: select
 log_boundary: owner: counterfoil_owner
@@ -9381,6 +9439,9 @@ payout_netting: owner: counterfoil_owner
 payout_policy: counterfoil_app: insert, select
 payout_policy: counterfoil_auditor: select
 payout_policy: owner: counterfoil_owner
+payout_policy_in_force: counterfoil_app: select
+payout_policy_in_force: counterfoil_auditor: select
+payout_policy_in_force: owner: counterfoil_owner
 payout_source: counterfoil_app: select
 payout_source: counterfoil_auditor: select
 payout_source: owner: counterfoil_owner
@@ -9603,6 +9664,9 @@ schedule_end: owner: counterfoil_owner
 schedule_end_number_seq: counterfoil_app: select, usage
 schedule_end_number_seq: counterfoil_auditor: select
 schedule_end_number_seq: owner: counterfoil_owner
+schedule_moment: counterfoil_app: select
+schedule_moment: counterfoil_auditor: select
+schedule_moment: owner: counterfoil_owner
 schedule_wish: counterfoil_app: delete, insert, select, update
 schedule_wish: counterfoil_auditor: select
 schedule_wish: owner: counterfoil_owner
@@ -10147,6 +10211,8 @@ invoice.total: app: select, insert
 journal_key_moved: app: select
 key_space: app: select
 listed_account: balance: on its normal side, minor units; held: what is set aside to lower it
+listed_commission_rate: levels: basis points, the first of who referred; minimum: minor units
+listed_fee_version: effective_at: the moment from which settlements use it, until the next version's
 lock_accounts(text,text,text[]): app: execute
 lock_payments(text[]): app: execute
 log_key.seed: auditor: none
@@ -10212,6 +10278,7 @@ payout_batch_line.payee_id: app: select, insert
 payout_batch_line.payout_id: app: select, insert
 payout_batch_line.program_id: app: select, insert
 payout_batch_line.provider: app: select, insert
+payout_policy_in_force: by_rule_max and tiers_above: minor units; cooling_hours: how long a new destination is looked at
 period_keys.keys: the file in its exact bytes
 personal_data_policy.sha256: of the document itself, where it was given
 principal: app: select, insert, update
@@ -10321,6 +10388,7 @@ runbook_run.starts_at: app: select, insert
 runbook_run.steps_written: app: select, insert
 runbook_run.subject: app: select, insert
 runbook_run.title: app: select, insert
+schedule_moment: missed: so many moments in a row that nobody took, from first_at to slot_at; 0 for one that was taken
 schedule_wish: app: select, insert, update, delete
 seal: app: select
 sealed_relation: app: select

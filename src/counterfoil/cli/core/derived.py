@@ -23,6 +23,7 @@ from counterfoil.cli.core.output import (
     say_done,
     show_rows,
 )
+from counterfoil.client.transport import part_of_path
 from counterfoil.operations.listing import Listed
 
 _PLAIN = inspect.Parameter.KEYWORD_ONLY
@@ -76,11 +77,21 @@ def sort_help(noun: Listed) -> str:
 
 
 def print_list(
-    path: str, columns: Sequence[str], limit: int, output: ListFormat, *, empty: str, need: Need = "read", **params: Any
+    path: str,
+    columns: Sequence[str],
+    limit: int,
+    output: ListFormat,
+    *,
+    empty: str,
+    need: Need = "read",
+    told: Callable[[Json], Json] | None = None,
+    **params: Any,
 ) -> None:
-    """Ask for a list and show it."""
+    """Ask for a list and show it; `told` says parts of a row in words, wherever it is not shown as JSON."""
     with asked(need) as client:
         rows = listed(client, path, limit, **params)
+        if told is not None and output is not ListFormat.JSON:
+            rows[:] = [one | told(one) for one in rows]
     show_rows(rows, columns, output, empty=empty)
 
 
@@ -93,15 +104,20 @@ def add_list(
     *only: Only,
     need: Need = "read",
     word: str = "list",
+    of: Given | None = None,
+    told: Callable[[Json], Json] | None = None,
 ) -> None:
-    """`list`, or another word: the rows of `path`, narrowed by these options, as many as `--limit` says."""
+    """`list`, or another word: the rows of `path`, narrowed by these options, as many as `--limit` says. `of`: an argument that stands in
+    the path; `told`: parts of a row in words."""
 
     def command(**given: Any) -> None:
         limit, output = given.pop("limit"), given.pop("output")
+        where = path.format(**{of.name: part_of_path(given.pop(of.name))}) if of is not None else path
         narrowed = {one.name or camel(one.word): _narrowed(one, given) for one in only}
-        print_list(path, columns, limit, output, empty=empty, need=need, **narrowed)
+        print_list(where, columns, limit, output, empty=empty, need=need, told=told, **narrowed)
 
-    options = [_option(one) for one in only]
+    options = [inspect.Parameter(one.name, _PLAIN, annotation=_taken(one)) for one in (of,) if one is not None]
+    options += [_option(one) for one in only]
     shown = [_last("limit", Rows, ROWS), _last("output", ListOutput, ListFormat.TABLE)]
     app.command(word, help=help)(_signed(command, "list_", [*options, *shown]))
 

@@ -12,7 +12,7 @@ import typer
 
 from counterfoil.base.text import camel
 from counterfoil.cli.core.connection import Need, asked
-from counterfoil.cli.core.derived import IN_STATE, add_list, of_noun
+from counterfoil.cli.core.derived import IN_STATE, OF_PROGRAM, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import to_minor
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Json, Output, Reason, say_done, show_one
@@ -60,7 +60,7 @@ def add_verbs(app: typer.Typer, noun: Noun, followed: Mapping[str, Followed] | N
 def noun_app(noun: Noun, followed: Mapping[str, Followed] | None = None, *, shown: Callable[[Json], None] | None = None) -> typer.Typer:
     """All commands of a noun that has none of its own: list, show, and its verbs. `shown` says of one, to people, what no field says."""
     app = command_group(noun.help)
-    fields = noun.columns or (noun.row._fields if noun.row is not None else ("id", "state"))
+    fields = noun.columns or fields_of_row(noun)
     columns = tuple(camel(one) for one in fields)
 
     add_list(
@@ -70,6 +70,7 @@ def noun_app(noun: Noun, followed: Mapping[str, Followed] | None = None, *, show
         f"{noun.plural.capitalize()}, newest first{' unless sorted otherwise' if noun.sorts else ''}.",
         f"No such {noun.plural}.",
         IN_STATE,
+        *((OF_PROGRAM,) if "program_id" in fields_of_row(noun) else ()),
         *of_noun(noun),
     )
 
@@ -83,6 +84,11 @@ def noun_app(noun: Noun, followed: Mapping[str, Followed] | None = None, *, show
 
     add_verbs(app, noun, followed)
     return app
+
+
+def fields_of_row(noun: Noun) -> tuple[str, ...]:
+    """What a row of its list tells."""
+    return noun.row._fields if noun.row is not None else ("id", "state")
 
 
 def _parts(noun: Noun) -> Sequence[tuple[str, tuple[str, ...]]]:

@@ -11,6 +11,7 @@ from psycopg import Connection
 
 from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.money import Asset, Money
+from counterfoil.base.paging import Key
 from counterfoil.base.problems import InvalidInput
 from counterfoil.base.text import camel
 from counterfoil.dashboard.finding.ordering import EXPORTED_MAX, ColumnOrder, after_of, behind_of, order_words, orders_of
@@ -59,9 +60,18 @@ def plain_page(ask: SectionContext, which: Listed, *, rows_max: int, program_id:
     found = read_listed(ask.conn, which, asked, rows_max=rows_max + 1, after=after, now=ask.clock())
     rows = found[:rows_max]
     behind = behind_of(which, asked, rows[-1]) if len(found) > rows_max else None
-    return PlainPage(
-        rows, behind, after is None, orders_of(which, asked), order_words(asked), _query(ask, which, "sort"), _query(ask, which)
-    )
+    return PlainPage(rows, behind, *_asked_page(ask, which, asked, after))
+
+
+def asked_page(ask: SectionContext, which: Listed, program_id: str | None = None) -> AskedPage:
+    """How the address asks for a page, read before anything of it is. Raises InvalidInput, CursorBroken."""
+    asked = asked_here(ask, which, program_id)
+    return _asked_page(ask, which, asked, after_of(which, asked, ask.params.get("after")))
+
+
+def _asked_page(ask: SectionContext, which: Listed, asked: ListAsked, after: Sequence[Key] | None) -> AskedPage:
+    orders, words = orders_of(which, asked), order_words(asked)
+    return AskedPage(after is None, orders, words, _query(ask, which, "sort"), _query(ask, which))
 
 
 def plain_export(

@@ -34,6 +34,7 @@ from counterfoil.dashboard.pages.webhooks import webhooks_answer
 from counterfoil.dashboard.settings.keys import keys_answer, keys_export
 from counterfoil.dashboard.settings.limits import limits_answer, limits_export
 from counterfoil.dashboard.settings.people import people_answer, people_export, person_answer
+from counterfoil.dashboard.settings.rates import rates_answer, rates_export
 from counterfoil.dashboard.today.day import day_answer
 from counterfoil.dashboard.today.screen import today_answer
 from counterfoil.dashboard.web.sections import SectionContext
@@ -161,7 +162,7 @@ PAGES: Final = (
         schedules_answer,
         "schedules.html",
         "",
-        ("schedule", "outcome", "after"),
+        ("schedule", "outcome", "startTime", "endTime", "sort", "after"),
         files=schedules_export,
     ),
     DashboardPage("/admin/carbon", "What did agents emit, and do the books say so?", carbon_answer, "carbon.html", "Carbon"),
@@ -201,7 +202,21 @@ PAGES: Final = (
         "/admin/keys", "Which keys open something, and until when?", keys_answer, "keys.html", "Keys", ("sort", "after"), AUDIT, keys_export
     ),
     DashboardPage(
-        "/admin/limits", "What is limited, and how far?", limits_answer, "limits.html", "Limits", ("after",), files=limits_export
+        "/admin/limits",
+        "What is limited, and how far?",
+        limits_answer,
+        "limits.html",
+        "Limits",
+        ("asset", "sort", "after"),
+        files=limits_export,
+    ),
+    DashboardPage(
+        "/admin/rates/{list}",
+        "What is taken of a sale, and since when?",
+        rates_answer,
+        "rates.html",
+        wants=("asset", "startTime", "endTime", "sort", "after"),
+        files=rates_export,
     ),
     DashboardPage(
         "/admin/notices",

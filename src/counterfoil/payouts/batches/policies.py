@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.events.events import NewEvent, emit
+from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey
 from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.machines import RESERVING
 
@@ -44,6 +45,11 @@ class Policy(NamedTuple):
     scale: int  # the decimals of the asset
 
     @property
+    def id(self) -> str:
+        """What names it among all policies."""
+        return f"{self.program_id}:{self.asset}"
+
+    @property
     def cooling(self) -> timedelta:
         """How long a destination is new."""
         return timedelta(hours=self.cooling_hours)
@@ -67,20 +73,27 @@ def policies_of(conn: Connection[Any], program_id: str) -> dict[str, Policy]:
     return {one.asset: one for one in rows}
 
 
-def list_policies(
-    conn: Connection[Any], *, rows_max: int, program_id: str | None = None, after: tuple[str, str] | None = None
-) -> list[Policy]:
-    """The newest policy of each program and asset that has one, in the order of both; with `after` those behind that program and asset."""
+def policies_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Policy]:
+    """Those of these ids that count, in any order."""
     with conn.cursor(row_factory=class_row(Policy)) as cur:
         return cur.execute(
-            """select distinct on (p.program_id, p.asset) p.program_id, p.asset, p.version, p.by_rule_max, p.tiers_above,
-                      p.tiers_approvers, p.cooling_hours, p.reason, p.actor, p.at, a.scale
-               from payout_policy p join asset a on a.code = p.asset
-               where (%(program)s::text is null or p.program_id = %(program)s)
-                 and (%(first)s::text is null or (p.program_id, p.asset) > (%(first)s, %(second)s))
-               order by p.program_id, p.asset, p.version desc limit %(rows)s""",
-            {"program": program_id, "first": after[0] if after else None, "second": after[1] if after else None, "rows": rows_max},
+            """select p.program_id, p.asset, p.version, p.by_rule_max, p.tiers_above, p.tiers_approvers, p.cooling_hours, p.reason,
+                      p.actor, p.at, a.scale
+               from payout_policy_in_force p join asset a on a.code = p.asset
+               where p.program_id = any(%(programs)s) and p.id = any(%(ids)s) order by p.id limit %(rows)s""",
+            {"programs": [one.partition(":")[0] for one in ids], "ids": list(ids), "rows": len(ids)},
         ).fetchall()
+
+
+POLICY_LIST: Final = PlainList(
+    "payout_policies",
+    "",
+    "payout_policy_in_force",
+    policies_by_id,
+    (SortKey("program_id", str), SortKey("by_rule_max", int, money=True), SortKey("cooling_hours", int), SortKey("at", datetime)),
+    (Narrow("asset", "t.asset = %(asset)s", "Only in this asset.", "asset"),),
+    order="programId",
+)
 
 
 def set_policy(
@@ -100,6 +113,8 @@ def set_policy(
     Raises InvalidInput.
     """
     _refuse_policy(by_rule_max, tiers, cooling_hours)
+    # One at a time, so that two people do not both write version n + 1.
+    conn.execute("select pg_advisory_xact_lock(hashtextextended('payout_policy:' || %s || ':' || %s, 0))", [program_id, asset])
     row = conn.execute(
         """insert into payout_policy (program_id, asset, version, by_rule_max, tiers_above, tiers_approvers, cooling_hours, reason,
                                       actor, at)
@@ -119,7 +134,8 @@ def set_policy(
     ).fetchone()
     version = row[0] if row else 0
     conn.execute(
-        """update payout set due_at = %s, attempt = 0 where program_id = %s and asset = %s and state = 'pending'""",
+        """update payout set due_at = %s, attempt = 0 where id in (
+               select id from payout where program_id = %s and asset = %s and state = 'pending' order by id for no key update)""",
         [now, program_id, asset],
     )
     told = {"asset": asset, "byRuleMax": str(by_rule_max), "coolingHours": cooling_hours, "reason": reason}

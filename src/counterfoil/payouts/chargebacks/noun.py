@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, of_party
+from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, between_amounts, between_moments, of_party
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Noun, Part
 from counterfoil.payouts.chargebacks.machine import CHARGEBACK
@@ -76,7 +76,7 @@ CHARGEBACK_NOUN: Final = Noun(
         SortKey("opened_at", datetime),
         SortKey("amount", int, money=True),
     ),
-    narrows=of_party("payee", "customer", "invoice"),
+    narrows=(*of_party("payee", "customer", "invoice"), *between_moments("opened_at", "opened"), *between_amounts("amount")),
     parts=(
         Part("refunds", ChargebackRefund, _refunds),
         Part("escrows", ChargebackEscrow, _escrows),

@@ -10,7 +10,7 @@ from counterfoil.base.formats.amounts import asset_of_book, told_amount
 from counterfoil.base.machine import listed
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import APPROVE, OPERATE
-from counterfoil.operations.noun_pages import Elsewhere, First, SortKey, WaitingForPerson, of_party
+from counterfoil.operations.noun_pages import Elsewhere, First, SortKey, WaitingForPerson, between_amounts, between_moments, of_party
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes import disputes
@@ -151,7 +151,7 @@ DISPUTE_NOUN: Final = Noun(
         SortKey("opened_at", datetime),
         SortKey("amount", int, "exposure", money=True),
     ),
-    narrows=of_party("payee", "customer", "invoice"),
+    narrows=(*of_party("payee", "customer", "invoice"), *between_moments("opened_at", "opened"), *between_amounts("exposure")),
     parts=(Part("on_hold", HeldByDispute, held_by_dispute), Part("evidence", Evidence, evidence_of)),
     elsewhere=(
         Elsewhere("Hand in evidence, a file of at most 5 MB.", "counterfoil disputes add-evidence {id} FILE"),

@@ -141,5 +141,6 @@ INTENT_NOUN: Final = Noun(
     listed=list_intents,
     by_id=listed_by_id,
     sorts=(SortKey("created_at", datetime), SortKey("state_at", datetime)),
+    narrows=(*of_party("invoice"), *between_moments("created_at", "begun")),
     first=First("Each invoice has one from the moment at which it is issued.", "counterfoil invoices issue"),
 )

@@ -11,7 +11,7 @@ from psycopg import Connection
 from counterfoil.base.formats.amounts import told_amount
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, of_party
+from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, between_amounts, between_moments, of_party
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Begin, Field, Noun, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes.standing import contests_of
@@ -81,7 +81,7 @@ REFUND_NOUN: Final = Noun(
         SortKey("created_at", datetime),
         SortKey("amount", int, money=True),
     ),
-    narrows=of_party("payee", "customer", "invoice"),
+    narrows=(*of_party("payee", "customer", "invoice"), *between_moments("created_at", "owed"), *between_amounts("amount")),
     help="What goes back to customers, and from where it was taken.",
     begin=Begin(
         "refund.open",

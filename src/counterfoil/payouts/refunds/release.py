@@ -14,7 +14,7 @@ from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import HOLDBACK_RELEASE
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, emit
-from counterfoil.operations.noun_pages import First, SortKey, of_party
+from counterfoil.operations.noun_pages import First, SortKey, between_amounts, between_moments, of_party
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Noun
 from counterfoil.operations.work.jobs import Job, of_runner_and_ids
@@ -114,7 +114,7 @@ HOLDBACK_NOUN: Final = Noun(
     rows=list_tranches,
     by_id=tranches_by_id,
     sorts=(SortKey("release_at", datetime), SortKey("amount", int, money=True)),
-    narrows=of_party("payee"),
+    narrows=(*of_party("payee"), *between_moments("release_at", "to be released"), *between_amounts("amount")),
     help="What is kept back of settlements, until when, and what refunds took of it.",
     first=First("It comes with a settlement where the rates of the program keep something back."),
     sought=(FoundBy("amount", "of this amount", "amount", recent=True),),

@@ -5,7 +5,7 @@ And how schedules stand: each moment that came, whoever took it, how that ended,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, LiteralString, NamedTuple, get_args
@@ -15,6 +15,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.problems import DatabaseAway, Problem
+from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey, between_moments
 from counterfoil.reconciliation.runs.schedule import LATE_AFTER, SKIPPED_COUNTED_MAX, Slot, take_slot
 from counterfoil.reconciliation.runs.schedule import after as next_moment
 
@@ -22,17 +23,16 @@ SlotOutcome = Literal["running", "done", "failed", "never_ended"]
 RunOutcome = Literal["running", "done", "failed", "never_ended", "missed"]
 OUTCOMES: Final[tuple[RunOutcome, ...]] = get_args(RunOutcome)
 ERROR_MAX: Final = 500
-GONE_AFTER: Final = timedelta(minutes=1)  # a worker that was not heard of for so long
-WORK_MAX: Final = timedelta(hours=6)  # of a moment that a process took which is none of the workers
 _log = structlog.get_logger("counterfoil.schedules")
-# How the work of a slot `t` ended: the last word on it counts, since a job by hand may make good what failed.
+# How the work of a slot `t` ended: the last word on it counts, since a job by hand may make good what failed. A worker that was not heard
+# of for a minute is gone; a process that is none of the workers is given six hours.
 _ENDED: Final[LiteralString] = """
     left join lateral (select ended_at, error from schedule_end e where (e.name, e.slot_at) = (t.name, t.slot_at)
                        order by e.number desc limit 1) e on true
     cross join lateral (select case when e.error is not null then 'failed' when e.ended_at is not null then 'done'
-                               when t.taken_at < %(now)s - %(work_max)s or exists (
+                               when t.taken_at < %(now)s - interval '6 hours' or exists (
                                    select from worker w where w.id = t.taken_by and (w.stopped_at is not null
-                                                                                     or w.beat_at < %(now)s - %(gone_after)s))
+                                                                                     or w.beat_at < %(now)s - interval '1 minute'))
                                then 'never_ended' else 'running' end as outcome) o"""
 
 
@@ -52,6 +52,7 @@ class ScheduleRun(NamedTuple):
     """A moment of a schedule that came: who took it and how that ended; or, `missed`, so many moments from `first_at` that nobody took,
     with who noticed it."""
 
+    id: str
     name: str
     at: datetime
     first_at: datetime
@@ -66,11 +67,6 @@ class ScheduleRun(NamedTuple):
     def times(self) -> str:
         """How many moments were missed; beyond 1,000 they are not counted."""
         return f"{self.missed:,} or more" if self.missed >= SKIPPED_COUNTED_MAX else f"{self.missed:,}"
-
-    @property
-    def place(self) -> tuple[datetime, str, int]:
-        """Where it stands in the list."""
-        return (self.at, self.name, self.missed)
 
 
 class ScheduleState(NamedTuple):
@@ -141,47 +137,46 @@ def newest_slots(conn: Connection[Any], *, now: datetime) -> dict[str, SlotEnd]:
                cross join lateral (select * from reconciliation_slot t where t.name = s.name order by t.slot_at desc limit 1) t"""
             + _ENDED
             + " order by s.name",
-            _limits(now),
+            {"now": now},
         ).fetchall()
     return {one.name: one for one in rows}
 
 
-def _limits(now: datetime) -> dict[str, Any]:
-    return {"now": now, "work_max": WORK_MAX, "gone_after": GONE_AFTER}
-
-
-def schedule_runs(
-    conn: Connection[Any],
-    *,
-    now: datetime,
-    rows_max: int,
-    after: tuple[datetime, str, int] | None = None,
-    name: str | None = None,
-    outcome: RunOutcome | None = None,
-) -> list[ScheduleRun]:
-    """Every moment that came, the newest first, behind `after`: those that somebody took, with how they ended, and those that nobody did;
-    of one schedule, or that ended in one way."""
-    at, of, missed = after or (None, None, None)
-    given = {**_limits(now), "rows": rows_max, "at": at, "of": of, "missed": missed, "name": name, "outcome": outcome}
+def moments_by_id(conn: Connection[Any], ids: Sequence[str], *, now: datetime) -> list[ScheduleRun]:
+    """The moments of these ids, in any order, each with how its work ended."""
+    given = {"now": now, "ids": list(ids), "names": list({one.rpartition("@")[0] for one in ids}), "rows": len(ids)}
     with conn.cursor(row_factory=class_row(ScheduleRun)) as cur:
         return cur.execute(
-            """select * from (
-                   (select t.name, t.slot_at as at, t.slot_at as first_at, 0 as missed, o.outcome, t.taken_at, t.taken_by,
-                           e.ended_at, e.error
-                    from reconciliation_slot t"""
+            """select t.id, t.name, t.slot_at as at, t.first_at, t.missed,
+                      case when t.missed > 0 then 'missed' else o.outcome end as outcome, t.taken_at, t.taken_by, e.ended_at, e.error
+               from schedule_moment t"""
             + _ENDED
-            + """   where (%(name)s::text is null or t.name = %(name)s) and (%(outcome)s::text is null or o.outcome = %(outcome)s)
-                      and (%(at)s::timestamptz is null or (t.slot_at, t.name, 0) < (%(at)s, %(of)s, %(missed)s::integer))
-                    order by t.slot_at desc, t.name desc limit %(rows)s)
-                   union all
-                   (select g.name, g.last_at, g.first_at, g.missed, 'missed', g.noticed_at, g.noticed_by, null, null
-                    from reconciliation_gap g
-                    where (%(name)s::text is null or g.name = %(name)s) and coalesce(%(outcome)s::text, 'missed') = 'missed'
-                      and (%(at)s::timestamptz is null or (g.last_at, g.name, g.missed) < (%(at)s, %(of)s, %(missed)s::integer))
-                    order by g.last_at desc, g.name desc limit %(rows)s)) r
-               order by at desc, name desc, missed desc limit %(rows)s""",
+            + " where t.name = any(%(names)s) and t.id = any(%(ids)s) order by t.id limit %(rows)s",
             given,
         ).fetchall()
+
+
+# Each is listed by its moment, of those that nobody took by the last.
+MOMENT_LIST: Final = PlainList(
+    "runs of schedules",
+    "",
+    "schedule_moment",
+    moments_by_id,
+    (SortKey("at", datetime, "slot_at"), SortKey("taken_at", datetime)),
+    (
+        Narrow("schedule", "t.name = %(schedule)s", "Only of this schedule; `schedules list` tells them."),
+        Narrow(
+            "outcome",
+            "case when t.missed > 0 then 'missed' else (select o.outcome from (select) one" + _ENDED + ") end = %(outcome)s",
+            "Only those that ended so.",
+            "choice",
+            choices=OUTCOMES,
+        ),
+        *between_moments("slot_at", "due"),
+    ),
+    order="-at",
+    by_now=True,
+)
 
 
 def schedules(conn: Connection[Any], crons: Mapping[str, str], *, now: datetime) -> list[ScheduleState]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from counterfoil.operations.noun_pages import First, SortKey
+from counterfoil.operations.noun_pages import First, Narrow, SortKey, between_amounts, between_moments
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Noun, Part
 from counterfoil.settlement.commissions.model import (
@@ -32,6 +32,12 @@ COMMISSION_NOUN: Final = Noun(
         SortKey("created_at", datetime),
         SortKey("matures_at", datetime),
         SortKey("amount", int, money=True),
+    ),
+    narrows=(
+        Narrow("affiliate_id", "t.affiliate_id = %(affiliate_id)s", "Only of this affiliate."),
+        Narrow("sale_id", "t.sale_id = %(sale_id)s", "Only of this sale."),
+        *between_moments("created_at", "earned"),
+        *between_amounts("amount"),
     ),
     help="What affiliates earn of the sales that they referred.",
     parts=(Part("reversals", CommissionReversal, reversals_of),),

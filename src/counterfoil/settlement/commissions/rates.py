@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey, between_moments
 from counterfoil.settlement.commissions.rules import CommissionTerms, check_terms
 from counterfoil.settlement.usage.usage import assets_of
 
@@ -28,6 +30,11 @@ class CommissionRate(NamedTuple):
     effective_at: datetime
     actor: str
     recorded_at: datetime
+
+    @property
+    def id(self) -> str:
+        """What names it among all versions."""
+        return f"{self.program_id}:{self.asset}:{self.version}"
 
 
 def set_terms(
@@ -79,24 +86,31 @@ def set_terms(
                order by a.id for no key update)""",
         {"at": effective_at or now, "program": program_id, "asset": asset},
     )
-    return list_terms(conn, program_id, asset=asset, rows_max=1)[0]
+    return _select(conn, "where (program_id, asset) = (%s, %s) order by version desc limit 1", [program_id, asset])[0]
 
 
-def list_terms(
-    conn: Connection[Any], program_id: str, *, rows_max: int, asset: str | None = None, before: tuple[str, int] | None = None
-) -> list[CommissionRate]:
-    """Every version of a program's terms, by asset, the newest first."""
+def terms_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[CommissionRate]:
+    """The versions of these ids, in any order."""
+    programs = [one.partition(":")[0] for one in ids]
+    return _select(conn, "where program_id = any(%s) and id = any(%s) order by id limit %s", [programs, list(ids), len(ids)])
+
+
+def _select(conn: Connection[Any], ending: LiteralString, given: Sequence[Any]) -> list[CommissionRate]:
     with conn.cursor(row_factory=class_row(CommissionRate)) as cur:
         return cur.execute(
             """select program_id, asset, version, base, mode, levels, cap_bps, mature_days, minimum, effective_at, actor, recorded_at
-               from commission_rate where program_id = %(program)s and (%(asset)s::text is null or asset = %(asset)s)
-                 and (%(last)s::text is null or asset > %(last)s or (asset = %(last)s and version < %(version)s))
-               order by asset, version desc limit %(rows)s""",
-            {
-                "program": program_id,
-                "asset": asset,
-                "last": before and before[0],
-                "version": before and before[1],
-                "rows": rows_max,
-            },
+               from listed_commission_rate """
+            + ending,
+            given,
         ).fetchall()
+
+
+TERMS_LIST: Final = PlainList(
+    "commission_rates",
+    "",
+    "listed_commission_rate",
+    terms_by_id,
+    (SortKey("asset", str), SortKey("version", int), SortKey("effective_at", datetime), SortKey("cap_bps", int)),
+    (Narrow("asset", "t.asset = %(asset)s", "Only of sales in this asset.", "asset"), *between_moments("effective_at", "effective")),
+    order="-effectiveAt",
+)

@@ -11,7 +11,7 @@ from psycopg import Connection
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import APPROVE, OPERATE, Caller
-from counterfoil.operations.noun_pages import First, SortKey, of_party
+from counterfoil.operations.noun_pages import First, SortKey, between_amounts, between_moments, of_party
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.trial import trial
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
@@ -241,7 +241,7 @@ ESCROW_NOUN: Final = Noun(
         SortKey("expires_at", datetime),
         SortKey("amount", int, money=True),
     ),
-    narrows=of_party("payee", "customer"),
+    narrows=(*of_party("payee", "customer"), *between_moments("created_at", "opened"), *between_amounts("amount")),
     help="Customers' money that waits for its conditions.",
     parts=(
         Part("conditions", ConditionStanding, conditions_of),

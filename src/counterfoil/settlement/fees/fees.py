@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.operations.noun_pages import PlainList, SortKey, between_moments
 from counterfoil.settlement.fees.rules import HOLDBACK_DAYS, FeeLimit, Rates, check_limit, check_rates
 from counterfoil.settlement.usage.usage import assets_of
 
@@ -24,6 +25,7 @@ class NoRates(NotFound):
 class RateVersion(NamedTuple):
     """A version of a program's rates: from when it is in force, and its limits by asset."""
 
+    program_id: str
     version: int
     platform_bps: int
     validator_bps: int
@@ -33,6 +35,11 @@ class RateVersion(NamedTuple):
     actor: str
     recorded_at: datetime
     limits: list[FeeLimit]
+
+    @property
+    def id(self) -> str:
+        """What names it among all versions."""
+        return f"{self.program_id}:{self.version}"
 
 
 def set_rates(
@@ -139,14 +146,37 @@ def list_rates(conn: Connection[Any], program_id: str, *, rows_max: int, before:
     )
 
 
+def rates_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[RateVersion]:
+    """The versions of these ids, in any order."""
+    programs = [one.partition(":")[0] for one in ids]
+    return _versions(conn, "where v.program_id = any(%s) and v.id = any(%s) order by v.id limit %s", [programs, list(ids), len(ids)])
+
+
 def _versions(conn: Connection[Any], ending: str, given: Sequence[Any]) -> list[RateVersion]:
     with conn.cursor(row_factory=class_row(RateVersion)) as cur:
         found = cur.execute(
-            f"""select v.version, v.platform_bps, v.validator_bps, v.holdback_bps, coalesce(h.days, {HOLDBACK_DAYS}) as holdback_days,
-                      v.effective_at, v.actor, v.recorded_at,
+            f"""select v.program_id, v.version, v.platform_bps, v.validator_bps, v.holdback_bps,
+                      coalesce(h.days, {HOLDBACK_DAYS}) as holdback_days, v.effective_at, v.actor, v.recorded_at,
                       coalesce((select jsonb_agg(jsonb_build_array(l.asset, l.fixed, l.minimum, l.maximum) order by l.asset)
                                 from fee_limit l where (l.program_id, l.version) = (v.program_id, v.version)), '[]') as limits
-               from fee_version v left join holdback_term h using (program_id, version) {ending}""",
+               from listed_fee_version v left join holdback_term h using (program_id, version) {ending}""",
             given,
         ).fetchall()
     return [one._replace(limits=[FeeLimit(*each) for each in one.limits]) for one in found]
+
+
+RATE_LIST: Final = PlainList(
+    "fee_rates",
+    "",
+    "listed_fee_version",
+    rates_by_id,
+    (
+        SortKey("version", int),
+        SortKey("effective_at", datetime),
+        SortKey("platform_bps", int),
+        SortKey("validator_bps", int),
+        SortKey("holdback_bps", int),
+    ),
+    between_moments("effective_at", "effective"),
+    order="-version",
+)

@@ -20,7 +20,7 @@ from counterfoil.ledger.journals.key_spaces import OVERPAYMENT_REPAY
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import NewEvent, declare, emit
-from counterfoil.operations.noun_pages import First, SortKey, of_party
+from counterfoil.operations.noun_pages import First, SortKey, between_amounts, between_moments, of_party
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Noun, Verb
 from counterfoil.settlement.payments.paying_back import account_of, new_reference, noting, paid_by
@@ -202,7 +202,7 @@ OVERPAYMENT_NOUN: Final = Noun(
     rows=list_overpayments,
     by_id=OVERPAYMENTS.by_id,
     sorts=(SortKey("created_at", datetime), SortKey("amount", int, money=True)),
-    narrows=of_party("customer", "invoice"),
+    narrows=(*of_party("customer", "invoice"), *between_moments("created_at", "paid"), *between_amounts("amount")),
     help="What customers paid too much or too late, and is owed back.",
     columns=("id", "invoice_id", "customer_id", "asset", "amount", "remaining", "cause", "state"),
     first=First("It comes when a customer pays more than is owed, or pays too late."),

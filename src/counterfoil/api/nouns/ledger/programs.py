@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi.responses import Response
@@ -12,7 +11,7 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import AssetCode, Clean, Instant, Minor, ProgramId
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import Listing, PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.formats.amounts import known_assets
@@ -20,7 +19,8 @@ from counterfoil.base.money import RATE_MAX_BPS, Asset
 from counterfoil.ledger.accounts.accounts import SCALE_MAX, open_program
 from counterfoil.ledger.reads.listing import ListedProgram, list_programs, show_program
 from counterfoil.operations.access.access import ADMINISTER, READ
-from counterfoil.settlement.fees.fees import RateVersion, list_rates, set_rates, version_now
+from counterfoil.operations.listing import ListAsked
+from counterfoil.settlement.fees.fees import RATE_LIST, RateVersion, list_rates, set_rates, version_now
 from counterfoil.settlement.fees.rules import FeeLimit
 
 router = routes("Programs")
@@ -103,13 +103,9 @@ class RatesRequest(RequestModel):
 class RatesView(WriteResult):
     """One version of a program's rates, in hundredths of a percent."""
 
-    program_id: str
     holdback_days: int = Field(description="How long a holdback is kept.")
     effective_at: datetime = Field(description="Settlements from this moment on use it, until the next version's.")
     limits: list[FeeLimitView]
-
-
-VERSIONS = Listing("fee_rates", RatesView, lambda row: (row.version,), (int,))
 
 
 def _fields(one: ListedProgram) -> dict[str, Any]:
@@ -162,7 +158,7 @@ def add_rates(program_id: ProgramId, body: RatesRequest, call: Annotated[ApiCall
             now=call.now,
         )
         (shown,) = list_rates(conn, program_id, rows_max=1, before=made.version + 1)
-        return Done(program_id, _rates_shown(program_id, shown), 201)
+        return Done(program_id, _rates_shown(shown), 201)
 
     return call.write("rates.set", act, asked=body)
 
@@ -171,7 +167,7 @@ def add_rates(program_id: ProgramId, body: RatesRequest, call: Annotated[ApiCall
 def rates(program_id: ProgramId, call: Annotated[ApiCall, may(READ)]) -> Response:
     """The version that settlements use now."""
     with call.reading() as conn:
-        return answer(_rates_shown(program_id, version_now(conn, program_id, now=call.now)))
+        return answer(_rates_shown(version_now(conn, program_id, now=call.now)))
 
 
 @router.get(
@@ -180,19 +176,18 @@ def rates(program_id: ProgramId, call: Annotated[ApiCall, may(READ)]) -> Respons
     operation_id="fee_rates_list",
     summary="List versions of fee rates",
 )
-def rate_versions(program_id: ProgramId, call: Annotated[ApiCall, may(READ)], page: PageWanted) -> Response:
-    """The newest first; one that is to come is among them. A program that is not there is none without rates."""
-
-    def rows(conn: Connection[Any], rows_max: int, after: int | None) -> list[RateVersion]:
+def rate_versions(
+    program_id: ProgramId, call: Annotated[ApiCall, may(READ)], page: PageWanted, asked: Annotated[ListAsked, list_query(RATE_LIST)]
+) -> Response:
+    """The newest first unless sorted otherwise; one that is to come is among them. A program that is not there is none without rates."""
+    with call.reading() as conn:
         show_program(conn, program_id)
-        return list_rates(conn, program_id, rows_max=rows_max, before=after)
-
-    return VERSIONS.answer(call, page, rows, partial(_rates_shown, program_id))
+    return answer_listed(call, page, RATE_LIST, asked._replace(program_id=program_id), RatesView, _rates_shown)
 
 
 def _limit(one: FeeLimitShape) -> FeeLimit:
     return FeeLimit(one.asset, int(one.fixed), int(one.minimum), None if one.maximum is None else int(one.maximum))
 
 
-def _rates_shown(program_id: str, one: RateVersion) -> RatesView:
-    return RatesView(program_id=program_id, **one._asdict() | {"limits": FeeLimitView.each(one.limits)})
+def _rates_shown(one: RateVersion) -> RatesView:
+    return RatesView(**one._asdict() | {"limits": FeeLimitView.each(one.limits)})

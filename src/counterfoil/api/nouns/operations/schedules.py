@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from typing import Annotated
 
-from fastapi import Query
 from fastapi.responses import Response
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, may
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, answer, shows
 from counterfoil.api.nouns.reconciliation.run_schemas import ScheduleView
 from counterfoil.operations.access.access import READ
+from counterfoil.operations.listing import ListAsked
 from counterfoil.reconciliation.runs.schedule import set_schedules
-from counterfoil.reconciliation.runs.slot_ends import RunOutcome, ScheduleRun, schedule_runs, schedules
+from counterfoil.reconciliation.runs.slot_ends import MOMENT_LIST, ScheduleRun, schedules
 
 router = routes("Schedules")
 
@@ -41,9 +40,6 @@ class ScheduleRunView(ViewModel):
     ended_at: datetime | None = Field(description="null: its work has not ended.")
 
 
-PAGES = Listing("runs of schedules", ScheduleRunView, lambda row: row.place, (datetime, str, int))
-
-
 @router.get("/admin/ops/schedules", response_model=SchedulesView, operation_id="schedule_list", summary="List schedules")
 def list_(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Each with its last moment, who took that, how its work ended, and when it is due next."""
@@ -58,11 +54,6 @@ def list_(call: Annotated[ApiCall, may(READ)]) -> Response:
     operation_id="schedule_list_runs",
     summary="List the runs of schedules",
 )
-def runs(
-    call: Annotated[ApiCall, may(READ)],
-    page: PageWanted,
-    schedule: Annotated[str | None, Query(max_length=64, description="Only of this schedule.", examples=["sentinel-full"])] = None,
-    outcome: Annotated[RunOutcome | None, Query(description="Only those that ended so.")] = None,
-) -> Response:
-    """Every moment that came, the newest first: who took it and how its work ended, and each that nobody took."""
-    return PAGES.answer(call, page, partial(schedule_runs, name=schedule, outcome=outcome, now=call.now))
+def runs(call: Annotated[ApiCall, may(READ)], page: PageWanted, asked: Annotated[ListAsked, list_query(MOMENT_LIST)]) -> Response:
+    """Every moment that came, the newest first unless sorted otherwise: who took it and how its work ended, and each that nobody took."""
+    return answer_listed(call, page, MOMENT_LIST, asked, ScheduleRunView)

@@ -12,15 +12,17 @@ from pydantic import Field
 from counterfoil.api.derived.acts import ActTold, add_act
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import Amount, AssetCode, Clean, Instant, Minor, ProgramFilter, ProgramId
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
-from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer
+from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import OPERATE, READ
 from counterfoil.operations.acts import ActCall, ActDone
+from counterfoil.operations.listing import ListAsked
 from counterfoil.payouts.batches.acts import SET_POLICY
 from counterfoil.payouts.batches.gathering import Wanted, gather_batch
 from counterfoil.payouts.batches.machine import LINES_MAX
-from counterfoil.payouts.batches.policies import policies_of
+from counterfoil.payouts.batches.policies import POLICY_LIST, Policy
 
 router = routes("Batches")
 
@@ -107,26 +109,27 @@ def gather(body: BatchRequest, call: Annotated[ApiCall, may(OPERATE)]) -> Respon
 @router.get("/payout-policies", response_model=Paged[PolicyView], operation_id="payout_policy_list", summary="List payout policies")
 def policies(
     call: Annotated[ApiCall, may(READ)],
+    page: PageWanted,
+    asked: Annotated[ListAsked, list_query(POLICY_LIST)],
     program_id: ProgramFilter = None,
 ) -> Response:
-    """Those of a program, by asset. Without one, payouts are paid when they are due, and a batch takes one second person."""
-    with call.reading() as conn:
-        found = policies_of(conn, program_id or call.services.wiring.program_id)
-    rows = [
-        PolicyView(
-            program_id=one.program_id,
-            asset=one.asset,
-            by_rule_max=one.by_rule_max,
-            cooling_hours=one.cooling_hours,
-            version=one.version,
-            reason=one.reason,
-            actor=one.actor,
-            at=one.at,
-            tiers=[TierView(above=above, approvers=needed) for above, needed in zip(one.tiers_above, one.tiers_approvers, strict=True)],
-        )
-        for one in found.values()
-    ]
-    return answer(Paged[PolicyView](data=rows, next_cursor=None))
+    """Those that hold in a program, or in all of them, by program and asset unless sorted otherwise. Without one, payouts are paid when
+    they are due, and a batch takes one second person."""
+    return answer_listed(call, page, POLICY_LIST, asked._replace(program_id=program_id), PolicyView, _policy_shown, program_id=program_id)
+
+
+def _policy_shown(one: Policy) -> PolicyView:
+    return PolicyView(
+        program_id=one.program_id,
+        asset=one.asset,
+        by_rule_max=one.by_rule_max,
+        cooling_hours=one.cooling_hours,
+        version=one.version,
+        reason=one.reason,
+        actor=one.actor,
+        at=one.at,
+        tiers=[TierView(above=above, approvers=needed) for above, needed in zip(one.tiers_above, one.tiers_approvers, strict=True)],
+    )
 
 
 def _policy_set(one: ActCall, _: ActDone) -> PolicySet:

@@ -11,16 +11,17 @@ from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import AssetCode, Clean, Instant, Minor, OneProgram, ProgramId, id_in_body, id_in_path
-from counterfoil.api.http.lists import Listing, PageWanted
+from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Because, Paged, RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.base.money import parse_minor
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import ADMINISTER, OPERATE, READ
+from counterfoil.operations.listing import ListAsked
 from counterfoil.settlement.affiliates.affiliates import Affiliate, set_affiliate
 from counterfoil.settlement.affiliates.verifying import TreeFault, verify_tree
 from counterfoil.settlement.commissions.moving import Payable, payable_of
-from counterfoil.settlement.commissions.rates import CommissionRate, list_terms, set_terms
+from counterfoil.settlement.commissions.rates import TERMS_LIST, CommissionRate, set_terms
 from counterfoil.settlement.commissions.rules import LEVELS_MAX, MATURE_DAYS_MAX, Base, CommissionTerms, Mode
 from counterfoil.settlement.commissions.verifying import CommissionDifference, verify_commissions
 
@@ -97,9 +98,6 @@ class CommissionRateView(WriteResult):
     """One version of the contract with affiliates, in hundredths of a percent."""
 
     minimum: Minor
-
-
-TERMS = Listing("commission-rates", CommissionRateView, lambda row: (row.asset, row.version), (str, int))
 
 
 @shows(CommissionDifference)
@@ -203,11 +201,10 @@ def add_terms(program_id: ProgramId, body: CommissionRateRequest, call: Annotate
     operation_id="commission_rates_list",
     summary="List versions of commission rates",
 )
-def terms_of(program_id: ProgramId, call: Annotated[ApiCall, may(READ)], page: PageWanted) -> Response:
-    """By asset, the newest first; one that is to come is among them."""
-
-    def rows(conn: Connection[Any], rows_max: int, after: tuple[str, int] | None) -> list[CommissionRate]:
+def terms_of(
+    program_id: ProgramId, call: Annotated[ApiCall, may(READ)], page: PageWanted, asked: Annotated[ListAsked, list_query(TERMS_LIST)]
+) -> Response:
+    """The one that takes effect last first, unless sorted otherwise; one that is to come is among them."""
+    with call.reading() as conn:
         show_program(conn, program_id)
-        return list_terms(conn, program_id, rows_max=rows_max, before=after)
-
-    return TERMS.answer(call, page, rows)
+    return answer_listed(call, page, TERMS_LIST, asked._replace(program_id=program_id), CommissionRateView)

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
-
-import typer
-
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import add_list, of_noun
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import ROWS, ListFormat, ListOutput, Rows, listed, show_rows
+from counterfoil.cli.core.output import ListFormat, ListOutput, show_rows
+from counterfoil.reconciliation.runs.slot_ends import MOMENT_LIST
 
 app = command_group("What is done at fixed times, and how it ended.")
 STANDING = ("name", "cron", "slotAt", "outcome", "endedAt", "takenBy", "lateS", "overdueS", "nextAt", "error")
 RUNS = ("name", "at", "outcome", "takenAt", "endedAt", "missed", "takenBy", "error")
-
-
-class Outcome(StrEnum):
-    """How the work of a moment ended."""
-
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    NEVER_ENDED = "never_ended"
-    MISSED = "missed"
 
 
 @app.command("list")
@@ -34,14 +21,12 @@ def list_(output: ListOutput = ListFormat.TABLE) -> None:
     show_rows(rows, STANDING, output, empty="No worker wants a schedule: none has run, or none is set.")
 
 
-@app.command("runs")
-def runs(
-    schedule: Annotated[str | None, typer.Option("--schedule", help="Only of this schedule; `schedules list` tells them.")] = None,
-    outcome: Annotated[Outcome | None, typer.Option("--outcome", help="Only those that ended so.")] = None,
-    limit: Rows = ROWS,
-    output: ListOutput = ListFormat.TABLE,
-) -> None:
-    """Every moment that came, the newest first: who took it and how its work ended, and each that nobody took."""
-    with asked("read") as client:
-        rows = listed(client, "/api/admin/ops/schedules/runs", limit, schedule=schedule, outcome=outcome.value if outcome else None)
-    show_rows(rows, RUNS, output, empty="No moment came.")
+add_list(
+    app,
+    "/api/admin/ops/schedules/runs",
+    RUNS,
+    "Every moment that came, the newest first unless sorted otherwise: who took it and how its work ended, and each that nobody took.",
+    "No moment came.",
+    *of_noun(MOMENT_LIST),
+    word="runs",
+)

@@ -7,26 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import Given, add_list, of_noun
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import to_minor
-from counterfoil.cli.core.output import (
-    ROWS,
-    TABLE,
-    DryRun,
-    Format,
-    ListFormat,
-    ListOutput,
-    Output,
-    Rows,
-    listed,
-    say,
-    say_done,
-    show_one,
-    show_rows,
-)
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, say, say_done, show_one, show_rows
 from counterfoil.cli.core.verbs import noun_app
 from counterfoil.settlement.commissions.noun import COMMISSION_NOUN
+from counterfoil.settlement.commissions.rates import TERMS_LIST
 
 app = noun_app(COMMISSION_NOUN)
 rates = command_group("What affiliates get of a sale: the versions of the contract.")
@@ -88,9 +76,12 @@ def set_(
     say_done(done, output, f"{program} has version {done['version']} of its terms in {done['asset']}, in force from {done['effectiveAt']}.")
 
 
-@rates.command("list")
-def list_(program: Program, limit: Rows = ROWS, output: ListOutput = ListFormat.TABLE) -> None:
-    """Every version, by asset, the newest first; one that is to come is among them."""
-    with asked("read") as client:
-        rows = listed(client, f"/api/programs/{program}/commission-rates", limit)
-    show_rows(rows, RATE, output, empty="No commission rates were ever set.")
+add_list(
+    rates,
+    "/api/programs/{program}/commission-rates",
+    RATE,
+    "Every version, the one that takes effect last first unless sorted otherwise; one that is to come is among them.",
+    "No commission rates were ever set.",
+    *of_noun(TERMS_LIST),
+    of=Given("program", "The program.", bare=True),
+)

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from counterfoil.cli.core.connection import asked
-from counterfoil.cli.core.derived import sort_help
+from counterfoil.cli.core.derived import IN_STATE, OF_PROGRAM, Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
-from counterfoil.cli.core.output import ROWS, TABLE, ListFormat, ListOutput, Output, Rows, listed, show_one, show_rows
+from counterfoil.cli.core.output import TABLE, Output, show_one
 from counterfoil.cli.core.verbs import add_verbs
 from counterfoil.cli.nouns.payouts.payouts import STEPS
 from counterfoil.payouts.invoices.noun import INTENT_NOUN
@@ -20,22 +20,19 @@ COLUMNS = ("id", "customerId", "asset", "amount", "paid", "state", "inState", "i
 Intent = Annotated[str, typer.Argument(help="The intent's id, int_….")]
 
 
-@app.command("list")
-def list_(
-    stuck: Annotated[bool, typer.Option("--stuck", help="Only those that should move by themselves and do not.")] = False,
-    unpaid: Annotated[bool, typer.Option("--unpaid", help="Only those that wait for the payment of an overdue invoice.")] = False,
-    state: Annotated[str | None, typer.Option("--state", help="Only in this state.")] = None,
-    sort: Annotated[str | None, typer.Option("--sort", help=sort_help(INTENT_NOUN))] = None,
-    limit: Rows = ROWS,
-    output: ListOutput = ListFormat.TABLE,
-) -> None:
-    """Intents, newest first unless sorted otherwise: whose they are, how much they are about, and how long they have stood where they
-    stand."""
-    with asked("read") as client:
-        rows = listed(client, "/api/intents", limit, stuck=stuck, unpaid=unpaid, state=state, sort=sort)
-    for one in rows:
-        one["inState"] = str(timedelta(seconds=one["inStateS"]))
-    show_rows(rows, COLUMNS, output, empty="No such intents.")
+add_list(
+    app,
+    "/api/intents",
+    COLUMNS,
+    "Intents, newest first unless sorted otherwise: whose, about how much, and how long they have stood where they stand.",
+    "No such intents.",
+    Only("--stuck", "Only those that should move by themselves and do not.", switched="true"),
+    Only("--unpaid", "Only those that wait for the payment of an overdue invoice.", switched="true"),
+    IN_STATE,
+    OF_PROGRAM,
+    *of_noun(INTENT_NOUN),
+    told=lambda one: {"inState": str(timedelta(seconds=one["inStateS"]))},
+)
 
 
 @app.command("show")

@@ -9,13 +9,16 @@ import typer
 
 from counterfoil.base.problems import InvalidInput
 from counterfoil.cli.core.connection import asked
+from counterfoil.cli.core.derived import Given, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import major, to_minor
-from counterfoil.cli.core.output import ROWS, TABLE, DryRun, ListFormat, ListOutput, Output, Rows, listed, say_done, show_one, show_rows
+from counterfoil.cli.core.output import TABLE, DryRun, Output, say_done, show_one
+from counterfoil.settlement.fees.fees import RATE_LIST
 
 app = command_group("A program's fee rates.")
 Program = Annotated[str, typer.Argument(help="The program.")]
 LIMITS = ("asset", "fixed", "minimum", "maximum")
+OF = Given("program", "The program.", bare=True)
 PER_ASSET = "ASSET=AMOUNT"
 FEE = "the platform's fee, once for each asset."
 
@@ -76,17 +79,6 @@ def show(program: Program, output: Output = TABLE) -> None:
         show_one(client.get(f"/api/programs/{program}/rates"), output, parts=(("limits", LIMITS),))
 
 
-@app.command("list")
-def list_(program: Program, limit: Rows = ROWS, output: ListOutput = ListFormat.TABLE) -> None:
-    """Every version of the rates, the newest first; one that is to come is among them."""
-    with asked("read") as client:
-        rows = listed(client, f"/api/programs/{program}/rates/versions", limit)
-    if output is not ListFormat.JSON:
-        for row in rows:
-            row["limits"] = [_limit_text(one) for one in row["limits"]]
-    show_rows(rows, ("version", "effectiveAt", "platformBps", "validatorBps", "holdbackBps", "holdbackDays", "limits", "actor"), output)
-
-
 def _limit_text(one: Mapping[str, str | None]) -> str:
     """The limits in an asset in a few words, such as `EUR: 0.30 added, at least 0.50, at most 20.00`."""
     asset = one["asset"] or ""
@@ -96,3 +88,15 @@ def _limit_text(one: Mapping[str, str | None]) -> str:
         if minor is not None and (name == "maximum" or minor != "0"):
             said.append(text.format(major(minor, asset)))
     return f"{asset}: {', '.join(said) or 'none'}"
+
+
+add_list(
+    app,
+    "/api/programs/{program}/rates/versions",
+    ("version", "effectiveAt", "platformBps", "validatorBps", "holdbackBps", "holdbackDays", "limits", "actor"),
+    "Every version of the rates, the newest first unless sorted otherwise; one that is to come is among them.",
+    "No rates were ever set.",
+    *of_noun(RATE_LIST),
+    of=OF,
+    told=lambda one: {"limits": [_limit_text(each) for each in one["limits"]]},
+)
