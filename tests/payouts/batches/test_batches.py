@@ -15,8 +15,9 @@ from counterfoil.base.machine import ApprovalNeeded
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.approvals import KeyCannotApprove
+from counterfoil.operations.verbs import VerbCall, say
 from counterfoil.payouts.batches import deciding, executing, gathering
-from counterfoil.payouts.batches.batches import approvals_of, lines_of
+from counterfoil.payouts.batches.batches import approvals_of, lines_of, stopped_lines_of
 from counterfoil.payouts.batches.machine import (
     BatchAltered,
     BatchFrozen,
@@ -398,6 +399,11 @@ def test_what_cannot_be_paid_is_named_with_its_reason_instead_of_left_out_in_sil
     assert (made.lines, made.skipped_total) == (1, 1)
 
 
+def test_an_asset_that_the_program_keeps_no_book_in_is_named_and_not_told_as_nothing_to_pay(till):
+    with pytest.raises(InvalidInput, match="one of EUR, JPY"):
+        gathering.gather_batch(till.conn, gathering.Wanted(PROGRAM, "GBP"), by=till.mira, make_id=make_id, now=NOW)
+
+
 def test_nobody_without_a_login_of_today_is_taken_for_an_approver_by_the_database(till):
     waiting(till, 300)
     batch = till.gather()
@@ -429,3 +435,44 @@ def test_a_batch_that_the_rule_approved_is_not_executed_once_the_rule_pays_less(
     with pytest.raises(BatchNotNow) as refused:
         till.execute(batch)
     assert refused.value.facts["why"] == "the policy pays it by rule no more; have it approved anew"
+
+
+def test_a_draft_says_how_many_people_it_will_take(till):
+    waiting(till, 300)
+    till.policy(0, (0, 1), (200, 3))
+    assert till.batch(till.gather()).approvers == 3
+
+
+def test_submitting_and_approving_say_how_many_people_it_takes_and_how_many_have(till):
+    waiting(till, 300)
+    till.policy(0, (0, 2))
+    batch = till.gather()
+
+    def said(verb: str, by: Caller) -> str:
+        call = VerbCall(till.conn, batch, by, till.now, make_id)
+        return say(BATCH_NOUN, BATCH_NOUN.verb(verb), call).told
+
+    assert said("submit", till.mira) == "It takes people, because 3.00 EUR is more than the 0.00 that is paid by rule: 2 people approve it."
+    assert said("approve", till.theo) == "1 of 2 people approved it."
+    assert said("approve", till.theo) == "You approved it before, which counts once: 1 of 2 people approved it."
+    assert said("approve", till.ada) == "2 of 2 people approved it."
+
+
+def test_a_line_that_does_not_go_on_by_itself_is_named_apart_from_those_that_do(till):
+    fails, comes_back, waits = waiting(till, 300, 300, 300)
+    batch = till.approved_batch()
+
+    def stopped() -> list[tuple[str, str]]:
+        return [(one.payout_id, one.status) for one in stopped_lines_of(till.conn, batch)]
+
+    assert stopped() == [], "they wait for the batch alone"
+    till.execute(batch)
+    till.reserve(rows_max=2)
+    assert stopped() == []
+    till.fails(fails)
+    till.arrives(comes_back)
+    till.tend()
+    till.answered(comes_back, "returned", source="look_up")
+    till.conn.execute("update payout set last_error = 'the ledger refuses it' where id = %s", [waits])
+    assert stopped() == [(fails, "failed"), (comes_back, "returned"), (waits, "pending")]
+    assert till.line(batch, comes_back).status == "returned", "it is not paid any more"

@@ -15,7 +15,9 @@ from counterfoil.base.edge import Database, make_id
 from counterfoil.base.failpoints import on_point
 from counterfoil.base.invariant import run_invariants
 from counterfoil.operations.work.runner import Runner
+from counterfoil.payouts.batches.gathering import BUSY, Skipped, Wanted, gather_batch
 from counterfoil.payouts.batches.invariants import INVARIANTS
+from counterfoil.payouts.batches.policies import set_policy
 from counterfoil.payouts.payouts.reserving import reserve_due
 from tests.conftest import KEYS
 from tests.payouts.batches.till import NOW, Till
@@ -99,3 +101,37 @@ def test_two_workers_at_once_pay_each_line_once(database):
     assert [number for _, number in _attempts(database)] == [1] * LINES
     with database.transaction() as conn:
         assert run_invariants(conn, INVARIANTS) == []
+
+
+def test_a_payout_that_another_hand_has_at_this_moment_is_named_and_not_left_out_in_silence(database):
+    with database.transaction() as conn:
+        till = Till(conn)
+        till.paid_before("acme")
+        till.policy(0)
+        first, *_ = [till.owed("acme", 100) for _ in range(3)]
+    with database.transaction() as worker:
+        worker.execute("select from payout where id = %s for update", [first])
+        with database.transaction() as conn:
+            made = gather_batch(conn, Wanted("main", "EUR"), by=till.mira, make_id=make_id, now=NOW)
+    assert (made.lines, made.skipped_total, made.skipped) == (2, 1, (Skipped(first, BUSY),))
+
+
+def test_two_policies_that_are_set_at_once_are_two_versions(database):
+    with database.transaction() as conn:
+        Till(conn)
+    given: dict[str, Any] = {"tiers": [], "cooling_hours": 72, "reason": "t", "actor": "t", "now": NOW}
+
+    def other() -> None:
+        with database.transaction() as conn:
+            set_policy(conn, "main", "EUR", by_rule_max=2, **given)
+
+    second = threading.Thread(target=other)
+    with database.transaction() as conn:
+        set_policy(conn, "main", "EUR", by_rule_max=1, **given)
+        second.start()
+        until = time.monotonic() + 10
+        while not conn.execute("select 1 from pg_locks where not granted").fetchone():
+            assert time.monotonic() < until, "the second one never waited"
+    second.join(10)
+    with database.transaction() as conn:
+        assert conn.execute("select version, by_rule_max from payout_policy order by version").fetchall() == [(1, 1), (2, 2)]

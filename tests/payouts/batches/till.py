@@ -24,6 +24,7 @@ from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.payouts.reserving import reserve_due
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
 from counterfoil.payouts.provider_payouts.attempts_by_hand import cancel_attempt
+from counterfoil.payouts.provider_payouts.outcome_rules import Source
 from counterfoil.payouts.provider_payouts.outcomes import apply_facts
 from tests.payouts.world import _Same
 from tests.people import log_in_as
@@ -110,15 +111,15 @@ class Till:
     def tend(self) -> None:
         look_after_batches(self.runner())
 
-    def answered(self, payout: str, status: str) -> None:
-        """The provider tells what became of the newest attempt at it."""
+    def answered(self, payout: str, status: str, *, source: Source = "webhook") -> None:
+        """The provider tells what became of the newest attempt at it, by itself or because it was asked."""
         row = self.conn.execute(
             "select idempotency_key, amount from provider_payout where payout_id = %s order by number desc limit 1",
             [payout],
         ).fetchone()
         assert row is not None
         fact = PayoutFact(f"ref-{row[0]}", row[0], row[1], 0, ASSET, status, None, self.now)  # type: ignore[arg-type]
-        apply_facts(self.conn, PROVIDER, [fact], silent_after=SILENT, cause="test", now=self.now)
+        apply_facts(self.conn, PROVIDER, [fact], silent_after=SILENT, cause="test", now=self.now, source=source)
 
     def arrives(self, payout: str) -> None:
         self.answered(payout, "paid")

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 import typer
@@ -17,10 +17,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from counterfoil.cli.core.output import SHOWN_AFTER_S, Json
 from counterfoil.client.client import Client
 from counterfoil.client.problems import ApiProblem, Unreachable
+from counterfoil.client.transport import AGAIN_AT
 
 LOOK_EVERY_S: Final = 1.0
 TOLD_EVERY_S: Final = 10.0  # where nobody watches a bar: in the log of a job, or through a pipe
+STILL_AFTER_S: Final = 60.0
 RUNS_SEEN: Final = 20
+AWAY_SAID: Final = "The server does not answer. What is under way goes on without it; it is asked again."
 
 
 @contextmanager
@@ -70,19 +73,36 @@ def taken_in(what: str, *, clock: Callable[[], float] = time.monotonic) -> Itera
     yield tell
 
 
-def follow(look: Callable[[], Json], said: Callable[[Json], str], is_over: Callable[[Json], bool], *, wait_s: float) -> Json:
-    """Looks every second until it is over, at most `wait_s` seconds, and says on standard error each time that something has changed.
+def follow(look: Callable[[], Json], said: Callable[[Json], str], is_over: Callable[[Json], bool], *, wait_s: float, still: str) -> Json:
+    """Looks every second until it is over, at most `wait_s` seconds, and says on standard error each time that something has changed;
+    `still`, once nothing has for a minute.
 
-    The thing as it was seen last; to stop looking changes nothing of it. A server that is away meanwhile is asked again.
+    The thing as it was seen last; to stop looking changes nothing of it. A server, or its database, that is away meanwhile is asked again,
+    which is said. Raises Unreachable, ApiProblem where it was away all the time.
     """
-    end, last, found = time.monotonic() + wait_s, "", look()
+    changed_at = time.monotonic()
+    end, last, told_still = changed_at + wait_s, "", False
+    found: Json | None = None
     while True:
-        if (now := said(found)) != last:
-            typer.echo(now, err=True)
-            last = now
-        left = end - time.monotonic()
-        if is_over(found) or left <= 0:
-            return found
-        time.sleep(min(LOOK_EVERY_S, left))
-        with suppress(Unreachable):
+        away: Exception | None = None
+        try:
             found = look()
+        except (Unreachable, ApiProblem) as error:
+            if isinstance(error, ApiProblem) and error.kind != "busy" and error.status not in AGAIN_AT:
+                raise
+            away = error
+        now = said(found) if found is not None and away is None else AWAY_SAID
+        if now != last:
+            typer.echo(now, err=True)
+            last, changed_at, told_still = now, time.monotonic(), False
+        elif not told_still and time.monotonic() - changed_at >= STILL_AFTER_S:
+            typer.echo(still, err=True)
+            told_still = True
+        left = end - time.monotonic()
+        if found is not None and away is None and is_over(found):
+            return found
+        if left <= 0 and found is not None:
+            return found
+        if left <= 0 and away is not None:
+            raise away
+        time.sleep(min(LOOK_EVERY_S, left))

@@ -9,15 +9,17 @@ from typing import Any, LiteralString, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.machine import listed
 from counterfoil.base.problems import NotFound
-from counterfoil.payouts.batches.machine import APPROVAL_LIFE, LINES_MAX, SERVICE_LEVEL
+from counterfoil.payouts.batches.machine import APPROVAL_LIFE, ENDED_UNPAID, LINES_MAX, SERVICE_LEVEL
+from counterfoil.payouts.machines import PAYOUT
 
 
 class PayoutBatch(NamedTuple):
     """A payout batch; its total in minor units. `approve_by` and `execute_by`: the 24 hours of the service level; `late`: they passed.
 
-    `sha256` is of its frozen lines, in hex: what people approve. `lines_left`: they are not paid in it any more. `not_by_rule` is why it
-    takes people.
+    `approvers`: how many people it takes; of a draft, by the policy as it is. `sha256` is of its frozen lines, in hex: what people approve.
+    `lines_left`: they are not paid in it any more. `not_by_rule` is why it takes people.
     """
 
     id: str
@@ -43,7 +45,8 @@ class PayoutBatch(NamedTuple):
 
 
 class BatchLine(NamedTuple):
-    """One line: a payout, to whom and how much (minor units), and how far it is. `why`: why it waits, failed, or left the batch."""
+    """One line: a payout, to whom and how much (minor units), and how far it is. `why`: why it waits, failed, came back, or left the
+    batch."""
 
     number: int
     payout_id: str
@@ -100,7 +103,12 @@ def _select(conn: Connection[Any], ending: LiteralString, given: dict[str, Any])
             """select b.id, b.program_id, b.asset, b.amount, b.state, b.lines, l.lines_paid, l.lines_left,
                       (select count(*) from payout_batch_approval a
                        where (a.batch_id, a.round, a.sha256) = (b.id, b.round, b.sha256))::integer as approvals,
-                      b.approvers, b.by_rule, b.not_by_rule, encode(b.sha256, 'hex') as sha256, b.maker, b.created_at,
+                      case b.state when 'draft' then coalesce(
+                               (select max(t.needed) from payout_policy_in_force p,
+                                    unnest(p.tiers_above, p.tiers_approvers) t (above, needed)
+                                where (p.program_id, p.asset) = (b.program_id, b.asset) and b.amount > t.above), 1)
+                           else b.approvers end as approvers,
+                      b.by_rule, b.not_by_rule, encode(b.sha256, 'hex') as sha256, b.maker, b.created_at,
                       case when b.state = 'pending_approval' then b.frozen_at + %(level)s end as approve_by, b.approved_at,
                       case when b.state = 'approved' then b.approved_at + %(life)s end as expires_at,
                       b.approved_at + %(level)s as execute_by,
@@ -118,13 +126,29 @@ def _select(conn: Connection[Any], ending: LiteralString, given: dict[str, Any])
 
 def lines_of(conn: Connection[Any], batch_id: str, *, rows_max: int = LINES_MAX) -> list[BatchLine]:
     """The lines of a batch in their order, without those that were taken out while it was a draft."""
+    return _lines(conn, "true", batch_id, rows_max)
+
+
+def stopped_lines_of(conn: Connection[Any], batch_id: str, *, rows_max: int = LINES_MAX) -> list[BatchLine]:
+    """Those of them that do not go on by themselves, so that one among hundreds is seen: they left it, are held, wait for something else
+    than the batch, ended unpaid, or came back after they had arrived."""
+    ended = listed((*ENDED_UNPAID, *PAYOUT.before("retry"), "held"))
+    stopped = f"""l.left_at is not null or p.state = 'returned' or l.paid_at is null and (
+                      p.state in {ended} or p.state = 'pending' and p.last_error is not null
+                                            and not starts_with(p.last_error, 'it is in batch ' || l.batch_id))"""
+    return _lines(conn, stopped, batch_id, rows_max)
+
+
+def _lines(conn: Connection[Any], which: LiteralString, batch_id: str, rows_max: int) -> list[BatchLine]:
     with conn.cursor(row_factory=class_row(BatchLine)) as cur:
         return cur.execute(
-            """select l.number, l.payout_id, l.payee_id, l.destination_id, l.provider, l.asset, l.amount,
-                      case when l.paid_at is not null then 'paid' when l.left_at is not null then 'left' else p.state end as status,
-                      case when l.left_at is not null then l.left_why when l.paid_at is null then p.last_error end as why
+            f"""select l.number, l.payout_id, l.payee_id, l.destination_id, l.provider, l.asset, l.amount,
+                      case when p.state = 'returned' then p.state when l.paid_at is not null then 'paid'
+                           when l.left_at is not null then 'left' else p.state end as status,
+                      case when l.left_at is not null then l.left_why
+                           when l.paid_at is null or p.state = 'returned' then p.last_error end as why
                from payout_batch_line l join payout p on p.id = l.payout_id
-               where l.batch_id = %s and l.removed_at is null order by l.number limit %s""",
+               where l.batch_id = %s and l.removed_at is null and ({which}) order by l.number limit %s""",
             [batch_id, rows_max],
         ).fetchall()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple
 
 from psycopg import Connection
 
@@ -20,8 +20,18 @@ from counterfoil.payouts.destinations.machine import NO_DESTINATION, QUARANTINED
 from counterfoil.payouts.payouts.payable import owed_after_netting
 from counterfoil.payouts.payouts.verbs import Payout, payouts_by_id
 from counterfoil.payouts.provider_payouts.conflicts import in_conflict
+from counterfoil.settlement.usage.usage import assets_of
 
 SKIPPED_MAX = 100
+BUSY: Final = "the worker, or somebody else, is at it at this moment: gather again, or add it"
+_FITS: Final[LiteralString] = """
+    select p.id from payout p
+    where p.program_id = %(program_id)s and p.asset = %(asset)s and p.state = 'pending'
+      and (cardinality(%(payees)s::text[]) = 0 or p.payee_id = any(%(payees)s))
+      and (%(created_before)s::timestamptz is null or p.created_at < %(created_before)s)
+      and (%(amount_least)s::bigint is null or p.amount >= %(amount_least)s)
+      and (%(amount_most)s::bigint is null or p.amount <= %(amount_most)s)
+      and not exists (select from payout_batch_line l where l.payout_id = p.id and l.live)"""
 
 
 class Wanted(NamedTuple):
@@ -57,11 +67,13 @@ def gather_batch(conn: Connection[Any], wanted: Wanted, *, by: Caller, make_id: 
 
     Raises InvalidInput for more than 1,000 payouts: nothing is cut short. Raises BatchNotNow when none is left.
     """
-    found = _pending(conn, wanted)
-    if len(found) > LINES_MAX:
-        raise InvalidInput("payouts", f"at most {LINES_MAX} payouts in a batch; narrow it by payee, amount or date")
+    assets = assets_of(conn, wanted.program_id)
+    if wanted.asset not in assets:
+        raise InvalidInput("asset", f"one of {', '.join(sorted(assets))}", got=wanted.asset[:12])
+    found, busy = _pending(conn, wanted)
     payouts = payouts_by_id(conn, found)
     lines, skipped = _judged(conn, wanted.program_id, payouts, now, wanted.provider)
+    skipped += [Skipped(one, BUSY) for one in busy]
     if not lines:
         first = f"; {skipped[0].payout_id}: {skipped[0].why}" if skipped else ""
         raise BatchNotNow(why=f"no pending payout fits{first}", skipped=len(skipped))
@@ -122,20 +134,16 @@ def note_maker(conn: Connection[Any], batch_id: str, by: Caller, now: datetime) 
     )
 
 
-def _pending(conn: Connection[Any], wanted: Wanted) -> list[str]:
-    """What fits, its rows locked: what a worker reserves at this moment is passed over."""
-    rows = conn.execute(
-        """select p.id from payout p
-           where p.program_id = %(program_id)s and p.asset = %(asset)s and p.state = 'pending'
-             and (cardinality(%(payees)s::text[]) = 0 or p.payee_id = any(%(payees)s))
-             and (%(created_before)s::timestamptz is null or p.created_at < %(created_before)s)
-             and (%(amount_least)s::bigint is null or p.amount >= %(amount_least)s)
-             and (%(amount_most)s::bigint is null or p.amount <= %(amount_most)s)
-             and not exists (select from payout_batch_line l where l.payout_id = p.id and l.live)
-           order by p.id limit %(limit)s for update skip locked""",
-        {**wanted._asdict(), "payees": list(wanted.payees), "limit": LINES_MAX + 1},
-    ).fetchall()
-    return [row[0] for row in rows]
+def _pending(conn: Connection[Any], wanted: Wanted) -> tuple[list[str], list[str]]:
+    """What fits, its rows locked, and what fits and another hand has locked. Raises InvalidInput for more than a batch takes."""
+    given = {**wanted._asdict(), "payees": list(wanted.payees), "limit": LINES_MAX + 1}
+    fits = [row[0] for row in conn.execute(_FITS + " order by p.id limit %(limit)s", given).fetchall()]
+    if len(fits) > LINES_MAX:
+        raise InvalidInput("payouts", f"at most {LINES_MAX} payouts in a batch; narrow it by payee, amount or date")
+    mine = conn.execute(_FITS + " and p.id = any(%(fits)s) order by p.id for update skip locked", {**given, "fits": fits}).fetchall()
+    others = sorted(set(fits) - {row[0] for row in mine})
+    still = conn.execute(_FITS + " and p.id = any(%(fits)s) order by p.id", {**given, "fits": others}).fetchall()
+    return [row[0] for row in mine], [row[0] for row in still]
 
 
 class _NewLine(NamedTuple):

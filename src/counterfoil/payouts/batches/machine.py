@@ -11,6 +11,7 @@ from counterfoil.base.problems import NotAllowed, Problem
 from counterfoil.operations.approvals import SamePerson
 from counterfoil.operations.events.events import declare
 from counterfoil.operations.work.runner import Queue
+from counterfoil.payouts.machines import PAYOUT
 
 LINES_MAX: Final = 1_000
 APPROVAL_LIFE: Final = timedelta(hours=24)  # then it takes new approvals
@@ -39,6 +40,9 @@ PAYOUT_BATCH: Final = Machine(
     },
     reasoned=frozenset({"cancel", "reject", "edit", "take_back", "stop", "close"}),
 )
+# Of a payout: its line was paid, also where that came back later; its line will never be.
+ARRIVED: Final = ("completed", "returned")
+ENDED_UNPAID: Final = tuple(one for one in PAYOUT.final if one not in ARRIVED)
 PAYS: Final = PAYOUT_BATCH.before("finish")  # in these its lines are paid
 BATCHES: Final = Queue("batches", "payout_batch", ("approved", *PAYS), program="program_id")
 

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import APPROVE, OPERATE
-from counterfoil.operations.noun_pages import First, SortKey
+from counterfoil.operations.noun_pages import First, SortKey, between_amounts, between_moments
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.payouts.batches import deciding, executing, gathering
@@ -24,6 +24,7 @@ from counterfoil.payouts.batches.batches import (
     list_batches,
     show_batch,
     standing_batch,
+    stopped_lines_of,
 )
 from counterfoil.payouts.batches.machine import PAYOUT_BATCH
 
@@ -37,11 +38,21 @@ def _because(one: VerbCall) -> dict[str, Any]:
 
 
 def _submit(one: VerbCall) -> VerbResult:
-    return VerbResult(deciding.submit_batch(one.conn, one.subject_id, **_who(one)))
+    state = deciding.submit_batch(one.conn, one.subject_id, **_who(one))
+    found = show_batch(one.conn, one.subject_id)
+    needed = "1 person approves it" if found.approvers == 1 else f"{found.approvers} people approve it"
+    told = f"It takes people, because {found.not_by_rule}: {needed}." if found.not_by_rule else "The rule of the policy approved it."
+    return VerbResult(state, told=told)
 
 
 def _approve(one: VerbCall) -> VerbResult:
-    return VerbResult(deciding.approve_batch(one.conn, one.subject_id, seen=one.taken.get("sha256"), **_who(one)))
+    before = show_batch(one.conn, one.subject_id).approvals
+    state = deciding.approve_batch(one.conn, one.subject_id, seen=one.taken.get("sha256"), **_who(one))
+    found = show_batch(one.conn, one.subject_id)
+    told = f"{found.approvals} of {found.approvers} people approved it."
+    if found.approvals == before:
+        told = f"You approved it before, which counts once: {told}"
+    return VerbResult(state, told=told)
 
 
 def _execute(one: VerbCall) -> VerbResult:
@@ -201,10 +212,12 @@ BATCH_NOUN: Final = Noun(
         SortKey("created_at", datetime),
         SortKey("amount", int, money=True),
     ),
+    narrows=(*between_moments("created_at", "gathered"), *between_amounts("amount")),
     help="Payouts that people approve together.",
     columns=("id", "program_id", "asset", "amount", "state", "lines", "lines_paid", "approvals", "approvers", "execute_by", "late"),
     parts=(
         Part("cover", executing.BatchCover, of_all(executing.cover_of)),
+        Part("stopped", BatchLine, stopped_lines_of),
         Part("payouts", BatchLine, lines_of),
         Part("approved_by", BatchApproval, approvals_of),
     ),

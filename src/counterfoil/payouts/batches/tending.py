@@ -17,14 +17,11 @@ from counterfoil.payouts.batches.batches import LockedBatch, lock_batch
 from counterfoil.payouts.batches.deciding import expire_approval
 from counterfoil.payouts.batches.executing import Standing, let_go, standing_of
 from counterfoil.payouts.batches.gathering import free_payouts
-from counterfoil.payouts.batches.machine import BATCHES, PAYOUT_BATCH, SERVICE_LEVEL
-from counterfoil.payouts.machines import PAYOUT
+from counterfoil.payouts.batches.machine import ARRIVED, BATCHES, ENDED_UNPAID, PAYOUT_BATCH, SERVICE_LEVEL
 
 ACTOR: Final = "system:worker"
 LOOK_EVERY: Final = timedelta(seconds=5)
 LOOK_LATER: Final = timedelta(minutes=1)  # a person has to do something first
-ARRIVED: Final = ("completed", "returned")
-ENDED_UNPAID: Final = tuple(one for one in PAYOUT.final if one not in ARRIVED)
 
 
 def look_after_batches(runner: Runner) -> Tally:
