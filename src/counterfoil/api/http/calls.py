@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from fastapi import Depends, Request
@@ -14,8 +16,9 @@ from fastapi.responses import JSONResponse, Response
 from psycopg import Connection
 from pydantic import BaseModel
 
-from counterfoil.api.http.doorman import Doorman, KeyRing, address_in, digest_of, origin_in
+from counterfoil.api.http.doorman import KEY_REMEMBERED_S, Doorman, KeyRing, address_in, digest_of, origin_in
 from counterfoil.api.http.kept_key import WantedOnce, once_outside
+from counterfoil.api.http.middleware import STILL
 from counterfoil.api.http.problems import IdempotencyKeyMissing, request_id_of
 from counterfoil.api.http.schemas import Proposed, WriteResult
 from counterfoil.audit.actions import ActionOrigin, record_action
@@ -44,6 +47,12 @@ LOGOUT: Final = "/api/logins/end"  # also for who has no second factor where eve
 
 class WholeInstallation(Problem, kind="forbidden"):
     """This is about the whole installation, and this key or login is of one program."""
+
+
+class RightsChanged(Problem, kind="forbidden"):
+    """What you may do was changed while your request came in, so nothing of it was done."""
+
+    todo = "Send it again: it is decided by what you may do now."
 
 
 @dataclass(frozen=True)
@@ -328,8 +337,23 @@ async def admitted(request: Request, permission: str) -> Caller:
         raise
     if known is None:
         await services.keys.take_turn(caller.scope, services.keys.limits.of_key)
+        request.scope[STILL] = partial(_still, request, caller, time.monotonic())
     request.scope[ADMITTED] = caller
     return caller
+
+
+async def _still(request: Request, caller: Caller, since: float) -> None:
+    """A body may take minutes to come, and whoever sent its beginning may have lost key, login or role meanwhile. Raises KeyRefused,
+    RightsChanged."""
+    if time.monotonic() - since < KEY_REMEMBERED_S:
+        return
+    services = services_of(request)
+    try:
+        if await authenticated(services, request) != caller:
+            raise RightsChanged(name=caller.name)
+    except KeyRefused:
+        await run_in_threadpool(services.doorman.key_refused, request)
+        raise
 
 
 def _area_in(request: Request) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
+from psycopg import Connection
 
 from counterfoil.api.http.problems import request_id_of
 from counterfoil.audit.actions import ActionOrigin
@@ -108,8 +109,19 @@ class Doorman:
         if self._failures(f"key:{records.clean(address_in(request))}") <= records.RECORDED_MAX:
             self._record(request, "key_refused", "")
 
-    def person(self, request: Request, name: str, password: str, *, code: str | None, new_password: str | None, salt: bytes) -> Caller:
-        """Who this is. Raises LoginRefused, CodeNeeded, CodeRefused, PasswordNeeded, TooManyAttempts, InvalidInput."""
+    def person(
+        self,
+        request: Request,
+        name: str,
+        password: str,
+        *,
+        code: str | None,
+        new_password: str | None,
+        salt: bytes,
+        opens: Callable[[Connection[Any], Caller], None] | None = None,
+    ) -> Caller:
+        """Who this is. `opens`: what is opened for them, in the transaction in which the password is still theirs: one that is reset
+        meanwhile opens nothing. Raises LoginRefused, CodeNeeded, CodeRefused, PasswordNeeded, TooManyAttempts, InvalidInput."""
         with self.counted(request, name, password):
             with self._database.transaction(read_only=True) as conn:
                 kept = logins.find_password(conn, name)
@@ -125,6 +137,8 @@ class Doorman:
             caller = known.caller
         with self._database.transaction() as conn:
             logins.keep_password(conn, known, password, new_password, salt, now=self._clock(), leaked=self._leaked)
+            if opens is not None:
+                opens(conn, caller)
         if new_password is not None:
             self._record(request, "password_changed", caller.name, caller=caller)
         return caller

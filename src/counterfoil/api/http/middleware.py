@@ -31,6 +31,7 @@ HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosnif
 HTTPS_HEADERS: Final = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 NAME: Final = "counterfoil.http"
+STILL: Final = "counterfoil.still"  # in a request's scope: asks whether whoever was let in may do this still
 
 
 class BodyCutShort(Problem, kind="invalid"):
@@ -133,7 +134,7 @@ class Wire:
             return
         if b"_" in scope["query_string"]:
             scope["query_string"] = _camel_query(scope["query_string"])
-        await self._app(scope, _counted(receive, most, BODY_S if most < FILE_BYTES else FILE_S), send)
+        await self._app(scope, _counted(scope, receive, most, BODY_S if most < FILE_BYTES else FILE_S), send)
 
     def _say(self, scope: Scope, request_id: str, status: int, began: float) -> None:
         route = scope.get("route")
@@ -160,9 +161,9 @@ def _tell_span(span: Any, scope: Scope, status: int) -> None:
     span.set_attribute("http.response.status_code", status)
 
 
-def _counted(receive: Receive, most: int, seconds: float) -> Receive:
-    """`receive`, but it refuses a body that grows beyond `most` bytes, whatever its Content-Length said or did not say, and one
-    that has not come after so many seconds."""
+def _counted(scope: Scope, receive: Receive, most: int, seconds: float) -> Receive:
+    """`receive`, but it refuses a body that grows beyond `most` bytes, whatever its Content-Length said or did not say, one
+    that has not come after so many seconds, and one of somebody who may not send it any more when it is whole."""
     had, ends, whole = 0, time.monotonic() + seconds, False
 
     async def counted() -> Message:
@@ -180,6 +181,8 @@ def _counted(receive: Receive, most: int, seconds: float) -> Receive:
         whole = not message.get("more_body", False)
         if had > most:
             raise HTTPException(413, f"{most} bytes")
+        if whole and STILL in scope:
+            await scope[STILL]()
         return message
 
     return counted

@@ -158,10 +158,8 @@ def _chosen(served: Served, request: Request, name: str, once: str, new: str, ag
         if new != again:
             raise PasswordsDiffer(field="again")
         salt = served.entropy(SALT_BYTES)
-        caller = served.door.doorman.person(request, name, once, code=None, new_password=new, salt=salt)
-        if not caller.may(READ, ALL_PAGES):  # added, and nobody gave them a role yet
-            return finish(RedirectResponse("/login?ended=password", 303))
-        served.door.open(request, caller, response)
+        if not served.door.log_in_person(request, name, once, response, code=None, new_password=new, salt=salt).may(READ, ALL_PAGES):
+            return finish(RedirectResponse("/login?ended=password", 303))  # added, and nobody gave them a role yet
     except Busy:
         raise
     except Problem as problem:

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from fastapi import Request
 from fastapi.responses import Response
+from psycopg import Connection
 
 from counterfoil.api.http.doorman import Doorman, address_in, agent_in
 from counterfoil.api.http.program_scope import owner_of
@@ -108,48 +109,56 @@ class Sessions:
         Raises NotAuthenticated, NotAllowed, TooManyAttempts, FormNotOurs.
         """
         refuse_other_sites(request)
-        rules = self.rules
         if name.strip():
             salt = self._entropy(SALT_BYTES)
-            caller = self.doorman.person(request, name.strip(), secret, code=code, new_password=None, salt=salt)
+            caller = self.log_in_person(request, name.strip(), secret, response, code=code, new_password=None, salt=salt)
             require(caller, READ, ALL_PAGES)
-        else:
-            by_login = secret.strip().startswith(LOGIN_PREFIX)
-            if by_login:
-                rules = rules._replace(life=LOGIN_LIFE)
-            given, now = secret.strip()[:KEY_LENGTH_MAX], self._clock()
-            with self.doorman.counted(request, "", ""), self._database.transaction() as conn:
-                caller = authenticate(conn, given, now=now)
-                require(caller, READ, ALL_PAGES)
-                if (until := ends_of_secret(conn, given)) is not None:  # what it opens ends with it
-                    rules = rules._replace(life=min(rules.life, until - now))
-            if by_login:
-                return self.open(request, caller, response, rules=rules, opened_by=caller.session_id)
-        return self.open(request, caller, response, rules=rules)
+            return
+        rules, given, now = self.rules, secret.strip()[:KEY_LENGTH_MAX], self._clock()
+        by_login = given.startswith(LOGIN_PREFIX)
+        if by_login:
+            rules = rules._replace(life=LOGIN_LIFE)
+        with self.doorman.counted(request, "", ""), self._database.transaction() as conn:
+            caller = authenticate(conn, given, now=now)
+            require(caller, READ, ALL_PAGES)
+            if (until := ends_of_secret(conn, given)) is not None:  # what it opens ends with it
+                rules = rules._replace(life=min(rules.life, until - now))
+        self.open(request, caller, response, rules=rules, opened_by=caller.session_id if by_login else None)
+
+    def log_in_person(
+        self, request: Request, name: str, secret: str, response: Response, *, code: str | None, new_password: str | None, salt: bytes
+    ) -> Caller:
+        """Open a session for who gives a name and its password, or chooses one with a one-time secret; whoever may see no page gets none.
+        Raises as `log_in`."""
+        tokens: list[str] = []
+
+        def opens(conn: Connection[Any], caller: Caller) -> None:
+            if caller.may(READ, ALL_PAGES):
+                tokens.append(self._begin(conn, request, caller, self.rules))
+
+        caller = self.doorman.person(request, name, secret, code=code, new_password=new_password, salt=salt, opens=opens)
+        for token in tokens:
+            self.doorman.logged_in(request, caller)
+            self.keep(response, token)
+        return caller
 
     def open(
         self, request: Request, caller: Caller, response: Response, *, rules: SessionRules | None = None, opened_by: str | None = None
     ) -> None:
         """A session for whoever was let in; one that this browser had ends. `opened_by`: the login whose token did, with which it ends."""
-        token, csrf = self._entropy(TOKEN_BYTES).hex(), self._entropy(TOKEN_BYTES).hex()
-        before, now = request.cookies.get(self.cookie), self._clock()
         with self._database.transaction() as conn:
-            if before:
-                close_session(conn, before, now=now)
-            open_session(
-                conn,
-                caller,
-                self._make_id("ses"),
-                token,
-                csrf,
-                now=now,
-                rules=rules or self.rules,
-                address=address_in(request),
-                agent=agent_in(request),
-                opened_by=opened_by,
-            )
+            token = self._begin(conn, request, caller, rules or self.rules, opened_by)
         self.doorman.logged_in(request, caller)
         self.keep(response, token)
+
+    def _begin(self, conn: Connection[Any], request: Request, caller: Caller, rules: SessionRules, opened_by: str | None = None) -> str:
+        token, csrf = self._entropy(TOKEN_BYTES).hex(), self._entropy(TOKEN_BYTES).hex()
+        before, now = request.cookies.get(self.cookie), self._clock()
+        if before:
+            close_session(conn, before, now=now)
+        where: dict[str, Any] = {"address": address_in(request), "agent": agent_in(request)}
+        open_session(conn, caller, self._make_id("ses"), token, csrf, now=now, rules=rules, opened_by=opened_by, **where)
+        return token
 
     def renew(self, request: Request, caller: Caller) -> tuple[Session, str]:
         """The same login under another token, because it may do more from now on; `keep` gives it to the browser. Raises SessionOver."""

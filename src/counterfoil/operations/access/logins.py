@@ -182,16 +182,19 @@ def keep_password(
     leaked: Path | None = None,
 ) -> None:
     """At a login: choose a new password, or bring one that was kept in an old way under today's. Raises PasswordNeeded, LoginRefused when
-    it was changed since it was looked at, InvalidInput. With a new one every login of before ends."""
+    it was changed since it was looked at, InvalidInput. With a new one every login of before ends.
+
+    It is not changed before the end of the transaction, so a session that is opened in it is ended by whoever resets it afterwards.
+    """
     who, brought = known.caller.principal_id, is_outdated(known.kept) and len(salt) == SALT_BYTES
     if new_password is None and known.once:
         raise PasswordNeeded(field="newPassword")
-    if new_password is None and not brought:
-        return
-    # Of two who hold the same one-time secret one chooses; and a password that was reset meanwhile does not come back.
+    # Of two who hold the same one-time secret one chooses; and a password that was reset meanwhile opens nothing, and does not come back.
     row = conn.execute("select hash from password where principal_id = %s for update", [who]).fetchone()
     if row is None or row[0] != known.kept:
         raise LoginRefused()
+    if new_password is None and not brought:
+        return
     if new_password is not None:
         set_password(conn, who, new_password, salt, now=now, leaked=leaked)
         end_other_sessions(conn, who, but=None, now=now)  # whoever changes it may do so because somebody else knew the old one

@@ -86,7 +86,8 @@ def end_session(conn: Connection[Any], principal_id: str, session_id: str, *, no
 
 
 def end_other_sessions(conn: Connection[Any], principal_id: str, *, but: str | None, now: datetime) -> int:
-    """Every login of theirs ends, but one; how many that were."""
+    """Every login of theirs ends, but one, and also one that is being renewed; how many that were."""
+    conn.execute("select 1 from principal where id = %s for update", [principal_id])
     return conn.execute(
         """update session set expires_at = %(now)s
            where principal_id = %(who)s and api_key_id is null and expires_at > %(now)s and id is distinct from %(but)s""",
@@ -109,6 +110,7 @@ def renew_session(
     """The same login under another token, because it may do more from now on; the old token opens nothing. It ends when the old one
     would have ended, which is returned. Raises SessionOver."""
     check(caller.session_id is not None, "what is renewed is a login of a person")
+    conn.execute("select 1 from principal where id = %s for share", [caller.principal_id])  # whoever ends all of theirs sees this one
     row = conn.execute(
         """update session set expires_at = %s from session was
            where session.id = %s and was.id = session.id and session.expires_at > %s

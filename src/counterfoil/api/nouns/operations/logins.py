@@ -79,24 +79,18 @@ class LoginEnded(WriteResult):
 def create(body: LoginRequest, request: Request) -> Response:
     """A token for one hour. Every try is recorded; after some that failed, the name or the address waits, longer each time."""
     services = services_of(request)
-    new = _plain(body.new_password)
-    found = services.doorman.person(
-        request, body.name, body.password.get_secret_value(), code=_plain(body.code), new_password=new, salt=entropy(SALT_BYTES)
-    )
-    now = services.wiring.clock()
-    with services.database.transaction() as conn:
-        caller, token = log_in(
-            conn,
-            services.wiring.make_id("ses"),
-            entropy(SECRET_BYTES),
-            found,
-            now=now,
-            address=address_in(request),
-            agent=agent_in(request),
-            rules=services.session_rules,
-        )
+    made: list[tuple[Caller, str, datetime]] = []
+
+    def opens(conn: Connection[Any], found: Caller) -> None:
+        session_id, now = services.wiring.make_id("ses"), services.wiring.clock()
+        where: dict[str, Any] = {"address": address_in(request), "agent": agent_in(request), "now": now}
+        made.append((*log_in(conn, session_id, entropy(SECRET_BYTES), found, rules=services.session_rules, **where), now + LOGIN_LIFE))
+
+    given: dict[str, Any] = {"code": _plain(body.code), "new_password": _plain(body.new_password), "salt": entropy(SALT_BYTES)}
+    services.doorman.person(request, body.name, body.password.get_secret_value(), **given, opens=opens)
+    caller, token, ends = made[0]
     services.doorman.logged_in(request, caller)
-    return answer(_logged_in(caller, token, now + LOGIN_LIFE), 201)
+    return answer(_logged_in(caller, token, ends), 201)
 
 
 @router.post("/logins/confirm", response_model=LoggedIn, operation_id="login_confirm", summary="Give the second factor again")
