@@ -124,6 +124,10 @@ def test_the_last_administrator_stays(conn, mira):
     ):
         with pytest.raises(psycopg.Error, match="nobody would administer"), conn.transaction():
             act()
+    ended = {"role": "administrator", "by": "t", "now": NOW - timedelta(days=2), "expires_at": NOW - timedelta(days=1)}
+    access.create_key(conn, "key_old", access.new_secret(RANDOM[: access.SECRET_BYTES], live=False), name="old", **ended)
+    with pytest.raises(psycopg.Error, match="nobody would administer"), conn.transaction():
+        logins.revoke_role(conn, mira.principal.id, "administrator", by="t", now=NOW)  # what opens nothing administers nothing
     noah = logins.add_person(conn, "prn_noah", RANDOM, name="noah", by="t", now=NOW)
     logins.grant_role(conn, "grant_2", noah.principal.id, "administrator", by="t", now=NOW)
     logins.revoke_role(conn, mira.principal.id, "administrator", by="t", now=NOW)

@@ -4655,6 +4655,8 @@ an_administrator_stays(): CREATE OR REPLACE FUNCTION public.an_administrator_sta
  LANGUAGE plpgsql
  SET search_path TO 'public', 'pg_temp'
 AS $function$
+declare
+    at timestamptz := case when tg_table_name = 'principal' then to_jsonb(new) ->> 'disabled_at' else to_jsonb(new) ->> 'revoked_at' end;
 begin
     if tg_table_name = 'principal' and not exists (
         select from role_grant where principal_id = new.id and role = 'administrator' and revoked_at is null
@@ -4667,7 +4669,7 @@ begin
                      and p.disabled_at is null and p.program_id is null)
        and not exists (select from api_key k join principal p on p.id = k.principal_id
                        where k.role = 'administrator' and k.revoked_at is null and p.disabled_at is null and k.program_id is null
-                         and k.scopes is null) then
+                         and k.scopes is null and (k.expires_at is null or k.expires_at > at)) then
         raise 'nobody would administer this installation any more' using errcode = 'CF352';
     end if;
     return null;
