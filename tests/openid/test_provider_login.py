@@ -169,6 +169,17 @@ def test_a_login_at_the_provider_that_is_weak_or_long_ago_opens_nothing(strict, 
     refused_for(back(client, begun(client)), WEAK[lie])
 
 
+def test_where_keys_of_128_bits_are_asked_for_a_shorter_one_of_rsa_signs_nobody_in(desk, provider, alice):
+    known = parse_provider(f"{provider.issuer} {CLIENT}", rsa_bits=3_072)._replace(secret=SECRET)
+    desk_keys_are_old("")
+    with days.served(desk, login_provider=known, public_url="http://127.0.0.1:1") as url:
+        client = a_browser(url)
+        provider.tell(rotate="ES256")  # a curve of 256 bits is 128 of security
+        assert back(client, begun(client)).status_code == 200
+        provider.tell(rotate="RS256")
+        refused_for(back(client, begun(client)), why.SHORT_KEY)
+
+
 def test_where_nothing_is_asked_of_a_login_at_the_provider_it_is_one_factor(desk, served, provider, alice):
     client = a_browser(served)
     asked = parse_qs(urlsplit(client.get("/login/provider").headers["location"]).query)

@@ -44,3 +44,10 @@ class LoginSettings(BaseSettings):
         le=10_080,
         description="How long ago at most somebody gave their password there; it asks them again after that. Absent: as it likes.",
     )
+    login_provider_rsa_bits: int = Field(
+        2_048,
+        ge=2_048,
+        le=16_384,
+        description="The shortest RSA key with which it may sign who somebody is. 2048, as most providers have, is 112 bits of security; "
+        "3072 is 128, as all else here. Keys of elliptic curves are taken as they are.",
+    )

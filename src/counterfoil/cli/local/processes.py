@@ -46,7 +46,8 @@ def _login_provider(settings: Settings) -> LoginProvider | None:
     if settings.login_provider is None:
         return None
     given = settings.login_provider.get_secret_value()
-    return parse_provider(given, acr=settings.login_provider_acr, minutes=settings.login_provider_minutes)
+    asked: dict[str, Any] = {"acr": settings.login_provider_acr, "minutes": settings.login_provider_minutes}
+    return parse_provider(given, **asked, rsa_bits=settings.login_provider_rsa_bits)
 
 
 def _run(server: uvicorn.Server) -> None:

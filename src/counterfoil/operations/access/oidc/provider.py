@@ -14,7 +14,7 @@ import httpx2
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.oidc import refusals as why
 from counterfoil.operations.access.oidc.refusals import ProviderAway, ProviderDenied, ProviderLoginRefused
-from counterfoil.operations.access.oidc.tokens import Expected, KeyUnknown, subject_of
+from counterfoil.operations.access.oidc.tokens import RSA_BITS_MIN, Expected, KeyUnknown, subject_of
 from counterfoil.operations.authorities import authorities_of_questions
 
 TIMEOUT_S: Final = 5
@@ -27,13 +27,15 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 class LoginProvider(NamedTuple):
     """How an installation is known at its provider. `secret`: of a client that has one; PKCE is used in any case. `acr`: as one of which
-    strengths a login there is taken, all if empty; `max_age_s`: how long ago it may be."""
+    strengths a login there is taken, all if empty; `max_age_s`: how long ago it may be; `rsa_bits`: of its keys, where they are RSA's, the
+    least."""
 
     issuer: str
     client_id: str
     secret: str | None
     acr: tuple[str, ...] = ()
     max_age_s: int | None = None
+    rsa_bits: int = RSA_BITS_MIN
 
 
 class ProviderSays(NamedTuple):
@@ -46,13 +48,13 @@ class ProviderSays(NamedTuple):
     basic: bool
 
 
-def parse_provider(given: str, *, acr: str = "", minutes: int | None = None) -> LoginProvider:
+def parse_provider(given: str, *, acr: str = "", minutes: int | None = None, rsa_bits: int = RSA_BITS_MIN) -> LoginProvider:
     """`ISSUER CLIENT_ID [SECRET]`, with spaces between; and what is asked of a login there. Raises ValueError."""
     parts = given.split()
     if len(parts) not in (2, 3) or not _is_safe(parts[0]):
         raise ValueError("must be ISSUER CLIENT_ID, and the client's secret if it has one; the issuer by https")
     secret = parts[2] if len(parts) > 2 else None
-    return LoginProvider(parts[0], parts[1], secret, tuple(acr.split()), minutes * 60 if minutes else None)
+    return LoginProvider(parts[0], parts[1], secret, tuple(acr.split()), minutes * 60 if minutes else None, rsa_bits)
 
 
 class OpenIdClient:
@@ -101,7 +103,7 @@ class OpenIdClient:
         if not isinstance(token, str):
             raise ProviderLoginRefused(why=why.FORM)
         known, spoken = self.known, access if isinstance(access, str) else None
-        expected = Expected(known.issuer, known.client_id, nonce, spoken, known.acr, known.max_age_s)
+        expected = Expected(known.issuer, known.client_id, nonce, spoken, known.acr, known.max_age_s, known.rsa_bits)
         try:
             return subject_of(token, self._key_set(), expected, now=self._clock())
         except KeyUnknown:
