@@ -28,6 +28,7 @@ from counterfoil.cli.core.output import TABLE, Output, show_rows
 from counterfoil.cli.local.backup.copying_here import store_of
 from counterfoil.cli.local.installation import keys_here, settings_now
 from counterfoil.cli.local.providers import MAKERS
+from counterfoil.cli.local.setting_up.public_address import public_address
 from counterfoil.operations.providers import sepa
 from counterfoil.wiring import CONFIDENTIAL
 
@@ -62,6 +63,7 @@ def examine() -> Iterator[Check]:
     is_told = found.how == GOOD and key is not None
     yield from _provider(settings, told_by_server=is_told)
     yield from _store(settings)
+    yield from public_address(settings, now=now())
     yield found
     if found.how != GOOD:
         yield from _database_here(settings)
