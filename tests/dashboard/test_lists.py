@@ -18,10 +18,14 @@ from counterfoil.base.edge import make_id, now
 from counterfoil.dashboard.finding.lists import list_pages_of, things
 from counterfoil.dashboard.finding.rail import BESIDE, GROUPS, rail_of
 from counterfoil.dashboard.web.navigation import PAGES
+from counterfoil.ledger.accounts.accounts import open_accounts
+from counterfoil.ledger.journals.journal import post
+from counterfoil.operations.access.records import AccessEvent, record_access
 from counterfoil.operations.listing import ListAsked
 from counterfoil.operations.noun_pages import SavedView
 from counterfoil.payouts.batches.gathering import Wanted, gather_batch
 from counterfoil.wiring import NOUNS
+from tests.builders import PROGRAM
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
 from tests.dashboard.screens import is_whole_on_every_screen
@@ -257,6 +261,39 @@ def test_money_of_no_invoice_is_found_by_what_it_is_and_leads_to_its_day(desk, c
     assert client.get(f"/admin/day?day={day}").status_code == 200
     told = client.get("/admin/search.json", params={"q": "request_id=req_01M8K9HEQ236625M10WZT5XTB8"}).json()
     assert (told["hits"], told["missing"]) == ([], []), "requests are in logs alone"
+
+
+def test_what_logs_and_the_api_say_in_minor_units_is_found_and_told_in_whole_units(desk, client) -> None:
+    payout, amount = desk.rows("select id, amount from payout where state = 'pending' order by id limit 1")[0]
+    told = f"{amount // 100}.{amount % 100:02} EUR"
+    for asked in (str(amount), f'{{"amount":"{amount}","asset":"EUR"}}', f"amount={amount} asset=EUR"):
+        hits = client.get("/admin/search.json", params={"q": asked}).json()["hits"]
+        why = [one["why"] for one in hits if one["name"] == payout]
+        assert [one.partition(":")[2] for one in why] == [f" {told}, as logs write it"], asked
+
+
+def test_a_webhook_is_found_by_the_providers_own_id_of_its_event_and_a_journal_by_its_key(desk, client) -> None:
+    came, event = desk.rows("select id, event_id from webhook_in order by id limit 1")[0]
+    assert found(client, f"evt: {event}") == [("webhook that came", f"webhooks#{came}")]
+    with desk.database.transaction() as conn:
+        open_accounts(conn, PROGRAM, names := ["cash:bank:own", "suspense"], asset="EUR", actor="test", now=now())
+        how: dict[str, Any] = {"kind": "test", "asset": "EUR", "actor": "test", "now": now()}
+        journal = str(post(conn, PROGRAM, key="of-november", lines=[(*names, 100)], **how).journal_id)
+    assert found(client, "key=of-november") == found(client, journal) == [("journal", f"journals/{journal}/inclusion")]
+
+
+def test_a_request_that_a_log_names_leads_whoever_may_see_it_to_what_was_refused_in_it(desk, client, url: str) -> None:
+    request = make_id("req")
+    with desk.database.transaction() as conn:
+        refused = ("refused", "vera", None, None, "127.0.0.1", "GET", "/admin/audit", "audit", request)
+        record_access(conn, AccessEvent(make_id("acc"), now(), *refused))
+    line = f"2026-11-28T03:38:10Z [error] unexpected error request_id={request}"
+    assert found(client, line) == [], "a viewer sees no audit"
+    with httpx2.Client(base_url=url, headers={"Origin": url, "Sec-Fetch-Site": "same-origin"}, timeout=20, trust_env=False) as auditor:
+        assert auditor.post("/login", data={"key": days.a_key(desk.database, role="auditor", name="iris")}).status_code == 303
+        assert found(auditor, line) == [("request", f"audit?request={request}")]
+        shown = auditor.get(f"/admin/audit.json?request={request}").json()["rows"]
+        assert [(one["record"]["what"], one["record"]["subject"]) for one in shown] == [("refused", "GET /admin/audit")]
 
 
 def test_what_is_not_there_is_said_and_nothing_near_is_shown(client) -> None:

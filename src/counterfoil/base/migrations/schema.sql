@@ -3123,10 +3123,12 @@ write_off_limit: write_off_limit_version CHECK ((version > 0))
 
 -- indexes
 access_attempt: CREATE INDEX access_attempt_by_time ON public.access_attempt USING btree (began_at)
+access_event: CREATE INDEX access_event_by_request ON public.access_event USING btree (request_id)
 access_event: CREATE INDEX access_event_by_time ON public.access_event USING btree (at, id)
 account: CREATE INDEX account_of_customer ON public.account USING btree (book_id, split_part(name, ':'::text, 3)) WHERE ((name ~~ 'receivable:customer:%'::text) OR (name ~~ 'refund_payable:customer:%'::text))
 account_flag: CREATE INDEX account_flag_by_writer ON public.account_flag USING btree (written_by)
 account_guard: CREATE INDEX account_guard_by_writer ON public.account_guard USING btree (written_by)
+action: CREATE INDEX action_by_request ON public.action USING btree (request_id)
 action: CREATE INDEX action_by_time ON public.action USING btree (at, id)
 action: CREATE INDEX action_by_writer ON public.action USING btree (written_by)
 action: CREATE INDEX action_of_subject ON public.action USING btree (subject_id, at)

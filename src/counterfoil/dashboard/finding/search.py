@@ -18,8 +18,8 @@ from psycopg import sql
 from counterfoil.api.http.calls import WholeInstallation
 from counterfoil.base.edge import keep_to_program
 from counterfoil.base.formats.amounts import known_assets
-from counterfoil.base.money import parse_major
-from counterfoil.base.problems import InvalidInput, NotFound
+from counterfoil.base.problems import NotFound
+from counterfoil.dashboard.finding.asked_amounts import asked_amounts
 from counterfoil.dashboard.finding.sought import NO_RECORDS, RECORDS, Lookup, UnpagedRecord, amount_lookups, first_id_since, word_lookups
 from counterfoil.dashboard.web.navigation import DashboardPage
 from counterfoil.dashboard.web.nouns import is_kept_to_programs, refuse_whole
@@ -34,8 +34,6 @@ _ID: Final = re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{2,6})_([0-9A-HJKMNP-TV-Za-hj
 _BARE: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}")  # an id without its prefix
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\s\"'`,;=<>(){}\[\]|]+")
-_AMOUNT: Final = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]{1,18})?|-?[0-9]{1,16}(?:\.[0-9]{1,18})?")
-_COMMA: Final = re.compile(r"-?(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]{1,16}),[0-9]{1,2}")  # 1.808,77, as most of Europe writes it
 
 
 class SearchHit(NamedTuple):
@@ -86,6 +84,8 @@ def search_page(nouns: Sequence[Noun]) -> DashboardPage:
         cut: list[str] = []
         if words:
             for lookup in by_words:
+                if lookup.table and ask.program_id is not None and not is_kept_to_programs(ask.conn, lookup.table):
+                    continue
                 hits += _looked_up(ask, lookup, {"words": [*words, asked]}, cut)  # a reference may have spaces in it
             hits += _by_amount(ask, by_amount, asked, cut)
         unique = _of_each_kind(hits, cut)
@@ -159,40 +159,22 @@ def _by_bare_id(ask: SectionContext, nouns: Mapping[str, Noun], given: str) -> I
 
 
 def _by_journal(ask: SectionContext, nouns: Mapping[str, Noun], lookups: Sequence[Lookup], given: str) -> Iterator[SearchHit]:
-    """What a journal was posted for; a charge is found as it is by its own id."""
+    """What a journal was posted for; a charge is found as it is by its own id. One that is about nothing here is found itself."""
     row = ask.conn.execute("select source_id, kind from journal where id = %s::uuid", [given]).fetchone()
-    if row is None or not row[0]:
+    if row is None:
         return
-    about = _by_id(ask, nouns, row[0]) if _ID.fullmatch(row[0]) else None
-    hits = [about] if about else [hit for lookup in lookups for hit in _looked_up(ask, lookup, {"words": [row[0]]}, [])]
+    source = row[0] or ""
+    about = _by_id(ask, nouns, source) if _ID.fullmatch(source) else None
+    hits = [about] if about else [hit for lookup in lookups for hit in _looked_up(ask, lookup, {"words": [source]}, []) if source]
+    if not hits:
+        yield SearchHit("journal", given.lower(), f"/admin/journals/{given.lower()}/inclusion", str(row[1]).replace("_", " "))
     for hit in hits:
         yield hit._replace(why=f"a journal of it, {str(row[1]).replace('_', ' ')}")
 
 
 def _by_amount(ask: SectionContext, lookups: Sequence[Lookup], asked: str, cut: list[str]) -> Iterator[SearchHit]:
-    """Records of exactly this amount: of the asset that is named beside it, or, where nothing else is asked, of every one.
-
-    A figure in the middle of a line, such as a part of a time, is no amount.
-    """
-    words, assets = asked.split(), known_assets(ask.conn)
-    for at, word in enumerate(words):
-        figure = _figure(word)
-        if figure is None:
-            continue
-        beside = (words[place].strip(".,;:()") for place in (at + 1, at - 1) if 0 <= place < len(words))
-        asset = next((assets[name] for name in beside if name in assets), None)
-        for one in [asset] if asset else assets.values() if len(words) == 1 else ():
-            try:
-                minor = parse_major(figure, one, "q")
-            except InvalidInput:
-                continue  # there is no such amount of it
-            for lookup in lookups:
-                yield from _looked_up(ask, lookup, {"asset": one.code, "minor": minor}, cut)
-
-
-def _figure(word: str) -> str | None:
-    """An amount as it is parsed; None where the word is none."""
-    word = word.strip("(),;:")
-    if _AMOUNT.fullmatch(word):
-        return word.replace(",", "")
-    return word.replace(".", "").replace(",", ".") if _COMMA.fullmatch(word) else None
+    """Records of exactly an amount that was asked for; one that was read as minor units is told as it is."""
+    for one in asked_amounts(asked, known_assets(ask.conn)):
+        for lookup in lookups:
+            for hit in _looked_up(ask, lookup, {"asset": one.asset.code, "minor": one.minor}, cut):
+                yield hit._replace(why=f"{hit.why}: {one.asset.told(one.minor)}, as logs write it") if one.as_minor else hit

@@ -18,7 +18,7 @@ class Lookup(NamedTuple):
     state.
 
     `place`: where its page is, which is filled with what the query gives. `prefix`: of the ids, where only the last days are
-    read.
+    read. `table`: whose rows are of the whole installation: within one program it is not looked for.
     """
 
     what: str
@@ -26,11 +26,13 @@ class Lookup(NamedTuple):
     why: str
     query: LiteralString | sql.Composed
     prefix: str = ""
+    table: str = ""
 
 
 class UnpagedRecord(NamedTuple):
     """A record that has no page of its own: its table, what fills the `place` of the page on which it is, whoever sees that page `needs`,
-    and which rows are meant, if not all. Ids of a table without a row for each program are not looked for within one."""
+    which rows are meant, if not all, and `by` which column, if not by their own id. Ids of a table without a row for each
+    program are not looked for within one."""
 
     what: str
     place: str
@@ -38,12 +40,14 @@ class UnpagedRecord(NamedTuple):
     gives: LiteralString = "id"
     needs: str = READ
     where: LiteralString = "true"
+    by: LiteralString = "id"
 
     @property
     def query(self) -> sql.Composed:
         """Of one id."""
-        parts = {"gives": sql.SQL(self.gives), "where": sql.SQL(self.where), "table": sql.Identifier(self.table)}
-        return sql.SQL("select {gives} from {table} t where t.id = %s and {where}").format(**parts)
+        parts: dict[str, sql.Composable] = {"gives": sql.SQL(self.gives), "where": sql.SQL(self.where)}
+        parts |= {"table": sql.Identifier(self.table), "by": sql.Identifier(self.by)}
+        return sql.SQL("select {gives} from {table} t where t.{by} = %s and {where} limit 1").format(**parts)
 
 
 # Payments by their charge, whatever provider took them: the providers are read off the index, one step for each. By their reference,
@@ -55,6 +59,12 @@ _OF_CHARGE: Final = """
     select p.id from providers cross join unnest(%(words)s::text[]) w (word) join payment p on (p.provider, p.charge_id) = (name, word)
     union
     select p.id from payment p where p.recorded_at >= %(since)s and p.reference = any(%(words)s)"""
+# Those who sent webhooks, read off the index in the same way.
+_SENDERS: Final = """
+    with recursive senders (name) as (
+        select min(provider) from webhook_in union all
+        select (select min(provider) from webhook_in where provider > name) from senders where name is not null)
+    select name from senders where name is not null"""
 _OF_NOBODY: Final = "day?day={1}#payments"
 # What is found by words that stand in no column of a noun's table.
 WORDS: Final = (
@@ -94,6 +104,28 @@ WORDS: Final = (
         "a usage record of this id",
         """select u.invoice_id, u.program_id from program p join usage_record u on u.program_id = p.id and u.external_id = any(%(words)s)
            where u.invoice_id is not null order by u.id desc""",
+    ),
+    Lookup(
+        "payout",
+        "payouts/{0}",
+        "a transaction of this hash on a chain",
+        """select a.payout_id, a.provider || ' ' || a.state from chain_transaction t join provider_payout a on a.idempotency_key = t.key
+           where t.hash = any(%(words)s) order by a.id desc""",
+    ),
+    Lookup(
+        "webhook that came",
+        "webhooks#{0}",
+        "a provider's event of this id",
+        f"""select w.id, w.event_type || ' of ' || w.provider || ', ' || w.state from ({_SENDERS}) s
+            join webhook_in w on w.provider = s.name and w.event_id = any(%(words)s) order by w.id desc""",
+        table="webhook_in",
+    ),
+    Lookup(
+        "journal",
+        "journals/{0}/inclusion",
+        "posted under this key",
+        """select j.id::text, p.id || ' ' || j.kind from program p join journal j on j.program_id = p.id and j.key = any(%(words)s)
+           order by j.id desc""",
     ),
 )
 AMOUNTS_PAID: Final = (
@@ -166,7 +198,7 @@ RECORDS: Final[Mapping[str, Sequence[UnpagedRecord]]] = {
         UnpagedRecord("proposal", "approvals#{0}", "approval_proposal"),
         UnpagedRecord("proposal for a break", "breaks/{0}", "break_proposal", "break_id"),
     ),
-    "whi": (UnpagedRecord("webhook that came", "webhooks", "webhook_in"),),
+    "whi": (UnpagedRecord("webhook that came", "webhooks#{0}", "webhook_in"),),
     "whs": (UnpagedRecord("secret of an endpoint", "endpoints/{0}", "webhook_secret", "endpoint_id"),),
     "mdt": (UnpagedRecord("mandate of an agent", "agents/{0}", "agent_mandate", "agent_id"),),
     "cbill": (UnpagedRecord("bill of carbon", "carbon/bills", "carbon_bill"),),
@@ -185,6 +217,10 @@ RECORDS: Final[Mapping[str, Sequence[UnpagedRecord]]] = {
     ),
     "key": (UnpagedRecord("API key", "keys", "api_key", "id", AUDIT),),
     "ksec": (UnpagedRecord("secret of an API key", "keys", "api_key_secret", "id", AUDIT),),
+    "req": (
+        UnpagedRecord("request", "audit?request={0}", "action", "request_id", AUDIT, by="request_id"),
+        UnpagedRecord("request", "audit?request={0}", "access_event", "request_id", AUDIT, by="request_id"),
+    ),
     "act": (UnpagedRecord("action", "audit?subject={0}", "action", "subject_id", AUDIT),),
     "acc": (UnpagedRecord("login, or refusal", "audit", "access_event", "id", AUDIT),),
     "sgn": (UnpagedRecord("key that signs proofs", "signers", "signer"),),
@@ -192,7 +228,7 @@ RECORDS: Final[Mapping[str, Sequence[UnpagedRecord]]] = {
 }
 # Prefixes of what is no record: why such an id is not looked for.
 NO_RECORDS: Final[Mapping[str, str]] = {
-    "req": "ids of requests stand in logs alone",
+    "req": "of a request that did nothing by hand, and was not refused, logs alone tell",
     "work": "one try of a request that is sent twice",
     "mov": "the key of what was gathered, which its journal keeps",
     "dmg": "a file that was set aside",

@@ -72,6 +72,7 @@ AUDIT_LIST: Final = PlainList(
             "A name, or the id of a key.",
         ),
         Narrow("subject", "t.about = 'actions' and t.subject = %(subject)s", "The id of the thing that actions were of."),
+        Narrow("request", "t.request_id = %(request)s", "The id of the request that they came with, as logs tell it."),
         Narrow("since", "t.at >= %(since)s::date::timestamp at time zone 'UTC'", "From this day on, such as 2026-11-20, in UTC.", "day"),
         Narrow("until", "t.at < (%(until)s::date + 1)::timestamp at time zone 'UTC'", "Until the end of this day, in UTC.", "day"),
     ),
