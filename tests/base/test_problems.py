@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
+from counterfoil.payouts.provider_payouts.outcomes import PayoutNotOurs
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,7 @@ from counterfoil.base.problems import InvalidInput, NotFound, Problem
         (NotFound(what="address", path="/api/nothing"), "Address /api/nothing not found."),
         (NotFound(file="x.csv"), "File x.csv not found."),
         (NotFound(what="finding", run="rec_1", number=3), "Finding not found."),
+        (PayoutNotOurs(provider="simulator", key="k"), "The provider speaks of a payout that we did not ask for."),
     ],
 )
 def test_a_problem_names_what_is_wrong(problem: Problem, says: str) -> None:

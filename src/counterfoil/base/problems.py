@@ -97,7 +97,9 @@ class NotFound(Problem, kind="missing"):
     """Not found."""
 
     def headline(self) -> str:
-        """With what it is, and its id where it has one: `Payout po_… not found.`"""
+        """With what it is, and its id where it has one: `Payout po_… not found.` What is missing for a reason of its own says that."""
+        if type(self) is not NotFound:
+            return self.title()
         told = {name: str(fact) for name, fact in self.facts.items() if fact is not None}
         what = told.get("what") or next(iter(told), "")
         name = told.get("id") or told.get("path") or ("" if "what" in told else told.get(what, ""))
