@@ -109,6 +109,9 @@ def test_the_drawing_has_a_box_for_each_part_and_a_line_for_what_moved(desk) -> 
     (book,) = [one for one in told(desk)["value"] if one["asset"] == "EUR"]
     boxes = {one["kind"]: one for one in book["drawing"]["boxes"]}
     assert set(boxes) - {"", "out"} == {one["kind"] for one in (*book["places"], *book["owners"])}
+    assert boxes["clearing:simulator"]["came"] == parts({"value": [book]}, "places")["clearing:simulator"]["came"]
+    paid = sum(int(one["amount"]["minor"]) for one in book["drawing"]["lines"] if one["giver"] == OUTSIDE)
+    assert (boxes[""]["came"]["minor"], boxes[""]["went"]) == (str(paid), None), "the world outside says what it paid"
     assert boxes["clearing:simulator"]["x"] < boxes["escrow:*"]["x"] < boxes["payable:payee:*"]["x"] < boxes["out"]["x"]
     spots = [(one["x"], one["y"]) for one in boxes.values()]
     assert len(spots) == len(set(spots)), "none lies on another"

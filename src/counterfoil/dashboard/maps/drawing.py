@@ -11,6 +11,7 @@ from counterfoil.dashboard.web.sections import Grade
 
 OUTSIDE: Final = "Outside"
 RIBBON_MIN: Final = 5
+EDGE: Final = 96  # how wide a box of the world outside is
 # The column of a part; what is not named stands with those who are owed.
 COLUMNS: Final[Mapping[str, int]] = {
     "escrow:*": 2,
@@ -22,15 +23,19 @@ PLACE, OWED, LAST = 1, 3, 5
 
 
 class MapBox(NamedTuple):
-    """A part, or one of the two boxes of the world outside, which have no balance."""
+    """A part, or one of the two boxes of the world outside, which have no balance and are less wide."""
 
     kind: str
     words: str
     x: int
     y: int
+    wide: int
     grade: Grade
+    hue: int | None
     balance: Money | None
     said: str
+    came: Money | None  # on the day; of the outside what it paid, and what it was paid
+    went: Money | None
 
 
 class MapLine(NamedTuple):
@@ -50,10 +55,11 @@ class MapLine(NamedTuple):
 
 
 class MapDrawing(NamedTuple):
-    """All of it, within `height`."""
+    """All of it, within `width` and `height`."""
 
     boxes: tuple[MapBox, ...]
     lines: tuple[MapLine, ...]
+    width: int
     height: int
 
 
@@ -64,8 +70,11 @@ class MapHeld(NamedTuple):
     words: str
     is_place: bool
     grade: Grade
+    hue: int
     balance: Money
     said: str
+    came: Money
+    went: Money
 
 
 class MapWay(NamedTuple):
@@ -84,16 +93,14 @@ def drawn(parts: Sequence[MapHeld], ways: Sequence[MapWay]) -> MapDrawing:
         columns.setdefault(PLACE if one.is_place else COLUMNS.get(one.kind, OWED), []).append(one)
     tall = max((len(column) for column in columns.values()), default=1)
     height = tall * (HEIGHT + GAP_Y) - GAP_Y + 2
-    boxes = {
-        one.kind: MapBox(one.kind, one.words, _x(at), _y(row, len(column), height), one.grade, one.balance, one.said)
-        for at, column in columns.items()
-        for row, one in enumerate(column)
-    }
+    boxes = {one.kind: _box(one, _x(at), _y(row, len(column), height)) for at, column in columns.items() for row, one in enumerate(column)}
     steps = _together(step for way in ways for step in _steps(way, boxes))
-    for kind, at, used in (("", 0, any(not one.giver for one in steps)), ("out", LAST, any(one.taker == "out" for one in steps))):
-        if used:
-            boxes[kind] = MapBox(kind, OUTSIDE, _x(at), _y(0, 1, height), "plain", None, "who pays" if at == 0 else "who is paid")
-    spots = {kind: Spot(box.x, box.y) for kind, box in boxes.items()}
+    paid, received = ([one.amount for one in steps if which(one)] for which in (lambda one: not one.giver, lambda one: one.taker == "out"))
+    if paid:
+        boxes[""] = MapBox("", OUTSIDE, _x(0), _y(0, 1, height), EDGE, "plain", None, None, "who pays", _sum(paid), None)
+    if received:
+        boxes["out"] = MapBox("out", OUTSIDE, _x(LAST), _y(0, 1, height), EDGE, "plain", None, None, "who is paid", None, _sum(received))
+    spots = {kind: Spot(box.x, box.y, box.wide) for kind, box in boxes.items()}
     laid = laid_out(spots, [Course(one.giver, one.taker, one.amount.minor) for one in steps], height)
     grades = {one.kind: one.grade for one in parts if one.is_place}
     lines = [
@@ -107,7 +114,16 @@ def drawn(parts: Sequence[MapHeld], ways: Sequence[MapWay]) -> MapDrawing:
         )
         for one, line in zip(steps, laid, strict=True)
     ]
-    return MapDrawing(tuple(boxes.values()), tuple(lines), max([height, *(line.lowest for line in laid)]))
+    return MapDrawing(tuple(boxes.values()), tuple(lines), _x(LAST) + EDGE, max([height, *(line.lowest for line in laid)]))
+
+
+def _box(one: MapHeld, x: int, y: int) -> MapBox:
+    came, went = (moved if moved.minor else None for moved in (one.came, one.went))
+    return MapBox(one.kind, one.words, x, y, BOX, one.grade, one.hue, one.balance, one.said, came, went)
+
+
+def _sum(amounts: Sequence[Money]) -> Money:
+    return Money(sum(one.minor for one in amounts), amounts[0].asset)
 
 
 def _steps(way: MapWay, boxes: Mapping[str, MapBox]) -> list[MapWay]:
@@ -128,7 +144,8 @@ def _together(steps: Iterable[MapWay]) -> list[MapWay]:
 
 
 def _x(column: int) -> int:
-    return column * (BOX + GAP_X)
+    """The world outside is less wide than the others: it has no balance."""
+    return 0 if column == 0 else EDGE + GAP_X + (column - 1) * (BOX + GAP_X)
 
 
 def _y(row: int, rows: int, height: int) -> int:

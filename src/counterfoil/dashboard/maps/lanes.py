@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
-BOX, GAP_X, HEIGHT, GAP_Y = 140, 32, 60, 18
-THICK_MAX: Final = 36  # of all lines at one edge of a box together
+BOX, GAP_X, HEIGHT, GAP_Y = 146, 48, 84, 14
+THICK_MAX: Final = 38  # of all lines at one edge of a box together
 APART: Final = 2  # between two of them
 CLEAR: Final = 4  # between a line and a box that it passes
 LANES_STEP, LANES_BELOW = 3, 150  # where lanes are tried, and how far below all boxes
@@ -15,10 +15,11 @@ Edge = Literal["left", "right"]
 
 
 class Spot(NamedTuple):
-    """Where a box lies: its upper left corner."""
+    """Where a box lies: its upper left corner, and how wide it is."""
 
     x: int
     y: int
+    wide: int = BOX
 
     @property
     def middle(self) -> int:
@@ -27,7 +28,7 @@ class Spot(NamedTuple):
 
     def edge(self, one: Edge) -> int:
         """Where its left or right edge is."""
-        return self.x + (BOX if one == "right" else 0)
+        return self.x + (self.wide if one == "right" else 0)
 
 
 class Course(NamedTuple):

@@ -43,6 +43,7 @@ CLEARING: Final = "clearing:"
 APART: Final = "carbon:"  # grams are no money
 WIDTH, LEAST = 1000, 4  # of a bar, and of the smallest part that is drawn
 LABEL_MIN, SUM_MIN = 120, 240  # a part that is narrower has its words, or its figure, in the table alone
+NAMED_MAX: Final = 2  # places that a verdict names
 HUES: Final = 7  # and one of the house alone
 WORST_FIRST: Final[Sequence[Grade]] = ("wrong", "attention", "unknown", "accepted", "right", "plain")
 Proof = tuple[Grade, str]
@@ -146,12 +147,18 @@ def _verdict(book: MoneyMap) -> Proof:
     grades = [part.grade for part in book.places if part.grade != "plain"]
     worst: Grade = min(grades, key=WORST_FIRST.index, default="unknown")
     if worst == "wrong":
-        return "wrong", f"{named}: {grades.count('wrong')} of {len(grades)} places contradicted by the other side"
+        return "wrong", f"{named}: the other side contradicts {_named(book, 'wrong')}"
     if below:
         return "attention", f"{named}: below nothing: {', '.join(below)}"
     if worst == "unknown":
-        return "unknown", f"{named}: {grades.count('unknown')} of {len(grades)} places not proven"
+        return "unknown", f"{named}: not proven: {_named(book, 'unknown')}"
     return worst, f"All that is held is owed to somebody, and every place is {'accepted' if worst == 'accepted' else 'proven'}"
+
+
+def _named(book: MoneyMap, grade: Grade) -> str:
+    """The places that stand so, the first of them by name."""
+    words = [one.words for one in book.places if one.grade == grade]
+    return ", ".join(words[:NAMED_MAX]) + (f" and {len(words) - NAMED_MAX} more" if len(words) > NAMED_MAX else "")
 
 
 def _proofs(ask: SectionContext) -> dict[tuple[str, str], Proof]:
@@ -192,7 +199,15 @@ def _book(book: BookOfSpan, flows: Sequence[BookFlow], told: _KnownOfParts) -> M
     ways = _ways(flows)
     boxes = [
         MapHeld(
-            one.kind, one.words, is_place(one.kind), one.grade, one.balance, f"oldest {span(told.now - one.oldest)}" if one.oldest else ""
+            one.kind,
+            one.words,
+            is_place(one.kind),
+            one.grade,
+            one.hue,
+            one.balance,
+            f"oldest {span(told.now - one.oldest)}" if one.oldest else "",
+            one.came,
+            one.went,
         )
         for one in (*lies, *owes)
     ]
@@ -296,4 +311,4 @@ def words_of_part(part: str) -> str:
     return PLACES.get(part) or OWNERS.get(part) or part
 
 
-MAP: Final = (Section("map", "Where does the money lie, and whose is it?", "money", "accounts, postings of the day, and runs", _map),)
+MAP: Final = (Section("map", "What lies where, and is it proven?", "money", "accounts, postings of the day, and runs", _map),)
