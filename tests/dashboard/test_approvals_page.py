@@ -232,6 +232,11 @@ def test_a_batch_and_an_unsigned_statement_of_client_money_count_among_what_need
         kinds = {one["key"]: one for one in vera.get("/admin/reconciliation.json").json()["readings"]["action_required"]["value"]["kinds"]}
     assert (kinds["batch"]["total"], [one["id"] for one in kinds["batch"]["rows"]]) == (1, [inbox.batch])
     assert [one["id"] for one in kinds["client_money"]["rows"]] == [one.id for one in first]
+    with entered(inbox.url, inbox.viewer) as vera:
+        [row] = vera.get("/admin/approvals.json").json()["batches"]
+        told = plain(vera.get("/admin/approvals").text)
+    assert [(one["provider"], one["held"]["asset"]) for one in row["cover"]] == [("simulator", "EUR")], "what it is paid out of"
+    assert re.search(r"<td[^>]*>in (1 d 0 h|2[0-9] h [0-9]+ min)<", told), "how long there is to approve it"
     assert f"counterfoil batches approve {inbox.batch}" in re.sub("<[^>]+>", "", page.text)
     with inbox.desk.database.transaction() as conn:
         for one in first:

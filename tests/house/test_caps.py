@@ -75,7 +75,7 @@ SAID: Final = {
     "PDF_ROWS_MAX": ("reports/files.py", '"total": len(one["rows"])'),
     "ROWS_PRINTED_MAX": ("runbooks/document.py", "more are not printed"),
     "PROPOSALS_SHOWN_MAX": ("dashboard/templates/approvals.html", "The next proposals"),
-    "BATCHES_SHOWN_MAX": ("dashboard/templates/approvals.html", "the newest are shown"),
+    "BATCHES_SHOWN_MAX": ("dashboard/templates/approvals.html", "those that have waited longest are shown"),
     "DECIDED_SHOWN_MAX": ("dashboard/templates/approvals.html", "there are more"),
     "FACTS_SHOWN_MAX": ("dashboard/templates/approvals.html", "fields are shown"),
     "PEOPLE_SHOWN_MAX": ("dashboard/templates/people.html", "more follow"),

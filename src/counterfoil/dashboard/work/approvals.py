@@ -18,7 +18,8 @@ from counterfoil.operations.access.access import APPROVE, ROLES
 from counterfoil.operations.approval_inbox import count_waiting, decided_proposals, waiting_proposals
 from counterfoil.operations.approvals import Paired, Proposal, find_proposal
 from counterfoil.operations.verbs import Noun
-from counterfoil.payouts.batches.batches import PayoutBatch, list_batches
+from counterfoil.payouts.batches.batches import PayoutBatch, batches_waiting
+from counterfoil.payouts.batches.executing import cover_of
 from counterfoil.wiring import NOUNS, PAIRED
 
 PROPOSALS_SHOWN_MAX: Final = 20
@@ -66,12 +67,21 @@ class ProposalRow(NamedTuple):
     result_id: str | None
 
 
+class BatchTreasury(NamedTuple):
+    """What is there at a provider to pay a batch out of; `left_over`, in minor units: once it and what was begun before it is paid."""
+
+    provider: str
+    held: Money
+    left_over: int
+
+
 class BatchRow(NamedTuple):
-    """A payout batch that is frozen and waits for people."""
+    """A payout batch that is frozen and waits for people. `cover`: what there is to pay it out of."""
 
     id: str
     program_id: str
     amount: Money
+    cover: tuple[BatchTreasury, ...]
     lines: int
     approvals: int
     approvers: int
@@ -102,13 +112,13 @@ def approvals_answer(ask: SectionContext) -> ApprovalsAnswer:
     waiting, next_after = _waiting(ask, now)
     since = now - DECIDED_WITHIN
     decided = decided_proposals(ask.conn, since=since, now=now, rows_max=DECIDED_SHOWN_MAX + 1, program_id=ask.program_id)
-    batches = list_batches(ask.conn, rows_max=BATCHES_SHOWN_MAX + 1, after=None, state="pending_approval")
+    batches_total, batches = batches_waiting(ask.conn, rows_max=BATCHES_SHOWN_MAX, program_id=ask.program_id)
     return ApprovalsAnswer(
         tuple(_row(ask, one, assets, now) for one in waiting),
         count_waiting(ask.conn, now=now, program_id=ask.program_id),
         next_after,
-        tuple(_batch(one) for one in batches[:BATCHES_SHOWN_MAX] if ask.program_id in (None, one.program_id)),
-        len(batches) > BATCHES_SHOWN_MAX,
+        tuple(_batch(ask, one) for one in batches),
+        batches_total > len(batches),
         tuple(_row(ask, one, assets, now) for one in decided[:DECIDED_SHOWN_MAX]),
         len(decided) > DECIDED_SHOWN_MAX,
         now,
@@ -224,11 +234,13 @@ def _asset_of(ask: SectionContext, one: Proposal, assets: Mapping[str, Asset]) -
         return None  # it is not there any more, or not of the program that is seen: amounts are told in minor units
 
 
-def _batch(one: PayoutBatch) -> BatchRow:
+def _batch(ask: SectionContext, one: PayoutBatch) -> BatchRow:
+    cover = tuple(BatchTreasury(each.provider, Money(each.in_treasury, each.asset), each.left_over) for each in cover_of(ask.conn, one.id))
     return BatchRow(
         one.id,
         one.program_id,
         Money(one.amount, one.asset),
+        cover,
         one.lines,
         one.approvals,
         one.approvers,
