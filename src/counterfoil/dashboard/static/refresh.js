@@ -63,6 +63,13 @@ function held(part) {
   );
 }
 
+// What a part says, but for what was looked at in it meanwhile.
+function said(part) {
+  const copy = part.cloneNode(true);
+  for (const one of copy.querySelectorAll("output")) one.remove();
+  return copy.textContent;
+}
+
 const ROWS = "tr, li, form, p, h1, h2, h3, caption, footer, figure, details > summary";
 
 // Brings `old` to what `next` says, row by row, and leaves alone what somebody works in: that is marked as changed.
@@ -78,7 +85,7 @@ function merge(old, next) {
     return;
   }
   if (old.matches(ROWS) || old.children.length === 0) {
-    if (old.textContent !== next.textContent) old.setAttribute("data-changed", "");
+    if (said(old) !== said(next)) old.setAttribute("data-changed", "");
     return;
   }
   old.className = next.className;
@@ -186,6 +193,36 @@ if (every > 0 && line) { // a page without figures that it measures has no such 
     if (!paused) refresh();
   });
 }
+
+// What a form would do is told while it is filled in: the same look that its button takes, of which nothing is kept.
+let looking = null;
+let soon = 0;
+
+async function look(form) {
+  looking?.abort();
+  looking = new AbortController();
+  const told = form.querySelector("output");
+  const body = new URLSearchParams(new FormData(form));
+  if (body.get("reason") === "") body.set("reason", "a look while it is filled in"); // it is asked for, and kept nowhere
+  try {
+    const answer = await fetch(form.action, { method: "POST", body, signal: looking.signal });
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const found = fresh.querySelector(`#${form.id} .told`) ?? fresh.querySelector("#refused strong");
+    const books = fresh.querySelector(`#${form.id} .books`);
+    told.replaceChildren(found ? found.textContent.replace(/^\s*Nothing is changed yet\. If you confirm:/, "").trim() : "");
+    if (books) told.append(document.adoptNode(books));
+    told.hidden = !found;
+  } catch {
+    told.hidden = true; // it is looked at by the button, which says why it cannot be
+  }
+}
+
+document.addEventListener("input", (typed) => {
+  const form = typed.target.closest("form[data-look]");
+  if (!form || typed.target.name === "reason") return;
+  clearTimeout(soon);
+  soon = setTimeout(look, 600, form);
+});
 
 // A slash goes to the search, from wherever nothing is being typed.
 document.addEventListener("keydown", (key) => {
