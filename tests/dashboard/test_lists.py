@@ -17,6 +17,7 @@ import pytest
 from counterfoil.base.edge import make_id, now
 from counterfoil.dashboard.finding.lists import list_pages_of, things
 from counterfoil.dashboard.finding.rail import BESIDE, GROUPS, rail_of
+from counterfoil.dashboard.web.format import STATE_GRADES
 from counterfoil.dashboard.web.navigation import PAGES
 from counterfoil.ledger.accounts.accounts import open_accounts
 from counterfoil.ledger.journals.journal import post
@@ -98,6 +99,14 @@ def test_a_saved_view_is_a_list_and_a_file_by_its_address(client, noun) -> None:
         assert client.get(f"{path}.csv", params={"view": view.name}).status_code == 200
     assert client.get(path, params={"view": "nonsense"}).status_code == 422
     assert client.get(path, params={"view": noun.views[0].name, "state": next(iter(noun.machine.states()))}).status_code == 422
+
+
+def test_states_that_are_as_they_should_be_are_words_alone_and_a_payee_leads_to_their_page(client) -> None:
+    assert set(STATE_GRADES) <= {state for noun in NOUNS for state in noun.machine.states()}, "a state that is marked is one"
+    page = client.get("/admin/payouts").text
+    rows = page[page.index('<section id="list"') :]
+    assert 'class="mark' not in rows
+    assert len(re.findall(r'<a href="/admin/payees/payee-[12]">payee-[12]</a>', rows)) == 20
 
 
 def test_the_payouts_that_a_person_looks_for_are_one_click_away(client) -> None:

@@ -119,6 +119,13 @@ def test_the_page_of_a_batch_shows_its_lines_and_who_approved_it_and_offers_its_
         assert "pending approval" in page
         assert payout_id in re.sub(r"<wbr>|&#8203;|\u200b", "", page)
         assert "Approved by" in page
+        head = re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", page[page.index('<dl class="headline">') : page.index("</dl>")]))
+        [(amount,)] = desk.rows(f"select amount from payout_batch where id = '{batch.batch_id}'")
+        assert re.match(rf" Amount {amount // 100:,}\.{amount % 100:02} EUR In treasury [0-9.,]+ EUR Left over −?[0-9.,]+ EUR", head), head
+        assert re.search(r"Approve by in (1 d 0 h|23 h 5[0-9] min) ", head), "the clock of 24 hours goes"
+        assert re.search(r'<a href="/admin/payees/payee-[12]">payee-[12]</a>', page), "whoever is paid has a page"
+        row = re.search(rf'<tr id="{batch.batch_id}">.*?</tr>', browser.get("/admin/batches").text, re.DOTALL)[0]
+        assert re.search(r'<svg class="mark attention".*?</svg>\s*pending approval', row, re.DOTALL), "it asks for somebody"
         csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]
         said = {"csrf": csrf, "expected_state": "pending_approval", "confirm": "yes", "key": make_id("key")}
         assert browser.post(f"/admin/batches/{batch.batch_id}/approve", data=said).status_code == 403

@@ -65,7 +65,7 @@ def test_agents_transactions_and_carbon_are_listed_with_what_needs_a_look(desk: 
     assert [row["id"] for row in late["rows"]] == [one]
     assert 'aria-sort="ascending"><a href="/admin/transactions?sort=-createdAt&amp;age=%3E1s">Age' in oldest.text
     assert "Transactions, by created at, the earliest first</caption>" in oldest.text
-    for said in ("SYNC_LAG", "No source is set up", "never asked", "All bills"):
+    for said in ("Sync lag", "No source is set up", "never asked", "All bills"):
         assert said in carbon.text.replace("<wbr>", ""), said
     assert told["found"]["verdict"] == "NOTHING", "an empty day is not green"
     assert "No such agent" in frozen.text

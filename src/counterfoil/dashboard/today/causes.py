@@ -187,7 +187,8 @@ def _of_alerts(found: AlertsAnswer | None) -> Iterator[Cause]:
         oldest = min(alert.first_seen_at for alert in alerts)
         on = CauseAction("Answer it" if len(alerts) == 1 else "Answer them", alone)
         command = f"counterfoil alerts show {alerts[0].id}" if len(alerts) == 1 else "counterfoil alerts list --state open"
-        yield Cause(f"alert-{code}", "alert", grade, f"Alert: {code}", why, "", len(alerts), (), oldest, due, on, (), command)
+        said = f"Alert: {code.replace('_', ' ').lower()}"
+        yield Cause(f"alert-{code}", "alert", grade, said, why, "", len(alerts), (), oldest, due, on, (), command)
     if found.unshown:
         on = CauseAction("See all alerts", "/admin/alerts?state=open")
         said = "Only the gravest are told one by one."

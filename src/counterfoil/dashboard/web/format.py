@@ -12,11 +12,36 @@ from markupsafe import Markup, escape
 
 from counterfoil.base.formats.amounts import figure_in
 from counterfoil.base.money import Asset, Money
+from counterfoil.dashboard.web.sections import Grade
 from counterfoil.operations.access.access import Caller
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
-STATE_WORDS: Final = {"reconcile_required": "in doubt", "minor": "amount"}
+STATE_WORDS: Final = {
+    "reconcile_required": "in doubt",
+    "minor": "amount",
+    "state_at": "in this state since",
+    "lines_left": "lines taken out",
+    "by_rule": "approved by rule",
+    "not_by_rule": "why people approve",
+    "sha256": "digest",
+}
+# Whose page says what is owed and why, by the name of the field that names them.
+PARTIES: Final[Mapping[str, str]] = {"payee_id": "payees", "customer_id": "customers"}
+# Fields of rows that count something: right-aligned as amounts are.
+COUNTS: Final = frozenset(
+    """times lines lines_paid lines_left approvals approvers attempts findings broken checks places failures rows_read documents missed
+    events keys entries entries_done bytes took_ms duration_ms""".split()  # noqa: SIM905 - as a list it is twenty lines
+)
+# States that ask for somebody. All others are words alone.
+_MARKED: Final[Mapping[Grade, tuple[str, ...]]] = {
+    "wrong": ("failed", "returned", "aborted", "cut_short", "lost", "wrong"),
+    "attention": (
+        *("reconcile_required", "quarantined", "disputed", "overdue", "disabled", "frozen", "half_open", "escalated"),
+        *("pending_approval", "partially_executed", "charged_back", "responding"),
+    ),
+}
+STATE_GRADES: Final[Mapping[str, Grade]] = {state: grade for grade, states in _MARKED.items() for state in states}
 BREAK_WORDS: Final = {
     "MISSING_LEFT": "missing in our books",
     "MISSING_RIGHT": "missing in their statement",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from psycopg import Connection
@@ -21,6 +22,7 @@ from counterfoil.base.money import Money
 from counterfoil.base.problems import ReasonRequired
 from counterfoil.dashboard.web.driver import OURS, FormCall, FormDone, PageForm, add_form
 from counterfoil.dashboard.web.fields import field_given
+from counterfoil.dashboard.web.format import PARTIES
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.web.serving import Served
@@ -39,6 +41,15 @@ from counterfoil.operations.verbs import (
     say,
 )
 
+# What is to happen by when, and the field that says that it has.
+CLOCKS: Final[Mapping[str, str]] = {
+    "approve_by": "approved_at",
+    "execute_by": "",
+    "respond_by": "responded_at",
+    "due_at": "",
+    "expires_at": "",
+}
+LEADS: Final = ("level", "severity", "title")  # of what has no amount: how grave it is, and what it says
 HIDDEN: Final = ("expected_state", *OURS)
 
 
@@ -73,14 +84,25 @@ class NounPart(NamedTuple):
     cut: bool  # there are more
 
 
+class NounHeadline(NamedTuple):
+    """What somebody looks for first: how much, whose or what covers it, and what is to happen by when."""
+
+    amount_name: str
+    amount: Money | None
+    beside: tuple[NounFact, ...]
+    clocks: tuple[NounFact, ...]
+
+
 class NounAnswer(NamedTuple):
-    """What the page of one thing shows."""
+    """What the page of one thing shows. `next_page`: where the next is done, if not here."""
 
     noun: str
     id: str
     state: str
+    headline: NounHeadline
     facts: tuple[NounFact, ...]
     next_action: SafeNextAction | None
+    next_page: str
     offers: tuple[Offer, ...]
     parts: tuple[NounPart, ...]
     steps: tuple[Step, ...]
@@ -100,14 +122,18 @@ def noun_page(noun: Noun) -> DashboardPage:
         now = ask.clock()
         why = noun.why_not(ask.conn, subject_id, now=now)
         steps = history_of(ask.conn, subject_id, rows_max=PART_ROWS_MAX + 1)
+        facts, following = _facts(row), noun.next_action(ask.conn, subject_id, now) if noun.next_action else None
+        parts = tuple(_part(one, *one.read(ask.conn, subject_id), getattr(row, "asset", None)) for one in noun.parts)
         return NounAnswer(
             noun.name,
             subject_id,
             row.state,
-            _facts(row),
-            noun.next_action(ask.conn, subject_id, now) if noun.next_action else None,
+            _headline(noun, row.state, facts, parts),
+            facts,
+            following,
+            _next_page(following, facts),
             tuple(_offer(noun, one, why[one.name]) for one in noun.verbs),
-            tuple(_part(one, *one.read(ask.conn, subject_id), getattr(row, "asset", None)) for one in noun.parts),
+            parts,
             tuple(steps[:PART_ROWS_MAX]),
             len(steps) > PART_ROWS_MAX,
             tuple(_elsewhere(one, subject_id) for one in noun.elsewhere if one.state in ("", row.state)),
@@ -115,6 +141,27 @@ def noun_page(noun: Noun) -> DashboardPage:
         )
 
     return DashboardPage(f"/admin/{noun.plural}/{{id}}", noun.name.replace("_", " ").capitalize(), answer, "noun.html")
+
+
+def _headline(noun: Noun, state: str, facts: Sequence[NounFact], parts: Sequence[NounPart]) -> NounHeadline:
+    """Out of its facts, and of what covers it; what has ended waits for nothing."""
+    known = {one.name: one.value for one in facts if one.value not in (None, "")}
+    name = next((one for one, value in known.items() if isinstance(value, Money)), "")
+    beside = [NounFact(one, known[one]) for one in (*PARTIES, *LEADS) if isinstance(known.get(one), str)]
+    for part in parts:
+        if part.name == "cover" and len(part.rows) == 1 and state not in noun.machine.final:
+            row = dict(zip(part.columns, part.rows[0], strict=True))
+            beside += [NounFact(one, row[one]) for one in ("in_treasury", "left_over")]
+    due = [one for one, unless in CLOCKS.items() if one in known and unless not in known and state not in noun.machine.final]
+    return NounHeadline(name, known.get(name), tuple(beside), tuple(NounFact(one, known[one]) for one in due))
+
+
+def _next_page(following: SafeNextAction | None, facts: Sequence[NounFact]) -> str:
+    """The page on which the next is done, where it is another one: a destination is set on the page of its payee."""
+    payee = next((one.value for one in facts if one.name == "payee_id"), None)
+    if following is None or not payee or not following.command.startswith("counterfoil destinations set"):
+        return ""
+    return f"/admin/payees/{quote(payee, safe='')}"
 
 
 def _elsewhere(one: Elsewhere, subject_id: str) -> Elsewhere:

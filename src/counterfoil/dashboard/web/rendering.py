@@ -118,6 +118,9 @@ class Renderer:
         self._jinja.tests["an_id"] = shown.an_id
         self._jinja.globals |= {
             "amounts": AMOUNTS,
+            "counts": shown.COUNTS,
+            "parties": shown.PARTIES,
+            "state_grades": shown.STATE_GRADES,
             "told_facts": lambda problem: problem.told(),  # a page that has the assets at hand says how their amounts are told
             "rail": rail,
             "styles": STYLES,

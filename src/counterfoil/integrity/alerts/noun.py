@@ -56,7 +56,7 @@ def alert_noun(checks: Sequence[Invariant], tables: Mapping[str, str]) -> Noun:
             "state",
             "times",
             "first_seen_at",
-            "escalated_to",
+            "last_seen_at",
             "respond_by",
             "owner",
         ),
