@@ -45,6 +45,7 @@ OTHERS: Final = {
     "/admin/people/{id}": "select id from principal where kind = 'person' order by id limit 1",
     "/admin/proofs/{id}/disclosure": "select id from proof order by id limit 1",
     "/admin/carbon/{list}": "select unnest(array['bills', 'syncs', 'credits', 'retirements'])",
+    "/admin/rates/{list}": "select unnest(array['fees', 'commissions'])",
     "/problems/{name}": "select 'NotFound'",
 }
 
