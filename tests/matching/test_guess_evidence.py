@@ -12,7 +12,7 @@ import pytest
 from openpyxl import Workbook
 
 from counterfoil.base.problems import InvalidInput, Problem
-from counterfoil.matching.guess.rule_set import guess_rules
+from counterfoil.matching.guess.rule_set import guess, guess_rules
 from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
 
@@ -33,13 +33,13 @@ def bank(reference: str = "{n}") -> str:
     return "tx_id,posted,amount,order ref\n" + "\n".join(rows) + "\n"
 
 
-def guessed(tmp_path, left: str | bytes, right: str, suffix: str = "csv"):
+def guessed(tmp_path, left: str | bytes, right: str, suffix: str = "csv", said=None):
     here, there = tmp_path / f"shop.{suffix}", tmp_path / "bank.csv"
     here.write_bytes(left if isinstance(left, bytes) else left.encode())
     there.write_text(right, "utf-8")
-    text, reasons = guess_rules(here, there)
-    rules = load_rules(text)
-    return reconcile_files(here, there, rules, out=tmp_path / "out"), rules, reasons
+    found = guess(here, there, said)
+    rules = load_rules(found.text)
+    return reconcile_files(here, there, rules, out=tmp_path / "out"), rules, found.reasons
 
 
 @pytest.mark.parametrize("reference", ["{n}", "SHOP-{n}-EU", "2026/INV {n}", "Web#0{n}"])
@@ -91,10 +91,25 @@ def test_a_running_balance_is_proposed_where_it_leads_through_the_file_and_each_
         reconcile_files(cut, tmp_path / "bank.csv", rules, out=tmp_path / "out")
 
 
-def test_a_balance_that_leads_nowhere_is_told_of_and_not_proposed(tmp_path):
-    outcome, rules, reasons = guessed(tmp_path, with_balance(wrong=1), bank())
+def test_a_balance_that_leads_on_but_for_a_row_leaves_nothing_to_conclude(tmp_path):
+    """A row is missing or wrong, though all that is there has its partner."""
+    with pytest.raises(Problem, match="do not lead to its balance: a row is missing") as refused:
+        guessed(tmp_path, with_balance(wrong=1), bank())
+    told = refused.value.facts
+    assert (told["line"], told["column"], told["wrong"], told["steps"]) == (42, "Saldo", 2, 89)
+    assert "--column left.balance=nothing" in told["reason"]
+    outcome, rules, _ = guessed(tmp_path, with_balance(wrong=1), bank(), said={"left": {"balance": ""}})
+    assert (rules.left.amount.balance, outcome.verdict) == (None, "reconciled")
+
+
+@pytest.mark.parametrize(("turned", "why"), [(False, "do not lead to its balance"), (True, "in another order than that of the rows")])
+def test_a_balance_that_leads_nowhere_is_told_of_and_not_proposed(tmp_path, turned, why):
+    head, *rows = with_balance().splitlines()
+    nowhere = [f"{line.rsplit(',', 1)[0]},{money(n * n * 7 + 11)}" for n, line in enumerate(rows)]
+    rows = rows[1::2] + rows[::2] if turned else nowhere
+    outcome, rules, reasons = guessed(tmp_path, "\n".join([head, *rows]) + "\n", bank())
     assert rules.left.amount.balance is None
-    assert any("Saldo is not taken for a running balance" in reason and "(line 42)" in reason for reason in reasons), reasons
+    assert any("Saldo is not taken for a running balance" in reason and why in reason for reason in reasons), reasons
     assert outcome.verdict == "reconciled"
 
 

@@ -19,7 +19,8 @@ TRIED_BYTES_MAX: Final = 64 << 20  # nobody who asks for a proposal waits for a 
 def prove_balances(engine: DuckEngine, sides: tuple[Looked, Looked], text: str, folder: Path) -> None:
     """Keep of each side the column of a running balance only where it leads through the file, read by the rule set that is proposed.
 
-    Raises SourceUnreadable where it does not and a person said that it is one.
+    Raises SourceUnreadable where it does not and a person said that it is one, or where it does but for some rows: then a row is missing
+    or wrong, and whatever came of the file would rest on it.
     """
     if not any(side.balance for side in sides):
         return
@@ -45,6 +46,10 @@ def _proven(engine: DuckEngine, side: Looked, source: Source | None, folder: Pat
     except SourceUnreadable as problem:
         if side.said.get("balance"):
             raise
+        if problem.facts.get("wrong"):
+            wrong = f"{problem.facts['reason']}: a row is missing, or an amount or a balance is wrong"
+            else_ = f"where {side.balance} is no running balance, say so: --column {side.side}.balance=nothing"
+            raise SourceUnreadable(**problem.facts | {"reason": f"{wrong}; {else_}"}) from problem
         where = f" (line {line})" if (line := problem.facts.get("line")) else ""
         side.say(f"{side.balance} is not taken for a running balance: {problem.facts.get('reason')}{where}")
         return ""

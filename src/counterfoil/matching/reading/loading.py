@@ -33,6 +33,8 @@ from counterfoil.matching.reading.where_sql import where_sql
 from counterfoil.matching.rules.model import Amount, Source
 from counterfoil.matching.rules.names import FIELDS, own_fields
 
+LEADS_NOT: Final = "the balance before this row and its amount do not lead to its balance"
+ELSEWHERE: Final = "the balances lead from row to row in another order than that of the rows"
 TABULAR: Final = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -174,15 +176,18 @@ def _understood(
         plus, minus = engine.rows(f"select bool_or({found.debits} > 0), bool_or({found.debits} < 0) from {scan}{kept}")[0]
         if plus and minus:
             ways = ["signed", "out"] if judge else ["refused"]
+    broken = []
     for way in ways:
         relation, layer = read(way)
-        at = broken_balance(engine, relation, layer, where if reading.format == "parquet" else "") if judge else None
-        if at is None:
+        found_broken = broken_balance(engine, relation, layer, where if reading.format == "parquet" else "") if judge else None
+        if found_broken is None:
             return relation, layer
-    file, line = _place(reading._replace(format=form), at or 0)
+        broken.append(found_broken)
+    least = min(broken, key=lambda one: one.wrong)  # by the way of reading debits in which more of it leads on
+    file, line = _place(reading._replace(format=form), least.row)
     column = source.amount.balance if source.amount else None
-    reason = "the balance before this row and its amount do not lead to its balance"
-    raise SourceUnreadable(source=side, file=file, line=line, column=column, reason=reason)
+    told = {"wrong": least.wrong, "steps": least.steps} if least.is_running else {}
+    raise SourceUnreadable(source=side, file=file, line=line, column=column, reason=ELSEWHERE if least.elsewhere else LEADS_NOT, **told)
 
 
 def _refuse_wrong_total(engine: DuckEngine, reading: SideReading, relation: str, layer: Layer, where: str, source: Source) -> None:

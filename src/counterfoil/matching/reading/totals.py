@@ -116,8 +116,23 @@ def told_by_foot(raw: str, source: Source, header: Sequence[str], asset: str) ->
     return told * amount.sign if found else None
 
 
-def broken_balance(engine: DuckEngine, relation: str, layer: Layer, where: str) -> int | None:
-    """The first row (from 0) to which the file's own balance does not lead; None where every row follows on, oldest or newest first.
+class BrokenBalance(NamedTuple):
+    """Where a file's own balance does not lead on: the first such row (from 0), how many there are, and to how many it could lead.
+    `elsewhere`: it leads from row to row in another order than that of the rows."""
+
+    row: int
+    wrong: int
+    steps: int
+    elsewhere: bool
+
+    @property
+    def is_running(self) -> bool:
+        """Does it lead on so often that a row is missing or wrong, and the column no other thing? As for a statement that is imported."""
+        return self.wrong * 2 <= self.steps and not self.elsewhere
+
+
+def broken_balance(engine: DuckEngine, relation: str, layer: Layer, where: str) -> BrokenBalance | None:
+    """The rows to which the file's own balance does not lead; None where every row follows on, oldest or newest first.
 
     Records without a balance are passed over: their amounts count towards the next balance.
     """
@@ -129,7 +144,14 @@ def broken_balance(engine: DuckEngine, relation: str, layer: Layer, where: str) 
                  b as (select pos, balance - lag(balance) over w as step, so_far - lag(so_far) over w as down,
                               lag(so_far) over w - lag(amount) over w - so_far + amount as up
                        from s where balance is not null window w as (order by pos))
-            select min(pos) filter (step <> down), min(pos) filter (step <> up) from b"""
+            select min(pos) filter (step <> down), count(*) filter (step <> down),
+                   min(pos) filter (step <> up), count(*) filter (step <> up), count(step),
+                   (select sum(abs(n)) <= 2 from (select sum(ends) as n from (
+                        select balance as money, 1 as ends from r union all select balance - amount, -1 from r) x group by money) y)
+            from b"""
     )
-    oldest_first, newest_first = rows[0]
-    return None if oldest_first is None or newest_first is None else int(oldest_first)
+    oldest_at, oldest, newest_at, newest, steps, elsewhere = rows[0]
+    if not oldest or not newest:
+        return None
+    at, wrong = (oldest_at, oldest) if oldest <= newest else (newest_at, newest)  # the order in which more of it leads on
+    return BrokenBalance(int(at), int(wrong), int(steps), bool(elsewhere))
