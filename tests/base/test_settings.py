@@ -155,7 +155,7 @@ def test_each_setting_says_what_it_is_and_numbers_have_two_bounds(name: str, fie
         bounds: set[str] = {type(one).__name__ for one in field.metadata}
         assert bounds & {"Ge", "Gt"}, f"{name} has no lower bound"
         assert bounds & {"Le", "Lt"}, f"{name} has no upper bound"
-        times = ("_ms", "_s", "_minutes", "_hours", "_days", "_weeks", "_months")
+        times = ("_ms", "_s", "_minutes", "_hours", "_days", "_weeks", "_bits", "_months")
         units: Any = (*times, "_max", "port", "_quorum", "_confirmations", "_blocks")  # a quorum is of people
         assert name.endswith(units), f"{name} ends in no unit"
 
