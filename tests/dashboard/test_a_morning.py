@@ -39,14 +39,14 @@ def test_a_payout_that_the_bank_refused_is_seen_looked_at_tried_again_and_today_
     cause = page.locator("#action_required .cause", has_text="payee-1: bank not available")
     assert cause.locator(".sum").inner_text().endswith("723.04 EUR")
     cause.get_by_role("link", name="Try again").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Payout: failed"
+    assert page.get_by_role("heading", level=1).inner_text().strip() == "Payout: failed"
     assert "the provider says failed: bank_not_available" in page.locator("main").inner_text()
     form = page.locator("form", has=page.get_by_role("button", name="Preview: retry"))
     form.get_by_label("reason").fill("the bank is back")
     form.get_by_role("button", name="Preview: retry").click()
     assert morning.desk.rows("select count(*) from payout where state = 'failed'") == [(1,)], "a preview changes nothing"
     page.get_by_role("button", name="Confirm: retry").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Payout: pending"
+    assert page.get_by_role("heading", level=1).inner_text().strip() == "Payout: pending"
     assert "Done: retry." in page.locator("main").inner_text()
 
     def arrived():
@@ -55,7 +55,7 @@ def test_a_payout_that_the_bank_refused_is_seen_looked_at_tried_again_and_today_
 
     wait_for(arrived, "the payout")
     page.reload()
-    assert page.get_by_role("heading", level=1).inner_text() == "Payout: completed"
+    assert page.get_by_role("heading", level=1).inner_text().strip() == "Payout: completed"
     assert "“the bank is back”" in page.locator("main").inner_text()
     assert today(page, morning.url).startswith("Not verified since"), "money moved since the statement was held against the books"
     assert "2 movements, 723.29 EUR since then unverified" in page.locator("#verdict .because").inner_text()

@@ -140,7 +140,7 @@ def test_a_payout_whose_send_got_no_answer_is_asked_about_and_never_sent_again(h
     desk.work("webhooks", "verify", "settle", "events", "reserve", "outbox")
     assert house.today("gita") == "Not known"
     page.locator(".cause", has_text="Payouts in doubt").get_by_role("link", name="Ask the provider").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Payout: in doubt"
+    assert page.get_by_role("heading", level=1).inner_text().strip() == "Payout: in doubt"
     do(page, "ask the provider now")
     assert "Done: ask the provider now." in said(page)
     house.to("gita", "Queues")
@@ -205,14 +205,14 @@ def test_a_batch_is_approved_by_a_second_person_and_paid(house):
     page.get_by_role("button", name="Preview: gather a payout batch").click()
     assert "A draft of 2 payouts." in said(page)
     page.get_by_role("button", name="Confirm: gather a payout batch").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Batch: draft"
+    assert page.get_by_role("heading", level=1).inner_text().strip() == "Batch: draft"
     do(page, "submit")
-    assert page.get_by_role("heading", level=1).inner_text() == "Batch: pending approval"
+    assert page.get_by_role("heading", level=1).inner_text().strip() == "Batch: pending approval"
     assert house.today("vera") != "Yes"
     other = house.who("vera")
     other.locator("#my-approvals").get_by_role("link", name="Batch of 2 payouts").click()
     do(other, "approve")
-    assert other.get_by_role("heading", level=1).inner_text() == "Batch: approved"
+    assert other.get_by_role("heading", level=1).inner_text().strip() == "Batch: approved"
     page.reload()
     cover = page.locator("#cover").inner_text()
     assert "133.50" in cover, cover  # what is still to be paid stands beside what the treasury holds
@@ -220,7 +220,7 @@ def test_a_batch_is_approved_by_a_second_person_and_paid(house):
     days.through(desk)
     desk.work("batches")
     page.reload()
-    assert page.get_by_role("heading", level=1).inner_text() == "Batch: executed"
+    assert page.get_by_role("heading", level=1).inner_text().strip() == "Batch: executed"
     assert house.today("gita").startswith("Not verified since")
     house.reconciled("gita")
     house.green("gita")
@@ -248,7 +248,7 @@ def test_a_transaction_that_does_not_go_on_is_forced_by_two_people(house):
     need = page.locator(".cause", has_text="task 7")
     assert "40.00" in need.inner_text()
     need.get_by_role("link", name="Decide it").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Transaction: prepared"
+    assert page.get_by_role("heading", level=1).inner_text().strip() == "Transaction: prepared"
     do(page, "force the commit", seen="It waits for a second person", reason="the coordinator is gone", approval="INC-12345")
     assert "Another person approves it within 24 hours" in said(page)
     approved(house, "vera", "Force the commit")
@@ -269,13 +269,13 @@ def test_a_proof_that_lacks_a_signature_says_whose_and_how(house):
     need = page.locator(".cause", has_text="Proofs that wait")
     assert "signed by 1 of 2 people" in need.inner_text()
     need.get_by_role("link", name="What to sign").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Proof: waiting"
+    assert page.get_by_role("heading", level=1).inner_text().strip() == "Proof: waiting"
     standing = {row[1]: row[3] for row in (line.split("\t") for line in page.locator("#signers tbody").inner_text().splitlines())}
     assert standing == {"ann": "signed", "otto": "missing"}
     assert f"counterfoil proof sign {proof.id} --key KEY.pem --package {proof.id}.zip" in said(page)
     signed(house, proof.id, "otto")  # at their own machine: the key never comes to the server
     page.reload()
-    assert page.get_by_role("heading", level=1).inner_text() == "Proof: signed"
+    assert page.get_by_role("heading", level=1).inner_text().strip() == "Proof: signed"
     assert "counterfoil proof sign" not in said(page)
     house.green("otto")
 
@@ -312,5 +312,5 @@ def test_a_ruling_is_seen_with_its_split_before_it_is_given(house):
     assert "are the payee's" in told
     assert desk.rows("select outcome from dispute") == [(None,)], "a preview changes nothing"
     page.get_by_role("button", name="Confirm: decide").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Dispute: resolved pending appeal"
+    assert page.get_by_role("heading", level=1).inner_text().strip() == "Dispute: resolved pending appeal"
     assert house.complaints == []
