@@ -44,6 +44,8 @@ NO_PAGES: Final = {
     "/api/docs/{name}": "files of the pages",
     "/admin/journals/{id}/inclusion/file": "a file to save",
     "/admin/payouts/{id}/inclusion/file": "a file to save",
+    "/admin/incidents/{id}/post-mortem": "a file to save",
+    "/admin/disputes/{id}/evidence/{number}": "a file to save",
     "/login/provider": "leads to whoever logs people in",
     "/login/provider/back": "comes from there",
     "/password": "for whoever has no session: looked at below",

@@ -7,17 +7,38 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final, Literal, LiteralString, NamedTuple
 
+from psycopg import Connection
+
 NARROW_MAX: Final = 255  # characters of what a list is narrowed to: no key, id or name that is kept here is longer
+
+
+class SavedFile(NamedTuple):
+    """A file that a browser saves and never shows: its name as somebody gave it, what it is, and its exact bytes."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+class FileOfThing(NamedTuple):
+    """A file that the page of a thing gives: the last word of its address, and what makes it of the thing's id, a number and the moment.
+    `part`: each row of this part has one, by its `number`; otherwise there is one, and the number is 0."""
+
+    word: str
+    make: Callable[[Connection[Any], str, int, datetime], SavedFile]
+    part: str = ""
 
 
 class Elsewhere(NamedTuple):
     """What is done at one's own machine or on another page: what it is, its command with `{id}`, and in which state of the thing it is
-    done; in every one where none is named. `page`: where it is done in the dashboard, too, if it is, with `{id}`."""
+    done; in every one where none is named. `page`: where it is done in the dashboard, too, if it is, with `{id}`; `file`: or the file
+    that its page gives."""
 
     says: str
     command: str
     state: str = ""
     page: str = ""
+    file: FileOfThing | None = None
 
 
 class SafeNextAction(NamedTuple):

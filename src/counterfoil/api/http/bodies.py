@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -50,6 +51,11 @@ def file_body(**more: Any) -> dict[str, Any]:
 def file_answer(media_type: str) -> dict[int | str, dict[str, Any]]:
     """What it says of an answer that is a file."""
     return {200: {"content": {media_type: BINARY}}}
+
+
+def saved_under(name: str) -> str:
+    """The header by which a browser saves a file under a name that somebody gave it, whatever its letters."""
+    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def attachment(body: bytes | str, media_type: str, name: str) -> Response:

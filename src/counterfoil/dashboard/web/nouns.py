@@ -28,7 +28,7 @@ from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.web.serving import Served
 from counterfoil.dashboard.work.approvals import deciding
 from counterfoil.operations.approvals import Proposal
-from counterfoil.operations.noun_pages import Elsewhere, SafeNextAction
+from counterfoil.operations.noun_pages import Elsewhere, FileOfThing, SafeNextAction
 from counterfoil.operations.verbs import (
     AMOUNTS,
     PART_ROWS_MAX,
@@ -82,6 +82,7 @@ class NounPart(NamedTuple):
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     cut: bool  # there are more
+    files: str = ""  # where the file of each row is, less its number
 
 
 class NounHeadline(NamedTuple):
@@ -123,7 +124,11 @@ def noun_page(noun: Noun) -> DashboardPage:
         why = noun.why_not(ask.conn, subject_id, now=now)
         steps = history_of(ask.conn, subject_id, rows_max=PART_ROWS_MAX + 1)
         facts, following = _facts(row), noun.next_action(ask.conn, subject_id, now) if noun.next_action else None
-        parts = tuple(_part(one, *one.read(ask.conn, subject_id), getattr(row, "asset", None)) for one in noun.parts)
+        saved = {one.file.part: _saved_at(noun, subject_id, one.file) for one in noun.elsewhere if one.file is not None}
+        parts = tuple(
+            _part(one, *one.read(ask.conn, subject_id), getattr(row, "asset", None))._replace(files=saved.get(one.name, ""))
+            for one in noun.parts
+        )
         return NounAnswer(
             noun.name,
             subject_id,
@@ -136,7 +141,7 @@ def noun_page(noun: Noun) -> DashboardPage:
             parts,
             tuple(steps[:PART_ROWS_MAX]),
             len(steps) > PART_ROWS_MAX,
-            tuple(_elsewhere(one, subject_id) for one in noun.elsewhere if one.state in ("", row.state)),
+            tuple(_elsewhere(noun, one, subject_id) for one in noun.elsewhere if one.state in ("", row.state)),
             now,
         )
 
@@ -164,8 +169,15 @@ def _next_page(following: SafeNextAction | None, facts: Sequence[NounFact]) -> s
     return f"/admin/payees/{quote(payee, safe='')}"
 
 
-def _elsewhere(one: Elsewhere, subject_id: str) -> Elsewhere:
-    return one._replace(command=one.command.format(id=subject_id), page=one.page.format(id=subject_id))
+def _elsewhere(noun: Noun, one: Elsewhere, subject_id: str) -> Elsewhere:
+    page = one.page.format(id=subject_id)
+    if one.file is not None and not one.file.part:
+        page = _saved_at(noun, subject_id, one.file)
+    return one._replace(command=one.command.format(id=subject_id), page=page)
+
+
+def _saved_at(noun: Noun, subject_id: str, file: FileOfThing) -> str:
+    return f"/admin/{noun.plural}/{subject_id}/{file.word}"
 
 
 def refuse_whole(conn: Connection[Any], noun: Noun, program_id: str | None) -> None:

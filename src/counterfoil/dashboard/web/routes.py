@@ -36,10 +36,10 @@ from counterfoil.dashboard.work.begin_forms import add_begin_form
 from counterfoil.dashboard.work.client_money_form import add_client_money_form
 from counterfoil.dashboard.work.disclosure_form import add_disclosure_form
 from counterfoil.dashboard.work.drill_form import add_drill_form
-from counterfoil.dashboard.work.inclusion_files import add_inclusion_files
 from counterfoil.dashboard.work.parked_forms import add_parked_forms
 from counterfoil.dashboard.work.queue_forms import add_queue_forms
 from counterfoil.dashboard.work.reconcile_form import add_reconcile_form
+from counterfoil.dashboard.work.saved_files import add_saved_files
 from counterfoil.operations.access.access import DEFAULT_RULES, SessionRules
 from counterfoil.operations.access.logins import PasswordNeeded
 from counterfoil.operations.access.oidc.provider import LoginProvider, OpenIdClient, callback
@@ -53,7 +53,7 @@ FORMS: Final = (
     add_acts,
     add_drill_form,
     add_disclosure_form,
-    add_inclusion_files,
+    add_saved_files,
     add_approval_forms,
     add_parked_forms,
     add_client_money_form,

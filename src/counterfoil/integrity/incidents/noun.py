@@ -11,6 +11,7 @@ from psycopg import Connection
 from counterfoil.base.machine import take_step
 from counterfoil.base.problems import Problem
 from counterfoil.integrity.incidents.machine import INCIDENT, RESPONSES, Correction, Incident, IncidentAlert
+from counterfoil.integrity.incidents.post_mortem import post_mortem_of
 from counterfoil.integrity.incidents.queries import (
     INCIDENTS,
     alerts_of,
@@ -23,7 +24,7 @@ from counterfoil.integrity.incidents.queries import (
 )
 from counterfoil.operations.access.access import OPERATE
 from counterfoil.operations.events.events import NewEvent, emit
-from counterfoil.operations.noun_pages import Elsewhere, First, SortKey
+from counterfoil.operations.noun_pages import Elsewhere, FileOfThing, First, SavedFile, SortKey
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.operations.work.jobs import Job, JobContext
@@ -142,6 +143,12 @@ def watch_responses(context: JobContext, _: str | None) -> Tally:
 
 
 JOBS: Final = (Job("incidents", RESPONSES, watch_responses, "Tells of incidents that nobody answered in time."),)
+
+
+def _post_mortem_file(conn: Connection[Any], incident_id: str, _: int, now: datetime) -> SavedFile:
+    return SavedFile(f"{incident_id}.md", "text/markdown; charset=utf-8", post_mortem_of(conn, incident_id, now=now).encode())
+
+
 INCIDENT_NOUN: Final = Noun(
     "incident",
     "incidents",
@@ -162,7 +169,9 @@ INCIDENT_NOUN: Final = Noun(
     columns=("id", "level", "code", "program_id", "state", "opened_at", "respond_by", "responded_by", "closed_at"),
     elsewhere=(
         Elsewhere(
-            "Take its post-mortem as a document: what was seen, who answered when, what was done.", "counterfoil incidents post-mortem {id}"
+            "Take its post-mortem as a document: what was seen, who answered when, what was done.",
+            "counterfoil incidents post-mortem {id}",
+            file=FileOfThing("post-mortem", _post_mortem_file),
         ),
     ),
     first=First("It comes with an alert that somebody answers within a time."),

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+
+from psycopg import Connection
 
 from counterfoil.base.formats.amounts import asset_of_book, told_amount
 from counterfoil.base.machine import listed
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import APPROVE, OPERATE
-from counterfoil.operations.noun_pages import Elsewhere, First, SortKey, WaitingForPerson, between_amounts, between_moments, of_party
+from counterfoil.operations.noun_pages import (
+    Elsewhere,
+    FileOfThing,
+    First,
+    SavedFile,
+    SortKey,
+    WaitingForPerson,
+    between_amounts,
+    between_moments,
+    of_party,
+)
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes.disputes import DISPUTE_ROWS, Dispute, list_disputes, show_dispute
-from counterfoil.payouts.disputes.evidence import Evidence, evidence_of
+from counterfoil.payouts.disputes.evidence import Evidence, evidence_file, evidence_of
 from counterfoil.payouts.disputes.machine import DISPUTE
 from counterfoil.payouts.disputes.rules import OUTCOMES, POLICIES
 from counterfoil.payouts.disputes.standing import HeldByDispute, held_by_dispute
@@ -88,6 +100,12 @@ def _open(one: VerbCall) -> VerbResult:
     return VerbResult(made.state, made.id, f"It is about {about} of {made.invoice_id}; what of that is not paid out is held.")
 
 
+def _evidence_file(conn: Connection[Any], dispute_id: str, number: int, _: datetime) -> SavedFile:
+    """As it was handed in. No browser shows it: who disputes made it."""
+    found = evidence_file(conn, dispute_id, number)
+    return SavedFile(found.name, "application/octet-stream", found.content)
+
+
 VERBS: Final = (
     Verb(
         "ask_evidence",
@@ -155,7 +173,11 @@ DISPUTE_NOUN: Final = Noun(
     parts=(Part("on_hold", HeldByDispute, held_by_dispute), Part("evidence", Evidence, evidence_of)),
     elsewhere=(
         Elsewhere("Hand in evidence, a file of at most 5 MB.", "counterfoil disputes add-evidence {id} FILE"),
-        Elsewhere("Read a file that was handed in, by its number.", "counterfoil disputes download-evidence {id} 1"),
+        Elsewhere(
+            "Read a file that was handed in, by its number.",
+            "counterfoil disputes download-evidence {id} 1",
+            file=FileOfThing("evidence", _evidence_file, "evidence"),
+        ),
     ),
     help="What customers complain of; what is not paid out is held until it is decided.",
     begin=Begin(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
 from fastapi import Path, Request
 from fastapi.concurrency import run_in_threadpool
@@ -13,7 +12,7 @@ from fastapi.responses import Response
 from psycopg import Connection
 from pydantic import Field
 
-from counterfoil.api.http.bodies import file_answer, file_body
+from counterfoil.api.http.bodies import file_answer, file_body, saved_under
 from counterfoil.api.http.calls import ApiCall, Done, may
 from counterfoil.api.http.fields import FileName, Minor, Reason, id_in_body, id_in_path
 from counterfoil.api.http.routing import routes
@@ -131,7 +130,7 @@ def evidence_download(
     with call.reading() as conn:
         found = evidence_file(conn, dispute_id, number)
     headers = {
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}",
+        "Content-Disposition": saved_under(found.name),
         "X-Content-SHA256": found.sha256,
         "X-Content-Type-Options": "nosniff",
     }

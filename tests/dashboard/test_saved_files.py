@@ -1,0 +1,88 @@
+"""What is in a file is saved from the page of its thing, in its exact bytes, by whoever may see the page."""
+
+from __future__ import annotations
+
+import hashlib
+from types import SimpleNamespace
+
+import pytest
+
+from counterfoil.base.edge import make_id, now
+from counterfoil.base.money import Asset
+from counterfoil.ledger.accounts.accounts import open_program
+from counterfoil.operations.access.access import Caller
+from counterfoil.payouts.disputes.disputes import open_dispute
+from counterfoil.payouts.disputes.evidence import add_evidence
+from tests.builders import PROGRAM
+from tests.dashboard import days
+from tests.dashboard.conftest import a_desk
+from tests.dashboard.test_session import logged_in
+
+PHOTO = bytes(range(256)) * 4
+NAME = "Kästchen “leer”.jpg"
+
+
+@pytest.fixture(scope="module")
+def things(server, tmp_path_factory):
+    """A dispute with two files, and an incident."""
+    with a_desk(server, tmp_path_factory.mktemp("files")) as desk:
+        days.an_empty_day(desk)
+        (invoice,) = days.issued(desk, ["44.00"], prefix="r", payee="payee-1")
+        desk.pay(invoice, 44_00)
+        desk.deliver()
+        desk.work("webhooks", "verify", "settle")
+        anna, incident = Caller("", "anna", "operator", principal_id="prn_anna"), make_id("inc")
+        with desk.database.transaction() as conn:
+            conn.execute(
+                """insert into incident (id, program_id, level, code, title, opened_at, respond_by, state, state_at)
+                   values (%s, %s, 'P2', 'X', 'Something', now(), now(), 'open', now())""",
+                [incident, PROGRAM],
+            )
+            told = {"by": anna, "now": desk.clock.now}
+            dispute = open_dispute(conn, make_id("dsp"), invoice, cause="empty", make_id=make_id, **told).id
+            for name, content in (("note.txt", b"The parcel came empty."), (NAME, PHOTO)):
+                add_evidence(conn, dispute, content, name=name, **told)
+        with days.served(desk) as url:
+            yield SimpleNamespace(desk=desk, url=url, dispute=dispute, incident=incident)
+
+
+def test_each_file_of_evidence_is_saved_from_its_row(things):
+    client = logged_in(things.url, things.desk, role="viewer")
+    page = client.get(f"/admin/disputes/{things.dispute}").text
+    assert page.count(" download>Save") == 2
+    place = f"/admin/disputes/{things.dispute}/evidence/2"
+    assert f'href="{place}"' in page
+    found = client.get(place)
+    assert (found.status_code, hashlib.sha256(found.content).hexdigest()) == (200, hashlib.sha256(PHOTO).hexdigest())
+    assert found.headers["content-disposition"] == "attachment; filename*=UTF-8''K%C3%A4stchen%20%E2%80%9Cleer%E2%80%9D.jpg"
+    assert found.headers["content-type"] == "application/octet-stream", "no browser shows what somebody else made"
+    assert found.headers["x-content-type-options"] == "nosniff"
+    assert found.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("number", ["0", "3", "-1", "x", "1.0", "9" * 30, "٢", ""])
+def test_what_is_no_file_of_it_is_not_found(things, number):
+    client = logged_in(things.url, things.desk, name="vera", role="viewer")
+    assert client.get(f"/admin/disputes/{things.dispute}/evidence/{number}").status_code == 404
+
+
+def test_the_post_mortem_is_saved_from_the_page_of_its_incident(things):
+    client = logged_in(things.url, things.desk, name="otto", role="operator")
+    place = f"/admin/incidents/{things.incident}/post-mortem"
+    assert f'href="{place}"' in client.get(f"/admin/incidents/{things.incident}").text
+    found = client.get(place)
+    assert found.status_code == 200
+    assert found.headers["content-disposition"] == f"attachment; filename*=UTF-8''{things.incident}.md"
+    assert "Something" in found.text
+    assert client.get(f"/admin/incidents/{make_id('inc')}/post-mortem").status_code == 404
+
+
+def test_whoever_may_not_see_the_page_saves_none_of_its_files(things):
+    with things.desk.database.transaction() as conn:
+        open_program(conn, "beside", name="Beside", assets=[Asset("EUR", 2)], now=now())
+    places = (f"/admin/disputes/{things.dispute}/evidence/1", f"/admin/incidents/{things.incident}/post-mortem")
+    other = logged_in(things.url, things.desk, name="olga", program_id="beside", role="operator")
+    assert [other.get(place).status_code for place in places] == [404, 404]
+    stranger = logged_in(things.url, things.desk, name="sven", role="viewer")
+    stranger.cookies.clear()
+    assert {stranger.get(place, follow_redirects=False).status_code for place in places} <= {303, 401}
