@@ -12,11 +12,11 @@ from counterfoil.base.money import Asset
 from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access.access import Caller
 from counterfoil.payouts.disputes.disputes import open_dispute
-from counterfoil.payouts.disputes.evidence import add_evidence
+from counterfoil.payouts.disputes.evidence import EVIDENCE_MAX, add_evidence
 from tests.builders import PROGRAM
 from tests.dashboard import days
 from tests.dashboard.conftest import a_desk
-from tests.dashboard.test_session import logged_in
+from tests.dashboard.test_session import csrf_of, logged_in
 
 PHOTO = bytes(range(256)) * 4
 NAME = "Kästchen “leer”.jpg"
@@ -60,10 +60,51 @@ def test_each_file_of_evidence_is_saved_from_its_row(things):
     assert found.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("number", ["0", "3", "-1", "x", "1.0", "9" * 30, "٢", ""])
+@pytest.mark.parametrize("number", ["0", "3", "-1", "x", "1.0", "9" * 30, "٢"])
 def test_what_is_no_file_of_it_is_not_found(things, number):
     client = logged_in(things.url, things.desk, name="vera", role="viewer")
     assert client.get(f"/admin/disputes/{things.dispute}/evidence/{number}").status_code == 404
+
+
+def handed(client, things, content: bytes, *, name: str = "box.png", **more):
+    csrf = {"csrf": csrf_of(client), **more}
+    return client.post(f"/admin/disputes/{things.dispute}/evidence", data=csrf, files={"file": (name, content)}, follow_redirects=False)
+
+
+def kept(things):
+    return things.desk.rows("select number, name from dispute_evidence where dispute_id = %s order by number", things.dispute)
+
+
+def test_a_file_is_handed_in_on_the_page_once_with_who_gave_it(things):
+    client = logged_in(things.url, things.desk, name="odo", role="operator")
+    page = client.get(f"/admin/disputes/{things.dispute}").text
+    assert 'enctype="multipart/form-data"' in page
+    assert [handed(client, things, PHOTO[::-1]).status_code for _ in range(2)] == [303, 303]
+    assert kept(things)[2:] == [(3, "box.png")], "the same file again is the one that is there"
+    assert client.get(f"/admin/disputes/{things.dispute}/evidence/3").content == PHOTO[::-1]
+    told = things.desk.rows(
+        "select actor, payload ->> 'name' from action where verb = 'dispute.evidence' and subject_id = %s", things.dispute
+    )
+    assert told == [(told[0][0], "box.png")] * 2
+    assert "odo" in told[0][0]
+
+
+def test_what_is_no_file_or_too_large_a_one_is_refused_with_the_reason(things):
+    client = logged_in(things.url, things.desk, name="ola", role="operator")
+    before = kept(things)
+    empty, large = handed(client, things, b""), handed(client, things, bytes(EVIDENCE_MAX + 1))
+    assert (empty.status_code, large.status_code) == (422, 422)
+    assert "1 to 5000000 bytes" in large.text.replace("<wbr>", "")
+    assert handed(client, things, b"x", name="a" * 300).status_code == 422
+    place, csrf = f"/admin/disputes/{things.dispute}/evidence", {"csrf": csrf_of(client)}
+    assert client.post(place, data=csrf).status_code == 422, "no file at all"
+    assert client.post(place, data=csrf, files={"other": ("a", b"x")}).status_code == 422
+    assert client.post(place, data=csrf, files=[("file", ("a", b"x")), ("file", ("b", b"y"))]).status_code == 422
+    assert client.post(place, data={"csrf": "0" * 64}, files={"file": ("a", b"x")}).status_code == 403
+    assert client.post(place, content=b"x", headers={"Content-Type": "multipart/form-data; boundary=b"}).status_code == 400
+    viewer = logged_in(things.url, things.desk, name="vito", role="viewer")
+    assert handed(viewer, things, b"mine").status_code == 403
+    assert kept(things) == before
 
 
 def test_the_post_mortem_is_saved_from_the_page_of_its_incident(things):

@@ -34,6 +34,7 @@ FORMS: Final = {
     "/admin/drills": OPERATE,
     "/admin/proofs/{id}/disclosure": AUDIT,
     "/admin/client-money/{id}/sign": CLOSE_PERIOD,
+    "/admin/disputes/{id}/evidence": OPERATE,
     "/admin/reconciliation/runs": OPERATE,
 }
 OTHERWISE: Final = {

@@ -27,7 +27,10 @@ from tests.people import log_in_as, past_the_guard
 
 ROUTED: Final = {path: re.compile(re.sub(r"\{\w+\}", "[^/]+", path)) for path in (*FORMS, *OTHERWISE)}
 VERBS: Final = {f"/admin/{noun.plural}/{{id}}/{verb.word}": verb for noun in NOUNS for verb in noun.verbs}
-AT_ONCE: Final = {"/admin/reconciliation/ask": "asks the checks anew, and changes nothing: there is nothing to look at first"}
+AT_ONCE: Final = {
+    "/admin/reconciliation/ask": "asks the checks anew, and changes nothing: there is nothing to look at first",
+    "/admin/disputes/{id}/evidence": "a browser sends a file only once",
+}
 # Of what these are for there is nothing in the house: what waits for this very person, a debt, a login, a signer, a proof.
 NOTHING_TO_DO_IT_TO: Final = {
     "/admin/approvals",

@@ -32,13 +32,14 @@ class FileOfThing(NamedTuple):
 class Elsewhere(NamedTuple):
     """What is done at one's own machine or on another page: what it is, its command with `{id}`, and in which state of the thing it is
     done; in every one where none is named. `page`: where it is done in the dashboard, too, if it is, with `{id}`; `file`: or the file
-    that its page gives."""
+    that its page gives; `takes`: or the last word of the address at which its page takes a file."""
 
     says: str
     command: str
     state: str = ""
     page: str = ""
     file: FileOfThing | None = None
+    takes: str = ""
 
 
 class SafeNextAction(NamedTuple):

@@ -39,10 +39,17 @@ class NotLookedAt(Problem, kind="invalid"):
     """This was confirmed without a look at what would happen; look at it first, and confirm it there."""
 
 
+class HandedFile(NamedTuple):
+    """A file that a form brought: under the name that its sender's machine gives it."""
+
+    name: str
+    content: bytes
+
+
 class FormCall(NamedTuple):
     """A form as somebody sent it. `filled`: its fields without spaces around them; `rows`: the values of `row`, which may stand in it many
     times; `now`: the moment of everything that it does; `used`: the keys under which something was done; `looked`: digests of what was
-    looked at; `booked`: what a look at it booked and took back."""
+    looked at; `booked`: what a look at it booked and took back; `file`: what it brought, where it takes a file."""
 
     served: Served
     request: Request
@@ -53,6 +60,7 @@ class FormCall(NamedTuple):
     used: list[str]
     looked: list[str]
     booked: list[BookedHere]
+    file: HandedFile | None = None
 
     @property
     def caller(self) -> Caller:
@@ -186,7 +194,7 @@ class PageForm:
 
     `needs`: the permission and the area that it is of, of each form; None where what it does asks by itself. `reasoned`: it is not done
     without a reason. `also`: what its page is told beside its fields; `shows`: which of them it shows again, all but those that it `hides`,
-    if empty.
+    if empty. `takes_file`: one stands in it, under the name `file`.
     """
 
     path: str
@@ -197,6 +205,7 @@ class PageForm:
     also: Mapping[str, str] | None = None
     shows: tuple[str, ...] = ()
     hides: tuple[str, ...] = ()
+    takes_file: bool = False
 
 
 def add_form(router: APIRouter, served: Served, form: PageForm) -> None:
@@ -206,23 +215,27 @@ def add_form(router: APIRouter, served: Served, form: PageForm) -> None:
         given = await request.form()
         filled = {name: value.strip() for name, value in given.items() if isinstance(value, str)}
         rows = [one for one in given.getlist("row") if isinstance(one, str)]
-        files = [name for name, value in given.multi_items() if not isinstance(value, str)]
+        files = [(name, value) for name, value in given.multi_items() if not isinstance(value, str)]
+        file = HandedFile(files[0][1].filename or "", await files[0][1].read()) if form.takes_file and len(files) == 1 else None
 
         def carried() -> Response:
-            if files:  # none of ours sends one
-                raise InvalidInput(files[0][:40], "text, and no file")
-            return _carried(served, request, form, filled, rows)
+            unknown = [name for name, _ in files if not form.takes_file or name != "file" or len(files) > 1]
+            if unknown:
+                raise InvalidInput(unknown[0][:40], "one file, under the name file" if form.takes_file else "text, and no file")
+            return _carried(served, request, form, filled, rows, file)
 
         return await run_in_threadpool(guarded, served, request, carried)
 
     page_route(router, "POST", form.path, sent)
 
 
-def _carried(served: Served, request: Request, form: PageForm, filled: Mapping[str, str], rows: Sequence[str]) -> Response:
+def _carried(
+    served: Served, request: Request, form: PageForm, filled: Mapping[str, str], rows: Sequence[str], file: HandedFile | None
+) -> Response:
     refuse_other_sites(request)
     session = served.door.who(request)
     refuse_wrong_csrf(session, filled.get("csrf", ""))
-    call = FormCall(served, request, session, filled, rows, served.wiring.clock(), [], [], [])
+    call = FormCall(served, request, session, filled, rows, served.wiring.clock(), [], [], [], file)
     again = call.of(*form.shows) if form.shows else {name: value for name, value in filled.items() if name not in (*OURS, *form.hides)}
     typed = {**again, **(form.also or {})}
     try:

@@ -173,7 +173,8 @@ def _elsewhere(noun: Noun, one: Elsewhere, subject_id: str) -> Elsewhere:
     page = one.page.format(id=subject_id)
     if one.file is not None and not one.file.part:
         page = _saved_at(noun, subject_id, one.file)
-    return one._replace(command=one.command.format(id=subject_id), page=page)
+    takes = f"/admin/{noun.plural}/{subject_id}/{one.takes}" if one.takes else ""
+    return one._replace(command=one.command.format(id=subject_id), page=page, takes=takes)
 
 
 def _saved_at(noun: Noun, subject_id: str, file: FileOfThing) -> str:

@@ -172,7 +172,7 @@ DISPUTE_NOUN: Final = Noun(
     narrows=(*of_party("payee", "customer", "invoice"), *between_moments("opened_at", "opened"), *between_amounts("exposure")),
     parts=(Part("on_hold", HeldByDispute, held_by_dispute), Part("evidence", Evidence, evidence_of)),
     elsewhere=(
-        Elsewhere("Hand in evidence, a file of at most 5 MB.", "counterfoil disputes add-evidence {id} FILE"),
+        Elsewhere("Hand in evidence, a file of at most 5 MB.", "counterfoil disputes add-evidence {id} FILE", takes="evidence"),
         Elsewhere(
             "Read a file that was handed in, by its number.",
             "counterfoil disputes download-evidence {id} 1",
