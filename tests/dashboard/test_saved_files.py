@@ -103,6 +103,7 @@ def test_what_is_no_file_or_too_large_a_one_is_refused_with_the_reason(things):
     assert client.post(place, data={"csrf": "0" * 64}, files={"file": ("a", b"x")}).status_code == 403
     assert client.post(place, content=b"x", headers={"Content-Type": "multipart/form-data; boundary=b"}).status_code == 400
     viewer = logged_in(things.url, things.desk, name="vito", role="viewer")
+    assert 'id="hand-in"' not in viewer.get(f"/admin/disputes/{things.dispute}").text
     assert handed(viewer, things, b"mine").status_code == 403
     assert kept(things) == before
 
