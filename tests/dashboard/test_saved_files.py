@@ -60,6 +60,15 @@ def test_each_file_of_evidence_is_saved_from_its_row(things):
     assert found.headers["cache-control"] == "no-store"
 
 
+def test_the_figures_of_such_a_page_are_there_as_json_too(things):
+    """What makes a file is no figure."""
+    client = logged_in(things.url, things.desk, name="jo", role="viewer")
+    for place in (f"/admin/disputes/{things.dispute}", f"/admin/incidents/{things.incident}"):
+        found = client.get(f"{place}.json")
+        assert found.status_code == 200, found.text
+        assert "function" not in found.text
+
+
 @pytest.mark.parametrize("number", ["0", "3", "-1", "x", "1.0", "9" * 30, "٢"])
 def test_what_is_no_file_of_it_is_not_found(things, number):
     client = logged_in(things.url, things.desk, name="vera", role="viewer")

@@ -34,7 +34,7 @@ FORMS: Final = {
     "/admin/drills": OPERATE,
     "/admin/proofs/{id}/disclosure": AUDIT,
     "/admin/client-money/{id}/sign": CLOSE_PERIOD,
-    "/admin/disputes/{id}/evidence": OPERATE,
+    **{f"/admin/{noun.plural}/{{id}}/{one.takes.word}": one.takes.permission for noun in NOUNS for one in noun.elsewhere if one.takes},
     "/admin/reconciliation/runs": OPERATE,
 }
 OTHERWISE: Final = {

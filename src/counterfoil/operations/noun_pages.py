@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Final, Literal, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, LiteralString, NamedTuple
 
 from psycopg import Connection
+
+if TYPE_CHECKING:
+    from counterfoil.operations.access.access import Caller  # which lists its own things by what stands here
 
 NARROW_MAX: Final = 255  # characters of what a list is narrowed to: no key, id or name that is kept here is longer
 
@@ -29,17 +32,27 @@ class FileOfThing(NamedTuple):
     part: str = ""
 
 
+class TakenFile(NamedTuple):
+    """A file that the page of a thing takes: the last word of its address, who may hand one in, what that is called in the action log, and
+    what keeps it (of the thing's id, the name that its sender gives it, its content, who sent it, and the moment) and says what it kept."""
+
+    word: str
+    permission: str
+    verb: str
+    keep: Callable[[Connection[Any], str, str, bytes, Caller, datetime], Mapping[str, Any]]
+
+
 class Elsewhere(NamedTuple):
     """What is done at one's own machine or on another page: what it is, its command with `{id}`, and in which state of the thing it is
     done; in every one where none is named. `page`: where it is done in the dashboard, too, if it is, with `{id}`; `file`: or the file
-    that its page gives; `takes`: or the last word of the address at which its page takes a file."""
+    that its page gives; `takes`: or the one that its page takes."""
 
     says: str
     command: str
     state: str = ""
     page: str = ""
     file: FileOfThing | None = None
-    takes: str = ""
+    takes: TakenFile | None = None
 
 
 class SafeNextAction(NamedTuple):

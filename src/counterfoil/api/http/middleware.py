@@ -52,8 +52,8 @@ class BodyLimits(NamedTuple):
             return WEBHOOK_BYTES_MAX
         if path in ("/login", "/logout", "/password", "/api/logins", "/api/logins/confirm") or path.startswith("/account"):
             return LOGIN_BYTES_MAX
-        if path.startswith("/admin/disputes/") and path.endswith("/evidence"):
-            return self.body_bytes_max  # a file is in the form
+        if path.startswith("/admin/disputes/") and path.endswith("/evidence"):  # a file is in this form, as over HTTP
+            return self.body_bytes_max
         if path.startswith("/admin/"):
             return FORM_BYTES_MAX
         if path in ("/api/usage", "/api/breaks/import", "/api/reconciliation/statements", "/api/bank-files/reports"):

@@ -12,13 +12,13 @@ from psycopg import Connection
 from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.money import Asset, Money
 from counterfoil.base.paging import Key
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.base.text import camel
 from counterfoil.dashboard.finding.ordering import EXPORTED_MAX, ColumnOrder, after_of, behind_of, order_words, orders_of
 from counterfoil.dashboard.web.fields import DAY_LENGTH, READ
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.operations.listing import ListAsked, Listed, asked_of, read_listed
-from counterfoil.operations.noun_pages import NARROW_MAX, Narrow
+from counterfoil.operations.noun_pages import NARROW_MAX, Narrow, PlainList
 from counterfoil.operations.verbs import AMOUNTS, Field, Noun
 
 Told = Callable[[Connection[Any], Sequence[Any], datetime], Sequence[Any]]
@@ -51,6 +51,56 @@ class AskedPage(NamedTuple):
     order: str | None
     query: str
     unsorted: str
+
+
+class ListOfPage(NamedTuple):
+    """One of the lists of a page: its title, its columns, the command that gives it, and what gives for each row what is shown of it;
+    `of_program`: its rows are of a program each."""
+
+    title: str
+    which: PlainList
+    columns: tuple[str, ...]
+    command: str
+    told: Callable[[SectionContext], Told] | None = None
+    of_program: bool = True
+
+
+class PlainListed(NamedTuple):
+    """What the page of one of several lists shows: of each row its id and its cells."""
+
+    name: str
+    title: str
+    command: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Any, ...]], ...]
+    after: str | None
+    asked: AskedPage
+    others: Mapping[str, str]  # of the lists beside it: the title by the name
+    measured_at: datetime
+
+
+def one_of(ask: SectionContext, lists: Mapping[str, ListOfPage], *, rows_max: int) -> PlainListed:
+    """The list that the address names, newest first unless sorted otherwise. Raises NotFound, InvalidInput, CursorBroken."""
+    name, one = _named(ask, lists)
+    page = plain_page(ask, one.which, rows_max=rows_max, program_id=ask.program_id if one.of_program else None)
+    told = one.told(ask)(ask.conn, page.rows, ask.clock()) if one.told else page.rows
+    rows = tuple((row.id, tuple(cell_of(row, column) for column in one.columns)) for row in told)
+    others = {other: each.title for other, each in lists.items() if other != name}
+    return PlainListed(name, one.title, one.command, one.columns, rows, page.after, page.asked, others, ask.clock())
+
+
+def one_exported(ask: SectionContext, lists: Mapping[str, ListOfPage]) -> Iterator[tuple[Any, ...]]:
+    """All of it as rows of a file, sorted as the page is. Raises NotFound, InvalidInput."""
+    _, one = _named(ask, lists)
+    asked = asked_here(ask, one.which, ask.program_id if one.of_program else None)
+    return plain_export(ask, one.which, one.columns, one.told(ask) if one.told else None, asked=asked)
+
+
+def _named(ask: SectionContext, lists: Mapping[str, ListOfPage]) -> tuple[str, ListOfPage]:
+    name = ask.params["list"]
+    if name not in lists:
+        raise NotFound(what="list", id=name[:40])
+    return name, lists[name]
 
 
 def plain_page(ask: SectionContext, which: Listed, *, rows_max: int, program_id: str | None = None) -> PlainPage:

@@ -10,10 +10,8 @@ from psycopg import Connection
 
 from counterfoil.base.formats.amounts import known_assets
 from counterfoil.base.money import Asset
-from counterfoil.base.problems import NotFound
-from counterfoil.dashboard.finding.plain_lists import AskedPage, asked_here, cell_of, plain_export, plain_page
+from counterfoil.dashboard.finding.plain_lists import ListOfPage, PlainListed, Told, one_exported, one_of
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.operations.noun_pages import PlainList
 from counterfoil.settlement.commissions.rates import TERMS_LIST, CommissionRate
 from counterfoil.settlement.fees.fees import RATE_LIST, RateVersion
 from counterfoil.settlement.fees.rules import FeeLimit
@@ -55,60 +53,6 @@ class CommissionRateRow(NamedTuple):
     recorded_at: datetime
 
 
-class RateList(NamedTuple):
-    """A list of versions: its title, its columns, what says a version so, and the command that lists them for a program."""
-
-    title: str
-    which: PlainList
-    columns: tuple[str, ...]
-    told: Callable[[Any, Mapping[str, Asset]], Any]
-    command: str
-
-
-class RatesListed(NamedTuple):
-    """What the page shows: of each version its id and its cells."""
-
-    name: str
-    title: str
-    command: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Any, ...]], ...]
-    after: str | None
-    asked: AskedPage
-    others: Mapping[str, str]  # of the list beside it: the title by the name
-    measured_at: datetime
-
-
-def rates_answer(ask: SectionContext) -> RatesListed:
-    """Versions, the newest first unless sorted otherwise. Raises NotFound, InvalidInput, CursorBroken."""
-    name, one = _chosen(ask)
-    page = plain_page(ask, one.which, rows_max=RATES_SHOWN_MAX, program_id=ask.program_id)
-    rows = tuple((row.id, tuple(cell_of(row, column) for column in one.columns)) for row in _told(one)(ask.conn, page.rows, ask.clock()))
-    others = {other: each.title for other, each in LISTS.items() if other != name}
-    return RatesListed(name, one.title, one.command, one.columns, rows, page.after, page.asked, others, ask.clock())
-
-
-def rates_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
-    """All of it as rows of a file, sorted as the page is. Raises NotFound, InvalidInput."""
-    _, one = _chosen(ask)
-    return plain_export(ask, one.which, one.columns, _told(one), asked=asked_here(ask, one.which, ask.program_id))
-
-
-def _chosen(ask: SectionContext) -> tuple[str, RateList]:
-    name = ask.params["list"]
-    if name not in LISTS:
-        raise NotFound(what="list", id=name[:40])
-    return name, LISTS[name]
-
-
-def _told(one: RateList) -> Callable[[Connection[Any], Sequence[Any], datetime], Sequence[Any]]:
-    def told(conn: Connection[Any], rows: Sequence[Any], _: datetime) -> Sequence[Any]:
-        assets = known_assets(conn)
-        return [one.told(row, assets) for row in rows]
-
-    return told
-
-
 def _fee(one: RateVersion, assets: Mapping[str, Asset]) -> FeeRateRow:
     limits = "; ".join(_limit(each, assets[each.asset]) for each in one.limits)
     return FeeRateRow(**{name: getattr(one, name) for name in FeeRateRow._fields if name != "limits"}, limits=limits)
@@ -127,9 +71,33 @@ def _commission(one: CommissionRate, assets: Mapping[str, Asset]) -> CommissionR
     return CommissionRateRow(**same, levels=", ".join(map(str, one.levels)), minimum=assets[one.asset].told(one.minimum))
 
 
-LISTS: Final[Mapping[str, RateList]] = {
-    "fees": RateList("Versions of fee rates", RATE_LIST, FeeRateRow._fields[1:], _fee, "counterfoil rates list PROGRAM"),
-    "commissions": RateList(
-        "Versions of commission rates", TERMS_LIST, CommissionRateRow._fields[1:], _commission, "counterfoil commissions rates list PROGRAM"
+def _each(row: Callable[[Any, Mapping[str, Asset]], Any]) -> Callable[[SectionContext], Told]:
+    """Rows in the words of the assets that books keep."""
+
+    def told(conn: Connection[Any], rows: Sequence[Any], _: datetime) -> Sequence[Any]:
+        assets = known_assets(conn)
+        return [row(one, assets) for one in rows]
+
+    return lambda _: told
+
+
+LISTS: Final[Mapping[str, ListOfPage]] = {
+    "fees": ListOfPage("Versions of fee rates", RATE_LIST, FeeRateRow._fields[1:], "counterfoil rates list PROGRAM", _each(_fee)),
+    "commissions": ListOfPage(
+        "Versions of commission rates",
+        TERMS_LIST,
+        CommissionRateRow._fields[1:],
+        "counterfoil commissions rates list PROGRAM",
+        _each(_commission),
     ),
 }
+
+
+def rates_answer(ask: SectionContext) -> PlainListed:
+    """Versions, the newest first unless sorted otherwise. Raises NotFound, InvalidInput, CursorBroken."""
+    return one_of(ask, LISTS, rows_max=RATES_SHOWN_MAX)
+
+
+def rates_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """All of it as rows of a file, sorted as the page is. Raises NotFound, InvalidInput."""
+    return one_exported(ask, LISTS)

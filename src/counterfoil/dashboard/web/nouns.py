@@ -28,7 +28,7 @@ from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.dashboard.web.serving import Served
 from counterfoil.dashboard.work.approvals import deciding
 from counterfoil.operations.approvals import Proposal
-from counterfoil.operations.noun_pages import Elsewhere, FileOfThing, SafeNextAction
+from counterfoil.operations.noun_pages import Elsewhere, SafeNextAction
 from counterfoil.operations.verbs import (
     AMOUNTS,
     PART_ROWS_MAX,
@@ -94,6 +94,18 @@ class NounHeadline(NamedTuple):
     clocks: tuple[NounFact, ...]
 
 
+class DoneElsewhere(NamedTuple):
+    """What is done at one's own machine or elsewhere in the dashboard, as its page says it; `takes`: where its page sends a file, `needs`:
+    the permission that this takes."""
+
+    says: str
+    command: str
+    state: str
+    page: str
+    takes: str = ""
+    needs: str = ""
+
+
 class NounAnswer(NamedTuple):
     """What the page of one thing shows. `next_page`: where the next is done, if not here."""
 
@@ -108,7 +120,7 @@ class NounAnswer(NamedTuple):
     parts: tuple[NounPart, ...]
     steps: tuple[Step, ...]
     steps_cut: bool  # there are more
-    elsewhere: tuple[Elsewhere, ...]
+    elsewhere: tuple[DoneElsewhere, ...]
     measured_at: datetime
 
 
@@ -124,7 +136,7 @@ def noun_page(noun: Noun) -> DashboardPage:
         why = noun.why_not(ask.conn, subject_id, now=now)
         steps = history_of(ask.conn, subject_id, rows_max=PART_ROWS_MAX + 1)
         facts, following = _facts(row), noun.next_action(ask.conn, subject_id, now) if noun.next_action else None
-        saved = {one.file.part: _saved_at(noun, subject_id, one.file) for one in noun.elsewhere if one.file is not None}
+        saved = {one.file.part: _place(noun, subject_id, one.file.word) for one in noun.elsewhere if one.file is not None}
         parts = tuple(
             _part(one, *one.read(ask.conn, subject_id), getattr(row, "asset", None))._replace(files=saved.get(one.name, ""))
             for one in noun.parts
@@ -169,16 +181,16 @@ def _next_page(following: SafeNextAction | None, facts: Sequence[NounFact]) -> s
     return f"/admin/payees/{quote(payee, safe='')}"
 
 
-def _elsewhere(noun: Noun, one: Elsewhere, subject_id: str) -> Elsewhere:
+def _elsewhere(noun: Noun, one: Elsewhere, subject_id: str) -> DoneElsewhere:
     page = one.page.format(id=subject_id)
     if one.file is not None and not one.file.part:
-        page = _saved_at(noun, subject_id, one.file)
-    takes = f"/admin/{noun.plural}/{subject_id}/{one.takes}" if one.takes else ""
-    return one._replace(command=one.command.format(id=subject_id), page=page, takes=takes)
+        page = _place(noun, subject_id, one.file.word)
+    told = DoneElsewhere(one.says, one.command.format(id=subject_id), one.state, page)
+    return told if one.takes is None else told._replace(takes=_place(noun, subject_id, one.takes.word), needs=one.takes.permission)
 
 
-def _saved_at(noun: Noun, subject_id: str, file: FileOfThing) -> str:
-    return f"/admin/{noun.plural}/{subject_id}/{file.word}"
+def _place(noun: Noun, subject_id: str, word: str) -> str:
+    return f"/admin/{noun.plural}/{subject_id}/{word}"
 
 
 def refuse_whole(conn: Connection[Any], noun: Noun, program_id: str | None) -> None:

@@ -14,13 +14,10 @@ from counterfoil.dashboard.web.driver import FormCall, FormDone, PageForm, add_f
 from counterfoil.dashboard.web.navigation import PAGES, DashboardPage
 from counterfoil.dashboard.web.nouns import pages_of
 from counterfoil.dashboard.web.serving import Served, answered, finish, guarded, page_route
-from counterfoil.operations.access.access import OPERATE
-from counterfoil.operations.noun_pages import FileOfThing
-from counterfoil.payouts.disputes.evidence import add_evidence
-from counterfoil.payouts.disputes.noun import DISPUTE_NOUN
+from counterfoil.operations.noun_pages import FileOfThing, TakenFile
+from counterfoil.operations.verbs import Noun
 from counterfoil.wiring import NOUNS
 
-EVIDENCE: Final = "dispute.evidence"  # as over HTTP
 INCLUSION: Final = [page for page in PAGES if page.path.endswith("/inclusion")]
 NUMBER_MAX: Final = 2_000_000_000
 
@@ -33,9 +30,8 @@ def add_saved_files(router: APIRouter, served: Served) -> None:
         for one in noun.elsewhere:
             if one.file is not None:
                 _add(router, served, page, one.file)
-    dispute = next(page for noun, page in pages_of(NOUNS) if noun is DISPUTE_NOUN)
-    needs = (OPERATE, DISPUTE_NOUN.area)
-    add_form(router, served, PageForm(f"{dispute.path}/evidence", dispute, _handed_in, lambda _: needs, takes_file=True))
+            if one.takes is not None:
+                _add_taken(router, served, noun, page, one.takes)
 
 
 def _add_inclusion(router: APIRouter, served: Served, page: DashboardPage) -> None:
@@ -65,12 +61,16 @@ def _number(given: str) -> int:
     return int(given)
 
 
-def _handed_in(call: FormCall) -> FormDone:
-    """Kept at once, since a browser sends a file only once; the same file again is the one that is there."""
-    dispute_id, file = valid_id(call.request.path_params["id"], DISPUTE_NOUN.prefix, "id"), call.file
-    if file is None or not (file.name or file.content):  # what a browser sends where none was chosen
-        raise InvalidInput("file", "a file")
-    with call.served.database.transaction(program_id=call.caller.program_id) as conn:
-        number, sha256 = add_evidence(conn, dispute_id, file.content, name=file.name, by=call.caller, now=call.now)
-        call.record(conn, EVIDENCE, dispute_id, {"id": dispute_id, "name": file.name, "sha256": sha256, "number": number})
-    return FormDone(goto=f"/admin/disputes/{dispute_id}#evidence")
+def _add_taken(router: APIRouter, served: Served, noun: Noun, page: DashboardPage, taken: TakenFile) -> None:
+    def handed_in(call: FormCall) -> FormDone:
+        """Kept at once, since a browser sends a file only once."""
+        subject_id, file = valid_id(call.request.path_params["id"], noun.prefix, "id"), call.file
+        if file is None or not (file.name or file.content):  # what a browser sends where none was chosen
+            raise InvalidInput("file", "a file")
+        with call.served.database.transaction(program_id=call.caller.program_id) as conn:
+            kept = taken.keep(conn, subject_id, file.name, file.content, call.caller, call.now)
+            call.record(conn, taken.verb, subject_id, kept)
+        return FormDone(goto=f"/admin/{noun.plural}/{subject_id}#{taken.word}")
+
+    needs = (taken.permission, noun.area)
+    add_form(router, served, PageForm(f"{page.path}/{taken.word}", page, handed_in, lambda _: needs, takes_file=True))

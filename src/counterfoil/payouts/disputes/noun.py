@@ -11,13 +11,14 @@ from psycopg import Connection
 from counterfoil.base.formats.amounts import asset_of_book, told_amount
 from counterfoil.base.machine import listed
 from counterfoil.base.problems import InvalidInput
-from counterfoil.operations.access.access import APPROVE, OPERATE
+from counterfoil.operations.access.access import APPROVE, OPERATE, Caller
 from counterfoil.operations.noun_pages import (
     Elsewhere,
     FileOfThing,
     First,
     SavedFile,
     SortKey,
+    TakenFile,
     WaitingForPerson,
     between_amounts,
     between_moments,
@@ -27,7 +28,7 @@ from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Begin, Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.payouts.disputes import disputes
 from counterfoil.payouts.disputes.disputes import DISPUTE_ROWS, Dispute, list_disputes, show_dispute
-from counterfoil.payouts.disputes.evidence import Evidence, evidence_file, evidence_of
+from counterfoil.payouts.disputes.evidence import Evidence, add_evidence, evidence_file, evidence_of
 from counterfoil.payouts.disputes.machine import DISPUTE
 from counterfoil.payouts.disputes.rules import OUTCOMES, POLICIES
 from counterfoil.payouts.disputes.standing import HeldByDispute, held_by_dispute
@@ -98,6 +99,11 @@ def _open(one: VerbCall) -> VerbResult:
     )
     about = told_amount(one.conn, made.amount, made.asset)
     return VerbResult(made.state, made.id, f"It is about {about} of {made.invoice_id}; what of that is not paid out is held.")
+
+
+def _hand_in(conn: Connection[Any], dispute_id: str, name: str, content: bytes, by: Caller, now: datetime) -> dict[str, Any]:
+    number, sha256 = add_evidence(conn, dispute_id, content, name=name, by=by, now=now)
+    return {"id": dispute_id, "name": name, "sha256": sha256, "number": number}
 
 
 def _evidence_file(conn: Connection[Any], dispute_id: str, number: int, _: datetime) -> SavedFile:
@@ -172,7 +178,11 @@ DISPUTE_NOUN: Final = Noun(
     narrows=(*of_party("payee", "customer", "invoice"), *between_moments("opened_at", "opened"), *between_amounts("exposure")),
     parts=(Part("on_hold", HeldByDispute, held_by_dispute), Part("evidence", Evidence, evidence_of)),
     elsewhere=(
-        Elsewhere("Hand in evidence, a file of at most 5 MB.", "counterfoil disputes add-evidence {id} FILE", takes="evidence"),
+        Elsewhere(
+            "Hand in evidence, a file of at most 5 MB.",
+            "counterfoil disputes add-evidence {id} FILE",
+            takes=TakenFile("evidence", OPERATE, "dispute.evidence", _hand_in),
+        ),
         Elsewhere(
             "Read a file that was handed in, by its number.",
             "counterfoil disputes download-evidence {id} 1",
