@@ -96,6 +96,26 @@ def addresses(house: SimpleNamespace) -> list[str]:
     return [*found, *MORE]
 
 
+def test_the_figures_of_every_page_are_there_as_json(house: SimpleNamespace) -> None:
+    """What a page is made of may be of any kind; all of it is told."""
+    app = FastAPI(openapi_url=None)
+    add_dashboard(app, house.desk.wiring, version="0")
+    told = {one.path for one in app.routes if getattr(one, "path", "").endswith(".json") and "GET" in getattr(one, "methods", ())}
+    auditor = logged_in(house.url, house.desk, name="jason", role="administrator")
+    auditor.headers["Connection"] = "close"  # a server may end a connection that it has answered on
+    failed, places = {}, places_of(house.desk)
+    for path in sorted(told):
+        routed_at = path.removesuffix(".json")
+        given = places.get(routed_at, []) if "{" in routed_at else [""]
+        for one in given:
+            address = path.replace(path[path.index("{") : path.index("}") + 1], one) if one else path
+            answer = auditor.get(address)
+            if answer.status_code != 200 or not isinstance(answer.json(), dict):
+                failed[address] = answer.status_code
+    assert failed == {}
+    assert len(told) > 60
+
+
 def violations(page: Any, rules: Any = None) -> list[str]:
     """What breaks a rule of axe-core, or, of all `rules`, these."""
     if not page.evaluate("typeof axe === 'object'"):

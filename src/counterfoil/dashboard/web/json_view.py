@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from counterfoil.base.money import Money
 from counterfoil.base.text import camel
 
 
 def as_json(value: Any) -> Any:
-    """Any answer of a page as JSON: rows become objects, times ISO 8601, spans milliseconds, amounts `{minor, asset}`."""
+    """Any answer of a page as JSON: rows become objects, times ISO 8601, spans milliseconds, digests hexadecimal, amounts
+    `{minor, asset}`."""
     match value:
         case Money(minor, asset):
             return {"minor": str(minor), "asset": asset}
         case datetime() | date():
             return value.isoformat()
+        case UUID():
+            return str(value)
+        case bytes():
+            return value.hex()
         case timedelta():
             return int(value / timedelta(milliseconds=1))
         case Mapping():
