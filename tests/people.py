@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
+import pyotp
 from psycopg import Connection
 
 from counterfoil.base.edge import entropy, make_id, now
@@ -33,6 +34,12 @@ def log_in_as(
         grant_role(conn, make_id("grant"), found, role, by="test", now=at)
     caller = Caller("", name, "+".join(sorted(roles)), found, None, program_id, is_person=True)
     return log_in(conn, make_id("ses"), entropy(SECRET_BYTES), caller, now=at, life=life)
+
+
+def codes_of_two_steps(codes: pyotp.TOTP) -> tuple[str, str]:
+    """This step's code and the following one's: both are taken a step early or late, so it matters not when they arrive."""
+    at = now()
+    return codes.at(at), codes.at(at + timedelta(seconds=codes.interval))
 
 
 @contextmanager

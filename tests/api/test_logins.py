@@ -12,7 +12,7 @@ from counterfoil.operations.access import logins, second_factor
 from counterfoil.operations.access.access import SessionRules
 from counterfoil.operations.access.passwords import SALT_BYTES
 from tests.api.office import Office, fresh
-from tests.people import log_in_as, past_the_guard
+from tests.people import codes_of_two_steps, log_in_as, past_the_guard
 
 PASSWORD = "correct horse battery"
 
@@ -64,9 +64,9 @@ def test_a_login_with_a_second_factor_needs_its_code(office: Office):
 def test_a_code_given_again_makes_another_token_and_the_old_one_opens_nothing(office: Office):
     name = a_person(office, "viewer")
     codes, _ = a_factor(office, name)
-    earlier = codes.at(int(now().timestamp()) - 30)
-    token = log_in(office, name, code=earlier)["token"]
-    done = office.ask("POST", "/api/logins/confirm", json={"code": codes.now()}, **as_token(token))
+    code, following = codes_of_two_steps(codes)
+    token = log_in(office, name, code=code)["token"]
+    done = office.ask("POST", "/api/logins/confirm", json={"code": following}, **as_token(token))
     assert done.status_code == 200, done.text
     assert office.ask("GET", "/api/logins", **as_token(token)).status_code == 401
     (one,) = office.ask("GET", "/api/logins", **as_token(done.json()["token"])).json()["data"]

@@ -15,6 +15,7 @@ from counterfoil.cli.core.kept_logins import keep_login, login_at
 from counterfoil.operations.access.second_factor import begin_factor
 from tests.api.office import Office
 from tests.cli.conftest import Cli
+from tests.people import codes_of_two_steps
 from tests.reconciliation.breaks.builders import NOW, a_break, a_run, an_open_program, the_cases
 
 PASSWORD = "a password of many words"
@@ -107,12 +108,12 @@ def test_a_second_factor_at_the_command_line_and_logins_that_are_listed_and_ende
     with office.database.transaction() as conn:
         made = begin_factor(conn, "fac_carla", one["principalId"], "carla", entropy(20), now=now())
         conn.execute("update second_factor set confirmed_at = made_at where id = 'fac_carla'")
-    codes, at = pyotp.TOTP(made.secret), int(now().timestamp())
+    code, following = codes_of_two_steps(pyotp.TOTP(made.secret))
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
     assert "second factor" in cli("login", "carla", "--password-stdin").err
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n\n{codes.at(at - 30)}\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n\n{code}\n"))
     assert cli("login", "carla", "--password-stdin").code == 0
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{codes.at(at)}\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{following}\n"))
     confirmed = cli("confirm", "--code-stdin")
     assert (confirmed.code, "may approve" in confirmed.out) == (0, True), confirmed
     assert "is ended" in cli("logins", "end", one["id"]).out

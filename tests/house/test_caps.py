@@ -81,7 +81,7 @@ SAID: Final = {
     "PEOPLE_SHOWN_MAX": ("dashboard/templates/people.html", "more follow"),
     "KEYS_LISTED_MAX": ("dashboard/templates/keys.html", "more follow"),
     "KEYS_SHOWN_MAX": ("dashboard/templates/person.html", "more follow"),
-    "RATES_SHOWN_MAX": ("dashboard/templates/rates.html", "The next"),
+    "RATES_SHOWN_MAX": ("dashboard/templates/plain_list.html", "The next"),
     "POLICIES_SHOWN_MAX": ("dashboard/templates/limits.html", "The next policies"),
     "SESSIONS_SHOWN_MAX": ("dashboard/templates/person.html", "The next sessions"),
     "CAUSES_SHOWN_MAX": ("dashboard/templates/today/causes.html", "other causes"),
