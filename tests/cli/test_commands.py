@@ -69,7 +69,7 @@ def test_broken_usage_is_told_by_line_and_column_and_loses_no_other_line(cli: Cl
     usage.write_bytes(usage_csv(3).replace(b"10.00", b"-1", 1))
     ran = cli("usage", "import", str(usage))
     assert ran.code == NOT_GREEN
-    assert "january.csv: 2 of 2 are new; 1 lines have a mistake and were not recorded.\n" in ran.out
+    assert "january.csv: 2 of 2 are new; 1 line has a mistake and was not recorded.\n" in ran.out
     (mistake,) = cli("usage", "import", str(usage), "--output", "json").json()["mistakes"]
     assert (mistake["line"], mistake["column"], mistake["field"], mistake["got"]) == (2, 6, "unit_price", "-1")
 

@@ -105,7 +105,7 @@ def test_that_a_journal_is_in_the_log_is_fetched_and_verified_without_a_server(c
     assert cli("proof", "inclusion", one).code == 8, "nothing is in the log yet"
     assert cli("jobs", "run", "log").code == 0
     done = cli("proof", "inclusion", one)
-    assert (done.code, done.out.startswith(f"{one}.inclusion.json: 1 entries of the log, ")) == (0, True), done.err
+    assert (done.code, done.out.startswith(f"{one}.inclusion.json: 1 entry of the log, ")) == (0, True), done.err
     assert cli("signers", "pin", "--out", "keys.json").code == 0
     found = cli("proof", "verify", f"{one}.inclusion.json", "--keys", "keys.json")
     assert (found.code, found.out.splitlines()[0]) == (0, "OK"), found.out

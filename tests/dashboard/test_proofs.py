@@ -66,7 +66,7 @@ def test_a_payee_is_given_what_concerns_them_from_the_page_of_a_proof(desk: Any,
         assert path in client.get(f"/admin/proofs/{first.id}").text
         asked = {"payee_id": "payee-1", "before": "3", "with_others": "no", "program_id": ""}
         told = looked(client, path, asked)
-        assert "1 entries of the period concern payee-1" in told.text
+        assert "1 entry of the period concerns payee-1" in told.text
         for wrong, said in (
             ({"payee_id": "nobody"}, "nobody"),
             ({"before": "13"}, "a number from 0 to 12"),

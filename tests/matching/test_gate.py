@@ -230,7 +230,7 @@ def test_a_day_that_one_record_of_a_pair_does_not_have_is_counted_and_not_green(
     theirs = [row("s1", reference="A"), row("s2", reference="B", date="")]
     outcome = run(tmp_path, ours, theirs)
     assert outcome.verdict == "incomplete"
-    assert outcome.not_checked == ("date was not compared where one record of a matched pair has none: 1 pairs",)
+    assert outcome.not_checked == ("date was not compared where one record of a matched pair has none: 1 pair",)
 
 
 def test_the_report_of_files_has_the_control_totals_and_what_was_compared(tmp_path):

@@ -98,7 +98,7 @@ def test_rows_of_a_settlement_report_that_cannot_be_read_are_rejected_and_its_to
 def test_of_a_settlement_report_one_currency_can_be_asked_for() -> None:
     read = sample("settlement.paypal.csv", asset="EUR")
     assert {asset for (asset,) in rows(read, "asset")} == {"EUR"}
-    assert (read.left_out, read.notes, len(read.statements)) == (1, ["1 lines are in other currencies than EUR"], 1)
+    assert (read.left_out, read.notes, len(read.statements)) == (1, ["1 line is in another currency than EUR"], 1)
 
 
 def test_wises_history_moves_each_balance_by_amount_and_fee_and_keeps_what_moved_nothing_apart() -> None:

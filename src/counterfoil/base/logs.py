@@ -15,6 +15,8 @@ from typing import Any, Final, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
+from counterfoil.base.formats.counting import counted
+
 TEXT_MAX: Final = 10_000
 GATHERED_S: Final = 0.02
 KEPT_MAX: Final = 1_000  # lines that wait while nothing can be written
@@ -72,7 +74,9 @@ class Gathered(logging.StreamHandler[TextIO]):
     def _told_lost(self) -> list[str]:
         if not self._lost:
             return []
-        told = f"{self._lost} lines before this could not be written and are lost"
+        told = counted(
+            self._lost, "line before this could not be written and is lost", "lines before this could not be written and are lost"
+        )
         record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, told, None, None)
         return [self.format(record) + self.terminator]
 

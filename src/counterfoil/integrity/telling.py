@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.ids import MakeId
 from counterfoil.integrity.alerts.queries import count_live
 from counterfoil.integrity.alerts.untold import is_inhibited, keep_for_later
@@ -126,7 +127,7 @@ def how_things_stand(conn: Connection[Any], now: datetime) -> Telling:
     if (since := monitors_silent(conn, now=now)) is not None:
         said, level = f"{said} The monitors were not asked to their end since {since}: what must hold in time is not known.", "warning"
     if silences:
-        said = f"{said} {silences} {'silence keeps' if silences == 1 else 'silences keep'} notices back."
+        said = f"{said} {counted(silences, 'silence keeps', 'silences keep')} notices back."
     title = f"counterfoil lives: {counts.critical} critical, {counts.warning} warning alerts open"
     return Telling(f"{HEARTBEAT}:{now.date()}", level, title, said)
 

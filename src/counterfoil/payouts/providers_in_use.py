@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.operations.work.worker import list_workers
 from counterfoil.payouts.machines import PROVIDER_PAYOUT, SEND_JOB
 
@@ -35,7 +36,11 @@ class ProviderNotSet(NamedTuple):
     def sentence(self) -> str:
         """What is wrong, in a line."""
         who = "no worker that runs has it" if self.here else "it is not set up here"
-        what = "nothing waits for it yet" if not self.waiting else f"{self.waiting:,} payouts and intents wait for it"
+        what = (
+            "nothing waits for it yet"
+            if not self.waiting
+            else f"{counted(self.waiting, 'payout or intent waits', 'payouts and intents wait')} for it"
+        )
         since = f" since {self.since:%Y-%m-%d %H:%M} UTC" if self.since else ""
         return f"provider {self.name} of {', '.join(self.programs)}: {who}; {what}{since}"
 

@@ -17,6 +17,7 @@ import psycopg
 import structlog
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.ids import MakeId
 from counterfoil.base.machine import Machine, record_birth, take_step
 from counterfoil.base.problems import Problem
@@ -201,7 +202,7 @@ def bury_exports(database: Snapshots, folder: Path, *, now: datetime) -> int:
             [GONE_AFTER],
         ).fetchall()
         for export_id, stage, done, total in rows:
-            so_far = f", with {done:,} of {total:,} entries written" if total is not None else ""
+            so_far = f", with {done:,} of {counted(total, 'entry', 'entries')} written" if total is not None else ""
             error = f"its process ended before it did, at: {stage}{so_far}"
             conn.execute("update proof_export set finished_at = %s, error = %s where id = %s", [now, error, export_id])
             take_step(conn, PROOF_EXPORT, export_id, "running", "cut_short", actor=ACTOR, at=now, cause=error[:200])

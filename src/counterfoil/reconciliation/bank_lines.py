@@ -14,6 +14,7 @@ from psycopg import Connection
 
 from counterfoil.base.encryption.confidential import ENVELOPE, Confidential
 from counterfoil.base.encryption.keys import keys_of
+from counterfoil.base.formats.counting import counted
 from counterfoil.reconciliation.bank_overlap import BroughtLine, KnownLine, apart, fresh_of, same_statement
 from counterfoil.statements import TABLES, SourceRead, StatementInfo, has_moved
 from counterfoil.statements.fee_reports import BY_ACCOUNT, account_of
@@ -322,7 +323,7 @@ def _take_back(conn: Connection[Any], account: CashAccount, found: SourceRead, r
             deleted[plain] -= 1
             result.withdrawn[key_of(plain, number)] = "deleted"
     if missing := sum(deleted.values()):
-        result.notes.append(f"{missing} lines that the bank deletes had not come before")
+        result.notes.append(f"{counted(missing, 'line')} that the bank deletes had not come before")
     corrected = {(line.row["bank_account"], line.row["booked_on"]) for line in result.lines if line.row["status"] == "corrected"}
     said: Counter[bytes] = Counter(line.plain for line in result.lines)
     repeated = {key_of(plain, number + 1) for plain, count in said.items() for number in range(count)}
@@ -368,9 +369,13 @@ def remarks_of(found: Sorted) -> list[str]:
     if whole:
         told.append(f"{whole} bookings are told in parts: the parts count, and not the booking")
     backs = Counter(why for why in found.withdrawn.values() if why != "told in parts")
-    told += [f"{count} lines of earlier files count no more: the bank {why} them" for why, count in sorted(backs.items())]
+    told += [
+        f"{counted(count, 'line of earlier files counts', 'lines of earlier files count')} no more: the bank {why} them"
+        for why, count in sorted(backs.items())
+    ]
     if found.of_others:
-        told.append(f"{found.of_others} lines are of other accounts of the file, and are not taken: import it for each of them")
+        one, many = "line is of another account of the file, and is not taken", "lines are of other accounts of the file, and are not taken"
+        told.append(f"{counted(found.of_others, one, many)}: import it for each of them")
     if found.left_out:
-        told.append(f"{found.left_out} lines are not booked, so they do not count")
+        told.append(counted(found.left_out, "line is not booked, so it does not count", "lines are not booked, so they do not count"))
     return told

@@ -12,6 +12,7 @@ from psycopg import Connection
 
 from counterfoil.base.encryption.confidential import Confidential, encrypt, opened, unreadable
 from counterfoil.base.encryption.keys import EncryptionKeyMissing, EnvelopeDoesNotOpen
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.noun_pages import PlainList, SortKey
 from counterfoil.reconciliation.bank_lines import CashAccount, KnownStatement, remarks_of, sort_lines, write_lines
@@ -90,7 +91,7 @@ def import_bank_file(
     notes, records, new = [*found.notes, *remarks_of(lines)], len(lines.lines), len(lines.fresh)
     rejected = [row._asdict() for row in found.rejected[:REJECTED_KEPT_MAX]]
     if len(found.rejected) > REJECTED_KEPT_MAX:
-        notes.append(f"{len(found.rejected):,} lines could not be read; the first {REJECTED_KEPT_MAX:,} are kept")
+        notes.append(f"{counted(len(found.rejected), 'line')} could not be read; the first {REJECTED_KEPT_MAX:,} are kept")
     envelope = encrypt(conn, CONFIDENTIAL, [file_id], [rejected])
     conn.execute(
         """insert into bank_file (id, program_id, account, file_name, sha256, format, records, new, known, envelope, rejected_count,
@@ -334,7 +335,7 @@ def _rejected(conn: Connection[Any], file_id: str, count: int, envelope: bytes |
     try:
         (found,) = opened(conn, CONFIDENTIAL, [file_id], envelope, [clear])
     except EncryptionKeyMissing as error:
-        return [{"reason": f"{count} rows, {unreadable(error)}"}] if count else []
+        return [{"reason": f"{counted(count, 'row')}, {unreadable(error)}"}] if count else []
     except EnvelopeDoesNotOpen as error:  # said of a file without such rows too: somebody changed it
-        return [{"reason": f"{count} rows: {unreadable(error)}"}]
+        return [{"reason": f"{counted(count, 'row')}: {unreadable(error)}"}]
     return found or []

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.ledger.clock import first_seq, to_us
 from counterfoil.reconciliation.bank_statements import reach_of
 from counterfoil.reconciliation.reach import due_sources, moved_since
@@ -233,7 +234,7 @@ def _cell(conn: Connection[Any], program_id: str, day: date, told: _Told, spoken
         return _uncovered(day, told)
     run = spoken.run.id
     if spoken.open:
-        said = f"{spoken.open:,} {'break' if spoken.open == 1 else 'breaks'}"
+        said = counted(spoken.open, "break")
         return CoverageDay(day, "breaks", said, spoken.open, run_id=run)
     if spoken.state.unexplained:
         return CoverageDay(day, "breaks", "an amount is unexplained", run_id=run)
@@ -280,7 +281,7 @@ def _changed(conn: Connection[Any], program_id: str, day: date, told: _Told, rea
     if told.account and read < end + _LATE:
         since = sum(one.number for one in moved_since(conn, program_id, told.account, read, start=_start(day), end=end))
         if since:
-            return f"{since:,} {'movement' if since == 1 else 'movements'} since it was compared"
+            return f"{counted(since, 'movement')} since it was compared"
     return None
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.work.jobs import JobContext
 from counterfoil.operations.work.runner import Tally
@@ -62,7 +63,7 @@ def _event(program: str, found: list[WaitingPayouts], make_id: Callable[[str], s
         by_state[one.state] = by_state.get(one.state, 0) + one.number
     states = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in by_state.items())
     told = {
-        "title": f"{number} payouts wait, the oldest since {oldest:%Y-%m-%d}: {states}",
+        "title": f"{counted(number, 'payout waits', 'payouts wait')}, the oldest since {oldest:%Y-%m-%d}: {states}",
         "payouts": number,
         "oldest_at": oldest.isoformat(),
         "waiting": [{"state": one.state, "asset": one.asset, "payouts": one.number, "amount_minor": str(one.minor)} for one in found],

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.statements.amounts import Unreadable, does_not_make_net
 from counterfoil.statements.dates import ISO, choose_format, is_iso, parse_date
 from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine, SourceRead, as_json, within
@@ -184,7 +185,7 @@ def _read(path: Path, taken: Content, name: str, asset: str | None, *, strict: b
     for (code, account), steps in trails.items():
         settle(found, _in_order(steps, code), names[report.balance], is_running=True, account=account or None)
     if others_count:
-        found.notes.append(f"{others_count} rows are in other currencies than {asset}")
+        found.notes.append(f"{counted(others_count, 'row is in another currency', 'rows are in other currencies')} than {asset}")
     return found.read(name, taken.sha256)
 
 

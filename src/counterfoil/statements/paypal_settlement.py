@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.statements.amounts import Unreadable, does_not_carry, known_scale, parse_whole
 from counterfoil.statements.amounts import told as told_amount
 from counterfoil.statements.dates import ISO, parse_date, parse_instant
@@ -90,7 +91,7 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
     if not complete:
         found.broken(line, "SH", "there is no section in this report: the file is cut short")
     if others:
-        found.notes.append(f"{others} lines are in other currencies than {asset}")
+        found.notes.append(f"{counted(others, 'line is in another currency', 'lines are in other currencies')} than {asset}")
     return found.read("paypal-settlement", taken.sha256)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.statements.amounts import Unreadable, does_not_carry, does_not_make_net
 from counterfoil.statements.dates import ISO, parse_date, parse_instant
 from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, ParsedLine, SourceRead, StatementInfo, as_json, within
@@ -65,7 +66,7 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
             else:
                 left_out, found.left_out = left_out + 1, found.left_out + 1
     if left_out:
-        found.notes.append(f"{left_out} lines are in other currencies than {asset}")
+        found.notes.append(f"{counted(left_out, 'line is in another currency', 'lines are in other currencies')} than {asset}")
     return found.read("stripe", taken.sha256)
 
 

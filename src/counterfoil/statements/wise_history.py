@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.statements.amounts import Unreadable
 from counterfoil.statements.amounts import told as told_amount
 from counterfoil.statements.dates import ISO, parse_date
@@ -66,7 +67,7 @@ def read(path: Path, taken: Content, *, asset: str | None = None, strict: bool =
             again = f"{line.external_id}#{seen[told['id']]}" if seen[told["id"]] > 1 else line.external_id
             found.add(line._replace(external_id=again))
     if others:
-        found.notes.append(f"{others} lines are in other currencies than {asset}")
+        found.notes.append(f"{counted(others, 'line is in another currency', 'lines are in other currencies')} than {asset}")
     found.notes.append("the history gives no balances to check against; Wise's statement of a balance does")
     return found.read("wise-history", taken.sha256)
 

@@ -193,7 +193,7 @@ def test_a_bank_that_deletes_lines_takes_them_back_and_may_send_them_again(house
     told = imports(house, tmp_path / "d.bai2", bai2([*sent, ("115", 1, "NEVER")], status="2", number=3))
     assert held(house) == [(0, 0)]
     assert "2 lines of earlier files count no more: the bank deleted them" in told.notes
-    assert "1 lines that the bank deletes had not come before" in told.notes
+    assert "1 line that the bank deletes had not come before" in told.notes
     assert imports(house, tmp_path / "e.bai2", bai2(sent, number=4)).new == 2
     assert held(house) == [(2, 49300)]
 
@@ -202,7 +202,7 @@ def test_a_correction_replaces_the_day_of_its_account(house: House, tmp_path: Pa
     imports(house, tmp_path / "a.bai2", bai2([("115", 50000, "REF1"), ("475", 700, "REF2")]))
     told = imports(house, tmp_path / "c.bai2", bai2([("115", 50000, "REF1"), ("475", 900, "REF2")], status="3", number=2))
     assert (held(house), told.new, told.known) == ([(2, 49100)], 1, 1)
-    assert "1 lines of earlier files count no more: the bank corrected them" in told.notes
+    assert "1 line of earlier files counts no more: the bank corrected them" in told.notes
 
 
 def adding_up(infos: list[StatementInfo], counted: list[tuple[int, int]], start: date) -> list[Callable[[int], bool]]:

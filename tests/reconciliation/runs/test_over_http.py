@@ -146,7 +146,7 @@ def test_a_statement_is_imported_tied_signed_and_reported(office: Office, termin
     file = tmp_path / "bank.sta"
     file.write_text(mt940([(1000, "R1", "a transfer")], opening=0, on=day, number=1))
     code, said = terminal("statements", "import", str(file))
-    assert (code, said) == (0, "bank.sta: 1 of 1 lines are new.\n")
+    assert (code, said) == (0, "bank.sta: 1 of 1 line is new.\n")
     code, said = terminal("statements", "import", str(file))
     assert (code, said) == (0, "bank.sta: was imported before; nothing was added.\n")
     code, said = terminal("reconcile", "bank", "--output", "json")

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from counterfoil import statements as sources
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import Problem
 from counterfoil.cli.core.derived import Only, add_list, of_noun
@@ -193,13 +194,14 @@ def _money(minor: int | None, asset: str | None) -> str:
 
 def _verdict(found: FolderRead) -> str:
     """Of a statement without an opening or a closing balance nothing is shown, and that is said."""
-    counted = f"{len(found.reads)} files, {len(found.statements)} statements"
+    read = f"{counted(len(found.reads), 'file')}, {counted(len(found.statements), 'statement')}"
     not_shown = sum(info.carries is None for info in found.statements)
     if found.is_whole and not not_shown:
-        return f"{counted}: every one adds up and follows on."
+        return f"{read}: every one adds up and follows on."
     if found.is_whole:
         shown = f"{len(found.statements) - not_shown} add up" if not_shown < len(found.statements) else "none is shown to add up"
-        return f"{counted}: {shown}; {not_shown} give no opening or closing balance to show it by. Nothing contradicts what they say."
+        none = counted(not_shown, "gives no opening or closing balance", "give no opening or closing balance")
+        return f"{read}: {shown}; {none} to show it by. Nothing contradicts what they say."
     wrong = {
         "broken": len(found.refused),
         "not adding up": sum(info.carries is False for info in found.statements),
@@ -208,4 +210,4 @@ def _verdict(found: FolderRead) -> str:
         "rejected rows": found.rejected,
     }
     told = ", ".join(f"{number} {what}" for what, number in wrong.items() if number)
-    return f"{counted}: {told or 'nothing to check'}."
+    return f"{read}: {told or 'nothing to check'}."

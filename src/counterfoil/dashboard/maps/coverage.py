@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import InvalidInput
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading, measure
 from counterfoil.reconciliation.coverage import UNKNOWN, CoverageDay, CoverageGap, CoverageRow, Word, coverage, gaps_in
@@ -160,7 +161,7 @@ def _not_asked(day: date, since: date) -> CoverageDay:
 
 def _own_day(day: date, kind: str, run_id: str, checks: int, broken: int, findings: int, at: datetime) -> CoverageDay:
     if broken:
-        return CoverageDay(day, "breaks", f"{findings:,} found by {broken:,} of {checks:,} checks", findings, run_id=run_id)
+        return CoverageDay(day, "breaks", f"{findings:,} found by {broken:,} of {counted(checks, 'check')}", findings, run_id=run_id)
     if kind == "full":
         return CoverageDay(day, "reconciled", f"all {checks:,} checks found nothing at {at:%H:%M} UTC", run_id=run_id)
     return CoverageDay(day, "partly", f"{checks:,} checks found nothing in what was touched; not all of it was asked", run_id=run_id)

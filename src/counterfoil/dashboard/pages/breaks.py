@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.machine import Step, history_of
 from counterfoil.base.money import Money
 from counterfoil.dashboard.finding.ordering import ColumnOrder, after_of, behind_of, order_words, orders_of
@@ -238,7 +239,7 @@ def _groups(ask: SectionContext) -> SectionAnswer:
     if not groups:
         said, grade, state = _none_open(ask)
         return SectionAnswer("No open break" if state == "empty" else said, grade, Grouped((), AGES), state)
-    said = "1 group" if len(groups) == 1 else f"{len(groups)} groups"
+    said = counted(len(groups), "group")
     return SectionAnswer(said, "wrong" if any(one.overdue for one in groups) else "attention", Grouped(groups, AGES))
 
 
@@ -277,7 +278,7 @@ def _listed(ask: SectionContext) -> SectionAnswer:
     unsorted = urlencode([(name, value) for name, value in given if name not in _PLACE])
     query = urlencode([(name, value) for name, value in given if name == "sort" or name not in _PLACE])
     listed = ListedBreaks(rows, total, behind, orders_of(BREAK_NOUN, asked), order_words(asked), unsorted, query)
-    return SectionAnswer("1 break" if total == 1 else f"{total:,} breaks", value=listed)
+    return SectionAnswer(counted(total, "break"), value=listed)
 
 
 def _both(ask: SectionContext) -> SectionAnswer:
@@ -337,7 +338,9 @@ def _why(ask: SectionContext) -> SectionAnswer:
 def _timeline(ask: SectionContext) -> SectionAnswer:
     case = show_break(ask.conn, ask.params["id"])
     facts: list[TimelineFact] = timeline_of(ask.conn, case, detail_of(ask.conn, case))
-    return SectionAnswer(f"{len(facts)} facts", value=tuple(facts)) if facts else SectionAnswer("Nothing else is known", state="empty")
+    return (
+        SectionAnswer(counted(len(facts), "fact"), value=tuple(facts)) if facts else SectionAnswer("Nothing else is known", state="empty")
+    )
 
 
 def _history(ask: SectionContext) -> SectionAnswer:
@@ -345,7 +348,7 @@ def _history(ask: SectionContext) -> SectionAnswer:
     steps = tuple(history_of(ask.conn, break_id, rows_max=None))
     proposals = tuple(_offered(ask, one) for one in adjusting.proposals_of(ask.conn, break_id))
     value = History(steps, tuple(remarks_of(ask.conn, break_id)), proposals, tuple(recurrences_of(ask.conn, break_id)))
-    return SectionAnswer("1 step" if len(steps) == 1 else f"{len(steps)} steps", value=value)
+    return SectionAnswer(counted(len(steps), "step"), value=value)
 
 
 def _acts(ask: SectionContext, case: Break) -> Acts:

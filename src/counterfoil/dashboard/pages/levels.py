@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.integrity.levels import OBJECTIVES, Level, levels_by_day, service_levels
 from counterfoil.integrity.trends import DAYS, Trends, trends
@@ -124,13 +125,16 @@ def chart(title: str, says: str, labels: Sequence[str], values: Sequence[float |
     bars = []
     for place, (label, value) in enumerate(zip(labels, values, strict=True)):
         high = 0 if value is None or not top else max(BAR_MIN if value else 0, round(HEIGHT * value / top))
-        told = None if value is None else f"{value:g} {unit}".strip()
+        told = None if value is None else _figure(value, unit)
         bars.append(Bar(place * width, HEIGHT - high, max(1, width - 3), high, label, told))
     empty = all(value is None for value in values)
     line = HEIGHT - round(HEIGHT * limit / top) if limit and top else None
-    return Chart(
-        title, says, labels[0] if labels else "", labels[-1] if labels else "", f"{highest:g} {unit}".strip(), tuple(bars), empty, line
-    )
+    return Chart(title, says, labels[0] if labels else "", labels[-1] if labels else "", _figure(highest, unit), tuple(bars), empty, line)
+
+
+def _figure(value: float, unit: str) -> str:
+    """`0.4 s`, `3 %`, and what is counted: `1 break`, `2 breaks`."""
+    return counted(int(value), unit) if len(unit) > 1 else f"{value:g} {unit}".strip()
 
 
 def _processing(found: Trends) -> Chart:
@@ -148,7 +152,7 @@ def _payouts(found: Trends) -> Chart:
 def _breaks(ask: SectionContext, now: datetime) -> Chart:
     found = aged_over(ask.conn, Filter(program_id=ask.program_id), days=DAYS, now=now)
     says = f"Breaks that were open at the end of each day for over {OLD_AFTER.days} days, whatever became of them since."
-    return chart("How many old breaks were open", says, [str(one.day) for one in found], [one.old for one in found], "breaks")
+    return chart("How many old breaks were open", says, [str(one.day) for one in found], [one.old for one in found], "break")
 
 
 def _kept(ask: SectionContext, now: datetime) -> tuple[Chart, ...]:

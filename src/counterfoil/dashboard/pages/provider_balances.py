@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from counterfoil.base.formats.amounts import known_assets, tell_in
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.money import Money
 from counterfoil.dashboard.web.sections import SectionAnswer, SectionContext
 from counterfoil.matching.findings.recorded import FindingDetail, FootingRow, RunReport
@@ -169,7 +170,7 @@ def _told_since(ask: SectionContext, found: ProviderBalances) -> str:
 
 
 def _breaks(number: int) -> str:
-    return "1 break" if number == 1 else f"{number:,} breaks"
+    return counted(number, "break")
 
 
 def _missing(ask: SectionContext, runs: Sequence[RunSeen]) -> tuple[str, ...]:

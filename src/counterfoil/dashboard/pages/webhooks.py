@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.operations.webhooks.counts import WebhookCounts, WebhookTrouble, webhook_counts, webhook_troubles
 from counterfoil.operations.webhooks.parked import PARKED_ACTS
@@ -97,7 +98,7 @@ def _row(one: Endpoint) -> EndpointRow:
     if one.state not in ENDPOINT.before("disable"):
         return EndpointRow(one, host, "attention", f"nothing goes there; {one.kept} kept")
     if one.failures:
-        return EndpointRow(one, host, "wrong", f"{one.failures} attempts in a row failed")
+        return EndpointRow(one, host, "wrong", f"{counted(one.failures, 'attempt')} in a row failed")
     if one.failed or one.kept:
         return EndpointRow(one, host, "attention", f"{one.failed + one.kept} deliveries wait for a person")
     if one.delivered_at is None:

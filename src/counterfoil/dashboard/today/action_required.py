@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.money import Money
 from counterfoil.dashboard.today.needs import READ_MAX, SHOWN_MAX, ActionKind, InNeed, Needs
 from counterfoil.dashboard.today.waiting import drills_due, waiting_of_nouns
@@ -49,7 +50,7 @@ def action_required(ask: SectionContext) -> SectionAnswer:
     total = sum(kind.total for kind in kinds)
     if not total:
         return SectionAnswer("Nothing waits for a person", "right", Needs((), 0), "empty")
-    said = "1 thing waits for a person" if total == 1 else f"{total} things wait for a person"
+    said = counted(total, "thing waits for a person", "things wait for a person")
     return SectionAnswer(said, _URGENCY.get(kinds[0].key, "attention"), Needs(kinds, total))
 
 
@@ -109,7 +110,7 @@ def _batches(ask: SectionContext) -> ActionKind:
     shown = tuple(
         InNeed(
             one.id,
-            f"{one.lines} payouts",
+            counted(one.lines, "payout"),
             Money(one.amount, one.asset),
             one.approve_by - SERVICE_LEVEL if one.approve_by else one.created_at,
             f"{one.approvals} of {one.approvers} approved; gathered by {one.maker}" + (f"; {one.not_by_rule}" if one.not_by_rule else ""),
@@ -193,7 +194,7 @@ def _proofs(ask: SectionContext) -> ActionKind:
             f"{one.from_at:%Y-%m-%d %H:%M} to {one.to_at:%Y-%m-%d %H:%M} UTC",
             None,
             one.requested_at,
-            f"signed by {one.signed} of {one.quorum} people",
+            f"signed by {one.signed} of {counted(one.quorum, 'person', 'people')}",
             None,
             f"counterfoil proof sign {one.id} --key KEY.pem",
         )

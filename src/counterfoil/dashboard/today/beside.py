@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.money import Money
 from counterfoil.dashboard.today.needs import Needs
 from counterfoil.dashboard.web.sections import Grade, Section, SectionAnswer, SectionContext, SectionReading
@@ -80,7 +81,7 @@ def my_approvals(ask: SectionContext) -> SectionAnswer:
                 found.append(MyApproval(label_of(one), one.maker, f"/admin/approvals#{one.id}", None, one.expires_at))
         for batch in batches:
             if batch.maker != me.actor and me.may(APPROVE, "batches"):
-                path, what = f"/admin/batches/{batch.id}", f"Batch of {batch.lines} payouts"
+                path, what = f"/admin/batches/{batch.id}", f"Batch of {counted(batch.lines, 'payout')}"
                 found.append(MyApproval(what, batch.maker, path, Money(batch.amount, batch.asset), batch.approve_by))
     last = max((one.due for one in found if one.due), default=None)
     found.sort(key=lambda one: (one.due is None, one.due or last))
@@ -104,7 +105,7 @@ def in_flight(ask: SectionContext) -> SectionAnswer:
         for (words, _, late), number, of_age in zip(IN_FLIGHT_AGES, numbers, by_age, strict=True)
     )
     late = sum(one.number for one in ages if one.late)
-    said = f"{sum(numbers):,} payouts" + (f", {late:,} for over a day" if late else "")
+    said = counted(sum(numbers), "payout") + (f", {late:,} for over a day" if late else "")
     return SectionAnswer(said, "attention" if late else "plain", ages)
 
 

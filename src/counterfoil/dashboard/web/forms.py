@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import ReasonRequired
 from counterfoil.dashboard.web.driver import FormCall, FormDone, PageForm, add_form
 from counterfoil.dashboard.web.navigation import PAGES
@@ -36,7 +37,7 @@ def _many(call: FormCall) -> FormDone:
     def said(conn: Connection[Any]) -> dict[str, Any]:
         done = _say(conn, call, typed)
         call.record(conn, f"break.{typed['verb']}", "bulk", asked, reason=call.reason)
-        receipt = f"Done: {BREAK_NOUN.verb(typed['verb']).label.lower()}, {len(done):,} breaks."
+        receipt = f"Done: {BREAK_NOUN.verb(typed['verb']).label.lower()}, {counted(len(done), 'break')}."
         return {"on": LIST.path, "receipt": receipt, "lines": [list(one) for one in done]}
 
     told = call.done_once(f"break.{typed['verb']}", asked, said).get()

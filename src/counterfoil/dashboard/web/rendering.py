@@ -13,6 +13,7 @@ from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
 
 from counterfoil.base.formats.amounts import tell_in
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.money import Asset
 from counterfoil.base.problems import Fact
 from counterfoil.dashboard.pages.account import AccountShown
@@ -114,6 +115,7 @@ class Renderer:
             "short_id": shown.short_id,
             "linked": shown.linked,
             "break_words": shown.break_words,
+            "counted": counted,
         }
         self._jinja.tests["an_id"] = shown.an_id
         self._jinja.globals |= {

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from psycopg import Connection
 
 from counterfoil.api.http.calls import WholeInstallation
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.ids import valid_id
 from counterfoil.base.problems import InvalidInput
 from counterfoil.dashboard.web.driver import FormCall, FormDone, GivenFile, PageForm, add_form
@@ -55,7 +56,8 @@ def _given(call: FormCall) -> FormDone:
 
     def work(conn: Connection[Any]) -> dict[str, str]:
         call.record(conn, "proof.disclose", proof_id, told, reason=call.reason or None)
-        said = f"{made.entries:,} entries of the period concern {payee}, in a file of {len(given):,} bytes."
+        concern = counted(made.entries, "entry of the period concerns", "entries of the period concern")
+        said = f"{concern} {payee}, in a file of {len(given):,} bytes."
         said += f"\n{made.of_before:,} of before show whose payouts ended in it." if made.of_before else ""
         said += f"\n{made.left_out:,} more name other payees, too, and are left out: the file says so." if made.left_out else ""
         return {"preview": said}

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from fastapi import APIRouter
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.dashboard.web.driver import FormCall, FormDone, PageForm, add_form
 from counterfoil.dashboard.web.navigation import PAGES
@@ -83,7 +84,7 @@ def _ran(call: FormCall, wanted: RunWanted) -> str:
         tried = reconcile_all(wiring.means(), plan, wiring.make_id)
         failed = [f"{one.source}: {one.problem.sentence()}" for one in tried if one.problem is not None]
         runs = [one.run.id for one in tried if one.run is not None]
-        told = "1 run was made." if len(runs) == 1 else f"{len(runs):,} runs were made."
+        told = counted(len(runs), "run was made.", "runs were made.")
         on = f"{PAGE.path}/{runs[0]}" if len(runs) == 1 and not failed else PAGE.path
         return {"on": on, "receipt": "\n".join([told, *failed]), "partly": bool(failed)}
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final, NamedTuple
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.matching.rules.names import FIELDS
 
 TEXT_COMPARED_MAX: Final = 200  # longer texts are compared by their beginnings
@@ -97,7 +98,7 @@ def text_distance(left: str, right: str) -> str:
     if here.upper() == there.upper():
         return "capitals only"
     if here.startswith(there) or there.startswith(here):
-        return f"{abs(len(here) - len(there))} characters cut off"
+        return f"{counted(abs(len(here) - len(there)), 'character')} cut off"
     count = edits(here, there)
     return f"{count} character{'s' * (count != 1)}"
 

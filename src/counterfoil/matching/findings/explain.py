@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Final
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.explain_missing import ALONE, AMBIGUOUS, DOUBLE
 from counterfoil.matching.findings.hypotheses import (
@@ -108,7 +109,7 @@ def _fee(case: FindingEvidence) -> Hypothesis | None:
         "fee netted",
         seen >= FEE_PAIRS_LEAST,
         "do several pairs show the same rate as their difference?",
-        f"{rate} basis points, seen {seen} times" if rate else "the difference is no fee's share",
+        f"{rate} basis points, seen {counted(seen, 'time')}" if rate else "the difference is no fee's share",
         85,
     )
 
@@ -174,7 +175,7 @@ def _slow(case: FindingEvidence) -> Hypothesis | None:
         return None
     days = (case.right.day - case.left.day).days
     weekend = any((min(case.left.day, case.right.day) + timedelta(days=n)).weekday() >= 5 for n in range(abs(days) + 1))
-    return said("booked late", days > 1 or weekend, "is it later by days, or over a weekend?", f"{days} days", 60)
+    return said("booked late", days > 1 or weekend, "is it later by days, or over a weekend?", counted(days, "day"), 60)
 
 
 @of_both

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.matching.findings.differences import Record, edits
 from counterfoil.matching.findings.hypotheses import TAKEN, FindingEvidence, Hypothesis, Test, said, went_back
 
@@ -27,7 +28,8 @@ def _late(case: FindingEvidence) -> Hypothesis | None:
         "late",
         recent and come == 0 and not there,
         "is it recent, have no other lines of that day come, and is no open record of its amount near?",
-        f"dated {record.day}, sources reach {context.as_of}, {come} lines of that day on the {other}, {there} of that amount open",
+        f"dated {record.day}, sources reach {context.as_of}, {counted(come, 'line')} of that day on the {other}, "
+        f"{there} of that amount open",
         80,
     )
 
@@ -48,7 +50,7 @@ def _altered_reference(case: FindingEvidence) -> Hypothesis | None:
         cause,
         holds,
         "is there an equal amount under a similar reference?",
-        f"{best.reference}, {count} characters apart",
+        f"{best.reference}, {counted(count, 'character')} apart",
         86,
     )
 
@@ -126,7 +128,7 @@ def _doubled_record(case: FindingEvidence) -> Hypothesis | None:
         cause,
         True,
         "does a sibling of this side with the same key and amount have its partner?",
-        f"sibling {sibling.id}, {days} days apart",
+        f"sibling {sibling.id}, {counted(days, 'day')} apart",
         80,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
 from counterfoil.matching.guess.amounts import (
     LEFT_ROWS,
@@ -129,7 +130,7 @@ def _seen(engine: DuckEngine, side: Looked) -> None:
         f"select count(*) from {understood.over(side.scan)} where ({understood.raw.bad}) in ({literal(TOTAL)}, {literal(BALANCE)})"
     )[0][0]
     if feet and not side.feet:
-        lines = "1 line is a total or a balance and no record" if feet == 1 else f"{feet:,} lines are totals or balances and no records"
+        lines = counted(feet, "line is a total or a balance and no record", "lines are totals or balances and no records")
         side.say(f"{lines}; the run refuses a total that is not the sum of its rows")
     side.feet = feet
 
@@ -269,7 +270,7 @@ def _rounding(engine: DuckEngine, sides: tuple[Looked, Looked], found: CommonKey
         )
         return
     found.tolerance = most if found.is_proposal else 0
-    units = "1 minor unit" if most == 1 else f"{most} minor units"
+    units = counted(most, "minor unit")
     found.reasons.append(
         f"tolerance: {pairs:,} of {total:,} pairs are off by no more than {units} ({more:,} up, {pairs - more:,} down), as by rounding: "
         f"amount_tolerance = {most}; write 0 if each cent is a break{'' if found.is_proposal else NOT_TAKEN}"

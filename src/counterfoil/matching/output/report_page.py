@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.figures import money
 from counterfoil.matching.findings.findings import Finding
@@ -64,7 +65,7 @@ def _page(outcome: MatchingResult, places: Places) -> dict[str, Any]:
             }
             for row in outcome.footing
         ],
-        "rejected_sentence": f"{rejected:,} {'row' if rejected == 1 else 'rows'} could not be read, and none of these figures holds them."
+        "rejected_sentence": f"{counted(rejected, 'row')} could not be read, and none of these figures holds them."
         if rejected
         else "No row was rejected.",
         "kinds": [
@@ -76,14 +77,14 @@ def _page(outcome: MatchingResult, places: Places) -> dict[str, Any]:
             }
             for kind, asset, count, minor in outcome.kinds
         ],
-        "shown_sentence": f"{len(shown):,} of {outcome.breaks_total:,} breaks are shown; breaks.csv and breaks.xlsx list more."
+        "shown_sentence": f"{len(shown):,} of {counted(outcome.breaks_total, 'break')} are shown; breaks.csv and breaks.xlsx list more."
         if outcome.breaks_total > len(shown)
         else f"All {outcome.breaks_total:,} breaks are shown.",
         "breaks": [_shown(each, outcome, places, names) for each in shown],
         "passes": [{"name": name, **{part: f"{count:,}" for part, count in counts.items()}} for name, counts in outcome.passes.items()],
         "remarks": [
             *(
-                f"Pass {t.step} used its tolerance on {t.pairs:,} pairs, {money(t.minor, t.asset, rules)} in all."
+                f"Pass {t.step} used its tolerance on {counted(t.pairs, 'pair')}, {money(t.minor, t.asset, rules)} in all."
                 for t in outcome.tolerated
             ),
             *(
@@ -114,7 +115,7 @@ def _sentence(outcome: MatchingResult) -> str:
         key=lambda cause: -sum(b.cause == cause for b in outcome.breaks),
     )
     told = f" Most often the cause looks like: {', '.join(causes[:3])}." if causes else ""
-    return f"{outcome.breaks_total:,} breaks need a decision.{told}"
+    return f"{counted(outcome.breaks_total, 'break needs', 'breaks need')} a decision.{told}"
 
 
 def _left_open(outcome: MatchingResult) -> str:

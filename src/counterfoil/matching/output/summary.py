@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.matching.findings.figures import money
 from counterfoil.matching.findings.outcome import MatchingResult
 
@@ -34,7 +35,7 @@ def summary(outcome: MatchingResult, *, files: bool = True) -> str:
     for source in outcome.sources:
         rejected = f", {source.rejected:,} rejected" if source.rejected else ""
         left_out = f", {source.left_out:,} left out: by the rules, or no records" if source.left_out else ""
-        lines.append(f"{source.side:5}  {source.name}: {source.rows:,} records{rejected}{left_out}")
+        lines.append(f"{source.side:5}  {source.name}: {counted(source.rows, 'record')}{rejected}{left_out}")
     lines += ["", "side   asset         records         matched          breaks   expected later"]
     for row in outcome.footing:
         counts = (row.source.rows, row.matched.rows, row.breaks.rows, row.expected.rows)
@@ -43,7 +44,7 @@ def summary(outcome: MatchingResult, *, files: bool = True) -> str:
         lines.append(" " * 13 + "".join(f"{money(minor, row.asset, rules).rsplit(' ', 1)[0]:>16}" for minor in amounts))
     lines.append("Every record and every unit is in one of the columns.")
     if outcome.kinds:
-        lines += ["", "1 break:" if outcome.breaks_total == 1 else f"{outcome.breaks_total:,} breaks:"]
+        lines += ["", f"{counted(outcome.breaks_total, 'break')}:"]
         lines += [f"  {count:8,}  {KIND_WORDS[kind]:24} {money(minor, asset, rules)}" for kind, asset, count, minor in outcome.kinds]
         largest = sorted(outcome.breaks, key=lambda each: (-each.at_stake, each.id))[:LINES_MAX]
         lines += ["", "The largest:"]
@@ -52,8 +53,8 @@ def summary(outcome: MatchingResult, *, files: bool = True) -> str:
             cause = f", {each.cause}" if each.cause else ""
             lines.append(f"  {money(each.at_stake, each.asset, rules):>20}  {KIND_WORDS[each.kind]}: {ids}{cause}. {each.action.sentence}")
     if outcome.suggested:
-        lines.append(f"{outcome.suggested:,} pairs are suggested; they are not counted as matched.")
-    lines += [f"Tolerance used by {t.step}: {t.pairs:,} pairs, {money(t.minor, t.asset, rules)}" for t in outcome.tolerated]
+        lines.append(f"{counted(outcome.suggested, 'pair is suggested; it is', 'pairs are suggested; they are')} not counted as matched.")
+    lines += [f"Tolerance used by {t.step}: {counted(t.pairs, 'pair')}, {money(t.minor, t.asset, rules)}" for t in outcome.tolerated]
     lines += [
         f"Unexplained: matched records differ by {money(row.unexplained, row.asset, rules)} beyond every tolerance."
         for row in outcome.control

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.matching.findings.figures import scale_of
 from counterfoil.matching.findings.findings import Finding
 from counterfoil.matching.findings.outcome import MatchingResult
@@ -185,7 +186,7 @@ def _pairs(book: _Workbook, pairs: Sequence[Sequence[Any]], total: int) -> None:
             elif cell is not None:
                 sheet.write_string(line, at, str(cell)[:CELL_CHARS_MAX])
     if total > len(pairs):
-        sheet.write_string(len(pairs) + 2, 0, f"{len(pairs):,} of {total:,} pairs are listed; matches.parquet has them all.")
+        sheet.write_string(len(pairs) + 2, 0, f"{len(pairs):,} of {counted(total, 'pair')} are listed; matches.parquet has them all.")
     sheet.autofilter(0, 0, max(len(pairs), 1), len(PAIR_COLUMNS) - 1)
     sheet.freeze_panes(1, 0)
 

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import Engine
 from counterfoil.matching.keeping.marks import KeptSides
@@ -110,7 +111,7 @@ def match(
     tolerated, within = tolerated_of(machine, rules)
     not_checked += [cut.sentence() for cut in cuts]
     if "date" in compare and (unknown := undated(machine)):
-        not_checked.append(f"date was not compared where one record of a matched pair has none: {unknown:,} pairs")
+        not_checked.append(f"date was not compared where one record of a matched pair has none: {counted(unknown, 'pair')}")
     control = control_totals(footing, within)
     return Matched(
         machine,
@@ -139,7 +140,7 @@ def _work(board: Board, rules: RuleSet, progress: Progress) -> None:
             break
         if not prospects.has(step):
             continue
-        progress(f"Pass {step.name}: {sum(board.sizes):,} records open")
+        progress(f"Pass {step.name}: {counted(sum(board.sizes), 'record')} open")
         run_pass(board, step)
     progress("Adding everything up")
     board.finish()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access import logins
 from counterfoil.operations.access.access import ROLES, SECRET_BYTES, create_key, new_secret, revoke_key
@@ -67,7 +68,9 @@ def _revoke(one: ActCall) -> ActDone:
 def _end_logins(one: ActCall) -> ActDone:
     name = _name(one)
     ended = end_other_sessions(one.conn, one.subject_id, but=None, now=one.now)
-    return ActDone(one.subject_id, f"{ended:,} sessions of {name} end. They may log in again.", made=ended)
+    return ActDone(
+        one.subject_id, f"{counted(ended, f'session of {name} ends', f'sessions of {name} end')}. They may log in again.", made=ended
+    )
 
 
 def _reset(one: ActCall) -> ActDone:

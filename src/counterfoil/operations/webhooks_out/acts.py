@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.text import EMAIL_MAX
 from counterfoil.operations.acts import Act, ActCall, ActDone, ByTwo, paired_of
 from counterfoil.operations.events.events import Level
@@ -39,7 +40,7 @@ def _create(one: ActCall) -> ActDone:
 def _rotate(one: ActCall) -> ActDone:
     pair, days = new_pair(one.entropy(ENTROPY_BYTES)), one.taken["overlap_days"]
     made = rotate_secret(one.conn, one.subject_id, one.make_id("whs"), pair, overlap_days=days, actor=one.by.actor, now=one.now)
-    also = f"; for {days} days the secret of before signs, too" if days else "; the secret of before signs nothing any more"
+    also = f"; for {counted(days, 'day')} the secret of before signs, too" if days else "; the secret of before signs nothing any more"
     told = f"{made.url} is told under a new secret from now on{also}. Its public key is {made.public_key}."
     return ActDone(made.id, told, pair.secret, made)
 

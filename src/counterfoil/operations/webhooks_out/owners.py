@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.ids import MakeId
 from counterfoil.operations.events.events import Event, Follower
 from counterfoil.operations.notices.channels import Channels
@@ -43,7 +44,7 @@ def _telling(conn: Connection[Any], one: Event) -> Telling:
     failing = f" It has failed since {_minute(endpoint.failing_since)}." if endpoint.failing_since else ""
     lines = (
         f"Your webhook endpoint {endpoint.id} at {host} was disabled at {_minute(one.at)}: {why}.{failing}",
-        f"What happens from now on is kept for it; {endpoint.kept} events wait already.",
+        f"What happens from now on is kept for it; {counted(endpoint.kept, 'event waits', 'events wait')} already.",
         "Mend it, and ask whoever runs counterfoil to enable it and to send what was kept.",
     )
     title = f"Your webhook endpoint at {host} was disabled"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.machine import listed, take_step
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.work.runner import wake
@@ -64,7 +65,7 @@ def why_not_execute(conn: Connection[Any], one: LockedBatch, now: datetime) -> s
         return "its approval is older than 24 hours; have it approved anew"
     policy = policies_of(conn, one.program_id).get(one.asset)
     if policy is not None and not one.by_rule and policy.approvers_for(one.amount) > one.approvers:
-        return f"the policy asks for {policy.approvers_for(one.amount)} people by now; have it approved anew"
+        return f"the policy asks for {counted(policy.approvers_for(one.amount), 'person', 'people')} by now; have it approved anew"
     if one.by_rule and (policy is None or one.amount > policy.by_rule_max):
         return "the policy pays it by rule no more; have it approved anew"
     return cover_lacking(conn, one)

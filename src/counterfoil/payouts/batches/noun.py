@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.ledger.reads.listing import show_program
 from counterfoil.operations.access.access import APPROVE, OPERATE
 from counterfoil.operations.noun_pages import First, SortKey, between_amounts, between_moments
@@ -40,7 +41,7 @@ def _because(one: VerbCall) -> dict[str, Any]:
 def _submit(one: VerbCall) -> VerbResult:
     state = deciding.submit_batch(one.conn, one.subject_id, **_who(one))
     found = show_batch(one.conn, one.subject_id)
-    needed = "1 person approves it" if found.approvers == 1 else f"{found.approvers} people approve it"
+    needed = counted(found.approvers, "person approves it", "people approve it")
     told = f"It takes people, because {found.not_by_rule}: {needed}." if found.not_by_rule else "The rule of the policy approved it."
     return VerbResult(state, told=told)
 
@@ -49,7 +50,7 @@ def _approve(one: VerbCall) -> VerbResult:
     before = show_batch(one.conn, one.subject_id).approvals
     state = deciding.approve_batch(one.conn, one.subject_id, seen=one.taken.get("sha256"), **_who(one))
     found = show_batch(one.conn, one.subject_id)
-    told = f"{found.approvals} of {found.approvers} people approved it."
+    told = f"{found.approvals} of {counted(found.approvers, 'person', 'people')} approved it."
     if found.approvals == before:
         told = f"You approved it before, which counts once: {told}"
     return VerbResult(state, told=told)
@@ -97,8 +98,12 @@ def _gather(one: VerbCall) -> VerbResult:
     show_program(one.conn, one.taken["program_id"])
     wanted = gathering.Wanted(**{name: value for name, value in one.taken.items() if value is not None})
     made = gathering.gather_batch(one.conn, wanted, by=one.by, make_id=one.make_id, now=one.now)
-    left = f" {made.skipped_total:,} payouts that fit are left out; the first: {made.skipped[0].why}." if made.skipped else ""
-    lines = "1 payout" if made.lines == 1 else f"{made.lines:,} payouts"
+    left = (
+        f" {counted(made.skipped_total, 'payout that fits is', 'payouts that fit are')} left out; the first: {made.skipped[0].why}."
+        if made.skipped
+        else ""
+    )
+    lines = counted(made.lines, "payout")
     return VerbResult("draft", made.batch_id, f"A draft of {lines}.{left} Nothing is paid before people approve it.")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Protocol
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.matching.findings import recorded
 from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.findings.recorded import BalanceRow, BookedLater, RunReport, Waiting
@@ -35,7 +36,7 @@ class Days(Protocol):
 
 def holes_of(asked: Days, reach: Reach | None, statement: ProviderStatement) -> list[str]:
     """Why this run cannot speak for all of its days."""
-    holes = [f"{statement.rejected} lines of the statement could not be read"] if statement.rejected else []
+    holes = [f"{counted(statement.rejected, 'line')} of the statement could not be read"] if statement.rejected else []
     if reach is None:
         return holes
     if reach.last_on is None:

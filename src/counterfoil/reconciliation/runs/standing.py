@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.matching.findings.recorded import RunReport
 from counterfoil.reconciliation.breaks.breaks import BREAK
 from counterfoil.reconciliation.runs.rows import Run, Success, last_successes, select_runs
@@ -48,10 +49,10 @@ class RunState(NamedTuple):
         """The verdict in a few words, with what makes it so."""
         if self.verdict is None:
             return "could not conclude"
-        parts = [_count(self.open, "break", "breaks")] if self.open else []
-        parts += [f"{_count(self.decided, 'break', 'breaks')} decided on"] if self.decided else []
+        parts = [counted(self.open, "break")] if self.open else []
+        parts += [f"{counted(self.decided, 'break')} decided on"] if self.decided else []
         parts += ["an amount is unexplained"] if self.unexplained else []
-        parts += [f"{_count(len(self.not_checked), 'thing', 'things')} not checked"] if self.not_checked else []
+        parts += [f"{counted(len(self.not_checked), 'thing')} not checked"] if self.not_checked else []
         return ": ".join([self.verdict, ", ".join(parts)]) if parts else self.verdict
 
 
@@ -137,7 +138,3 @@ def found_by_day(conn: Connection[Any], run_ids: Sequence[str]) -> dict[tuple[st
         {"runs": list(run_ids), "live": list(BREAK.open)},
     ).fetchall()
     return {(row[0], row[1]): (row[2], row[3]) for row in rows}
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"1 {one}" if number == 1 else f"{number:,} {many}"

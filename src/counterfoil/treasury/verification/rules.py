@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import Tell
 
 BY: Final = "by "  # before the name of a peer that decides
@@ -104,7 +105,7 @@ def of_pending(one: Pending, now: datetime) -> AgentFinding | None:
     age = now - one.created_at
     if age <= PENDING_MAX or (one.state == "prepared" and one.commits == "on_request" and now < one.expires_at):
         return None
-    facts = [f"{one.transaction_id} is {one.state} for {age // timedelta(minutes=1)} minutes"]
+    facts = [f"{one.transaction_id} is {one.state} for {counted(age // timedelta(minutes=1), 'minute')}"]
     facts.append(f"{one.decision} is decided" if one.decision else "nothing is decided")
     facts += [f"last error: {one.last_error}"] if one.last_error else []
     if one.paused:

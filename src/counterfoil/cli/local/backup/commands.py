@@ -21,6 +21,7 @@ from counterfoil.backups.recovery.bases import read_base
 from counterfoil.backups.recovery.job import proven_base, prune_bases
 from counterfoil.backups.restoring import find_stored, measured_at, restore
 from counterfoil.backups.store import BASE, DUMP, BackupFolder
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import DatabaseAway, NotFound, Problem
 from counterfoil.base.settings import Settings
 from counterfoil.cli.core.exit_codes import NOT_GREEN
@@ -130,7 +131,9 @@ def prune_(
     why = "no restore drill has passed yet, so all are kept" if proven is None else "the policy keeps all"
     show_rows([_shown(one, {proven}) for one in gone], COLUMNS, output, empty=f"Nothing to prune: {why}.")
     if locked is not None:
-        said = f"{locked.copies} files of {locked.bytes:,} bytes stay in the store of copies"
+        said = (
+            f"{counted(locked.copies, 'file')} of {locked.bytes:,} bytes {'stays' if locked.copies == 1 else 'stay'} in the store of copies"
+        )
         typer.echo(f"{said}: it locks them, the last until {locked.until:%Y-%m-%d}.", err=True)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from counterfoil.backups.copied_files import BELOW as BACKUPS
 from counterfoil.backups.store import FILES, MANIFEST, read_backup
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import InvalidInput, NotFound, Problem
 from counterfoil.base.settings import Settings
 from counterfoil.cli.core.exit_codes import NOT_GREEN
@@ -69,7 +70,7 @@ def fetch(
         raise NotFound(what="copy", path=f"{store.address}/{beginning}")
     refused += _damaged(came)
     if came:
-        said = f"{len(came)} files are here; each has the SHA-256 that it had when it was copied."
+        said = f"{counted(len(came), 'file is', 'files are')} here; each has the SHA-256 that it had when it was copied."
         say("\n".join([*map(str, came), said]))
     if refused:
         say("\n".join(["Refused:", *refused]))

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from counterfoil.base.edge import now
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.postgres.launcher import is_owned
 from counterfoil.base.problems import Problem
 from counterfoil.cli.core.exit_codes import NOT_GREEN
@@ -107,7 +108,7 @@ def _play(world: World, console: Console) -> bool:
         usage = day.usage(now()).encode()
         operator.import_usage(PROGRAM, usage, file_name="demo-day.csv", key="demo-usage")
         issued = operator.issue_invoices(PROGRAM, key="demo-issue")["invoiceIds"]
-        console.print(f"{len(issued)} invoices issued from {day.INVOICES + day.BY_BATCH} usage records.\n\nTrouble on the way:")
+        console.print(f"{counted(len(issued), 'invoice')} issued from {day.INVOICES + day.BY_BATCH} usage records.\n\nTrouble on the way:")
         for trouble in day.troubles():
             _ask(provider, "/v1/faults", trouble.fault)
             console.print(f"  • {trouble.says}")

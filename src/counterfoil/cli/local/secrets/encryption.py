@@ -17,6 +17,7 @@ from counterfoil.base.encryption.key_file import new_key, put_first
 from counterfoil.base.encryption.keys import EncryptionKeys, id_of, parse_keys
 from counterfoil.base.encryption.rotation import rotate as rotate_rows
 from counterfoil.base.encryption.standing import KeyedRows, rows_by_key, unopened
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.migrations.runner import OWNER, pending
 from counterfoil.base.postgres.reach import connected
 from counterfoil.base.problems import Problem
@@ -60,7 +61,9 @@ def rotate(output: Output = TABLE) -> None:
         done = rotate_rows(database.transaction, CONFIDENTIAL, keys, shown=shown)
         current = keys.current.hex()
     if output is Format.TABLE:
-        typer.echo(f"{done.rows} rows are now under key {current}." if done.rows else f"All rows are under key {current}.")
+        typer.echo(
+            f"{counted(done.rows, 'row is', 'rows are')} now under key {current}." if done.rows else f"All rows are under key {current}."
+        )
     rows = [dict(zip(UNOPENED, one, strict=True)) for one in done.unopened]
     if rows or output is not Format.TABLE:
         show_rows(rows, UNOPENED, output)

@@ -8,6 +8,7 @@ from typing import Annotated
 import httpx2
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.output import TABLE, Json, say, show_rows
@@ -60,4 +61,4 @@ def export(
         raise AlertmanagerRefused(address=to, detail=type(error).__name__) from error
     if not told.is_success:
         raise AlertmanagerRefused(address=to, answered=told.status_code, detail=told.text[:200])
-    typer.echo(f"{len(alerts)} alerts sent to {to}.")
+    typer.echo(f"{counted(len(alerts), 'alert')} sent to {to}.")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import InvalidInput
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
@@ -69,5 +70,5 @@ def _measured(done: Drill) -> str:
     took = "The time to restore is not known" if done.restore_ms is None else f"Restored in {done.restore_ms} ms"
     lost = "the loss is not known"
     if done.lost_s is not None and done.lost_entries is not None:
-        lost = f"{done.lost_s} s and {done.lost_entries} entries would have been lost"
+        lost = f"{done.lost_s} s and {counted(done.lost_entries, 'entry', 'entries')} would have been lost"
     return f"{took}, {lost}. "

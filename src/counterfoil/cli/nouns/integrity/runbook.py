@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.formats.runbook import parse_runbook
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
@@ -66,7 +67,8 @@ def _run(where: str, name: str, body: dict[str, Any], dry_run: bool, output: For
         whole = {} if dry_run else client.get(f"/api/runbook-runs/{made['id']}")
     if output is TABLE:
         show_rows(made["steps"], COLUMNS, output)
-        say(f"{'(dry run, nothing was changed) ' if dry_run else ''}{made['id']}: {made['passed']} of {made['stepsTotal']} steps passed.")
+        passed = f"{made['id']}: {made['passed']} of {counted(made['stepsTotal'], 'step')} passed."
+        say(f"{'(dry run, nothing was changed) ' if dry_run else ''}{passed}")
         _say_next(whole)
     else:
         say_done(made, output, "")
@@ -106,7 +108,7 @@ def _list(where: str, output: Format | ListFormat) -> None:
 def validate(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A runbook as TOML.")]) -> None:
     """Is a file well written? Asks no server; what is wrong is named with its line."""
     book = parse_runbook(file.read_text(encoding="utf-8"), file=file.name, checks=[one.code for one in CHECKS])
-    say(f"{file.name}: {book.kind} {book.name}, {len(book.steps)} steps.")
+    say(f"{file.name}: {book.kind} {book.name}, {counted(len(book.steps), 'step')}.")
 
 
 @app.command("print")

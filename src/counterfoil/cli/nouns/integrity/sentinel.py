@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.output import TABLE, Output, patience, say_done, show_rows
@@ -28,8 +29,8 @@ def run(
     say_done(
         done,
         output,
-        f"{done['id']} is {str(done['state']).replace('_', ' ')}: {done['checks']} checks, {done['broken']} broken, "
-        f"{done['failed']} could not be asked, {done['opened']} alerts opened.{_unasked(done)}",
+        f"{done['id']} is {str(done['state']).replace('_', ' ')}: {counted(done['checks'], 'check')}, {done['broken']} broken, "
+        f"{done['failed']} could not be asked, {counted(done['opened'], 'alert')} opened.{_unasked(done)}",
     )
     if done["verdict"] != "holds":
         raise typer.Exit(NOT_GREEN)
@@ -38,9 +39,10 @@ def run(
 def _unasked(done: dict[str, Any]) -> str:
     if not done["unasked"]:
         return ""
+    left = counted(len(done["unasked"]), "check was not asked", "checks were not asked")
     if done["kind"] == "recent":
-        return f" {len(done['unasked'])} checks were not asked, only full runs ask them: `counterfoil sentinel show {done['id']}`."
-    return f" {len(done['unasked'])} checks were not asked, it did not come to them: {', '.join(done['unasked'])}."
+        return f" {left}, only full runs ask all of them: `counterfoil sentinel show {done['id']}`."
+    return f" {left}, it did not come so far: {', '.join(done['unasked'])}."
 
 
 @app.command("checks")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from counterfoil.base.edge import now
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.exit_codes import NOT_GREEN
@@ -161,7 +162,7 @@ def open_(
     body = {"programId": program, "asset": asset, "names": names, "normal": normal, "noOverdraft": no_overdraft}
     with asked("post") as client:
         done = client.post("/api/accounts", body, dry_run=dry_run)
-    say_done(done, output, f"{len(done['names'])} accounts are open in {program}, {asset}.")
+    say_done(done, output, f"{counted(len(done['names']), 'account is', 'accounts are')} open in {program}, {asset}.")
 
 
 def _flag(verb: str, said: str) -> Callable[..., None]:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import add_list
 from counterfoil.cli.core.groups import command_group
@@ -45,9 +46,9 @@ def repair(
             dry_run=dry_run,
             map=base64.b64encode(map_.read_bytes()).decode(),
         )
-    said = f"{done['posted']} of {done['rows']} rows were posted now, {done['resumedAt']} had been before."
+    said = f"{done['posted']} of {counted(done['rows'], 'row was', 'rows were')} posted now, {done['resumedAt']} had been before."
     if done["existed"]:
         said = f"{said[:-1]}, {done['existed']} meanwhile by whoever repaired it at the same time."
     if dry_run:
-        said = f"{done['rows'] - done['resumedAt']} of {done['rows']} rows are lacking and would be posted."
+        said = f"{done['rows'] - done['resumedAt']} of {counted(done['rows'], 'row is', 'rows are')} lacking and would be posted."
     say_done(done, output, said)

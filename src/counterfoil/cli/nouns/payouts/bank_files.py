@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
@@ -35,7 +36,7 @@ def make(output: Output = TABLE) -> None:
     """Make files now of all that is queued for the bank, without waiting until more has gathered."""
     with asked("operate") as client:
         done = client.post("/api/bank-files", {})
-    said = f"{done['handled']} payouts were taken up; `counterfoil bank-files list --state made` shows the files."
+    said = f"{counted(done['handled'], 'payout was', 'payouts were')} taken up; `counterfoil bank-files list --state made` shows the files."
     say_done(
         done,
         output,
@@ -79,7 +80,7 @@ def cancel(file_id: FileId, reason: Reason, dry_run: DryRun = False, output: Out
     """Give up a file that nobody has downloaded. Its orders fail, and their money is owed to the payees again."""
     with asked("operate") as client:
         done = client.post(f"/api/bank-files/{file_id}/cancel", {"reason": reason}, dry_run=dry_run)
-    say_done(done, output, f"{file_id} is cancelled; {len(done['ended'])} payouts are owed again.")
+    say_done(done, output, f"{file_id} is cancelled; {counted(len(done['ended']), 'payout is', 'payouts are')} owed again.")
 
 
 @app.command("import-status")
@@ -104,6 +105,7 @@ def import_status(
     say_done(done, output, f"{file.name} ({done['format']}) says: {said}.{before}")
     if output is TABLE:
         if done["silent"]:
-            say(f"{done['silent']} orders of {done['fileId']} are not spoken of; they stay as they are.")
+            silent = counted(done["silent"], "order is not spoken of; it stays as it is", "orders are not spoken of; they stay as they are")
+            say(f"Of {done['fileId']} {silent}.")
         if done["unknown"]:
             say(f"none of ours: {', '.join(done['unknown'][:10])}{' …' if len(done['unknown']) > 10 else ''}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.acts import add_act
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import OF_PROGRAM, add_list, of_noun
@@ -93,7 +94,9 @@ def gather(
                 body[name] = to_minor(given, asset, name)
         done = client.post("/api/batches", body, dry_run=dry_run)
     left = f"; {done['skippedTotal']} that fit are not in it" if done["skippedTotal"] else ""
-    say_done(done, output, f"{done['id']} is a draft of {done['lines']} payouts{left}. Next: counterfoil batches submit {done['id']}")
+    say_done(
+        done, output, f"{done['id']} is a draft of {counted(done['lines'], 'payout')}{left}. Next: counterfoil batches submit {done['id']}"
+    )
     if done["skipped"] and output is TABLE:
         show_rows(done["skipped"], ("payoutId", "why"), output)
 

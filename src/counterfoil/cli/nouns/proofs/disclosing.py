@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.output import patience, say
 from counterfoil.proofs.disclosures.making import disclose
 
@@ -34,7 +35,7 @@ def disclose_package(
         raise typer.BadParameter(f"{path} is there already: a disclosure is never written over", param_hint="--out")
     with patience("The package is being read"):
         made = disclose([*(previous or []), package], payee, program, path, with_others=with_others)
-    said = f"{path}: {made.entries} entries concern {payee}"
+    said = f"{path}: {counted(made.entries, 'entry concerns', 'entries concern')} {payee}"
     said += f", and {made.of_before} of before show whose payouts ended in the period." if made.of_before else "."
     if made.left_out:
         said += f"\n{made.left_out} more name other payees, too, and were left out (--with-others): it says so, and that it is incomplete."

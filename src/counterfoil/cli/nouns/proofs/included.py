@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.output import say, write_file
 
@@ -25,8 +26,8 @@ def fetch_inclusion(
         body = client.download(f"/api/{_place(subject_id)}/{subject_id}/inclusion")
     path = out or Path(f"{subject_id}.inclusion.json")
     write_file(path, body)
-    entries = len(json.loads(body)["entries"])
-    say(f"{path}: {entries} entries of the log, {len(body):,} bytes. Verify it: counterfoil proof verify {path} --keys KEYS.json")
+    entries = counted(len(json.loads(body)["entries"]), "entry", "entries")
+    say(f"{path}: {entries} of the log, {len(body):,} bytes. Verify it: counterfoil proof verify {path} --keys KEYS.json")
 
 
 def _place(subject_id: str) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.text import camel
 from counterfoil.cli.core.acts import add_act
 from counterfoil.cli.core.connection import asked
@@ -84,7 +85,9 @@ def export(
     with asked("audit") as client:
         done = export_followed(client, {"from": moment(start), "to": moment(end)})
     known = "was made before: the same facts are the same proof" if done["existed"] else "waits for its signatures"
-    said = f"proofId: {done['id']}\n{done['entries']} entries, {done['verdict']}, {done['reconciliation']}; it {known}."
+    said = (
+        f"proofId: {done['id']}\n{counted(done['entries'], 'entry', 'entries')}, {done['verdict']}, {done['reconciliation']}; it {known}."
+    )
     if done.get("differsFrom"):
         said += f"\n{done['differsFrom']} is of the same period, and not the same in: {done['differsIn']}."
     say_done(done, output, said)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
@@ -125,7 +126,7 @@ def export(
         sys.stdout.write(body.decode())
         return
     write_file(file, body)
-    typer.echo(f"{len(found['rows'])} breaks are in {file}.")
+    typer.echo(f"{counted(len(found['rows']), 'break is', 'breaks are')} in {file}.")
 
 
 @app.command("import")
@@ -141,7 +142,7 @@ def import_(
         raise typer.BadParameter(f"{file}: {error.strerror}") from error
     with asked("operate") as client:
         done = client.post("/api/breaks/import", content=body, dry_run=dry_run)
-    say_done(done, output, f"{done['done']} of {done['rows']} lines had something to do, and it is done.")
+    say_done(done, output, f"{done['done']} of {counted(done['rows'], 'line')} had something to do, and it is done.")
 
 
 @app.command("limit")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import sort_help
 from counterfoil.cli.core.exit_codes import NOT_GREEN
@@ -276,7 +277,7 @@ def show_run_in_full(found: dict[str, Any], output: Format) -> None:
     if len(waiting) > WAITING_SHOWN_MAX:
         typer.echo(f"Expected later: {len(waiting) - WAITING_SHOWN_MAX} more")
     if (compared := found.get("comparison")) and not compared["agrees"]:
-        typer.echo(f"It disagrees with the runs before it in {compared['differing']} breaks.")
+        typer.echo(f"It disagrees with the runs before it in {counted(compared['differing'], 'break')}.")
     if found["error"]:
         typer.echo(f"It failed: {found['error']}")
     _show_breaks(found, output)
@@ -317,7 +318,7 @@ def _show_breaks(found: dict[str, Any], output: Format) -> None:
     if rows:
         show_rows(rows, BREAKS, output)
     if found["notShown"]:
-        typer.echo(f"{found['notShown']:,} breaks more: counterfoil breaks list --run {found['id']}")
+        typer.echo(f"{counted(found['notShown'], 'break')} more: counterfoil breaks list --run {found['id']}")
 
 
 def _records(records: list[dict[str, Any]]) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.output import TABLE, DryRun, Output, patience, say_done
 
@@ -39,7 +40,11 @@ def import_(
             format=form,
             asset=asset,
         )
-    said = "was imported before; nothing was added" if done["existed"] else f"{done['new']} of {done['records']} lines are new"
+    said = (
+        "was imported before; nothing was added"
+        if done["existed"]
+        else f"{done['new']} of {counted(done['records'], 'line is', 'lines are')} new"
+    )
     say_done(done, output, f"{file.name}: {said}.")
     if output is TABLE:
         for note in done["notes"]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
@@ -36,7 +37,7 @@ def recompute(
     differ = sum(one["differing"] for one in totals)
     if output is Format.TABLE:
         for one in totals:
-            say(f"{one['asset']}: {one['settlements']} settlements recomputed, {one['differing']} differ.")
+            say(f"{one['asset']}: {counted(one['settlements'], 'settlement')} recomputed, {one['differing']} differ.")
         if not totals:
             say("Nothing was settled in this range: nothing was recomputed.")
     if differ:

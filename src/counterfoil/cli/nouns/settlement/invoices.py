@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import OF_PROGRAM, Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
@@ -55,7 +56,7 @@ def issue(
         done = client.issue_invoices(program, dry_run=dry_run)
     waiting = f"; {done['waiting']} are below one unit and wait for more usage" if done["waiting"] else ""
     large = f"; {done['tooLarge']} are larger than an invoice can be, and were left" if done["tooLarge"] else ""
-    say_done(done, output, f"{len(done['invoiceIds'])} invoices issued{waiting}{large}.")
+    say_done(done, output, f"{counted(len(done['invoiceIds']), 'invoice')} issued{waiting}{large}.")
 
 
 add_verbs(app, INVOICE_NOUN)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import OF_PROGRAM, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
@@ -75,7 +76,11 @@ def import_show(id: Annotated[str, typer.Argument(help="Of the import: uf_….")
 
 def _say(name: str, done: dict[str, Any], output: Format) -> None:
     known = "was imported before; nothing was added" if done["existed"] else f"{done['new']:,} of {done['records']:,} are new"
-    rejected = f"; {done['rejected']:,} lines have a mistake and were not recorded" if done["rejected"] else ""
+    rejected = (
+        f"; {counted(done['rejected'], 'line has a mistake and was', 'lines have a mistake and were')} not recorded"
+        if done["rejected"]
+        else ""
+    )
     shown = {key: value for key, value in done.items() if key != "mistakes"}
     if output is Format.CSV and done["mistakes"]:
         show_rows(done["mistakes"], MISTAKE, output)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import OF_PROGRAM, add_list, of_noun
 from counterfoil.cli.core.exit_codes import NOT_GREEN
@@ -106,7 +107,7 @@ def import_bill(
     with asked("operate") as client:
         done = client.post("/api/carbon/bills", body, dry_run=dry_run)
         if dry_run:
-            say_done(done, output, f"{reference} would be imported with {done['lines']:,} lines.")
+            say_done(done, output, f"{reference} would be imported with {counted(done['lines'], 'line')}.")
             return
         found = client.get(f"/api/carbon/bills/{done['id']}")
     _show_bill(found, output)
@@ -125,7 +126,8 @@ def _show_bill(found: dict[str, Any], output: Format) -> None:
     else:
         show_rows(found["days"], BILLED, output, empty="No day differs.")
         if output is Format.TABLE:
-            said = f"{found['reference']} ({found['id']}): {found['agree']:,} of {found['compared']:,} days of regions agree."
+            agree = counted(found["compared"], "day of regions agrees", "days of regions agree")
+            said = f"{found['reference']} ({found['id']}): {found['agree']:,} of {agree}."
             say(f"{found['verdict']}. {said if found['compared'] else 'Nothing was billed or used, so nothing was compared.'}")
             for one in {day["command"] for day in found["days"] if day["command"]}:
                 say(f"Once the source is found to be right: {one}")
@@ -156,10 +158,11 @@ def sync(
     body = {"force": force, **({"date": date} if date else {}), **({"reason": reason} if reason else {})}
     with asked("operate") as client, patience("asking the source"):
         done = client.post("/api/carbon/syncs", body)
-    said = f"{done['days']} days were asked for; {done['points']:,} figures are new, {done['posted']} of agents were posted."
-    said += f" {done['failed']} days have no answer: {done['error']}." if done["failed"] else ""
+    new = counted(done["points"], "figure is new", "figures are new")
+    said = f"{counted(done['days'], 'day was', 'days were')} asked for; {new}, {done['posted']} of agents were posted."
+    said += f" {counted(done['failed'], 'day has', 'days have')} no answer: {done['error']}." if done["failed"] else ""
     said += f" {done['breaks']} changes came too late and are breaks: see `counterfoil carbon verify`." if done["breaks"] else ""
-    said += f" {done['left']} days wait for the next sync." if done["left"] else ""
+    said += f" {counted(done['left'], 'day waits', 'days wait')} for the next sync." if done["left"] else ""
     say_done(done, output, said)
     if done["failed"] or done["breaks"] or done["left"]:
         raise typer.Exit(NOT_GREEN)
@@ -253,7 +256,7 @@ def buy(
     }
     with asked("post") as client:
         done = client.post("/api/carbon/credits", body, dry_run=dry_run)
-    say_done(done, output, f"{done['id']}: {last - first + 1:,} credits are held.")
+    say_done(done, output, f"{done['id']}: {counted(last - first + 1, 'credit is', 'credits are')} held.")
 
 
 add_list(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import InvalidInput, check
 from counterfoil.operations.providers import Accepted, Answer, Later, PayoutFact, PayoutOrder, Refused, Unclear
 from counterfoil.operations.providers.accounts import chain_address
@@ -105,7 +106,7 @@ class ChainLine:
             return Later(str(error), DEAR_S, down=False)
         see_block(conn, terms.chain_id, provider.address, self._quote.block)
         if (waiting := unsettled(conn, terms.chain_id, provider.address)) >= terms.in_flight_max:
-            return Later(f"{waiting} orders of {provider.address} are not final yet", SOON_S)
+            return Later(f"of {provider.address} {counted(waiting, 'order is', 'orders are')} not final yet", SOON_S)
         units = units_of(order, scale_of(conn, order.asset), self._decimals)
         if isinstance(units, Later):
             return units
