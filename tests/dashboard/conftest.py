@@ -18,7 +18,8 @@ from tests.conftest import a_database
 from tests.people import log_in_as, past_the_guard
 from tests.simulators import spawn_simulator
 
-CHROMIUM = Path("/usr/bin/chromium")
+# The first that is there: the shell without a window draws the same and takes a fifth less of the processor.
+CHROMIUM = [Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium")]
 _numbers = itertools.count(1)
 
 
@@ -51,9 +52,10 @@ def house(server: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> 
 def browser() -> Iterator[Any]:
     """Debian's Chromium, driven by Playwright."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not there: apt-get install chromium")
+    there = next((one for one in CHROMIUM if one.exists()), None)
+    if there is None:
+        pytest.skip("no Chromium is there: apt-get install chromium-headless-shell")
     with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        opened = driver.chromium.launch(executable_path=str(there), args=["--no-sandbox"])
         yield opened
         opened.close()

@@ -239,8 +239,8 @@ def _groups(ask: SectionContext) -> SectionAnswer:
     if not groups:
         said, grade, state = _none_open(ask)
         return SectionAnswer("No open break" if state == "empty" else said, grade, Grouped((), AGES), state)
-    said = counted(len(groups), "group")
-    return SectionAnswer(said, "wrong" if any(one.overdue for one in groups) else "attention", Grouped(groups, AGES))
+    grade: Grade = "wrong" if any(one.overdue for one in groups) else "attention"
+    return SectionAnswer(counted(len(groups), "group"), grade, Grouped(groups, AGES))
 
 
 def _ages(ask: SectionContext) -> SectionAnswer:
@@ -338,9 +338,8 @@ def _why(ask: SectionContext) -> SectionAnswer:
 def _timeline(ask: SectionContext) -> SectionAnswer:
     case = show_break(ask.conn, ask.params["id"])
     facts: list[TimelineFact] = timeline_of(ask.conn, case, detail_of(ask.conn, case))
-    return (
-        SectionAnswer(counted(len(facts), "fact"), value=tuple(facts)) if facts else SectionAnswer("Nothing else is known", state="empty")
-    )
+    said = counted(len(facts), "fact") if facts else "Nothing else is known"
+    return SectionAnswer(said, value=tuple(facts), state="measured" if facts else "empty")
 
 
 def _history(ask: SectionContext) -> SectionAnswer:
