@@ -139,6 +139,7 @@ def test_a_subject_of_the_provider_is_linked_by_two_administrators_and_unlinked(
     assert (done.status_code, done.json()["subject"]) == (201, body["subject"])
     taken = office.ask("POST", path, role="administrator", json=body)
     assert (taken.status_code, taken.json()["type"]) == (409, "/problems/SubjectTaken")
+    assert (taken.json()["person"], taken.json()["link"]) == (name, done.json()["id"]), "whose it is"
     token = log_in(office, name)["token"]
     end = f"{path}/{done.json()['id']}/end"
     assert office.ask("POST", end, role="administrator", json={"reason": "left"}).status_code == 200

@@ -79,8 +79,10 @@ def test_two_people_finalise_it_on_the_providers_line_and_the_line_is_kept_with_
         case,
         line.record_id,
     )
-    with pytest.raises(LineUsed):
+    with pytest.raises(LineUsed) as refused:
         paid_by_statement(world.conn, case, world.standing(attempt))
+    proved = (refused.value.facts["payout"], refused.value.facts["attempt"])
+    assert proved == world.row("select payout_id, id from provider_payout where id = %s", attempt)
     world.still_true()
 
 

@@ -49,6 +49,8 @@ class SignatureWrong(Problem, kind="invalid"):
 class AlreadySigned(Problem):
     """This person has signed already, or somebody else in this role: it takes different people in different roles."""
 
+    todo = "The facts name who has signed, in which role, and when. Have another person sign, in another role."
+
 
 class RequestOver(Problem):
     """Signatures are asked for anew, or there are enough."""
@@ -212,6 +214,7 @@ def sign_proof(conn: Connection[Any], proof_id: str, *, number: int, signer_id: 
     _refuse_signer(conn, signer, by, request, now)
     if not verifies(bytes(signer.public_key), signature, to_sign(bytes(request.statement))):
         raise SignatureWrong(signer=signer_id, request=request.number)
+    _refuse_second(conn, signer, request)
     conn.execute(
         """insert into proof_signature (proof_id, number, signer_id, principal_id, role, signature, at)
            values (%s, %s, %s, %s, %s, %s, %s)""",
@@ -246,6 +249,16 @@ def unsigned_proofs(conn: Connection[Any], *, rows_max: int) -> tuple[int, list[
             [rows_max],
         ).fetchall()
     return (row[0] if row else 0), rows
+
+
+def _refuse_second(conn: Connection[Any], signer: Signer, request: Request) -> None:
+    row = conn.execute(
+        """select s.signer_id, o.person, s.role, s.at from proof_signature s join signer o on o.id = s.signer_id
+           where s.proof_id = %s and s.number = %s and (s.principal_id = %s or s.role = %s) order by s.principal_id <> %s limit 1""",
+        [request.proof_id, request.number, signer.principal_id, signer.role, signer.principal_id],
+    ).fetchone()
+    if row is not None:
+        raise AlreadySigned(signer=row[0], person=row[1], role=row[2], signed_at=row[3].isoformat(timespec="seconds"))
 
 
 def _refuse_signer(conn: Connection[Any], signer: Signer, by: Caller, request: Request, now: datetime) -> None:

@@ -19,6 +19,8 @@ from counterfoil.operations.verbs import VerbCall, say
 from counterfoil.payouts.batches import deciding, executing, gathering
 from counterfoil.payouts.batches.batches import approvals_of, lines_of, stopped_lines_of
 from counterfoil.payouts.batches.machine import (
+    LEAVES,
+    PAYOUT_BATCH,
     BatchAltered,
     BatchFrozen,
     BatchMakerApproves,
@@ -158,17 +160,49 @@ def test_a_payout_is_put_into_a_draft_by_name_and_only_if_it_may_be_paid(till):
         till.approve(batch, till.theo)  # he added a payout to it
 
 
-def test_a_payout_is_in_one_live_batch_and_the_database_says_so(till):
+def test_a_payout_is_in_one_live_batch_which_is_named_with_the_way_out_of_it(till):
     (payout,) = waiting(till, 300)
-    till.gather()
-    with pytest.raises(BatchNotNow, match="no pending payout fits"):
+    first = till.gather()
+    with pytest.raises(BatchNotNow, match=f"no pending payout fits; {payout}: it is in batch {first} \\(draft\\)"):
         till.gather()
     other = till.owed("bolt", 100)
     second = till.gather()
-    with pytest.raises(errors.UniqueViolation) as refused, till.database.transaction() as conn:
-        gathering.add_payout(conn, second, payout, by=till.mira, now=till.now)
-    assert isinstance(problem_of(refused.value), PayoutInBatch)
+
+    def refused(batch: str) -> dict[str, object]:
+        with pytest.raises(PayoutInBatch) as found, till.database.transaction() as conn:
+            gathering.add_payout(conn, batch, payout, by=till.mira, now=till.now)
+        return found.value.facts
+
+    named = {"payout": payout, "batch": first, "batch_state": "draft"}
+    assert refused(first) == {**named, "do": "nothing: it is in this very batch"}
+    assert refused(second) == {**named, "do": f"remove it from {first}, or cancel {first}"}
+    till.submit(first)
+    assert str(refused(second)["do"]).startswith(f"edit {first} and remove it there")
     assert [one.payout_id for one in lines_of(till.conn, second)] == [other]
+    deciding.edit_batch(till.conn, first, reason="it goes into the other", by=till.mira, now=till.now)
+    gathering.remove_payout(till.conn, first, payout, by=till.mira, now=till.now)
+    gathering.add_payout(till.conn, second, payout, by=till.mira, now=till.now)
+    assert [one.payout_id for one in lines_of(till.conn, second)] == [other, payout]
+
+
+def test_there_is_a_way_out_of_a_batch_in_every_state_in_which_its_lines_live():
+    assert tuple(LEAVES) == PAYOUT_BATCH.open
+    for state, way in LEAVES.items():
+        verbs = {verb for verb in PAYOUT_BATCH.allowed(state) if verb in way}
+        assert verbs or "remove it" in way, state
+
+
+def test_two_who_put_a_payout_into_two_batches_at_once_are_refused_by_the_database(till):
+    (payout,) = waiting(till, 300)
+    till.gather()
+    till.owed("bolt", 100)
+    second = till.gather()
+    again = """insert into payout_batch_line (batch_id, number, program_id, payout_id, payee_id, destination_id, provider, asset, amount)
+               select %s, 9, program_id, payout_id, payee_id, destination_id, provider, asset, amount from payout_batch_line
+               where payout_id = %s"""
+    with pytest.raises(errors.UniqueViolation) as refused, till.database.transaction() as conn:
+        conn.execute(again, [second, payout])
+    assert isinstance(problem_of(refused.value), PayoutInBatch)
 
 
 def test_an_approval_is_over_after_24_hours_and_people_approve_it_anew(till):

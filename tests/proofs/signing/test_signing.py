@@ -111,8 +111,9 @@ def test_a_second_person_in_the_same_role_is_refused(house: House, proof_id: str
     with house.desk.database.transaction() as conn:
         carl = a_person(conn, make_id("carl"), "controller", at=now() - timedelta(days=1))
     given(house, proof_id, house.ann)
-    with pytest.raises(AlreadySigned):
+    with pytest.raises(AlreadySigned) as refused:
         given(house, proof_id, carl)
+    assert (refused.value.facts["person"], refused.value.facts["role"]) == ("ann", "controller"), "who it was"
 
 
 def test_a_key_that_was_revoked_or_is_over_does_not_sign_and_a_reissue_begins_anew(house: House) -> None:
@@ -185,8 +186,10 @@ def test_a_signer_is_a_person_with_the_role_and_a_key_of_their_own(house: House)
         (InvalidInput, {"valid_until": now() + timedelta(days=9_999)}),
     ]
     for problem, more in cases:
-        with pytest.raises(problem), house.desk.database.transaction() as conn:
+        with pytest.raises(problem) as refused, house.desk.database.transaction() as conn:
             add_signer(conn, make_id("sgn"), principal_id=house.ann.caller.principal_id, now=now(), **(asked | more))
+        if problem is SignerKeyTaken:
+            assert (refused.value.facts["person"], refused.value.facts["role"]) == ("ann", "controller"), "whose it is"
 
 
 def test_the_database_keeps_what_was_signed(house: House, proof_id: str) -> None:

@@ -42,8 +42,9 @@ def books(conn: Connection[Any]) -> Connection[Any]:
 def test_an_agent_has_an_account_in_each_asset_and_a_name_of_its_own(books: Connection[Any]):
     made = create_agent(books, make_id("agent"), PROGRAM, name="buyer", actor="test", now=NOW)
     assert (made.state, [one.asset for one in accounts_of_agent(books, made.id)]) == ("active", ["EUR", "JPY"])
-    with pytest.raises(AgentNameTaken), books.transaction():
+    with pytest.raises(AgentNameTaken) as refused, books.transaction():
         create_agent(books, make_id("agent"), PROGRAM, name="buyer", actor="test", now=NOW)
+    assert refused.value.facts["agent"] == made.id
     with pytest.raises(NotFound):
         create_agent(books, make_id("agent"), "nowhere", name="buyer", actor="test", now=NOW)
     still_true(books)

@@ -12,7 +12,7 @@ from counterfoil.base.machine import record_birth
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.access import Caller
 from counterfoil.payouts.batches.facts import payees_of
-from counterfoil.payouts.batches.machine import LINES_MAX, PAYOUT_BATCH, BatchFrozen, BatchNotNow
+from counterfoil.payouts.batches.machine import LEAVES, LINES_MAX, PAYOUT_BATCH, BatchFrozen, BatchNotNow, PayoutInBatch
 from counterfoil.payouts.batches.policies import Policy, policies_of
 from counterfoil.payouts.batches.rule import PayeeFacts
 from counterfoil.payouts.destinations.destinations import Destination, active_destinations
@@ -24,14 +24,14 @@ from counterfoil.settlement.usage.usage import assets_of
 
 SKIPPED_MAX = 100
 BUSY: Final = "the worker, or somebody else, is at it at this moment: gather again, or add it"
-_FITS: Final[LiteralString] = """
+_WANTED: Final[LiteralString] = """
     select p.id from payout p
     where p.program_id = %(program_id)s and p.asset = %(asset)s and p.state = 'pending'
       and (cardinality(%(payees)s::text[]) = 0 or p.payee_id = any(%(payees)s))
       and (%(created_before)s::timestamptz is null or p.created_at < %(created_before)s)
       and (%(amount_least)s::bigint is null or p.amount >= %(amount_least)s)
-      and (%(amount_most)s::bigint is null or p.amount <= %(amount_most)s)
-      and not exists (select from payout_batch_line l where l.payout_id = p.id and l.live)"""
+      and (%(amount_most)s::bigint is null or p.amount <= %(amount_most)s)"""
+_FITS: Final[LiteralString] = _WANTED + " and not exists (select from payout_batch_line l where l.payout_id = p.id and l.live)"
 
 
 class Wanted(NamedTuple):
@@ -75,7 +75,7 @@ def gather_batch(conn: Connection[Any], wanted: Wanted, *, by: Caller, make_id: 
     lines, skipped = _judged(conn, wanted.program_id, payouts, now, wanted.provider)
     skipped += [Skipped(one, BUSY) for one in busy]
     if not lines:
-        first = f"; {skipped[0].payout_id}: {skipped[0].why}" if skipped else ""
+        first = f"; {skipped[0].payout_id}: {skipped[0].why}" if skipped else _batched(conn, wanted)
         raise BatchNotNow(why=f"no pending payout fits{first}", skipped=len(skipped))
     batch_id = make_id("bat")
     conn.execute(
@@ -97,6 +97,7 @@ def add_payout(conn: Connection[Any], batch_id: str, payout_id: str, *, by: Call
     if not found or found[0].state != "pending":
         why = f"it is {found[0].state}" if found else f"it is no payout of {program_id} in {asset}"
         raise InvalidInput("payout_id", f"a pending payout of this batch's program and asset: {why}", got=payout_id[:40])
+    _refuse_batched(conn, batch_id, payout_id)
     lines, skipped = _judged(conn, program_id, found, now, None)
     if skipped:
         raise BatchNotNow(batch=batch_id, payout=payout_id, why=skipped[0].why)
@@ -144,6 +145,27 @@ def _pending(conn: Connection[Any], wanted: Wanted) -> tuple[list[str], list[str
     others = sorted(set(fits) - {row[0] for row in mine})
     still = conn.execute(_FITS + " and p.id = any(%(fits)s) order by p.id", {**given, "fits": others}).fetchall()
     return [row[0] for row in mine], [row[0] for row in still]
+
+
+def _batched(conn: Connection[Any], wanted: Wanted) -> str:
+    """Of what would fit the first that is in a batch already, in words; empty when there is none."""
+    row = conn.execute(
+        f"""select fits.id, l.batch_id, b.state from ({_WANTED}) fits join payout_batch_line l on l.payout_id = fits.id and l.live
+            join payout_batch b on b.id = l.batch_id order by fits.id limit 1""",
+        {**wanted._asdict(), "payees": list(wanted.payees)},
+    ).fetchone()
+    return f"; {row[0]}: it is in batch {row[1]} ({row[2]})" if row else ""
+
+
+def _refuse_batched(conn: Connection[Any], batch_id: str, payout_id: str) -> None:
+    """Its payout is locked. Raises PayoutInBatch with that batch."""
+    row = conn.execute(
+        "select b.id, b.state from payout_batch_line l join payout_batch b on b.id = l.batch_id where l.payout_id = %s and l.live",
+        [payout_id],
+    ).fetchone()
+    if row is not None:
+        leaves = "nothing: it is in this very batch" if row[0] == batch_id else LEAVES[row[1]].format(batch=row[0])
+        raise PayoutInBatch(payout=payout_id, batch=row[0], batch_state=row[1], do=leaves)
 
 
 class _NewLine(NamedTuple):

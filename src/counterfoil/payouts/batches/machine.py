@@ -44,6 +44,14 @@ PAYOUT_BATCH: Final = Machine(
 ARRIVED: Final = ("completed", "returned")
 ENDED_UNPAID: Final = tuple(one for one in PAYOUT.final if one not in ARRIVED)
 PAYS: Final = PAYOUT_BATCH.before("finish")  # in these its lines are paid
+# How a payout leaves a batch that is not over, by the state of that; `{batch}` is its id.
+LEAVES: Final = {
+    "draft": "remove it from {batch}, or cancel {batch}",
+    "pending_approval": "edit {batch} and remove it there, or cancel {batch}",
+    "approved": "cancel {batch}; or take its approval back, edit it, and remove the payout there",
+    "executing": "wait until {batch} is over, or stop it and then close it",
+    "partially_executed": "wait until {batch} is over, or close it",
+}
 BATCHES: Final = Queue("batches", "payout_batch", ("approved", *PAYS), program="program_id")
 
 EVENT_KINDS: Final = declare(
@@ -90,7 +98,7 @@ class NotAllowedBy(Problem):
 
 
 class PayoutInBatch(Problem):
-    """The payout is in another batch that is not over."""
+    """The payout is in a batch that is not over; `do` says how it leaves that one."""
 
 
 name_refusals(

@@ -42,7 +42,9 @@ class ProvingLine(NamedTuple):
 
 
 class LineUsed(Problem):
-    """This line of a statement proves another payout already; one payment is not two."""
+    """This line of a statement proves a payout already; one payment is not two."""
+
+    todo = "Look at the payout that is named: the line is of that one, or that one was ended wrongly."
 
 
 name_refusals(constraints={"payout_evidence_is_used_once": LineUsed})
@@ -69,11 +71,12 @@ def paid_by_statement(conn: Connection[Any], break_id: str, one: LockedProviderP
         raise InvalidInput("break_id", f"a line that says that {one.id} was paid: {wrong}", got=break_id)
     told = ProvingLine(break_id, run_id, number, source, line.id)
     used = conn.execute(
-        "select 1 from payout_evidence where (program_id, source, record_id) = (%s, %s, %s)",
+        """select pp.payout_id, pp.id from payout_evidence e join provider_payout pp on pp.id = e.provider_payout_id
+           where (e.program_id, e.source, e.record_id) = (%s, %s, %s)""",
         [one.program_id, source, line.id],
     ).fetchone()
-    if used:
-        raise LineUsed(source=source, line=line.id)
+    if used is not None:
+        raise LineUsed(source=source, line=line.id, payout=used[0], attempt=used[1])
     ref = one.provider_ref or (line.batch if line.batch not in (None, line.reference) else line.id)
     if line.date is None:
         raise InvalidInput("break_id", "a line that says of which day it is", got=break_id)

@@ -27,6 +27,8 @@ LIFE_MAX: Final = timedelta(days=3 * 366)
 class SignerKeyTaken(Problem):
     """This key signs already, for this person or for another: each person and role has a key of its own."""
 
+    todo = "Make another key pair for this person and role, and give its public half."
+
 
 class SignerRoleNotHeld(Problem):
     """A person signs in a role that they hold."""
@@ -95,11 +97,15 @@ def add_signer(
         raise PrincipalEnded(id=principal_id, name=person.name)
     if role not in roles_of(conn, principal_id):
         raise SignerRoleNotHeld(person=person.name, role=role, held=sorted(roles_of(conn, principal_id)))
-    conn.execute(
+    made = conn.execute(
         """insert into signer (id, principal_id, person, role, public_key, created_by, created_at, valid_until)
-           values (%s, %s, %s, %s, %s, %s, %s, %s)""",
+           values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict on constraint signer_key_is_one_persons do nothing""",
         [signer_id, principal_id, person.name, role, public_key, by, now, valid_until],
-    )
+    ).rowcount
+    if made == 0:
+        taken = conn.execute("select id, person, role from signer where public_key = %s", [public_key]).fetchone()
+        assert taken is not None
+        raise SignerKeyTaken(signer=taken[0], person=taken[1], role=taken[2])
     return find_signer(conn, signer_id)
 
 

@@ -53,7 +53,8 @@ def create_agent(conn: Connection[Any], agent_id: str, program_id: str, *, name:
         [agent_id, program_id, name, now, actor, now],
     ).rowcount
     if not made:
-        raise AgentNameTaken(program=program_id, name=name)
+        row = conn.execute("select id from agent where program_id = %s and name = %s", [program_id, name]).fetchone()
+        raise AgentNameTaken(program=program_id, name=name, agent=row[0] if row else None)
     record_birth(conn, AGENT, [agent_id], "active", actor=actor, at=now)
     open_agent_accounts(conn, program_id, agent_id, actor=actor, now=now)
     return show_agent(conn, agent_id)

@@ -29,6 +29,8 @@ FORGOTTEN_AFTER: Final = timedelta(hours=1)  # until then a second use is told f
 class SubjectTaken(Problem):
     """This subject of the provider is linked to somebody already."""
 
+    todo = "Take the link from the person who is named first, where it is wrong there; then link it again."
+
 
 name_refusals(constraints={"login_subject_is_one": SubjectTaken})
 
@@ -118,10 +120,19 @@ def link_subject(
         raise InvalidInput("principalId", "a person; a service has keys", got=owner.kind)
     if not 0 < len(subject) <= SUBJECT_MAX or not subject.isprintable():
         raise InvalidInput("subject", f"1 to {SUBJECT_MAX} printable characters")
-    conn.execute(
-        "insert into login_subject (id, principal_id, issuer, subject, linked_by, linked_at) values (%s, %s, %s, %s, %s, %s)",
+    made = conn.execute(
+        """insert into login_subject (id, principal_id, issuer, subject, linked_by, linked_at) values (%s, %s, %s, %s, %s, %s)
+           on conflict (issuer, subject) where ended_at is null do nothing""",
         [link_id, principal_id, issuer, subject, by, now],
-    )
+    ).rowcount
+    if made == 0:
+        taken = conn.execute(
+            """select p.id, p.name, s.id from login_subject s join principal p on p.id = s.principal_id
+               where s.issuer = %s and s.subject = %s and s.ended_at is null""",
+            [issuer, subject],
+        ).fetchone()
+        assert taken is not None
+        raise SubjectTaken(person=taken[1], person_id=taken[0], link=taken[2])
     return LoginSubject(link_id, principal_id, issuer, subject, by, now, None)
 
 
