@@ -152,15 +152,16 @@ def pain002(file_id: str, orders: dict[str, str], group: str = "PART", reason: s
     ).encode()
 
 
-def camt(*entries: tuple[str, str, str]) -> bytes:
-    """Booked entries: reference, amount, DBIT or CRDT; of a statement that carries."""
+def camt(*entries: tuple[str, str, str], why: str = "") -> bytes:
+    """Booked entries: reference, amount, DBIT or CRDT; of a statement that carries. `why`: the code with which what came back did."""
     total = sum((1 if sign == "CRDT" else -1) * round(float(amount) * 100) for _, amount, sign in entries)
+    back = f"<RtrInf><Rsn><Cd>{why}</Cd></Rsn></RtrInf>" if why else ""
     opening = 100_000
     closing = opening + total
     told = "".join(
         f'<Ntry><Amt Ccy="EUR">{amount}</Amt><CdtDbtInd>{sign}</CdtDbtInd><Sts><Cd>BOOK</Cd></Sts>'
         f"<BookgDt><Dt>2026-11-26</Dt></BookgDt><NtryDtls><TxDtls><Refs><EndToEndId>{ref}</EndToEndId></Refs>"
-        f'<Amt Ccy="EUR">{amount}</Amt></TxDtls></NtryDtls></Ntry>'
+        f'<Amt Ccy="EUR">{amount}</Amt>{back if sign == "CRDT" else ""}</TxDtls></NtryDtls></Ntry>'
         for ref, amount, sign in entries
     )
     balance = "".join(
@@ -487,16 +488,48 @@ def test_a_file_whose_download_would_be_refused_is_to_be_cancelled_and_the_order
     assert refused.value.facts["order"] == held
 
 
-@pytest.mark.parametrize(("code", "word"), [("AC04", "set"), ("account_closed", "set"), ("MS03", "reissue"), ("XAC041", "reissue")])
-def test_what_came_back_from_a_closed_account_takes_another_destination_before_it_is_issued_anew(desk, code, word):
+def came_back(desk, why: str) -> str:
+    """A payout that was booked and came back with this code; its attempt."""
     [attempt] = queued(desk, 1)
     a_file(desk)
     report(desk, camt((attempt, "94.00", "DBIT")))
-    report(desk, camt((attempt, "94.00", "CRDT")))
-    with desk.database.transaction() as conn:
-        conn.execute("update provider_payout set last_error = %s where id = %s", [f"the bank says {code}", attempt])
-    need, command = next_of(desk)
-    assert (need, command.split()[2]) == ("returned", word)
+    report(desk, camt((attempt, "94.00", "CRDT"), why=why))
+    return attempt
+
+
+@pytest.mark.parametrize(
+    ("code", "command", "says"),
+    [
+        (
+            "AC04",
+            "destinations set",
+            "returned: AC04) The account that it went to is closed. Set another destination first.",
+        ),
+        ("AC01", "destinations set", "There is no account of this number. Set another destination first."),
+        ("BE04", "destinations set", "The name or address of the payee is not that of the account."),
+        ("AC06", "destinations set", "or issue it anew once the payee says that the account takes money again."),
+        ("AM05", "payouts list", "it may have been paid."),
+        ("MD07", "payees card", "Find out first who is owed the money now."),
+        ("CUST", "payouts reissue", "Ask the payee, or who called it back, before it is paid again."),
+        ("RR02", "payouts reissue", "The bank finds our own account, bank or name wrong, and not the payee's."),
+        ("MS03", "payouts reissue", "It names nothing that is wrong with the account."),
+        ("XAC041", "payouts reissue", "(the provider says returned: XAC041)"),
+    ],
+)
+def test_what_came_back_is_advised_by_the_code_that_its_bank_gave(desk, code, command, says):
+    came_back(desk, code)
+    [(payout,)] = desk.rows("select id from payout")
+    with desk.database.transaction(read_only=True) as conn:
+        found = next_action(conn, payout, desk.clock.now)
+    assert (found.need, " ".join(found.command.split()[1:3])) == ("returned", command)
+    assert says in found.why
+    assert "{" not in found.command
+
+
+@pytest.mark.parametrize("code", ["AC04", "AC06", "BE01"])
+def test_what_the_account_was_the_reason_of_is_issued_anew_once_the_payee_has_another(desk, code):
+    came_back(desk, code)
+    assert next_of(desk)[1].split()[2] == "set"
     desk.clock.advance(seconds=5)
     with desk.database.transaction() as conn:
         newer = {"program_id": PROGRAM, "payee_id": PAYEES[0], "provider": "sepa", "token": f"{IBANS[3]};New account"}
@@ -504,13 +537,16 @@ def test_what_came_back_from_a_closed_account_takes_another_destination_before_i
     assert next_of(desk)[1].split()[2] == "reissue"
 
 
-def test_of_a_closed_account_of_which_nothing_is_owed_any_more_no_other_account_is_asked(desk):
-    [attempt] = queued(desk, 1)
-    a_file(desk)
-    report(desk, camt((attempt, "94.00", "DBIT")))
-    report(desk, camt((attempt, "94.00", "CRDT")))
+def test_another_account_does_not_bring_back_who_has_died_nor_tell_whether_it_was_paid_twice(desk):
+    came_back(desk, "MD07")
     with desk.database.transaction() as conn:
-        conn.execute("update provider_payout set last_error = 'the bank says AC04' where id = %s", [attempt])
+        newer = {"program_id": PROGRAM, "payee_id": PAYEES[0], "provider": "sepa", "token": f"{IBANS[3]};New account"}
+        set_destination(conn, make_id("dst"), **newer, actor="test", now=desk.clock.now + timedelta(days=1))
+    assert next_of(desk)[1].split()[1:3] == ["payees", "card"]
+
+
+def test_of_a_closed_account_of_which_nothing_is_owed_any_more_no_other_account_is_asked(desk):
+    came_back(desk, "AC04")
     assert next_of(desk)[1].split()[1] == "destinations"
     [(payout, invoice)] = desk.rows("select id, invoice_id from payout")
     with desk.database.transaction(read_only=True) as conn:
@@ -524,7 +560,7 @@ def test_of_a_closed_account_of_which_nothing_is_owed_any_more_no_other_account_
         book_refund(conn, make_id("ref"), lock_invoice(conn, invoice), 100_00, **given)
     with desk.database.transaction(read_only=True) as conn:
         found = next_action(conn, payout, desk.clock.now)
-    assert (found.command, "set another destination" in found.why) == ("", False), "all of it went back: it is over"
+    assert (found.command, "another destination" in found.why) == ("", False), "all of it went back: it is over"
 
 
 class Counted(Cursor[Any]):

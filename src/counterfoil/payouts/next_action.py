@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,7 @@ from counterfoil.payouts.payouts.matter import matter_of, matters_of
 from counterfoil.payouts.payouts.payout_rules import GUARDS, Matter, refusal_of
 from counterfoil.payouts.provider_payouts.conflicts import conflicts_of
 from counterfoil.payouts.queries import Need, PayoutInNeed, payouts_in_need
+from counterfoil.payouts.return_reasons import Mend
 from counterfoil.payouts.waits_for import SET_DESTINATION, InFile, command_for_reason, files_of, resuming, stopped_by
 
 OUT_OF_TRIES: Final = 'counterfoil payouts reissue {id} --reason "…"'
@@ -92,7 +93,13 @@ _BY_ITSELF: Final = {
     "held": "Nothing is to be done here: what held it has ended, and the worker moves it on.",
 }
 _OWED: Final = "A person cancelled it, and its money is still owed: nothing pays it until it is issued anew."
-_CLOSED: Final = "The account that it went to is closed: set another destination first."
+# What comes first where a bank or provider gave this kind of reason; where none stands here, the sentence says it beside the usual command.
+_MENDS: Final[Mapping[Mend, str]] = {
+    "destination": SET_DESTINATION,
+    "other_account": SET_DESTINATION,
+    "twice": "counterfoil payouts list --payee {payee} --program {program}",
+    "whose": "counterfoil payees card {payee} --program {program}",
+}
 _OVER: Final = "Nothing is to be done: it is over."
 _PAUSED: Final = "The queue {queue} is paused since {at:%Y-%m-%d %H:%M} UTC by {by}, and nothing of it moves until it is resumed: {why}"
 _NO_WORKER: Final = "No worker was heard of since {since}: it does not move until one works. It then goes on where it stopped."
@@ -105,11 +112,11 @@ _CANNOT_BE_ASKED: Final = "cannot be asked"  # as a look-up says it of a provide
 
 
 def command_of(need: NeedOfPayouts, one: PayoutInNeed, file: InFile | None, matter: Matter) -> str:
-    """The one command for a payout in need: what mends its cause where that is known, as a new account for a closed one of which something
-    is owed. Empty where only time mends it."""
+    """The one command for a payout in need: what mends its cause where that is known and something is owed, as a new account for a closed
+    one. Empty where only time mends it."""
     why, command = one.why or "", need.one
-    if one.account_closed and matter.payable > 0:
-        command = SET_DESTINATION
+    if one.reason is not None and matter.payable > 0 and one.reason.mend in _MENDS:
+        command = _MENDS[one.reason.mend]
     elif need.need == "failed" and not one.tries_left:
         command = OUT_OF_TRIES
     elif need.need == "waiting":
@@ -131,8 +138,8 @@ def next_action(conn: Connection[Any], payout_id: str, now: datetime) -> SafeNex
         for one in payouts_in_need(conn, need.need, rows_max=1, program_id=matter.program_id, payout_id=payout_id):
             command, refused = _allowed(command_of(need, one, file, matter), matter)
             more = [f"({one.why})" if one.why else "", f"{refused}." if refused else ""]
-            if one.account_closed and matter.payable > 0:
-                more.append(_CLOSED)
+            if one.reason is not None and matter.payable > 0:
+                more += [one.reason.meaning, one.reason.to_do]
             if file is not None and command == file.command:
                 more.append(file.why)
             if need.need == "conflict" and matter.disputed is not None:

@@ -11,6 +11,7 @@ from counterfoil.base.money import Money
 from counterfoil.payouts.machines import PAYOUT, RESERVED
 from counterfoil.payouts.payouts.payout_rules import TRIES_MAX
 from counterfoil.payouts.payouts.verbs import STATES
+from counterfoil.payouts.return_reasons import ReturnReason, reason_in
 
 GROUPS_MAX: Final = 500
 
@@ -44,7 +45,7 @@ class PayoutInNeed(NamedTuple):
     tries_left: bool
     told: Money | None
     total: int
-    account_closed: bool = False  # that it went to, and the payee has no newer one: the same again fails again
+    reason: ReturnReason | None = None  # the bank's or provider's, while it stands
     called: bool = True  # only one that a person stopped may never have been
 
 
@@ -138,11 +139,17 @@ def payouts_in_need(
             tries_left=row[7],
             told=Money(int(row[8]), row[9]) if row[8] else None,
             total=row[10],
-            account_closed=len(row) > 11 and bool(row[11]),
+            reason=_standing_reason(row[6], row[11]) if need in ("failed", "returned") else None,
             called=len(row) <= 12 or bool(row[12]),
         )
         for row in rows
     ]
+
+
+def _standing_reason(why: str | None, redirected: bool) -> ReturnReason | None:
+    """What was the account's reason is none any more once the payee has a newer destination than the one that it went to."""
+    told = reason_in(why)
+    return None if told is not None and told.is_accounts and redirected else told
 
 
 _OF_PROGRAM: Final = "(%(program)s::text is null or p.program_id = %(program)s)"
@@ -152,14 +159,12 @@ _LAST_TRY: Final = """left join lateral (select number, last_error, created_at f
 _NO_LATER_ONE: Final = """not exists (select from payout later
                            where later.settlement_id = p.settlement_id and later.reissue > p.reissue)"""
 _TRIES: Final = "(select count(*) from provider_payout one where one.payout_id = p.id and one.state <> 'cancelled')"
-# AC04 and AC07 are what banks say for it.
-_ACCOUNT_CLOSED: Final = r"""coalesce(p.last_error, pp.last_error, '') ~ 'account_closed|\mAC0[47]\M' and not exists (
-                       select from destination d where (d.program_id, d.payee_id) = (p.program_id, p.payee_id)
-                          and d.ended_at is null and d.created_at > pp.created_at)"""
+_REDIRECTED: Final = """exists (select from destination d where (d.program_id, d.payee_id) = (p.program_id, p.payee_id)
+                           and d.ended_at is null and d.created_at > pp.created_at)"""
 _NEEDS: Final = {
     "failed": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, coalesce(p.last_error, pp.last_error),
                          {_TRIES} < %(tries_max)s, null, null, count(*) over (),
-                         {_ACCOUNT_CLOSED}
+                         {_REDIRECTED}
                   from payout p {_LAST_TRY} where p.state = 'failed' and {_NO_LATER_ONE} and {_WHICH}
                   order by p.state_at, p.id limit %(rows_max)s""",
     "in_doubt": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null, count(*) over ()
@@ -175,7 +180,7 @@ _NEEDS: Final = {
                    from payout p where p.state = 'pending' and (p.due_at is null or p.last_error is not null) and {_WHICH}
                    order by p.created_at, p.id limit %(rows_max)s""",
     "returned": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, pp.last_error, false, null, null,
-                           count(*) over (), {_ACCOUNT_CLOSED}
+                           count(*) over (), {_REDIRECTED}
                     from payout p {_LAST_TRY}
                     where p.state = 'returned' and {_NO_LATER_ONE} and {_WHICH}
                     order by p.state_at, p.id limit %(rows_max)s""",

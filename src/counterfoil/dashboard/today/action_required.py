@@ -19,7 +19,7 @@ from counterfoil.payouts.batches.batches import batches_waiting
 from counterfoil.payouts.batches.machine import SERVICE_LEVEL
 from counterfoil.payouts.next_action import NEEDS, advised
 from counterfoil.payouts.providers_in_use import providers_not_set
-from counterfoil.payouts.queries import payouts_in_need
+from counterfoil.payouts.queries import PayoutInNeed, payouts_in_need
 from counterfoil.proofs.proofs import unsigned_proofs
 from counterfoil.reconciliation.breaks.queries import Filter, count_breaks, list_breaks
 from counterfoil.reconciliation.client_money import unsigned_client_money
@@ -215,7 +215,7 @@ def _payout_kinds(ask: SectionContext) -> list[ActionKind]:
                 row.payee_id,
                 row.amount,
                 row.since,
-                "; ".join(part for part in (row.why, one.refused) if part) or None,
+                "; ".join(part for part in (row.why, _meant(row), one.refused) if part) or None,
                 row.told,
                 one.command or f"counterfoil payouts show {row.id}",
             )
@@ -223,6 +223,11 @@ def _payout_kinds(ask: SectionContext) -> list[ActionKind]:
         )
         kinds.append(ActionKind(need.need, need.title, need.meaning, rows[0].total if rows else 0, tuple(shown), need.every))
     return kinds
+
+
+def _meant(one: PayoutInNeed) -> str:
+    """What the bank's code means; a provider's own says it itself (`account_closed`)."""
+    return one.reason.meaning.removesuffix(".") if one.reason is not None and one.reason.code.isupper() else ""
 
 
 def _intents(ask: SectionContext) -> ActionKind:

@@ -14,9 +14,9 @@ from counterfoil.dashboard.pages.alerts import AlertsAnswer
 from counterfoil.dashboard.today.needs import ActionKind, InNeed, Needs
 from counterfoil.dashboard.web.sections import Grade
 from counterfoil.dashboard.work.payloads import page_of
+from counterfoil.payouts.return_reasons import reason_in
 
 OLDEST_SHOWN_MAX: Final = 5  # of one cause; its button leads to the others
-_BY_PAYEE: Final = ("account_closed", "destination")  # what is mended once for each payee
 _DECIDED_TOGETHER: Final = ("approval", "batch", "client_money", "proof", "transaction")  # each of them has a reason of its own
 _GRADES: Final[Mapping[str, Grade]] = {"provider": "unknown", "conflict": "wrong", "in_doubt": "unknown", "break": "wrong"}
 _SAYS: Final = re.compile(r"^the provider says \w+: ")  # that it is the provider's word stands in the lines behind
@@ -140,12 +140,14 @@ def _not_read(kind: ActionKind) -> Cause:
 
 
 def _is_payees(why: str) -> bool:
-    return any(word in why for word in _BY_PAYEE)
+    """Is it mended once for each payee, by another destination?"""
+    told = reason_in(why)
+    return "destination" in why or (told is not None and told.is_accounts)
 
 
 def _way(of: ActionKind, why: str, rows: Sequence[InNeed]) -> CauseAction:
     kind, (one, several, path) = of.key, of.way or _WAYS[of.key]
-    if kind in ("failed", "waiting") and _is_payees(why) and "destinations set" in rows[0].command:
+    if kind in ("failed", "returned", "waiting") and _is_payees(why) and "destinations set" in rows[0].command:
         return CauseAction("New destination", f"/admin/payees/{quote(rows[0].whose, safe='')}")
     if kind == "waiting" and "gather" in rows[0].command:
         return CauseAction("Gather a batch", "/admin/batches#begin")

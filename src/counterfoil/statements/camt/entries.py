@@ -192,11 +192,18 @@ def _counterparty(detail: Node, *, is_credit: bool) -> str | None:
 def _memo(node: Node, details: list[Node]) -> str | None:
     words: list[str] = []
     for detail in details:
+        words += [_why_returned(each) for each in detail.all("RtrInf")]
         for part in detail.all("RmtInf"):
             words += [each.text.strip() for each in (*part.all("Ustrd"), *part.deep("AddtlRmtInf"))]
         words.append(detail.value("AddtlTxInf") or "")
     words.append(node.value("AddtlNtryInf") or "")
     return " ".join(dict.fromkeys(" ".join(word.split()) for word in words if word)) or None
+
+
+def _why_returned(told: Node) -> str:
+    """Why an order came back, the bank's code first: `AC04: the account is closed`."""
+    code = told.value("Rsn", "Cd") or told.value("Rsn", "Prtry") or ""
+    return ": ".join(filter(None, (code, " ".join(each.text.strip() for each in told.all("AddtlInf")))))
 
 
 def _batch(node: Node) -> str | None:
