@@ -70,6 +70,19 @@ def test_a_large_payout_that_was_split_is_still_large_until_a_day_has_passed(til
     assert till.basis(second) == ["rule"]
 
 
+def test_what_went_by_rule_to_the_account_before_counts_for_its_day_also_after_the_account_was_changed(till):
+    till.paid_before("bolt")
+    till.policy(500, cooling_hours=0)
+    first = till.owed("bolt", 300)
+    till.reserve()
+    assert till.basis(first) == ["rule"]
+    till.tick(hours=1)
+    till.payee("bolt", age=timedelta(), token="acct_other")
+    second = till.owed("bolt", 201)
+    till.reserve()
+    assert "with 3.00 of the last 24 hours" in (till.payout(second)[1] or "")
+
+
 def test_what_went_by_rule_in_one_asset_is_not_held_against_another(till):
     till.paid_before("bolt")
     till.policy(500)

@@ -3296,6 +3296,7 @@ payout: CREATE INDEX payout_due ON public.payout USING btree (due_at, id) WHERE 
 payout: CREATE INDEX payout_of_payee ON public.payout USING btree (payee_id, id, program_id)
 payout: CREATE INDEX payout_of_settlement ON public.payout USING btree (settlement_id)
 payout: CREATE UNIQUE INDEX payout_under_way_is_one ON public.payout USING btree (settlement_id) WHERE (state = ANY (ARRAY['pending'::text, 'processing'::text, 'reconcile_required'::text]))
+payout_approval: CREATE INDEX payout_approval_by_rule ON public.payout_approval USING btree (destination_id, at) WHERE (basis = 'rule'::text)
 payout_approval: CREATE INDEX payout_approval_of_batch ON public.payout_approval USING btree (batch_id) WHERE (batch_id IS NOT NULL)
 payout_approval: CREATE INDEX payout_approval_of_payout ON public.payout_approval USING btree (payout_id)
 payout_batch: CREATE INDEX payout_batch_by_amount ON public.payout_batch USING btree (asset, amount, id)

@@ -50,7 +50,7 @@ def treasuries_of(conn: Connection[Any], program_id: str) -> dict[tuple[str, str
                        - coalesce((select t.credits - t.debits from account t
                                    where t.book_id = b.id and t.name = 'in_transit:' || substr(a.name, 10)), 0))::bigint as free
                from account a join book b on b.id = a.book_id join asset s on s.code = b.asset
-               where b.program_id = %s and starts_with(a.name, 'clearing:') and not is_of_a_peer(b.program_id, a.name)""",
+               where b.program_id = %s and a.name like 'clearing:%%' and not is_of_a_peer(b.program_id, a.name)""",
             [program_id],
         ).fetchall()
     return {(one.provider, one.asset): one for one in rows}
@@ -71,9 +71,10 @@ def payees_of(conn: Connection[Any], program_id: str, payee_ids: Sequence[str], 
                       exists (select from payout p where p.program_id = d.program_id and p.payee_id = d.payee_id
                               and p.state = 'completed') as paid_before,
                       (select coalesce(jsonb_object_agg(t.asset, t.amount), '{}') from (
-                           select p.asset, sum(r.amount) as amount from payout p join payout_approval r on r.payout_id = p.id
-                           where p.program_id = d.program_id and p.payee_id = d.payee_id and r.basis = 'rule' and r.at > %(since)s
-                           group by p.asset) t) as by_rule_today
+                           select p.asset, sum(r.amount) as amount
+                           from destination o join payout_approval r on r.destination_id = o.id and r.basis = 'rule' and r.at > %(since)s
+                           join payout p on p.id = r.payout_id
+                           where (o.program_id, o.payee_id) = (d.program_id, d.payee_id) group by p.asset) t) as by_rule_today
                from destination d where d.program_id = %(program)s and d.payee_id = any(%(payees)s) and d.ended_at is null""",
             {"program": program_id, "payees": sorted(set(payee_ids)), "since": now - RULE_SPAN},
         ).fetchall()
