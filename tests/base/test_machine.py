@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from counterfoil.base.database import StepRefused, problem_of
-from counterfoil.base.machine import NOWHERE, Machine, Move, StateMoved, take_step, take_steps
-from counterfoil.base.problems import ReasonRequired, TransitionRefused
+from counterfoil.base.machine import NOWHERE, Also, Machine, Move, StateMoved, take_step, take_steps
+from counterfoil.base.problems import InvariantBroken, ReasonRequired, TransitionRefused
 from counterfoil.wiring import MACHINES
 from tests.doors import two_doors
 
@@ -83,6 +83,22 @@ def test_a_set_moves_whole_or_not_at_all(doors):
 def test_one_row_named_twice_in_a_set_is_refused(doors):
     with pytest.raises(StateMoved), doors.transaction():
         take_steps(doors, DOOR, [Move("a", "shut", "open"), Move("a", "shut", "open")], actor="two", at=NOW)
+
+
+def test_what_is_written_beside_a_step_is_written_in_the_same_update_and_of_those_rows_alone(doors):
+    doors.execute("alter table door add column colour text, add column opened_at timestamptz")
+    paint = {"painted": ["a", "b"], "colours": ["red", "blue"]}
+    each = Also("colour = n.colour, opened_at = %(at)s", paint, rows="unnest(%(painted)s::text[], %(colours)s::text[]) as n (id, colour)")
+    written = "select n_tup_upd from pg_stat_xact_user_tables where relname = 'door'"
+    before = doors.execute(written).fetchone()[0]
+    take_steps(doors, DOOR, [Move("a", "shut", "open")], actor="one", at=NOW, also=each)
+    assert doors.execute("select id, state, colour, opened_at from door order by id").fetchall() == [
+        ("a", "open", "red", NOW),
+        ("b", "shut", None, None),
+    ]
+    assert doors.execute(written).fetchone()[0] == before + 1
+    with pytest.raises(InvariantBroken):
+        take_steps(doors, DOOR, [Move("b", "shut", "open")], actor="one", at=NOW, also=Also("colour = %(verb)s", {"verb": "green"}))
 
 
 def test_a_verb_that_overrides_the_machine_needs_a_reason(doors):

@@ -54,6 +54,24 @@ def test_followers_get_their_events_by_set_and_nobody_gets_the_others(database):
     assert seen == [["inv_1", "inv_2"]]
 
 
+def test_each_event_is_written_once_to_be_handled_whoever_follows_it(database):
+    with database.transaction() as conn:
+        told(conn, "inv_1", "inv_2")
+    written = []
+
+    def count(conn, events, now):
+        row = conn.execute("select n_tup_upd from pg_stat_xact_user_tables where relname = 'event'").fetchone()
+        written.append((row[0], [one.state for one in events]))
+
+    assert follow(Runner(database, lambda _: NOW, "test"), {"invoice_paid": count}) == Tally(handled=2)
+    assert written == [(2, ["handled", "handled"])]
+    with database.transaction() as conn:
+        row = conn.execute("select due_at, attempt, lease_owner, fence, steps from event").fetchall()
+        steps = conn.execute("select step, from_state, verb, to_state, actor, at from step where step = 2").fetchall()
+    assert row == [(None, 0, None, 1, 2)] * 2
+    assert steps == [(2, "due", "handle", "handled", "system:worker", NOW)] * 2
+
+
 def test_an_event_that_cannot_be_followed_is_parked_and_a_person_takes_it_up_again(database):
     with database.transaction() as conn:
         told(conn, "inv_1")

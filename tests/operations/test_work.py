@@ -12,6 +12,7 @@ from psycopg import sql
 
 from counterfoil.base.problems import Busy
 from counterfoil.operations.work.clocks import database_now
+from counterfoil.operations.work.due import due_rows
 from counterfoil.operations.work.runner import (
     ATTEMPTS_MAX,
     RETRY_MINUTES,
@@ -21,7 +22,6 @@ from counterfoil.operations.work.runner import (
     Tally,
     claim,
     delay_before,
-    due_rows,
     finish,
     put_back,
     run_here,

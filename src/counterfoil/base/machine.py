@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, LiteralString, NamedTuple
 
 from psycopg import Connection, sql
@@ -43,6 +44,16 @@ class Move(NamedTuple):
     subject_id: str
     state: str
     verb: str
+
+
+class Also(NamedTuple):
+    """What else is written of a row with its step, in the same update: assignments to its columns (`due_at = %(due_at)s`), and what they
+    are `given`. `rows`: a list in `from` that is called `n` and has the `id` of each, for what differs from row to row (`paid = n.paid`).
+    """
+
+    sets: LiteralString
+    given: Mapping[str, Any]
+    rows: LiteralString = ""
 
 
 class Step(NamedTuple):
@@ -161,8 +172,11 @@ def take_steps(
     reason: str | None = None,
     cause: str | None = None,
     approval: Approval | None = None,
+    also: Also | None = None,
 ) -> None:
     """Move rows along, all or none: a guarded update and a step row each. Raises TransitionRefused, StateMoved.
+
+    `also`: what else is written of them; each row is written once.
 
     The update names the state it comes from, so two racers cannot both move a row; the step's primary key says it again.
     A verb that takes two people uses up `approval`, which is of one row; raises ApprovalNeeded without it, or when it is of
@@ -175,19 +189,31 @@ def take_steps(
                 raise ApprovalNeeded(machine=machine.name, verb=verb, id=group[0].subject_id)
             _use(conn, machine, group[0], approval, at)
         ids, starts = [move.subject_id for move in group], [move.state for move in group]
-        moved = conn.execute(
-            sql.SQL("""
-            with asked as (select * from unnest(%b::text[], %b::text[], %b::text[]) as m (id, from_state, to_state)),
-            moved as (update {table} t set state = asked.to_state, state_at = %s, steps = t.steps + 1
-                      from asked where t.id = asked.id and t.state = asked.from_state
-                      returning t.id, t.steps, asked.from_state, asked.to_state)
-            insert into step (machine, subject_id, step, from_state, verb, to_state, actor, reason, cause, at)
-            select %s, id, steps, from_state, %s, to_state, %s, %s, %s, %s from moved
-            """).format(table=sql.Identifier(machine.table)),
-            [ids, starts, ends, at, machine.name, verb, actor, reason, cause, at],
-        ).rowcount
+        given: dict[str, Any] = {"machine": machine.name, "verb": verb, "actor": actor, "reason": reason, "cause": cause, "at": at}
+        given |= {"ids": ids, "starts": starts, "ends": ends}
+        if also is not None:
+            check(not given.keys() & also.given.keys(), "what is written beside a step has names of its own", names=sorted(also.given))
+            given |= also.given
+        moved = conn.execute(_stepping(machine.table, *(also.sets, also.rows) if also is not None else ("", "")), given).rowcount
         if moved != len(set(ids)) or len(set(ids)) != len(ids):
             raise StateMoved(machine=machine.name, verb=verb, asked=len(ids), moved=moved, first=ids[0])
+
+
+@cache
+def _stepping(table: LiteralString, sets: LiteralString, rows: LiteralString) -> bytes:
+    query = sql.SQL("""
+        with asked as (select * from unnest(%(ids)b::text[], %(starts)b::text[], %(ends)b::text[]) as m (id, from_state, to_state)),
+        moved as (update {table} t set state = asked.to_state, state_at = %(at)s, steps = t.steps + 1{sets}
+                  from asked{rows} where t.id = asked.id and t.state = asked.from_state
+                  returning t.id, t.steps, asked.from_state, asked.to_state)
+        insert into step (machine, subject_id, step, from_state, verb, to_state, actor, reason, cause, at)
+        select %(machine)s, id, steps, from_state, %(verb)s, to_state, %(actor)s, %(reason)s, %(cause)s, %(at)s from moved
+        """).format(
+        table=sql.Identifier(table),
+        sets=sql.SQL(f", {sets}" if sets else ""),
+        rows=sql.SQL(f" join {rows} on n.id = asked.id" if rows else ""),
+    )
+    return query.as_string(None).encode()
 
 
 def take_step(

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.formats.amounts import known_assets, tell_in, told_problem
 from counterfoil.base.ids import MakeId
-from counterfoil.base.machine import Move, take_steps
+from counterfoil.base.machine import Also, Move, take_steps
 from counterfoil.base.money import Money
 from counterfoil.base.problems import NotFound, Tell, check
 from counterfoil.base.rows import insert_rows
@@ -34,9 +34,9 @@ from counterfoil.settlement.intents.intents import (
     PROCESSING,
     VERIFYING,
     Intent,
+    confirm_intents,
     fail_intent,
     intents_by_id,
-    make_due,
     show_intent,
 )
 from counterfoil.settlement.invoices.contested import contested_among
@@ -93,6 +93,7 @@ class Verification(Station[ChargeCheck, ChargeVerdict]):
     """Ask the provider for its own record of what was paid: a webhook alone moves no money on to a payee."""
 
     queue = VERIFYING
+    asks = True
 
     def __init__(self, providers: Mapping[str, Provider]) -> None:
         """`providers` by name."""
@@ -143,11 +144,7 @@ class Verification(Station[ChargeCheck, ChargeVerdict]):
     def record(self, conn: Connection[Any], done: Sequence[tuple[Claim, ChargeVerdict]], now: datetime) -> None:
         """Confirm, fail, or ask again later."""
         sure = [verdict.intent.id for _, verdict in done if not verdict.doubt and not verdict.error]
-        moves = [Move(one, "verifying", "confirm") for one in sure]
-        take_steps(conn, INTENT, moves, actor=ACTOR, at=now)
-        finish(conn, VERIFYING, sure, due_at=now)
-        if sure:
-            make_due(conn, sure, now=now)
+        confirm_intents(conn, sure, actor=ACTOR, now=now)
         for one, verdict in done:
             if verdict.doubt:
                 finish(conn, VERIFYING, [one.id])
@@ -208,14 +205,16 @@ def settle(conn: Connection[Any], intents: Sequence[Intent], *, make_id: MakeId,
     done = [one for one in intents if left[one.invoice_id]]
     # All of it went back to the customer before: there is nothing to settle.
     moves = [Move(one.id, one.state, "complete" if one in done else "drop") for one in intents]
-    take_steps(conn, INTENT, moves, actor=ACTOR, at=now)
-    conn.execute("update intent set completed_at = %s where id = any(%s)", [now, [one.id for one in done]])
+    ended = Also("completed_at = case when asked.to_state = 'completed' then %(at)s end", {})
+    take_steps(conn, INTENT, moves, actor=ACTOR, at=now, also=ended)
     emit(conn, [_event(one) for one in settled], at=now)
     return settled
 
 
 def _wait(conn: Connection[Any], intents: Sequence[Intent], now: datetime) -> None:
     """A dispute or a chargeback is open: looked at again in an hour, or when it ends. The reason names it."""
+    if not intents:
+        return
     conn.execute(
         """update intent i set due_at = %s, last_error = coalesce(
                (select 'dispute ' || min(d.id) || ' on its invoice is open' from dispute d

@@ -10,9 +10,10 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from counterfoil.base.machine import Machine, Move, record_birth, take_step, take_steps
+from counterfoil.base.machine import Machine, Move, take_step, take_steps
 from counterfoil.base.problems import NotFound, check
 from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey, between_moments
+from counterfoil.operations.work.due import ClaimStep
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.parts import run_in_parts
 from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, wake
@@ -108,11 +109,14 @@ def emit(conn: Connection[Any], events: Sequence[NewEvent], *, at: datetime) -> 
         return
     check(all(event.name in _KINDS for event in events), "an event is declared", names=[e.name for e in events])
     conn.execute(
-        """insert into event (id, name, level, program_id, subject_id, payload, at, state, state_at, due_at)
-           select id, name, level, program_id, subject_id, payload, %(at)s, 'due', %(at)s, %(at)s
-           from unnest(%(ids)b::text[], %(names)b::text[], %(levels)b::text[], %(programs)b::text[],
-                       %(subjects)b::text[], %(payloads)b::jsonb[])
-                as e (id, name, level, program_id, subject_id, payload)""",
+        """with emitted as (
+               insert into event (id, name, level, program_id, subject_id, payload, at, state, state_at, due_at)
+               select id, name, level, program_id, subject_id, payload, %(at)s, 'due', %(at)s, %(at)s
+               from unnest(%(ids)b::text[], %(names)b::text[], %(levels)b::text[], %(programs)b::text[],
+                           %(subjects)b::text[], %(payloads)b::jsonb[])
+                    as e (id, name, level, program_id, subject_id, payload) returning id)
+           insert into step (machine, subject_id, step, from_state, verb, to_state, actor, at)
+           select 'event', id, 1, '', 'create', 'due', 'system', %(at)s from emitted""",
         {
             "at": at,
             "ids": [event.id() for event in events],
@@ -123,7 +127,6 @@ def emit(conn: Connection[Any], events: Sequence[NewEvent], *, at: datetime) -> 
             "payloads": [Jsonb(event.payload) for event in events],
         },
     )
-    record_birth(conn, EVENT, [event.id() for event in events], "due", actor="system", at=at)
     wake(conn, EVENTS)
 
 
@@ -147,12 +150,11 @@ def follow(runner: Runner, followers: Mapping[str, Follower]) -> Tally:
         events = events_by_id(conn, [one.id for one in claims])
         for name in sorted({event.name for event in events} & set(followers)):
             followers[name](conn, [event for event in events if event.name == name], now)
-        take_steps(conn, EVENT, [Move(e.id, e.state, "handle") for e in events], actor="system:worker", at=now)
 
     def park(conn: Connection[Any], one: Claim, said: str, now: datetime) -> None:
         take_steps(conn, EVENT, [Move(one.id, "due", "park")], actor="system:worker", at=now, cause=said)
 
-    return run_in_parts(runner, EVENTS, parts, work, park=park)
+    return run_in_parts(runner, EVENTS, parts, work, park=park, step=lambda _: ClaimStep(EVENT, "handle"))
 
 
 def requeue_event(conn: Connection[Any], event_id: str, *, reason: str, actor: str, now: datetime) -> str:

@@ -19,6 +19,7 @@ from counterfoil.base.machine import Machine, Move, record_birth, steps_taken, t
 from counterfoil.base.problems import InvalidInput, NotAuthenticated, NotFound, TooLarge
 from counterfoil.base.secret import SigningSecret
 from counterfoil.operations.events.events import NewEvent, declare, emit
+from counterfoil.operations.work.due import ClaimStep
 from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.parts import run_in_parts
 from counterfoil.operations.work.runner import Claim, Queue, Runner, Tally, wake
@@ -243,6 +244,7 @@ def count_rejection(conn: Connection[Any], provider: str, reason: str, *, now: d
 
 def apply_received(runner: Runner, appliers: Mapping[tuple[str, str], Applier]) -> Tally:
     """One tick: apply stored webhooks, by set and applier, each set in one transaction with its new status."""
+    verbs: dict[str, str] = {}
 
     def parts(conn: Connection[Any], ids: Sequence[str]) -> list[list[str]]:
         # By applier, not by type: "paid" and "failed" of one payout must be judged together, in the order of their time.
@@ -251,7 +253,9 @@ def apply_received(runner: Runner, appliers: Mapping[tuple[str, str], Applier]) 
             "select id, provider, event_type from webhook_in where id = any(%s) order by received_at, id", [list(ids)]
         ).fetchall()
         for one, provider, event_type in rows:
-            groups.setdefault(appliers.get((provider, event_type)), []).append(one)
+            applier = appliers.get((provider, event_type))
+            groups.setdefault(applier, []).append(one)
+            verbs[one] = "ignore" if applier is None else "process"
         return [
             part
             for applier, group in groups.items()
@@ -263,8 +267,6 @@ def apply_received(runner: Runner, appliers: Mapping[tuple[str, str], Applier]) 
         applier = appliers.get((found[0].provider, found[0].event_type))
         if applier is not None:
             applier.apply(conn, found, now)
-        verb = "ignore" if applier is None else "process"
-        take_steps(conn, WEBHOOK_IN, [Move(one.id, "received", verb) for one in found], actor="system:worker", at=now)
 
     def park(conn: Connection[Any], one: Claim, said: str, now: datetime) -> None:
         take_steps(conn, WEBHOOK_IN, [Move(one.id, "received", "park")], actor="system:worker", at=now, cause=said)
@@ -272,7 +274,7 @@ def apply_received(runner: Runner, appliers: Mapping[tuple[str, str], Applier]) 
         once = f"step-{steps_taken(conn, WEBHOOK_IN, one.id)}"
         emit(conn, [NewEvent("webhook_parked", "", one.id, {"error": said}, once=once)], at=now)
 
-    return run_in_parts(runner, WEBHOOKS_IN, parts, work, park=park)
+    return run_in_parts(runner, WEBHOOKS_IN, parts, work, park=park, step=lambda ids: ClaimStep(WEBHOOK_IN, verbs[ids[0]]))
 
 
 def requeue_webhook(conn: Connection[Any], webhook_id: str, *, reason: str, actor: str, now: datetime) -> str:

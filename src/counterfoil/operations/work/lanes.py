@@ -15,7 +15,8 @@ from typing import Final
 import structlog
 from psycopg import sql
 
-from counterfoil.operations.work.runner import Queue, Runner, Tally, asked_of, due_rows
+from counterfoil.operations.work.due import asked_of, due_rows
+from counterfoil.operations.work.runner import Queue, Runner, Tally
 
 LANES_MAX: Final = 64  # at a time; the next one begins when one of them ends
 WAIT_S: Final = 0.5

@@ -13,7 +13,8 @@ from typing import Any
 
 from psycopg import Connection
 
-from counterfoil.operations.work.runner import Park, Queue, Runner, Tally, Work, asked_of, due_rows, run_here
+from counterfoil.operations.work.due import asked_of, due_rows
+from counterfoil.operations.work.runner import Park, Queue, Runner, StepOf, Tally, Work, run_here
 
 Parts = Callable[[Connection[Any], Sequence[str]], Sequence[Sequence[str]]]
 
@@ -29,9 +30,9 @@ def run_one_by_one(runner: Runner, queue: Queue, work: Work, *, park: Park | Non
     return done
 
 
-def run_in_parts(runner: Runner, queue: Queue, parts: Parts, work: Work, *, park: Park | None = None) -> Tally:
+def run_in_parts(runner: Runner, queue: Queue, parts: Parts, work: Work, *, park: Park | None = None, step: StepOf | None = None) -> Tally:
     """One tick of up to `rows_max` items: `parts` says which of the due ones go together, and each part is a transaction; the first one's
-    begins with the look at what is due.
+    begins with the look at what is due. `step`: see `run_here`.
 
     What another worker took meanwhile is not in it.
     """
@@ -44,7 +45,7 @@ def run_in_parts(runner: Runner, queue: Queue, parts: Parts, work: Work, *, park
         rest.extend(found[1:])
         return found[0] if found else ()
 
-    done = run_here(runner, queue, work, park=park, choose=first)
+    done = run_here(runner, queue, work, park=park, choose=first, step=step)
     for part in rest:
-        done = done.plus(run_here(runner, queue, work, park=park, only=part))
+        done = done.plus(run_here(runner, queue, work, park=park, only=part, step=step))
     return done

@@ -18,7 +18,8 @@ from counterfoil.base.problems import InvalidInput, Problem, ReasonRequired
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.approvals import Paired, Proposal, propose
 from counterfoil.operations.events.events import NewEvent, declare, emit
-from counterfoil.operations.work.runner import Queue, paused_row, wake
+from counterfoil.operations.work.due import paused_row
+from counterfoil.operations.work.runner import Queue, wake
 
 MACHINE: Final = "queue"
 PAUSES_MAX: Final = 500

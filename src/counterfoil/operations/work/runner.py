@@ -23,6 +23,7 @@ from counterfoil.base.tracing.spans import spans_over
 from counterfoil.operations.mishaps import note_mishap
 from counterfoil.operations.work.circuit_rules import DEFAULT, CircuitLimits
 from counterfoil.operations.work.clocks import DatabaseClock, beginning
+from counterfoil.operations.work.due import ClaimStep, asked_of, given_to, taking
 
 RETRY_MINUTES: Final = (1, 5, 15, 60)
 ATTEMPTS_MAX: Final = len(RETRY_MINUTES) + 1
@@ -135,78 +136,19 @@ def claim(
     lane: str | None = None,
     only: Sequence[str] | None = None,
     rows_max: int | None = None,
+    done: bool = False,
+    step: ClaimStep | None = None,
 ) -> list[Claim]:
     """Take up to `rows_max` due rows that nobody holds and no pause or open circuit stops, oldest first, and raise their fence.
 
-    `now` is the database's; `lane` takes the rows of one lane, `only` these rows.
+    `now` is the database's; `lane` takes the rows of one lane, `only` these rows. `done`: they are given back at once, as by `finish`,
+    for work that ends in this transaction; with `step` they take it, too.
     """
-    found = sql.SQL("""
-        with due as ({due} for update of w skip locked),
-             rescued as (select t.id from {table} t join due on due.id = t.id where t.lease_owner <> %(owner)s)
-        update {table} t set lease_owner = %(owner)s, lease_until = %(until)s, fence = t.fence + 1
-        from due left join rescued using (id)
-        where t.id = due.id returning t.id, t.fence, t.attempt, rescued.id is not null""").format(
-        table=sql.Identifier(queue.table), due=due_rows(queue, only=only is not None)
-    )
-    rows = conn.execute(
-        found,
-        asked_of(queue, now=now, lane=lane, rows_max=runner.rows_max if rows_max is None else rows_max)
-        | {"owner": runner.owner, "until": now + runner.lease, "only": list(only or ())},
-    ).fetchall()
-    note_mishap(conn, "lease_rescued", queue.name, sum(rescued for *_, rescued in rows), worker=runner.owner, now=now)
+    given = {"owner": runner.owner, "until": now + runner.lease, "only": list(only or ())} | given_to(queue, step)
+    given |= asked_of(queue, now=now, lane=lane, rows_max=runner.rows_max if rows_max is None else rows_max)
+    rows = conn.execute(taking(queue, only=only is not None, done=done, steps=step is not None), given).fetchall()
+    note_mishap(conn, "lease_rescued", queue.name, sum(bool(rescued) for *_, rescued in rows), worker=runner.owner, now=now)
     return sorted(Claim(*row[:3]) for row in rows)
-
-
-_LANE: Final = sql.SQL("%(lane)s::text")
-
-
-def asked_of(queue: Queue, *, now: datetime, rows_max: int, lane: str | None = None) -> dict[str, Any]:
-    """What `due_rows` asks with."""
-    return {"now": now, "states": list(queue.states), "queue": queue.name, "lane": lane, "rows_max": rows_max}
-
-
-def due_rows(queue: Queue, *, lane: sql.Composable = _LANE, only: bool = False) -> sql.Composed:
-    """A query for the ids of the due rows of a queue that nobody holds and no pause or open circuit stops, the oldest first; of the lane
-    that the parameter `lane` names, or that another query around it does; `only`: of the ids of that parameter, found by them. Of a lane
-    whose provider one call is to try, one row."""
-    return sql.SQL("""select w.id from {table} w where w.due_at <= %(now)s and w.state = any(%(states)s)
-                 and (w.lease_until is null or w.lease_until <= %(now)s)
-                 and ({given} is null or {lane} = {given})
-                 and {only}
-                 and not {paused} and not {broken}
-              order by w.due_at, w.id limit {rows}""").format(
-        table=sql.Identifier(queue.table),
-        lane=_column(queue.lane),
-        given=lane,
-        # Where it may be null, each row is compared with each of the ids: five hundred of each take longer than all the rest.
-        only=sql.SQL("w.id = any(%(only)s::text[])") if only else sql.SQL("true"),
-        paused=paused_row(queue),
-        broken=_broken(queue),
-        rows=sql.SQL("%(rows_max)s")
-        if queue.lane is None
-        else sql.SQL("""(select case when exists (select from circuit c where c.queue = %(queue)s and c.provider = {given}
-            and c.state <> 'closed' and c.probe_at <= %(now)s) then 1 else %(rows_max)s end)""").format(given=lane),
-    )
-
-
-def _column(name: LiteralString | None) -> sql.Composable:
-    return sql.SQL("w.") + sql.Identifier(name) if name else sql.Literal("")
-
-
-def paused_row(queue: Queue, *, lets_end: bool = False) -> sql.Composable:
-    """Is the row `w` of this queue stopped by a switch? Asked in claims, and before each call with `lets_end`: what drains stops none."""
-    return sql.SQL("""exists (select from queue_paused p where p.queue = %(queue)s and p.provider in ('', {provider})
-        and p.program_id in ('', {program}) and ({all} or p.number not in (select number from queue_drain)))""").format(
-        provider=_column(queue.lane), program=_column(queue.program), all=sql.Literal(not lets_end)
-    )
-
-
-def _broken(queue: Queue) -> sql.Composable:
-    """Does the row `w` of this queue wait for a provider that does not work (see `circuits`)?"""
-    if queue.lane is None:
-        return sql.SQL("false")
-    return sql.SQL("""exists (select from circuit c where c.queue = %(queue)s and c.provider = {provider}
-                              and c.state <> 'closed' and c.probe_at > %(now)s)""").format(provider=_column(queue.lane))
 
 
 def still_ours(conn: Connection[Any], queue: Queue, claims: Sequence[Claim]) -> set[str]:
@@ -251,6 +193,8 @@ def channel_of(name: str) -> str:
 
 def finish(conn: Connection[Any], queue: Queue, ids: Sequence[str], *, due_at: datetime | None = None) -> None:
     """Give rows back: done for good, or due again at `due_at` with their count of attempts begun anew."""
+    if not ids:
+        return
     conn.execute(
         sql.SQL("""update {table} set lease_owner = null, lease_until = null, due_at = %s, attempt = 0, last_error = null
                    where id = any(%s)""").format(table=sql.Identifier(queue.table)),
@@ -299,6 +243,7 @@ def give_back(conn: Connection[Any], queue: Queue, one: Claim, *, due_at: dateti
 Work = Callable[[Connection[Any], Sequence[Claim], datetime], None]
 Park = Callable[[Connection[Any], Claim, str, datetime], None]
 Choose = Callable[[Connection[Any], datetime], Sequence[str]]
+StepOf = Callable[[Sequence[str]], ClaimStep]
 
 
 def run_here(
@@ -310,8 +255,10 @@ def run_here(
     lane: str | None = None,
     only: Sequence[str] | None = None,
     choose: Choose | None = None,
+    step: StepOf | None = None,
 ) -> Tally:
     """One tick of work that needs nothing but the database: claim, do and finish all in one transaction; `choose` says `only` in it.
+    `step`: which step the claim takes with these ids; the work then takes none of theirs.
 
     When the set fails, its items are done one at a time: the one that is at fault is put back or parked, and holds nobody up.
     """
@@ -319,9 +266,9 @@ def run_here(
     try:
         with runner.begin() as (conn, now):
             only = only if choose is None else choose(conn, now)
-            claims = claim(conn, queue, runner, now=now, lane=lane, only=only) if only is None or only else []
+            claims = _take(conn, queue, runner, step, now, lane, only) if only is None or only else []
             if claims:
-                _work_and_finish(conn, queue, work, claims, now, lane)
+                _work(conn, queue, work, claims, now, lane)
         return Tally(handled=len(claims))
     except DatabaseAway:
         raise
@@ -329,29 +276,39 @@ def run_here(
         if not claims:
             raise
         _log.warning("set failed, doing its items singly", queue=queue.name, error=str(error)[:ERROR_TEXT_MAX])
-    return _run_singly(runner, queue, work, claims, park)
+    return _run_singly(runner, queue, work, claims, park, step)
 
 
-def _work_and_finish(
-    conn: Connection[Any], queue: Queue, work: Work, claims: Sequence[Claim], now: datetime, lane: str | None = None
-) -> None:
-    finish(conn, queue, [one.id for one in claims])  # first: the work may set a new due_at of its own
+def _take(
+    conn: Connection[Any],
+    queue: Queue,
+    runner: Runner,
+    step: StepOf | None,
+    now: datetime,
+    lane: str | None,
+    only: Sequence[str] | None,
+) -> list[Claim]:
+    """Claimed and given back in one: the work may set a new due_at of its own."""
+    return claim(conn, queue, runner, now=now, lane=lane, only=only, done=True, step=step(only or ()) if step is not None else None)
+
+
+def _work(conn: Connection[Any], queue: Queue, work: Work, claims: Sequence[Claim], now: datetime, lane: str | None = None) -> None:
     with spans_over(conn, queue.name, queue.table, [one.id for one in claims]):
         reached(f"{queue.name}.before_work", lane)
         work(conn, claims, now)
         reached(f"{queue.name}.before_commit", lane)
 
 
-def _run_singly(runner: Runner, queue: Queue, work: Work, claims: Sequence[Claim], park: Park | None) -> Tally:
+def _run_singly(runner: Runner, queue: Queue, work: Work, claims: Sequence[Claim], park: Park | None, step: StepOf | None) -> Tally:
     handled = failed = waited = 0
     busy: Busy | None = None
     for one in claims:
         try:
             with runner.begin() as (conn, now):
                 # The claim was rolled back with the set: take the row again, unless another worker was faster.
-                mine = claim(conn, queue, runner, now=now, only=[one.id])
+                mine = _take(conn, queue, runner, step, now, None, [one.id])
                 if mine:
-                    _work_and_finish(conn, queue, work, mine, now)
+                    _work(conn, queue, work, mine, now)
                 handled += len(mine)
         except DatabaseAway:
             raise

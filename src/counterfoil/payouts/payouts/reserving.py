@@ -167,6 +167,8 @@ def _wait_for_approval(
 ) -> None:
     """What may not be paid yet waits, and is told once; it is asked again when that can help, or when somebody does something."""
     waiting = [(claim, one) for claim in claims if isinstance(one := answers.get(claim.id), Waits)]
+    if not waiting:
+        return
     conn.execute(
         """update payout p set due_at = w.due_at, attempt = w.attempt, last_error = w.why
            from unnest(%s::text[], %s::timestamptz[], %s::int[], %s::text[]) as w (id, due_at, attempt, why) where p.id = w.id""",
@@ -187,6 +189,8 @@ def _wait_for_approval(
 
 def _tell_waiting(conn: Connection[Any], waiting: Mapping[Payout, str], now: datetime) -> None:
     """Not due until what it waits for comes: a destination, the end of a conflict; or a person asks. Each with the reason why it waits."""
+    if not waiting:
+        return
     finish(conn, RESERVING, [one.id for one in waiting])
     rows = conn.execute(
         """update payout p set last_error = w.why from unnest(%s::text[], %s::text[]) as w (id, why)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
-from counterfoil.base.machine import Approval, Move, take_steps
+from counterfoil.base.machine import Also, Approval, Move, take_steps
 from counterfoil.base.problems import NotFound
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.providers import RANK, PayoutFact
@@ -86,7 +86,8 @@ def carry_out(
     `approval`: the second person's, for one decision with a verb that takes two. Raises ApprovalNeeded without it.
     """
     decisions = _without_accounts(conn, decisions)
-    note(conn, decisions, now)
+    note(conn, [one for one in decisions if not one.verbs], now)
+    learnt = learning([one for one in decisions if one.verbs], now)
     longest = max((len(one.verbs) for one in decisions), default=0)
     states = {one.standing.id: one.standing.state for one in decisions}
     payouts = {one.standing.payout_id: one.standing.payout_state for one in decisions}
@@ -96,7 +97,8 @@ def carry_out(
         if approval is None and any(verb in PROVIDER_PAYOUT.paired for _, verb in group):
             with trial(conn):  # refused now; whoever proposes it sees what its approval books
                 _book(conn, group, actor, now)
-        take_steps(conn, PROVIDER_PAYOUT, moves, actor=actor, at=now, cause=cause, reason=reason, approval=approval)
+        first = learnt if place == 0 else None
+        take_steps(conn, PROVIDER_PAYOUT, moves, actor=actor, at=now, cause=cause, reason=reason, approval=approval, also=first)
         for move in moves:
             states[move.subject_id] = PROVIDER_PAYOUT.next_state(move.state, move.verb, reason=cause)
         _book(conn, group, actor, now)
@@ -145,11 +147,14 @@ def _book_late(conn: Connection[Any], one: OutcomeDecision, actor: str, now: dat
 
 def _show_errors(conn: Connection[Any], decisions: Sequence[OutcomeDecision], now: datetime) -> None:
     told = [(one.standing.payout_id, one.error, one.unreserved) for one in decisions if one.verbs]
+    if not told:
+        return
     conn.execute(
         """update payout p set last_error = t.error, due_at = case when t.again and p.state = 'pending' then %s else p.due_at end,
                   attempt = case when t.again then 0 else p.attempt end
-           from unnest(%s::text[], %s::text[], %s::bool[]) as t (id, error, again) where p.id = t.id""",
-        [now, *([list(column) for column in zip(*told, strict=True)] if told else [[]] * 3)],
+           from unnest(%s::text[], %s::text[], %s::bool[]) as t (id, error, again)
+           where p.id = t.id and (t.again or p.last_error is distinct from t.error)""",
+        [now, *(list(column) for column in zip(*told, strict=True))],
     )
     if any(again for *_, again in told):
         wake(conn, RESERVING)
@@ -229,7 +234,15 @@ def _book(conn: Connection[Any], group: Sequence[tuple[OutcomeDecision, str]], a
 
 
 def note(conn: Connection[Any], decisions: Sequence[OutcomeDecision], now: datetime) -> None:
-    """Write what was learnt. The fence goes up: a sender that is still waiting for its answer can no longer write."""
+    """Write what was learnt of attempts that take no step by it; of others it is written with their step (`learning`)."""
+    if decisions:
+        also = learning(decisions, now)
+        query = sql.SQL("update provider_payout t set {} from {} where t.id = n.id").format(sql.SQL(also.sets), sql.SQL(also.rows))
+        conn.execute(query, {**also.given, "at": now})
+
+
+def learning(decisions: Sequence[OutcomeDecision], now: datetime) -> Also:
+    """What was learnt. The fence goes up: a sender that is still waiting for its answer can no longer write."""
     rows = [
         (
             one.standing.id,
@@ -248,26 +261,40 @@ def note(conn: Connection[Any], decisions: Sequence[OutcomeDecision], now: datet
         )
         for one in decisions
     ]
-    conn.execute(
-        """update provider_payout t set provider_ref = n.provider_ref, fee = coalesce(n.fee, t.fee),
-                  due_at = case when n.keeps then t.due_at else n.due_at end,
-                  last_error = case when n.keeps then t.last_error else n.error end,
-                  error_class = case when n.keeps then t.error_class else n.error_class end,
-                  fence = case when n.keeps then t.fence else t.fence + 1 end,
-                  lease_owner = case when n.keeps then t.lease_owner end,
-                  lease_until = case when n.keeps then t.lease_until end,
-                  unconfirmed = case when n.keeps then t.unconfirmed else n.unconfirmed end,
-                  failed_by = coalesce(n.failed_by, t.failed_by), not_there_at = coalesce(n.not_there_at, t.not_there_at),
-                  sent_at = case when n.accepted then coalesce(t.sent_at, %s) else t.sent_at end,
-                  request_sent_at = case when n.requeued then null else t.request_sent_at end,
-                  attempt = case when n.requeued then t.attempt + 1 when n.unknown or n.keeps then t.attempt else 0 end
-           from unnest(%s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::bool[], %s::bool[],
-                       %s::text[], %s::text[], %s::timestamptz[], %s::bool[], %s::bool[])
-             as n (id, provider_ref, fee, due_at, error, error_class, accepted, requeued, failed_by, unconfirmed, not_there_at,
-                   keeps, unknown)
-           where t.id = n.id""",
-        [now, *([list(column) for column in zip(*rows, strict=True)] if rows else [[]] * 13)],
-    )
+    given = dict(zip((name for name, _ in _LEARNT), zip(*rows, strict=True), strict=True)) if rows else {}
+    return Also(_LEARNS, {f"of_{name}": list(given.get(name, ())) for name, _ in _LEARNT}, rows=_LEARNT_ROWS)
+
+
+_LEARNT: Final[tuple[tuple[LiteralString, LiteralString], ...]] = (
+    ("id", "text"),
+    ("provider_ref", "text"),
+    ("fee", "bigint"),
+    ("due_at", "timestamptz"),
+    ("error", "text"),
+    ("error_class", "text"),
+    ("accepted", "bool"),
+    ("requeued", "bool"),
+    ("failed_by", "text"),
+    ("unconfirmed", "text"),
+    ("not_there_at", "timestamptz"),
+    ("keeps", "bool"),
+    ("unknown", "bool"),
+)
+_LEARNT_LISTS: Final[LiteralString] = ", ".join(f"%(of_{name})s::{kind}[]" for name, kind in _LEARNT)
+_LEARNT_NAMES: Final[LiteralString] = ", ".join(name for name, _ in _LEARNT)
+_LEARNT_ROWS: Final[LiteralString] = f"unnest({_LEARNT_LISTS}) as n ({_LEARNT_NAMES})"
+_LEARNS: Final = """provider_ref = n.provider_ref, fee = coalesce(n.fee, t.fee),
+    due_at = case when n.keeps then t.due_at else n.due_at end,
+    last_error = case when n.keeps then t.last_error else n.error end,
+    error_class = case when n.keeps then t.error_class else n.error_class end,
+    fence = case when n.keeps then t.fence else t.fence + 1 end,
+    lease_owner = case when n.keeps then t.lease_owner end,
+    lease_until = case when n.keeps then t.lease_until end,
+    unconfirmed = case when n.keeps then t.unconfirmed else n.unconfirmed end,
+    failed_by = coalesce(n.failed_by, t.failed_by), not_there_at = coalesce(n.not_there_at, t.not_there_at),
+    sent_at = case when n.accepted then coalesce(t.sent_at, %(at)s) else t.sent_at end,
+    request_sent_at = case when n.requeued then null else t.request_sent_at end,
+    attempt = case when n.requeued then t.attempt + 1 when n.unknown or n.keeps then t.attempt else 0 end"""
 
 
 def _reference(one: OutcomeDecision) -> str | None:

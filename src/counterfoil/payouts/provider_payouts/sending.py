@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
-from counterfoil.base.machine import Move, take_steps
+from counterfoil.base.machine import Also, Move, take_steps
 from counterfoil.operations.providers import (
     Accepted,
     Answer,
@@ -97,6 +97,7 @@ class Sending(Station[SendRequest, Answer]):
     """Send what is queued."""
 
     queue = SENDING
+    company_s = 0.03  # the money is on its way: nobody waits for this, and each transaction costs as much for one as for sixty
 
     def __init__(self, runner: Runner, providers: Mapping[str, Provider], make_id: MakeId, *, silent_after: timedelta) -> None:
         """`silent_after`: how long an accepted payout may be silent before it is pulled."""
@@ -109,8 +110,8 @@ class Sending(Station[SendRequest, Answer]):
     def prepare(self, conn: Connection[Any], claims: Sequence[Claim], now: datetime) -> Mapping[str, SendRequest]:
         """Mark the rows as sending, in the transaction of the claim; should we vanish, repair finds them after the lease."""
         ids = [one.id for one in claims]
-        take_steps(conn, PROVIDER_PAYOUT, [Move(one, "queued", "send") for one in ids], actor=ACTOR, at=now)
-        conn.execute("update provider_payout set due_at = %s where id = any(%s)", [now + self._runner.lease, ids])
+        again = Also("due_at = %(due_at)s", {"due_at": now + self._runner.lease})
+        take_steps(conn, PROVIDER_PAYOUT, [Move(one, "queued", "send") for one in ids], actor=ACTOR, at=now, also=again)
         found = orders_to_send(conn, ids)
         return {one: SendRequest(*found[one], self._make_id("call")) for one in ids}
 
@@ -146,9 +147,11 @@ class Sending(Station[SendRequest, Answer]):
             for one, item in going
         ]
         announce_calls(conn, calls, now=now, horizons={name: capabilities_of(one).horizon for name, one in self._providers.items()})
+        # The lease, which began anew, says how long nobody else takes it: when it is due for repair may stay, and no index is written.
         conn.execute(
-            "update provider_payout set request_sent_at = %s, due_at = %s where id = any(%s)",
-            [now, now + self._runner.lease, [one.id for one, _ in going]],
+            """update provider_payout set request_sent_at = %s, due_at = case when due_at > %s then due_at else %s end
+               where id = any(%s)""",
+            [now, now, now + self._runner.lease, [one.id for one, _ in going]],
         )
         return {one: Stopped(why) for one, why in stopped.items()}
 

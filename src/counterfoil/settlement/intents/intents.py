@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.ids import MakeId
-from counterfoil.base.machine import Machine, Move, listed, record_birth, steps_taken, take_step, take_steps
+from counterfoil.base.machine import Also, Machine, Move, listed, record_birth, steps_taken, take_step, take_steps
 from counterfoil.base.problems import NotFound
 from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.noun_pages import ListCondition
@@ -52,6 +52,10 @@ EVENT_KINDS: Final = declare(
         "intent_expired": "Nobody paid for so long that no payment is waited for any more.",
     },
 )
+
+
+_AT_ONCE: Final = Also("due_at = %(at)s, attempt = 0", {})
+_GIVEN_BACK: Final = Also(f"{_AT_ONCE.sets}, lease_owner = null, lease_until = null, last_error = null", {})
 
 
 class Intent(NamedTuple):
@@ -116,8 +120,16 @@ def begin_verifying(conn: Connection[Any], invoice_ids: Sequence[str], *, cause:
     """The invoices are paid: let their intents verify, at once."""
     waiting = intents_of(conn, invoice_ids, lock=True)
     moves = [Move(one.id, one.state, "verify") for one in waiting if one.state in INTENT.before("verify")]
-    take_steps(conn, INTENT, moves, actor="system:worker", at=now, cause=cause)
-    make_due(conn, [one.subject_id for one in moves], now=now)
+    take_steps(conn, INTENT, moves, actor="system:worker", at=now, cause=cause, also=_AT_ONCE)
+    if moves:
+        wake(conn, VERIFYING)
+
+
+def confirm_intents(conn: Connection[Any], ids: Sequence[str], *, actor: str, now: datetime) -> None:
+    """The provider's own record says the same: given back by whoever verified them, and due to be settled at once."""
+    take_steps(conn, INTENT, [Move(one, "verifying", "confirm") for one in ids], actor=actor, at=now, also=_GIVEN_BACK)
+    if ids:
+        wake(conn, PROCESSING)
 
 
 def cancel_intents(conn: Connection[Any], invoice_ids: Sequence[str], *, cause: str, actor: str, now: datetime) -> None:

@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from counterfoil.base.ids import MakeId
-from counterfoil.base.machine import Move, take_steps
+from counterfoil.base.machine import Also, Move, take_steps
 from counterfoil.base.problems import AmountOutOfRange, InvalidInput
 from counterfoil.base.rows import insert_rows
 from counterfoil.ledger.journals.journal import NewJournal
@@ -168,13 +168,13 @@ def _move_invoices(conn: Connection[Any], before: dict[str, Invoice], after: dic
     changed = [bill for key, bill in after.items() if bill.paid != before[key].paid]
     if not changed:
         return
-    conn.execute(
-        """update invoice i set paid = p.paid from unnest(%s::text[], %s::bigint[]) as p (id, paid)
-           where i.id = p.id""",
-        [[bill.id for bill in changed], [bill.paid for bill in changed]],
-    )
     moves = [Move(one.id, before[one.id].state, "pay" if one.paid == one.total else "pay_part") for one in changed]
-    take_steps(conn, INVOICE, moves, actor=ACTOR, at=now, cause=cause)
+    paid = Also(
+        "paid = n.paid",
+        {"paid_ids": [bill.id for bill in changed], "paid": [bill.paid for bill in changed]},
+        rows="unnest(%(paid_ids)s::text[], %(paid)s::bigint[]) as n (id, paid)",
+    )
+    take_steps(conn, INVOICE, moves, actor=ACTOR, at=now, cause=cause, also=paid)
     begin_verifying(conn, [bill.id for bill in changed if bill.paid == bill.total], cause=cause, now=now)
 
 
