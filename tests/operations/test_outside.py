@@ -11,7 +11,7 @@ import pytest
 
 from counterfoil.operations.work.clocks import database_now
 from counterfoil.operations.work.outside import run_outside
-from counterfoil.operations.work.pauses import QueuePart, drain
+from counterfoil.operations.work.pauses import Held, QueuePart, drain, pause
 from counterfoil.operations.work.runner import Runner, Tally, claim, finish, run_here
 from counterfoil.operations.work.station import NotReady, OutsideQuestion, Station, Stopped
 from tests.operations.conftest import ERRANDS, do, rows
@@ -94,6 +94,34 @@ def test_a_worker_that_lost_its_claim_before_the_call_does_not_call(errands, clo
     assert run_outside(Runner(errands, clock, "a"), station) == Tally(handled=4, stale=1)
     assert "e1" not in calls
     assert "e1" not in station.announced
+
+
+@pytest.mark.parametrize(("open_s", "asked"), [(60.0, 5), (0.0, 0)])
+def test_a_question_is_asked_by_what_held_at_its_claim_and_once_that_is_old_by_what_holds_then(errands, clock, monkeypatch, open_s, asked):
+    calls = []
+
+    class Asks(Calls):
+        asks = True
+
+    def paused(point, *about):
+        if point == "errands.after_claim":
+            with errands.transaction() as conn:
+                pause(conn, QueuePart(ERRANDS.name), reason="looked at", actor="test", now=clock.now)
+
+    monkeypatch.setattr("counterfoil.operations.work.outside.OPEN_S", open_s)
+    monkeypatch.setattr("counterfoil.operations.work.outside.reached", paused)
+    assert run_outside(Runner(errands, clock, "a"), Asks(calls.append)) == Tally(handled=asked)
+    assert len(calls) == asked
+    assert run_outside(Runner(errands, clock, "a"), Asks(calls.append)) == Tally(), "no more is claimed"
+
+
+def test_a_question_that_is_paused_at_its_claim_is_not_let_in(errands, clock, monkeypatch):
+    """Its claim found no pause, and the gate that is asked behind it does."""
+    monkeypatch.setattr("counterfoil.operations.work.outside.held_among", lambda _, __, rows: dict.fromkeys(rows, Held(True, False)))
+    station = Calls()
+    station.asks = True
+    assert run_outside(Runner(errands, clock, "a"), station) == Tally()
+    assert (station.recorded, station.announced) == ([], [])
 
 
 def test_a_worker_whose_lease_has_run_out_does_not_call_though_nobody_took_its_rows(errands, clock, monkeypatch):

@@ -20,7 +20,7 @@ class Capabilities(NamedTuple):
     `settles_within`: an accepted order that is neither paid nor failed after so long is in doubt. `horizon`: for so long after its
     announcement a call may still land, the life of a connection and the provider's longest processing. `fee_asset`: what its fees are
     taken in, None for the asset that is paid. `orders_max`: how many orders one request (or file) carries; one where each goes alone.
-    `calls_at_once`: so many orders it is sent side by side by one worker; what is sent together is also written together.
+    `calls_at_once`: so many orders it is sent, and asked about, side by side by one worker; what is sent together is also written together.
     `own_statement`: it keeps a balance of ours and gives a statement of it; a bank's statements are imported as those of the account.
     `pays_to`: the kinds of accounts that it pays to; another is refused where it is entered. `token_form`: a pattern that its own names of
     accounts fit, empty where any may be right. `returns`: money that arrived may come back by itself.

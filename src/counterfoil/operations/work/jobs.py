@@ -68,7 +68,7 @@ class JobContext(JobMeans):
         return {name: one for name, one in self.providers.items() if provider in (None, name)}
 
     def runner_of(self, provider: str | None) -> Runner:
-        """The runner of a lane of orders: it sends a provider as many at once as that one takes."""
+        """The runner of a lane of orders: it sends a provider as many at once, and asks of as many, as that one takes."""
         found = self.providers.get(provider) if provider is not None else None
         return replace(self.runner, callers_max=capabilities_of(found).calls_at_once)
 

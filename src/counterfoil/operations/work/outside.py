@@ -5,6 +5,7 @@ A tick claims no more than can surely end within a lease, and then each item goe
     connect      the connection is opened before it is decided whether it may be used
     announce     one short transaction, by the database's clock: the fence is ours, the lease has not run out, no pause, no open
                  circuit and no brake; the call is written down; the lease begins anew
+                 A question, which changes nothing there, needs none of this within a second of its claim
     call         no transaction is open; the very connection that was opened before
     store        what came back is kept, before anything is made of it
 
@@ -16,7 +17,7 @@ aside alone. Meanwhile the leases of those that wait are renewed.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, NamedTuple
@@ -49,7 +50,7 @@ from counterfoil.operations.work.station import OUTAGE_ATTEMPT_MAX, Item, NotRea
 
 STORE_TRIES: Final = (0.1, 0.3, 1.0, 3.0, 5.0)
 RENEWALS_PER_LEASE: Final = 3
-COMPANY_S: Final = 0.005
+OPEN_S: Final = 1.0
 _log = structlog.get_logger("counterfoil.work")
 
 
@@ -67,13 +68,13 @@ class _Done(NamedTuple):
 
 def run_outside(runner: Runner, station: Station[Item, Outcome], *, lane: str | None = None) -> Tally:
     """One tick: claim, then connect, announce, call, store and record, item by item. Raises DatabaseAway; nothing of one item."""
-    claimed, tally = _claim(runner, station, lane)
+    claimed, let_in, tally = _claim(runner, station, lane)
     if not claimed:
         return tally
     reached(f"{station.queue.name}.after_claim", lane)
     followed = _followed(runner, station.queue, claimed)
     with ThreadPoolExecutor(max_workers=runner.callers_max, thread_name_prefix=station.queue.name) as callers:
-        way = _Way(runner, station)
+        way = _Way(runner, station, let_in)
         running = {callers.submit(way.carry, one, item, followed.get(one.id)): one for one, item in claimed}
         try:
             done = tally.plus(_collect(runner, station, running))
@@ -94,20 +95,33 @@ def _followed(runner: Runner, queue: Queue, claimed: Sequence[tuple[Claim, Any]]
         return followed_by(conn, queue.table, [one.id for one, _ in claimed])
 
 
-def _claim(runner: Runner, station: Station[Item, Outcome], lane: str | None) -> tuple[list[tuple[Claim, Item]], Tally]:
+def _claim(
+    runner: Runner, station: Station[Item, Outcome], lane: str | None
+) -> tuple[list[tuple[Claim, Item]], Mapping[str, float], Tally]:
+    """What is claimed; of questions until when each may be asked as it is, by the clock of this process."""
     claims: list[Claim] = []
     try:
         with runner.begin() as (conn, now):
             claims = claim(conn, station.queue, runner, now=now, lane=lane, rows_max=runner.calls_max)
             items = station.prepare(conn, claims, now) if claims else {}
-            return [(one, items[one.id]) for one in claims], Tally()
+            claimed = [(one, items[one.id]) for one in claims]
+            return claimed, _let_in(conn, station, claimed), Tally()
     except DatabaseAway:
         raise
     except Exception as error:
         if not claims:
             raise
         _log.warning("set failed, claiming its items singly", queue=station.queue.name, error=str(error)[:ERROR_TEXT_MAX])
-    return _claim_singly(runner, station, claims)
+    claimed, tally = _claim_singly(runner, station, claims)
+    return claimed, {}, tally
+
+
+def _let_in(conn: Connection[Any], station: Station[Item, Outcome], claimed: Sequence[tuple[Claim, Item]]) -> Mapping[str, float]:
+    if not (station.asks and claimed):
+        return {}
+    until_s = time.monotonic() + OPEN_S
+    held = held_among(conn, station.queue, {one.id: station.provider(item) for one, item in claimed})
+    return {one.id: until_s for one, _ in claimed if not (held[one.id].paused or held[one.id].broken)}
 
 
 def _claim_singly(runner: Runner, station: Station[Item, Outcome], claims: Sequence[Claim]) -> tuple[list[tuple[Claim, Item]], Tally]:
@@ -130,8 +144,8 @@ def _claim_singly(runner: Runner, station: Station[Item, Outcome], claims: Seque
 class _Way(Generic[Item, Outcome]):
     """The way of a tick's items to the other side and back; what several of them write at the same moment is one transaction."""
 
-    def __init__(self, runner: Runner, station: Station[Item, Outcome]) -> None:
-        self._runner, self._station = runner, station
+    def __init__(self, runner: Runner, station: Station[Item, Outcome], let_in: Mapping[str, float]) -> None:
+        self._runner, self._station, self._let_in = runner, station, let_in
         self._announced: Together[tuple[Claim, Item], Claim | None] = Together(lambda given: _announce(runner, station, given))
         self._stored: Together[tuple[Claim, Item, Outcome], None] = Together(self._store_set)
 
@@ -157,7 +171,7 @@ class _Way(Generic[Item, Outcome]):
         name, line, about = station.queue.name, station.connect(item), station.provider(item)
         try:
             reached(f"{name}.connected", about)
-            announced = self._announced((one, item))
+            announced = one if time.monotonic() < self._let_in.get(one.id, 0.0) else self._announced((one, item))
             if announced is None:
                 return _Done(one, item, lost=True)
             one = announced
@@ -271,7 +285,7 @@ def _collect(runner: Runner, station: Station[Item, Outcome], running: dict[Futu
     while waiting:
         ready, waiting = wait(waiting, timeout=max(0.0, renewed_s + every_s - time.monotonic()), return_when=FIRST_COMPLETED)
         if ready and waiting:  # what comes back with it is recorded with it
-            more, waiting = wait(waiting, timeout=COMPANY_S)
+            more, waiting = wait(waiting, timeout=station.company_s)
             ready |= more
         tally = tally.plus(_record(runner, station, [future.result() for future in ready]))
         if waiting and time.monotonic() >= renewed_s + every_s:

@@ -62,6 +62,8 @@ class Station(ABC, Generic[Item, Outcome]):
     """Work that calls somebody else, step by step. Every step is guarded: what it raises concerns its items alone."""
 
     queue: Queue
+    asks: bool = False  # it asks what changes nothing on the other side: the gate that was open at its claim is so for a second
+    company_s: float = 0.005  # what comes back within this is recorded together, in one transaction
     park: Park | None = None  # for an item that failed as often as the ladder is long; None tries it each hour for ever
 
     @abstractmethod

@@ -42,6 +42,8 @@ class Pulling(Station[Question, Heard]):
     """Look up what we have no final word on."""
 
     queue = PULLING
+    company_s = 0.03  # the money is on its way: nobody waits for this, and each transaction costs as much for one as for sixty
+    asks = True
 
     def __init__(self, providers: Mapping[str, Provider], *, silent_after: timedelta) -> None:
         """`silent_after`: how long until the next look-up when there is still no final word."""
@@ -121,7 +123,7 @@ JOBS: Final = (
     Job(
         "reconcile-pull",
         PULLING,
-        lambda c, lane: pull_due(c.runner, c.of(lane), silent_after=c.silent_after, lane=lane),
+        lambda c, lane: pull_due(c.runner_of(lane), c.of(lane), silent_after=c.silent_after, lane=lane),
         "Asks providers what became of payouts that are silent or unknown.",
         per_provider=True,
     ),

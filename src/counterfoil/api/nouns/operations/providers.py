@@ -35,7 +35,7 @@ class CapabilitiesView(ViewModel):
     horizon_s: int = Field(description="For so long a call may still land.")
     fee_asset: str | None = Field(description="What its fees are taken in; null: what is paid.")
     orders_max: int = Field(description="How many orders one request, or one file, carries.")
-    calls_at_once: int = Field(description="How many orders a worker sends it side by side.")
+    calls_at_once: int = Field(description="How many orders a worker sends it, or asks it about, side by side.")
 
 
 @shows(CallStats, hidden=("provider",))
