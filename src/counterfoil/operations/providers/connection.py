@@ -8,7 +8,9 @@ clock that goes on while the machine sleeps, and stops itself.
 
 from __future__ import annotations
 
+import heapq
 import http.client
+import itertools
 import select
 import socket
 import ssl
@@ -71,9 +73,7 @@ class OneRequest:
         self._http.auto_open = 0  # a request on a connection that is gone fails; it never makes a new one
         self._limit_s = limit_s
         self._opened_s = time.clock_gettime(_CLOCK)
-        self._end = threading.Timer(limit_s, self._hang_up)
-        self._end.daemon = True
-        self._end.start()
+        self._end = ENDS.at(time.monotonic() + limit_s, self._hang_up)
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Send a request below the address and read its whole answer. Raises NotSent, NoAnswer."""
@@ -124,7 +124,7 @@ class OneRequest:
 
     def close(self) -> None:
         """Close it; nothing is sent any more."""
-        self._end.cancel()
+        ENDS.forget(self._end)
         self._http.close()
 
     def _refuse_when_late(self) -> None:
@@ -143,6 +143,46 @@ class OneRequest:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 return  # it is closed already
+
+
+class _Ends:
+    """What is done when its moment has come, by one thread for all: hundreds of connections a second would each begin one of their own."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[float, int]] = []  # a heap: when, and which
+        self._known: dict[int, Callable[[], None]] = {}
+        self._numbers = itertools.count()
+        self._thread: threading.Thread | None = None
+
+    def at(self, when_s: float, do: Callable[[], None]) -> int:
+        """Do it at this moment of the monotonic clock, unless it is forgotten before; its number."""
+        with self._changed:
+            number = next(self._numbers)
+            self._known[number] = do
+            heapq.heappush(self._waiting, (when_s, number))
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="connection-ends", daemon=True)
+                self._thread.start()
+            elif self._waiting[0][1] == number:
+                self._changed.notify()
+        return number
+
+    def forget(self, number: int) -> None:
+        """It is not done any more, if it was not."""
+        self._known.pop(number, None)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting or self._waiting[0][0] > time.monotonic():
+                    self._changed.wait(self._waiting[0][0] - time.monotonic() if self._waiting else None)
+                do = self._known.pop(heapq.heappop(self._waiting)[1], None)
+            if do is not None:
+                do()
+
+
+ENDS: Final = _Ends()
 
 
 def _only_tickets(sock: socket.socket) -> bool:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, get_args
+from urllib.parse import quote
 
 import httpx2
 
@@ -32,7 +33,8 @@ from counterfoil.operations.providers import (
     Unclear,
 )
 from counterfoil.operations.providers.capabilities import Capabilities
-from counterfoil.operations.providers.connection import NoAnswer, NotConnected, NotSent, OneRequest
+from counterfoil.operations.providers.connection import NoAnswer, NotConnected, NotSent, OneRequest, Reply
+from counterfoil.operations.providers.questions import Questions
 from counterfoil.operations.webhooks.inbound import verify_standard
 from counterfoil.operations.work.calls import HORIZON
 
@@ -80,10 +82,18 @@ class SimulatorProvider:
             limits=httpx2.Limits(max_connections=CALLS_AT_ONCE, max_keepalive_connections=CALLS_AT_ONCE),
             verify=authorities_of_questions(),
         )
+        self._questions = Questions(
+            url,
+            {"Authorization": f"Bearer {api_key}"},
+            limit_s=timeout_s,
+            kept_max=CALLS_AT_ONCE,
+            authorities=authorities_of_questions(),
+        )
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+        self._questions.close()
 
     def connect(self) -> SendConnection | Later:
         """Open a connection for one order."""
@@ -95,25 +105,24 @@ class SimulatorProvider:
     def find_payout(self, sought: Sought) -> Found:
         """Ask what became of our key."""
         try:
-            response = self._http.get("/v1/payouts", params={"idempotency_key": sought.key})
-            if response.status_code != 200:
-                return Unclear(_told(response))
-            found = response.json()
-            return _found(found, sought.key)
-        except httpx2.HTTPError as error:
-            return Unclear(f"no answer: {type(error).__name__}")
+            reply = self._questions.get("/v1/payouts", {"idempotency_key": sought.key})
+            if reply.status != 200:
+                return Unclear(_told(reply))
+            return _found(json.loads(reply.body), sought.key)
+        except NoAnswer as error:
+            return Unclear(str(error))
         except MISREAD as error:
             return Unclear(_misread(error))
 
     def find_charge(self, charge_id: str) -> ChargeFact | NotThere | Unclear:
         """Ask for a charge by its id."""
         try:
-            response = self._http.get(f"/v1/charges/{charge_id}")
-            if response.status_code == 404:
+            reply = self._questions.get(f"/v1/charges/{quote(charge_id, safe='')}")
+            if reply.status == 404:
                 return NotThere()
-            return _charge(response.json()) if response.status_code == 200 else Unclear(_told(response))
-        except httpx2.HTTPError as error:
-            return Unclear(f"no answer: {type(error).__name__}")
+            return _charge(json.loads(reply.body)) if reply.status == 200 else Unclear(_told(reply))
+        except NoAnswer as error:
+            return Unclear(str(error))
         except MISREAD as error:
             return Unclear(_misread(error))
 
@@ -122,7 +131,7 @@ class SimulatorProvider:
         try:
             response = self._http.get("/v1/events", params={"limit": EVENTS_MAX, **({"after": after} if after else {})})
             if response.status_code != 200:
-                return Unclear(_told(response))
+                return Unclear(_told(Reply(response.status_code, {}, response.content)))
             page = response.json()["data"]
             return [PulledEvent(str(one["id"]), str(one["type"]), json.dumps(one).encode()) for one in page]
         except httpx2.HTTPError as error:
@@ -183,40 +192,40 @@ class _OneOrder:
             return Later(f"not sent: {error}")
         except NoAnswer as error:
             return Unclear(str(error))
-        return _answer(httpx2.Response(reply.status, headers=dict(reply.headers), content=reply.body))
+        return _answer(reply)
 
     def close(self) -> None:
         """Give the connection up."""
         self._connection.close()
 
 
-def _answer(response: httpx2.Response) -> Answer:
-    status = response.status_code
+def _answer(reply: Reply) -> Answer:
+    status = reply.status
     if status in (200, 201):
         try:
-            return Accepted(_payout(response.json()))
+            return Accepted(_payout(json.loads(reply.body)))
         except MISREAD as error:
             return Unclear(_misread(error))
     if status == 429:
-        wait = response.headers.get("retry-after", "")
-        return Later(_told(response), int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 0, down=False)
+        wait = reply.headers.get("retry-after", "")
+        return Later(_told(reply), int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 0, down=False)
     if status in OURS:
-        return Later(_told(response), down=True)  # the next order would be told the same
+        return Later(_told(reply), down=True)  # the next order would be told the same
     if 400 <= status < 500 and status not in DOUBTFUL:
-        return Refused(_told(response))
-    return Unclear(_told(response))
+        return Refused(_told(reply))
+    return Unclear(_told(reply))
 
 
 def _misread(error: Exception) -> str:
     return f"an answer we do not understand: {type(error).__name__}: {error}"[:MISREAD_MAX]
 
 
-def _told(response: httpx2.Response) -> str:
+def _told(reply: Reply) -> str:
     try:
-        told = response.json()["error"]
-        return f"{response.status_code} {told['code']}: {told['message']}"
+        told = json.loads(reply.body)["error"]
+        return f"{reply.status} {told['code']}: {told['message']}"
     except (ValueError, KeyError, TypeError, RecursionError):
-        return f"status {response.status_code}"
+        return f"status {reply.status}"
 
 
 def _found(answer: dict[str, Any], key: str) -> Found:
