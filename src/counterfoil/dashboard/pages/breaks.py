@@ -239,8 +239,8 @@ def _groups(ask: SectionContext) -> SectionAnswer:
     if not groups:
         said, grade, state = _none_open(ask)
         return SectionAnswer("No open break" if state == "empty" else said, grade, Grouped((), AGES), state)
-    grade: Grade = "wrong" if any(one.overdue for one in groups) else "attention"
-    return SectionAnswer(counted(len(groups), "group"), grade, Grouped(groups, AGES))
+    worst: Grade = "wrong" if any(one.overdue for one in groups) else "attention"
+    return SectionAnswer(counted(len(groups), "group"), worst, Grouped(groups, AGES))
 
 
 def _ages(ask: SectionContext) -> SectionAnswer:
