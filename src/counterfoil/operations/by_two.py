@@ -1,4 +1,4 @@
-"""What is asked for twice by the same person, and approved by another between: the first time it is tried and proposed, then it is done."""
+"""What takes two people: asked for twice by the same person and approved by another between, or a step of a machine that both agree on."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
+from counterfoil.base.machine import ApprovalNeeded, Machine
+from counterfoil.base.problems import InvariantBroken, check
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.trial import trial
+from counterfoil.operations.verbs import Do, Propose, VerbCall
 
 
 class ProposedVerb(NamedTuple):
@@ -56,3 +59,38 @@ def done_or_proposed(
         now=now,
         program_id=program_id,
     )
+
+
+def proposed_step(machine: Machine, name: str, do: Do) -> Propose:
+    """Proposing a step of `machine` for which nothing but the reason is to be agreed. What would be refused then is refused now."""
+
+    def propose(saying: VerbCall) -> approvals.Proposal:
+        try:
+            with saying.conn.transaction():
+                do(saying._replace(approval=None))
+            check(False, "what takes two people is not done by one", machine=machine.name, verb=name)
+        except ApprovalNeeded:
+            pass  # all its guards hold; what it did up to here is rolled back
+        return saying.propose(machine, name, {"reason": saying.reason}, program_of(saying.conn, machine, saying.subject_id))
+
+    return propose
+
+
+def program_of(conn: Connection[Any], machine: Machine, subject_id: str) -> str | None:
+    """Of which program a thing is, so that a proposal is seen by those who see the thing; None for a noun of no program."""
+    query = sql.SQL("select to_jsonb(t) ->> 'program_id' from {table} t where id = %s")
+    row = conn.execute(query.format(table=sql.Identifier(machine.table)), [subject_id]).fetchone()
+    return None if row is None else row[0]
+
+
+def paired_step(machine: Machine, name: str, do: Do) -> approvals.Paired:
+    """What is done once both have agreed on a `proposed_step`."""
+
+    def carry_out(conn: Connection[Any], one: approvals.Proposal, by: Caller, now: datetime) -> str | None:
+        return do(VerbCall(conn, one.subject_id, by, now, _no_id, one.reason, {}, one.approval)).made
+
+    return approvals.Paired(machine.name, name, carry_out)
+
+
+def _no_id(prefix: str) -> str:
+    raise InvariantBroken(f"what is done on an approval makes no id of its own: {prefix}")

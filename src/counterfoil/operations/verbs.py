@@ -15,8 +15,8 @@ from psycopg import Connection, sql
 
 from counterfoil.base.formats.amounts import told_problem
 from counterfoil.base.ids import MakeId
-from counterfoil.base.machine import Approval, ApprovalNeeded, Machine, StateMoved
-from counterfoil.base.problems import InvalidInput, InvariantBroken, NotAllowed, NotFound, Problem, check
+from counterfoil.base.machine import Approval, Machine, StateMoved
+from counterfoil.base.problems import InvalidInput, NotAllowed, NotFound, Problem, check
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import READ, Caller, require
 from counterfoil.operations.noun_pages import Elsewhere, First, Narrow, SafeNextAction, SavedView, SortKey, ViewElsewhere, WaitingForPerson
@@ -352,41 +352,6 @@ def _line_done(noun: Noun, verb: Verb, line: int, saying: VerbCall) -> LineDone:
         return LineDone(line, saying.subject_id, None, told_problem(saying.conn, problem))
     check(isinstance(said, VerbResult), "what is said of many takes one person", verb=verb.name)
     return LineDone(line, saying.subject_id, str(getattr(said, "state", "")), None)
-
-
-def proposed_step(machine: Machine, name: str, do: Do) -> Propose:
-    """Proposing a step of `machine` for which nothing but the reason is to be agreed. What would be refused then is refused now."""
-
-    def propose(saying: VerbCall) -> approvals.Proposal:
-        try:
-            with saying.conn.transaction():
-                do(saying._replace(approval=None))
-            check(False, "what takes two people is not done by one", machine=machine.name, verb=name)
-        except ApprovalNeeded:
-            pass  # all its guards hold; what it did up to here is rolled back
-        return saying.propose(machine, name, {"reason": saying.reason}, program_of(saying.conn, machine, saying.subject_id))
-
-    return propose
-
-
-def program_of(conn: Connection[Any], machine: Machine, subject_id: str) -> str | None:
-    """Of which program a thing is, so that a proposal is seen by those who see the thing; None for a noun of no program."""
-    query = sql.SQL("select to_jsonb(t) ->> 'program_id' from {table} t where id = %s")
-    row = conn.execute(query.format(table=sql.Identifier(machine.table)), [subject_id]).fetchone()
-    return None if row is None else row[0]
-
-
-def paired_step(machine: Machine, name: str, do: Do) -> approvals.Paired:
-    """What is done once both have agreed on a `proposed_step`."""
-
-    def carry_out(conn: Connection[Any], one: approvals.Proposal, by: Caller, now: datetime) -> str | None:
-        return do(VerbCall(conn, one.subject_id, by, now, _no_id, one.reason, {}, one.approval)).made
-
-    return approvals.Paired(machine.name, name, carry_out)
-
-
-def _no_id(prefix: str) -> str:
-    raise InvariantBroken(f"what is done on an approval makes no id of its own: {prefix}")
 
 
 def _refuse_moved(noun: Noun, saying: VerbCall) -> None:

@@ -10,9 +10,10 @@ from psycopg import Connection
 
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import ADMINISTER, OPERATE, Caller
+from counterfoil.operations.by_two import proposed_step
 from counterfoil.operations.noun_pages import First, Narrow, SortKey, WaitingForPerson
 from counterfoil.operations.sought import FoundBy
-from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, proposed_step
+from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult
 from counterfoil.operations.webhooks_out import endpoints
 from counterfoil.operations.webhooks_out.model import (
     DELIVERY,

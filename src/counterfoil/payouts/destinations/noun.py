@@ -9,8 +9,9 @@ from typing import Any, Final
 from psycopg import Connection
 
 from counterfoil.operations.access.access import OPERATE
+from counterfoil.operations.by_two import paired_step, proposed_step
 from counterfoil.operations.noun_pages import First, SortKey, WaitingForPerson, of_party
-from counterfoil.operations.verbs import Do, Noun, Verb, VerbCall, VerbResult, paired_step, proposed_step
+from counterfoil.operations.verbs import Do, Noun, Verb, VerbCall, VerbResult
 from counterfoil.payouts.destinations import by_hand
 from counterfoil.payouts.destinations.destinations import destinations_by_id, newest_destinations, shown_destination
 from counterfoil.payouts.destinations.machine import DESTINATION

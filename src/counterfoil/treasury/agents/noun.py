@@ -10,9 +10,10 @@ from psycopg import Connection
 
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import OPERATE, Caller
+from counterfoil.operations.by_two import paired_step, proposed_step
 from counterfoil.operations.noun_pages import SortKey
 from counterfoil.operations.sought import FoundBy
-from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, of_all, paired_step, proposed_step
+from counterfoil.operations.verbs import Field, Noun, Part, Verb, VerbCall, VerbResult, of_all
 from counterfoil.treasury.agents import agents
 from counterfoil.treasury.agents.model import (
     AGENT,
