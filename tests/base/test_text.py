@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from counterfoil.base.problems import InvalidInput
-from counterfoil.base.text import cleaned, is_clean, reference_of, refuse_unclean
+from counterfoil.base.text import cleaned, is_clean, pasted, prose_of, reference_of, refuse_unclean
 
 UNCLEAN = ["\x00", "\x1b[31m", "\x9b0m", "\x7f", "\u202egnp.exe", "a\u2066b", "\ud800"]
 
@@ -31,6 +31,30 @@ def test_lines_are_welcome_where_a_text_has_several():
     assert is_clean("a\r\nb\tc", lines=True)
     assert not is_clean("a\nb")
     assert not is_clean("a\x1bb", lines=True)
+
+
+@pytest.mark.parametrize("typed", ["One.\n\nTwo:\n    three", "One.\r\n\r\nTwo:\r\n\tthree\r\n", "\n One. \r\rTwo: \u2028    three\n\n \n"])
+def test_a_text_of_paragraphs_is_kept_in_one_form_wherever_it_was_typed(typed: str):
+    assert prose_of(typed) == "One.\n\nTwo:\n    three"
+
+
+@given(st.text())
+def test_what_is_kept_of_a_text_of_paragraphs_is_kept_as_it_is(one: str):
+    assert prose_of(prose_of(one)) == prose_of(one)
+
+
+@pytest.mark.parametrize(
+    ("given_", "sought"),
+    [
+        ("po_1\tfailed\r\n  at 12:00\x1b[0m", "po_1 failed    at 12:00 [0m"),
+        ("1\u202f808,77\u00a0EUR", "1\u202f808,77\u00a0EUR"),
+        ("\ufeffpo_\u200b1\u202e", "po_1"),
+        ("pay\u200cee", "pay\u200cee"),
+        ("as it is", "as it is"),
+    ],
+)
+def test_what_was_pasted_is_one_line_of_what_is_seen(given_: str, sought: str):
+    assert pasted(given_) == sought
 
 
 @given(st.text())

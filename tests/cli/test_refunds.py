@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,28 @@ def test_a_charged_back_payment_is_shown_and_what_its_payee_owes_is_written_off_
     refused = cli("debts", "write-off", "payee-1", "EUR", "0.01", "--reason", "gone")
     assert "amount" in refused.err
     assert cli("invariants").code == 0
+
+
+def test_a_reason_of_several_lines_is_read_from_a_file_or_from_standard_input(
+    cli: Cli, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    invoice = office.invoice()
+    body = charge_event(invoice, "ch_told")
+    office.ask("POST", "/webhooks/simulator", role=None, content=body, headers=signed(body, "evt_told"))
+    run(office, "webhooks")
+    told = tmp_path / "complaint.txt"
+    told.write_bytes(b"The parcel came empty.\r\n\r\n- a photo\r\n\t- of the box\r\n")
+    asked = ("disputes", "open", "--invoice-id", invoice["id"])
+    for wrong, says in ((asked, "--reason"), ((*asked, "--file", str(told), "--reason", "x"), "not both")):
+        refused = cli(*wrong)
+        assert (refused.code, says in refused.err) == (2, True)
+    assert "no text" in cli(*asked, "--file", str(tmp_path / "gone.txt")).err
+    opened = cli(*asked, "--file", str(told), "-o", "json").json()
+    kept = "The parcel came empty.\n\n- a photo\n    - of the box"
+    assert cli("disputes", "show", opened["id"], "-o", "json").json()["cause"] == kept
+    assert re.search(r"- a photo *\n", cli("disputes", "show", opened["id"]).out)
+    monkeypatch.setattr("sys.stdin", io.StringIO("Seen.\nIt is theirs."))
+    assert cli("disputes", "reject", opened["id"], "--file", "-").err, "who opened it does not reject it"
+    monkeypatch.setattr("sys.stdin", io.StringIO("Seen.\r\nThey found it. "))
+    assert cli("disputes", "cancel", opened["id"], "--file", "-").code == 0
+    assert cli("disputes", "show", opened["id"], "-o", "json").json()["steps"][-1]["reason"] == "Seen.\nThey found it."

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from types import SimpleNamespace
 
 import pytest
+from markupsafe import escape
 
 from counterfoil.base.edge import make_id, now
 from counterfoil.base.money import Asset
@@ -110,7 +112,6 @@ def test_what_is_no_file_or_too_large_a_one_is_refused_with_the_reason(things):
     assert client.post(place, data=csrf, files={"other": ("a", b"x")}).status_code == 422
     assert client.post(place, data=csrf, files=[("file", ("a", b"x")), ("file", ("b", b"y"))]).status_code == 422
     assert client.post(place, data={"csrf": "0" * 64}, files={"file": ("a", b"x")}).status_code == 403
-    assert client.post(place, content=b"x", headers={"Content-Type": "multipart/form-data; boundary=b"}).status_code == 400
     viewer = logged_in(things.url, things.desk, name="vito", role="viewer")
     assert 'id="hand-in"' not in viewer.get(f"/admin/disputes/{things.dispute}").text
     assert handed(viewer, things, b"mine").status_code == 403
@@ -137,3 +138,39 @@ def test_whoever_may_not_see_the_page_saves_none_of_its_files(things):
     stranger = logged_in(things.url, things.desk, name="sven", role="viewer")
     stranger.cookies.clear()
     assert {stranger.get(place, follow_redirects=False).status_code for place in places} <= {303, 401}
+
+
+def test_a_post_mortem_is_typed_in_lines_which_are_kept_wherever_it_is_shown(things):
+    client = logged_in(things.url, things.desk, name="oriana", role="operator")
+    page = f"/admin/incidents/{things.incident}"
+    assert re.search(r'<textarea name="text" rows="4" maxlength="20000" required', client.get(page).text)
+    form = {"csrf": csrf_of(client), "text": "\r\nThe import stopped.\r\n\r\n1. <why>\r\n\tthe disk\r\n"}
+    kept = "The import stopped.\n\n1. <why>\n    the disk"
+    looked = client.post(f"{page}/write", data=form)
+    assert f">{escape(kept)}</textarea>" in looked.text, "what was typed stands in the form that confirms it"
+    key = re.search(r'name="key" value="([^"]+)"', looked.text)[1]
+    done = client.post(f"{page}/write", data={**form, "confirm": "yes", "key": key}, follow_redirects=False)
+    assert done.status_code == 303, done.text
+    shown = client.get(page).text
+    assert f'<div class="prose">{escape(kept)}</div>' in shown
+    assert f">{escape(kept)}</textarea>" in shown, "it may be written anew, from what there is"
+    assert kept in {one["value"] for one in client.get(f"{page}.json").json()["facts"]}
+    assert f"\n\n{kept}" in client.get(f"{page}/post-mortem").text
+    assert things.desk.rows("select post_mortem from incident where id = %s", things.incident) == [(kept,)]
+
+
+@pytest.mark.parametrize(
+    ("verb", "filled", "says"),
+    [
+        ("write", {"text": "a\x1bb"}, "text without control characters other than ends of lines"),
+        ("write", {"text": "x" * 20_001}, "at most 20,000 characters"),
+        ("write", {"text": " \r\n "}, "something"),
+        ("respond", {"reason": "a\r\nb"}, "text without control characters"),
+    ],
+)
+def test_what_is_no_text_of_paragraphs_is_refused_with_its_limit(things, verb, filled, says):
+    client = logged_in(things.url, things.desk, role="operator")
+    before = things.desk.rows("select state, post_mortem from incident where id = %s", things.incident)
+    answer = client.post(f"/admin/incidents/{things.incident}/{verb}", data={"csrf": csrf_of(client), **filled})
+    assert (answer.status_code, says in answer.text.replace("<wbr>", "")) == (422, True), answer.text
+    assert things.desk.rows("select state, post_mortem from incident where id = %s", things.incident) == before

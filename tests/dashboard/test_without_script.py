@@ -43,7 +43,7 @@ LOOKED: Final = re.compile(r"[Ii]f you confirm|Once approved, it books")
 # Filled in as its fields say: what stands there, one of the choices, or the example; what has none gets a word.
 FILL: Final = """one => { for (const field of one.elements) {
     if (field.type === "checkbox") { field.checked = true; continue; }
-    if (field.value || !["INPUT", "SELECT"].includes(field.tagName) || field.type === "hidden") continue;
+    if (field.value || !["INPUT", "SELECT", "TEXTAREA"].includes(field.tagName) || field.type === "hidden") continue;
     if (field.tagName === "SELECT") { field.selectedIndex = field.options.length - 1; continue; }
     if (field.required) field.value = { "datetime-local": "2031-01-01T00:00", date: "2026-01-01", number: field.min || "1" }[field.type]
         ?? (field.placeholder.includes("…") || !field.placeholder ? "word" : field.placeholder);

@@ -15,11 +15,15 @@ from typing import Final
 from counterfoil.base.problems import InvalidInput
 
 CLEAN: Final = "text without control characters"
+CLEAN_LINES: Final = "text without control characters other than ends of lines"
 NO_PLACEHOLDER: Final = "what it is called, not a word that stands for nothing"
 LINES: Final = "\t\n\r"
+PROSE_TAB: Final = 4  # blanks that a tab becomes
+JOINERS: Final = "\u200c\u200d"
 REFERENCE_MAX: Final = 200
 EMAIL_MAX: Final = 254  # RFC 5321, 4.5.3.1.3
 _EMAIL_PART: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+")
+_LINE_END: Final = re.compile("\r\n|[\n\r\u2028\u2029]")
 _TURNS: Final = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
 _SHOWN: Final = frozenset("\t\n\r\u00a0\u2028")
 
@@ -33,6 +37,13 @@ def refuse_unclean(text: str, field: str, *, lines: bool = False, **where: int |
     """Raise InvalidInput, which names the field and shows the text harmlessly; `where`: a line, a column."""
     if not is_clean(text, lines=lines):
         raise InvalidInput(field, CLEAN, got=printable(text)[:80], **where)
+
+
+def prose_of(given: str) -> str:
+    """A text of paragraphs as it is kept, whoever's machine it was typed at: its lines end with LF and without blanks, a tab is blanks, and
+    no empty line comes first or last."""
+    lines = [line.replace("\t", " " * PROSE_TAB).rstrip() for line in _LINE_END.split(given)]
+    return "\n".join(lines).strip()
 
 
 def cleaned(text: str) -> str:
@@ -58,6 +69,12 @@ def reference_of(given: str) -> str:
         raise InvalidInput("reference", f"1 to {REFERENCE_MAX} characters", got=given[:40])
     refuse_placeholder(given, "reference")
     return given.strip()
+
+
+def pasted(given: str) -> str:
+    """What somebody pasted to look for it, in one line: ends of lines and control characters are blanks; what nobody sees is nothing, but
+    for the joiners that belong to words. The spaces that stand in amounts stay."""
+    return "".join(" " if _is_end(one) else "" if _is_unseen(one) else one for one in given) if not given.isprintable() else given
 
 
 def placeholder_words(marks: str) -> tuple[str, ...]:
@@ -96,6 +113,14 @@ def email_address_of(given: str, field: str) -> str:
     if not plain or len(said) > EMAIL_MAX:
         raise InvalidInput(field, f"one e-mail address of at most {EMAIL_MAX} characters", got=printable(said)[:80])
     return said
+
+
+def _is_end(one: str) -> bool:
+    return unicodedata.category(one) in ("Cc", "Zl", "Zp")
+
+
+def _is_unseen(one: str) -> bool:
+    return one not in JOINERS and unicodedata.category(one) in ("Cf", "Cs", "Co", "Cn")
 
 
 def _is_unclean(one: str) -> bool:

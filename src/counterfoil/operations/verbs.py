@@ -79,15 +79,17 @@ class VerbResult(NamedTuple):
     told: str = ""
 
 
-FieldKind = Literal["text", "choice", "moment", "amount", "lines", "flag", "number", "words", "id", "program", "asset", "tiers"]
+FieldKind = Literal["text", "choice", "moment", "amount", "lines", "flag", "number", "words", "id", "program", "asset", "tiers", "prose"]
 
 
 class Field(NamedTuple):
     """One thing that a verb or an act takes beside its reason. A `moment` is an instant with its zone; an `amount` is in minor units, from
     1 or from `least`; `lines` are movements of a journal, each a debit, a credit and an amount; `words` are several texts; an `id` begins
-    with `prefix`; `tiers` are pairs: beyond which amount how many people approve. `most`: of a number, or how many words or tiers.
+    with `prefix`; `tiers` are pairs: beyond which amount how many people approve; `prose` is a text of paragraphs, whose ends of lines are
+    kept. `most`: of a number, or how many words or tiers.
     `default`: what is meant where nothing is said. `bare`: at the command line it stands without its name; `short`: its name there, of a
-    `flag` that of the option that takes it from its default. `seen`: a fact of this name, which a page says as it showed it."""
+    `flag` that of the option that takes it from its default. `seen`: a fact of this name, which a page says as it showed it; `kept`: the
+    field of the thing that keeps it, from which a form goes on, where it may be written anew."""
 
     name: str
     help: str
@@ -104,6 +106,7 @@ class Field(NamedTuple):
     pattern: str = ""
     prefix: str = ""
     seen: bool = False
+    kept: str = ""
 
 
 class VerbLine(NamedTuple):
@@ -141,12 +144,17 @@ class Rows(Protocol):
         """The rows."""
 
 
+def _prose(takes: Sequence[Field]) -> frozenset[str]:
+    return frozenset(one.name for one in takes if one.kind == "prose")
+
+
 @dataclass(frozen=True)
 class Verb:
     """Something that may be done. `label`: its button and title; `effect`: what happens, in one or two sentences; `done`: what is said
-    afterwards, with `{id}`, `{state}`, `{made}` and `{told}`. `propose` instead of `do`: it takes two people, and what is done once both
-    agree is among the noun's `approvals.Paired`. `reason_also`: how the reason may be called at the command line, too. `many`: it may be
-    said of many at once. `paths`: more addresses below `/api`, with `{id}`."""
+    afterwards, with `{id}`, `{state}`, `{made}` and `{told}`. `propose` instead of `do`: it takes two people, and what is done once
+    both agree is among the noun's `approvals.Paired`. `long_reason`: its reason is a text of paragraphs. `reason_also`: how the reason
+    may be called at the command line, too. `many`: it may be said of many at once. `paths`: more addresses below `/api`, with
+    `{id}`."""
 
     name: str
     permission: str
@@ -157,6 +165,7 @@ class Verb:
     done: str = "{id} is {state}."
     takes: tuple[Field, ...] = ()
     reason: bool = True
+    long_reason: bool = False
     reason_also: str = ""
     many: bool = False
     paths: tuple[str, ...] = ()
@@ -164,6 +173,11 @@ class Verb:
     def __post_init__(self) -> None:
         """Either one person does it, or two."""
         check((self.do is None) != (self.propose is None), "a verb is done, or proposed", verb=self.name)
+
+    @property
+    def prose(self) -> frozenset[str]:
+        """Which of its fields are texts of paragraphs, its reason among them."""
+        return _prose(self.takes) | ({"reason"} if self.long_reason else set())
 
     @property
     def paired(self) -> bool:
@@ -226,6 +240,11 @@ class Begin:
     takes: tuple[Field, ...] = ()
     because: str = ""
 
+    @property
+    def prose(self) -> frozenset[str]:
+        """Which of its fields are texts of paragraphs."""
+        return _prose(self.takes)
+
 
 @dataclass(frozen=True, eq=False)
 class Noun:
@@ -269,6 +288,12 @@ class Noun:
     def area(self) -> str:
         """As it is called in the scopes of keys: `payouts` in `payouts:read`."""
         return self.plural.replace("_", "-")
+
+    @property
+    def prose(self) -> frozenset[str]:
+        """Which fields of the thing keep texts of paragraphs."""
+        takes = [*(one for verb in self.verbs for one in verb.takes), *(self.begin.takes if self.begin else ())]
+        return frozenset(one.kept or one.name for one in takes if one.kind == "prose")
 
     def verb(self, name: str, *, among: Sequence[Verb] | None = None) -> Verb:
         """A verb by its name, of all or of those `among`. Raises InvalidInput, which names them."""

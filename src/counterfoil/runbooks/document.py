@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -44,7 +45,7 @@ def _head(run: RunbookRun, steps: Sequence[RunbookStep], now: datetime) -> str:
 def _step(one: RunbookStep) -> str:
     box = _BOXES.get(one.outcome, " ")
     answered = f"{one.outcome.replace('_', ' ')}, {_at(one.at)}, {one.actor}" if one.at else "open"
-    told = f"\n\n{_plain(one.told)}" if one.told else ""
+    told = f"\n\n{_paragraphs(one.told)}" if one.told else ""
     return f"## [{box}] {one.number}. {one.title}\n\n*{one.type}: {answered}*{told}{_to_do(one)}{_evidence(one.evidence)}"
 
 
@@ -82,6 +83,11 @@ def _cell(value: object) -> str:
 
 def _plain(text: str) -> str:
     return " ".join(text.split()).replace("<", "&lt;")
+
+
+def _paragraphs(text: str) -> str:
+    """What a person wrote, with the ends of its lines: two blanks before one are a break in Markdown."""
+    return "\n\n".join("  \n".join(map(_plain, part.splitlines())) for part in re.split(r"\n{2,}", text) if part.strip())
 
 
 def _at(moment: datetime | None) -> str:

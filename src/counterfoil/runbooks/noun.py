@@ -24,7 +24,7 @@ from counterfoil.runbooks.model import GREEN, RUNBOOK_RUN, RunbookRun, RunbookSt
 
 _STEP: Final = Field("step", "The number of the step.", example="3", bare=True)
 _OF: Final = Field("of", "One of the things that the step names; all of them if left out.", required=False, example="po_01JD")
-_NOTE: Final = Field("note", "What you found or decided. Kept with the run.", example="Agreed with the bank on the phone.")
+_NOTE: Final = Field("note", "What you found or decided. Kept with the run.", "prose", example="Agreed with the bank on the phone.")
 
 
 def runbook_noun(checks: Sequence[Invariant], tables: Mapping[str, str], nouns: Nouns) -> Noun:

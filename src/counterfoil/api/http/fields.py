@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, get_args
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from counterfoil.base.money import MINOR_MAX, parse_minor
 from counterfoil.base.problems import InvalidInput
-from counterfoil.base.text import CLEAN, NO_PLACEHOLDER, is_clean, is_placeholder
+from counterfoil.base.text import CLEAN, CLEAN_LINES, NO_PLACEHOLDER, is_clean, is_placeholder, prose_of
 
 PROBLEM_IN: Final = "limit_broken"  # the pydantic error that carries an InvalidInput of ours
 _AMOUNT: Final = {"type": "string", "format": "minor-units", "pattern": "^[1-9][0-9]{0,18}$", "examples": ["1250"]}
@@ -39,6 +40,11 @@ def _clean(given: str) -> str:
     if not is_clean(given):
         raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": CLEAN})
     return given
+
+
+def _prose(given: Any) -> Any:
+    """Its lines end in one way; that they are clean is looked at where everything is, by what stands in the type."""
+    return prose_of(given) if isinstance(given, str) else given
 
 
 def _no_placeholder(given: str) -> str:
@@ -75,6 +81,15 @@ Reason = Annotated[
 # What people copy out of a bank's page comes with spaces around it; they are taken off here, once, and what is kept, looked up and
 # agreed on by two people is the same.
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_clean)]
+# Of paragraphs: ends of lines are welcome, and counted after they have become one character each.
+TAKES_LINES: Final = "takes lines"
+LongReason = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2000),
+    TAKES_LINES,
+    BeforeValidator(_prose),
+    Field(examples=["the bank asked"]),
+]
 Reference = Annotated[Text, StringConstraints(max_length=200), AfterValidator(_no_placeholder)]
 ProgramId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), Field(examples=["main"])]
 AssetCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,11}$"), Field(examples=["EUR"])]
@@ -91,6 +106,24 @@ ProgramFilter = Annotated[str | None, Query(alias="programId", max_length=64)]
 StartTime = Annotated[Instant, Query(alias="startTime")]
 EndTime = Annotated[Instant, Query(alias="endTime", description="Not included.")]
 FileName = Annotated[str, Query(alias="fileName", min_length=1, max_length=200)]
+
+
+def prose_type(most: int) -> Any:
+    """The type of a text of paragraphs of so many characters at most."""
+    return Annotated[str, StringConstraints(min_length=1, max_length=most), TAKES_LINES, BeforeValidator(_prose)]
+
+
+def takes_lines(field: FieldInfo) -> bool:
+    """May a text in this field have several lines, as its type says?"""
+    parts = [field.metadata, *(getattr(one, "__metadata__", ()) for one in get_args(field.annotation))]
+    return any(TAKES_LINES in part for part in parts)
+
+
+def limit_of_lines(field: FieldInfo | None, text: str) -> str | None:
+    """What an unclean text breaks in this field; None of one that is clean there."""
+    if field is not None and takes_lines(field):
+        return None if is_clean(text, lines=True) else CLEAN_LINES
+    return None if is_clean(text) else CLEAN
 
 
 def id_in_path(prefix: str) -> Any:

@@ -25,6 +25,7 @@ BATCH_BYTES_MAX: Final = 8 << 20  # 8,192 movements, or a journal of as many lin
 QUERY_BYTES_MAX: Final = 4_096
 LOGIN_BYTES_MAX: Final = 8_192  # read before anybody knows who sends it
 FORM_BYTES_MAX: Final = 262_144
+PAGES: Final = ("/admin/", "/account", "/login", "/password")
 FILE_BYTES: Final = 16 << 20  # from this limit on a body is a file
 BODY_S, FILE_S = 30.0, 600.0
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -128,6 +129,9 @@ class Wire:
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length) > most:
             problem = TooLarge(field="body", limit=f"{most} bytes", got=int(length))
+            if scope["path"].startswith(PAGES):  # a person sent a form: it is refused where it is read, with the frame around
+                await self._app(scope, _refused(problem), send)
+                return
             await response_of(problem, request_id)(scope, receive, send)
             return
         if len(scope["query_string"]) > QUERY_BYTES_MAX:
@@ -161,6 +165,15 @@ def _tell_span(span: Any, scope: Scope, status: int) -> None:
     span.set_attribute("http.route", route)
     span.set_attribute("http.request.method", scope["method"])
     span.set_attribute("http.response.status_code", status)
+
+
+def _refused(problem: Problem) -> Receive:
+    """In the place of a body that is not read."""
+
+    async def refused() -> Message:
+        raise problem
+
+    return refused
 
 
 def _counted(scope: Scope, receive: Receive, most: int, seconds: float) -> Receive:

@@ -36,6 +36,7 @@ STATUS_OF: Final[Mapping[str, int]] = {
     "MethodRefused": 405,
     "IdempotencyKeyMissing": 400,
     "Malformed": 400,
+    "FormBroken": 400,
 }
 RETRY_AFTER_S: Final = 1
 GOT_MAX: Final = 80

@@ -11,16 +11,17 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    ValidationInfo,
     create_model,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from counterfoil.api.http.fields import PROBLEM_IN, AccountName, Amount, AmountFromZero, Minor, Reason
+from counterfoil.api.http.fields import PROBLEM_IN, AccountName, Amount, AmountFromZero, Minor, Reason, limit_of_lines
 from counterfoil.audit.actions import Action
 from counterfoil.base.machine import Step
 from counterfoil.base.problems import check
-from counterfoil.base.text import CLEAN, camel, is_clean
+from counterfoil.base.text import camel
 from counterfoil.operations.verbs import AMOUNTS
 from counterfoil.payouts.batches.policies import APPROVERS_MAX
 
@@ -32,11 +33,13 @@ class RequestModel(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _text_is_clean(cls, given: Any) -> Any:
+    def _text_is_clean(cls, given: Any, about: ValidationInfo) -> Any:
         """The edge of the API: whatever a field is called, no text in it commands a terminal or breaks a record."""
         for text in given if isinstance(given, list) else (given,):
-            if isinstance(text, str) and not is_clean(text):
-                raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": CLEAN})
+            if isinstance(text, str) and not text.isprintable():
+                limit = limit_of_lines(cls.model_fields.get(about.field_name or ""), text)
+                if limit is not None:
+                    raise PydanticCustomError(PROBLEM_IN, "{limit}", {"limit": limit})
         return given
 
 

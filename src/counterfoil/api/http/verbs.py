@@ -16,12 +16,14 @@ from counterfoil.api.http.fields import (
     AmountFromZero,
     AssetCode,
     Instant,
+    LongReason,
     ProgramFilter,
     ProgramId,
     Reason,
     Text,
     id_in_path,
     id_of,
+    prose_type,
 )
 from counterfoil.api.http.history import CUT, history
 from counterfoil.api.http.lists import Listing, PageWanted, answer_listed, list_query
@@ -226,19 +228,20 @@ def body_of(noun: verbs.Noun, verb: verbs.Verb) -> type[BaseModel]:
     """The body of a verb's request: its fields, its reason, the state in which the thing was seen."""
     fields: dict[str, Any] = {one.name: field_in_body(one) for one in verb.takes}
     if verb.reason:
-        fields["reason"] = (Reason, Field(description="Why. Kept in the action log."))
+        fields["reason"] = (LongReason if verb.long_reason else Reason, Field(description="Why. Kept in the action log."))
     name = camel(f"{noun.name}_{verb.name}_asked")
     return create_model(name[0].upper() + name[1:], __base__=_Said, __doc__=verb.effect, **fields)
 
 
 def field_in_body(one: verbs.Field) -> tuple[Any, Any]:
     """A field as it stands in a request's body: its type with its limits, and what is said of it."""
-    examples = [one.example] if one.example and one.kind in ("text", "choice") else None
+    examples = [one.example] if one.example and one.kind in ("text", "choice", "prose") else None
+    told = f"{one.help} Its lines are kept." if one.kind == "prose" else one.help
     if one.default is not None:
-        return _kind(one), Field(one.default, description=one.help)
+        return _kind(one), Field(one.default, description=told)
     if one.required:
-        return _kind(one), Field(description=one.help, examples=examples)
-    return _kind(one) | None, Field(None, description=one.help, examples=examples)
+        return _kind(one), Field(description=told, examples=examples)
+    return _kind(one) | None, Field(None, description=told, examples=examples)
 
 
 def _kind(one: verbs.Field) -> Any:
@@ -256,5 +259,6 @@ def _kind(one: verbs.Field) -> Any:
         "program": ProgramId,
         "asset": AssetCode,
         "tiers": Annotated[list[TierRequest], Field(max_length=one.most)],
+        "prose": prose_type(one.length_max),
     }
     return kinds[one.kind]

@@ -23,6 +23,7 @@ from counterfoil.cli.core.output import (
     say_done,
     show_rows,
 )
+from counterfoil.cli.core.prose import prose_given, prose_options
 from counterfoil.client.transport import part_of_path
 from counterfoil.operations.listing import Listed
 
@@ -148,10 +149,14 @@ def add_write(
     help: str,  # noqa: A002 - as Typer calls it
     said: str | Callable[[Json], str],
     *takes: Given,
+    long_reason: bool = False,
 ) -> None:
-    """A command that posts what it takes and a reason to `path`, and says by its answer what came of it."""
+    """A command that posts what it takes and a reason to `path`, and says by its answer what came of it. `long_reason`: a text of
+    paragraphs, which a file may hold."""
 
     def command(**given: Any) -> None:
+        if long_reason:
+            prose_given(given, "reason")
         dry_run, output = given.pop("dry_run"), given.pop("output")
         where = path.format(**given) if isinstance(path, str) else path(given)
         body = {camel(name): value for name, value in given.items() if not _in(path, name)}
@@ -160,7 +165,9 @@ def add_write(
         say_done(done, output, said.format(**done) if isinstance(said, str) else said(done))
 
     found = [inspect.Parameter(one.name, _PLAIN, annotation=_taken(one)) for one in takes]
-    found += [inspect.Parameter("reason", _PLAIN, annotation=Reason), _last("dry_run", DryRun, False), _last("output", Output, TABLE)]
+    reason = inspect.Parameter("reason", _PLAIN, annotation=Reason)
+    found += prose_options(reason) if long_reason else [reason]
+    found += [_last("dry_run", DryRun, False), _last("output", Output, TABLE)]
     app.command(word, help=help)(_signed(command, word, found))
 
 

@@ -16,6 +16,7 @@ from counterfoil.cli.core.derived import IN_STATE, OF_PROGRAM, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import to_minor
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Json, Output, Reason, say_done, show_one
+from counterfoil.cli.core.prose import prose_given, prose_options
 from counterfoil.client.client import Client
 from counterfoil.operations.access import access
 from counterfoil.operations.verbs import Field, Noun, Verb
@@ -99,6 +100,8 @@ def _command(noun: Noun, verb: Verb, follow: Followed | None) -> Callable[..., N
     def command(**given: Any) -> None:
         subject, dry_run, output = given.pop("id"), given.pop("dry_run"), given.pop("output")
         wait_s = given.pop("wait_s", None)
+        if from_file := _from_file(verb):
+            prose_given(given, from_file[0], required=from_file[1])
         with asked(NEED[verb.permission]) as client:
             asset = ""
             if any(one.kind in MONEY for one in verb.takes):
@@ -114,6 +117,12 @@ def _command(noun: Noun, verb: Verb, follow: Followed | None) -> Callable[..., N
     command.__annotations__ = {one.name: one.annotation for one in parameters}
     command.__name__ = verb.name
     return command
+
+
+def _from_file(verb: Verb) -> tuple[str, bool] | None:
+    """What of it a file may hold, as its text of paragraphs, and whether it is needed."""
+    found = [(one.name, one.required) for one in verb.takes if one.kind == "prose"]
+    return next(iter(found), ("reason", True) if verb.long_reason else None)
 
 
 def _asset_of(client: Client, noun: Noun, subject_id: str) -> str:
@@ -177,6 +186,9 @@ def _parameters(noun: Noun, verb: Verb, followed: bool) -> list[inspect.Paramete
     found += [option for one in verb.takes for option in _options(one)]
     if verb.reason:
         found.append(inspect.Parameter("reason", plain, annotation=_reason(verb)))
+    if from_file := _from_file(verb):
+        at = next(number for number, one in enumerate(found) if one.name == from_file[0])
+        found[at : at + 1] = prose_options(found[at])
     if followed:
         found.append(inspect.Parameter("wait_s", plain, annotation=WaitS, default=None))
     seen = Annotated[str | None, typer.Option("--expected-state", help="Refuse it when it is no longer in this state.")]

@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from email.message import Message
 from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 from psycopg import Connection
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 
 from counterfoil.api.http.bodies import attachment
 from counterfoil.api.http.doorman import origin_in
@@ -22,8 +25,9 @@ from counterfoil.audit.actions import record_action
 from counterfoil.base.idempotency import Answer, once, request_hash
 from counterfoil.base.ids import valid_id
 from counterfoil.base.problems import Busy, InvalidInput, NotAuthenticated, Problem, ReasonRequired, check
+from counterfoil.base.text import printable, prose_of
 from counterfoil.dashboard.web.navigation import DashboardPage
-from counterfoil.dashboard.web.serving import Served, finish, guarded, page_route, refuse_unclean_form, shown
+from counterfoil.dashboard.web.serving import FormBroken, Served, broken_form, finish, guarded, page_route, refuse_unclean_form, shown
 from counterfoil.dashboard.web.sessions import Session, refuse_other_sites, refuse_wrong_csrf
 from counterfoil.dashboard.work.receipts import scope_of_forms
 from counterfoil.ledger.reads.booked import BookedHere, booked_here
@@ -194,7 +198,7 @@ class PageForm:
 
     `needs`: the permission and the area that it is of, of each form; None where what it does asks by itself. `reasoned`: it is not done
     without a reason. `also`: what its page is told beside its fields; `shows`: which of them it shows again, all but those that it `hides`,
-    if empty. `takes_file`: one stands in it, under the name `file`.
+    if empty. `takes_file`: one stands in it, under the name `file`; `prose`: which of its fields are texts of paragraphs.
     """
 
     path: str
@@ -206,14 +210,19 @@ class PageForm:
     shows: tuple[str, ...] = ()
     hides: tuple[str, ...] = ()
     takes_file: bool = False
+    prose: frozenset[str] = frozenset()
 
 
 def add_form(router: APIRouter, served: Served, form: PageForm) -> None:
     """The address that a form is sent to."""
 
     async def sent(request: Request) -> Response:
-        given = await request.form()
-        filled = {name: value.strip() for name, value in given.items() if isinstance(value, str)}
+        try:
+            given = await _whole(request)
+        except Problem as problem:
+            unread = problem  # for what follows the end of this block
+            return await run_in_threadpool(guarded, served, request, lambda: _unread(served, request, form, unread))
+        filled = {name: _read(form, name, value) for name, value in given.items() if isinstance(value, str)}
         rows = [one for one in given.getlist("row") if isinstance(one, str)]
         files = [(name, value) for name, value in given.multi_items() if not isinstance(value, str)]
         file = HandedFile(files[0][1].filename or "", await files[0][1].read()) if form.takes_file and len(files) == 1 else None
@@ -229,6 +238,34 @@ def add_form(router: APIRouter, served: Served, form: PageForm) -> None:
     page_route(router, "POST", form.path, sent)
 
 
+async def _whole(request: Request) -> FormData:
+    """The form, of which nothing is missing. Raises FormBroken, and what reading a body raises: TooLarge, TooSlow, BodyCutShort."""
+    head = Message()
+    head["Content-Type"] = request.headers.get("content-type", "")
+    sort = head.get_content_type()
+    try:
+        body = await request.body()
+        if body and sort not in ("multipart/form-data", "application/x-www-form-urlencoded"):
+            raise FormBroken("form", "a form", got=printable(sort)[:80])
+        given = await request.form()
+    except HTTPException as error:
+        raise broken_form(error) from None
+    if sort == "multipart/form-data" and f"--{head.get_boundary()}--".encode("latin-1", "replace") not in body:
+        raise FormBroken("form", "all of it: it ends before its last part does")
+    return given
+
+
+def _unread(served: Served, request: Request, form: PageForm, problem: Problem) -> Response:
+    """The page of a form that could not be read, with the reason; for whoever is in."""
+    refuse_other_sites(request)
+    session = served.door.who(request)
+    return shown(served, form.page, request, session, refused=problem, typed=dict(form.also or {}))
+
+
+def _read(form: PageForm, name: str, value: str) -> str:
+    return prose_of(value) if name in form.prose else value.strip()
+
+
 def _carried(
     served: Served, request: Request, form: PageForm, filled: Mapping[str, str], rows: Sequence[str], file: HandedFile | None
 ) -> Response:
@@ -239,7 +276,7 @@ def _carried(
     again = call.of(*form.shows) if form.shows else {name: value for name, value in filled.items() if name not in (*OURS, *form.hides)}
     typed = {**again, **(form.also or {})}
     try:
-        refuse_unclean_form(call.every)
+        refuse_unclean_form(call.every, form.prose)
     except Problem as problem:
         if problem.facts.get("field") != "reason":
             return shown(served, form.page, request, session, refused=problem, typed=typed)
@@ -270,7 +307,7 @@ def _shown_again(form: PageForm, call: FormCall, refused: Problem, typed: Mappin
     told, booked = dict[str, str](), None
     if call.confirmed:
         with suppress(Problem):
-            refuse_unclean_form(look.every)
+            refuse_unclean_form(look.every, form.prose)
             if form.needs is not None:
                 require(call.caller, *form.needs(look))
             done = _done(form, look)

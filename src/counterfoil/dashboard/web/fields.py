@@ -145,4 +145,5 @@ READ: Final[Mapping[str, Callable[[Field, str, Asset | None], Any]]] = {
     "program": _text,
     "asset": _text,
     "tiers": _tiers,
+    "prose": _text,
 }

@@ -82,6 +82,11 @@ def an_id(value: object) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
+def figure(value: object) -> bool:
+    """Is it a number that stands right in a column, and not yes or no?"""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def short_id(text: str) -> str:
     """An id of another thing as a row of a list shows it: its kind, and the end, which tells it from its neighbours."""
     prefix, _, rest = text.partition("_")

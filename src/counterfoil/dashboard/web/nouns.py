@@ -69,6 +69,7 @@ class Offer(NamedTuple):
     effect: str
     takes: tuple[Field, ...]
     reason: bool
+    long_reason: bool
     paired: bool
     permission: str
     area: str  # with it, as in a scope
@@ -223,6 +224,7 @@ def _form(noun: Noun, verb: Verb, page: DashboardPage) -> PageForm:
         lambda _: (verb.permission, noun.area),
         also={"verb": verb.name},
         hides=("expected_state",),
+        prose=verb.prose,
     )
 
 
@@ -296,7 +298,8 @@ def _cell(row: Any, name: str, asset: str | None) -> Any:
 
 
 def _offer(noun: Noun, verb: Verb, why_not: str | None) -> Offer:
-    return Offer(verb.name, verb.word, verb.label, verb.effect, verb.takes, verb.reason, verb.paired, verb.permission, noun.area, why_not)
+    asks = (verb.takes, verb.reason, verb.long_reason)
+    return Offer(verb.name, verb.word, verb.label, verb.effect, *asks, verb.paired, verb.permission, noun.area, why_not)
 
 
 def pages_of(nouns: Sequence[Noun]) -> list[tuple[Noun, DashboardPage]]:

@@ -23,6 +23,7 @@ from counterfoil.dashboard.web.sections import OUTCOME_GRADES, WORDS, SectionCon
 from counterfoil.dashboard.web.sessions import Session
 from counterfoil.dashboard.work.payloads import page_of
 from counterfoil.operations.verbs import AMOUNTS
+from counterfoil.wiring import NOUNS
 
 STYLES: Final = tuple(  # in this order
     f"{name}.css" for name in ("frame", "answer", "sheets", "lists", "breaks", "maps", "work", "today", "screens")
@@ -34,6 +35,7 @@ ASSETS: Final = {
     "api_docs.js": "text/javascript",
     "counterfoil.svg": "image/svg+xml",
 }
+PROSE: Final = frozenset[str]().union(*(noun.prose for noun in NOUNS))  # fields of things that are texts of paragraphs
 
 
 class WayOn(NamedTuple):
@@ -117,10 +119,11 @@ class Renderer:
             "break_words": shown.break_words,
             "counted": counted,
         }
-        self._jinja.tests["an_id"] = shown.an_id
+        self._jinja.tests |= {"an_id": shown.an_id, "figure": shown.figure}
         self._jinja.globals |= {
             "amounts": AMOUNTS,
             "counts": shown.COUNTS,
+            "prose": PROSE,
             "parties": shown.PARTIES,
             "state_grades": shown.STATE_GRADES,
             "told_facts": lambda problem: problem.told(),  # a page that has the assets at hand says how their amounts are told

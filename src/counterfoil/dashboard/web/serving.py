@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -23,8 +23,8 @@ from counterfoil.base.edge import Database
 from counterfoil.base.formats.amounts import known_assets, tell_in
 from counterfoil.base.money import Asset
 from counterfoil.base.paging import CURSOR_MAX
-from counterfoil.base.problems import Busy, Fact, InvalidInput, NotAllowed, NotAuthenticated, NotFound, Problem
-from counterfoil.base.text import refuse_unclean
+from counterfoil.base.problems import Busy, Fact, InvalidInput, NotAllowed, NotAuthenticated, NotFound, Problem, TooLarge
+from counterfoil.base.text import CLEAN_LINES, is_clean, pasted, printable, refuse_unclean
 from counterfoil.dashboard.pages.integrity_checks import IntegrityChecks
 from counterfoil.dashboard.pages.levels import KeptLevels
 from counterfoil.dashboard.settings.page_acts import acts_here
@@ -46,6 +46,13 @@ from counterfoil.operations.noun_pages import NARROW_MAX
 from counterfoil.operations.work.runner import Queue
 from counterfoil.wiring import Wiring
 
+# What of a form is as a browser sends it, by what the parser says where it is not; the last of anything else.
+WHOLE: Final = {
+    "boundary": "parts with a boundary, which it names",
+    "Too many": "at most 1,000 fields and files",
+    "maximum size": "fields of at most 1,048,576 bytes",
+    "": "parts that its boundary separates, each under a name",
+}
 PROGRAM_MAX: Final = 64  # characters, as of the key of a receipt
 PASTED_MAX: Final = 2_000  # what is searched for may be a whole line of a log
 SILENT: Final = "The database does not answer, so nothing can be measured."
@@ -63,6 +70,19 @@ _LENGTHS: Final = {"q": PASTED_MAX, "after": CURSOR_MAX, "program": PROGRAM_MAX,
 NOT_PAGES: Final = ("/api", "/webhooks/", "/peers/", "/metrics", "/healthz")
 _OURS: Final = re.compile(r"/account|/admin(?:/[A-Za-z0-9_-]{1,64}){1,4}")
 _log = structlog.get_logger("counterfoil.dashboard")
+
+
+class FormBroken(InvalidInput):
+    """This form did not come as a browser sends one; nothing of it was done."""
+
+    todo = "Open the page again and repeat it there. Where it happens again, something between the browser and the server changes it."
+
+
+def broken_form(error: HTTPException) -> Problem:
+    """Why a form could not be read, by what its parser says."""
+    if error.status_code == 413:
+        return TooLarge(field="body", limit=str(error.detail))
+    return FormBroken("form", next(limit for words, limit in WHOLE.items() if words in error.detail))
 
 
 class PageRoute(Route):
@@ -120,11 +140,13 @@ def answered(
     given = dict(request.query_params) if request.method == "GET" else {}
     day, program, key = given.pop("day", None), given.pop("program", None), given.pop("receipt", "")
     given.pop(BY_ITSELF_ASKED, None)
+    if "q" in given:
+        given["q"] = pasted(given["q"])
     if unknown := sorted(set(given) - set(page.wants)):
         raise InvalidInput(unknown[0][:40], f"one of {', '.join(('day', 'program', *page.wants))}")
     for name, value in (*given.items(), ("program", program or ""), ("receipt", key)):
         most = _LENGTHS.get(name, NARROW_MAX)
-        if len(value) > most or not value.isprintable():
+        if len(value) > most or not (value.isprintable() or name == "q"):
             raise InvalidInput(name, f"at most {most} printable characters", got=value[:40])
     only = session.caller.program_id
     if only is not None and program not in (None, "", only):
@@ -168,7 +190,7 @@ def shown(
     body = served.renderer.page(page, ask, answer, assets, session, address_of(request))
     response = Response(body, status_of(refused) if refused else 200, media_type="text/html")
     served.door.keep_program(request, response, session)
-    return finish(response)
+    return _ending(finish(response))
 
 
 def guarded(served: Served, request: Request, act: Callable[[], Response]) -> Response:
@@ -212,7 +234,14 @@ def problem_page(served: Served, request: Request, problem: Problem | None) -> R
         served.wiring.clock(),
     )
     body = served.renderer.problem(told, served.door.known(request), framed=_is_inside(request))
-    return finish(Response(body, status, media_type="text/html"))
+    return _ending(finish(Response(body, status, media_type="text/html")))
+
+
+def _ending(response: Response) -> Response:
+    """What was too slow may come late, and is no request of its own."""
+    if response.status_code == 408:
+        response.headers["Connection"] = "close"
+    return response
 
 
 def _told(served: Served, problem: Problem) -> Mapping[str, Fact]:
@@ -291,6 +320,8 @@ def _not_there(served: Served, request: Request, error: Exception) -> Response:
         raise error.__cause__
     if isinstance(error, HTTPException) and error.status_code in (404, 405):
         raise NotFound(what="page", path=clean(request.url.path))
+    if isinstance(error, HTTPException):
+        raise broken_form(error)
     raise InvalidInput("form", "what a form of this page sends")
 
 
@@ -299,10 +330,14 @@ def _is_for_people(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(NOT_PAGES)
 
 
-def refuse_unclean_form(filled: Mapping[str, str]) -> None:
-    """Every field of a form comes through here. Raises InvalidInput for the first that holds control characters."""
+def refuse_unclean_form(filled: Mapping[str, str], prose: Collection[str] = ()) -> None:
+    """Every field of a form comes through here; those that are `prose` have lines. Raises InvalidInput for the first that holds control
+    characters."""
     for name, value in filled.items():
-        refuse_unclean(value, name[:40] if name.isprintable() else "form", lines=True)
+        if name in prose and not is_clean(value, lines=True):
+            raise InvalidInput(name, CLEAN_LINES, got=printable(value)[:80])
+        if name not in prose:
+            refuse_unclean(value, name[:40] if name.isprintable() else "form")
 
 
 def address_of(request: Request) -> str:

@@ -23,7 +23,7 @@ def add_begin_form(router: APIRouter, served: Served, noun: Noun, page: Dashboar
     if begin is None:
         return
     needs = (begin.permission, noun.area)
-    add_form(router, served, PageForm(page.path, page, lambda call: _begun(call, noun, begin), lambda _: needs))
+    add_form(router, served, PageForm(page.path, page, lambda call: _begun(call, noun, begin), lambda _: needs, prose=begin.prose))
 
 
 def _begun(call: FormCall, noun: Noun, begin: Begin) -> FormDone:

@@ -20,7 +20,8 @@ PAGE: Final = next(page for page in PAGES if page.path == "/admin/client-money/{
 def add_client_money_form(router: APIRouter, served: Served) -> None:
     """The address that the form is sent to."""
     needs = (CLOSE_PERIOD, "client-money")
-    form = PageForm(f"{PAGE.path}/sign", PAGE, _signed, lambda _: needs, reasoned=True, also={"verb": "sign"}, shows=("reason",))
+    told, prose = {"verb": "sign"}, frozenset({"reason"})
+    form = PageForm(f"{PAGE.path}/sign", PAGE, _signed, lambda _: needs, reasoned=True, also=told, shows=("reason",), prose=prose)
     add_form(router, served, form)
 
 

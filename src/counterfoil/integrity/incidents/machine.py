@@ -22,6 +22,7 @@ INCIDENT: Final = Machine(
     reasoned=frozenset({"respond", "close"}),
 )
 RESPONSES: Final = Queue("incidents", "incident", ("open", "responding"), program="program_id")
+POST_MORTEM_MAX: Final = 20_000  # characters
 # From the runbook of daily operations: within which time somebody answers.
 RESPOND_WITHIN: Final[Mapping[str, timedelta]] = {
     "P0": timedelta(minutes=15),

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from counterfoil.base.machine import take_step
 from counterfoil.base.problems import Problem
-from counterfoil.integrity.incidents.machine import INCIDENT, RESPONSES, Correction, Incident, IncidentAlert
+from counterfoil.integrity.incidents.machine import INCIDENT, POST_MORTEM_MAX, RESPONSES, Correction, Incident, IncidentAlert
 from counterfoil.integrity.incidents.post_mortem import post_mortem_of
 from counterfoil.integrity.incidents.queries import (
     INCIDENTS,
@@ -98,7 +98,16 @@ VERBS: Final = (
         do=_write,
         done="The post-mortem of {id} is kept.",
         reason=False,
-        takes=(Field("text", "What happened, why, and what follows from it.", example="The import was stopped half way: …"),),
+        takes=(
+            Field(
+                "text",
+                "What happened, why, and what follows from it.",
+                "prose",
+                example="The import was stopped half way: …",
+                length_max=POST_MORTEM_MAX,
+                kept="post_mortem",
+            ),
+        ),
     ),
     Verb(
         "close",

@@ -128,6 +128,7 @@ VERBS: Final = (
         "Escalate",
         "Send it up a level, three at most; time-outs do the same, and decide nothing.",
         do=_step("escalate"),
+        long_reason=True,
     ),
     Verb(
         "reject",
@@ -136,8 +137,9 @@ VERBS: Final = (
         "It is no dispute that can be decided. What was held goes on its way. Who opened it or gave evidence does not reject it, and after "
         "an appeal nobody does.",
         do=_end("reject"),
+        long_reason=True,
     ),
-    Verb("cancel", OPERATE, "Cancel", "Who complained takes it back. What was held goes on its way.", do=_end("cancel")),
+    Verb("cancel", OPERATE, "Cancel", "Who complained takes it back. What was held goes on its way.", do=_end("cancel"), long_reason=True),
     Verb(
         "resolve",
         APPROVE,
@@ -145,6 +147,7 @@ VERBS: Final = (
         "Say who gets the money. Nothing moves for 7 days, in which it may be appealed once. Who opened it, "
         "gave evidence or decided it before does not decide it.",
         do=_resolve,
+        long_reason=True,
         done="{id} is {state}. {told}",
         takes=(
             Field("outcome", "Who wins.", "choice", choices=OUTCOMES),
@@ -159,7 +162,14 @@ VERBS: Final = (
             ),
         ),
     ),
-    Verb("appeal", OPERATE, "Appeal", "Have it decided anew by somebody else, once, before its ruling takes effect.", do=_appeal),
+    Verb(
+        "appeal",
+        OPERATE,
+        "Appeal",
+        "Have it decided anew by somebody else, once, before its ruling takes effect.",
+        do=_appeal,
+        long_reason=True,
+    ),
 )
 DISPUTE_NOUN: Final = Noun(
     "dispute",
@@ -200,7 +210,7 @@ DISPUTE_NOUN: Final = Noun(
         because="cause",
         takes=(
             Field("invoice_id", "Which invoice.", "id", prefix="inv", example="inv_01KA0000000000000000000000"),
-            Field("cause", "What the customer complains of.", example="the parcel came empty"),
+            Field("cause", "What the customer complains of.", "prose", example="the parcel came empty"),
         ),
     ),
     waits=(

@@ -234,7 +234,7 @@ VERBS: Final = (
         propose=_proposed("mark_failed"),
         reason_also="error",
         takes=(
-            Field("evidence", "Where it can be seen that nothing was paid."),
+            Field("evidence", "Where it can be seen that nothing was paid.", "prose"),
             Field("seen_at", "When that was seen; after the last call can no longer arrive.", "moment", example="2026-11-26T15:00:00Z"),
         ),
     ),

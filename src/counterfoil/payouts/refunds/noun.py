@@ -95,7 +95,7 @@ REFUND_NOUN: Final = Noun(
             Field("invoice_id", "Of which invoice.", "id", prefix="inv", example="inv_01KA0000000000000000000000"),
             Field("asset", "In the asset of the invoice."),
             Field("amount", "How much goes back.", "amount", example="12.50"),
-            Field("cause", "Why it goes back.", example="it came late"),
+            Field("cause", "Why it goes back.", "prose", example="it came late"),
         ),
     ),
     waits=(

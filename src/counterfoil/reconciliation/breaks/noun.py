@@ -198,7 +198,7 @@ VERBS: Final = (
         do=_comment,
         done="The comment is kept; the break is {state}.",
         reason=False,
-        takes=(Field("text", "What to say.", bare=True, example="asked the bank"),),
+        takes=(Field("text", "What to say.", "prose", bare=True, example="asked the bank"),),
         many=True,
     ),
 )

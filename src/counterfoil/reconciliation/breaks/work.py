@@ -12,6 +12,7 @@ from psycopg.rows import class_row
 from counterfoil.base.machine import StateMoved, take_step
 from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput, NotFound, Problem, ReasonRequired
+from counterfoil.base.text import prose_of
 from counterfoil.reconciliation.breaks.breaks import BREAK, STANDS, make_copies
 
 TEXT_MAX: Final = 2_000
@@ -119,7 +120,7 @@ def assign_break(
 def comment_on_break(conn: Connection[Any], break_id: str, *, text: str, actor: str, now: datetime, expected: str | None = None) -> int:
     """Add a comment and return its number; it is never changed. Closed breaks take comments, too. Raises NotFound, InvalidInput."""
     lock_break(conn, break_id, expected=expected)
-    said = text.strip()
+    said = prose_of(text)
     if not 0 < len(said) <= TEXT_MAX:
         raise InvalidInput("text", f"1 to {TEXT_MAX} characters")
     return _remark(conn, break_id, "comment", said, actor=actor, now=now)

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from counterfoil.api.http.bodies import file_answer, file_body, saved_under
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import FileName, Minor, Reason, id_in_body, id_in_path
+from counterfoil.api.http.fields import FileName, LongReason, Minor, id_in_body, id_in_path
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.operations.access.access import OPERATE, READ
@@ -30,7 +30,7 @@ class DisputeRequest(RequestModel):
     """Which invoice is disputed, and why."""
 
     invoice_id: str = id_in_body("inv")
-    reason: Reason
+    reason: LongReason
 
 
 class DisputeOpened(WriteResult):

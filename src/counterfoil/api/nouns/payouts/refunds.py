@@ -9,7 +9,7 @@ from psycopg import Connection
 from pydantic import Field
 
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import Amount, Minor, Reason, id_in_body, id_in_path
+from counterfoil.api.http.fields import Amount, LongReason, Minor, id_in_body, id_in_path
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import RequestModel, ViewModel, WriteResult, answer, shows
 from counterfoil.operations.access.access import OPERATE, READ
@@ -24,7 +24,7 @@ class RefundRequest(RequestModel):
 
     invoice_id: str = id_in_body("inv")
     amount: Amount = Field(examples=["1250"])
-    reason: Reason
+    reason: LongReason
 
 
 @shows(Refund)

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from counterfoil.api.http.bodies import file_body
 from counterfoil.api.http.calls import ApiCall, Done, may
-from counterfoil.api.http.fields import Day, FileName, Minor, OneProgram, ProgramId, Reason, id_in_path
+from counterfoil.api.http.fields import Day, FileName, LongReason, Minor, OneProgram, ProgramId, id_in_path
 from counterfoil.api.http.lists import PageWanted, answer_listed, list_query
 from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, RequestModel, ViewModel, WriteResult, answer, found_again, shows
@@ -102,7 +102,7 @@ class SignRequest(RequestModel):
     """What is signed, and what was done about it."""
 
     sha256: str = Field(pattern="^[0-9a-fA-F]{64}$", description="The hash of the statement that you looked at.")
-    reason: Reason = Field(description="What was done about the difference; kept with the signature.")
+    reason: LongReason = Field(description="What was done about the difference; kept with the signature.")
 
 
 @router.post(

@@ -27,6 +27,7 @@ add_write(
     "Hold what is not paid out of an invoice until it is decided who gets it.",
     lambda done: f"{done['id']} is open, about {figure(done['amount'], done['asset'])}.",
     Given("invoice_id", "The invoice, inv_…."),
+    long_reason=True,
 )
 
 

@@ -12,7 +12,8 @@ from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.exit_codes import NOT_GREEN
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import major
-from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, Reason, show_one, show_rows
+from counterfoil.cli.core.output import TABLE, DryRun, Format, Output, show_one, show_rows
+from counterfoil.cli.core.prose import LongReason, ReasonFile, prose_read
 from counterfoil.reconciliation.client_money import CLIENT_MONEY_LIST
 
 app = command_group("What is owed to owners, against what is held for them.")
@@ -64,13 +65,15 @@ def show(statement_id: StatementId, output: Output = TABLE) -> None:
 def sign(
     statement_id: StatementId,
     sha256: Annotated[str, typer.Option("--sha256", help="The hash that `client-money show` tells: you sign what you saw.")],
-    reason: Reason,
+    reason: LongReason = None,
+    file: ReasonFile = None,
     dry_run: DryRun = False,
     output: Output = TABLE,
 ) -> None:
     """Stand for a statement that somebody else drew up, and say what was done about its difference. Takes a controller's key."""
+    body = {"sha256": sha256, "reason": prose_read(reason, file, "reason")}
     with asked("post") as client:
-        found = client.post(f"/api/client-money/{statement_id}/sign", {"sha256": sha256, "reason": reason}, dry_run=dry_run)
+        found = client.post(f"/api/client-money/{statement_id}/sign", body, dry_run=dry_run)
     if output is not Format.TABLE:
         show_one(found, output)
     else:
