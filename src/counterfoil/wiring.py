@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from psycopg import Connection
 
 from counterfoil import metrics
 from counterfoil.base.encryption.confidential import Confidential
@@ -26,7 +28,9 @@ from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
 from counterfoil.operations import declared as operations
 from counterfoil.operations.access import acts as access_acts
 from counterfoil.operations.access import second_factor
+from counterfoil.operations.access.enough import CannotBeDone, cannot_be_done
 from counterfoil.operations.approvals import Paired, by_verb
+from counterfoil.operations.by_two import labels_by_permission
 from counterfoil.operations.events import events
 from counterfoil.operations.events.events import EVENT, EventKind, tell_stuck
 from counterfoil.operations.metrics import queue_metrics
@@ -50,6 +54,7 @@ from counterfoil.payouts.batches import machine as batch_machine
 from counterfoil.payouts.batches import tending
 from counterfoil.payouts.batches.acts import PAIRED as POLICY_PAIRED
 from counterfoil.payouts.batches.noun import BATCH_NOUN
+from counterfoil.payouts.batches.policies import many_approve
 from counterfoil.payouts.chain_orders import tending as tending_chain
 from counterfoil.payouts.chargebacks import machine as chargeback_machine
 from counterfoil.payouts.chargebacks.noun import CHARGEBACK_NOUN
@@ -281,6 +286,12 @@ ALERT_NOUN: Final = alert_noun(CHECKS, TABLES)
 RUNBOOK_NOUN: Final = runbook_noun(CHECKS, TABLES, lambda: NOUNS)
 # Whose verbs become routes, commands and forms.
 NOUNS: Final[Sequence[Noun]] = (*_WATCHED, ALERT_NOUN, *integrity.NOUNS, RUNBOOK_NOUN, notices.NOTICE_NOUN)
+TWO_PEOPLE: Final = labels_by_permission(PAIRED, NOUNS)
+
+
+def cannot_be_done_now(conn: Connection[Any], now: datetime) -> list[CannotBeDone]:
+    """What takes two people and lacks one, by all that is declared and by the policies in force."""
+    return cannot_be_done(conn, TWO_PEOPLE, many_approve(conn), now=now)
 
 
 @dataclass(frozen=True, kw_only=True)

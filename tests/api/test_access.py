@@ -26,6 +26,7 @@ BREAK = f"break_{ID}"
 BECAUSE = {"reason": "test"}
 TAKEN = {
     "text": "e",
+    "prose": "e",
     "moment": "2026-01-01T00:00:00Z",
     "amount": "1",
     "lines": [{"debit": "a", "credit": "b", "amount": "1"}],
@@ -104,6 +105,7 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", "/api/admin/trends", None, READ),
     ("GET", f"/api/deliveries/whd_{ID}", None, READ),
     ("GET", "/api/people", None, AUDIT),
+    ("GET", "/api/people/lacking", None, READ),
     ("GET", "/api/access", None, AUDIT),
     ("GET", "/api/audit/records", None, AUDIT),
     ("POST", "/api/people", {"name": "anna", **BECAUSE}, ADMINISTER),

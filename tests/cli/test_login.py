@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 
+import psycopg
 import pyotp
 import pytest
 
@@ -13,6 +14,7 @@ from counterfoil.base.edge import entropy, now
 from counterfoil.cli.core.connection import URL, server
 from counterfoil.cli.core.kept_logins import keep_login, login_at
 from counterfoil.operations.access.second_factor import begin_factor
+from counterfoil.wiring import cannot_be_done_now
 from tests.api.office import Office
 from tests.cli.conftest import Cli
 from tests.people import codes_of_two_steps
@@ -138,3 +140,16 @@ def test_somebody_who_is_locked_out_is_rescued_on_the_machine(cli: Cli, make_dat
     assert rescued["once"].startswith("cf_once_")
     assert rescued["once"] != made[0]["once"]
     assert cli("people", "rescue", "nobody", "--reason", "x").code == 4
+
+
+def test_the_list_of_people_ends_with_what_nobody_can_do(cli: Cli, office: Office):
+    told = "No administrator can log in"
+    with psycopg.connect(office.database.url) as conn:
+        conn.execute(
+            "update principal set disabled_at = now() where id in (select principal_id from role_grant where role = 'administrator')"
+        )
+    assert told in cli("people", "list").out
+    file = cli("people", "list", "-o", "csv")
+    assert (told in file.out, told in file.err) == (False, True)
+    with office.database.transaction() as conn:
+        assert next(one.short for one in cannot_be_done_now(conn, now())) == told

@@ -272,3 +272,21 @@ def test_they_are_whole_on_every_screen_and_every_word_can_be_read(office, look)
                 page.set_viewport_size({"width": width, "height": 900})
                 page.goto(office.url + path)
                 page.screenshot(path=Path(PICTURES) / f"{name}-{width}-{scheme}.png", full_page=True)
+
+
+def test_too_few_people_for_what_takes_two_are_told_on_their_page_on_today_and_before_one_is_taken_away(office, person):
+    mira, short = person("mira"), "Only one administrator can log in"
+    for page in ("/admin/people", "/admin/reconciliation"):
+        assert short not in mira.get(page).text
+    with office.desk.database.transaction() as conn:
+        (karl,) = conn.execute("select id from principal where name = 'karl'").fetchone()
+    page = f"/admin/people/{karl}"
+    csrf = re.search(r'name="csrf" value="([^"]+)"', mira.get(page).text)[1]
+    looked = mira.post(f"{page}/revoke", data={"csrf": csrf, "role": "administrator"}).text
+    assert f"one is missing for what takes two people: {short.lower()[:1]}{short[1:]}" in looked
+    assert short not in mira.get("/admin/people").text, "it was looked at, and not done"
+    sent(mira, page, "revoke", role="administrator")
+    shown = mira.get("/admin/people").text
+    assert f"{short}, and two people are needed to grant a role" in shown
+    assert f'<a href="/admin/people#lacking">{short}</a>' in mira.get("/admin/reconciliation").text
+    assert [one["short"] for one in mira.get("/admin/people.json").json()["lacking"]] == [short]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from counterfoil.base.problems import InvariantBroken, check
 from counterfoil.operations import approvals
 from counterfoil.operations.access.access import Caller
 from counterfoil.operations.trial import trial
-from counterfoil.operations.verbs import Do, Propose, VerbCall
+from counterfoil.operations.verbs import Do, Noun, Propose, VerbCall
 
 
 class ProposedVerb(NamedTuple):
@@ -59,6 +59,15 @@ def done_or_proposed(
         now=now,
         program_id=program_id,
     )
+
+
+def labels_by_permission(paired: Mapping[tuple[str, str], approvals.Paired], nouns: Iterable[Noun]) -> dict[str, list[str]]:
+    """What takes two people, in the words of its buttons, by what whoever approves it needs."""
+    verbs = {(noun.machine.name, verb.name): verb.label for noun in nouns for verb in noun.verbs}
+    found: dict[str, list[str]] = {}
+    for key, one in paired.items():
+        found.setdefault(one.approved_by, []).append(one.label or verbs.get(key) or " ".join(reversed(key)).replace("_", " "))
+    return found
 
 
 def proposed_step(machine: Machine, name: str, do: Do) -> Propose:

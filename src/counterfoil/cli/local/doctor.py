@@ -204,6 +204,7 @@ def _told_by_server(settings: Settings, url: str, key: str) -> Iterator[Check]:
         providers = client.get("/api/providers").json().get("data", [])
         workers = client.get("/api/workers").json().get("data", [])
         health = client.get("/api/admin/ops/health").json()
+        people = client.get("/api/people/lacking").json().get("data")  # who sees one program is not told
     if providers:
         yield Check("provider", GOOD, f"the server pays through {', '.join(one['id'] for one in providers)}")
     else:
@@ -215,6 +216,9 @@ def _told_by_server(settings: Settings, url: str, key: str) -> Iterator[Check]:
             yield Check("notices", WARNING, f"{one['what']} is not set", one["do"])
         else:
             yield Check("reconciliation", WARNING, one["what"], one["do"])
+    yield from (Check("people", WARNING, one["said"], one["do"]) for one in people or ())
+    if people == []:
+        yield Check("people", GOOD, "enough can log in for all that takes two")
     healthy = sum(one["health"] == "healthy" for one in workers)
     if healthy:
         yield Check("worker", GOOD, f"{healthy} healthy")

@@ -19,11 +19,13 @@ from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.operations.access.access import ApiKey
 from counterfoil.operations.access.acts import END_PRINCIPAL, REVOKE_ROLE
+from counterfoil.operations.access.enough import CannotBeDone
 from counterfoil.operations.access.key_list import keys_of
 from counterfoil.operations.access.oidc.attempts import LoginSubject, subjects_of
 from counterfoil.operations.access.principals import PRINCIPAL_LIST
 from counterfoil.operations.access.sessions import OpenSession, open_sessions
 from counterfoil.operations.acts import Act
+from counterfoil.wiring import cannot_be_done_now
 
 OF_ALL: Final = ACTS_ON["/admin/people"]
 OF_ONE: Final = ACTS_ON["/admin/people/{id}"]
@@ -76,6 +78,7 @@ class PeopleAnswer(NamedTuple):
     query: str  # what was asked, as it stands in an address
     add: ActOffer | None
     programs: tuple[str, ...]
+    lacking: tuple[CannotBeDone, ...]  # for what takes two people
     measured_at: datetime
 
 
@@ -123,12 +126,13 @@ def people_answer(ask: SectionContext) -> PeopleAnswer:
     """People and services, the newest first unless sorted otherwise. Raises InvalidInput."""
     now = ask.clock()
     if ask.only:
-        return PeopleAnswer(None, 0, True, None, {}, None, "", None, (), now)
+        return PeopleAnswer(None, 0, True, None, {}, None, "", None, (), (), now)
     page = plain_page(ask, PRINCIPAL_LIST, rows_max=PEOPLE_SHOWN_MAX)
     shown = tuple(_of_each(ask.conn, page.rows, now))
     bare = sum(one.grade == "attention" for one in shown)
     listed = (page.is_first, page.after, page.orders, page.order, page.query)
-    return PeopleAnswer(shown, bare, *listed, offer(OF_ALL[0]), tuple(known_programs(ask.conn)), now)
+    lacking = tuple(cannot_be_done_now(ask.conn, now))
+    return PeopleAnswer(shown, bare, *listed, offer(OF_ALL[0]), tuple(known_programs(ask.conn)), lacking, now)
 
 
 def people_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:

@@ -16,7 +16,7 @@ from counterfoil.operations.approval_inbox import count_waiting, waiting_proposa
 from counterfoil.operations.webhooks.counts import webhook_counts
 from counterfoil.payouts.batches.batches import batches_waiting
 from counterfoil.payouts.queries import IN_FLIGHT_AGES, payouts_in_flight
-from counterfoil.wiring import PAIRED
+from counterfoil.wiring import PAIRED, cannot_be_done_now
 
 APPROVALS_SHOWN_MAX: Final = 3
 _LOOKED_THROUGH: Final = 200  # proposals, for those that this person may decide
@@ -41,6 +41,7 @@ class MyApprovals(NamedTuple):
     mine: int
     cut: bool
     others: int
+    lacking: tuple[str, ...]  # for what takes two people
 
     @property
     def unshown(self) -> int:
@@ -86,7 +87,8 @@ def my_approvals(ask: SectionContext) -> SectionAnswer:
     last = max((one.due for one in found if one.due), default=None)
     found.sort(key=lambda one: (one.due is None, one.due or last))
     cut = total > len(proposals) or waiting > len(batches)
-    value = MyApprovals(tuple(found[:APPROVALS_SHOWN_MAX]), len(found), cut, total + waiting - len(found))
+    lacking = () if ask.only else tuple(one.short for one in cannot_be_done_now(ask.conn, now))
+    value = MyApprovals(tuple(found[:APPROVALS_SHOWN_MAX]), len(found), cut, total + waiting - len(found), lacking)
     if not found:
         said = f"{value.others:,} for others" if value.others else "none waits"
         return SectionAnswer(said, "plain" if value.others else "right", value)

@@ -10,6 +10,7 @@ from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access import logins
 from counterfoil.operations.access.access import ROLES, SECRET_BYTES, create_key, new_secret, revoke_key
+from counterfoil.operations.access.enough import lost_by
 from counterfoil.operations.access.oidc.attempts import link_subject, unlink_subject
 from counterfoil.operations.access.principals import NAME_MAX, end_principal, find_principal, valid_name
 from counterfoil.operations.access.rotation import DAY, OVERLAP, rotate_key
@@ -61,8 +62,12 @@ def _grant(one: ActCall) -> ActDone:
 
 def _revoke(one: ActCall) -> ActDone:
     role, program_id = one.taken["role"], one.taken["program_id"]
-    logins.revoke_role(one.conn, one.subject_id, role, by=one.by.actor, now=one.now, program_id=program_id)
-    return ActDone(one.subject_id, f"{_name(one)} is not {role} any more{_where(program_id)}, from now on.")
+
+    def revoke() -> None:
+        logins.revoke_role(one.conn, one.subject_id, role, by=one.by.actor, now=one.now, program_id=program_id)
+
+    lost = lost_by(one.conn, revoke, now=one.now)
+    return ActDone(one.subject_id, f"{_name(one)} is not {role} any more{_where(program_id)}, from now on.{lost}")
 
 
 def _end_logins(one: ActCall) -> ActDone:
@@ -80,8 +85,8 @@ def _reset(one: ActCall) -> ActDone:
 
 
 def _end(one: ActCall) -> ActDone:
-    end_principal(one.conn, one.subject_id, now=one.now)
-    return ActDone(one.subject_id, f"None of the keys, logins and passwords of {_name(one)} opens anything from now on.")
+    lost = lost_by(one.conn, lambda: end_principal(one.conn, one.subject_id, now=one.now), now=one.now)
+    return ActDone(one.subject_id, f"None of the keys, logins and passwords of {_name(one)} opens anything from now on.{lost}")
 
 
 def _link(one: ActCall) -> ActDone:
@@ -126,8 +131,9 @@ def _rotate_key(one: ActCall) -> ActDone:
 
 
 def _revoke_key(one: ActCall) -> ActDone:
-    name = revoke_key(one.conn, one.taken["key_id"], now=one.now)
-    return ActDone(one.taken["key_id"], f"The key {name} opens nothing any more, here at once and within two seconds everywhere.")
+    names = list[str]()
+    lost = lost_by(one.conn, lambda: names.append(revoke_key(one.conn, one.taken["key_id"], now=one.now)), now=one.now)
+    return ActDone(one.taken["key_id"], f"The key {names[0]} opens nothing any more, here at once and within two seconds everywhere.{lost}")
 
 
 ADD_PERSON: Final = Act(

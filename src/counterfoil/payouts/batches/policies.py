@@ -9,13 +9,16 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.formats.amounts import told_amount
 from counterfoil.base.problems import InvalidInput
+from counterfoil.operations.access.enough import ManyApprove
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey
 from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.machines import RESERVING
 
 TIERS_MAX: Final = 10
+POLICIES_MAX: Final = 1_000  # of which it is looked whether enough people can approve
 APPROVERS_MAX: Final = 10
 HOURS_MAX: Final = 8_760
 MINOR_MAX: Final = 10**18
@@ -83,6 +86,16 @@ def policies_by_id(conn: Connection[Any], ids: Sequence[str]) -> list[Policy]:
                where p.program_id = any(%(programs)s) and p.id = any(%(ids)s) order by p.id limit %(rows)s""",
             {"programs": [one.partition(":")[0] for one in ids], "ids": list(ids), "rows": len(ids)},
         ).fetchall()
+
+
+def many_approve(conn: Connection[Any]) -> list[ManyApprove]:
+    """What of the policies in force takes more people than one to approve it."""
+    rows = conn.execute(
+        """select program_id, asset, tiers_above[cardinality(tiers_above)], tiers_approvers[cardinality(tiers_approvers)]
+           from payout_policy_in_force where tiers_approvers[cardinality(tiers_approvers)] > 1 order by program_id, asset limit %s""",
+        [POLICIES_MAX],
+    ).fetchall()
+    return [ManyApprove(program, f"payouts of {program} beyond {told_amount(conn, above, asset)}", n) for program, asset, above, n in rows]
 
 
 POLICY_LIST: Final = PlainList(

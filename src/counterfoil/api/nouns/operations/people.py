@@ -18,7 +18,7 @@ from counterfoil.api.http.routing import routes
 from counterfoil.api.http.schemas import Paged, ViewModel, WriteResult, answer, shows
 from counterfoil.api.nouns.operations.logins import SessionList, SessionView
 from counterfoil.operations.access import logins
-from counterfoil.operations.access.access import AUDIT
+from counterfoil.operations.access.access import AUDIT, READ
 from counterfoil.operations.access.acts import (
     ADD_PERSON,
     END_LOGINS,
@@ -30,12 +30,14 @@ from counterfoil.operations.access.acts import (
     REVOKE_ROLE,
     UNLINK_LOGIN,
 )
+from counterfoil.operations.access.enough import CannotBeDone
 from counterfoil.operations.access.logins import RoleHeld
 from counterfoil.operations.access.oidc.attempts import LoginSubject, subjects_of
 from counterfoil.operations.access.principals import PRINCIPAL_LIST, Principal, find_principal
 from counterfoil.operations.access.sessions import open_sessions
 from counterfoil.operations.acts import Act, ActCall, ActDone
 from counterfoil.operations.listing import ListAsked
+from counterfoil.wiring import cannot_be_done_now
 
 router = routes("People")
 PrincipalId = Annotated[str, id_in_path("prn")]
@@ -60,6 +62,21 @@ class PrincipalView(ViewModel):
     created_by: str
     created_at: datetime
     disabled_at: datetime | None
+
+
+@shows(CannotBeDone)
+class LackingView(ViewModel):
+    """What nobody can do as things stand."""
+
+    short: str = Field(description="In a few words.")
+    said: str = Field(description="In full, with the first of what cannot be done.")
+    do: str = Field(description="What changes it.")
+
+
+class LackingList(ViewModel):
+    """What nobody can do as things stand, the gravest first."""
+
+    data: list[LackingView]
 
 
 class PersonAdded(PrincipalView, WriteResult):
@@ -122,6 +139,19 @@ def people(call: Annotated[ApiCall, may(AUDIT)], page: PageWanted, asked: Annota
         return [PrincipalView(**_fields(conn, one)) for one in rows]
 
     return answer_listed(call, page, PRINCIPAL_LIST, asked, PrincipalView, beside=with_roles)
+
+
+@router.get(
+    "/people/lacking",
+    response_model=LackingList,
+    operation_id="person_lacking_list",
+    summary="List what takes two people and lacks one",
+)
+def lacking(call: Annotated[ApiCall, may(READ)]) -> Response:
+    """Of all that takes two people by its declaration, and of the payout policies in force: what nobody can do as things stand, since too
+    few people who may have a way to log in. Nothing, where there are enough."""
+    with call.reading() as conn:
+        return answer(LackingList(data=[LackingView.of(one) for one in cannot_be_done_now(conn, call.now)]))
 
 
 @router.get(

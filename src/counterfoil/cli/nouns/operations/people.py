@@ -41,7 +41,10 @@ def list_(
     """Every person and service, newest first unless sorted otherwise."""
     with asked("audit") as client:
         rows = list(client.every("/api/people", sort=sort))
+        lacking = client.get("/api/people/lacking")["data"]
     show_rows(rows, ("id", "kind", "name", "roles", "programRoles", "programId", "createdBy", "createdAt", "disabledAt"), output)
+    for one in lacking:  # a file of people says it beside itself
+        typer.echo(f"{one['said']}\n  {one['do']}", err=output is not ListFormat.TABLE)
 
 
 @app.command("logins")
