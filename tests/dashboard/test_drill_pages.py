@@ -49,6 +49,18 @@ def test_the_page_says_how_each_went_and_when_it_is_due(drilled):
     assert "Run it" not in page, "who only reads asks for none"
 
 
+def test_what_was_run_is_narrowed_sorted_and_a_file(drilled):
+    with logged_in(drilled.desk, drilled.url, "viewer") as client:
+        told = {
+            state: [one["name"] for one in client.get(f"{PATH}.json?state={state}").json()["newest"]] for state in ("failed", "waiting")
+        }
+        assert told == {"failed": ["webhooks"], "waiting": ["database"]}
+        assert "None is withdrawn." in client.get(f"{PATH}?state=withdrawn").text
+        assert [one["name"] for one in client.get(f"{PATH}.json?sort=askedAt").json()["newest"]][-1] == "database"
+        assert client.get(f"{PATH}.csv?state=failed").text.count("webhooks") == 1
+        assert client.get(f"{PATH}?state=lost").status_code == 422
+
+
 def test_it_is_asked_for_there_once_and_by_who_may(drilled):
     with logged_in(drilled.desk, drilled.url, "operator") as client:
         page = client.get(PATH).text

@@ -248,7 +248,9 @@ def test_a_line_of_a_log_a_payee_a_customer_a_key_a_charge_and_an_amount_are_fou
     assert ("payout", f"payouts/{payout}") in found(client, f"{amount // 100}.{amount % 100:02} EUR")
     [(total,)] = desk.rows("select total from invoice where id = %s", invoice)
     assert ("invoice", f"invoices/{invoice}") in found(client, f"{total // 100}.{total % 100:02}")
+    assert found(client, line.replace(" ", "\t") + "\x1b[0m\r\n") == found(client, line), "as a terminal or a page of logs gives it"
     for amount_as in (
+        f"\ufeff{amount // 100},{amount % 100:02}\u00a0€",
         f"EUR {amount // 100}.{amount % 100:02}",
         f"{amount // 100},{amount % 100:02}",
         f"({amount // 100},{amount % 100:02} EUR)",

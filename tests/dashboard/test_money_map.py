@@ -79,7 +79,9 @@ def test_every_figure_leads_to_its_entries_and_they_add_up_to_it(desk) -> None:
         client.headers["Authorization"] = f"Bearer {days.a_key(desk.database, role='viewer', name='enno')}"
         page = client.get(PATH).text
         (book,) = [one for one in client.get(f"{PATH}.json").json()["readings"]["map"]["value"] if one["asset"] == "EUR"]
-        led = {html.unescape(one) for one in re.findall(r'href="(/admin/entries[?][^"]+)"', page) if "asset=EUR" in one}
+        led = {
+            html.unescape(one) for one in re.findall(r'href="(/admin/entries[?][^"]+)"', page) if "asset=EUR" in one and "&way=" not in one
+        }
         assert len(led) == len(book["places"]) + len(book["owners"]) > 4
         for part in (*book["places"], *book["owners"]):
             (address,) = [one for one in led if f"account={quote(part['kind'], safe='')}&" in one]
@@ -101,8 +103,32 @@ def test_every_figure_leads_to_its_entries_and_they_add_up_to_it(desk) -> None:
                 assert {one[f"{name}_asset"] for one in moved} <= {"EUR"}
         assert client.get("/admin/entries.xlsx?account=suspense&asset=EUR").status_code == 200
         assert client.get("/admin/entries.csv?asset=EUR").status_code == 422
-        for wrong in ("account=suspense", "account=suspense&asset=XYZ", "account=suspense&asset=EUR&after=x"):
+        for wrong in (
+            "account=suspense",
+            "account=suspense&asset=XYZ",
+            *(f"account=suspense&asset=EUR&{one}=x" for one in ("after", "way")),
+        ):
             assert client.get(f"/admin/entries?{wrong}").status_code == 422, wrong
+
+
+def test_what_came_what_went_and_each_way_lead_to_just_what_they_are_made_of(desk) -> None:
+    with days.served(desk) as url, httpx2.Client(base_url=url, trust_env=False, timeout=20) as client:
+        client.headers["Authorization"] = f"Bearer {days.a_key(desk.database, role='viewer', name='ewa')}"
+        page = html.unescape(client.get(PATH).text)
+        (book,) = [one for one in client.get(f"{PATH}.json").json()["readings"]["map"]["value"] if one["asset"] == "EUR"]
+        asked = [(one["kind"], way, "", one[way]["minor"]) for one in (*book["places"], *book["owners"]) for way in ("came", "went")]
+        asked += [(one["account"], one["way"], one["with"], one["amount"]["minor"]) for one in book["flows"]]
+        for account, way, other, minor in asked:
+            where = f"account={quote(account, safe='')}&asset=EUR&program={book['programId']}&day={desk.clock.now.date()}&way={way}"
+            where += f"&with={quote(other, safe='')}" if other else ""
+            assert (f'href="/admin/entries?{where}"' in page) is (minor != "0"), (account, way, other)
+            told = client.get(f"/admin/entries.json?{where}").json()
+            turned = {"came": "went", "went": "came"}[way]
+            assert (told[way]["minor"], told[turned]["minor"]) == (minor, "0"), (account, way, other)
+            assert {row[turned] for row in told["rows"]} <= {None}
+            file = [*csv.DictReader(io.StringIO(client.get(f"/admin/entries.csv?{where}").text))]
+            assert sum(Decimal(one[way]) * 100 for one in file) == int(minor)
+        assert len(book["flows"]) > 3
 
 
 def test_the_drawing_has_a_box_for_each_part_and_a_line_for_what_moved(desk) -> None:

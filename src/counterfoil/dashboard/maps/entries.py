@@ -13,11 +13,12 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.dashboard.finding.ordering import EXPORTED_MAX
 from counterfoil.dashboard.maps.money import APART, HOUSE, OWNERS, PLACES, is_place, words_of_part
 from counterfoil.dashboard.web.sections import SectionContext
-from counterfoil.ledger.reads.entries import Entry, PartOfBook, entries_of, moved_of
+from counterfoil.ledger.reads.entries import EntriesWanted, Entry, PartOfBook, entries_of, moved_of
 
 ENTRIES_SHOWN_MAX: Final = 20
 READ_AT_ONCE: Final = 1_000
-WANTS: Final = ("account", "asset", "after")
+WANTS: Final = ("account", "asset", "way", "with", "after")
+WAYS: Final = ("came", "went")
 _KEYSET: Final = Keyset("entries", (str, int))
 
 
@@ -35,10 +36,13 @@ class EntryShown(NamedTuple):
 
 
 class EntriesAnswer(NamedTuple):
-    """What the page shows. `account`: the part as the address names it; empty when none was chosen."""
+    """What the page shows. `account`: the part as the address names it; empty when none was chosen. `way`: only what came, or what went;
+    `with_`: only what has this part on its other side, in words."""
 
     account: str
     words: str
+    way: str
+    with_: str
     program_id: str
     asset: str
     came: Money | None
@@ -54,9 +58,10 @@ def entries_answer(ask: SectionContext) -> EntriesAnswer:
     account = ask.params.get("account", "")
     program = ask.program_id or ask.extra.wiring.program_id
     if not account:
-        return EntriesAnswer("", "", program, "", None, None, (), True, None, ask.clock())
+        return EntriesAnswer("", "", "", "", program, "", None, None, (), True, None, ask.clock())
     asset = _asset(ask)
-    part, span = _part(program, asset, account), {"start": ask.day.start, "end": ask.day.end}
+    part, wanted = _part(program, asset, account), _wanted(ask, program, asset, account)
+    span: dict[str, Any] = {"start": ask.day.start, "end": ask.day.end, "wanted": wanted}
     after = _KEYSET.after(ask.params.get("after"))
     place = None if after is None else (str(after[0]), int(str(after[1])))
     found = entries_of(ask.conn, part, **span, rows_max=ENTRIES_SHOWN_MAX + 1, after=place)
@@ -65,6 +70,8 @@ def entries_answer(ask: SectionContext) -> EntriesAnswer:
     return EntriesAnswer(
         account,
         words_of_part(account),
+        ask.params.get("way", ""),
+        words_of_part(ask.params.get("with", "")),
         program,
         asset,
         Money(came, asset),
@@ -81,10 +88,11 @@ def entries_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
     account, asset = ask.params.get("account", ""), _asset(ask)
     if not account:
         raise InvalidInput("account", "a part of the money map, such as clearing:*")
-    part = _part(ask.program_id or ask.extra.wiring.program_id, asset, account)
+    program = ask.program_id or ask.extra.wiring.program_id
+    part, wanted = _part(program, asset, account), _wanted(ask, program, asset, account)
     after, count = None, 0
     yield EntryShown._fields
-    while found := entries_of(ask.conn, part, start=ask.day.start, end=ask.day.end, rows_max=READ_AT_ONCE, after=after):
+    while found := entries_of(ask.conn, part, start=ask.day.start, end=ask.day.end, rows_max=READ_AT_ONCE, after=after, wanted=wanted):
         for one in found:
             if count == EXPORTED_MAX:
                 yield (f"cut at {EXPORTED_MAX} rows: these are the newest of the day",)
@@ -99,6 +107,14 @@ def _asset(ask: SectionContext) -> str:
     if asset not in known_assets(ask.conn):
         raise InvalidInput("asset", "one that the books know", got=asset[:40])
     return asset
+
+
+def _wanted(ask: SectionContext, program: str, asset: str, account: str) -> EntriesWanted:
+    """Which of its entries: a place has more by a debit, an owner by a credit. Raises InvalidInput."""
+    way, other = ask.params.get("way", ""), ask.params.get("with", "")
+    if way and way not in WAYS:
+        raise InvalidInput("way", f"one of {', '.join(WAYS)}", got=way[:40])
+    return EntriesWanted((way == "came") is is_place(account) if way else None, _part(program, asset, other) if other else None)
 
 
 def _part(program: str, asset: str, account: str) -> PartOfBook:

@@ -77,11 +77,15 @@ class MapPart(NamedTuple):
 
 
 class MapFlow(NamedTuple):
-    """What moved on the day from one part to another."""
+    """What moved on the day from one part to another. `account` and `with_`: the part whose entries it is made of, and the part on their
+    other side; `way`: as that part sees them."""
 
     giver: str
     taker: str
     amount: Money
+    account: str
+    way: str
+    with_: str
 
 
 class MoneyMap(NamedTuple):
@@ -242,7 +246,14 @@ def _stands(part: str, lines: Sequence[BookLine]) -> int:
 def _moved(ways: Sequence[MapWay]) -> tuple[MapFlow, ...]:
     """What moved from part to part in words, the largest first."""
     flows = [
-        MapFlow(_end(one.giver, "" if one.taker else one.through), _end(one.taker, "" if one.giver else one.through), one.amount)
+        MapFlow(
+            _end(one.giver, "" if one.taker else one.through),
+            _end(one.taker, "" if one.giver else one.through),
+            one.amount,
+            one.taker or one.giver,
+            "came" if one.taker else "went",
+            (one.giver if one.taker else "") or one.through,
+        )
         for one in ways
     ]
     return tuple(sorted(flows, key=lambda one: (-one.amount.minor, one.giver, one.taker)))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from counterfoil.dashboard.finding.plain_lists import AskedPage, asked_here, plain_export, plain_page
+from counterfoil.dashboard.settings.offers import refuse_one_program
 from counterfoil.dashboard.web.sections import Grade, SectionContext
-from counterfoil.drills.drills import Drill, DrillStanding, list_drills, running_drills, standings
+from counterfoil.drills.drills import DRILL, DRILL_NOUN, Drill, DrillStanding, list_drills, running_drills, standings
 
 SHOWN_MAX: Final = 20
 
@@ -21,24 +24,35 @@ class DrillRow(NamedTuple):
 
 
 class DrillsAnswer(NamedTuple):
-    """What the page shows; `rows` is None for who sees one program only: drills are of the whole installation."""
+    """What the page shows; `rows` is None for who sees one program only: drills are of the whole installation. `newest`: a page of all of
+    them, in a state if one was chosen, in the order that was asked for; the next begins behind `after`."""
 
     rows: tuple[DrillRow, ...] | None
     newest: tuple[Drill, ...]
-    more: bool
+    state: str | None
+    states: tuple[str, ...]
+    after: str | None
+    asked: AskedPage | None
     measured_at: datetime
 
 
 def drills_answer(ask: SectionContext) -> DrillsAnswer:
-    """Each drill with its last end and when it is due, and the newest."""
+    """Each drill with its last end and when it is due, and those that were run. Raises InvalidInput, CursorBroken."""
     now = ask.clock()
     if ask.only:
-        return DrillsAnswer(None, (), False, now)
+        return DrillsAnswer(None, (), None, (), None, None, now)
+    page = plain_page(ask, DRILL_NOUN, rows_max=SHOWN_MAX)
     waiting = list_drills(ask.conn, rows_max=SHOWN_MAX, after=None, state="waiting")  # one of a kind at the most
     under_way = {one.name: one for one in [*waiting, *running_drills(ask.conn)]}
-    newest = list_drills(ask.conn, rows_max=SHOWN_MAX + 1, after=None, state=None)
     rows = tuple(_row(one, under_way.get(one.kind.name), now) for one in standings(ask.conn))
-    return DrillsAnswer(rows, tuple(newest[:SHOWN_MAX]), len(newest) > SHOWN_MAX, now)
+    state, states = ask.params.get("state") or None, tuple(DRILL.states())
+    return DrillsAnswer(rows, tuple(page.rows), state, states, page.after, page.asked, now)
+
+
+def drills_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
+    """All drills as rows of a file, narrowed and sorted as the page is. Raises WholeInstallation."""
+    refuse_one_program(ask)
+    return plain_export(ask, DRILL_NOUN, DRILL_NOUN.columns, asked=asked_here(ask, DRILL_NOUN))
 
 
 def _row(one: DrillStanding, under_way: Drill | None, now: datetime) -> DrillRow:

@@ -23,7 +23,7 @@ from counterfoil.dashboard.pages.breaks import break_answer, breaks_answer, brea
 from counterfoil.dashboard.pages.carbon import carbon_answer, carbon_list_answer, carbon_list_export
 from counterfoil.dashboard.pages.customers import customers_answer, customers_export, statement_answer, statement_export
 from counterfoil.dashboard.pages.disclosures import disclosure_answer
-from counterfoil.dashboard.pages.drills import drills_answer
+from counterfoil.dashboard.pages.drills import drills_answer, drills_export
 from counterfoil.dashboard.pages.levels import levels_answer
 from counterfoil.dashboard.pages.notices import notices_answer, notices_export, silences_answer, silences_export
 from counterfoil.dashboard.pages.payees import payee_answer
@@ -175,7 +175,15 @@ PAGES: Final = (
         files=carbon_list_export,
     ),
     DashboardPage("/admin/levels", "Is what was promised kept, and are we getting slower?", levels_answer, "levels.html", "Levels"),
-    DashboardPage("/admin/drills", "Would it work on the worst day?", drills_answer, "drills.html", "Drills"),
+    DashboardPage(
+        "/admin/drills",
+        "Would it work on the worst day?",
+        drills_answer,
+        "drills.html",
+        "Drills",
+        ("state", "sort", "after"),
+        files=drills_export,
+    ),
     DashboardPage("/admin/signers", "Who signs proofs, and is every period proven?", signers_answer, "signers.html", "Signers"),
     DashboardPage(
         "/admin/proofs/{id}/disclosure", "What may one payee see of this proof?", disclosure_answer, "disclosure.html", "", (), AUDIT

@@ -24,6 +24,17 @@ class PartOfBook(NamedTuple):
     others: bool = False
 
 
+class EntriesWanted(NamedTuple):
+    """Which of its postings: those that debit it alone (`debits`), those that credit it alone, or all; and only those `with_` another part
+    on their other side."""
+
+    debits: bool | None = None
+    with_: PartOfBook | None = None
+
+
+ALL_ENTRIES: Final = EntriesWanted()
+
+
 class Entry(NamedTuple):
     """One posting to the part. `debited` and `credited`: which of its sides is of the part; both, where it moved within."""
 
@@ -49,13 +60,20 @@ class PartMoved(NamedTuple):
 
 
 def entries_of(
-    conn: Connection[Any], part: PartOfBook, *, start: datetime, end: datetime, rows_max: int, after: tuple[str, int] | None = None
+    conn: Connection[Any],
+    part: PartOfBook,
+    *,
+    start: datetime,
+    end: datetime,
+    rows_max: int,
+    after: tuple[str, int] | None = None,
+    wanted: EntriesWanted = ALL_ENTRIES,
 ) -> list[Entry]:
     """Its postings from `start` until before `end`, by the time of recording, behind the journal and line `after`."""
     rows = conn.execute(
         _ENTRIES.encode(),
         {
-            **_given(part, start, end),
+            **_given(part, start, end, wanted),
             "after_id": after[0] if after else None,
             "after_line": after[1] if after else None,
             "rows_max": rows_max,
@@ -64,19 +82,24 @@ def entries_of(
     return [Entry(recorded_at(row[0]), *row[1:]) for row in rows]
 
 
-def moved_of(conn: Connection[Any], part: PartOfBook, *, start: datetime, end: datetime) -> PartMoved:
+def moved_of(conn: Connection[Any], part: PartOfBook, *, start: datetime, end: datetime, wanted: EntriesWanted = ALL_ENTRIES) -> PartMoved:
     """What was posted to it in this span."""
-    row = conn.execute(_MOVED.encode(), _given(part, start, end)).fetchone()
+    row = conn.execute(_MOVED.encode(), _given(part, start, end, wanted)).fetchone()
     return PartMoved(*row) if row else PartMoved(0, 0)
 
 
-def _given(part: PartOfBook, start: datetime, end: datetime) -> dict[str, Any]:
+def _given(part: PartOfBook, start: datetime, end: datetime, wanted: EntriesWanted) -> dict[str, Any]:
+    other = wanted.with_ or PartOfBook(part.program_id, part.asset, (), others=True)  # all but none
     return {
         "program": part.program_id,
         "asset": part.asset,
         "names": [one for one in part.accounts if not one.endswith("*")],
         "beginnings": _beginnings(part.accounts),
         "others": part.others,
+        "other_names": [one for one in other.accounts if not one.endswith("*")],
+        "other_beginnings": _beginnings(other.accounts),
+        "other_others": other.others,
+        "is_debits": wanted.debits,
         "first_id": first_id(start - _SLACK),
         "last_id": first_id(end + _SLACK),
         "first_seq": first_seq(to_us(start) // 1000),
@@ -94,10 +117,20 @@ _PART: Final = """
         where b.program_id = %(program)s and b.asset = %(asset)s
           and (a.name = any(%(names)s)
                or exists (select from unnest(%(beginnings)s::text[]) as f (prefix) where starts_with(a.name, prefix))) <> %(others)s),
-    posted as (
+    other as materialized (
+        select a.id from account a join book b on b.id = a.book_id
+        where b.program_id = %(program)s and b.asset = %(asset)s
+          and (a.name = any(%(other_names)s)
+               or exists (select from unnest(%(other_beginnings)s::text[]) as f (prefix) where starts_with(a.name, prefix)))
+              <> %(other_others)s),
+    sided as (
         select p.*, p.debit in (select id from part) as debited, p.credit in (select id from part) as credited
         from posting p
-        where p.journal_id >= %(first_id)s and p.journal_id < %(last_id)s and p.seq >= %(first_seq)s and p.seq < %(last_seq)s)"""
+        where p.journal_id >= %(first_id)s and p.journal_id < %(last_id)s and p.seq >= %(first_seq)s and p.seq < %(last_seq)s),
+    posted as (
+        select * from sided p
+        where (%(is_debits)s::boolean is null or (p.debited <> p.credited and p.debited = %(is_debits)s))
+          and (p.debited and p.credit in (select id from other) or p.credited and p.debit in (select id from other)))"""
 _ENTRIES: Final = (
     _PART
     + """
