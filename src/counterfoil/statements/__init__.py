@@ -7,6 +7,7 @@ from counterfoil.statements.continuity.following import SequenceGap, follow_on
 from counterfoil.statements.detecting import FORMATS, detect
 from counterfoil.statements.reading import read
 from counterfoil.statements.shape import TABLES, RejectedRow, SourceBroken, SourceRead, StatementInfo, has_moved, schema
+from counterfoil.statements.tables.delimited import cut_short
 from counterfoil.statements.tables.dialects import Dialect, dialect
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "SourceRead",
     "StatementInfo",
     "Unreadable",
+    "cut_short",
     "detect",
     "dialect",
     "follow_on",

@@ -11,6 +11,7 @@ from typing import Any, Final
 from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import DuckEngine, identifier, literal
 from counterfoil.matching.keeping.shelf import Shelf
+from counterfoil.matching.reading.broken_lines import BrokenLine, broken_lines, line_of, refuse_cut, rejected_of
 from counterfoil.matching.reading.column_sql import SHAPE, Debits, Layer, Shaped, column_of, shaped
 from counterfoil.matching.reading.provenance import (
     FILE_COLUMN,
@@ -20,12 +21,20 @@ from counterfoil.matching.reading.provenance import (
     file_digest,
     lines_in,
     numbered,
-    opened,
     place_told,
     raw_rows,
     row_in_files,
 )
-from counterfoil.matching.reading.scans import BLOCK, REJECTED_KEPT_MAX, TABLES, SourceUnreadable, check_formats, scan_of, types_of, written
+from counterfoil.matching.reading.scans import (
+    REJECTED_KEPT_MAX,
+    TABLES,
+    SourceUnreadable,
+    check_formats,
+    copy_of,
+    scan_of,
+    types_of,
+    written,
+)
 from counterfoil.matching.reading.sides import Side, UnreadableRow, profiled
 from counterfoil.matching.reading.telling import RAW_SHOWN_MAX, same_scale_known, why
 from counterfoil.matching.reading.totals import NO_RECORD, broken_balance, told_by_foot, wrong_total
@@ -61,6 +70,8 @@ def read_side(engine: DuckEngine, paths: Sequence[Path], source: Source, side: s
     try:
         return _read(engine, paths, source, side, folder, shelf)
     except (duckdb.Error, EOFError, OSError) as error:
+        if source.amount is not None and _form(paths, source) == "csv":
+            refuse_cut(paths, written(paths[0], source.csv), side, folder)
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SourceUnreadable(source=side, file=paths[0].name, reason=first[:300]) from error
 
@@ -120,16 +131,19 @@ def _tabular(
     left_out = profile.no_record
     if where:
         left_out = engine.rows(f"select count(*) from {scan}")[0][0] - counted
-    broken = _structural(engine, side, paths) if form == "csv" else []
+    broken = broken_lines(engine, side, paths, folder) if form == "csv" else []
     if max(len(broken), profile.bad - profile.no_record) >= REJECTED_KEPT_MAX:
         raise SourceUnreadable(
             source=side,
             file=paths[0].name,
             reason=f"{REJECTED_KEPT_MAX:,} lines or more cannot be read: is it another format?",
         )
-    reading = reading._replace(broken=tuple((number, record) for number, record, *_ in broken), format=form)
-    feet = [each for each in broken if _is_foot(each[-1], source)]
-    rejected = [_rejected(paths[each[0]], each) for each in broken if each not in feet]
+    reading = reading._replace(broken=tuple((each.file, each.record) for each in broken), format=form)
+    feet = [each for each in broken if _is_foot(each.raw, source)]
+    if broken:
+        refuse_cut(paths, source.csv, side, folder, broken)
+    read = [copy_of(path, n, side, folder) for n, path in enumerate(paths)]
+    rejected = [rejected_of(paths[each.file], each, read[each.file]) for each in broken if each not in feet]
     left_out += len(feet)
     rows = counted + len(rejected)
     if profile.bad > profile.no_record:
@@ -139,16 +153,10 @@ def _tabular(
         _refuse_wrong_total(engine, reading, relation, layer, kept, source)
     if feet and len(paths) == len(feet) == 1 and not rejected and len(profile.totals) == 1:
         _refuse_wrong_foot(
-            paths[0], feet[0], source, list(types), next(iter(profile.totals)), _sum_of_figures(engine, relation, layer, kept)
+            paths[0], read[0], feet[0], source, list(types), next(iter(profile.totals)), _sum_of_figures(engine, relation, layer, kept)
         )
     rejected.sort(key=lambda each: (each.file, each.line, each.column))
     return Side(side, name, tuple(paths), form, relation, columns, good, rows, left_out, rejected, reading, profile)
-
-
-def _rejected(path: Path, broken: tuple[int, int, int, str, str, str]) -> UnreadableRow:
-    _, record, at, column, reason, raw = broken
-    line = line_of_byte(path, at) if at else record
-    return UnreadableRow(path.name, line, column, _short(reason), (raw or "")[:RAW_SHOWN_MAX])
 
 
 def _is_foot(raw: str | None, source: Source) -> bool:
@@ -200,15 +208,12 @@ def _refuse_wrong_total(engine: DuckEngine, reading: SideReading, relation: str,
         raise SourceUnreadable(file=file, line=line, column=column_of(source, "amount"), reason=reason)
 
 
-def _refuse_wrong_foot(
-    path: Path, foot: tuple[int, int, int, str, str, str], source: Source, header: Sequence[str], asset: str, above: int
-) -> None:
+def _refuse_wrong_foot(path: Path, read: Path, foot: BrokenLine, source: Source, header: Sequence[str], asset: str, above: int) -> None:
     """The same of a sum whose line has fewer cells than the table. Raises SourceUnreadable."""
-    told = told_by_foot(foot[-1] or "", source, header, asset)
+    told = told_by_foot(foot.raw or "", source, header, asset)
     if told is not None and told != above:
-        line = line_of_byte(path, foot[2]) if foot[2] else foot[1]
         reason = f"the total under the table is {told}, the rows add up to {above} minor units"
-        raise SourceUnreadable(file=path.name, line=line, column=column_of(source, "amount"), reason=reason)
+        raise SourceUnreadable(file=path.name, line=line_of(foot, read), column=column_of(source, "amount"), reason=reason)
 
 
 def _sum_of_figures(engine: DuckEngine, relation: str, layer: Layer, where: str) -> int:
@@ -238,29 +243,6 @@ def _source(engine: DuckEngine, reading: SideReading, found: Shaped, where: str,
     return f"{side}_copy", found.kept._replace(columns=columns)
 
 
-def _structural(engine: DuckEngine, side: str, paths: Sequence[Path]) -> list[tuple[int, int, int, str, str, str]]:
-    """Lines with too few or too many columns or a broken quote, once each: file number, record, byte, column, reason, raw."""
-    numbers = {path.name: number for number, path in enumerate(paths)}
-    rows = engine.rows(
-        f"""select min(s.file_path), e.line, coalesce(min(e.line_byte_position), 0), coalesce(min(e.column_name), ''),
-                   min(e.error_message), min(e.csv_line)
-            from {side}_errors e join {side}_scans s on s.scan_id = e.scan_id and s.file_id = e.file_id
-            group by e.file_id, e.line order by e.file_id, e.line limit {REJECTED_KEPT_MAX}"""
-    )
-    single = len(paths) == 1
-    return [(0 if single else numbers.get(Path(file).name, 0), *rest) for file, *rest in rows]
-
-
-def line_of_byte(path: Path, at: int) -> int:
-    """The 1-based line that holds this byte."""
-    line = 1
-    with opened(path) as read:
-        while at > 1 and (block := read.read(min(BLOCK, at - 1))):
-            line += block.count(b"\n")
-            at -= len(block)
-    return line
-
-
 def _unreadable(engine: DuckEngine, reading: SideReading, relation: str, layer: Layer, where: str, source: Source) -> list[UnreadableRow]:
     """Rows with a cell that cannot be read as what it must be."""
     kept = f" and ({where})" if where else ""
@@ -281,10 +263,6 @@ def _unreadable(engine: DuckEngine, reading: SideReading, relation: str, layer: 
         text = ", ".join(f"{k}={v}" for k, v in record.items())
         found.append(UnreadableRow(file, line, theirs, why(column, record.get(theirs)), text[:RAW_SHOWN_MAX]))
     return found
-
-
-def _short(message: str) -> str:
-    return " ".join(message.split())[:200]
 
 
 # --- statements ---------------------------------------------------------------------------------------------------------------

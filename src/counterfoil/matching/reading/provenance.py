@@ -23,7 +23,7 @@ WORKBOOK_COLUMN: Final = "counterfoil workbook"
 LINE_COLUMN: Final = "counterfoil line"
 OURS: Final = ("file_row_number", "row_at", FILE_COLUMN, WORKBOOK_COLUMN, LINE_COLUMN)
 
-
+ONE_MARK: Final = "\x1f"  # stands for a separator of several marks
 FILE_ROWS: Final = 1 << 40  # rows are numbered within their file, and each file begins at a multiple of this: a number is one place
 
 
@@ -150,11 +150,18 @@ def _record_starts(path: Path, how: Csv) -> Iterator[int]:
         for _ in range(how.skip):
             text.readline()
         before = how.skip
-        reader = csv.reader(text, delimiter=how.delimiter or ",", quotechar=how.quote or '"')
+        mark, rows = one_mark(text, how)
+        reader = csv.reader(rows, delimiter=mark, quotechar=how.quote or '"')
         for values in reader:
             if values:
                 yield before + 1
             before = how.skip + reader.line_num
+
+
+def one_mark(text: IO[str], how: Csv) -> tuple[str, Iterable[str]]:
+    """A separator of one mark, which is all that Python's reader takes, and the lines with it."""
+    given = how.delimiter or ","
+    return (given, text) if len(given) == 1 else (ONE_MARK, (line.replace(given, ONE_MARK) for line in text))
 
 
 def _text_lines(path: Path) -> Iterator[int]:

@@ -39,7 +39,7 @@ def scan_of(engine: DuckEngine, paths: Sequence[Path], source: Source, form: str
         kind = "newline_delimited" if form == "ndjson" else "auto"
         return _json_scan(engine, f"{files_of(paths)}, format = '{kind}'", _figures(source))
     how = source.csv
-    plain = [as_utf8(path, how.encoding or "utf-8", folder / f"{side}-{n}.csv") for n, path in enumerate(paths)]
+    plain = [as_utf8(path, how.encoding or "utf-8", _copy(n, side, folder)) for n, path in enumerate(paths)]
     quote = literal(how.quote if how.quote is not None else chr(34))
     options = [
         "all_varchar = true",
@@ -56,6 +56,16 @@ def scan_of(engine: DuckEngine, paths: Sequence[Path], source: Source, form: str
         f"rejects_limit = {REJECTED_KEPT_MAX}",
     ]
     return f"read_csv({files_of(plain)}, {', '.join(options)})"
+
+
+def _copy(number: int, side: str, folder: Path) -> Path:
+    return folder / f"{side}-{number}.csv"
+
+
+def copy_of(path: Path, number: int, side: str, folder: Path) -> Path:
+    """What was read of a file of a side: itself, or its copy in UTF-8."""
+    made = _copy(number, side, folder)
+    return made if made.exists() else path
 
 
 def files_of(paths: Sequence[Path]) -> str:

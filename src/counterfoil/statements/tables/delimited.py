@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import IO, Any, Final
 
 from counterfoil.statements.shape import TABLE_BYTES_MAX, Gathering, SourceBroken, SourceRead, within
 from counterfoil.statements.tables import rows as tables
@@ -13,6 +16,9 @@ from counterfoil.statements.tables.columns import is_total
 from counterfoil.statements.tables.dialects import Dialect, dialect
 from counterfoil.statements.tables.rows import Plan, TableRow
 from counterfoil.statements.text import Content
+
+CUT_SHORT: Final = "cut short"  # what every reason says that a file ends too early for
+UNCLOSED: Final = ("unexpected end of data", "field larger than field limit")  # Python's words where a quote goes on to the end
 
 
 def read(
@@ -47,13 +53,7 @@ def records(found: Gathering, path: Path, known: Dialect) -> Iterator[TableRow]:
             before = known.skip_rows
             for _ in range(before):
                 file.readline()
-            reader = csv.reader(
-                file,
-                delimiter=known.delimiter,
-                quotechar=known.quote or None,
-                quoting=csv.QUOTE_MINIMAL if known.quote else csv.QUOTE_NONE,
-                strict=bool(known.quote),
-            )
+            reader = _cells(file, known)
             if known.header:
                 next(reader, None)
             before = known.skip_rows + reader.line_num
@@ -69,17 +69,48 @@ def records(found: Gathering, path: Path, known: Dialect) -> Iterator[TableRow]:
                 short, first = 0, row[0].strip() or first
                 yield TableRow(line, dict(zip(known.columns, chain(row, [""] * width), strict=False)))
     except csv.Error as fault:
-        found.broken(before + 1, None, f"a quote is not closed or a cell is too long ({fault}): the file is cut short")
+        if not str(fault).startswith(UNCLOSED):
+            found.broken(before + 1, None, f"the row cannot be split into cells ({fault})")
+        found.broken(before + 1, None, f"a quote is not closed or a cell is too long ({fault}): the file is {CUT_SHORT}")
     except UnicodeDecodeError as fault:
         ends = "truncated" in fault.reason or "unexpected end" in fault.reason
         reason = (
-            f"the file ends inside a character ({known.encoding}): it is cut short"
+            f"the file ends inside a character ({known.encoding}): it is {CUT_SHORT}"
             if ends
             else f"the file cannot be read as {known.encoding}"
         )
         raise SourceBroken(path.name, None, None, reason) from None
     if short and not _ends_with_a_line(path):
-        found.broken(before, None, f"the last row ends after {short} of {width} cells, and the file with it: the file is cut short")
+        found.broken(before, None, f"the last row ends after {short} of {width} cells, and the file with it: the file is {CUT_SHORT}")
+
+
+def cut_short(path: Path, known: Dialect, *, within_quotes: bool) -> SourceBroken | None:
+    """By the rule of `records`: why a file ends within its last row or, where that may be, within a quote; None where it ends as it
+    should. The file's first row tells how many columns it has."""
+    if not within_quotes and _ends_with_a_line(path):
+        return None
+    try:
+        with path.open(encoding=known.encoding, newline="") as file:
+            for _ in range(known.skip_rows):
+                file.readline()
+            first: list[str] = next(_cells(file, known), [])
+        deque(records(Gathering(path.name), path, replace(known, columns=tuple(first))), maxlen=0)
+    except SourceBroken as fault:
+        return fault if CUT_SHORT in fault.reason else None
+    except (csv.Error, UnicodeDecodeError):
+        return None  # not even one row
+    return None
+
+
+def _cells(file: IO[str], known: Dialect) -> Any:
+    """The rows of an open file, split into cells; `line_num` tells how many lines they took."""
+    return csv.reader(
+        file,
+        delimiter=known.delimiter,
+        quotechar=known.quote or None,
+        quoting=csv.QUOTE_MINIMAL if known.quote else csv.QUOTE_NONE,
+        strict=bool(known.quote),
+    )
 
 
 def _begins_alike(cell: str, before: str) -> bool:
