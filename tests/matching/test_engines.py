@@ -47,3 +47,13 @@ def test_what_does_not_fit_at_all_is_a_problem_that_names_the_memory(engine: Duc
     with pytest.raises(MemoryTooSmall, match="memory"):
         engine.table("listed", "select list(range) as all_in_one from range(20000000)")
     assert engine.rows("select current_setting('threads')") == [(2,)]
+
+
+def test_what_a_cluster_does_in_one_job_is_the_same_on_this_machine(engine: DuckEngine):
+    engine.hold("counted", "select k, count(*) as n from moved group by k", of="select n % 3 as k from range(7) t(n)", by="k", rows=7)
+    assert engine.sift("often", "select k, n from counted", where="n > 2", keep="k", tell=("sum(n)", "count(*)")) == (7, 3)
+    assert engine.rows("select k from often") == [(0,)]
+    told = engine.answers({"one": "select 1, 2", "more": "select k from counted order by k"})
+    assert told == {"one": [(1, 2)], "more": [(0,), (1,), (2,)]}
+    engine.send(engine, {"sent": "select k from counted", "again": "select 1 as one"}, rows_most=9)
+    assert (engine.count("sent"), engine.count("again")) == (3, 1)

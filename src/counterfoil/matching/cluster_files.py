@@ -19,22 +19,13 @@ from counterfoil.matching.output.report_page import write_page
 from counterfoil.matching.output.workbook import PAIRS_ORDER, PAIRS_SHOWN_MAX, write_workbook
 from counterfoil.matching.passes.clearing import RAW
 from counterfoil.matching.passes.pipeline import Matched, Progress
+from counterfoil.matching.reading.cluster_lines import by_name, lines_of, name_told, record_of, source_is_text
 from counterfoil.matching.reading.loading import read_side
-from counterfoil.matching.reading.on_cluster import (
-    FileSeen,
-    NotForExecutors,
-    by_name,
-    files_seen,
-    lines_of,
-    name_told,
-    read_on_cluster,
-    record_of,
-    source_is_text,
-)
+from counterfoil.matching.reading.on_cluster import FileSeen, NotForExecutors, SideAsked, ask_side, files_seen, read_on_cluster, totals_of
 from counterfoil.matching.reading.provenance import RAW_CHARS_MAX, RecordPlace, line_of_row, places_of
 from counterfoil.matching.reading.scans import SourceUnreadable, files_of
 from counterfoil.matching.reading.sides import COLUMNS, Side
-from counterfoil.matching.rules.model import RuleSet
+from counterfoil.matching.rules.model import RuleSet, Source
 
 PLACES_MAX: Final = 20_000
 MATCHES: Final = "matches.parquet"
@@ -70,10 +61,8 @@ def reconcile_on_cluster(
     try:
         progress("Starting Spark")
         cluster = SparkEngine(folder, settings, memory=memory)
-        sides = {}
-        for key, paths, source in (("left", left, rules.left), ("right", right, rules.right)):
-            progress(f"Reading the {key} side")
-            sides[key] = _read(cluster, reader, paths, source, key, folder)
+        progress("Reading both sides")
+        sides = _read(cluster, reader, {"left": (left, rules.left), "right": (right, rules.right)}, folder)
         matched, outcome = reconcile(cluster, sides["left"].side, sides["right"].side, rules, progress=progress, is_one_off=True)
         progress("Writing the matches and the report")
         pairs = _write_matches(cluster, reader, matched, sides, folder)
@@ -94,20 +83,40 @@ def reconcile_on_cluster(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _read(cluster: SparkEngine, reader: DuckEngine, paths: Sequence[str], source: Any, key: str, folder: Path) -> ReadSide:
+def _read(cluster: SparkEngine, reader: DuckEngine, given: Mapping[str, tuple[Sequence[str], Source]], folder: Path) -> dict[str, ReadSide]:
     """By the executors; what they would read otherwise than DuckDB by the driver, from a local file. Raises SourceUnreadable."""
-    files = files_seen(cluster, paths)
-    try:
-        return ReadSide(read_on_cluster(cluster, files, source, key, folder), files, "")
-    except NotForExecutors as reason:
-        if any(not file.path.startswith(LOCAL_STORE) for file in files):
-            raise SourceUnreadable(source=key, reason=f"executors do not read {reason}; a local file is read by the driver") from reason
-        if not cluster.settings.sees_out:
-            told = f"executors do not read {reason}, and take it from the driver only where they see the folder of --out (--shared-out)"
-            raise SourceUnreadable(source=key, reason=told) from reason
-        local = [Path(file.path.removeprefix(LOCAL_STORE)) for file in files]
-        side = read_side(reader, local, source, key, folder)
-        return ReadSide(_moved(side, cluster, reader, folder), files, f"executors do not read {reason}")
+    files = {key: files_seen(cluster, paths) for key, (paths, _) in given.items()}
+    asked: dict[str, SideAsked] = {}
+    sides: dict[str, ReadSide] = {}
+    odd: dict[str, NotForExecutors] = {}
+    for key, (_, source) in given.items():
+        try:
+            asked[key] = ask_side(cluster, files[key], source, key, folder)
+        except NotForExecutors as reason:
+            odd[key] = reason
+    totals = totals_of(cluster, list(asked.values())) if asked else {}
+    for key, side in asked.items():
+        try:
+            sides[key] = ReadSide(read_on_cluster(cluster, side, totals[key]), files[key], "")
+        except NotForExecutors as reason:
+            odd[key] = reason
+    for key, why in odd.items():
+        sides[key] = _read_by_driver(cluster, reader, files[key], given[key][1], key, folder, why)
+    return sides
+
+
+def _read_by_driver(
+    cluster: SparkEngine, reader: DuckEngine, files: Sequence[FileSeen], source: Source, key: str, folder: Path, reason: NotForExecutors
+) -> ReadSide:
+    """What executors would read otherwise than DuckDB, for the reason that is given. Raises SourceUnreadable."""
+    if any(not file.path.startswith(LOCAL_STORE) for file in files):
+        raise SourceUnreadable(source=key, reason=f"executors do not read {reason}; a local file is read by the driver") from reason
+    if not cluster.settings.sees_out:
+        told = f"executors do not read {reason}, and take it from the driver only where they see the folder of --out (--shared-out)"
+        raise SourceUnreadable(source=key, reason=told) from reason
+    local = [Path(file.path.removeprefix(LOCAL_STORE)) for file in files]
+    side = read_side(reader, local, source, key, folder)
+    return ReadSide(_moved(side, cluster, reader, folder), files, f"executors do not read {reason}")
 
 
 def _moved(side: Side, cluster: SparkEngine, reader: DuckEngine, folder: Path) -> Side:
@@ -134,15 +143,14 @@ def _write_matches(
         found = cluster.frame(laid)
     if clean := clean_of(cluster, matched, sides["left"].side, sides["right"].side):
         found = cluster.frame(f"select {kept} from ({clean}) p").unionByName(found)
-    found.write.option("compression", "zstd").parquet(parts)
-    written = cluster.session.read.parquet(*by_name([parts]))
-    written.createOrReplaceTempView("written_pair")
+    count = cluster.write_parts(found, parts)
+    cluster.session.read.schema(found.schema).parquet(*by_name([parts])).createOrReplaceTempView("written_pair")
     listed = cluster.frame(f"select {shown} from written_pair" if one_file else "select * from written_pair")
     rows = [tuple(row) for row in listed.orderBy(*_in_spark_order()).limit(PAIRS_SHOWN_MAX).collect()]
     if one_file:
         reader.view("part", f"select * from read_parquet({files_of(sorted(near.glob('*.parquet')))})")
         reader.write(ORDER._replace(rows="select * from part", shown=shown), folder / MATCHES)
-    return rows, written.count()
+    return rows, count
 
 
 def _in_spark_order() -> list[Any]:

@@ -53,14 +53,20 @@ class Engine(Protocol):
     def rows_at_once(self, sql: str) -> list[Row]:
         """The same of many small questions in one statement, and in one job where statements are jobs."""
 
+    def answers(self, questions: Mapping[str, str]) -> dict[str, list[Row]]:
+        """By name the answers of questions of the same kinds of columns, each of few groups; in one job where statements are jobs."""
+
+    def sift(self, name: str, sql: str, *, where: str, keep: str, tell: Sequence[str]) -> Row:
+        """Keep as the table `name`, of the rows of `sql` that meet a condition, some columns; of all its rows the sums that it tells."""
+
     def count(self, name: str) -> int:
         """How many rows a table has."""
 
     def load(self, name: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
         """Keep `rows` as the table `name`; `columns` maps names to SQL types."""
 
-    def hold(self, name: str, sql: str) -> None:
-        """Keep as `name` an answer that is as large as the sides."""
+    def hold(self, name: str, sql: str, *, of: str, by: str, rows: int) -> None:
+        """Keep as `name` an answer as large as the sides: `sql` over `moved`, the rows of `of` (so many) brought together by a column."""
 
     def drop(self, *names: str) -> None:
         """Forget tables that no later step reads."""
@@ -68,8 +74,8 @@ class Engine(Protocol):
     def machine_for(self, rows: int) -> Engine:
         """Where so many rows that are left are worked on: here, or on one machine where they fit it."""
 
-    def send(self, machine: Engine, name: str, sql: str) -> None:
-        """Compute `sql` here and keep it as the table `name` of `machine`."""
+    def send(self, machine: Engine, tables: Mapping[str, str], *, rows_most: int | None = None) -> None:
+        """Compute statements here and keep their answers as tables of `machine`; `rows_most` is how many they have at most, if known."""
 
     def lend(self, tables: Mapping[str, str]) -> DuckEngine:
         """A DuckDB on this machine that holds these answers as tables: where a step counts in fractions, which engines may round apart."""
@@ -126,8 +132,9 @@ class DuckEngine:
         """A temporary table."""
         self._run(f"create or replace temp table {name} as {sql}")
 
-    def hold(self, name: str, sql: str) -> None:
+    def hold(self, name: str, sql: str, *, of: str, by: str, rows: int) -> None:  # noqa: ARG002 - they lie together
         """A table as any other: it is spilled where it must be."""
+        self.view("moved", of)
         self.table(name, sql)
 
     def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
@@ -162,6 +169,18 @@ class DuckEngine:
     def rows_at_once(self, sql: str) -> list[Row]:
         """As any other."""
         return self.rows(sql)
+
+    def answers(self, questions: Mapping[str, str]) -> dict[str, list[Row]]:
+        """One after the other."""
+        return {name: self.rows(sql) for name, sql in questions.items()}
+
+    def sift(self, name: str, sql: str, *, where: str, keep: str, tell: Sequence[str]) -> Row:
+        """From the rows, which are kept for it."""
+        self.table("to_sift", sql)
+        self.table(name, f"select {keep} from to_sift where {where}")
+        told = self.rows(f"select {', '.join(tell)} from to_sift")[0]
+        self.drop("to_sift")
+        return told
 
     def count(self, name: str) -> int:
         """Counted by DuckDB."""
@@ -218,9 +237,10 @@ class DuckEngine:
         """This one."""
         return self
 
-    def send(self, machine: Engine, name: str, sql: str) -> None:
-        """It stays here."""
-        machine.table(name, sql)
+    def send(self, machine: Engine, tables: Mapping[str, str], *, rows_most: int | None = None) -> None:  # noqa: ARG002 - nothing moves
+        """They stay here."""
+        for name, sql in tables.items():
+            machine.table(name, sql)
 
     def lend(self, tables: Mapping[str, str]) -> DuckEngine:
         """This one."""

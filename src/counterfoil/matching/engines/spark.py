@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +20,10 @@ LOOPBACK: Final = "127.0.0.1"
 DRIVER_ROWS_MAX: Final = 1_000_000  # of both sides; what is more than the driver works on stays on the cluster
 SLICE_ROWS: Final = 250_000  # of what the driver takes at once
 BROADCAST_ROWS_MAX: Final = 5_000_000  # keys of 8 bytes that every executor may hold
+PART_ROWS: Final = 500_000  # of what one task sorts: as much as fits the memory that it has, so that it is not written down meanwhile
+SHUFFLE_PARTS: Final = "spark.sql.shuffle.partitions"
+PART: Final = "counterfoil part"  # of which statement a row of several together is the answer
+ONE_JOB: Final = {"spark.sql.adaptive.enabled": "false", "spark.sql.autoBroadcastJoinThreshold": "-1"}
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _KINDS: Final = {"varchar": "string", "bigint": "bigint", "integer": "int"}
 
@@ -85,6 +91,10 @@ class SparkEngine:
         if is_empty(frame):
             self._put(name, frame.limit(0), None, 0)
             return
+        self._keep(name, frame)
+
+    def _keep(self, name: str, frame: Any) -> int:
+        """Kept and counted; how many rows it has."""
         from pyspark.sql import Observation
         from pyspark.sql import functions as f
 
@@ -97,11 +107,29 @@ class SparkEngine:
             self._put(name, kept.limit(0), None, 0)  # known to be empty from here on, so what is joined with it costs no job
         else:
             self._put(name, kept, held, rows)
+        return rows
 
-    def hold(self, name: str, sql: str) -> None:
-        """Kept by the executors on their disks, in columns, as it is first read: for what is as large as the sides."""
+    def sift(self, name: str, sql: str, *, where: str, keep: str, tell: Sequence[str]) -> Row:
+        """In one job: what it tells is added up as rows pass by."""
+        from pyspark.sql import Observation
+        from pyspark.sql import functions as f
+
+        told = Observation()
+        sums = [f.expr(in_spark(each)).alias(f"told_{n}") for n, each in enumerate(tell)]
+        seen = self.frame(sql).observe(told, *sums)
+        self._keep(name, seen.where(in_spark(where)).selectExpr(*(part.strip() for part in keep.split(","))))
+        return tuple(told.get[f"told_{n}"] for n in range(len(tell)))
+
+    def hold(self, name: str, sql: str, *, of: str, by: str, rows: int) -> None:
+        """Kept by the executors on their disks, in columns, as it is first read: for what is as large as the sides.
+
+        Rows are moved as they are: added up before, where nearly all are alone, they were sorted twice and larger. Spark does not join
+        small parts of what it keeps, so they are as many as the rows want, and not the 200 that it takes otherwise.
+        """
         from pyspark import StorageLevel
 
+        parts = self.settings.conf.get(SHUFFLE_PARTS) or max(self.session.sparkContext.defaultParallelism, -(-rows // PART_ROWS))
+        self.frame(of).repartition(int(parts), by).createOrReplaceTempView("moved")
         frame = self.frame(sql).persist(StorageLevel.DISK_ONLY)
         self._put(name, frame, None, None)
         self._large.append(frame)
@@ -128,12 +156,32 @@ class SparkEngine:
 
     def rows_at_once(self, sql: str) -> list[Row]:
         """Shuffled by one plan: each table that is broadcast would be a job, and each shuffle of a plan that adapts itself."""
-        one_job = {"spark.sql.adaptive.enabled": "false", "spark.sql.autoBroadcastJoinThreshold": "-1"}
-        before = {name: str(self.session.conf.get(name)) for name in one_job}
-        try:
-            for name, value in one_job.items():
-                self.session.conf.set(name, value)
+        with self._settings(ONE_JOB):
             return self.rows(sql)
+
+    def answers(self, questions: Mapping[str, str]) -> dict[str, list[Row]]:
+        """As one union by one plan. Groups are few, so one task adds them up: a shuffle more for each sum and order of them costs more."""
+        from pyspark.sql import functions as f
+
+        found: dict[str, list[Row]] = {name: [] for name in questions}
+        with self._settings({**ONE_JOB, SHUFFLE_PARTS: "1"}):
+            frames = [self.frame(sql) for sql in questions.values()]
+            width = [len(frame.columns) for frame in frames]
+            named = [frame.toDF(*map(str, range(len(frame.columns)))).withColumn(PART, f.lit(n)) for n, frame in enumerate(frames)]
+            together = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), named)
+            columns = [PART, *map(str, range(max(width)))]
+            names = list(questions)
+            for part, *values in together.select(*columns).collect():
+                found[names[part]].append(tuple(values[: width[part]]))
+        return found
+
+    @contextmanager
+    def _settings(self, settings: Mapping[str, str]) -> Iterator[None]:
+        before = {name: str(self.session.conf.get(name)) for name in settings}
+        try:
+            for name, value in settings.items():
+                self.session.conf.set(name, value)
+            yield
         finally:
             for name, value in before.items():
                 self.session.conf.set(name, value)
@@ -164,28 +212,36 @@ class SparkEngine:
         self._machine = DuckEngine(self.folder, memory=self._memory)
         return self._machine
 
-    def send(self, machine: Engine, name: str, sql: str) -> None:
-        """Through Arrow, a slice at a time."""
+    def send(self, machine: Engine, tables: Mapping[str, str], *, rows_most: int | None = None) -> None:
+        """Through Arrow, all of them together, a slice at a time."""
         if isinstance(machine, DuckEngine):
-            self._to_driver(machine, name, sql)
+            self._to_driver(machine, tables, rows_most)
         else:
-            machine.table(name, sql)
+            for name, sql in tables.items():
+                machine.table(name, sql)
 
-    def _to_driver(self, machine: DuckEngine, name: str, sql: str) -> None:
-        self.table("sent", sql)
-        rows = self.count("sent")
-        machine.drop(name)
-        sent = self.session.table("sent")
-        for number in range(slices := max(1, -(-rows // SLICE_ROWS))):
-            part = sent.where(f"pmod(xxhash64(*), {slices}) = {number}") if slices > 1 else sent
-            machine.arrow(name, part.toArrow())
-        self.drop("sent")
+    def _to_driver(self, machine: DuckEngine, tables: Mapping[str, str], rows_most: int | None = None) -> None:
+        import pyarrow.compute as pc
+        from pyspark.sql import functions as f
+
+        frames = {name: self.frame(sql) for name, sql in tables.items()}
+        parts = [frame.withColumn(PART, f.lit(n)) for n, frame in enumerate(frames.values())]
+        sent = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), parts)
+        if rows_most is None or rows_most > SLICE_ROWS:  # else it is worth no job to keep and count them
+            rows_most = self._keep("sent", sent)
+            sent = self.session.table("sent")
+        machine.drop(*tables)
+        for number in range(slices := max(1, -(-rows_most // SLICE_ROWS))):
+            arrived = (sent.where(f"pmod(xxhash64(*), {slices}) = {number}") if slices > 1 else sent).toArrow()
+            for n, (name, frame) in enumerate(frames.items()):
+                machine.arrow(name, arrived.filter(pc.equal(arrived[PART], n)).select(frame.columns))
+        if "sent" in self._counts:
+            self.drop("sent")
 
     def lend(self, tables: Mapping[str, str]) -> DuckEngine:
         """A DuckDB beside the driver."""
         machine = DuckEngine(self.folder, memory=self._memory)
-        for name, sql in tables.items():
-            self._to_driver(machine, name, sql)
+        self._to_driver(machine, tables)
         return machine
 
     def take_back(self, machine: DuckEngine, *names: str) -> None:
@@ -203,6 +259,15 @@ class SparkEngine:
     def wide_sum(self, column: str) -> str:
         """Spark's bigint sums overflow: 38 digits do not."""
         return f"sum(cast({column} as decimal(38, 0)))"
+
+    def write_parts(self, frame: Any, address: str) -> int:
+        """Rows as a folder of Parquet parts, written by executors; how many they are."""
+        from pyspark.sql import Observation
+        from pyspark.sql import functions as f
+
+        seen = Observation()
+        frame.observe(seen, f.count(f.lit(1)).alias("rows")).write.option("compression", "zstd").parquet(address)
+        return int(seen.get["rows"])
 
     def close(self) -> None:
         """Let executors forget what they keep, and end the session if it is ours."""
@@ -239,7 +304,7 @@ def started(settings: ClusterSettings, folder: Path, memory: int | None = None) 
         **({"spark.driver.host": host} if host else {}),
         **({"spark.driver.bindAddress": LOOPBACK} if host == LOOPBACK else {}),
         **({"spark.driver.memory": f"{memory >> 20}m"} if memory else {}),
-        **({"spark.sql.shuffle.partitions": "8"} if is_local else {}),
+        **({SHUFFLE_PARTS: "8"} if is_local else {}),
         **settings.conf,
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "true",

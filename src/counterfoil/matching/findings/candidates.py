@@ -137,13 +137,9 @@ def candidate(row: tuple[Any, ...], key_fields: Sequence[str]) -> Candidate:
 
 def context_of(engine: Engine, matched: Matched, sides: Mapping[str, Side], tell: Tell | None = None) -> Context:
     """What the tests need to know about the whole run: a few small questions, asked once. `engine` holds the sides."""
-    days = {
-        (key, EPOCH + timedelta(days=int(day))): int(count)
-        for key, side in sides.items()
-        for day, count in engine.rows(
-            f"select day, count(*) from ({side.select(['day'])}) s where day is not null group by day order by day limit {DAYS_COUNTED_MAX}"
-        )
-    }
+    by_day = "select day, count(*) from ({}) s where day is not null group by day order by day limit {}"
+    counted = engine.answers({key: by_day.format(side.select(["day"]), DAYS_COUNTED_MAX) for key, side in sides.items()})
+    days = {(key, EPOCH + timedelta(days=int(day))): int(count) for key, rows in counted.items() for day, count in rows}
     whole = len(days) < DAYS_COUNTED_MAX
     rates: dict[int, int] = defaultdict(int)
     for here, there, asset in matched.machine.rows(

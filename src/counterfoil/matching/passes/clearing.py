@@ -16,6 +16,8 @@ from counterfoil.matching.rules.names import column_name
 ROW: Final = 1 << 31  # added to each day number: one sum tells that two rows met and how far apart they lie, exactly below 2⁵³
 CONTENT: Final = ("amount", "day", "status", "reference", "counterparty", "memo", "batch")
 RAW: Final = "raw"
+TAUGHT: Final = ("id", "counterparty", "memo", "reference")  # what is asked of records that teach how rare words are
+FOUND, TEACHES = identifier("counterfoil found"), identifier("counterfoil teaches")
 
 
 class Clearing(NamedTuple):
@@ -23,6 +25,8 @@ class Clearing(NamedTuple):
 
     first: KeyPass | None
     suspicious: str = ""  # of a row of `marked_key`, on a cluster
+    keyed: int = 0  # there: how many records have a key
+    suspects: int = 0  # and how many of them a suspect one
 
 
 def clear(engine: Engine, left: Side, right: Side, first: KeyPass | None, compare: Sequence[Compared]) -> Clearing:
@@ -40,9 +44,10 @@ def clear(engine: Engine, left: Side, right: Side, first: KeyPass | None, compar
         for names, side, is_left in ((first.left, left, True), (first.right, right, False))
     ]
     pair = f"{{}} not between {2 * ROW - first.before_days} and {2 * ROW + first.after_days}" if dated else "count(*) <> 2"
-    both = f"({' union all '.join(parts)}) marked group by k"
+    both = " union all ".join(parts)
     if not engine.is_cluster:
-        engine.table("suspect", f"select k from {both} having bit_xor(x) <> {engine.all_ones} or {pair.format('sum(d)')}")
+        unlike = f"bit_xor(x) <> {engine.all_ones} or {pair.format('sum(d)')}"
+        engine.table("suspect", f"select k from ({both}) marked group by k having {unlike}")
         return Clearing(first)
     days = {name: f"max(case when is_left = {here} then day end)" for name, here in (("l", 1), ("r", 0))}
     engine.hold(
@@ -50,11 +55,16 @@ def clear(engine: Engine, left: Side, right: Side, first: KeyPass | None, compar
         f"""select k, bit_xor(x) as x, count(*) as n{", sum(d) as d" if dated else ""},
                    max(case when is_left = 1 then id end) as l_id, max(case when is_left = 0 then id end) as r_id,
                    coalesce({days["r"]} - {days["l"]}, 0) as days
-            from {both}""",
+            from moved group by k""",
+        of=both,
+        by="k",
+        rows=left.rows + right.rows,
     )
     suspicious = f"(x <> {engine.all_ones} or {pair.format('d').replace('count(*)', 'n')})"
-    engine.table("suspect", f"select k, n from marked_key where {suspicious}")
-    return Clearing(first, suspicious)
+    sums = ("sum(n)", f"sum(case when {suspicious} then n else 0 end)")
+    of = f"select k, n, x{', d' if dated else ''} from marked_key"
+    keyed, suspects = engine.sift("suspect", of, where=suspicious, keep="k", tell=sums)
+    return Clearing(first, suspicious, int(keyed or 0), int(suspects or 0))
 
 
 def _marked(engine: Engine, side: Side, names: Sequence[str], first: KeyPass, compare: Sequence[Compared], *, is_left: bool) -> str:
@@ -97,30 +107,43 @@ def clean_pairs(engine: Engine, cleared: Clearing, left: Side, right: Side) -> s
     return f"select l.id as l_id, r.id as r_id, coalesce(r.day - l.day, 0) as days from {sides[0]} l join {sides[1]} r on l.k = r.k"
 
 
+def left_open(cleared: Clearing, left: Side, right: Side) -> int:
+    """How many records are to be fetched from a cluster: those of suspect keys, and those that have none."""
+    return left.rows + right.rows - cleared.keyed + cleared.suspects
+
+
 def machine_of(engine: Engine, cleared: Clearing, left: Side, right: Side) -> Engine:
     """Where the passes work: where the sides are, or, where little is left of what a cluster holds, on one machine."""
-    if not engine.is_cluster:
-        return engine
-    rows = left.rows + right.rows
-    if cleared.first is not None:
-        told = engine.rows(f"select sum(n), sum(case when {cleared.suspicious} then n else 0 end) from marked_key")[0]
-        rows += int(told[1] or 0) - int(told[0] or 0)  # what has no key is fetched, too
-    return engine.machine_for(rows)
+    return engine.machine_for(left_open(cleared, left, right)) if engine.is_cluster else engine
 
 
 def fetch(
-    engine: Engine, machine: Engine, sides: Mapping[str, Side], first: KeyPass | None, *, calendar: bool, own: Sequence[str] = ()
+    engine: Engine,
+    machine: Engine,
+    sides: Mapping[str, Side],
+    cleared: Clearing,
+    *,
+    calendar: bool,
+    own: Sequence[str] = (),
+    teaches: Mapping[str, str] | None = None,
 ) -> None:
     """Phase two works on the suspects alone: their rows, each with a name of its own, as `l_base`, `r_base`, `lo` and `ro` of `machine`.
 
-    `own` are key fields that the rule set declares: each side has a column for each, empty where its file has none.
+    `own` are key fields that the rule set declares: each side has a column for each, empty where its file has none. `teaches` is, by side,
+    a condition over its columns: what meets it comes along in the same reading, with its texts, as `l_records` and `r_records`.
     """
     columns = [column_name(name) for name in own]
     kept = "".join(f", {name}" for name in columns)
     number = "left join business_day b on b.day = s.day" if calendar else ""
     d = "b.number" if number else "s.day"
-    for side, read in sides.items():
-        engine.send(machine, f"{side}_found", _found(engine, read, first, side, columns))
+    most = left_open(cleared, sides["l"], sides["r"]) if engine.is_cluster and not teaches else None
+    along = teaches or dict.fromkeys(sides, "")
+    found = {f"{side}_found": _found(engine, read, cleared.first, side, columns, along[side]) for side, read in sides.items()}
+    engine.send(machine, found, rows_most=most)
+    for side in sides:
+        if teaches:
+            machine.table(f"{side}_records", f"select {', '.join(TAUGHT)} from {side}_found where {TEACHES}")
+            machine.table(f"{side}_found", f"select * exclude ({TEACHES}, {FOUND}) from {side}_found where {FOUND}")
         doubled = machine.rows(f"select count(*) - count(distinct id) from {side}_found")[0][0]
         order = ", ".join(f"{name} nulls first" for name in (*CONTENT, *columns, "row"))
         nth = f"row_number() over (partition by id order by {order})" if doubled else "1"
@@ -136,7 +159,7 @@ def fetch(
         )
 
 
-def _found(engine: Engine, read: Side, first: KeyPass | None, side: str, own: Sequence[str]) -> str:
+def _found(engine: Engine, read: Side, first: KeyPass | None, side: str, own: Sequence[str], teaches: str) -> str:
     read = replace(read, columns=dict.fromkeys(own, "cast(null as varchar)") | dict(read.columns))
     wanted = [name for name in (*COLUMNS, *own, RAW) if name in read.columns]
     if first is None:
@@ -144,5 +167,15 @@ def _found(engine: Engine, read: Side, first: KeyPass | None, side: str, own: Se
     key, row = identifier("counterfoil key"), identifier("counterfoil row")  # a table's row id is none of its columns
     names = first.left if side == "l" else first.right
     rows = keyed_side(read, names, first, {"*": "*", row: read.columns["row"]}, name=key)
-    columns = ", ".join(f"{row if name == 'row' else read.columns[name]} as {name}" for name in wanted)
-    return f"select {columns} from {rows} n where {key} is null or {engine.hash(key)} in (select k from suspect)"
+    given = {name: row if name == "row" else read.columns[name] for name in wanted}
+    if not teaches:
+        columns = ", ".join(f"{sql} as {name}" for name, sql in given.items())
+        return f"select {columns} from {rows} n where {key} is null or {engine.hash(key)} in (select k from suspect)"
+    if RAW in given:
+        given[RAW] = f"case when {FOUND} then {given[RAW]} end"
+    columns = ", ".join(f"{sql} as {name}" for name, sql in given.items())
+    suspect = identifier("counterfoil suspect")
+    return f"""select {columns}, {FOUND}, {TEACHES} from (
+                   select n.*, {key} is null or {suspect} is not null as {FOUND}, {teaches} as {TEACHES}
+                   from {rows} n left join (select k as {suspect} from suspect) s on {suspect} = {engine.hash(key)}) f
+               where {FOUND} or {TEACHES}"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from counterfoil.base.problems import check
@@ -16,8 +16,8 @@ SUGGESTED: Final = "suggested"
 PAIR: Final = "l_u, r_u, other, grp, pass, status, kind, reason, score"
 
 
-Records = Callable[[str, str], str]
-"""Of a side (l, r) the records that meet a condition, with id, counterparty, memo and reference, as SQL."""
+Records = Callable[[str], str]
+"""Of a side (l, r) the records that teach how rare words are, with id, counterparty, memo and reference, as SQL."""
 
 
 class LimitReached(NamedTuple):
@@ -41,12 +41,11 @@ class LimitReached(NamedTuple):
 class Board:
     """Open records in the tables `lo` and `ro`; pairs in tables of their own, one a step."""
 
-    def __init__(self, engine: Engine, compare: Sequence[Compared], *, records: Records, rows: Mapping[str, int]) -> None:
-        """`records`: of a side (l, r) all its records that meet a condition, as SQL; `rows`: how many all of them are."""
+    def __init__(self, engine: Engine, compare: Sequence[Compared], *, records: Records) -> None:
+        """`records`: of a side (l, r) what teaches how rare words are, whether or not it is still open."""
         self.engine = engine
         self.compare = compare
         self.records = records
-        self.rows = rows
         self.learnt: list[str] = []
         self.pairs: list[str] = []
         self.suggestions: list[str] = []

@@ -13,7 +13,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.matching.engines.engine import Engine
 from counterfoil.matching.keeping.marks import KeptSides
 from counterfoil.matching.passes import amounts, embedded, groups, texts
-from counterfoil.matching.passes.clearing import Clearing, clear, fetch, machine_of
+from counterfoil.matching.passes.clearing import TAUGHT, Clearing, clear, fetch, machine_of
 from counterfoil.matching.passes.footing import (
     ControlTotal,
     DoesNotFoot,
@@ -88,14 +88,15 @@ def match(
     cleared = clear(engine, *near, first, compare)
     machine = machine_of(engine, cleared, left, right)
     _calendar(machine, rules.calendar, left.profile, right.profile)
-    fetch(engine, machine, {"l": near[0], "r": near[1]}, first, calendar=rules.calendar.business_days, own=rules.key_fields)
+    along = _coming_along(engine, machine, {"l": left, "r": right}, rules)
+    days = rules.calendar.business_days
+    fetch(engine, machine, {"l": near[0], "r": near[1]}, cleared, calendar=days, own=rules.key_fields, teaches=along)
     if kept:
         kept.forget()
     board = Board(
         machine,
         compare,
-        records=_records(engine, machine, {"l": left, "r": right}, kept),
-        rows={"l": left.rows, "r": right.rows},
+        records=_records(engine, machine, {"l": left, "r": right}, kept, came=bool(along)),
     )
     board.learnt += [told for source in (rules.left, rules.right) if (told := _known_fee(source))]
     suspects = board.sizes
@@ -152,16 +153,28 @@ def _work(board: Board, rules: RuleSet, progress: Progress) -> None:
     )
 
 
-def _records(engine: Engine, machine: Engine, sides: Mapping[str, Side], kept: KeptSides | None) -> Records:
-    """The records of a side that a pass asks for, whether or not they are still open: of what lies on a cluster these alone are sent."""
+def _coming_along(engine: Engine, machine: Engine, sides: Mapping[str, Side], rules: RuleSet) -> dict[str, str]:
+    """By side the condition of the records that teach: where a pass by text works beside a cluster they come with the suspects, since to
+    read both sides once more for them is dear."""
+    first = rules.passes[0]
+    if machine is engine or not any(isinstance(step, TextPass) for step in rules.passes) or not isinstance(first, KeyPass) or first.extract:
+        return {}
+    return {key: texts.teaches(side.rows, side.columns["reference"], side.columns["id"]) for key, side in sides.items()}
 
-    def records(side: str, condition: str) -> str:
-        found = f"select s.* from ({sides[side].select(('id', *texts.TEXTS))}) s where {condition}"
+
+def _records(engine: Engine, machine: Engine, sides: Mapping[str, Side], kept: KeptSides | None, *, came: bool) -> Records:
+    """The records of a side that teach, whether or not they are still open: of what lies on a cluster these alone are sent."""
+
+    def records(side: str) -> str:
+        if came:
+            return f"select * from {side}_records"
+        condition = texts.teaches(sides[side].rows, "s.reference", "s.id")
+        found = f"select s.* from ({sides[side].select(TAUGHT)}) s where {condition}"
         if kept:
             return kept.records(sides[side], found)
         if machine is engine:
             return found
-        engine.send(machine, f"{side}_records", found)
+        engine.send(machine, {f"{side}_records": found})
         return f"select * from {side}_records"
 
     return records

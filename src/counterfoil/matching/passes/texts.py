@@ -48,20 +48,23 @@ def match_texts(board: Board, step: TextPass) -> None:
 
 
 def _lent(board: Board) -> dict[str, str]:
-    """By name: the open records of each side, and of all its other records the texts, which teach how rare a word is.
-
-    Of a large side a part teaches, chosen by the reference, so that both sides keep the same references.
-    """
+    """By name: the open records of each side, and of its other records that teach how rare a word is the texts."""
     found = {}
     for side in ("l", "r"):
         found[f"{side}_open"] = f"select u, asset, amount, d, status, counterparty, memo, reference from {side}o"
-        rows = board.rows[side]
-        teaches = "1 = 1"
-        if rows > TAUGHT_ROWS_MAX:
-            teaches = f"substr(md5(coalesce(s.reference, s.id)), 1, 8) < {literal(f'{HEX * TAUGHT_ROWS_MAX // rows:08x}')}"
-        others = f"({board.records(side, teaches)}) s where not exists (select 1 from {side}o o where o.id = s.id)"
+        others = f"({board.records(side)}) s where not exists (select 1 from {side}o o where o.id = s.id)"
         found[f"{side}_taught"] = f"select {', '.join(TEXTS)} from {others}"
     return found
+
+
+def teaches(rows: int, reference: str, name: str) -> str:
+    """The condition over a record's reference and id that it teaches how rare words are, as SQL.
+
+    Of a large side a part does, chosen by the reference, so that both sides keep the same references.
+    """
+    if rows <= TAUGHT_ROWS_MAX:
+        return "1 = 1"
+    return f"substr(md5(coalesce({reference}, {name})), 1, 8) < {literal(f'{HEX * TAUGHT_ROWS_MAX // rows:08x}')}"
 
 
 def _told(step: TextPass, found: Linking) -> str:

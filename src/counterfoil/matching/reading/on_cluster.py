@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import csv
-import json
-import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from urllib.parse import unquote
+from typing import Final, NamedTuple
 
-from counterfoil.matching.engines.engine import identifier, literal
+from counterfoil.matching.engines.engine import Row, identifier, literal
 from counterfoil.matching.engines.jvm import as_told, head_of, stored
 from counterfoil.matching.engines.spark import SparkEngine
 from counterfoil.matching.passes.clearing import RAW
-from counterfoil.matching.reading.column_sql import Layer, Shaped, column_of, shaped
-from counterfoil.matching.reading.provenance import FILE_COLUMN, FILE_ROWS, SideReading, line_of_row
-from counterfoil.matching.reading.scans import REJECTED_KEPT_MAX, SourceUnreadable, written
-from counterfoil.matching.reading.sides import Side, UnreadableRow, profiled
-from counterfoil.matching.reading.telling import RAW_SHOWN_MAX, same_scale_known, why
+from counterfoil.matching.reading.cluster_lines import base_name, by_name, rejected_rows
+from counterfoil.matching.reading.column_sql import Layer, Shaped, shaped
+from counterfoil.matching.reading.provenance import FILE_COLUMN, FILE_ROWS, SideReading
+from counterfoil.matching.reading.scans import SourceUnreadable, written
+from counterfoil.matching.reading.sides import Side, profile_of, profiled
+from counterfoil.matching.reading.telling import same_scale_known
 from counterfoil.matching.reading.where_sql import where_sql
 from counterfoil.matching.rules.model import Csv, Source
 from counterfoil.matching.rules.names import KEY_FIELDS, column_name, own_fields
@@ -34,7 +33,6 @@ KINDS: Final = {
     "date": "DATE",
     "timestamp_ntz": "TIMESTAMP",
 }
-PATTERN: Final = re.compile(r"([\\\[\]{}*?])")
 WHOLE: Final = ("BIGINT", "INTEGER", "SMALLINT", "TINYINT")
 ROW_COLUMN: Final = "counterfoil row number"
 RAW_COLUMN: Final = "counterfoil raw"
@@ -55,6 +53,18 @@ class FileSeen(NamedTuple):
     path: str
     bytes: int
     modified_ms: int
+
+
+class SideAsked(NamedTuple):
+    """A side before anything of it was counted: what its readers know of it, and the question of its totals."""
+
+    scan: ClusterScan
+    source: Source
+    key: str
+    paths: Sequence[str]
+    where: str
+    made: Shaped
+    totals: tuple[str, Layer, str]  # as `profiled` takes them
 
 
 class ClusterScan(NamedTuple):
@@ -83,24 +93,49 @@ def files_seen(cluster: SparkEngine, paths: Sequence[str]) -> list[FileSeen]:
     return sorted(set(found))
 
 
-def by_name(paths: Sequence[str]) -> list[str]:
-    """Paths that Spark takes for names: `a[1].parquet` is that file, and no pattern, since patterns were listed before."""
-    return [PATTERN.sub(r"\\\1", path) for path in paths]
-
-
-def read_on_cluster(cluster: SparkEngine, files: Sequence[FileSeen], source: Source, side: str, folder: Path) -> Side:
-    """The files of one side, as the executors read them. Raises NotForExecutors, SourceUnreadable, InvalidInput."""
+def ask_side(cluster: SparkEngine, files: Sequence[FileSeen], source: Source, side: str, folder: Path) -> SideAsked:
+    """The files of one side, as the executors will read them. Raises NotForExecutors, SourceUnreadable, InvalidInput."""
     paths = [file.path for file in files]
     form = _form(paths[0], source)
-    try:
+    with _told_by_side(side, paths):
         scan = _csv(cluster, paths, source, side, folder) if form == "csv" else _parquet(cluster, paths, side)
-        return _side(cluster, scan, source, side, paths)
-    except (NotForExecutors, SourceUnreadable):
-        raise
+        return _asked(cluster, scan, source, side, paths)
+
+
+def totals_of(cluster: SparkEngine, sides: Sequence[SideAsked]) -> dict[str, list[Row]]:
+    """The totals of sides by their keys: of both in one job. Raises SourceUnreadable."""
+    questions = {each.key: profile_of(cluster, *each.totals[:2], seen=each.totals[2]) for each in sides}
+    try:
+        return cluster.answers(questions)
     except Exception as error:
-        if type(error).__module__.split(".")[0] not in ("pyspark", "py4j"):
+        if not _is_of_spark(error):
             raise
-        raise SourceUnreadable(source=side, file=_name(paths[0]), reason=_java_reason(error)) from error
+    found: dict[str, list[Row]] = {}
+    for each in sides:  # one by one, to tell which of them it is
+        with _told_by_side(each.key, each.paths):
+            found |= cluster.answers({each.key: questions[each.key]})
+    return found
+
+
+def read_on_cluster(cluster: SparkEngine, asked: SideAsked, totals: Sequence[Row]) -> Side:
+    """A side whose totals are known. Raises NotForExecutors, SourceUnreadable."""
+    with _told_by_side(asked.key, asked.paths):
+        return _side(cluster, asked, totals)
+
+
+@contextmanager
+def _told_by_side(side: str, paths: Sequence[str]) -> Iterator[None]:
+    """What Spark cannot read is a source that cannot be read."""
+    try:
+        yield
+    except Exception as error:
+        if not _is_of_spark(error):
+            raise
+        raise SourceUnreadable(source=side, file=base_name(paths[0]), reason=_java_reason(error)) from error
+
+
+def _is_of_spark(error: Exception) -> bool:
+    return type(error).__module__.split(".")[0] in ("pyspark", "py4j")
 
 
 def _java_reason(error: Exception) -> str:
@@ -113,17 +148,8 @@ def _form(path: str, source: Source) -> str:
     form = {"tsv": "csv"}.get(source.format or "", source.format or "")
     form = form or ("parquet" if name.endswith(".parquet") else "csv" if name.endswith((".csv", ".tsv", ".txt")) else "")
     if form not in ("parquet", "csv") or source.amount is None:
-        raise NotForExecutors(f"the format {form or 'of ' + _name(path)}")
+        raise NotForExecutors(f"the format {form or 'of ' + base_name(path)}")
     return form
-
-
-def _name(path: str) -> str:
-    return path.rstrip("/").rpartition("/")[2]
-
-
-def name_told(file: str) -> str:
-    """The name of a file as a row tells it: blanks and other marks are encoded there."""
-    return unquote(_name(file))
 
 
 def _parquet(cluster: SparkEngine, paths: Sequence[str], side: str) -> ClusterScan:
@@ -230,18 +256,22 @@ def _text(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _side(cluster: SparkEngine, scan: ClusterScan, source: Source, side: str, paths: Sequence[str]) -> Side:
+def _asked(cluster: SparkEngine, scan: ClusterScan, source: Source, side: str, paths: Sequence[str]) -> SideAsked:
     _refuse_unfit(source, scan)
     where = where_sql(source, scan.types, side)
     made = shaped(source, scan.types, side, trims=scan.form == "csv")
     if made.debits and _both_signs(cluster, made, scan, where):
         made = shaped(source, scan.types, side, trims=scan.form == "csv", debits="refused")
-    layer = _layer(made)
-    state = identifier(STATE_COLUMN)
-    kept = f"({where}) or {state} is not null" if where else ""
+    kept = f"({where}) or {identifier(STATE_COLUMN)} is not null" if where else ""
     written_out = _relation(made, scan, where=kept)
     plain = written_out.replace("nfc_normalize(", "(")  # in ASCII every text is composed, and what is not empty stays so
-    columns, profile, _ = profiled(cluster, plain, layer, seen=_beyond_ascii(source, scan.types))
+    return SideAsked(scan, source, side, paths, where, made, (plain, _layer(made), _beyond_ascii(source, scan.types)))
+
+
+def _side(cluster: SparkEngine, asked: SideAsked, totals: Sequence[Row]) -> Side:
+    scan, source, side, paths, where, made, (plain, layer, seen) = asked
+    state = identifier(STATE_COLUMN)
+    columns, profile, _ = profiled(cluster, plain, layer, seen=seen, ask=lambda _: list(totals))
     if profile.reasons.get(BROKEN) or profile.no_record:
         raise NotForExecutors("lines that are broken, span several lines or are no records")
     if scan.form == "csv" and profile.reasons.get(HEADER) != len(paths):
@@ -249,7 +279,7 @@ def _side(cluster: SparkEngine, scan: ClusterScan, source: Source, side: str, pa
     unreadable = profile.bad - profile.reasons.get(HEADER, 0)
     records = _relation(made, scan, where=" and ".join(filter(None, [f"{state} is null" if scan.form == "csv" else "", where])))
     relation = records if profile.seen else records.replace("nfc_normalize(", "(")
-    rejected = _rejected(cluster, relation, source, paths, unreadable) if unreadable else []
+    rejected = rejected_rows(cluster, relation, source, paths, unreadable) if unreadable else []
     same_scale_known(profile, source, side)
     rows = sum(total.rows for total in profile.totals.values()) + len(rejected)
     left_out = cluster.rows(f"select count(*) from {scan.view} where {state} is null")[0][0] - rows if where else 0
@@ -317,53 +347,3 @@ def _beyond_ascii(source: Source, types: Mapping[str, str]) -> str:
     named = (*KEY_FIELDS, *own_fields(source.columns))
     texts = [column_name(ours) for ours in named if types.get(source.columns.get(ours, "")) == "VARCHAR"]
     return " or ".join(f"coalesce(strlen({ours}) <> length({ours}), false)" for ours in texts) or "false"
-
-
-def _rejected(cluster: SparkEngine, relation: str, source: Source, paths: Sequence[str], count: int) -> list[UnreadableRow]:
-    """Rows with a cell that cannot be read as what it must be."""
-    if count >= REJECTED_KEPT_MAX:
-        reason = f"{REJECTED_KEPT_MAX:,} lines or more cannot be read: is it another format?"
-        raise SourceUnreadable(file=_name(paths[0]), reason=reason)
-    found = []
-    rows = cluster.rows(f'select file, "row", bad, {RAW} from {relation} r where bad is not null order by 1, 2')
-    lines = lines_of(cluster, paths, [row for _, row, _, _ in rows]) if source_is_text(paths) else {}
-    for file, row, column, raw in rows:
-        record = record_of(raw)
-        theirs = column_of(source, column)
-        text = ", ".join(f"{name}={value}" for name, value in record.items())
-        found.append(
-            UnreadableRow(
-                name_told(file), lines.get(row) or line_of_row(row), theirs, why(column, record.get(theirs)), text[:RAW_SHOWN_MAX]
-            )
-        )
-    return sorted(found, key=lambda each: (each.file, each.line, each.column))
-
-
-def source_is_text(paths: Sequence[str]) -> bool:
-    """Have these files lines?"""
-    return not paths[0].endswith(".parquet")
-
-
-def record_of(raw: str | None) -> dict[str, Any]:
-    """A record's own columns; what is not given is left out."""
-    return dict(json.loads(raw)) if raw else {}
-
-
-def lines_of(cluster: SparkEngine, paths: Sequence[str], rows: Sequence[int]) -> dict[int, int]:
-    """The 1-based lines of some rows of text files: rows are numbered by block, and how many lines each block has is counted once."""
-    if not rows:
-        return {}
-    blocks = (
-        cluster.session.read.text(by_name(paths))
-        .selectExpr("_metadata.file_path as file", "_metadata.file_block_start as at", "monotonically_increasing_id() as number")
-        .groupBy("file", "at")
-        .agg({"number": "min", "*": "count"})
-        .orderBy("file", "at")
-        .collect()
-    )
-    starts, before, last = [], 0, ""
-    for file, _, first, count in ((row["file"], row["at"], row["min(number)"], row["count(1)"]) for row in blocks):
-        before = before if file == last else 0
-        starts.append((int(first), int(count), before))
-        before, last = before + int(count), file
-    return {row: row - first + before + 1 for row in rows for first, count, before in starts if first <= row < first + count}

@@ -83,8 +83,11 @@ class Side:
         return f" where {' and '.join(f'({part})' for part in both)}" if both else ""
 
 
-def _profile(engine: Engine, relation: str, layer: Layer, where: str, seen: str) -> str:
-    """By asset and by what is bad, as SQL. Rows are summed by words as they are written, so that these are normalised once, not by row."""
+def profile_of(engine: Engine, relation: str, layer: Layer, where: str = "", *, seen: str = "") -> str:
+    """The question of a side's totals, by asset and by what is bad, as SQL; `where` with its word.
+
+    Rows are summed by words as they are written, so that these are normalised once, not by row.
+    """
     written = {name: layer.plain.get(name, f"{layer.columns[name]} as _{name}") for name in ("asset", "status")}
     asset, status = (layer.columns[name] if name in layer.plain else f"_{name}" for name in written)
     bad = f"coalesce(_bad, case when {layer.bad_asset} then 'asset' end)" if "asset" in layer.plain and layer.bad_asset else "_bad"
@@ -106,7 +109,7 @@ def profiled(
 
     `ask` answers the question in the engine's place, where it was answered before.
     """
-    rows = (ask or engine.rows)(_profile(engine, relation, layer, f" where {where}" if where else "", seen))
+    rows = (ask or engine.rows)(profile_of(engine, relation, layer, f" where {where}" if where else "", seen=seen))
     good = [row for row in rows if row[1] is None]
     days = [int(row[at]) for row in good for at in (4, 5) if row[at] is not None]
     gives = {
@@ -137,4 +140,4 @@ def profiled(
     return {**layer.columns, **usual}, profile, condition
 
 
-__all__ = ["COLUMNS", "Profile", "Side", "Total", "UnreadableRow", "profiled", "replace"]
+__all__ = ["COLUMNS", "Profile", "Side", "Total", "UnreadableRow", "profile_of", "profiled", "replace"]
