@@ -14,10 +14,7 @@ def skipped(reason: str) -> SimpleNamespace:
 
 def test_the_reasons_stand_in_one_line_each_once_with_its_count():
     browser, engine = skipped("no browser: apt-get install chromium"), skipped("no Spark: make spark")
-    assert (
-        closing_line([browser, engine, browser])
-        == "left out: no Spark: make spark; 2 × no browser: apt-get install chromium"
-    )
+    assert closing_line([browser, engine, browser]) == "left out: no Spark: make spark; 2 × no browser: apt-get install chromium"
 
 
 def test_nothing_is_said_when_nothing_was_left_out_or_a_failure_was_expected():
