@@ -289,4 +289,4 @@ def test_too_few_people_for_what_takes_two_are_told_on_their_page_on_today_and_b
     shown = mira.get("/admin/people").text
     assert f"{short}, and two people are needed to grant a role" in shown
     assert f'<a href="/admin/people#lacking">{short}</a>' in mira.get("/admin/reconciliation").text
-    assert [one["short"] for one in mira.get("/admin/people.json").json()["lacking"]] == [short]
+    assert short in [one["short"] for one in mira.get("/admin/people.json").json()["lacking"]], "beside what policies of payouts lack"
