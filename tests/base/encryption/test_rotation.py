@@ -382,6 +382,6 @@ def test_a_rotation_that_is_killed_goes_on_where_it_was(before: str, tmp_path: P
     again = run(before, tmp_path, "rotate")
     told, _ = again.communicate(timeout=60)
     assert again.returncode == 0, told
-    assert f"{ROWS - done} rows are now under key {keys(NEW).current.hex()}" in told
+    assert f"{ROWS - done:,} rows are now under key {keys(NEW).current.hex()}" in told
     assert by_key(database) == {keys(NEW).current: ROWS}
     database.close()

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.operations.access.access import ADMINISTER, APPROVE, permissions_of
 
 ACTS_TOLD: Final = 3
@@ -139,4 +140,4 @@ def _too_few(approve: Mapping[str, int], many: Iterable[ManyApprove]) -> list[Ca
 def _told(acts: Sequence[str]) -> str:
     first = ", ".join(f"{one[:1].lower()}{one[1:]}" for one in acts[:ACTS_TOLD])
     left = len(acts) - ACTS_TOLD
-    return f"{first}, and {left} acts more" if left > 1 else f"{first}, and 1 act more" if left == 1 else first
+    return f"{first}, and {counted(left, 'act')} more" if left > 0 else first
