@@ -78,6 +78,6 @@ def test_fees_of_a_range_are_recomputed_and_nothing_is_changed(cli: Cli, office:
         conn.execute("update intent set state = 'processing', steps = steps + 1, due_at = now()")
     run(office, "settle")
     done = cli(*span)
-    assert (done.code, "EUR: 1 settlements recomputed, 0 differ." in done.out) == (0, True)
+    assert (done.code, "EUR: 1 settlement recomputed, 0 differ." in done.out) == (0, True)
     wrong = office.ask("GET", "/api/fees/recomputed", params={"startTime": "2021-01-01T00:00:00Z", "endTime": "2020-01-01T00:00:00Z"})
     assert (wrong.status_code, wrong.json()["field"]) == (422, "endTime")
