@@ -13,7 +13,7 @@ from counterfoil.matching.rules.toml_file import load_rules
 from counterfoil.matching.two_files import reconcile_files
 from tests.matching.builders import row, rules_text, write_csv
 
-QUOTE = "a quote is not closed or a cell is too long (unexpected end of data): the file is cut short"
+QUOTE = "a quote is not closed or a cell is too long: the file is cut short"
 MANY = 2_400  # rows: more than DuckDB looks at before it reads
 
 

@@ -106,8 +106,8 @@ def _records(found: Gathering, path: Path, taken: Content) -> Iterator[tuple[int
                 line, before = before + 1, reader.line_num
                 if cells and any(cells):
                     yield line, [cells[0].strip().lstrip("\ufeff"), *cells[1:]]
-    except csv.Error as fault:
-        found.broken(before + 1, None, f"a quote is not closed or a cell is too long ({fault}): the file is cut short")
+    except csv.Error:
+        found.broken(before + 1, None, "a quote is not closed or a cell is too long: the file is cut short")
     except UnicodeError:
         found.broken(None, None, f"the file cannot be read as {taken.encoding}")
 

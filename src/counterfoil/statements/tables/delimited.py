@@ -71,7 +71,7 @@ def records(found: Gathering, path: Path, known: Dialect) -> Iterator[TableRow]:
     except csv.Error as fault:
         if not str(fault).startswith(UNCLOSED):
             found.broken(before + 1, None, f"the row cannot be split into cells ({fault})")
-        found.broken(before + 1, None, f"a quote is not closed or a cell is too long ({fault}): the file is {CUT_SHORT}")
+        found.broken(before + 1, None, f"a quote is not closed or a cell is too long: the file is {CUT_SHORT}")
     except UnicodeDecodeError as fault:
         ends = "truncated" in fault.reason or "unexpected end" in fault.reason
         reason = (
