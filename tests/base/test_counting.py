@@ -29,17 +29,16 @@ def test_how_many_of_something_is_told_in_words_that_are_right_for_one(number: i
     assert counted(number, *words) == told
 
 
+def _is_by_hand(node: ast.AST) -> bool:
+    """A text chosen by whether a number is one, or an s that is put behind a word or not: what `counted` is there for."""
+    if isinstance(node, ast.IfExp) and isinstance(node.body, ast.Constant) and isinstance(node.body.value, str):
+        ends_in_s = isinstance(node.orelse, ast.Constant) and node.orelse.value == "s"
+        return BY_HAND.search(ast.unparse(node.test)) is not None and (node.body.value.startswith("1 ") or ends_in_s)
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and isinstance(node.left, ast.Constant) and node.left.value == "s"
+
+
 def _by_hand(path: Path) -> list[int]:
-    """Lines where a text is chosen by whether a number is one, and another that holds the number: what `counted` is there for."""
-    return [
-        node.lineno
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.IfExp)
-        and BY_HAND.search(ast.unparse(node.test))
-        and isinstance(node.body, ast.Constant)
-        and isinstance(node.body.value, str)
-        and node.body.value.startswith("1 ")
-    ]
+    return [getattr(node, "lineno", 0) for node in ast.walk(ast.parse(path.read_text())) if _is_by_hand(node)]
 
 
 def test_nobody_chooses_between_one_and_many_by_hand() -> None:

@@ -18,6 +18,13 @@ NOWHERE: Final = ""  # the state before the first
 CREATE: Final = "create"
 
 
+# The one way in which steps are written: of `rows` that the statement has, each with its `id` and which step it is its `number`.
+STEPS_OF: Final[LiteralString] = """
+    insert into step (machine, subject_id, step, from_state, verb, to_state, actor, reason, cause, at)
+    select %(machine)s, id, {number}, {start}, %(verb)s, {end}, %(actor)s, %(reason)s, %(cause)s, %(at)s from {rows}"""
+_BIRTHS: Final = STEPS_OF.format(number="1", start="%(from)s", end="%(to)s", rows="unnest(%(ids)b::text[]) as id")
+
+
 class StateMoved(Problem):
     """Somebody else moved it first; read it again."""
 
@@ -154,12 +161,14 @@ def record_birth(
     cause: str | None = None,
 ) -> None:
     """Write the first step of rows that were just inserted in `state`."""
+    given = {**birth(machine, state), "actor": actor, "reason": None, "cause": cause, "at": at}
+    conn.execute(_BIRTHS, {**given, "ids": list(subject_ids)})
+
+
+def birth(machine: Machine, state: str) -> dict[str, Any]:
+    """What `STEPS_OF` asks with of rows that the same statement inserts in `state`, beside actor, reason, cause and moment."""
     check(state in machine.initial, "a noun is born in an initial state", machine=machine.name, state=state)
-    conn.execute(
-        """insert into step (machine, subject_id, step, from_state, verb, to_state, actor, cause, at)
-           select %s, id, 1, '', 'create', %s, %s, %s, %s from unnest(%b::text[]) as id""",
-        [machine.name, state, actor, cause, at, list(subject_ids)],
-    )
+    return {"machine": machine.name, "from": NOWHERE, "verb": CREATE, "to": state}
 
 
 def take_steps(
@@ -206,9 +215,8 @@ def _stepping(table: LiteralString, sets: LiteralString, rows: LiteralString) ->
         moved as (update {table} t set state = asked.to_state, state_at = %(at)s, steps = t.steps + 1{sets}
                   from asked{rows} where t.id = asked.id and t.state = asked.from_state
                   returning t.id, t.steps, asked.from_state, asked.to_state)
-        insert into step (machine, subject_id, step, from_state, verb, to_state, actor, reason, cause, at)
-        select %(machine)s, id, steps, from_state, %(verb)s, to_state, %(actor)s, %(reason)s, %(cause)s, %(at)s from moved
-        """).format(
+        {steps}""").format(
+        steps=sql.SQL(STEPS_OF.format(number="steps", start="from_state", end="to_state", rows="moved")),
         table=sql.Identifier(table),
         sets=sql.SQL(f", {sets}" if sets else ""),
         rows=sql.SQL(f" join {rows} on n.id = asked.id" if rows else ""),

@@ -161,8 +161,7 @@ def _told_since(ask: SectionContext, found: ProviderBalances) -> str:
         numbers[asset] = numbers.get(asset, 0) + one.number
         sums[asset] = sums[asset].plus(one.amount) if asset in sums else one.amount
     number = sum(numbers.values())
-    counted = f"over {COUNTED_MAX:,}" if number > COUNTED_MAX else f"{number:,}"
-    said = f"{counted} movement{'' if number == 1 else 's'}"
+    said = f"over {COUNTED_MAX:,} movements" if number > COUNTED_MAX else counted(number, "movement")
     if any(each > COUNTED_MAX for each in numbers.values()):
         return said  # not all of them were summed
     amounts = ", ".join(tell(one.minor, name) for name, one in sorted(sums.items()))

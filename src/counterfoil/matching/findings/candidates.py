@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import Tell
 from counterfoil.matching.engines.engine import Engine
 from counterfoil.matching.findings.differences import Record
@@ -129,7 +130,7 @@ _REFUSED: Final[Mapping[int, str]] = {
 
 def candidate(row: tuple[Any, ...], key_fields: Sequence[str]) -> Candidate:
     rank, near, name, reference, amount, day, taken = row
-    days = "date unknown" if near >= 9999 else "same day" if near == 0 else f"{near} day{'s' * (near != 1)} apart"
+    days = "date unknown" if near >= 9999 else "same day" if near == 0 else f"{counted(near, 'day')} apart"
     refused = f"same {key_fields[rank - OWN_RANK]}, other amount or asset" if rank >= OWN_RANK else _REFUSED[rank].format(days=days)
     why = TAKEN if taken else refused
     return Candidate(name, reference, int(amount), EPOCH + timedelta(days=day) if day is not None else None, why)

@@ -89,7 +89,7 @@ def amount_distance(left: Record, right: Record) -> str:
 
 def days_apart(days: int) -> str:
     """`2 days later`; right as seen from left."""
-    return f"{abs(days)} day{'s' * (abs(days) != 1)} {'later' if days > 0 else 'earlier'}"
+    return f"{counted(abs(days), 'day')} {'later' if days > 0 else 'earlier'}"
 
 
 def text_distance(left: str, right: str) -> str:
@@ -100,7 +100,7 @@ def text_distance(left: str, right: str) -> str:
     if here.startswith(there) or there.startswith(here):
         return f"{counted(abs(len(here) - len(there)), 'character')} cut off"
     count = edits(here, there)
-    return f"{count} character{'s' * (count != 1)}"
+    return counted(count, "character")
 
 
 def edits(left: str, right: str) -> int:

@@ -16,7 +16,6 @@ from counterfoil.operations.access.access import ADMINISTER, APPROVE, permission
 
 ACTS_TOLD: Final = 3
 PROGRAMS_TOLD: Final = 3
-PROGRAMS_MAX: Final = 10_000
 FIRST: Final = "On the machine of the server: `counterfoil people first NAME OTHER`."
 RESCUE: Final = "On the machine of the server: `counterfoil people rescue NAME --reason …` lets one in again who is locked out."
 ALONE: Final = "Nobody can approve a second one now: grant the role to two more people while two administrators can log in."
@@ -57,7 +56,7 @@ def cannot_be_done(
     """What takes two people and lacks one, the gravest first. `acts`: what takes two, by the permission of who approves it; `many`: what
     takes more approvals than one."""
     held = _held(conn, now)
-    programs = [row[0] for row in conn.execute("select id from program order by id limit %s", [PROGRAMS_MAX])]
+    programs = [row[0] for row in conn.execute("select id from program order by id")]
     approve = {one: len(_who(held, APPROVE, one)) for one in programs}
     return [*_administering(held, acts[ADMINISTER]), *_approving(approve, acts[APPROVE]), *_too_few(approve, many)]
 

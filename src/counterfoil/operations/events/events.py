@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from counterfoil.base.machine import Machine, Move, take_step, take_steps
+from counterfoil.base.machine import STEPS_OF, Machine, Move, birth, take_step, take_steps
 from counterfoil.base.problems import NotFound, check
 from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey, between_moments
 from counterfoil.operations.work.due import ClaimStep
@@ -103,6 +103,9 @@ class Event(NamedTuple):
 Follower = Callable[[Connection[Any], Sequence[Event], datetime], None]
 
 
+_BIRTHS: Final = STEPS_OF.format(number="1", start="%(from)s", end="%(to)s", rows="emitted")
+
+
 def emit(conn: Connection[Any], events: Sequence[NewEvent], *, at: datetime) -> None:
     """Write events, by set, in the transaction of what they tell. The worker is woken when it commits."""
     if not events:
@@ -114,10 +117,13 @@ def emit(conn: Connection[Any], events: Sequence[NewEvent], *, at: datetime) -> 
                select id, name, level, program_id, subject_id, payload, %(at)s, 'due', %(at)s, %(at)s
                from unnest(%(ids)b::text[], %(names)b::text[], %(levels)b::text[], %(programs)b::text[],
                            %(subjects)b::text[], %(payloads)b::jsonb[])
-                    as e (id, name, level, program_id, subject_id, payload) returning id)
-           insert into step (machine, subject_id, step, from_state, verb, to_state, actor, at)
-           select 'event', id, 1, '', 'create', 'due', 'system', %(at)s from emitted""",
+                    as e (id, name, level, program_id, subject_id, payload) returning id)"""
+        + _BIRTHS,
         {
+            **birth(EVENT, "due"),
+            "actor": "system",
+            "reason": None,
+            "cause": None,
             "at": at,
             "ids": [event.id() for event in events],
             "names": [event.name for event in events],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
 
 from psycopg import sql
 
-from counterfoil.base.machine import Machine
+from counterfoil.base.machine import STEPS_OF, Machine
 
 if TYPE_CHECKING:
     from counterfoil.operations.work.runner import Queue
@@ -29,9 +29,8 @@ _TAKE: Final = """
 _HELD: Final = "lease_owner = %(owner)s, lease_until = %(until)s"
 _DONE: Final = "lease_owner = null, lease_until = null, due_at = null, attempt = 0, last_error = null"
 _STEPPED: Final = ", state = %(to)s, state_at = %(now)s, steps = t.steps + 1"
-_STEPS: Final = """,
-         stepped as (insert into step (machine, subject_id, step, from_state, verb, to_state, actor, at)
-                     select %(machine)s, id, number, %(from)s, %(verb)s, %(to)s, 'system:worker', %(now)s from taken)"""
+_STEPS: Final = f""",
+         stepped as ({STEPS_OF.format(number="number", start="%(from)s", end="%(to)s", rows="taken")})"""
 
 
 @cache
@@ -47,12 +46,14 @@ def taking(queue: Queue, *, only: bool, done: bool, steps: bool) -> bytes:
     return query.as_string(None).encode()
 
 
-def given_to(queue: Queue, step: ClaimStep | None) -> dict[str, str]:
-    """What `taking` asks with for its step."""
+def given_to(queue: Queue, step: ClaimStep | None, now: datetime) -> dict[str, Any]:
+    """What `taking` asks with for its step, which takes neither a reason nor two people. Raises ReasonRequired for another."""
     if step is None:
         return {}
     (state,) = queue.states
-    return {"machine": step.machine.name, "verb": step.verb, "from": state, "to": step.machine.next_state(state, step.verb)}
+    ends = step.machine.next_state(state, step.verb)
+    given: dict[str, Any] = {"machine": step.machine.name, "verb": step.verb, "from": state, "to": ends}
+    return given | {"actor": "system:worker", "reason": None, "cause": None, "at": now}
 
 
 _LANE: Final = sql.SQL("%(lane)s::text")

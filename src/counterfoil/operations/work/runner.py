@@ -144,7 +144,7 @@ def claim(
     `now` is the database's; `lane` takes the rows of one lane, `only` these rows. `done`: they are given back at once, as by `finish`,
     for work that ends in this transaction; with `step` they take it, too.
     """
-    given = {"owner": runner.owner, "until": now + runner.lease, "only": list(only or ())} | given_to(queue, step)
+    given = {"owner": runner.owner, "until": now + runner.lease, "only": list(only or ())} | given_to(queue, step, now)
     given |= asked_of(queue, now=now, lane=lane, rows_max=runner.rows_max if rows_max is None else rows_max)
     rows = conn.execute(taking(queue, only=only is not None, done=done, steps=step is not None), given).fetchall()
     note_mishap(conn, "lease_rescued", queue.name, sum(bool(rescued) for *_, rescued in rows), worker=runner.owner, now=now)

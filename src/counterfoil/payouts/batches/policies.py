@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from counterfoil.base.formats.amounts import told_amount
+from counterfoil.base.formats.amounts import known_assets, tell_in
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access.enough import ManyApprove
 from counterfoil.operations.events.events import NewEvent, emit
@@ -18,7 +18,6 @@ from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.machines import RESERVING
 
 TIERS_MAX: Final = 10
-POLICIES_MAX: Final = 1_000  # of which it is looked whether enough people can approve
 APPROVERS_MAX: Final = 10
 HOURS_MAX: Final = 8_760
 MINOR_MAX: Final = 10**18
@@ -92,10 +91,10 @@ def many_approve(conn: Connection[Any]) -> list[ManyApprove]:
     """What of the policies in force takes more people than one to approve it."""
     rows = conn.execute(
         """select program_id, asset, tiers_above[cardinality(tiers_above)], tiers_approvers[cardinality(tiers_approvers)]
-           from payout_policy_in_force where tiers_approvers[cardinality(tiers_approvers)] > 1 order by program_id, asset limit %s""",
-        [POLICIES_MAX],
+           from payout_policy_in_force where tiers_approvers[cardinality(tiers_approvers)] > 1 order by program_id, asset"""
     ).fetchall()
-    return [ManyApprove(program, f"payouts of {program} beyond {told_amount(conn, above, asset)}", n) for program, asset, above, n in rows]
+    tell = tell_in(known_assets(conn))
+    return [ManyApprove(program, f"payouts of {program} beyond {tell(above, asset)}", n) for program, asset, above, n in rows]
 
 
 POLICY_LIST: Final = PlainList(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.formats.counting import counted
 from counterfoil.base.money import format_major
 from counterfoil.base.problems import NotFound
 from counterfoil.payouts.batches.facts import scales
@@ -80,8 +81,8 @@ def _line(kind: FactKind, row: tuple[Any, ...], payee_id: str, decimals: Mapping
     fact_id, since, until, asset, amount, number, why = row
     figure = f"{format_major(amount, decimals[asset])} {asset}" if amount is not None else ""
     told = {"payee": payee_id, "id": fact_id, "since": _day(since), "until": _day(until), "amount": figure, "asset": asset}
-    counted = {f"{one}s": f"{number:,} {one}{'' if number == 1 else 's'}" for one in ("payout", "invoice", "part")}
-    said = kind.says.format(**told, **counted, why=why)
+    many = {f"{one}s": counted(number, one) for one in ("payout", "invoice", "part")}
+    said = kind.says.format(**told, **many, why=why)
     return CardLine(kind.effect, said, kind.name, str(fact_id), since, until, asset, amount, number)
 
 
