@@ -14,6 +14,7 @@ import pytest
 from counterfoil.base.edge import make_id
 from counterfoil.operations.access.oidc import attempts, tokens
 from counterfoil.operations.access.oidc import refusals as why
+from counterfoil.operations.access.oidc.attempts import SubjectTaken
 from counterfoil.operations.access.oidc.provider import LoginProvider, parse_provider
 from counterfoil.operations.access.oidc.refusals import ProviderLoginRefused
 from counterfoil.operations.access.principals import end_principal
@@ -339,7 +340,7 @@ def test_a_subject_is_one_person_here(conn):
     mira, noah = (log_in_as(conn, name)[0] for name in ("mira", "noah"))
     of = {"issuer": "https://a.example", "subject": "s", "by": "t", "now": days.now()}
     attempts.link_subject(conn, "lnk_1", mira.principal_id, **of)
-    with pytest.raises(Exception, match="login_subject_is_one"), conn.transaction():
+    with pytest.raises(SubjectTaken, match=r"linked to somebody already. .*person mira"), conn.transaction():
         attempts.link_subject(conn, "lnk_2", noah.principal_id, **of)
 
 
