@@ -34,8 +34,10 @@ def order_words(asked: ListAsked) -> str | None:
     if asked.order is None:
         return None
     key = asked.order.key
-    way = ("latest", "earliest") if key.kind in (datetime, date) else ("greatest", "least") if key.kind is int else ("last", "first")
     words = f"{'time' if key.name == 'at' else key.name.replace('_', ' ')}{' within each asset' if key.money else ''}"
+    if key.kind not in (datetime, date, int):
+        return f"by {words}, from {'Z to A' if asked.order.descending else 'A to Z'}"
+    way = ("latest", "earliest") if key.kind is not int else ("greatest", "least")
     return f"by {words}, the {way[0] if asked.order.descending else way[1]} first"
 
 
