@@ -32,6 +32,7 @@ def make(folder: Path, rows: int, *, all_broken: bool = False) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     conn = duckdb.connect()
+    conn.execute("set enable_progress_bar = false")
     conn.execute(f"set temp_directory = '{folder / 'spill'}'")
     conn.execute(MADE_OF.format(rows=rows))
     for name, query in (("left", LEFT), ("right", ALL_BROKEN if all_broken else RIGHT)):
@@ -44,6 +45,7 @@ def make(folder: Path, rows: int, *, all_broken: bool = False) -> None:
 def expected(folder: Path) -> dict[str, int]:
     """What must be found, counted from the files by plain set arithmetic on references, apart from every engine's way."""
     conn = duckdb.connect()
+    conn.execute("set enable_progress_bar = false")
     sides = [f"(select reference, count(*) as n from '{folder / name}.parquet' group by reference)" for name in ("left", "right")]
     found = conn.execute(
         f"""select count(*) filter (l.n is null), count(*) filter (r.n is null), coalesce(sum(r.n - 1) filter (l.n is not null), 0)

@@ -121,6 +121,7 @@ def test_a_frozen_account_is_not_lowered_and_a_closed_one_is_not_used(books: Off
     assert post(books, "/api/accounts/freeze", body).json()["frozen"] is True
     refused = journal(books).json()
     assert (refused["type"], refused["minor"], refused["asset"]) == ("/problems/AccountFrozen", "400", "EUR")
+    assert "unfreeze it with a reason" in refused["whatToDo"]
     assert post(books, "/api/accounts/close", body).json()["type"] == "/problems/AccountNotEmpty"
     assert post(books, "/api/accounts/unfreeze", body).json()["frozen"] is False
     assert journal(books, "1000").status_code == 201

@@ -17,6 +17,7 @@ from counterfoil.api.http.app import ROUTERS
 from counterfoil.api.http.fields import EMPTY_ASKS_FOR_NONE
 from counterfoil.api.http.lists import XLSX
 from counterfoil.base.edge import Database
+from counterfoil.base.problems import TO_DO
 from tests.api.office import PROGRAM, Office, fresh, usage_csv
 from tests.api.test_access import ROUTES
 
@@ -36,6 +37,7 @@ def test_every_problem_has_the_same_shape(office: Office):
         "kind": "missing",
         "what": "payout",
         "id": "po_01KA0000000000000000000000",
+        "whatToDo": TO_DO["missing"],
         "requestId": "r-1",
     }
 

@@ -113,11 +113,12 @@ def test_a_problem_that_is_answered_carries_what_its_page_says_and_no_more(clien
         client.delete("/api/payouts", headers=key),
         client.post("/api/invoices/issue", headers=key, json={"programId": "main"}),
     ]
-    common = {"type", "title", "status", "kind", "requestId"}
+    common = {"type", "title", "status", "kind", "whatToDo", "requestId"}
     for answer in answers:
         told = answer.json()
         about = client.get(told["type"], headers={"Accept": "application/json"}).json()
         assert (about["status"], about["kind"]) == (answer.status_code, told["kind"]), told
+        assert about["whatToDo"] == told["whatToDo"]
         assert set(told) - common <= {member["name"] for member in about["members"]}, told
     assert len({answer.json()["type"] for answer in answers}) >= 5
 

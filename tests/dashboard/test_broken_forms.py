@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import pytest
 
 from counterfoil.api.http.middleware import FORM_BYTES_MAX, LOGIN_BYTES_MAX, BodyLimits, Wire
+from counterfoil.dashboard.web.serving import FormBroken
 from tests.dashboard import days, quiet
 from tests.dashboard.test_session import a_browser, csrf_of, logged_in
 
@@ -48,6 +51,7 @@ def test_it_is_told_within_the_frame_of_its_page_and_nothing_is_done(desk, serve
     assert says in text
     assert '<nav class="rail' in text
     assert 'id="refused"' in text
+    assert escape(FormBroken.todo) in text, "what to do about it stands beside it"
     assert desk.rows("select count(*) from action") == before
 
 

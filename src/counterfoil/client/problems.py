@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-_SAID: Final = frozenset({"type", "title", "status", "kind", "requestId"})
+_SAID: Final = frozenset({"type", "title", "status", "kind", "whatToDo", "requestId"})
 
 
 class ApiProblem(Exception):
@@ -17,6 +17,7 @@ class ApiProblem(Exception):
         self.name = self.type.rpartition("/")[2]  # the stable name, such as InsufficientFunds
         self.title = str(body.get("title", f"The server answered {status}."))
         self.kind = str(body.get("kind", "unexpected"))
+        self.what_to_do = str(body.get("whatToDo", ""))
         self.request_id = str(body.get("requestId", ""))
         self.facts: dict[str, Any] = {name: value for name, value in body.items() if name not in _SAID}
         super().__init__(self.sentence())

@@ -189,7 +189,7 @@ PROBLEM: Final[dict[str, Any]] = {
     "type": "object",
     "title": "Problem",
     "description": "What was refused and why. Beside these members it carries the facts of its type.",
-    "required": ["type", "title", "status", "requestId"],
+    "required": ["type", "title", "status", "whatToDo", "requestId"],
     "properties": {
         "type": {"type": "string", "examples": ["/problems/InsufficientFunds"]},
         "title": {"type": "string"},
@@ -197,6 +197,7 @@ PROBLEM: Final[dict[str, Any]] = {
         "kind": {"type": "string", "examples": ["conflict"]},
         "field": {"type": "string"},
         "limit": {"type": "string"},
+        "whatToDo": {"type": "string", "description": "What whoever meets it does next."},
         "requestId": {"type": "string"},
     },
     "additionalProperties": True,

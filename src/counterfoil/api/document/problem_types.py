@@ -7,16 +7,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-from counterfoil.api.http.problems import STATUS, STATUS_OF
+from counterfoil.api.http.problems import STATUS, STATUS_OF, UNEXPECTED_TITLE, UNEXPECTED_TO_DO
 from counterfoil.base.problems import Problem, all_problems
 from counterfoil.base.text import camel
 
 PATH: Final = "/problems"
 FACTS_FILE: Final = "problem_facts.json"  # beside this file; `make reference` records it from the calls that raise
-_UNEXPECTED_TITLE: Final = "Something is wrong on our side; nothing of this request was kept."
-_UNEXPECTED_TO_DO: Final = (
-    "Send the same request again with the same idempotency key. If it fails again, look for its `requestId` in the log of the server."
-)
 # What the facts mean that many problems carry; the others are named after what they hold.
 MEANINGS: Final = {
     "account": "The account it is about.",
@@ -72,7 +68,7 @@ class ProblemType(NamedTuple):
 def problem_types() -> list[ProblemType]:
     """Every type that this process can answer with, by name."""
     ours = [one for one in all_problems() if one.__module__.startswith("counterfoil.")]
-    unexpected = ProblemType("Unexpected", _UNEXPECTED_TITLE, "", 500, "", _UNEXPECTED_TO_DO, ())
+    unexpected = ProblemType("Unexpected", UNEXPECTED_TITLE, "", 500, "", UNEXPECTED_TO_DO, ())
     return sorted([*map(_type_of, ours), unexpected])
 
 

@@ -38,6 +38,10 @@ STATUS_OF: Final[Mapping[str, int]] = {
     "Malformed": 400,
     "FormBroken": 400,
 }
+UNEXPECTED_TITLE: Final = "Something is wrong on our side; nothing of this request was kept."
+UNEXPECTED_TO_DO: Final = (
+    "Send the same request again with the same idempotency key. If it fails again, look for its `requestId` in the log of the server."
+)
 RETRY_AFTER_S: Final = 1
 GOT_MAX: Final = 80
 _log = structlog.get_logger("counterfoil.api")
@@ -67,15 +71,15 @@ def status_of(problem: Problem) -> int:
 
 
 # What every problem says of itself: no fact has such a name, for it would be left out, or taken for the other.
-RESERVED: Final = frozenset({"type", "title", "status", "kind", "requestId"})
+RESERVED: Final = frozenset({"type", "title", "status", "kind", "whatToDo", "requestId"})
 
 
 def body_of(problem: Problem, request_id: str) -> dict[str, Any]:
-    """The problem as its JSON object: type, title, status, facts, and the request's id to ask about it."""
+    """The problem as its JSON object: type, title, status, facts, what to do about it, and the request's id to ask about it."""
     facts: dict[str, Fact] = {camel(name): value for name, value in problem.facts.items() if value is not None}
     kept = {name: value for name, value in facts.items() if name not in RESERVED}
     said = {"type": f"/problems/{type(problem).__name__}", "title": problem.headline(), "status": status_of(problem)}
-    return {**said, "kind": problem.kind, **kept, "requestId": request_id}
+    return {**said, "kind": problem.kind, **kept, "whatToDo": problem.what_to_do(), "requestId": request_id}
 
 
 def response_of(problem: Problem, request_id: str) -> Response:
@@ -116,8 +120,8 @@ def failure(error: Exception, request_id: str) -> Response:
     """The answer when the fault is ours: it says that, and where to look, and nothing of the inside. The log has it all."""
     broken = isinstance(error, InvariantBroken)
     _log.error("invariant broken" if broken else "unexpected error", request_id=request_id, exc_info=error)
-    title = "Something is wrong on our side; nothing of this request was kept."
-    return _response({"type": "/problems/Unexpected", "title": title, "status": 500, "requestId": request_id}, {})
+    said = {"type": "/problems/Unexpected", "title": UNEXPECTED_TITLE, "status": 500, "whatToDo": UNEXPECTED_TO_DO, "requestId": request_id}
+    return _response(said, {})
 
 
 def request_id_of(request: Request) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 import typer
 
-from counterfoil.base.problems import InvariantBroken, Problem, told_facts
+from counterfoil.base.problems import TO_DO, InvariantBroken, Problem, told_facts
 from counterfoil.base.text import printable
 from counterfoil.cli.core.money import amounts_of, figure
 from counterfoil.client.problems import ApiProblem, Unreachable
@@ -42,12 +42,11 @@ def tell(error: Exception) -> int | None:
     """Say on standard error what went wrong and return the exit code; None for what only a traceback explains."""
     match error:
         case ApiProblem():
-            return _refused(error.kind, error.title, told_facts(error.facts, amounts_of(error.name), figure), error.request_id)
+            facts = told_facts(error.facts, amounts_of(error.name), figure)
+            todo = "" if error.what_to_do in TO_DO.values() else error.what_to_do  # of a kind, a terminal has its own
+            return _refused(error.kind, error.title, facts, error.request_id, todo)
         case Problem():
-            code = _refused(error.kind, error.headline(), error.told(figure), "")
-            if error.todo:
-                typer.echo(error.todo, err=True)
-            return code
+            return _refused(error.kind, error.headline(), error.told(figure), "", error.todo)
         case Unreachable():
             return _refused("unreachable", str(error), {}, "")
         case InvariantBroken():
@@ -59,14 +58,15 @@ def tell(error: Exception) -> int | None:
     return None
 
 
-def _refused(kind: str, title: str, facts: Mapping[str, object], request_id: str) -> int:
+def _refused(kind: str, title: str, facts: Mapping[str, object], request_id: str, todo: str = "") -> int:
+    """What was refused, and what to do: `todo`, or what holds for all of its kind, which need not hold for one that says its own."""
     typer.secho(printable(title), err=True, fg=typer.colors.RED)
     for name, value in facts.items():
         if value is not None:
             told = ", ".join(map(str, value)) if isinstance(value, list) else value
             typer.echo(printable(f"  {name}: {told}"), err=True)
-    if kind in ADVICE:
-        typer.echo(ADVICE[kind], err=True)
-    elif kind not in EXIT:
+    if todo or kind in ADVICE:
+        typer.echo(printable(todo or ADVICE[kind]), err=True)
+    if kind not in EXIT:
         typer.echo(f"The server's log has more under request {request_id}.", err=True)
     return EXIT.get(kind, OURS)

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from counterfoil.api.http.problems import request_id_of, status_of
+from counterfoil.api.http.problems import MEDIA_TYPE, body_of, request_id_of, status_of
 from counterfoil.base.edge import Database
 from counterfoil.base.formats.amounts import known_assets, tell_in
 from counterfoil.base.money import Asset
@@ -227,7 +227,7 @@ def problem_page(served: Served, request: Request, problem: Problem | None) -> R
         title,
         {name: fact for name, fact in _told(served, problem).items() if name not in _said_already(problem)} if problem else {},
         status,
-        problem.what_to_do() if problem and status == 403 else "",
+        problem.what_to_do() if problem and (problem.todo or status == 403) else "",
         _way_on(request, problem, status),
         request.method == "GET",
         request_id_of(request),
@@ -286,13 +286,7 @@ def guarded_json(served: Served, request: Request, act: Callable[[], Response]) 
         return act()
     except Problem as problem:
         _note_refusal(served, request, problem)
-        said = {
-            "type": f"/problems/{type(problem).__name__}",
-            "title": problem.headline(),
-            "status": status_of(problem),
-        }
-        facts = {name: fact for name, fact in problem.facts.items() if fact is not None}
-        return finish(JSONResponse(facts | said, status_of(problem), media_type="application/problem+json"))
+        return finish(JSONResponse(body_of(problem, request_id_of(request)), status_of(problem), media_type=MEDIA_TYPE))
 
 
 def add_problem_pages(app: FastAPI, served: Served) -> None:
