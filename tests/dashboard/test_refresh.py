@@ -71,6 +71,7 @@ def test_the_page_of_one_thing_follows_it_and_keeps_a_form_that_was_begun(open_a
     form.get_by_role("button").click()
     assert "Nothing is changed yet" not in page.locator("main").inner_text()
     assert page.locator("#refused").is_visible()
-    assert "not again while you decide" in page.locator("#refreshed").inner_text()
+    assert "held while you decide" in page.locator("#refreshed").inner_text()
+    assert page.locator("header, .top").first.bounding_box()["height"] < 60, "the head stays one line, so that nothing below it jumps"
     assert page.get_by_role("link", name="Measure again").get_attribute("href") == f"{LIST}/{payout_id}"
     page.complaints.clear()  # Chromium tells of the refusal's status
