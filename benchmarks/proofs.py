@@ -29,6 +29,7 @@ from counterfoil.proofs.packages.exporting import Exporter, export_proof
 from counterfoil.proofs.packages.standalone import verifier_text
 from counterfoil.proofs.packages.store import stored
 from counterfoil.proofs.signing.signers import trusted_keys
+from counterfoil.proofs.verifying.entries import processes_here
 from counterfoil.proofs.verifying.signatures import TrustedKeys
 from counterfoil.proofs.verifying.verify import verify_package
 
@@ -101,7 +102,7 @@ def exported(database: Database, folder: Path, start: datetime) -> tuple[Path, i
 def verified(path: Path, keys: dict[str, Any]) -> tuple[float, float]:
     """Seconds of the command's verification, and of verify.py's."""
     begun = time.perf_counter()
-    found = verify_package(path, TrustedKeys.read(keys))
+    found = verify_package(path, TrustedKeys.read(keys), processes=processes_here())  # as the command does
     ours = time.perf_counter() - begun
     alone = path.with_name("verify_alone.py")
     alone.write_text(verifier_text())

@@ -41,9 +41,18 @@ def holds(right: bool, said: str) -> None:
         raise ProofBroken(said=said)
 
 
+# What Python says of something that is of another form than a proof has.
+UNBUILT: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
+
+
 def unbuilt(error: Exception) -> str:
     """What is not as the form wants it, as far as Python says it."""
     return f"{error} is missing" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+
+
+def not_built(error: Exception) -> str:
+    """It as a sentence."""
+    return f"It is not built as a proof is ({unbuilt(error)})."
 
 
 def is_moment(given: object) -> bool:

@@ -29,6 +29,11 @@ class RunbookRuns:
         elif (state := RUN_ENDS.get(verb)) is not None:
             self._ended[run_id] = (state, act["actor"], act["at"])
 
+    def add(self, later: RunbookRuns) -> None:
+        """Those of later entries."""
+        self._begun |= later._begun
+        self._ended |= later._ended
+
     def held_against(self, package: OpenPackage, manifest: Mapping[str, Any]) -> str:
         """What is to be said of them, once all that the package names are those of the entries. Raises ProofBroken."""
         told = manifest.get("runbooks")

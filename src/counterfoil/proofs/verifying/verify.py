@@ -17,8 +17,8 @@ from counterfoil.proofs.disclosures.verifying import verify_disclosure
 from counterfoil.proofs.inclusion.verifying import is_inclusion_file, verify_inclusion
 from counterfoil.proofs.log.notes import Checkpoint, NoteRefused
 from counterfoil.proofs.packages.layout import ALL, ENVELOPE, FORMAT, MANIFEST, REPORT, proof_id
-from counterfoil.proofs.verifying.entries import Account, Entries
-from counterfoil.proofs.verifying.reading import OpenPackage, ProofBroken, holds, is_moment, unbuilt
+from counterfoil.proofs.verifying.entries import Account, Entries, Look
+from counterfoil.proofs.verifying.reading import UNBUILT, OpenPackage, ProofBroken, holds, is_moment, not_built, unbuilt
 from counterfoil.proofs.verifying.signatures import SignaturesSeen, TrustedKeys, checkpoint_of, signatures_of
 from counterfoil.proofs.verifying.stamps import UNSTAMPED, GivenStamp
 
@@ -30,7 +30,6 @@ NOT_VERIFIED: Final = 64
 WORDS: Final = ("OK", "BROKEN", "INCOMPLETE", "UNKNOWN KEYS")
 OF_BEFORE: Final = "The package of before: "
 UNREAD: Final = "the entries of the package of before: verify it by itself, too"
-_UNBUILT: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
 class Judgement(NamedTuple):
@@ -45,9 +44,11 @@ class Judgement(NamedTuple):
         return WORDS[self.code]
 
 
-def verify_package(path: Path, keys: TrustedKeys, *, previous: Path | None = None, stamp: GivenStamp | None = None) -> Judgement:
+def verify_package(
+    path: Path, keys: TrustedKeys, *, previous: Path | None = None, stamp: GivenStamp | None = None, processes: int = 1
+) -> Judgement:
     """Verify a package, a disclosure or an inclusion file by these keys; with the package of the period before, that this one begins where
-    it ended; with a time stamp, since when it is there. Raises OSError."""
+    it ended; with a time stamp, since when it is there; by so many processes where it is large. Raises OSError, VerifierEnded."""
     try:
         if is_inclusion_file(path):
             seen = verify_inclusion(path, keys, previous=previous is not None, stamp=stamp is not None)
@@ -56,13 +57,13 @@ def verify_package(path: Path, keys: TrustedKeys, *, previous: Path | None = Non
         try:
             if DISCLOSURE in package.names:
                 return _disclosed(package, keys, previous, stamp)
-            return _verify(package, keys, previous, stamp)
+            return _verify(package, keys, previous, stamp, processes)
         finally:
             package.close()
     except ProofBroken as error:
         return Judgement(BROKEN, [error.headline()])
-    except _UNBUILT as error:
-        return Judgement(BROKEN, [f"It is not built as a proof is ({unbuilt(error)})."])
+    except UNBUILT as error:
+        return Judgement(BROKEN, [not_built(error)])
 
 
 def _disclosed(package: OpenPackage, keys: TrustedKeys, previous: Path | None, stamp: GivenStamp | None) -> Judgement:
@@ -73,7 +74,7 @@ def _disclosed(package: OpenPackage, keys: TrustedKeys, previous: Path | None, s
     return Judgement(INCOMPLETE if seen.left else OK, seen.said + seen.left)
 
 
-def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None, stamp: GivenStamp | None) -> Judgement:
+def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None, stamp: GivenStamp | None, processes: int) -> Judgement:
     manifest = manifest_of(package)
     signed = signatures_of(package, manifest, keys)
     ends, strange = list[Checkpoint](), [signed.strange] * bool(signed.strange)
@@ -84,8 +85,8 @@ def _verify(package: OpenPackage, keys: TrustedKeys, previous: Path | None, stam
             strange.append(f"checkpoint.{end} is signed by a key of the log that is not among those you gave.")
     if strange:
         return Judgement(UNKNOWN_KEYS, strange)
-    entries = Entries(manifest["period"]["from"], manifest["period"]["to"])
-    entries.read(package, *ends)
+    entries = Entries()
+    entries.read(package, Look(manifest["period"]["from"], manifest["period"]["to"]), *ends, processes=processes)
     _are_counted(manifest, ends, entries)
     _are_balanced(package, manifest, entries)
     followed = entries.runs.held_against(package, manifest)
@@ -170,7 +171,7 @@ def _are_balanced(package: OpenPackage, manifest: Mapping[str, Any], entries: En
     opening, closing = (_sheet(package, manifest, end, accounts) for end in ("open", "close"))
     holds(not opening or manifest["log"]["open"]["size"] > 0, "There are opening balances before the first entry of the log.")
     for one in sorted({*opening, *closing, *entries.moved}):
-        before, moved, after = opening.get(one, (0, 0)), entries.moved.get(one, [0, 0]), closing.get(one, (0, 0))
+        before, moved, after = opening.get(one, (0, 0)), entries.moved.get(one, (0, 0)), closing.get(one, (0, 0))
         whole = (before[0] + moved[0], before[1] + moved[1])
         holds(whole == after, f"Opening balance and movements of {one[2]} are not its closing balance.")
     totals: dict[str, list[int]] = defaultdict(lambda: [0, 0])
@@ -236,5 +237,5 @@ def _said_of_before() -> Iterator[None]:
         yield
     except ProofBroken as error:
         raise ProofBroken(said=f"{OF_BEFORE}{error.headline()}") from None
-    except _UNBUILT as error:
+    except UNBUILT as error:
         raise ProofBroken(said=f"{OF_BEFORE}it is not built as a proof is ({unbuilt(error)}).") from None

@@ -30,6 +30,7 @@ from counterfoil.proofs.exports import PROOF_EXPORT_NOUN
 from counterfoil.proofs.noun import PROOF_NOUN
 from counterfoil.proofs.personal_data import NAME_POLICY, said_of
 from counterfoil.proofs.signing.envelope import to_sign
+from counterfoil.proofs.verifying.entries import VerifierEnded, processes_here
 from counterfoil.proofs.verifying.signatures import TrustedKeys, refuse_another_request
 from counterfoil.proofs.verifying.stamps import GivenStamp
 from counterfoil.proofs.verifying.verify import NOT_VERIFIED, UNKNOWN_KEYS, Judgement, verify_package
@@ -146,7 +147,7 @@ def verify(
     With --stamp and --trust also since when it is there, by the clock of an authority outside.
 
     Ends with 0 when it holds, 1 when something is broken, 2 when it is incomplete, 3 when its keys are not among yours, and 64 when
-    nothing was verified, because a file cannot be read.
+    nothing was verified, because a file cannot be read. A large package is verified by as many processes as there are cores, up to 8.
     """
     if (stamp is None) != (trust is None):
         raise typer.BadParameter("give both: a time stamp, and the authorities that you trust", param_hint="--stamp")
@@ -154,9 +155,12 @@ def verify(
         given = GivenStamp(stamp.read_bytes(), trusted_authorities(trust)) if stamp and trust else None
         trusted = TrustedKeys.read(json.loads(keys.read_text("utf-8")))
         with patience("The package is being verified"):
-            found = verify_package(package, trusted, previous=previous, stamp=given)
+            found = verify_package(package, trusted, previous=previous, stamp=given, processes=processes_here())
     except OSError as error:
         typer.echo(f"Not verified: {error.filename or package} cannot be read: {error.strerror}", err=True)
+        raise typer.Exit(NOT_VERIFIED) from error
+    except VerifierEnded as error:
+        typer.echo("Not verified: a process of it was ended from outside, as where memory runs out. Verify it again.", err=True)
         raise typer.Exit(NOT_VERIFIED) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         found = Judgement(UNKNOWN_KEYS, [f"{keys} is no file of keys ({type(error).__name__}: {error})."])
