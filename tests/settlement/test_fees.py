@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +155,51 @@ def test_each_settlement_is_recomputed_by_what_was_in_force_and_a_difference_is_
         ]
         (total,) = fee_totals(conn, **span)
         assert (total.settlements, total.differing, total.platform_fee, total.due_platform_fee) == (2, 2, 7_79, 7_80)
+
+
+MIDNIGHT = datetime(2026, 12, 1, tzinfo=UTC)
+INSTANT = timedelta(microseconds=1)
+
+
+def test_at_the_midnight_of_a_month_end_the_last_moment_pays_the_old_rates_and_the_first_the_new(desk: Desk):
+    with desk.database.transaction() as conn:
+        set_rates(conn, PROGRAM, **BPS | {"platform_bps": 900}, effective_at=MIDNIGHT, now=NOW)
+        set_rates(conn, PROGRAM, **BPS | {"platform_bps": 700}, effective_at=MIDNIGHT, now=NOW)
+        set_rates(conn, PROGRAM, **BPS | {"platform_bps": 600}, effective_at=MIDNIGHT - timedelta(hours=1), now=NOW)
+    for at, prefix in ((MIDNIGHT - INSTANT, "a"), (MIDNIGHT, "b")):
+        desk.clock.now = at
+        settled(desk, "100.00", prefix)
+    found = desk.rows("select at, rate_version, platform_fee from settlement order by at")
+    assert found == [(MIDNIGHT - INSTANT, 4, 6_00), (MIDNIGHT, 3, 7_00)], "of two that begin at once, the one that was written later"
+    span: dict[str, Any] = {"start": NOW, "program_id": PROGRAM}
+    with desk.database.transaction() as conn:
+        assert [one.differs for one in recompute_fees(conn, rows_max=9, end=MIDNIGHT + INSTANT, **span)] == [False, False]
+        (month,) = fee_totals(conn, end=MIDNIGHT, **span)
+        assert (month.settlements, month.platform_fee, month.differing) == (1, 6_00, 0), "the month ends before its midnight"
+    desk.still_true()
+
+
+def test_rates_begin_after_what_was_settled_also_by_a_worker_whose_clock_is_ahead(desk: Desk):
+    desk.clock.advance(seconds=5)
+    settled(desk, "100.00", "a")
+    with desk.database.transaction() as conn:
+        with pytest.raises(InvalidInput, match="after 2026-11-20T12:00:05"), conn.transaction():
+            set_rates(conn, PROGRAM, **BPS, effective_at=NOW + timedelta(seconds=5), now=NOW + timedelta(seconds=1))
+        made = set_rates(conn, PROGRAM, **BPS | {"platform_bps": 700}, now=NOW + timedelta(seconds=1))
+        assert [one.effective_at for one in list_rates(conn, PROGRAM, rows_max=1)] == [desk.clock.now + INSTANT]
+        assert [one.differs for one in recompute_fees(conn, start=NOW, end=MIDNIGHT, program_id=PROGRAM, rows_max=9)] == [False]
+        assert version_now(conn, PROGRAM, now=desk.clock.now + INSTANT).version == made.version
+
+
+def test_nobody_sets_rates_while_something_is_settled_by_those_of_before(database: Database):
+    a_program(database)
+    with database.transaction() as conn:
+        rates_in_force(conn, [(PROGRAM, "EUR")], now=NOW)
+        with database.transaction() as other:
+            other.execute("set local lock_timeout = '50ms'")
+            with pytest.raises(psycopg.errors.LockNotAvailable), other.transaction():
+                set_rates(other, PROGRAM, **BPS, now=NOW)
+        with database.transaction() as other:
+            rates_in_force(other, [(PROGRAM, "EUR")], now=NOW)  # two workers settle side by side
+    with database.transaction() as conn:
+        set_rates(conn, PROGRAM, **BPS, now=NOW)

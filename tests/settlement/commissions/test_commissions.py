@@ -10,6 +10,7 @@ import pytest
 
 from counterfoil.base.edge import make_id
 from counterfoil.base.machine import history_of, take_step
+from counterfoil.base.problems import InvalidInput
 from counterfoil.payouts.refunds.refunds import REFUND
 from counterfoil.settlement.affiliates.affiliates import change_activity, placements_of, set_affiliate
 from counterfoil.settlement.commissions.accruing import accrue, announce_referred
@@ -87,6 +88,18 @@ def test_a_sale_that_is_worked_out_late_follows_from_the_tree_and_the_people_of_
     change_activity(conn, bob, "deactivate", reason="left", actor="test", now=later)
     accrue(conn, [sale], make_id=make_id, now=later + DAYS)
     assert {level: (one.affiliate_id, one.amount) for level, one in of_sale(conn, sale).items()} == {1: (ann, 999), 2: (bob, 199)}
+    still_true(conn)
+
+
+def test_other_rates_come_after_what_was_worked_out_by_those_of_before(conn: Any) -> None:
+    a_shop(conn)
+    sale = a_sale(conn, at=NOW + DAYS)
+    with pytest.raises(InvalidInput, match="what was sold keeps its rates"), conn.transaction():
+        set_terms(conn, PROGRAM, "EUR", TERMS, actor="test", now=NOW, effective_at=NOW + DAYS)
+    made = set_terms(conn, PROGRAM, "EUR", TERMS._replace(levels=(5, 5)), actor="test", now=NOW)
+    assert made.effective_at == NOW + DAYS + timedelta(microseconds=1)
+    assert set(of_sale(conn, sale)) == {1, 2}
+    assert verify_commissions(conn, program_id=None, sample=None, seed=NOW).differing == 0
     still_true(conn)
 
 

@@ -89,7 +89,7 @@ def set_affiliate(
         raise InvalidInput("name", f"1 to {NAME_MAX} characters, not counting spaces around them", got=len(name))
     if conn.execute("select 1 from program where id = %s", [program_id]).fetchone() is None:
         raise NotFound(what="program", id=program_id)
-    now = _after_sales(conn, program_id, now)
+    now = after_sales(conn, program_id, now)
     known = AFFILIATES.read(conn, "where program_id = %s and name = %s", [program_id, name])
     if parent_id is not None and not AFFILIATES.read(conn, "where program_id = %s and id = %s", [program_id, parent_id]):
         raise NotFound(what="affiliate", id=parent_id)
@@ -114,8 +114,8 @@ def hold_tree(conn: Connection[Any], program_id: str) -> None:
     conn.execute("select pg_advisory_xact_lock_shared(hashtextextended('affiliate:' || %s, 0))", [program_id])
 
 
-def _after_sales(conn: Connection[Any], program_id: str, now: datetime) -> datetime:
-    """When a change of a program's tree takes effect: after every sale whose commissions were worked out by the tree of before.
+def after_sales(conn: Connection[Any], program_id: str, now: datetime) -> datetime:
+    """When a change of a program's tree or rates takes effect: after every sale whose commissions were worked out by those of before.
 
     One change at a time, and none while commissions are worked out.
     """
@@ -186,7 +186,7 @@ def refer(conn: Connection[Any], affiliate_id: str, customer_id: str, *, actor: 
 def change_activity(conn: Connection[Any], affiliate_id: str, verb: str, *, reason: str, actor: str, now: datetime) -> str:
     """Deactivate or activate: of sales while it is inactive its level stays with the platform. What it earned before is still paid,
     however little it is."""
-    now = _after_sales(conn, show_affiliate(conn, affiliate_id).program_id, now)
+    now = after_sales(conn, show_affiliate(conn, affiliate_id).program_id, now)
     one = show_affiliate(conn, affiliate_id, lock=True)
     state = take_step(conn, AFFILIATE, one.id, one.state, verb, actor=actor, at=now, reason=reason)
     conn.execute("update affiliate set due_at = least(due_at, %s) where id = %s", [now, one.id])

@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.problems import InvalidInput, NotFound
 from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey, between_moments
+from counterfoil.settlement.affiliates.affiliates import after_sales
 from counterfoil.settlement.commissions.rules import CommissionTerms, check_terms
 from counterfoil.settlement.usage.usage import assets_of
 
@@ -56,8 +57,10 @@ def set_terms(
     assets = assets_of(conn, program_id)
     if asset not in assets:
         raise InvalidInput("asset", f"one of {', '.join(sorted(assets))}", got=asset[:12])
-    # One at a time, so that two people do not both write version n + 1.
-    conn.execute("select pg_advisory_xact_lock(hashtextextended('commission_rate:' || %s || ':' || %s, 0))", [program_id, asset])
+    begins = after_sales(conn, program_id, effective_at or now)  # one at a time, and while no commission is worked out
+    if effective_at is not None and begins > effective_at:
+        limit = f"{begins.isoformat()} or later: what was sold keeps its rates"
+        raise InvalidInput("effective_at", limit, got=effective_at.isoformat())
     conn.execute(
         """insert into commission_rate (program_id, asset, version, base, mode, levels, cap_bps, mature_days, minimum, effective_at, actor,
                                         recorded_at)
@@ -73,7 +76,7 @@ def set_terms(
             "cap": terms.cap_bps,
             "days": terms.mature_days,
             "minimum": terms.minimum,
-            "effective": effective_at or now,
+            "effective": begins,
             "actor": actor,
             "now": now,
         },
@@ -84,7 +87,7 @@ def set_terms(
                select a.id from affiliate a where a.program_id = %(program)s and exists (
                    select from commission c where (c.affiliate_id, c.asset) = (a.id, %(asset)s) and c.state in ('payable', 'paid'))
                order by a.id for no key update)""",
-        {"at": effective_at or now, "program": program_id, "asset": asset},
+        {"at": begins, "program": program_id, "asset": asset},
     )
     return _select(conn, "where (program_id, asset) = (%s, %s) order by version desc limit 1", [program_id, asset])[0]
 

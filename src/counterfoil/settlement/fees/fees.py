@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -16,6 +16,8 @@ from counterfoil.settlement.usage.usage import assets_of
 
 _LIMITED: Final = f"""r.version, r.platform_bps, r.validator_bps, r.holdback_bps, coalesce(h.days, {HOLDBACK_DAYS}),
                 coalesce(l.fixed, 0), coalesce(l.minimum, 0), l.maximum"""
+# Held shared by who settles and alone by who sets rates: else a version could begin before a settlement that did not see it.
+_LOCK: Final = "hashtextextended('fee_rate:' || {program}, 0)"
 
 
 class NoRates(NotFound):
@@ -59,10 +61,11 @@ def set_rates(
     check_rates(platform_bps, validator_bps, holdback_bps, holdback_days)
     if effective_at is not None and effective_at < now:
         raise InvalidInput("effective_at", "not in the past: what was settled keeps its rates", got=effective_at.isoformat())
-    # One at a time, so that two people do not both write version n + 1.
-    conn.execute("select pg_advisory_xact_lock(hashtextextended('fee_rate:' || %s, 0))", [program_id])
+    # One at a time, so that two people do not both write version n + 1; and while nothing is being settled.
+    conn.execute(f"select pg_advisory_xact_lock({_LOCK.format(program='%s')})", [program_id])
     if conn.execute("select 1 from program where id = %s", [program_id]).fetchone() is None:
         raise NotFound(what="program", id=program_id)
+    begins = _after_what_was_settled(conn, program_id, effective_at, now)
     row = conn.execute(
         """insert into fee_rate (program_id, version, platform_bps, validator_bps, holdback_bps, actor, recorded_at)
            select %(program)s, coalesce(max(version), 0) + 1, %(platform)s, %(validator)s, %(holdback)s, %(actor)s, %(now)s
@@ -78,9 +81,22 @@ def set_rates(
     ).fetchone()
     assert row is not None
     conn.execute("insert into holdback_term (program_id, version, days) values (%s, %s, %s)", [program_id, row[0], holdback_days])
-    conn.execute("insert into fee_term (program_id, version, effective_at) values (%s, %s, %s)", [program_id, row[0], effective_at or now])
+    conn.execute("insert into fee_term (program_id, version, effective_at) values (%s, %s, %s)", [program_id, row[0], begins])
     _set_limits(conn, program_id, row[0], limits)
     return Rates(row[0], platform_bps, validator_bps, holdback_bps, holdback_days)
+
+
+def _after_what_was_settled(conn: Connection[Any], program_id: str, effective_at: datetime | None, now: datetime) -> datetime:
+    """When a new version begins. What was settled at its moment or later, as by a worker whose clock is ahead of ours, keeps its rates: one
+    that begins now begins behind it. Raises InvalidInput where another moment was asked for."""
+    begins = effective_at or now
+    row = conn.execute("select max(at) from settlement where program_id = %s and at >= %s", [program_id, begins]).fetchone()
+    if row is None or row[0] is None:
+        return begins
+    if effective_at is not None:
+        limit = f"after {row[0].isoformat()}, when this program settled last: what was settled keeps its rates"
+        raise InvalidInput("effective_at", limit, got=effective_at.isoformat())
+    return row[0] + timedelta(microseconds=1)  # type: ignore[no-any-return]
 
 
 def _set_limits(conn: Connection[Any], program_id: str, version: int, limits: Sequence[FeeLimit]) -> None:
@@ -99,8 +115,11 @@ def _set_limits(conn: Connection[Any], program_id: str, version: int, limits: Se
 
 
 def rates_in_force(conn: Connection[Any], wanted: Iterable[tuple[str, str]], *, now: datetime) -> dict[tuple[str, str], Rates]:
-    """The rates that each program's settlements in each asset use now, by (program, asset). Raises NoRates for a program that has none."""
+    """The rates that each program's settlements in each asset use now, by (program, asset); no other ones are set until this transaction
+    ends. Raises NoRates for a program that has none."""
     asked = sorted(set(wanted))
+    shared = f"select pg_advisory_xact_lock_shared({_LOCK.format(program='one')}) from unnest(%s::text[]) as one"
+    conn.execute(shared, [sorted({one[0] for one in asked})])
     rows = conn.execute(
         f"""select w.program_id, w.asset, {_LIMITED} from unnest(%s::text[], %s::text[]) as w (program_id, asset)
            join fee_rate r on r.program_id = w.program_id and r.version = fee_version_at(w.program_id, %s)
