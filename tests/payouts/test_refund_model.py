@@ -1,4 +1,5 @@
-"""Refunds, disputes and chargebacks of one payment in any order, through the tables, beside a second model that counts in another way.
+"""Refunds, disputes and chargebacks of one payment in any order, while its payouts arrive, fail, come back and are issued anew, through the
+tables, beside a second model that counts in another way.
 
 The product adds up what each refund takes of each part. The model forgets all that: of a payment of G of which C has gone back, the
 platform has its rate of G - C, the validator has, and the payee's side has all the rest, wherever it lies. R + P + V + H + N = G always.
@@ -6,6 +7,7 @@ platform has its rate of G - C, the validator has, and the payee's side has all 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +21,20 @@ from counterfoil.base.invariant import run_invariants
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.providers import ChargebackFact
 from counterfoil.payouts.chargebacks.chargebacks import apply_chargebacks
+from counterfoil.payouts.payouts.matter import NotNow
 from counterfoil.payouts.refunds.refunds import UnderDispute, execute_refund, lock_invoice, refundable
 from counterfoil.wiring import INVARIANTS
 from tests.builders import Desk, a_program
 from tests.lives import LastingLife, lived
 from tests.payouts.refunding import SETTLED, go, paid, refund
 from tests.payouts.test_disputes import decided, effect, opened
+from tests.payouts.test_returned_and_refunded import by_hand, comes_back, fails, nothing_stays_behind, returning
 from tests.simulators import spawn_simulator
 from tests.soak import examples
 
 GROSS = 100_01
 PLATFORM, VALIDATOR = 500, 100  # hundredths of a percent, as the program's
-AMOUNTS = st.integers(1_00, 40_00)
+AMOUNTS = st.one_of(st.integers(1, 3), st.integers(1_00, 40_00))
 
 
 def life_of(desk: Desk) -> type[LastingLife]:
@@ -69,6 +73,20 @@ def life_of(desk: Desk) -> type[LastingLife]:
         @rule()
         def pay_out(self) -> None:
             go(desk)
+
+        @rule()
+        def pay_out_in_vain(self) -> None:
+            fails(desk)
+            go(desk)
+
+        @rule()
+        def send_back(self) -> None:
+            comes_back(desk)
+
+        @rule(verb=st.sampled_from(["retry", "reissue", "reissue", "cancel"]))
+        def act(self, verb: str) -> None:
+            with suppress(NotNow):  # it is not offered
+                by_hand(desk, verb)
 
         @precondition(lambda self: not self.contested and self.gone < GROSS)
         @rule()
@@ -141,6 +159,7 @@ def life_of(desk: Desk) -> type[LastingLife]:
             with desk.database.transaction() as conn:
                 assert refundable(conn, lock_invoice(conn, self.invoice)) == kept
                 assert run_invariants(conn, INVARIANTS) == []
+            nothing_stays_behind(desk)
 
         def teardown(self) -> None:
             """Nothing is left open: the next payment is of the same payee."""
@@ -163,6 +182,7 @@ def test_whatever_happens_to_a_payment_its_parts_add_up_to_it(database: Database
     with spawn_simulator(tmp_path / "simulator", settle_ms=0, payout_fee=0) as simulator:
         a_program(database, holdback_bps=1000)
         desk = Desk(database, simulator, timeout_s=30)  # a charge that is not verified in time would not be settled
+        returning(desk)
         few = settings(
             phases=[Phase.generate],  # to shrink would go on with the same database
             max_examples=examples(6),

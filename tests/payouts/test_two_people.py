@@ -13,6 +13,7 @@ from counterfoil.ledger.reads.booked import BookedLine, booked_here
 from counterfoil.operations.approvals import SamePerson, approve_and_do, by_verb
 from counterfoil.operations.providers import Accepted
 from counterfoil.operations.trial import trials_heard
+from counterfoil.payouts.next_action import next_action
 from counterfoil.payouts.payouts.by_hand import retry_payout
 from counterfoil.payouts.payouts.matter import NotNow
 from counterfoil.payouts.provider_payouts.attempts_by_hand import quarantine_attempt
@@ -162,6 +163,8 @@ def test_another_amount_than_asked_is_booked_as_it_was_paid(world, told, purse):
     two.end("paid")
     assert (world.payout(), world.states(), world.conflicts()) == ("completed", ["succeeded"], 0)
     assert world.purse() == purse
+    action = next_action(world.conn, str(world.row("select id from payout")[0]), world.now)
+    assert action.command.startswith("counterfoil payouts reissue") == (told < OWED), "what was paid too little is owed, and that is told"
     world.still_true()
     again = Accepted(world.fact(world.standing(attempt).key, "paid")._replace(amount=told))
     world.look_up(attempt, again)  # the provider says it again: that is known now

@@ -242,11 +242,13 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "PAYOUT_SETTLEMENT_TIE",
-        "Is every payout of the payee, invoice or escrow and asset, the first for all that was left and a later one for no more?",
+        "Is every payout of the payee, invoice or escrow and asset, the first for all that was left and a later one for no more than came?",
         """select p.id, p.payee_id, p.asset, p.amount, s.payee_id, s.asset, s.net
            from payout p left join payout_source s on s.id = p.settlement_id
            where ((p.program_id, p.invoice_id, p.payee_id, p.asset) is distinct from (s.program_id, s.invoice_id, s.payee_id, s.asset)
-              or p.amount > s.net + s.holdback or (p.reissue = 0 and s.net > 0 and p.amount <> s.net)) /* recent payout: p.id */
+              or p.amount > s.net + s.holdback
+                 and p.amount > s.net + s.holdback + (select coalesce(sum(r.credited), 0) from refund r where r.settlement_id = s.id)
+              or (p.reissue = 0 and s.net > 0 and p.amount <> s.net)) /* recent payout: p.id */
            union all
            select pp.id, pp.provider, pp.asset, pp.amount, p.payee_id, p.asset, p.amount
            from provider_payout pp join payout p on p.id = pp.payout_id

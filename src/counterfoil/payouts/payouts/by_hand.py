@@ -7,13 +7,14 @@ from typing import Any
 
 from psycopg import Connection
 
-from counterfoil.base.machine import record_birth, take_step
+from counterfoil.base.machine import take_step
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.machines import PAYOUT, PULLING, RESERVING, SENDING
 from counterfoil.payouts.payouts.matter import matter_of, require
 from counterfoil.payouts.payouts.payout_rules import Matter
-from counterfoil.payouts.payouts.verbs import Payout, payout_key, show_payout
+from counterfoil.payouts.payouts.reissuing import issue_again
+from counterfoil.payouts.payouts.verbs import Payout, show_payout
 from counterfoil.payouts.provider_payouts.outcome_rules import OutcomeDecision
 from counterfoil.payouts.provider_payouts.outcomes import carry_out
 
@@ -51,36 +52,6 @@ def reissue_payout(conn: Connection[Any], payout_id: str, new_id: str, *, reason
     require("reissue", matter)
     old = show_payout(conn, payout_id)
     return issue_again(conn, old, new_id, matter.payable, reason=reason, actor=actor, now=now)
-
-
-def issue_again(conn: Connection[Any], old: Payout, new_id: str, amount: int, *, reason: str, actor: str, now: datetime) -> Payout:
-    """A payout of `amount` minor units behind `old`, the last one of its settlement, which is locked and over."""
-    number = old.reissue + 1
-    key = payout_key(invoice_id=old.invoice_id, settlement_id=old.settlement_id, reissue=number)
-    conn.execute(
-        """insert into payout (id, program_id, payee_id, invoice_id, settlement_id, reissue, key, asset, amount, created_at,
-                               state, state_at, due_at)
-           values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'pending', %s, %s)""",
-        [
-            new_id,
-            old.program_id,
-            old.payee_id,
-            old.invoice_id,
-            old.settlement_id,
-            number,
-            key,
-            old.asset,
-            amount,
-            now,
-            now,
-            now,
-        ],
-    )
-    record_birth(conn, PAYOUT, [new_id], "pending", actor=actor, at=now, cause=old.id)
-    told = {"reissueOf": old.id, "key": key, "amount": str(amount), "asset": old.asset, "reason": reason}
-    emit(conn, [NewEvent("payout_reissued", old.program_id, new_id, told)], at=now)
-    wake(conn, RESERVING)
-    return show_payout(conn, new_id)
 
 
 def ask_provider(conn: Connection[Any], payout_id: str, *, actor: str, now: datetime) -> str:

@@ -21,6 +21,7 @@ from counterfoil.payouts.disputes.standing import disputes_of
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT, PULLING, RESERVING
 from counterfoil.payouts.payouts.payable import Purse, net, netted_away, payable_of, receivables_of
 from counterfoil.payouts.payouts.payout_rules import EFFECTS, NOTHING, where_next
+from counterfoil.payouts.payouts.reissuing import pay_what_came_meanwhile
 from counterfoil.payouts.provider_payouts.booking import Booking, book, journal_lines
 from counterfoil.payouts.provider_payouts.conflicts import open_conflicts, settle_conflicts
 from counterfoil.payouts.provider_payouts.late import PAID_BESIDE, book_late, book_return, is_plain, stop_beside
@@ -37,6 +38,7 @@ EVENTS: Final = {
     "net_out": "payout_netted_out",
     "hold": "payout_held",
 }
+_ENDS_PAID: Final = ("complete", "back", "late")  # effects after which a payout may be over and paid
 DUE_IN: Final = ("queued", *PULLING.states)  # states in which something may still be to be done
 
 
@@ -112,6 +114,10 @@ def carry_out(
     open_conflicts(conn, decisions, now=now)
     settle_conflicts(conn, [one.standing.id for one in decisions if one.settled], actor=actor, now=now)
     _show_errors(conn, decisions, now)
+    over = [one.standing for one in decisions if any(EFFECTS.get(verb, NOTHING).payout in _ENDS_PAID for verb in one.verbs)]
+    if over:  # the id of one that is issued behind it is told by the attempt: asked again, it is the same
+        ids = {one.payout_id: f"po_{one.id.partition('_')[2]}" for one in over}
+        pay_what_came_meanwhile(conn, ids, actor=actor, now=now)
 
 
 def _without_accounts(conn: Connection[Any], decisions: Sequence[OutcomeDecision]) -> Sequence[OutcomeDecision]:

@@ -13,14 +13,13 @@ from counterfoil.operations.work.runner import wake
 from counterfoil.payouts.disputes.holding import hold_payouts
 from counterfoil.payouts.disputes.standing import disputes_of
 from counterfoil.payouts.machines import RESERVING
-from counterfoil.payouts.payouts.by_hand import issue_again
 from counterfoil.payouts.payouts.payable import payable_of, take
+from counterfoil.payouts.payouts.reissuing import PAID_OUT_AGAIN, issue_again
 from counterfoil.payouts.payouts.verbs import Owed, Payout, create_payouts, show_payout
 from counterfoil.payouts.provider_payouts.standings import lock_settlements
 from counterfoil.settlement.settlements import Settlement
 
 ACTOR: Final = "system:worker"
-PAID_OUT_AGAIN: Final = ("completed", "refunded")  # after any other end a person decides whether it is paid out
 OweMore = Callable[[Connection[Any], int, MakeId, str], None]
 
 

@@ -25,6 +25,7 @@ from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.payouts.disputes.standing import contests_of
 from counterfoil.payouts.machines import PAYOUT, PROVIDER_PAYOUT
 from counterfoil.payouts.payouts.payable import Purse, payable_of, payables_of, take
+from counterfoil.payouts.payouts.reissuing import pay_what_came_meanwhile
 from counterfoil.payouts.payouts.verbs import Owed, create_payouts
 from counterfoil.payouts.provider_payouts.standings import lock_settlements
 from counterfoil.payouts.provider_payouts.unreserving import unreserve
@@ -174,18 +175,25 @@ def book_refund(
     if payout_id is not None:
         take(conn, payout_id, sources.payable - sources.credited, now=now)
         end_empty(conn, settlement.id, cause=refund_id, actor=actor, now=now)
+        if sources.credited:
+            pay_what_came_meanwhile(conn, {payout_id: make_id("po")}, actor=actor, now=now)
+    elif sources.credited:  # the settlement left nothing to pay, until now
+        why = f"{refund_id} gave it back"
+        create_payouts(conn, [_owed(settlement, sources.credited)], make_id=make_id, actor=actor, cause=why, now=now)
     return made
+
+
+def _owed(one: Settlement, minor: int) -> Owed:
+    return Owed(one.program_id, one.invoice_id, one.id, one.payee_id, one.asset, minor)
 
 
 def ready_to_cut(conn: Connection[Any], settlement: Settlement, *, make_id: MakeId, actor: str, why: str, now: datetime) -> str | None:
     """The last payout of a settlement, made if the event that makes it has not come yet; all of it locked, and every attempt that
     never called is taken back. None when the settlement left nothing to pay."""
     if settlement.net:
-        one = settlement
-        owed = Owed(one.program_id, one.invoice_id, one.id, one.payee_id, one.asset, one.net)
         known = conn.execute("select from payout where settlement_id = %s", [settlement.id]).fetchone()
         if known is None:
-            create_payouts(conn, [owed], make_id=make_id, actor=actor, cause="settlement_completed", now=now)
+            create_payouts(conn, [_owed(settlement, settlement.net)], make_id=make_id, actor=actor, cause="settlement_completed", now=now)
     attempts = lock_settlements(conn, [settlement.id], now=now)
     rows = conn.execute("select id, reissue from payout where settlement_id = %s order by id for update", [settlement.id]).fetchall()
     # Reserved while we waited for the payout's row: an attempt that the first look did not see.
