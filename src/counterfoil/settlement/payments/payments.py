@@ -32,6 +32,7 @@ EVENT_KINDS: Final = declare(
     },
     warning={
         "invoice_overpaid": "A customer paid more than was asked; the rest is owed back.",
+        "payment_contradicted": "A provider tells a payment otherwise than it did before; what it told first stays booked.",
         "payment_late": "A customer paid an invoice that is cancelled or expired; it is owed back.",
         "payment_unidentified": "Money came that belongs to no open invoice; it lies in suspense.",
     },
@@ -70,14 +71,16 @@ def receive_charges(
     `program_id` is where money goes that names nothing of ours; what names an escrow waits in its program. Raises InvalidInput for an
     asset without a book there.
     """
-    fresh = _not_yet_recorded(conn, charges, provider)
+    fresh, _ = _not_yet_recorded(conn, charges, provider)
     invoices = {one.id: one for one in lock_invoices(conn, [charge.reference for charge in fresh])}
-    fresh = _not_yet_recorded(conn, fresh, provider)  # again, now under the lock: a racer may have booked them meanwhile
+    fresh, contradicted = _not_yet_recorded(conn, charges, provider)  # again, now under the lock: a racer may have booked them meanwhile
+    _tell_contradicted(conn, contradicted, provider, program_id, now)
     if not fresh:
         return 0
     expired = expired_among(conn, list(invoices))
     bills = {key: _bill(one, expired=key in expired) for key, one in invoices.items()}
-    receipts, after = decide_receipts(fresh, bills, provider=provider, program_id=program_id, homes=_homes(conn, fresh))
+    homes = _homes(conn, [one for one in fresh if one.reference not in bills or bills[one.reference].asset != one.asset])
+    receipts, after = decide_receipts(fresh, bills, provider=provider, program_id=program_id, homes=homes)
     post_all(conn, [_booking(receipt, provider, now) for receipt in receipts], now=now)
     _record(conn, receipts, after, provider, make_id, now)
     _move_invoices(conn, invoices, after, cause, now)
@@ -86,29 +89,69 @@ def receive_charges(
 
 
 def _homes(conn: Connection[Any], charges: Sequence[ChargeFact]) -> dict[tuple[str, str], str]:
-    """Programs of the escrows that these charges name, by reference and asset: their money waits in the books of that program."""
+    """Where the money of these charges, which pay no invoice, waits, by reference and asset: in the program of the escrow that they name,
+    or of the invoice, which is in another asset."""
+    if not charges:
+        return {}
     rows = conn.execute(
-        "select id, asset, program_id from escrow where id = any(%s)", [[charge.reference for charge in charges]]
+        """select id, asset, program_id from escrow where id = any(%(named)s)
+           union all
+           select i.id, b.asset, i.program_id from invoice i join book b on b.program_id = i.program_id where i.id = any(%(named)s)""",
+        {"named": [charge.reference for charge in charges]},
     ).fetchall()
     return {(row[0], row[1]): row[2] for row in rows}
 
 
 def _bill(invoice: Invoice, *, expired: bool) -> Bill:
     one, asked = invoice, invoice.total - invoice.credited - invoice.written_off
-    return Bill(one.id, one.program_id, one.customer_id, one.asset, asked, one.paid, one.state, expired)
+    return Bill(one.id, one.program_id, one.customer_id, one.asset, asked, one.paid, one.state, expired, one.written_off > 0)
 
 
-def _not_yet_recorded(conn: Connection[Any], charges: Sequence[ChargeFact], provider: str) -> list[ChargeFact]:
+Known = tuple[int, str, str, str | None, str]  # what a provider said of a charge: amount, asset, reference, account; and its program
+
+
+def _not_yet_recorded(
+    conn: Connection[Any], charges: Sequence[ChargeFact], provider: str
+) -> tuple[list[ChargeFact], list[tuple[ChargeFact, Known]]]:
+    """Those that are new, and those that are told otherwise than before, with what was told first: that stays booked."""
     rows = conn.execute(
-        "select charge_id from payment where provider = %s and charge_id = any(%s)",
+        "select charge_id, amount, asset, reference, account, program_id from payment where provider = %s and charge_id = any(%s)",
         [provider, [charge.charge_id for charge in charges]],
     ).fetchall()
-    known = {row[0] for row in rows}
+    known: dict[str, Known] = {row[0]: (row[1], row[2], row[3], row[4], row[5]) for row in rows}
     fresh: dict[str, ChargeFact] = {}
+    contradicted = []
     for charge in charges:  # one batch may hold a duplicate webhook, too: the first counts
         if charge.charge_id not in known:
-            fresh.setdefault(charge.charge_id, charge)
-    return list(fresh.values())
+            first = fresh.setdefault(charge.charge_id, charge)
+            before: Known = (first.amount, first.asset, first.reference, first.account, "")
+        else:
+            before = known[charge.charge_id]
+        if _differs(before, charge):
+            contradicted.append((charge, before))
+    return list(fresh.values()), contradicted
+
+
+def _differs(before: Known, now: ChargeFact) -> bool:
+    """The fee and the moment may come to be known later; what was not told at first is no other word."""
+    account = None not in (before[3], now.account) and before[3] != now.account
+    return before[:3] != (now.amount, now.asset, now.reference) or account
+
+
+def _tell_contradicted(
+    conn: Connection[Any], found: Sequence[tuple[ChargeFact, Known]], provider: str, program_id: str, now: datetime
+) -> None:
+    """A person looks at it: nothing is booked by guess, and nothing is passed over in silence. Each other word is told once."""
+    told: dict[str, NewEvent] = {}
+    for charge, before in found:
+        facts = {"chargeId": charge.charge_id, "provider": provider, "amount": str(before[0]), "asset": before[1], "reference": before[2]}
+        more = {"saidAmount": str(charge.amount), "saidAsset": charge.asset, "saidReference": charge.reference}
+        once = ":".join((provider, str(charge.amount), charge.asset, charge.reference, charge.account or ""))
+        one = NewEvent("payment_contradicted", before[4] or program_id, charge.charge_id, facts | more, once=once)
+        told[one.id()] = one
+    if told:
+        rows = conn.execute("select id from event where id = any(%s)", [list(told)]).fetchall()
+        emit(conn, [one for key, one in told.items() if (key,) not in rows], at=now)
 
 
 def _booking(receipt: Receipt, provider: str, now: datetime) -> ProgramJournal:
@@ -183,7 +226,9 @@ def _events(receipt: Receipt, after: dict[str, Bill], provider: str) -> list[New
     once = f"{provider}:{charge.charge_id}"  # two providers may give their charges the same id
     facts = {"chargeId": charge.charge_id, "amount": str(charge.amount), "asset": charge.asset}
     if receipt.invoice_id is None:
-        subject = {**facts, "reference": charge.reference}
+        bill = after.get(charge.reference)
+        why = {"customerId": bill.customer_id, "why": f"{bill.id} is in {bill.asset}"} if bill is not None else {}
+        subject = {**facts, "reference": charge.reference, **why}
         return [NewEvent("payment_unidentified", receipt.program_id, charge.charge_id, subject, once=once)]
     if receipt.applied:
         bill = after[receipt.invoice_id]

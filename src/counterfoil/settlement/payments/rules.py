@@ -15,7 +15,7 @@ PAYABLE: Final = INVOICE.before("pay")
 
 class Bill(NamedTuple):
     """What must be known of an invoice to apply money to it. `total`: less what was credited or written off. `expired`: its intent is,
-    so that it takes no money any more."""
+    so that it takes no money any more; `given_up`: two people wrote it off."""
 
     id: str
     program_id: str
@@ -25,11 +25,14 @@ class Bill(NamedTuple):
     paid: int
     state: str
     expired: bool = False
+    given_up: bool = False
 
     @property
     def takes_none(self) -> str | None:
         """Why money comes too late for it; None when it still takes some, or has all of it."""
-        return "it is cancelled" if self.state == "cancelled" else "its intent has expired" if self.expired else None
+        if self.state == "cancelled":
+            return "it was written off" if self.given_up else "it is cancelled"
+        return "its intent has expired" if self.expired else None
 
     @property
     def why_too_much(self) -> str:
@@ -89,7 +92,7 @@ def decide_receipts(
     homes: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> tuple[list[Receipt], dict[str, Bill]]:
     """A receipt for each charge, in order, and the invoices as they are afterwards. `program_id`: where unknown money goes, unless
-    its reference and asset are in `homes`, which name another program.
+    its reference and asset are in `homes`, which may name another program.
 
     Money is never ignored: what an invoice does not take is owed back to its customer; what no invoice claims is in suspense.
     """
