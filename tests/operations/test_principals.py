@@ -42,8 +42,13 @@ def mira(conn):
 )
 def test_names_that_look_alike_are_one(conn, one, other):
     principals.create_principal(conn, "prn_1", kind="person", name=one, by="t", now=NOW)
-    with pytest.raises(principals.NameTaken):
+    with pytest.raises(principals.NameTaken) as refused:
         principals.create_principal(conn, "prn_2", kind="service", name=other, by="t", now=NOW)
+    assert (refused.value.facts["taken"], refused.value.facts["id"]) == (principals.valid_name(one), "prn_1")
+    principals.end_principal(conn, "prn_1", now=NOW)
+    with pytest.raises(principals.NameTaken) as refused:
+        principals.create_principal(conn, "prn_2", kind="service", name=other, by="t", now=NOW)
+    assert refused.value.facts["ended"] == NOW.isoformat()
 
 
 @pytest.mark.parametrize(("one", "other"), [("mira", "mara"), ("noah", "noa"), ("bot-1", "bot-2"), ("李", "王")])
@@ -68,6 +73,16 @@ def test_a_key_of_the_same_or_a_similar_name_is_refused(conn):
     for name in ("billing", "bi11ing"):
         with pytest.raises(principals.NameTaken):
             access.create_key(conn, "key_2", access.new_secret(b"x" * 25, live=True), name=name, role="viewer", by="t", now=NOW)
+
+
+def test_a_second_key_of_a_similar_name_is_refused_with_the_key_that_has_it(conn):
+    secrets = [access.new_secret(bytes([n]) * 25, live=True) for n in range(3)]
+    one = access.create_key(conn, "key_1", secrets[0], name="billing", role="viewer", by="t", now=NOW)
+    more = {"role": "viewer", "by": "t", "now": NOW, "principal_id": one.principal_id}
+    access.create_key(conn, "key_2", secrets[1], name="billing two", **more)
+    with pytest.raises(principals.NameTaken) as refused:
+        access.create_key(conn, "key_3", secrets[2], name="bi11ing-two", **more)
+    assert (refused.value.facts["taken"], refused.value.facts["id"]) == ("billing two", "key_2")
 
 
 def test_a_second_key_of_a_service_rotates_the_first(conn):

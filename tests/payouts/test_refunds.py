@@ -161,7 +161,7 @@ def test_a_refund_is_paid_once_and_a_reference_pays_one_refund(desk: Desk):
     with pytest.raises(InvalidInput, match="provider"):
         execute(one.id, "elsewhere")
     assert execute(one.id) == "executed"
-    with pytest.raises(InvalidInput, match="reference"):
+    with pytest.raises(InvalidInput, match=f"one that nothing else was paid by; refund {one.id} was"):
         execute(other.id)
     with pytest.raises(Exception, match="execute"):
         execute(one.id, reference="re_2")

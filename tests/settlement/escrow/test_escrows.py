@@ -79,7 +79,7 @@ def test_it_is_funded_in_parts_and_active_only_in_full(books: Connection[Any]) -
         release_escrow(books, one, hand(), amount=10_00)
     with pytest.raises(InvalidInput, match="what it lacks"):
         fund_escrow(books, one, hand(), provider="bank", reference="B2", amount=60_01)
-    with pytest.raises(InvalidInput, match="funded no escrow before"):
+    with pytest.raises(InvalidInput, match=f"nothing was paid with before; it funded escrow {one}"):
         fund_escrow(books, one, hand(), provider="bank", reference="B1")
     with pytest.raises(InvalidInput, match="reference"):
         fund_escrow(books, one, hand(), provider="bank", reference="NOTPROVIDED")
@@ -117,7 +117,7 @@ def test_what_was_refunded_is_recorded_as_paid_back_once(books: Connection[Any])
         repay_escrow(books, one, hand(), amount=None, reference="R1", **given)
     refund_escrow(books, one, hand(reason="late"))
     repay_escrow(books, one, hand(), amount=60_00, reference="R1", **given)
-    with pytest.raises(InvalidInput, match="nothing else was paid by"):
+    with pytest.raises(InvalidInput, match=f"nothing else was paid by; what escrow {one} gave back was"):
         repay_escrow(books, one, hand(), amount=None, reference="R1", **given)
     with pytest.raises(InvalidInput, match="one of bank"):
         repay_escrow(books, one, hand(), amount=None, reference="R2", provider="stripe", known=set())

@@ -17,11 +17,11 @@ from counterfoil.base.database import name_refusals
 from counterfoil.base.ids import ALPHABET
 from counterfoil.base.problems import InvalidInput, NotAllowed, NotAuthenticated, NotFound, Problem, check
 from counterfoil.operations.access.principals import (
-    NameTaken,
     Principal,
     PrincipalEnded,
     create_principal,
     find_principal,
+    name_taken,
     skeleton,
     valid_name,
 )
@@ -248,7 +248,7 @@ def create_key(
         [key_id, name, role, owner.id, program_id, secret[-4:], by, now, expires_at, _hash(secret), skeleton(name), kept],
     ).fetchone()
     if row is None:
-        raise NameTaken(name=name)
+        raise name_taken(conn, "api_key", name)
     return ApiKey(key_id, name, role, owner.id, program_id, secret[-4:], by, now, expires_at, None, None, kept)
 
 

@@ -27,6 +27,8 @@ _LOOKS: Final = (("rn", "m"), ("vv", "w"))
 class NameTaken(Problem):
     """Somebody is called this already, or so similar that people would take one for the other."""
 
+    todo = "Choose a name that differs in more than how letters look; a name stays taken also when what had it was ended."
+
 
 class LastAdministrator(Problem):
     """Nobody would administer this installation any more."""
@@ -97,8 +99,21 @@ def create_principal(
         [*made[:6], skeleton(made.name)],
     ).fetchone()
     if row is None:
-        raise NameTaken(name=made.name)
+        raise name_taken(conn, "principal", made.name)
     return made
+
+
+def name_taken(conn: Connection[Any], holds: Literal["principal", "api_key"], name: str) -> NameTaken:
+    """Why nobody, or no key, can have this name: whose it is, or whose it looks like, and since when."""
+    known = {
+        "principal": "select name, id, created_at, disabled_at from principal where skeleton = %s",
+        "api_key": "select name, id, created_at, revoked_at from api_key where skeleton = %s",
+    }[holds]
+    row = conn.execute(known.encode(), [skeleton(name)]).fetchone()
+    if row is None:  # of another program than whoever asks sees
+        return NameTaken(name=name)
+    ended = None if row[3] is None else row[3].isoformat()
+    return NameTaken(name=name, taken=row[0], id=row[1], since=row[2].isoformat(), ended=ended)
 
 
 def find_principal(conn: Connection[Any], principal_id: str) -> Principal:

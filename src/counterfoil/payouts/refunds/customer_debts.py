@@ -16,7 +16,7 @@ from counterfoil.ledger.journals.key_spaces import CUSTOMER_DEBT_PAID, CUSTOMER_
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.settlement.escrow.taken_back import CustomerPurse, customer_debt, lock_debts
-from counterfoil.settlement.payments.paying_back import BANK
+from counterfoil.settlement.payments.paying_back import BANK, refuse_used_receipt
 
 EVENT_KINDS: Final = declare(
     info={"customer_debt_paid": "A customer paid back what was owed to us."},
@@ -80,8 +80,8 @@ def pay_debt(conn: Connection[Any], purse: CustomerPurse, amount: int, said: Sai
     owed = customer_debt(conn, purse)
     if not 0 < amount <= owed:
         raise out_of_range("amount", amount, asset_of_book(conn, purse.asset), most=owed, what="what the customer owes")
-    if payment_id is None and conn.execute("select receipt_used(%s)", [reference]).fetchone() != (False,):
-        raise InvalidInput("reference", "a receipt that nothing was paid with before", got=reference[:40])
+    if payment_id is None:
+        refuse_used_receipt(conn, reference)
     _insert(conn, purse, "paid", amount, said, payment_id, provider, reference)
     _post(conn, CUSTOMER_DEBT_PAID, purse, "suspense" if payment_id else "cash:bank:client", amount, said)
     _tell(conn, "customer_debt_paid", purse, amount, said)

@@ -24,7 +24,7 @@ from counterfoil.settlement.escrow.moving import EscrowRefuses, Hand, expire_esc
 from counterfoil.settlement.escrow.rules import Condition, checked_conditions, micro_of, refuse_too_late
 from counterfoil.settlement.escrow.taken_back import freeze_charged_back
 from counterfoil.settlement.fees.fees import rates_in_force
-from counterfoil.settlement.payments.paying_back import BANK
+from counterfoil.settlement.payments.paying_back import BANK, refuse_used_receipt
 from counterfoil.settlement.usage.usage import assets_of
 
 ACTOR: Final = "system:worker"
@@ -105,8 +105,7 @@ def fund_escrow(conn: Connection[Any], escrow_id: str, hand: Hand, *, provider: 
     if amount is not None and not 0 < amount <= lacks:
         raise out_of_range("amount", amount, asset_of_book(conn, one.asset), most=lacks, what="what it lacks")
     if payment_id is None:
-        if conn.execute("select receipt_used(%s)", [reference]).fetchone() != (False,):  # locked from here on
-            raise InvalidInput("reference", "one that funded no escrow before, and paid no debt", got=reference[:40])
+        refuse_used_receipt(conn, reference)
         unused = lacks
     else:
         unused = _unused(conn, one, payment_id, reference)

@@ -11,6 +11,7 @@ from counterfoil.base.problems import InvalidInput
 from counterfoil.base.text import reference_of
 from counterfoil.operations.verbs import Field, VerbCall, VerbResult
 
+ELSEWHERE: Final = "something of another program"
 BANK: Final = "bank"  # instead of a provider: a transfer from the client money account
 
 
@@ -31,8 +32,40 @@ def new_reference(conn: Connection[Any], provider: str, reference: str, known: s
         raise InvalidInput("provider", f"one of {', '.join(sorted(known | {BANK}))}", got=provider[:40])
     reference = reference_of(reference)
     if conn.execute("select reference_paid(%s, %s)", [provider, reference]).fetchone() != (False,):
-        raise InvalidInput("reference", "one that nothing else was paid by", got=reference[:40])
+        raise InvalidInput(
+            "reference", f"one that nothing else was paid by; {_paid_under(conn, provider, reference)} was", got=reference[:40]
+        )
     return reference
+
+
+def _paid_under(conn: Connection[Any], provider: str, reference: str) -> str:
+    """What was paid under a reference, as far as whoever asks may see it."""
+    row = conn.execute(
+        """select 'refund ' || refund_id from refund_execution where (provider, reference) = (%(provider)s, %(reference)s)
+           union all
+           select 'overpayment ' || overpayment_id from overpayment_repayment where (provider, reference) = (%(provider)s, %(reference)s)
+           union all
+           select 'what escrow ' || escrow_id || ' gave back' from escrow_movement
+           where kind = 'repay' and (provider, reference) = (%(provider)s, %(reference)s) limit 1""",
+        {"provider": provider, "reference": reference},
+    ).fetchone()
+    return str(row[0]) if row else ELSEWHERE
+
+
+def refuse_used_receipt(conn: Connection[Any], reference: str) -> None:
+    """Lock a receipt of the bank from here on. Raises InvalidInput when something was paid with it, and names that."""
+    if conn.execute("select receipt_used(%s)", [reference]).fetchone() == (False,):
+        return
+    row = conn.execute(
+        """select 'funded escrow ' || escrow_id from escrow_movement
+           where kind = 'fund' and payment_id is null and reference = %(reference)s
+           union all
+           select 'paid what customer ' || customer_id || ' owed (' || id || ')' from customer_debt_entry
+           where kind = 'paid' and payment_id is null and reference = %(reference)s limit 1""",
+        {"reference": reference},
+    ).fetchone()
+    used = row[0] if row else f"paid {ELSEWHERE}"
+    raise InvalidInput("reference", f"a receipt that nothing was paid with before; it {used}", got=reference[:40])
 
 
 def account_of(provider: str) -> str:

@@ -91,7 +91,10 @@ def move_fees(conn: Connection[Any], one: TreasuryMovement) -> TreasuryMovement:
         one,
     ).rowcount
     if not used:
-        raise InvalidInput("reference", "one that no other movement has", got=one.reference[:40])
+        asked = "select kind || ' ' || id from treasury_movement where (program_id, reference) = (%s, %s)"
+        row = conn.execute(asked, [one.program_id, one.reference]).fetchone()
+        other = row[0] if row else "another one"
+        raise InvalidInput("reference", f"one that no other movement has; {other} has it", got=one.reference[:40])
     space = SPACES[one.kind]
     owing = validators.receivable if one.kind == "distribution" else 0
     netted = [("payable:validator", "receivable:validator", owing)] if owing else []
