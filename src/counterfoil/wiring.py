@@ -28,7 +28,7 @@ from counterfoil.ledger.periods import PAIRED as PERIOD_PAIRED
 from counterfoil.operations import declared as operations
 from counterfoil.operations.access import acts as access_acts
 from counterfoil.operations.access import second_factor
-from counterfoil.operations.access.enough import CannotBeDone, cannot_be_done
+from counterfoil.operations.access.administering.enough import CannotBeDone, cannot_be_done
 from counterfoil.operations.approvals import Paired, by_verb
 from counterfoil.operations.by_two import labels_by_permission
 from counterfoil.operations.events import events
@@ -289,9 +289,10 @@ NOUNS: Final[Sequence[Noun]] = (*_WATCHED, ALERT_NOUN, *integrity.NOUNS, RUNBOOK
 TWO_PEOPLE: Final = labels_by_permission(PAIRED, NOUNS)
 
 
-def cannot_be_done_now(conn: Connection[Any], now: datetime) -> list[CannotBeDone]:
-    """What takes two people and lacks one, by all that is declared and by the policies in force."""
-    return cannot_be_done(conn, TWO_PEOPLE, many_approve(conn), now=now)
+def cannot_be_done_now(conn: Connection[Any], now: datetime, *, issuer: str) -> list[CannotBeDone]:
+    """What takes two people and lacks one, by all that is declared and by the policies in force. `issuer`: of the provider that people log
+    in by, `Wiring.login_issuer`."""
+    return cannot_be_done(conn, TWO_PEOPLE, many_approve(conn), issuer=issuer, now=now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -310,6 +311,7 @@ class Wiring(JobMeans):
     proof_quorum: int = 2  # so many people sign a proof
     metrics_namespace: str = "counterfoil"  # what the names of metrics begin with
     runbook_folder: Path | None = None  # where the user's own runbooks lie
+    login_issuer: str = ""  # the provider that people log in by: a link to another one is no way in
     peers: Mapping[str, HttpPeer] = field(default_factory=dict)
     carbon: carbon_model.CarbonMeans = field(default_factory=carbon_model.CarbonMeans)
     webhook_networks: Sequence[Network] = ()

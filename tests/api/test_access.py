@@ -106,6 +106,8 @@ ROUTES = [  # method, path, body, what it needs
     ("GET", f"/api/deliveries/whd_{ID}", None, READ),
     ("GET", "/api/people", None, AUDIT),
     ("GET", "/api/people/lacking", None, READ),
+    ("GET", "/api/people/seconds", None, READ),
+    ("POST", f"/api/people/seconds/adm_{ID}/stop", BECAUSE, AUDIT),
     ("GET", "/api/access", None, AUDIT),
     ("GET", "/api/audit/records", None, AUDIT),
     ("POST", "/api/people", {"name": "anna", **BECAUSE}, ADMINISTER),

@@ -147,3 +147,20 @@ def test_a_subject_of_the_provider_is_linked_by_two_administrators_and_unlinked(
     (one,) = office.ask("GET", path, role="auditor").json()["data"]
     assert one["endedAt"] is not None
     assert office.ask("POST", end, role="administrator", json={"reason": "left"}).status_code == 404
+
+
+def test_who_was_announced_as_an_administrator_is_listed_and_stopped_by_whoever_reads_the_records(office: Office):
+    with office.database.transaction() as conn:
+        conn.execute(
+            """insert into second_administrator (id, principal_id, reason, announced_by, announced_at, begins_at, lapses_at)
+               values (%(id)s, %(who)s, 'noah left', 'local:anna', now(), now() + interval '72 hours', now() + interval '240 hours')""",
+            {"id": (made := make_id("adm")), "who": id_of(office, a_person(office))},
+        )
+    (one,) = [each for each in office.ask("GET", "/api/people/seconds", role="viewer").json()["data"] if each["id"] == made]
+    assert (one["state"], one["announcedBy"], one["stoppedAt"]) == ("announced", "local:anna", None)
+    path = f"/api/people/seconds/{made}/stop"
+    assert office.ask("POST", path, role="operator", json={"reason": "x"}).status_code == 403
+    done = office.ask("POST", path, role="auditor", json={"reason": "nobody knows them"})
+    assert (done.status_code, done.json()["state"], done.json()["stopReason"]) == (200, "stopped", "nobody knows them")
+    again = office.ask("POST", path, role="auditor", json={"reason": "again"})
+    assert (again.status_code, again.json()["type"], again.json()["ended"]) == (409, "/problems/AnnouncementOver", "stopped")

@@ -10,9 +10,10 @@ import psycopg
 import pyotp
 import pytest
 
-from counterfoil.base.edge import entropy, now
+from counterfoil.base.edge import entropy, make_id, now
 from counterfoil.cli.core.connection import URL, server
 from counterfoil.cli.core.kept_logins import keep_login, login_at
+from counterfoil.operations.access import logins, principals
 from counterfoil.operations.access.second_factor import begin_factor
 from counterfoil.wiring import cannot_be_done_now
 from tests.api.office import Office
@@ -91,7 +92,8 @@ def test_a_key_goes_to_the_address_that_it_was_given_with_and_to_no_other(tmp_pa
 
 
 def test_the_first_two_administrators_are_made_once_and_here(cli: Cli, make_database_url, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", make_database_url())
+    url = make_database_url()
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", url)
     made = cli("people", "first", "mira", "noah", "-o", "json").json()
     assert [(one["name"], one["role"], one["once"][:8]) for one in made] == [
         ("mira", "administrator", "cf_once_"),
@@ -133,13 +135,50 @@ def test_a_reset_and_a_link_wait_for_a_second_administrator(cli: Cli, office: Of
 
 
 def test_somebody_who_is_locked_out_is_rescued_on_the_machine(cli: Cli, make_database_url, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", make_database_url())
+    url = make_database_url()
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", url)
     made = cli("people", "first", "mira", "noah", "-o", "json").json()
     assert made[0]["link"].endswith(f"/password?once={made[0]['once']}")
     (rescued,) = cli("people", "rescue", "mira", "--reason", "lost her telephone", "-o", "json").json()
     assert rescued["once"].startswith("cf_once_")
     assert rescued["once"] != made[0]["once"]
     assert cli("people", "rescue", "nobody", "--reason", "x").code == 4
+    with psycopg.connect(url) as conn:
+        ((level, told),) = conn.execute("select level, payload ->> 'why' from event where name = 'person_rescued'").fetchall()
+    assert (level, told) == ("critical", "lost her telephone")
+
+
+def test_who_is_left_alone_lets_a_second_begin_on_the_machine(cli: Cli, make_database_url, monkeypatch: pytest.MonkeyPatch):
+    url = make_database_url()
+    monkeypatch.setenv("COUNTERFOIL_DATABASE_URL", url)
+    announce = ("people", "second", "eve", "--reason", "noah left the company")
+    never = cli(*announce)
+    assert (never.code, "people first NAME OTHER" in never.err) == (5, True), never
+    cli("people", "first", "mira", "noah")
+    agree = cli(*announce)
+    assert "AdministratorsAgree" in agree.err or "Two people can agree" in agree.err, agree
+    with psycopg.connect(url) as conn:
+        conn.execute("update principal set disabled_at = now() where name = 'noah'")
+        principals.create_principal(conn, make_id("prn"), kind="person", name="eve", by="t", now=now())
+        conn.execute("insert into password (principal_id, hash, set_at) select id, 'x', now() from principal where name = 'eve'")
+    (one,) = cli(*announce, "-o", "json").json()
+    assert one["state"] == "announced"
+    early = cli(*announce)
+    assert (early.code, one["beginsAt"][:16] in early.err) == (5, True), early
+    with psycopg.connect(url) as conn:
+        conn.execute("set session_replication_role = replica")
+        conn.execute(
+            """update second_administrator set written_at = written_at - interval '73 hours',
+                      announced_at = announced_at - interval '73 hours', begins_at = begins_at - interval '73 hours'"""
+        )
+    (begun,) = cli(*announce, "-o", "json").json()
+    assert (begun["id"], begun["state"]) == (one["id"], "begun")
+    with psycopg.connect(url) as conn:
+        assert conn.execute("select verb from action where verb like 'person.%second' order by at").fetchall() == [
+            ("person.announce_second",),
+            ("person.begin_second",),
+        ]
+        assert logins.roles_of(conn, conn.execute("select id from principal where name = 'eve'").fetchone()[0]) == ["administrator"]
 
 
 def test_the_list_of_people_ends_with_what_nobody_can_do(cli: Cli, office: Office):
@@ -152,4 +191,4 @@ def test_the_list_of_people_ends_with_what_nobody_can_do(cli: Cli, office: Offic
     file = cli("people", "list", "-o", "csv")
     assert (told in file.out, told in file.err) == (False, True)
     with office.database.transaction() as conn:
-        assert next(one.short for one in cannot_be_done_now(conn, now())) == told
+        assert next(one.short for one in cannot_be_done_now(conn, now(), issuer="")) == told

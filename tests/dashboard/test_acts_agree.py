@@ -24,6 +24,7 @@ from counterfoil.operations.access.acts import (
     RESET_LOGIN,
     REVOKE_KEY,
     ROTATE_KEY,
+    STOP_SECOND,
 )
 from counterfoil.operations.acts import Act
 from counterfoil.payouts.batches.acts import SET_POLICY
@@ -113,6 +114,7 @@ ALONE: Final = (
     ),
     Said(END_LOGINS, {}, {}, ()),
     Said(REVOKE_KEY, {"key_id": "{key}"}, {}, ("{key}",)),
+    Said(STOP_SECOND, {"announced_id": "{announced}"}, {}, ("{announced}",)),
     Said(
         NAME_POLICY,
         {"name": "Privacy of {name}", "sha256": "5a" * 32},
@@ -128,7 +130,7 @@ def hall(server):
     with a_database(server) as database:
         keys, ids = seed(database)
         with past_the_guard(database.url) as conn:
-            keys["administrator"] = log_in_as(conn, "mira", "administrator")[1]
+            keys["administrator"] = keys["auditor"] = log_in_as(conn, "mira", "administrator")[1]  # who administers reads the records, too
         wiring = wiring_for(database)
         with database.transaction() as conn:
             open_accounts(conn, "main", ["suspense"], asset="EUR", actor="test", now=now())
@@ -162,7 +164,7 @@ def by_page(hall, said: Said, words: dict[str, str], cli: Any) -> str:
 
 
 def by_api(hall, said: Said, words: dict[str, str], cli: Any) -> str:
-    path = said.act.path.format(principal_id=words["who"], key_id=words["key"])
+    path = said.act.path.format(principal_id=words["who"], key_id=words["key"], announced_id=words["announced"])
     body = formatted(said.body, words) | {"reason": "agreed"}
     done = hall.office.ask("POST", f"/api{path}", role="administrator", key=fresh(), json=body)
     assert done.status_code < 300, done.text
@@ -188,7 +190,14 @@ def somebody(hall) -> dict[str, str]:
     key = hall.office.by_two(
         "/api/keys", {"name": f"spare {name}", "role": "viewer"}, role="administrator", checker="second administrator"
     ).json()["id"]
-    return {"name": name, "who": who, "key": key}
+    announced = make_id("adm")
+    with hall.office.database.transaction() as conn:
+        conn.execute(
+            """insert into second_administrator (id, principal_id, reason, announced_by, announced_at, begins_at, lapses_at)
+               values (%s, %s, 'x', 't', now(), now() + interval '72 hours', now() + interval '240 hours')""",
+            [announced, who],
+        )
+    return {"name": name, "who": who, "key": key, "announced": announced}
 
 
 def told(hall, act: Act, since: str) -> list[tuple[str, Any, str]]:
@@ -222,7 +231,7 @@ def test_what_one_does_is_the_same_each_way(hall, said, tmp_path, monkeypatch, c
         words, since = somebody(hall), make_id("act")
         SAY[way](hall, said, words, cli)
         [(actor, payload, reason)] = told(hall, said.act, since)
-        plain = json.dumps(payload).replace(words["name"], "N").replace(words["key"], "K")
+        plain = json.dumps(payload).replace(words["name"], "N").replace(words["key"], "K").replace(words["announced"], "A")
         found.append((actor, plain, reason))
     assert found[0] == found[1] == found[2]
 

@@ -62,7 +62,7 @@ MORE: Final = (
 )
 # Records that the house has none of: their questions are asked all the same, of ids that nothing has.
 NONE_IN_THE_HOUSE: Final = {
-    "act", "brp", "cbc", "cde", "crn", "csync", "energy", "fac", "iwo", "ksec", "lnk", "pf", "req", "sgn", "trm", "uf", "wo",
+    "act", "adm", "brp", "cbc", "cde", "crn", "csync", "energy", "fac", "iwo", "ksec", "lnk", "pf", "req", "sgn", "trm", "uf", "wo",
 }  # fmt: skip
 FAKE: Final = "01KA0000000000000000000000"
 # By day on each screen, by night on a phone: a page is as wide in the dark, and its colours are the same on each screen.

@@ -11,11 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import httpx2
+import psycopg
 import pytest
 
 from counterfoil.base.edge import make_id, now
 from counterfoil.dashboard.settings.page_acts import ACTS_ON
 from counterfoil.operations.access.access import SECRET_BYTES, create_key, new_secret
+from counterfoil.operations.access.principals import create_principal
 from counterfoil.settlement.commissions.rates import set_terms
 from counterfoil.settlement.commissions.rules import CommissionTerms
 from counterfoil.settlement.fees.fees import set_rates
@@ -290,3 +292,48 @@ def test_too_few_people_for_what_takes_two_are_told_on_their_page_on_today_and_b
     assert f"{short}, and two people are needed to grant a role" in shown
     assert f'<a href="/admin/people#lacking">{short}</a>' in mira.get("/admin/reconciliation").text
     assert short in [one["short"] for one in mira.get("/admin/people.json").json()["lacking"]], "beside what policies of payouts lack"
+
+
+def test_an_administrator_who_was_announced_is_told_on_their_page_and_on_today_and_stopped_there(office, person):
+    mira, made = person("mira"), make_id("adm")
+    with office.desk.database.transaction() as conn:
+        conn.execute(
+            """insert into second_administrator (id, principal_id, reason, announced_by, announced_at, begins_at, lapses_at)
+               select %s, id, 'noah left', 'local:anna', now(), now() + interval '73 hours', now() + interval '240 hours'
+               from principal where kind = 'person' and name = 'mira'""",
+            [made],
+        )
+    page = mira.get("/admin/people").text
+    row = page[page.index(f'<tr id="{made}"') :]
+    row = row[: row.index("</tr>")]
+    for said in ("noah left", "local:anna", 'aria-label="Stop mira"'):
+        assert said in row, row
+    today = mira.get("/admin/reconciliation").text
+    assert "Announced as an administrator" in today
+    assert '/admin/people#seconds"' in today
+    assert "does not become an administrator" in sent(mira, "/admin/people", "stop-second", announced_id=made)
+    assert "Announced as an administrator" not in mira.get("/admin/people").text
+    assert office.desk.rows("select stopped_by, stop_reason is not null from second_administrator") == [("person:mira", True)]
+
+
+def test_how_somebody_logs_in_is_told_by_ways_that_work(office, person, monkeypatch):
+    mira = person("mira")
+    with office.desk.database.transaction() as conn:
+        linked = create_principal(conn, make_id("prn"), kind="person", name="linked only", by="t", now=now()).id
+        late = create_principal(conn, make_id("prn"), kind="person", name="too late", by="t", now=now()).id
+    with psycopg.connect(office.desk.database.url) as conn:
+        conn.execute("alter table login_subject disable trigger two_people_principal_link")
+        conn.execute("insert into login_subject values ('lnk_w', %s, 'https://login.example', 'w', 't', now())", [linked])
+        conn.execute("insert into password values (%s, 'x', now(), now() - interval '1 day')", [late])
+        conn.execute("alter table login_subject enable always trigger two_people_principal_link")
+
+    def told(who: str) -> str:
+        page = mira.get("/admin/people").text
+        row = page[page.index(f'<tr id="{who}"') :]
+        return row[: row.index("</tr>")]
+
+    assert ">nothing</td>" in told(linked)
+    assert "linked to a provider that nobody logs in by here" in mira.get(f"/admin/people/{linked}").text
+    assert "one-time secret over since" in told(late)
+    monkeypatch.setitem(vars(office.desk.wiring), "login_issuer", "https://login.example")
+    assert ">the provider</td>" in told(linked)

@@ -25,7 +25,7 @@ from counterfoil.operations.webhooks_out.addresses import Network
 class ActCall(NamedTuple):
     """An act as somebody asks for it. `taken`: its fields by name; `entropy`: so many random bytes; `scopes`: every one that
     a key may have; `providers` and `networks`: those that are set, for an act that is about them; `proof_folder`: where proofs lie, and
-    what has left the database."""
+    what has left the database; `login_issuer`: the provider that people log in by, empty without one."""
 
     conn: Connection[Any]
     subject_id: str
@@ -39,6 +39,7 @@ class ActCall(NamedTuple):
     providers: Mapping[str, Provider] = {}
     networks: Sequence[Network] = ()
     proof_folder: Path | None = None
+    login_issuer: str = ""
 
 
 class ActDone(NamedTuple):

@@ -93,6 +93,7 @@ def _route(act: Act, told: ActTold) -> Callable[..., Response]:
             taken=taken,
             scopes=scopes_of(request.app.routes),
             proof_folder=call.services.wiring.proof_folder,
+            login_issuer=call.services.wiring.login_issuer,
         )
 
         def work(conn: Connection[Any]) -> Done:

@@ -51,3 +51,8 @@ class LoginSettings(BaseSettings):
         description="The shortest RSA key with which it may sign who somebody is. 2048, as most providers have, is 112 bits of security; "
         "3072 is 128, as all else here. Keys of elliptic curves are taken as they are.",
     )
+
+    @property
+    def login_issuer(self) -> str:
+        """Of the provider that people log in by; empty without one."""
+        return next(iter(self.login_provider.get_secret_value().split()), "") if self.login_provider else ""

@@ -1728,6 +1728,19 @@ seal: sha256 bytea not null
 sealed_relation: relation text not null
 sealed_relation: key text[] not null
 sealed_relation: columns text[] not null
+second_administrator: id text not null
+second_administrator: principal_id text not null
+second_administrator: reason text not null
+second_administrator: announced_by text not null
+second_administrator: announced_at timestamp with time zone not null
+second_administrator: begins_at timestamp with time zone not null
+second_administrator: lapses_at timestamp with time zone not null
+second_administrator: written_at timestamp with time zone not null
+second_administrator: stopped_by text
+second_administrator: stopped_at timestamp with time zone
+second_administrator: stop_reason text
+second_administrator: begun_at timestamp with time zone
+second_administrator: grant_id text
 second_factor: id text not null
 second_factor: principal_id text not null
 second_factor: secret text
@@ -2948,6 +2961,15 @@ schedule_wish: schedule_wish_pkey PRIMARY KEY (name, worker)
 seal: seal_is_a_hash CHECK ((length(sha256) = 32))
 seal: seal_is_put_once PRIMARY KEY (relation, row_id)
 sealed_relation: sealed_relation_pkey PRIMARY KEY (relation)
+second_administrator: second_administrator_begins_in_time CHECK (((begun_at >= begins_at) AND (begun_at <= lapses_at)))
+second_administrator: second_administrator_ends_once CHECK (((stopped_at IS NULL) OR (begun_at IS NULL)))
+second_administrator: second_administrator_grant_id_fkey FOREIGN KEY (grant_id) REFERENCES role_grant(id)
+second_administrator: second_administrator_has_a_reason CHECK ((reason <> ''::text))
+second_administrator: second_administrator_is_granted CHECK (((begun_at IS NULL) = (grant_id IS NULL)))
+second_administrator: second_administrator_is_stopped_by_somebody CHECK ((((stopped_at IS NULL) = (stopped_by IS NULL)) AND ((stopped_at IS NULL) = (stop_reason IS NULL))))
+second_administrator: second_administrator_pkey PRIMARY KEY (id)
+second_administrator: second_administrator_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
+second_administrator: second_administrator_waits CHECK (((begins_at >= (announced_at + '72:00:00'::interval)) AND (lapses_at > begins_at)))
 second_factor: second_factor_envelope_is_whole CHECK ((length(envelope) >= 32))
 second_factor: second_factor_pkey PRIMARY KEY (id)
 second_factor: second_factor_principal_id_fkey FOREIGN KEY (principal_id) REFERENCES principal(id)
@@ -3350,6 +3372,7 @@ runbook_run: CREATE INDEX runbook_run_by_name ON public.runbook_run USING btree 
 runbook_run: CREATE INDEX runbook_run_by_state ON public.runbook_run USING btree (state, id)
 runbook_run: CREATE INDEX runbook_run_of_alert ON public.runbook_run USING btree (alert_id) WHERE (alert_id IS NOT NULL)
 schedule_end: CREATE INDEX schedule_end_by_slot ON public.schedule_end USING btree (name, slot_at, number DESC)
+second_administrator: CREATE INDEX second_administrator_by_time ON public.second_administrator USING btree (announced_at)
 second_factor: CREATE INDEX second_factor_by_encryption_key ON public.second_factor USING btree (substr(envelope, 1, 4))
 second_factor: CREATE UNIQUE INDEX second_factor_is_one ON public.second_factor USING btree (principal_id) WHERE ((confirmed_at IS NOT NULL) AND (ended_at IS NULL))
 second_factor: CREATE INDEX second_factor_of_principal ON public.second_factor USING btree (principal_id)
@@ -3922,7 +3945,11 @@ role_grant: CREATE TRIGGER role_grant_once_revoked_at BEFORE UPDATE OF revoked_a
 role_grant: CREATE TRIGGER role_grant_once_revoked_by BEFORE UPDATE OF revoked_by ON public.role_grant FOR EACH ROW WHEN (((old.revoked_by IS NOT NULL) AND (new.revoked_by IS DISTINCT FROM old.revoked_by))) EXECUTE FUNCTION refuse_another_value('revoked_by')
 role_grant: CREATE TRIGGER roles_do_not_conflict BEFORE INSERT ON public.role_grant FOR EACH ROW EXECUTE FUNCTION roles_do_not_conflict()
 role_grant: CREATE CONSTRAINT TRIGGER two_people_principal_grant AFTER INSERT ON public.role_grant DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (true) EXECUTE FUNCTION two_people('principal', 'grant', 'n.principal_id', '
-    p ->> ''role'' = n.role and p ->> ''programId'' is not distinct from n.program_id and (a.program_id is null or a.program_id = n.program_id)', 'false') -- always
+    p ->> ''role'' = n.role and p ->> ''programId'' is not distinct from n.program_id and (a.program_id is null or a.program_id = n.program_id)', '
+    (n.role = ''administrator'' and n.program_id is null and exists (
+        select from second_administrator s
+        where s.grant_id = n.id and s.principal_id = n.principal_id and s.begun_at = n.granted_at
+          and s.written_at + interval ''72 hours'' <= clock_timestamp()))') -- always
 run_finding: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.run_finding FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 run_finding: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.run_finding FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 run_finding: CREATE TRIGGER is_sealed AFTER INSERT ON public.run_finding REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_run_finding() -- always
@@ -3939,6 +3966,12 @@ seal: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.seal FOR E
 seal: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.seal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 sealed_relation: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.sealed_relation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 sealed_relation: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.sealed_relation FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+second_administrator: CREATE TRIGGER note_moment BEFORE INSERT ON public.second_administrator FOR EACH ROW EXECUTE FUNCTION note_moment() -- always
+second_administrator: CREATE TRIGGER second_administrator_once_begun_at BEFORE UPDATE OF begun_at ON public.second_administrator FOR EACH ROW WHEN (((old.begun_at IS NOT NULL) AND (new.begun_at IS DISTINCT FROM old.begun_at))) EXECUTE FUNCTION refuse_another_value('begun_at')
+second_administrator: CREATE TRIGGER second_administrator_once_grant_id BEFORE UPDATE OF grant_id ON public.second_administrator FOR EACH ROW WHEN (((old.grant_id IS NOT NULL) AND (new.grant_id IS DISTINCT FROM old.grant_id))) EXECUTE FUNCTION refuse_another_value('grant_id')
+second_administrator: CREATE TRIGGER second_administrator_once_stop_reason BEFORE UPDATE OF stop_reason ON public.second_administrator FOR EACH ROW WHEN (((old.stop_reason IS NOT NULL) AND (new.stop_reason IS DISTINCT FROM old.stop_reason))) EXECUTE FUNCTION refuse_another_value('stop_reason')
+second_administrator: CREATE TRIGGER second_administrator_once_stopped_at BEFORE UPDATE OF stopped_at ON public.second_administrator FOR EACH ROW WHEN (((old.stopped_at IS NOT NULL) AND (new.stopped_at IS DISTINCT FROM old.stopped_at))) EXECUTE FUNCTION refuse_another_value('stopped_at')
+second_administrator: CREATE TRIGGER second_administrator_once_stopped_by BEFORE UPDATE OF stopped_by ON public.second_administrator FOR EACH ROW WHEN (((old.stopped_by IS NOT NULL) AND (new.stopped_by IS DISTINCT FROM old.stopped_by))) EXECUTE FUNCTION refuse_another_value('stopped_by')
 second_factor: CREATE TRIGGER a_code_is_used_once BEFORE UPDATE OF used_step ON public.second_factor FOR EACH ROW WHEN ((new.used_step <= old.used_step)) EXECUTE FUNCTION a_code_is_used_once()
 second_factor: CREATE TRIGGER is_encrypted BEFORE INSERT ON public.second_factor FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.secret IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
 second_factor: CREATE TRIGGER is_encrypted_anew BEFORE UPDATE OF envelope, secret ON public.second_factor FOR EACH ROW WHEN (((new.envelope IS NULL) OR (new.secret IS NOT NULL))) EXECUTE FUNCTION refuse_clear()
@@ -4297,6 +4330,8 @@ run_finding: of_one_program restrictive to counterfoil_program using ((CURRENT_U
    FROM reconciliation_run)))
 runbook_run: everybody using true
 runbook_run: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+second_administrator: everybody using true
+second_administrator: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR false) check ((CURRENT_USER <> 'counterfoil_program'::name) OR false)
 settlement: everybody using true
 settlement: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 signer: everybody using true
@@ -5942,6 +5977,16 @@ begin
     if exists (select from affiliate a where a.id = new.affiliate_id and new.customer_id in (a.id, a.name)) then
         raise 'an affiliate does not refer itself: %', new.customer_id using errcode = 'CF002';
     end if;
+    return new;
+end $function$
+
+note_moment(): CREATE OR REPLACE FUNCTION public.note_moment()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    new.written_at := clock_timestamp();
     return new;
 end $function$
 
@@ -9682,6 +9727,14 @@ seal: owner: counterfoil_owner
 sealed_relation: counterfoil_app: select
 sealed_relation: counterfoil_auditor: select
 sealed_relation: owner: counterfoil_owner
+second_administrator: counterfoil_app: insert, select
+second_administrator: counterfoil_app: update (begun_at)
+second_administrator: counterfoil_app: update (grant_id)
+second_administrator: counterfoil_app: update (stop_reason)
+second_administrator: counterfoil_app: update (stopped_at)
+second_administrator: counterfoil_app: update (stopped_by)
+second_administrator: counterfoil_auditor: select
+second_administrator: owner: counterfoil_owner
 second_factor: counterfoil_app: insert, select
 second_factor: counterfoil_app: update (confirmed_at)
 second_factor: counterfoil_app: update (ended_at)
@@ -10398,6 +10451,14 @@ schedule_moment: missed: so many moments in a row that nobody took, from first_a
 schedule_wish: app: select, insert, update, delete
 seal: app: select
 sealed_relation: app: select
+second_administrator.announced_at: app: select, insert
+second_administrator.announced_by: app: select, insert
+second_administrator.begins_at: app: select, insert
+second_administrator.id: app: select, insert
+second_administrator.lapses_at: app: select, insert
+second_administrator.principal_id: app: select, insert
+second_administrator.reason: app: select, insert
+second_administrator.written_at: app: select, insert
 second_factor.envelope: app: select, insert
 second_factor.id: app: select, insert
 second_factor.made_at: app: select, insert

@@ -258,6 +258,7 @@ def _wiring(settings: Settings, database: Database, url: str, clock: SharedClock
         cooling=timedelta(hours=settings.destination_cooling_hours),
         carbon=_carbon(settings),
         runbook_folder=settings.runbook_folder,
+        login_issuer=settings.login_issuer,
         backups=(made := backups_of(settings, database, url, clock)),
         wal=wal_of(settings, made),
         drills=drills_of(settings, made),

@@ -210,6 +210,7 @@ RECORDS: Final[Mapping[str, Sequence[UnpagedRecord]]] = {
     "prn": (UnpagedRecord("person or service", _PERSON[0], "principal", "id", _PERSON[1]),),
     "grant": (UnpagedRecord("role of a person", _PERSON[0], "role_grant", "principal_id", _PERSON[1]),),
     "lnk": (UnpagedRecord("login of a person", _PERSON[0], "login_subject", "principal_id", _PERSON[1]),),
+    "adm": (UnpagedRecord("announced administrator", "people#{0}", "second_administrator"),),
     "fac": (UnpagedRecord("second factor of a person", _PERSON[0], "second_factor", "principal_id", _PERSON[1]),),
     "ses": (
         UnpagedRecord("session of a person", _PERSON[0], "session", "principal_id", _PERSON[1], "t.principal_id is not null"),

@@ -95,6 +95,7 @@ def _work(conn: Connection[Any], call: FormCall, act: Act, subject_id: str, aske
         wiring.providers,
         wiring.webhook_networks,
         wiring.proof_folder,
+        wiring.login_issuer,
     )
     about, told, kept = _said(act, one, secrets)
     call.record(conn, act.action, about, {**written(act, taken), **kept, "reason": call.reason}, reason=call.reason or None)

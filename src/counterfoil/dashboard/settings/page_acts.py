@@ -10,7 +10,7 @@ from counterfoil.dashboard.settings.offers import ActOffer, ApprovedAct, approve
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.integrity.silencing import BEGIN_SILENCE
 from counterfoil.ledger.reads.books import known_programs
-from counterfoil.operations.access.acts import ADD_PERSON, KEY_ACTS, PERSON_ACTS
+from counterfoil.operations.access.acts import ADD_PERSON, KEY_ACTS, PERSON_ACTS, STOP_SECOND
 from counterfoil.operations.acts import Act
 from counterfoil.operations.webhooks_out.acts import CREATE_ENDPOINT, ROTATE_SECRET
 from counterfoil.payouts.batches.acts import SET_POLICY
@@ -23,7 +23,7 @@ from counterfoil.reconciliation.breaks.acts import SET_WRITE_OFF_LIMIT
 from counterfoil.treasury.agents.acts import CREATE_AGENT
 
 ACTS_ON: Final[Mapping[str, Sequence[Act]]] = {
-    "/admin/people": (ADD_PERSON,),
+    "/admin/people": (ADD_PERSON, STOP_SECOND),
     "/admin/people/{id}": PERSON_ACTS,
     "/admin/keys": KEY_ACTS,
     "/admin/limits": (SET_POLICY, SET_WRITE_OFF_LIMIT),

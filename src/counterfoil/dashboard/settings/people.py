@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
@@ -19,7 +20,8 @@ from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.ledger.reads.books import known_programs
 from counterfoil.operations.access.access import ApiKey
 from counterfoil.operations.access.acts import END_PRINCIPAL, REVOKE_ROLE
-from counterfoil.operations.access.enough import CannotBeDone
+from counterfoil.operations.access.administering.enough import CannotBeDone
+from counterfoil.operations.access.administering.second import SecondAdministrator, waiting_seconds
 from counterfoil.operations.access.key_list import keys_of
 from counterfoil.operations.access.oidc.attempts import LoginSubject, subjects_of
 from counterfoil.operations.access.principals import PRINCIPAL_LIST
@@ -37,7 +39,8 @@ SUBJECTS_SHOWN_MAX: Final = 20
 
 class PersonShown(NamedTuple):
     """A person or a service. `roles`: a person's own, of a service those of its keys; `last_login_at`: when their newest login began;
-    `key_used_at`: when a key of theirs was last used; `once_until`: they have a one-time secret and no password yet."""
+    `key_used_at`: when a key of theirs was last used; `once_until`: they have a one-time secret and no password yet, also one that is over;
+    `by_provider`: they are linked to the provider that people log in by."""
 
     id: str
     kind: str
@@ -48,6 +51,7 @@ class PersonShown(NamedTuple):
     disabled_at: datetime | None
     roles: list[str]
     has_password: bool
+    by_provider: bool
     once_until: datetime | None
     has_factor: bool
     codes_left: int
@@ -79,6 +83,8 @@ class PeopleAnswer(NamedTuple):
     add: ActOffer | None
     programs: tuple[str, ...]
     lacking: tuple[CannotBeDone, ...]  # for what takes two people
+    seconds: tuple[SecondAdministrator, ...]  # who was announced as an administrator and may still begin
+    stop: ActOffer | None
     measured_at: datetime
 
 
@@ -101,7 +107,9 @@ class PersonAnswer(NamedTuple):
 _SELECT: Final = """
     select p.id, p.kind, p.name, p.program_id, p.created_by, p.created_at, p.disabled_at,
            case p.kind when 'person' then r.roles else k.roles end as roles,
-           w.principal_id is not null and w.expires_at is null as has_password, w.expires_at as once_until,
+           w.principal_id is not null and w.expires_at is null as has_password,
+           exists (select from login_subject l where l.principal_id = p.id and l.ended_at is null and l.issuer = %(issuer)s) as by_provider,
+           w.expires_at as once_until,
            f.id is not null as has_factor,
            (select count(*) from recovery_code c where c.factor_id = f.id and c.used_at is null)::integer as codes_left,
            s.last_login_at, k.used_at as key_used_at, k.keys, s.sessions
@@ -126,26 +134,29 @@ def people_answer(ask: SectionContext) -> PeopleAnswer:
     """People and services, the newest first unless sorted otherwise. Raises InvalidInput."""
     now = ask.clock()
     if ask.only:
-        return PeopleAnswer(None, 0, True, None, {}, None, "", None, (), (), now)
+        return PeopleAnswer(None, 0, True, None, {}, None, "", None, (), (), (), None, now)
     page = plain_page(ask, PRINCIPAL_LIST, rows_max=PEOPLE_SHOWN_MAX)
-    shown = tuple(_of_each(ask.conn, page.rows, now))
+    shown = tuple(_of_each(ask.conn, page.rows, now, issuer=ask.extra.wiring.login_issuer))
     bare = sum(one.grade == "attention" for one in shown)
     listed = (page.is_first, page.after, page.orders, page.order, page.query)
-    lacking = tuple(cannot_be_done_now(ask.conn, now))
-    return PeopleAnswer(shown, bare, *listed, offer(OF_ALL[0]), tuple(known_programs(ask.conn)), lacking, now)
+    lacking = tuple(cannot_be_done_now(ask.conn, now, issuer=ask.extra.wiring.login_issuer))
+    seconds = tuple(waiting_seconds(ask.conn, now=now))
+    add, stop = map(offer, OF_ALL)
+    return PeopleAnswer(shown, bare, *listed, add, tuple(known_programs(ask.conn)), lacking, seconds, stop, now)
 
 
 def people_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
     """All of them as rows of a file, with what each may do and how they log in. Raises WholeInstallation."""
     refuse_one_program(ask)
-    return plain_export(ask, PRINCIPAL_LIST, PersonShown._fields, _of_each, asked=asked_here(ask, PRINCIPAL_LIST))
+    told = partial(_of_each, issuer=ask.extra.wiring.login_issuer)
+    return plain_export(ask, PRINCIPAL_LIST, PersonShown._fields, told, asked=asked_here(ask, PRINCIPAL_LIST))
 
 
 def person_answer(ask: SectionContext) -> PersonAnswer:
     """One of them. Raises NotFound, WholeInstallation."""
     now, principal_id = ask.clock(), valid_id(ask.params["id"], "prn", "id")
     refuse_one_program(ask)
-    row = _row(ask.conn, principal_id, now=now)
+    row = _row(ask.conn, principal_id, now=now, issuer=ask.extra.wiring.login_issuer)
     keys = keys_of(ask.conn, principal_id, rows_max=KEYS_SHOWN_MAX + 1)
     offers = tuple(offer(one, _why_not(one, row)) for one in OF_ONE)
     after = valid_id(ask.params["after"], "ses", "after") if ask.params.get("after") else None
@@ -165,13 +176,13 @@ def person_answer(ask: SectionContext) -> PersonAnswer:
     )
 
 
-def _of_each(conn: Connection[Any], rows: Sequence[Any], now: datetime) -> list[PersonShown]:
-    found = {one.id: one for one in _rows(conn, "where p.id = any(%(ids)s)", now=now, ids=[one.id for one in rows])}
+def _of_each(conn: Connection[Any], rows: Sequence[Any], now: datetime, *, issuer: str) -> list[PersonShown]:
+    found = {one.id: one for one in _rows(conn, "where p.id = any(%(ids)s)", now=now, issuer=issuer, ids=[one.id for one in rows])}
     return [found[one.id] for one in rows]
 
 
-def _row(conn: Connection[Any], principal_id: str, *, now: datetime) -> PersonShown:
-    found = _rows(conn, "where p.id = %(id)s", now=now, id=principal_id)
+def _row(conn: Connection[Any], principal_id: str, *, now: datetime, issuer: str) -> PersonShown:
+    found = _rows(conn, "where p.id = %(id)s", now=now, issuer=issuer, id=principal_id)
     if not found:
         raise NotFound(what="principal", id=principal_id)
     return found[0]

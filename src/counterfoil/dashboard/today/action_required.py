@@ -13,6 +13,7 @@ from counterfoil.dashboard.today.waiting import drills_due, waiting_of_nouns
 from counterfoil.dashboard.web.format import break_words, span
 from counterfoil.dashboard.web.sections import Grade, SectionAnswer, SectionContext, SectionReading
 from counterfoil.dashboard.work.approvals import label_of
+from counterfoil.operations.access.administering.second import waiting_seconds
 from counterfoil.operations.approval_inbox import count_waiting, waiting_proposals
 from counterfoil.operations.work.queries import Parked, parked_events, parked_webhooks
 from counterfoil.payouts.batches.batches import batches_waiting
@@ -44,7 +45,7 @@ def action_required(ask: SectionContext) -> SectionAnswer:
         *([] if ask.only else [_proofs(ask)]),  # proofs are of the whole installation
         *_parked(ask),
         *waiting_of_nouns(ask),
-        *([] if ask.only else [drills_due(ask)]),  # as are drills
+        *([] if ask.only else [drills_due(ask), _seconds(ask)]),  # as are drills, and who administers
     ]
     kinds = tuple(kind for kind in found if kind.rows)
     total = sum(kind.total for kind in kinds)
@@ -202,6 +203,26 @@ def _proofs(ask: SectionContext) -> ActionKind:
     )
     meaning = "A proof counts once enough people have signed it, each with their own key. Its page says who is missing."
     return ActionKind("proof", "Proofs that wait for signatures", meaning, total, shown, "counterfoil proof list --state waiting")
+
+
+def _seconds(ask: SectionContext) -> ActionKind:
+    """Administrators who were announced at the server's machine, and whom somebody may still stop."""
+    shown = tuple(
+        InNeed(
+            one.id,
+            one.name,
+            None,
+            one.announced_at,
+            f"announced by {one.announced_by}: {one.reason}",
+            None,
+            f'counterfoil people stop-second {one.id} --reason "…"',
+            one.begins_at,
+        )
+        for one in waiting_seconds(ask.conn, now=ask.clock())
+    )
+    meaning = "One administrator was left alone, and another is announced. Whoever knows of no such person stops it."
+    way = ("Look at it", "Look at them", "/admin/people#seconds")
+    return ActionKind("second", "Announced as an administrator", meaning, len(shown), shown, "counterfoil people seconds", way)
 
 
 def _payout_kinds(ask: SectionContext) -> list[ActionKind]:

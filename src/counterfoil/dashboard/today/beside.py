@@ -87,7 +87,7 @@ def my_approvals(ask: SectionContext) -> SectionAnswer:
     last = max((one.due for one in found if one.due), default=None)
     found.sort(key=lambda one: (one.due is None, one.due or last))
     cut = total > len(proposals) or waiting > len(batches)
-    lacking = () if ask.only else tuple(one.short for one in cannot_be_done_now(ask.conn, now))
+    lacking = () if ask.only else tuple(one.short for one in cannot_be_done_now(ask.conn, now, issuer=ask.extra.wiring.login_issuer))
     value = MyApprovals(tuple(found[:APPROVALS_SHOWN_MAX]), len(found), cut, total + waiting - len(found), lacking)
     if not found:
         said = f"{value.others:,} for others" if value.others else "none waits"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
 from counterfoil.base.formats.counting import counted
 from counterfoil.base.problems import InvalidInput
 from counterfoil.operations.access import logins
-from counterfoil.operations.access.access import ROLES, SECRET_BYTES, create_key, new_secret, revoke_key
-from counterfoil.operations.access.enough import lost_by
+from counterfoil.operations.access.access import AUDIT, ROLES, SECRET_BYTES, create_key, new_secret, revoke_key
+from counterfoil.operations.access.administering.enough import can_log_in, lost_by
+from counterfoil.operations.access.administering.second import stop_second
 from counterfoil.operations.access.oidc.attempts import link_subject, unlink_subject
 from counterfoil.operations.access.principals import NAME_MAX, end_principal, find_principal, valid_name
 from counterfoil.operations.access.rotation import DAY, OVERLAP, rotate_key
@@ -41,6 +42,10 @@ def _where(program_id: str | None) -> str:
     return f", in {program_id} only" if program_id else ""
 
 
+def _lost(one: ActCall, act: Callable[[], None]) -> str:
+    return lost_by(one.conn, act, issuer=one.login_issuer, now=one.now)
+
+
 def _add(one: ActCall) -> ActDone:
     made, once = logins.add_person(
         one.conn,
@@ -66,16 +71,17 @@ def _revoke(one: ActCall) -> ActDone:
     def revoke() -> None:
         logins.revoke_role(one.conn, one.subject_id, role, by=one.by.actor, now=one.now, program_id=program_id)
 
-    lost = lost_by(one.conn, revoke, now=one.now)
+    lost = _lost(one, revoke)
     return ActDone(one.subject_id, f"{_name(one)} is not {role} any more{_where(program_id)}, from now on.{lost}")
 
 
 def _end_logins(one: ActCall) -> ActDone:
     name = _name(one)
     ended = end_other_sessions(one.conn, one.subject_id, but=None, now=one.now)
-    return ActDone(
-        one.subject_id, f"{counted(ended, f'session of {name} ends', f'sessions of {name} end')}. They may log in again.", made=ended
-    )
+    told = counted(ended, f"session of {name} ends", f"sessions of {name} end")
+    again = can_log_in(one.conn, one.subject_id, issuer=one.login_issuer, now=one.now)
+    ways = "They may log in again." if again else "They have no way to log in again until their login is reset."
+    return ActDone(one.subject_id, f"{told}. {ways}", made=ended)
 
 
 def _reset(one: ActCall) -> ActDone:
@@ -85,7 +91,7 @@ def _reset(one: ActCall) -> ActDone:
 
 
 def _end(one: ActCall) -> ActDone:
-    lost = lost_by(one.conn, lambda: end_principal(one.conn, one.subject_id, now=one.now), now=one.now)
+    lost = _lost(one, lambda: end_principal(one.conn, one.subject_id, now=one.now))
     return ActDone(one.subject_id, f"None of the keys, logins and passwords of {_name(one)} opens anything from now on.{lost}")
 
 
@@ -96,9 +102,17 @@ def _link(one: ActCall) -> ActDone:
 
 
 def _unlink(one: ActCall) -> ActDone:
-    unlink_subject(one.conn, one.taken["link_id"], one.subject_id, now=one.now)
-    end_other_sessions(one.conn, one.subject_id, but=None, now=one.now)
-    return ActDone(one.subject_id, f"{_name(one)} logs in by it no more, and every login of theirs ends.")
+    def unlink() -> None:
+        unlink_subject(one.conn, one.taken["link_id"], one.subject_id, now=one.now)
+        end_other_sessions(one.conn, one.subject_id, but=None, now=one.now)
+
+    lost = _lost(one, unlink)
+    return ActDone(one.subject_id, f"{_name(one)} logs in by it no more, and every login of theirs ends.{lost}")
+
+
+def _stop_second(one: ActCall) -> ActDone:
+    made = stop_second(one.conn, one.taken["announced_id"], reason=one.reason, by=one.by.actor, now=one.now)
+    return ActDone(made.id, f"{made.name} does not become an administrator by it. All are told.", made=made)
 
 
 def _key_settled(one: ActCall) -> Mapping[str, Any]:
@@ -132,7 +146,7 @@ def _rotate_key(one: ActCall) -> ActDone:
 
 def _revoke_key(one: ActCall) -> ActDone:
     names = list[str]()
-    lost = lost_by(one.conn, lambda: names.append(revoke_key(one.conn, one.taken["key_id"], now=one.now)), now=one.now)
+    lost = _lost(one, lambda: names.append(revoke_key(one.conn, one.taken["key_id"], now=one.now)))
     return ActDone(one.taken["key_id"], f"The key {names[0]} opens nothing any more, here at once and within two seconds everywhere.{lost}")
 
 
@@ -227,6 +241,16 @@ END_PRINCIPAL: Final = Act(
     "/people/{principal_id}/end",
     _end,
     subject=WHO,
+)
+STOP_SECOND: Final = Act(
+    "person.stop_second",
+    "stop-second",
+    "Stop a second administrator",
+    "Whoever was announced at the server's machine does not become an administrator by it.",
+    "/people/seconds/{announced_id}/stop",
+    _stop_second,
+    (Field("announced_id", "The announcement's id, adm_….", "id", prefix="adm", bare=True),),
+    permission=AUDIT,
 )
 CREATE_KEY: Final = Act(
     "key.create",

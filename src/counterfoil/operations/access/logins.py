@@ -299,11 +299,12 @@ def roles_of(conn: Connection[Any], principal_id: str) -> list[str]:
     return [one.role for one in grants_of(conn, principal_id) if one.program_id is None]
 
 
-def is_administered(conn: Connection[Any]) -> bool:
-    """Does anybody administer this installation: a person, or a service with a key?"""
+def was_ever_administered(conn: Connection[Any]) -> bool:
+    """Did anybody ever administer this installation: a person, or a service with a key? Where nobody does any more, too, the database
+    knows of it, and no first two are added."""
     row = conn.execute(
-        """select exists (select from role_grant where role = 'administrator' and revoked_at is null)
-               or exists (select from api_key where role = 'administrator' and revoked_at is null)"""
+        """select exists (select from role_grant where role = 'administrator')
+               or exists (select from api_key where role = 'administrator')"""
     ).fetchone()
     return row == (True,)
 

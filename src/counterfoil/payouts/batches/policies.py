@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from counterfoil.base.formats.amounts import known_assets, tell_in
 from counterfoil.base.problems import InvalidInput
-from counterfoil.operations.access.enough import ManyApprove
+from counterfoil.operations.access.administering.enough import ManyApprove
 from counterfoil.operations.events.events import NewEvent, emit
 from counterfoil.operations.noun_pages import Narrow, PlainList, SortKey
 from counterfoil.operations.work.runner import wake

@@ -28,9 +28,11 @@ from counterfoil.operations.access.acts import (
     PERSON_ACTS,
     RESET_LOGIN,
     REVOKE_ROLE,
+    STOP_SECOND,
     UNLINK_LOGIN,
 )
-from counterfoil.operations.access.enough import CannotBeDone
+from counterfoil.operations.access.administering.enough import CannotBeDone
+from counterfoil.operations.access.administering.second import SecondAdministrator, announced
 from counterfoil.operations.access.logins import RoleHeld
 from counterfoil.operations.access.oidc.attempts import LoginSubject, subjects_of
 from counterfoil.operations.access.principals import PRINCIPAL_LIST, Principal, find_principal
@@ -77,6 +79,25 @@ class LackingList(ViewModel):
     """What nobody can do as things stand, the gravest first."""
 
     data: list[LackingView]
+
+
+@shows(SecondAdministrator)
+class SecondAdministratorView(ViewModel):
+    """Somebody who was announced as an administrator at the server's machine, since one alone could agree with nobody."""
+
+    state: Literal["announced", "due", "begun", "stopped", "lapsed"] = Field(description="announced and due may still be stopped.")
+    begins_at: datetime = Field(description="From then on the same command makes them an administrator.")
+    lapses_at: datetime = Field(description="And until then.")
+
+
+class SecondAdministratorList(ViewModel):
+    """Who was announced, the newest first, a hundred at most."""
+
+    data: list[SecondAdministratorView]
+
+
+class SecondAdministratorStopped(SecondAdministratorView, WriteResult):
+    """They do not become an administrator by it."""
 
 
 class PersonAdded(PrincipalView, WriteResult):
@@ -150,8 +171,21 @@ def people(call: Annotated[ApiCall, may(AUDIT)], page: PageWanted, asked: Annota
 def lacking(call: Annotated[ApiCall, may(READ)]) -> Response:
     """Of all that takes two people by its declaration, and of the payout policies in force: what nobody can do as things stand, since too
     few people who may have a way to log in. Nothing, where there are enough."""
+    issuer = call.services.wiring.login_issuer
     with call.reading() as conn:
-        return answer(LackingList(data=[LackingView.of(one) for one in cannot_be_done_now(conn, call.now)]))
+        return answer(LackingList(data=[LackingView.of(one) for one in cannot_be_done_now(conn, call.now, issuer=issuer)]))
+
+
+@router.get(
+    "/people/seconds",
+    response_model=SecondAdministratorList,
+    operation_id="person_second_list",
+    summary="List administrators who were announced",
+)
+def seconds(call: Annotated[ApiCall, may(READ)]) -> Response:
+    """Who was announced at the server's machine where one administrator was left alone, and what became of it."""
+    with call.reading() as conn:
+        return answer(SecondAdministratorList(data=[SecondAdministratorView(**_second(one, call.now)) for one in announced(conn)]))
 
 
 @router.get(
@@ -176,6 +210,10 @@ def subjects(principal_id: PrincipalId, call: Annotated[ApiCall, may(AUDIT)]) ->
     return answer(SubjectList(data=[SubjectView.of(one) for one in found]))
 
 
+def _second(one: SecondAdministrator, now: datetime) -> dict[str, Any]:
+    return {**one._asdict(), "state": one.state(now)}
+
+
 def _added(one: ActCall, done: ActDone) -> PersonAdded:
     return PersonAdded(**_fields(one.conn, done.made))
 
@@ -197,6 +235,7 @@ TOLD: Final[Mapping[Act, ActTold]] = {
     LINK_LOGIN: ActTold(SubjectLinked, lambda _, done: SubjectLinked.of(done.made), 201),
     UNLINK_LOGIN: ActTold(SubjectUnlinked, lambda one, _: SubjectUnlinked(id=one.taken["link_id"])),
     END_PRINCIPAL: ActTold(PrincipalChanged, _changed),
+    STOP_SECOND: ActTold(SecondAdministratorStopped, lambda one, done: SecondAdministratorStopped(**_second(done.made, one.now))),
 }
-for _act in (ADD_PERSON, *PERSON_ACTS):
+for _act in (ADD_PERSON, STOP_SECOND, *PERSON_ACTS):
     add_act(router, _act, TOLD[_act])

@@ -1,4 +1,5 @@
-"""`counterfoil people first`, `rescue`: the administrators with whom everything else begins, and one who is locked out.
+"""`counterfoil people first`, `rescue`, `second`: the administrators with whom everything else begins, one who is locked out, and one who
+comes to another who is left alone.
 
 On this machine, with the database's address: whoever has that may do more than any administrator anyway.
 """
@@ -6,9 +7,11 @@ On this machine, with the database's address: whoever has that may do more than 
 from __future__ import annotations
 
 import getpass
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
+from psycopg import Connection
 
 from counterfoil.audit.actions import record_action
 from counterfoil.base.edge import entropy, make_id, now
@@ -18,10 +21,12 @@ from counterfoil.cli.core.output import TABLE, Output, Reason, show_rows
 from counterfoil.cli.local.installation import local_database, settings_now
 from counterfoil.operations.access import logins
 from counterfoil.operations.access.access import SECRET_BYTES
+from counterfoil.operations.access.administering.second import announce_or_begin, tell_rescued
 from counterfoil.operations.access.principals import named_person
 from counterfoil.operations.access.records import AccessEvent, record_access
 
 BY = "system:first"
+MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def first(
@@ -31,8 +36,8 @@ def first(
 ) -> None:
     """Add the first two administrators, once. Their one-time secrets are shown now and kept nowhere; each logs in with theirs."""
     with local_database(settings_now()) as database, database.transaction() as conn:
-        if logins.is_administered(conn):
-            limit = "an installation that nobody administers yet; two administrators add the next"
+        if logins.was_ever_administered(conn):
+            limit = "an installation that nobody ever administered; two administrators add the next, and `people second` where one is left"
             raise InvalidInput("people", limit)
         rows, url = [], address_of_pages(settings_now())
         for one in (name, other):
@@ -51,28 +56,52 @@ def rescue(
     """Let somebody in again who lost their password or second factor, where no two administrators are left to do it.
 
     Their password, second factor and sessions end; the one-time secret is shown now and kept nowhere. Waits after failed logins do not hold
-    for it. It is recorded.
+    for it. It is recorded, and all are told.
     """
     settings, at = settings_now(), now()
     with local_database(settings) as database, database.transaction() as conn:
         found = named_person(conn, name)
         once = logins.reset_person(conn, found.id, entropy(SECRET_BYTES), now=at)
-        record_action(
-            conn,
-            make_id("act"),
-            actor=f"local:{getpass.getuser()}",
-            role="local",
-            verb="person.rescue",
-            subject_id=found.id,
-            reason=reason,
-            request_id="",
-            payload={"name": found.name},
-            at=at,
-        )
+        action_id = _recorded(conn, "person.rescue", found.id, {"name": found.name}, reason, at)
+        tell_rescued(conn, action_id, found.name, by=_here(), reason=reason, now=at)
         event = AccessEvent(make_id("acc"), at, "password_reset", found.name, found.id, None, "", "", "counterfoil people rescue", None, "")
         record_access(conn, event)
     row = {"id": found.id, "name": found.name, "once": once, "link": link_for(once, address_of_pages(settings))}
     show_rows([row], ("id", "name", "once", "link"), output)
+
+
+def second(
+    name: Annotated[str, typer.Argument(help="Who administers beside the one who is left; they have a password already.")],
+    reason: Reason,
+    output: Output = TABLE,
+) -> None:
+    """Let a second administrator begin where one is left, who can agree with nobody, and nobody is locked out.
+
+    The first time announces it: every channel, the pages, and the records tell it, and whoever administers or reads the records may stop
+    it (`counterfoil people stop-second`). The same again after 72 hours, and within a week of that, makes them an administrator.
+    """
+    settings, at = settings_now(), now()
+    with local_database(settings) as database, database.transaction() as conn:
+        issuer = settings.login_issuer
+        one = announce_or_begin(conn, name, reason=reason, by=_here(), issuer=issuer, make_id=make_id, now=at)
+        state = one.state(at)
+        verb = "person.begin_second" if state == "begun" else "person.announce_second"
+        _recorded(conn, verb, one.principal_id, {"name": one.name, "announcement": one.id}, reason, at)
+    row = {"id": one.id, "name": one.name, "state": state, "beginsAt": f"{one.begins_at:{MOMENT}}", "lapsesAt": f"{one.lapses_at:{MOMENT}}"}
+    show_rows([row], tuple(row), output)
+
+
+def _here() -> str:
+    """Who types on this machine."""
+    return f"local:{getpass.getuser()}"
+
+
+def _recorded(conn: Connection[Any], verb: str, subject_id: str, payload: dict[str, Any], reason: str, at: datetime) -> str:
+    """The id of the entry in the action log."""
+    action_id = make_id("act")
+    who = {"actor": _here(), "role": "local", "request_id": ""}
+    record_action(conn, action_id, verb=verb, subject_id=subject_id, reason=reason, payload=payload, at=at, **who)
+    return action_id
 
 
 def address_of_pages(settings: Settings) -> str:

@@ -12,7 +12,7 @@ from counterfoil.cli.core.connection import asked, server
 from counterfoil.cli.core.derived import sort_help
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, Format, Json, ListFormat, ListOutput, Output, say_done, show_one, show_rows
-from counterfoil.cli.local.setting_up.first_people import first, link_for, rescue
+from counterfoil.cli.local.setting_up.first_people import first, link_for, rescue, second
 from counterfoil.client.client import Client
 from counterfoil.client.problems import ApiProblem
 from counterfoil.operations.access.acts import (
@@ -24,6 +24,7 @@ from counterfoil.operations.access.acts import (
     PERSON_ACTS,
     RESET_LOGIN,
     REVOKE_ROLE,
+    STOP_SECOND,
     UNLINK_LOGIN,
 )
 from counterfoil.operations.access.principals import PRINCIPAL_LIST
@@ -63,8 +64,17 @@ def subjects(principal_id: PrincipalId, output: Output = TABLE) -> None:
     show_rows(rows, ("id", "issuer", "subject", "linkedBy", "linkedAt", "endedAt"), output, empty="Nobody there.")
 
 
+@app.command("seconds")
+def seconds(output: Output = TABLE) -> None:
+    """Who was announced as a second administrator at the server's machine, and what became of it."""
+    with asked("read") as client:
+        rows = client.get("/api/people/seconds")["data"]
+    show_rows(rows, ("id", "name", "state", "beginsAt", "lapsesAt", "reason", "announcedBy", "stoppedBy"), output, empty="Nobody.")
+
+
 app.command("first")(first)
 app.command("rescue")(rescue)
+app.command("second")(second)
 
 
 def _with_link(done: Json, output: Format) -> None:
@@ -85,6 +95,10 @@ def _ended(done: Json, output: Format) -> None:
 
 def _linked(done: Json, output: Format) -> None:
     say_done(done, output, f"{done['subject']} at {done['issuer']} is {done['principalId']}: {done['id']}.")
+
+
+def _stopped(done: Json, output: Format) -> None:
+    say_done(done, output, f"{done['name']} does not become an administrator by {done['id']}.")
 
 
 def _unlinked(done: Json, output: Format) -> None:
@@ -114,6 +128,7 @@ SHOWN = {
     END_LOGINS: _ended,
     LINK_LOGIN: _linked,
     UNLINK_LOGIN: _unlinked,
+    STOP_SECOND: _stopped,
 }
-for _act in (ADD_PERSON, *PERSON_ACTS):
+for _act in (ADD_PERSON, STOP_SECOND, *PERSON_ACTS):
     add_act(app, _act, SHOWN[_act], subject=_id_of)
