@@ -116,6 +116,29 @@ def test_the_page_of_signers_says_who_signs_which_period_follows_which_and_who_i
     assert house.ann.public.hex()[:16] in shown
 
 
+def test_signers_are_paged_as_every_list_and_all_of_them_count(desk: Any, tmp_path: Path):
+    days.an_empty_day(desk)
+    house = House(desk, tmp_path / "proofs")
+    names = [f"signer {number:02}" for number in range(19)]  # beside ann and otto
+    with desk.database.transaction() as conn:
+        for name in names:
+            a_person(conn, name, "approver", at=house.start)
+    with days.served(desk) as url:
+        headers = {"Authorization": f"Bearer {days.a_key(desk.database, role='viewer')}"}
+        with httpx2.Client(base_url=url, headers=headers, trust_env=False) as client:
+            page, first = client.get("/admin/signers").text, client.get("/admin/signers.json").json()
+            assert (len(first["signers"]), first["total"], first["enough"]) == (20, 21, True)
+            assert f'/admin/signers?after={first["after"]}#signers">The next signers' in page
+            assert "21 keys" in page
+            rest = client.get(f"/admin/signers.json?after={first['after']}").json()
+            assert (len(rest["signers"]), rest["after"]) == (1, None)
+            shown = {one["person"] for one in first["signers"] + rest["signers"]}
+            assert shown == {"ann", "otto", *names}
+            beyond = client.get(f"/admin/signers?after=sgn_{'0' * 26}").text
+            assert ("No more." in beyond, "Nobody signs yet" in beyond) == (True, False)
+            assert client.get("/admin/signers?after=x").status_code == 422
+
+
 def test_that_a_payout_and_a_journal_are_in_the_log_is_on_pages_of_theirs_with_the_file(desk: Any, tmp_path: Path):
     days.a_full_day(desk)
     days.through(desk)

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from counterfoil.base.ids import valid_id
 from counterfoil.dashboard.web.sections import Grade, SectionContext
 from counterfoil.proofs.log.checkpoints import keys_of_log
 from counterfoil.proofs.log.key_changes import key_changes
@@ -69,10 +70,12 @@ class LogKeyRow(NamedTuple):
 
 
 class SignersAnswer(NamedTuple):
-    """What the page shows; `signers` is None for who sees one program only: a proof is of the whole installation. `policy`: of personal
-    data, that proofs name."""
+    """What the page shows; `signers` is None for who sees one program only: a proof is of the whole installation. `total`: of signers in
+    all; `after`: the one that the next page begins behind; `policy`: of personal data, that proofs name."""
 
     signers: tuple[SignerRow, ...] | None
+    total: int
+    after: str | None
     quorum: int
     enough: bool
     periods: tuple[PeriodRow, ...]
@@ -83,14 +86,20 @@ class SignersAnswer(NamedTuple):
 
 
 def signers_answer(ask: SectionContext) -> SignersAnswer:
-    """Every signer, and the newest periods."""
+    """The signers, twenty on a page, and the newest periods. Raises InvalidInput."""
     now, quorum = ask.clock(), ask.extra.wiring.proof_quorum
     if ask.only:
-        return SignersAnswer(None, quorum, False, (), False, (), None, now)
+        return SignersAnswer(None, 0, None, quorum, False, (), False, (), None, now)
     healths = signers_health(ask.conn, now)
+    ids = [one.signer.id for one in healths]
+    after = valid_id(ask.params["after"], "sgn", "after") if ask.params.get("after") else None
+    begin = ids.index(after) + 1 if after in ids else 0 if after is None else len(ids)
+    shown = healths[begin : begin + SHOWN_MAX]
     chain = _chain(ask.conn)
     return SignersAnswer(
-        tuple(_signer(one, now) for one in healths),
+        tuple(_signer(one, now) for one in shown),
+        len(healths),
+        shown[-1].signer.id if begin + SHOWN_MAX < len(healths) else None,
         quorum,
         quorum_can_be_met(healths, quorum),
         tuple(_period(ask.conn, one) for one in chain[:SHOWN_MAX]),

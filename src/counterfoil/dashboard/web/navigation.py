@@ -184,7 +184,7 @@ PAGES: Final = (
         ("state", "sort", "after"),
         files=drills_export,
     ),
-    DashboardPage("/admin/signers", "Who signs proofs, and is every period proven?", signers_answer, "signers.html", "Signers"),
+    DashboardPage("/admin/signers", "Who signs proofs, and is every period proven?", signers_answer, "signers.html", "Signers", ("after",)),
     DashboardPage(
         "/admin/proofs/{id}/disclosure", "What may one payee see of this proof?", disclosure_answer, "disclosure.html", "", (), AUDIT
     ),
