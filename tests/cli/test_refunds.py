@@ -109,6 +109,11 @@ def test_a_reason_of_several_lines_is_read_from_a_file_or_from_standard_input(
         refused = cli(*wrong)
         assert (refused.code, says in refused.err) == (2, True)
     assert "no text" in cli(*asked, "--file", str(tmp_path / "gone.txt")).err
+    large = tmp_path / "large.txt"
+    with large.open("wb") as file:
+        file.truncate(1 << 40)  # no memory holds it: it is refused before it is read
+    refused = cli(*asked, "--file", str(large))
+    assert (refused.code, "more than 1,048,576 bytes" in refused.err) == (2, True), refused
     opened = cli(*asked, "--file", str(told), "-o", "json").json()
     kept = "The parcel came empty.\n\n- a photo\n    - of the box"
     assert cli("disputes", "show", opened["id"], "-o", "json").json()["cause"] == kept

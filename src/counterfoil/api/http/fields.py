@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, get_args
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
@@ -83,13 +83,18 @@ Reason = Annotated[
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True), AfterValidator(_clean)]
 # Of paragraphs: ends of lines are welcome, and counted after they have become one character each.
 TAKES_LINES: Final = "takes lines"
-LongReason = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=2000),
-    TAKES_LINES,
-    BeforeValidator(_prose),
-    Field(examples=["the bank asked"]),
-]
+LONG_REASON_MAX: Final = 2_000
+
+
+def prose_type(most: int) -> Any:
+    """The type of a text of paragraphs of so many characters at most."""
+    return Annotated[str, StringConstraints(min_length=1, max_length=most), TAKES_LINES, BeforeValidator(_prose)]
+
+
+if TYPE_CHECKING:
+    LongReason = str
+else:
+    LongReason = Annotated[prose_type(LONG_REASON_MAX), Field(examples=["the bank asked"])]
 Reference = Annotated[Text, StringConstraints(max_length=200), AfterValidator(_no_placeholder)]
 ProgramId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), Field(examples=["main"])]
 AssetCode = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{1,11}$"), Field(examples=["EUR"])]
@@ -106,11 +111,6 @@ ProgramFilter = Annotated[str | None, Query(alias="programId", max_length=64)]
 StartTime = Annotated[Instant, Query(alias="startTime")]
 EndTime = Annotated[Instant, Query(alias="endTime", description="Not included.")]
 FileName = Annotated[str, Query(alias="fileName", min_length=1, max_length=200)]
-
-
-def prose_type(most: int) -> Any:
-    """The type of a text of paragraphs of so many characters at most."""
-    return Annotated[str, StringConstraints(min_length=1, max_length=most), TAKES_LINES, BeforeValidator(_prose)]
 
 
 def takes_lines(field: FieldInfo) -> bool:

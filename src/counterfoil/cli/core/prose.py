@@ -11,6 +11,7 @@ import typer
 
 LongReason = Annotated[str | None, typer.Option("--reason", help="Why. Kept in the action log.")]
 ReasonFile = Annotated[Path | None, typer.Option("--file", help="The reason from a file, with its lines; - reads standard input.")]
+READ_MAX: Final = 1_048_576  # bytes: more than the server takes of a text, or of the lines of a journal
 _PLAIN: Final = inspect.Parameter.KEYWORD_ONLY
 
 
@@ -37,6 +38,21 @@ def prose_read(typed: str | None, file: Path | None, name: str, *, required: boo
     if typed is not None:
         raise typer.BadParameter("the text or its file, not both", param_hint="--file")
     try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        return text_of(file)
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{file} holds no text in UTF-8: {error}", param_hint="--file") from error
+
+
+def text_of(file: Path) -> str:
+    """What the file holds, or standard input for `-`. No more of it is read than is needed to know that it is too much.
+
+    Raises BadParameter then, OSError, UnicodeDecodeError.
+    """
+    if str(file) == "-":
+        found: str | bytes = sys.stdin.read(READ_MAX + 1)
+    else:
+        with file.open("rb") as opened:
+            found = opened.read(READ_MAX + 1)
+    if len(found) > READ_MAX:
+        raise typer.BadParameter(f"{file} holds more than {READ_MAX:,} bytes, the most that is read", param_hint="--file")
+    return found if isinstance(found, str) else found.decode()

@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +15,7 @@ from counterfoil.cli.core.derived import IN_STATE, OF_PROGRAM, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.money import to_minor
 from counterfoil.cli.core.output import TABLE, DryRun, Format, Json, Output, Reason, say_done, show_one
-from counterfoil.cli.core.prose import prose_given, prose_options
+from counterfoil.cli.core.prose import prose_given, prose_options, text_of
 from counterfoil.client.client import Client
 from counterfoil.operations.access import access
 from counterfoil.operations.verbs import Field, Noun, Verb
@@ -154,7 +153,7 @@ def _line(given: str, asset: str) -> dict[str, str]:
 
 def _lines_of(file: Path) -> list[Any]:
     try:
-        found = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text())
+        found = json.loads(text_of(file))
         return list(found["lines"] if isinstance(found, dict) else found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise typer.BadParameter(f'{file} holds no {{"lines": […]}}: {error}', param_hint="--file") from error

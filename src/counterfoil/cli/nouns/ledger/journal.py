@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from counterfoil.cli.core.connection import asked
 from counterfoil.cli.core.derived import Only, add_list, of_noun
 from counterfoil.cli.core.groups import command_group
 from counterfoil.cli.core.output import TABLE, DryRun, Output, Reason, say_done, show_one, waits
+from counterfoil.cli.core.prose import text_of
 from counterfoil.cli.local.journal_import import check, import_
 from counterfoil.cli.nouns.ledger.journal_batch import app as batch
 from counterfoil.ledger.reads.listing import JOURNAL_LIST
@@ -45,7 +45,7 @@ def post(
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text())
+        found = json.loads(text_of(file))
     except OSError as error:
         raise typer.BadParameter(f"{file}: {error.strerror}") from error
     except ValueError as error:
