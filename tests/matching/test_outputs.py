@@ -109,6 +109,16 @@ def test_lines_that_the_engine_writes_by_itself_are_those_that_python_writes(tmp
     assert 30 < len(lines) < quick.breaks_total - 10
 
 
+def test_causes_that_are_equally_common_stand_in_the_order_of_the_alphabet(tmp_path):
+    """They stood in another order in each run over the same files."""
+    ours = [row("p1", amount=100), row("p2", amount=-500, memo="refund"), row("p3"), {**row("p3"), "id": "p4"}, row("p5", asset="USD")]
+    theirs = [{**each, "id": each["id"].replace("p", "s")} for each in (row("p1"), row("p3"), row("p5"))]
+    outcome = run(tmp_path, ours, theirs)
+    causes = sorted(each.cause for each in outcome.breaks)
+    assert len(set(causes)) == len(causes) == 4
+    assert f"Most often the cause looks like: {', '.join(causes[:3])}." in outcome.paths["report.html"].read_text()
+
+
 def test_cells_that_a_spreadsheet_would_run_are_made_harmless(tmp_path):
     ours = [row("=cmd()", reference="+1+1")]
     outcome = run(tmp_path, ours, THEIRS)

@@ -112,7 +112,7 @@ def _sentence(outcome: MatchingResult) -> str:
         return "No record stands alone, but the matched sums differ by more than any tolerance explains."
     causes = sorted(
         {each.cause for each in outcome.breaks if each.cause},
-        key=lambda cause: -sum(b.cause == cause for b in outcome.breaks),
+        key=lambda cause: (-sum(b.cause == cause for b in outcome.breaks), cause),
     )
     told = f" Most often the cause looks like: {', '.join(causes[:3])}." if causes else ""
     return f"{counted(outcome.breaks_total, 'break needs', 'breaks need')} a decision.{told}"
