@@ -10,6 +10,11 @@ import duckdb
 import pytest
 
 from counterfoil.matching.engines.engine import DuckEngine, MemoryTooSmall
+from counterfoil.matching.findings.outcome import reconcile
+from counterfoil.matching.reading.loading import read_side
+from counterfoil.matching.rules.toml_file import load_rules
+from tests.matching.builders import EXACT, row, rules_text, write_csv
+from tests.matching.test_same_bytes import PASSES
 
 
 @pytest.fixture
@@ -47,6 +52,55 @@ def test_what_does_not_fit_at_all_is_a_problem_that_names_the_memory(engine: Duc
     with pytest.raises(MemoryTooSmall, match="memory"):
         engine.table("listed", "select list(range) as all_in_one from range(20000000)")
     assert engine.rows("select current_setting('threads')") == [(2,)]
+
+
+class Counted:
+    """A connection that counts its statements."""
+
+    def __init__(self, conn: duckdb.DuckDBPyConnection) -> None:
+        self.conn, self.statements = conn, 0
+
+    def execute(self, sql: str, *given: Any) -> Any:
+        self.statements += 1
+        return self.conn.execute(sql, *given)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.conn, name)
+
+
+def statements_of(folder: Path, passes: str, ours: list[dict[str, str]], theirs: list[dict[str, str]]) -> int:
+    """How many statements it takes to match two small files and to say what came of it."""
+    folder.mkdir()
+    rules = load_rules(rules_text(passes))
+    paths = {"left": write_csv(folder / "left.csv", ours), "right": write_csv(folder / "right.csv", theirs)}
+    engine = DuckEngine(folder)
+    engine.conn = counted = Counted(engine.conn)  # type: ignore[assignment]
+    sides = [read_side(engine, [path], getattr(rules, side), side, folder) for side, path in paths.items()]
+    _, outcome = reconcile(engine, *sides, rules)
+    assert outcome.breaks_total == len(ours) + len(theirs)
+    engine.close()
+    return counted.statements
+
+
+def test_a_pass_that_can_find_nothing_is_hardly_planned(tmp_path: Path):
+    """Of small files most of a run is the planning of statements: to find nothing, these passes took 461 more than one alone."""
+    ours, theirs = [row("p1", amount=3_000_001)], [row("s1", amount=7_000_003)]
+    one = statements_of(tmp_path / "one", EXACT, ours, theirs)
+    every = statements_of(tmp_path / "every", PASSES, ours, theirs)
+    assert (one < 60, every - one < 25) == (True, True), (one, every)
+
+
+def test_rows_are_counted_as_a_table_is_made_and_again_once_it_has_more(engine: DuckEngine):
+    engine.table("made", "select range as n from range(5)")
+    engine.table("made", "select n from made where n > 2")
+    assert engine.count("made") == 2
+    engine.arrow("made", engine.fetched("select 9 as n"))
+    assert engine.count("made") == 3
+    engine.load("made", {"n": "bigint"}, [(1,)])
+    assert engine.count("made") == 1
+    engine.drop("made", "made_never")
+    with pytest.raises(duckdb.CatalogException):
+        engine.count("made")
 
 
 def test_what_a_cluster_does_in_one_job_is_the_same_on_this_machine(engine: DuckEngine):

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from counterfoil.cli.local.reconcile_files import app
 from counterfoil.matching import two_files
 from counterfoil.matching.findings import candidates, findings, plain_breaks
+from counterfoil.matching.findings import outcome as outcomes
 from counterfoil.matching.output import files
 from counterfoil.matching.output.workbook import bridge
 from counterfoil.matching.passes.footing import ControlTotal
@@ -96,12 +97,15 @@ def test_lines_that_the_engine_writes_by_itself_are_those_that_python_writes(tmp
     engine_alone = []
     monkeypatch.setattr(files, "plain_texts", lambda engine: (engine_alone.append(one) or one for one in plain_breaks.plain_texts(engine)))
     monkeypatch.setattr(plain_breaks, "PAGE_ROWS", 7)
-    for name in ("quick", "slow"):
+    for name in ("held", "quick", "slow"):
         (tmp_path / name).mkdir()
+    held = run(tmp_path / "held", ours, theirs, rules)
+    assert engine_alone == [], "what the outcome holds is not read again"
+    monkeypatch.setattr(outcomes, "BREAKS_HELD_MAX", 5)
     quick = run(tmp_path / "quick", ours, theirs, rules)
     monkeypatch.setattr(files, "list_plain", lambda engine, _: engine.table("plain_line", "select 0 as n, '' as line where false"))
     slow = run(tmp_path / "slow", ours, theirs, rules)
-    assert quick.paths["breaks.csv"].read_bytes() == slow.paths["breaks.csv"].read_bytes()
+    assert quick.paths["breaks.csv"].read_bytes() == slow.paths["breaks.csv"].read_bytes() == held.paths["breaks.csv"].read_bytes()
     lines = [line for _, text, _ in engine_alone for line in text.splitlines()]
     assert len(lines) == sum(count for _, _, count in engine_alone)
     kinds = {line.split('"')[1] for line in lines}

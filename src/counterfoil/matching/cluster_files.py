@@ -66,7 +66,7 @@ def reconcile_on_cluster(
         matched, outcome = reconcile(cluster, sides["left"].side, sides["right"].side, rules, progress=progress, is_one_off=True)
         progress("Writing the matches and the report")
         pairs = _write_matches(cluster, reader, matched, sides, folder)
-        write_every_break(matched.machine, matched, outcome.context, folder / "breaks.csv")
+        write_every_break(matched.machine, matched, outcome, folder / "breaks.csv")
         _write(cluster, reader, matched, outcome, sides, folder, pairs)
         made = [name for name in names if name != MATCHES or not settings.matches]
         for name in made:

@@ -85,9 +85,9 @@ def reconcile_files(
         matched, outcome = reconcile(reader, ours, theirs, rules, progress=progress, is_one_off=True, kept=kept)
         outcome = replace(outcome, kept=shelf.told() if shelf else ())
         progress("Writing the matches and the report")
-        reader.write(matches_of(reader, matched, ours, theirs), folder / "matches.parquet")
-        write_every_break(reader, matched, outcome.context, folder / "breaks.csv")
-        _write(reader, outcome, {"left": ours, "right": theirs}, folder, {"engine": engine, "memory": memory}, files)
+        pairs = reader.write(matches_of(reader, matched, ours, theirs), folder / "matches.parquet")
+        write_every_break(reader, matched, outcome, folder / "breaks.csv")
+        _write(reader, outcome, pairs, {"left": ours, "right": theirs}, folder, {"engine": engine, "memory": memory}, files)
         paths = {name: out / name for name in NAMES}
         for name, path in paths.items():
             if path.is_dir():
@@ -150,6 +150,7 @@ def _check_patterns(engine: DuckEngine, rules: RuleSet) -> None:
 def _write(
     reader: DuckEngine,
     outcome: MatchingResult,
+    pairs: int,
     sides: Mapping[str, Side],
     folder: Path,
     circumstances: Mapping[str, str | None],
@@ -166,7 +167,7 @@ def _write(
     places = _places(reader, outcome, sides)
     write_places(outcome, places, folder / "places.csv")
     write_page(outcome, places, folder / "report.html")
-    write_workbook(outcome, places, folder / "breaks.xlsx", *_pairs(reader, folder / "matches.parquet"))
+    write_workbook(outcome, places, folder / "breaks.xlsx", _pairs(reader, folder / "matches.parquet") if pairs else [], pairs)
     files = [
         {"side": side.key, "file": path.name, "format": side.format, "sha256": digests[path]}
         for side in sides.values()
@@ -176,13 +177,12 @@ def _write(
     (folder / "run.json").write_text(canonical(told), "utf-8")
 
 
-def _pairs(engine: DuckEngine, matches: Path) -> tuple[list[Row], int]:
-    """The pairs that the workbook lists, suggested ones first, and how many there are."""
+def _pairs(engine: DuckEngine, matches: Path) -> list[Row]:
+    """The pairs that the workbook lists, suggested ones first."""
     source = f"read_parquet({files_of([matches])})"
     columns = ", ".join(identifier(name) for name in PAIR_COLUMNS)
     order = ", ".join(f"{part} desc" if way == "desc" else f"{identifier(part)} nulls last" for part, way in PAIRS_ORDER)
-    rows = engine.rows(f"select {columns} from {source} order by {order} limit {PAIRS_SHOWN_MAX}")
-    return rows, int(engine.rows(f"select count(*) from {source}")[0][0])
+    return engine.rows(f"select {columns} from {source} order by {order} limit {PAIRS_SHOWN_MAX}")
 
 
 def _places(engine: DuckEngine, outcome: MatchingResult, sides: Mapping[str, Side]) -> Mapping[tuple[str, int], RecordPlace]:

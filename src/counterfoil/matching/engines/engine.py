@@ -123,14 +123,16 @@ class DuckEngine:
         self.conn.execute("set checkpoint_threshold = '1TB'")
         self.conn.execute("set timezone = 'UTC'")
         self._lent: tuple[str, ...] = ()
+        self._rows: dict[str, int | None] = {}  # by table how many rows it has, where it is known
         self.held = max(memory - PROCESS_BYTES, MEMORY_LEAST_BYTES // 3) if memory is not None else None
         self._limit()
         if threads is not None:
             self.conn.execute(f"set threads = {int(threads)}")
 
     def table(self, name: str, sql: str) -> None:
-        """A temporary table."""
-        self._run(f"create or replace temp table {name} as {sql}")
+        """A temporary table; it is counted as it is made."""
+        made = self._run(f"create or replace temp table {name} as {sql}").fetchone()
+        self._rows[name] = int(made[0]) if made else None
 
     def hold(self, name: str, sql: str, *, of: str, by: str, rows: int) -> None:  # noqa: ARG002 - they lie together
         """A table as any other: it is spilled where it must be."""
@@ -183,8 +185,9 @@ class DuckEngine:
         return told
 
     def count(self, name: str) -> int:
-        """Counted by DuckDB."""
-        return int(self.rows(f"select count(*) from {name}")[0][0])
+        """Counted when the table was made: to plan a question takes longer than to answer it."""
+        known = self._rows.get(name)
+        return int(self.rows(f"select count(*) from {name}")[0][0]) if known is None else known
 
     def load(self, name: str, columns: Mapping[str, str], rows: Sequence[Row]) -> None:
         """Through Arrow, by column."""
@@ -194,15 +197,16 @@ class DuckEngine:
         arrays = [[row[at] for row in rows] for at in range(len(columns))]
         table = pa.Table.from_arrays([pa.array(a, shape.field(n).type) for n, a in enumerate(arrays)], schema=shape)
         self.conn.register("loaded", table)
-        self.conn.execute(f"create or replace temp table {name} as select * from loaded")
+        self.table(name, "select * from loaded")
         self.conn.unregister("loaded")
 
-    def write(self, query: Ordered, path: Path) -> None:
-        """Rows are kept first and sorted then: a join and a sort at once do not fit into the memory that either is content with.
+    def write(self, query: Ordered, path: Path) -> int:
+        """Rows are kept first and sorted then: a join and a sort at once do not fit into the memory that either is content with. How many.
 
         Ordered rows stay ordered while the file is written; what DuckDB infers about nulls does not get into it.
         """
         self.table("to_write", query.rows)
+        rows = self.count("to_write")
         self.conn.execute("set preserve_insertion_order = true")
         self.conn.execute("set disabled_optimizers = 'statistics_propagation'")
         self._limit(beside=WRITER_BYTES)
@@ -216,11 +220,14 @@ class DuckEngine:
             self.conn.execute("reset disabled_optimizers")
             self.conn.execute("set preserve_insertion_order = false")
             self.drop("to_write")
+        return rows
 
     def drop(self, *names: str) -> None:
-        """Tables only; views cost nothing."""
+        """Tables only, those that are there; views cost nothing."""
         for name in names:
-            self.conn.execute(f"drop table if exists {name}")
+            if name in self._rows:
+                del self._rows[name]
+                self.conn.execute(f"drop table {name}")
 
     def arrow(self, name: str, table: Any) -> None:
         """Add an Arrow table's rows to the table `name`, which is made where it is not there yet."""
@@ -228,6 +235,7 @@ class DuckEngine:
         self.conn.execute(f"create temp table if not exists {name} as select * from arrived where false")
         self.conn.execute(f"insert into {name} select * from arrived")
         self.conn.unregister("arrived")
+        self._rows[name] = None
 
     def fetched(self, sql: str) -> Any:
         """The answer as an Arrow table."""

@@ -14,6 +14,7 @@ from counterfoil.matching.findings.candidates import EXPLAINED_MAX, Near, candid
 from counterfoil.matching.findings.differences import Difference, Record, differences, group_differences
 from counterfoil.matching.findings.explain import explain
 from counterfoil.matching.findings.hypotheses import Candidate, Context, FindingEvidence, Hypothesis
+from counterfoil.matching.passes.gate import NOTHING
 from counterfoil.matching.passes.pipeline import EPOCH, Matched
 from counterfoil.matching.rules.model import Severity
 from counterfoil.matching.rules.names import column_name
@@ -67,28 +68,38 @@ class Finding:
 
 def list_breaks(engine: Engine) -> int:
     """Make the table `break_list`: every break in one fixed order, with its number from 1. Returns how many rows it has."""
-    for side, other in (("l", "r"), ("r", "l")):
-        engine.table(f"{side}_unsure", f"select distinct a.{side}_u as u from ambiguity a join {other}o o on o.u = a.{other}_u")
-    engine.table(
-        "break_row",
-        f"""select p.kind as kind, p.pass as pass, p.reason as reason, p.l_u as l_u, p.r_u as r_u, p.other as other,
+    rows = [
+        """select p.kind as kind, p.pass as pass, p.reason as reason, p.l_u as l_u, p.r_u as r_u, p.other as other,
                   p.grp || chr(31) || cast(p.laid as varchar) as grp, 1 = 0 as cut
-           from pair p where p.status = 'break'
-           union all select case when a.u is null and not x.cut then 'MISSING_RIGHT' else 'AMBIGUOUS' end, 'unmatched', {UNMATCHED},
-                     x.u, cast(null as varchar), cast(null as varchar), cast(null as varchar), x.cut
-                     from l_left x left join l_unsure a on a.u = x.u where not x.expected
-           union all select case when a.u is null and not x.cut then 'MISSING_LEFT' else 'AMBIGUOUS' end, 'unmatched', {UNMATCHED},
-                     cast(null as varchar), x.u, cast(null as varchar), cast(null as varchar), x.cut
-                     from r_left x left join r_unsure a on a.u = x.u where not x.expected""",
-    )
+           from pair p where p.status = 'break'"""
+    ]
+    unsure = engine.count("ambiguity")
+    for side, other, kind in (("l", "r", "MISSING_RIGHT"), ("r", "l", "MISSING_LEFT")):
+        if not engine.count(f"{side}_left"):
+            continue
+        join, sure = "", "not x.cut"
+        if unsure:
+            fits_open = f"select distinct a.{side}_u as u from ambiguity a join {other}o o on o.u = a.{other}_u"
+            engine.table(f"{side}_unsure", fits_open)
+            join, sure = f"left join {side}_unsure a on a.u = x.u", "a.u is null and not x.cut"
+        names = ("x.u", NOTHING) if side == "l" else (NOTHING, "x.u")
+        rows.append(
+            f"""select case when {sure} then '{kind}' else 'AMBIGUOUS' end, 'unmatched', {UNMATCHED}, {", ".join(names)},
+                       {NOTHING}, {NOTHING}, x.cut from {side}_left x {join} where not x.expected"""
+        )
+    engine.table("break_row", " union all ".join(rows))
+    if not engine.count("break_row"):
+        engine.table("break_list", "select b.*, cast(0 as bigint) as n, cast(0 as bigint) as by_size from break_row b")
+        engine.drop("break_row")
+        return 0
     engine.table(
         "break_list",
         """select b.*, row_number() over (order by b.kind, coalesce(b.grp, b.l_u, b.r_u), b.l_u nulls last, b.r_u nulls last) as n,
                   row_number() over (order by abs(coalesce(l.amount, r.amount)) desc, b.kind, b.l_u nulls last, b.r_u nulls last) as by_size
            from break_row b left join l_base l on l.u = b.l_u left join r_base r on r.u = b.r_u""",
     )
-    engine.drop("break_row")
-    return int(engine.rows("select count(*) from break_list")[0][0])
+    engine.drop("break_row", "l_unsure", "r_unsure")
+    return engine.count("break_list")
 
 
 def _shown(of: str, key_fields: Sequence[str]) -> str:
@@ -137,6 +148,8 @@ def _pages(engine: Engine, key_fields: Sequence[str], most: int | None, unless: 
     in order: a page is then a look into a few row groups.
     """
     table = "break_list"
+    if not engine.count(table):
+        return
     if unless:
         table = "break_wanted"
         engine.table(table, f"select * from break_list b where not exists (select 1 from ({unless}) p where p.n = b.n)")
@@ -144,7 +157,7 @@ def _pages(engine: Engine, key_fields: Sequence[str], most: int | None, unless: 
     if most is None:
         engine.table("break_shown", f"select * from {page_of} order by n")
         page_of = "break_shown"
-    last = int(engine.rows(f"select coalesce(max(n), 0) from {table}")[0][0])
+    last = engine.count(table) if table == "break_list" else int(engine.rows(f"select coalesce(max(n), 0) from {table}")[0][0])
     for first in range(1, last + 1, PAGE_ROWS):
         yield engine.rows(f"select * from {page_of} where n between {first} and {first + PAGE_ROWS - 1} order by n")
 
@@ -286,6 +299,8 @@ def severity_of(minor: int, limits: Severity) -> str:
 
 def kinds_of(engine: Engine) -> list[tuple[str, str, int, int]]:
     """Breaks by kind and asset: how many, and the minor units at stake (the difference where amounts differ, else the amount)."""
+    if not engine.count("break_list"):
+        return []
     stake = "case when x.kind = 'AMOUNT_MISMATCH' then abs(r.amount - l.amount) else abs(coalesce(l.amount, r.amount)) end"
     rows = engine.rows(
         f"""select kind, asset, count(*), {engine.wide_sum("stake")} from (

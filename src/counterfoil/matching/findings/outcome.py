@@ -17,6 +17,7 @@ from counterfoil.matching.findings.verdict import Verdict, verdict_of
 from counterfoil.matching.keeping.marks import KeptSides
 from counterfoil.matching.passes.clearing import clean_pairs
 from counterfoil.matching.passes.footing import ControlTotal, Footing, Tolerated
+from counterfoil.matching.passes.gate import CONFIRMED
 from counterfoil.matching.passes.open_items import LimitReached
 from counterfoil.matching.passes.pipeline import Matched, Progress, match
 from counterfoil.matching.reading.sides import Side, UnreadableRow
@@ -60,6 +61,7 @@ class MatchingResult:
     breaks_total: int
     breaks: tuple[Finding, ...]
     rejected: tuple[UnreadableRow, ...]
+    holds_every_break: bool = False  # none is read from the tables again
     kept: tuple[str, ...] = ()  # what an earlier run had computed of the same files, and what is kept for a later one
     context: Context = field(repr=False, default_factory=Context)
     paths: Mapping[str, Path] = field(default_factory=dict)
@@ -102,13 +104,12 @@ def reconcile(
     machine.table("ambiguity", matched.board.all_ambiguities())
     rows = list_breaks(machine)
     candidates_of(machine, rules.key_fields)
-    context = replace(context_of(engine, matched, {"left": left, "right": right}, tell), is_one_off=is_one_off)
+    context = replace(context_of(engine, matched, {"left": left, "right": right}, tell, are_some=rows > 0), is_one_off=is_one_off)
     held = tuple(read_breaks(machine, matched, context, most=BREAKS_HELD_MAX))
     kinds = tuple(kinds_of(machine))
     rejected = (*left.rejected, *right.rejected)
     total = sum(count for _, _, count, _ in kinds)
     check((total == 0) == (rows == 0), "kinds count every break", kinds=total, rows=rows)
-    suggested = machine.count("suggestion")
     return matched, MatchingResult(
         verdict=verdict_of(
             breaks=total,
@@ -129,9 +130,10 @@ def reconcile(
         cuts=tuple(matched.cuts),
         not_checked=tuple(matched.not_checked),
         learnt=(*left.notes, *right.notes, *matched.learnt),
-        suggested=suggested,
+        suggested=machine.count("suggestion"),
         breaks_total=total,
         breaks=held,
+        holds_every_break=len(held) < BREAKS_HELD_MAX,
         rejected=rejected,
         context=context,
     )
@@ -142,14 +144,17 @@ def _passes(engine: Engine, matched: Matched) -> dict[str, dict[str, int]]:
     found = {step.name: {"left": 0, "right": 0, "breaks": 0, "suggested": 0} for step in matched.rules.passes}
     if matched.first:
         found[matched.first.name].update(left=matched.clean, right=matched.clean)
-    for name, left, right in engine.rows(
-        "select pass, count(distinct l_u), count(distinct r_u) from pair where status = 'confirmed' group by pass order by pass"
-    ):
-        found[name]["left"] += int(left)
-        found[name]["right"] += int(right)
-    for column, table in (("breaks", "pair where status = 'break'"), ("suggested", "suggestion")):
-        for name, count in engine.rows(f"select pass, count(distinct coalesce(grp, l_u, r_u)) from {table} group by pass order by pass"):
-            found[name][column] += int(count)
+    counted = "count(distinct l_u), count(distinct r_u), count(distinct coalesce(grp, l_u, r_u))"
+    if engine.count("pair"):
+        for name, status, left, right, cases in engine.rows(f"select pass, status, {counted} from pair group by pass, status"):
+            if status == CONFIRMED:
+                found[name]["left"] += int(left)
+                found[name]["right"] += int(right)
+            else:
+                found[name]["breaks"] += int(cases)
+    if engine.count("suggestion"):
+        for name, _, _, cases in engine.rows(f"select pass, {counted} from suggestion group by pass"):
+            found[name]["suggested"] += int(cases)
     return found
 
 

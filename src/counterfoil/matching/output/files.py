@@ -14,7 +14,6 @@ from counterfoil.base.formats.csv_text import CsvWriter
 from counterfoil.matching.engines.engine import DuckEngine, Engine
 from counterfoil.matching.findings.differences import Record
 from counterfoil.matching.findings.findings import Finding, numbered_breaks, read_breaks
-from counterfoil.matching.findings.hypotheses import Context
 from counterfoil.matching.findings.outcome import MatchingResult
 from counterfoil.matching.findings.plain_breaks import list_plain, plain_texts
 from counterfoil.matching.findings.recorded import detail_of, report_of
@@ -63,9 +62,12 @@ def write_breaks(breaks: Iterable[Finding], path: Path, key_fields: Sequence[str
     return count
 
 
-def write_every_break(engine: Engine, matched: Matched, context: Context, path: Path) -> int:
-    """breaks.csv out of the engine's tables: the same bytes, where most lines need nothing but what the engine holds."""
-    own = matched.rules.key_fields
+def write_every_break(engine: Engine, matched: Matched, outcome: MatchingResult, path: Path) -> int:
+    """breaks.csv out of the outcome, where it holds all; else out of the engine's tables: the same bytes, where most lines need nothing
+    but what the engine holds."""
+    own, context = matched.rules.key_fields, outcome.context
+    if outcome.holds_every_break:
+        return write_breaks(outcome.breaks, path, own)
     if not isinstance(engine, DuckEngine):
         return write_breaks(read_breaks(engine, matched, context), path, own)
     list_plain(engine, matched)

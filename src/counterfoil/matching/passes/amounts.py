@@ -18,7 +18,8 @@ WHY: Final = "'equal amount and asset, ' || coalesce(cast(abs(r.d - l.d) as varc
 def match_amounts(board: Board, step: AmountPass) -> None:
     """Equal amount and asset within the window, one to one by mutual best; several equal candidates stay open."""
     engine = board.engine
-    _too_common(board, step)
+    if not _too_common(board, step):
+        return
     also = f" and {agrees(board.compare, limits_of(step))}"
     if step.same_counterparty:
         also += f" and {capitals(told('r.counterparty'))} = {capitals(told('l.counterparty'))}"
@@ -29,18 +30,22 @@ def match_amounts(board: Board, step: AmountPass) -> None:
             join ro r on r.asset = c.asset and r.amount = c.amount
                 and coalesce(r.d - l.d between {-step.before_days} and {step.after_days}, true){also}""",
     )
-    mutual_best(engine, "amount_candidate", "amount_pair", gap=1)
+    found = mutual_best(engine, "amount_candidate", "amount_pair", gap=1)
     if step.confirms:
-        board.link(step, "amount_pair", reason=WHY, score="60")
+        if found:
+            board.link(step, "amount_pair", reason=WHY, score="60")
         board.ambiguous("amount_candidate", step.name)
-    else:
+    elif found:
         columns = pair_columns(step=step.name, status=literal(SUGGESTED), score="60", reason=WHY)
         board.suggest(f"select {columns} from amount_pair p join lo l on l.u = p.l_u join ro r on r.u = p.r_u")
     engine.drop("common_amount", "amount_candidate", "amount_pair")
 
 
-def _too_common(board: Board, step: AmountPass) -> None:
-    """The table `common_amount`: amounts of both sides; those that too many records share are left out, and that is said."""
+def _too_common(board: Board, step: AmountPass) -> int:
+    """The table `common_amount`: amounts of both sides; those that too many records share are left out, and that is said.
+
+    How many are looked at; of none no table is left.
+    """
     engine = board.engine
     engine.table(
         "both_amount",
@@ -48,12 +53,15 @@ def _too_common(board: Board, step: AmountPass) -> None:
                select asset, amount, 1 as l, 0 as r from lo union all select asset, amount, 0 as l, 1 as r from ro) b
            group by asset, amount having sum(l) > 0 and sum(r) > 0""",
     )
+    engine.table("common_amount", f"select asset, amount from both_amount where pairs <= {PAIRS_PER_AMOUNT_MAX}")
+    found = engine.count("common_amount")
     records = " union all ".join(
         f"""select o.asset || ' ' || cast(o.amount as varchar) as cut_case, {"o.u" if side == "l" else NOTHING} as l_u,
                    {"o.u" if side == "r" else NOTHING} as r_u
             from both_amount b join {side}o o on o.asset = b.asset and o.amount = b.amount where b.pairs > {PAIRS_PER_AMOUNT_MAX}"""
         for side in ("l", "r")
     )
-    board.cut(step, "amounts with pairs", PAIRS_PER_AMOUNT_MAX, records)
-    engine.table("common_amount", f"select asset, amount from both_amount where pairs <= {PAIRS_PER_AMOUNT_MAX}")
-    engine.drop("both_amount")
+    if engine.count("both_amount") > found:
+        board.cut(step, "amounts with pairs", PAIRS_PER_AMOUNT_MAX, records)
+    engine.drop("both_amount", *(["common_amount"] if not found else []))
+    return found

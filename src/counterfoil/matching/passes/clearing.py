@@ -144,7 +144,8 @@ def fetch(
         if teaches:
             machine.table(f"{side}_records", f"select {', '.join(TAUGHT)} from {side}_found where {TEACHES}")
             machine.table(f"{side}_found", f"select * exclude ({TEACHES}, {FOUND}) from {side}_found where {FOUND}")
-        doubled = machine.rows(f"select count(*) - count(distinct id) from {side}_found")[0][0]
+        several = machine.count(f"{side}_found") > 1
+        doubled = several and machine.rows(f"select count(*) - count(distinct id) from {side}_found")[0][0]
         order = ", ".join(f"{name} nulls first" for name in (*CONTENT, *columns, "row"))
         nth = f"row_number() over (partition by id order by {order})" if doubled else "1"
         machine.table(

@@ -18,19 +18,24 @@ INNER_MARKS: Final = ":/_"  # between references, or within one: words are taken
 def match_embedded(board: Board, step: EmbeddedPass) -> None:
     """The reference of one side is a word of the other's text: what agrees first, then sums, then what differs."""
     for reference, text in (("l", "r"), ("r", "l")):
-        _find_words(board, step, reference, text)
-        _agreeing(board, step)
-        _summed(board, step, reference, text)
-        _alone(board, step)
+        if all(board.sizes) and _find_words(board, step, reference, text):
+            _agreeing(board, step)
+            if _summed(board, step, reference, text):
+                _alone(board, step)
         board.engine.drop("found_word")
 
 
-def _find_words(board: Board, step: EmbeddedPass, reference: str, text: str) -> None:
+def _find_words(board: Board, step: EmbeddedPass, reference: str, text: str) -> int:
+    """The table `found_word`; how many are found. Where no record is called by anything that can stand in a text, none is looked for."""
     engine = board.engine
-    engine.table("word", _words(step, text))
     engine.table("named", _names(step, reference))
-    engine.table("found_word", f"select n.u as {reference}_u, w.u as {text}_u from named n join word w on w.word = n.name")
+    found = 0
+    if engine.count("named"):
+        engine.table("word", _words(step, text))
+        engine.table("found_word", f"select n.u as {reference}_u, w.u as {text}_u from named n join word w on w.word = n.name")
+        found = engine.count("found_word")
     engine.drop("word", "named")
+    return found
 
 
 def named_words(step: EmbeddedPass) -> str:
@@ -71,16 +76,29 @@ def _agreeing(board: Board, step: EmbeddedPass) -> None:
                    cast(least(coalesce(abs(r.d - l.d), 0), 99999) as bigint) as near
             from {_BOTH} where ({difference(board.compare, limits_of(step))}) is null""",
     )
-    mutual_best(board.engine, "embedded_candidate", "embedded_pair")
-    board.link(step, "embedded_pair", reason=KEY_EQUAL)
+    if mutual_best(board.engine, "embedded_candidate", "embedded_pair"):
+        board.link(step, "embedded_pair", reason=KEY_EQUAL)
     board.engine.drop("embedded_candidate", "embedded_pair")
 
 
-def _summed(board: Board, step: EmbeddedPass, reference: str, text: str) -> None:
-    """One text that names several references which no other text names: their sum is the text's, or it is a break with all of them."""
+def _summed(board: Board, step: EmbeddedPass, reference: str, text: str) -> int:
+    """One text that names several references which no other text names: their sum is the text's, or it is a break with all of them.
+
+    How many words were still open on both sides.
+    """
+    engine = board.engine
+    engine.table("open_word", f"select l.u as l_u, r.u as r_u, l.asset = r.asset as same from {_BOTH}")
+    still_open = engine.count("open_word")
+    if still_open > 1:
+        engine.table("open_word", "select l_u, r_u from open_word where same")
+        _sum_up(board, step, reference, text)
+    engine.drop("open_word")
+    return still_open
+
+
+def _sum_up(board: Board, step: EmbeddedPass, reference: str, text: str) -> None:
     engine = board.engine
     many, one = f"{reference}_u", f"{text}_u"
-    engine.table("open_word", f"select l.u as l_u, r.u as r_u from {_BOTH} where l.asset = r.asset")
     engine.table("shared_word", f"select {many} from open_word group by {many} having count(*) > 1")
     engine.table(
         "own_word",
@@ -91,13 +109,16 @@ def _summed(board: Board, step: EmbeddedPass, reference: str, text: str) -> None
         f"""select x.{one} as one, abs({engine.wide_sum("a.amount")} - min(b.amount)) as off from own_word x
             join {reference}o a on a.u = x.{many} join {text}o b on b.u = x.{one} group by x.{one} having count(*) > 1""",
     )
+    if not engine.count("summed"):
+        engine.drop("shared_word", "own_word", "summed")
+        return
     links = f"(select x.l_u, x.r_u, s.one as grp from summed s join own_word x on x.{one} = s.one where s.off {{}})"
     equal = links.format(f"<= {step.amount_tolerance}")
     board.link_groups(step, equal, reason="'references named in the text, their sum is equal'")
     whole = f"s.one not in (select x.{one} from open_word x join shared_word n on n.{many} = x.{many})"
     differs = links.format(f"> {step.amount_tolerance} and {whole}")
     board.link_groups(step, differs, reason="'references named in the text, their sum differs'")
-    engine.drop("open_word", "shared_word", "own_word", "summed")
+    engine.drop("shared_word", "own_word", "summed")
 
 
 def _alone(board: Board, step: EmbeddedPass) -> None:

@@ -67,13 +67,15 @@ class ControlTotal:
 
 def used_once(engine: Engine) -> None:
     """Each record is in one pair or one group; anything else would count money twice."""
-    for key in ("l_u", "r_u"):
-        twice = engine.rows(
-            f"""select {key} from (select {key}, count(*) as n, count(distinct grp) as groups, count(grp) as grouped from pair
-                where {key} is not null group by {key}) used where n > 1 and (groups > 1 or grouped < n) order by {key} limit 1"""
-        )
-        if twice:
-            raise DoesNotFoot(record=str(twice[0][0]), reason="used twice")
+    if not engine.count("pair"):
+        return
+    used = " union all ".join(
+        f"""select {key} as u from (select {key}, count(*) as n, count(distinct grp) as groups, count(grp) as grouped from pair
+            where {key} is not null group by {key}) {key}s where n > 1 and (groups > 1 or grouped < n)"""
+        for key in ("l_u", "r_u")
+    )
+    if twice := engine.rows(f"select u from ({used}) twice order by u limit 1"):
+        raise DoesNotFoot(record=str(twice[0][0]), reason="used twice")
 
 
 def foot(engine: Engine, totals: Mapping[str, Mapping[str, Total]], cleared: Mapping[str, bool]) -> list[Footing]:
@@ -84,20 +86,9 @@ def foot(engine: Engine, totals: Mapping[str, Mapping[str, Total]], cleared: Map
     """
     found: list[Footing] = []
     clean: dict[str, dict[str, Total]] = {}
+    nought = Total(0, 0)
     for side, name in (("l", "left"), ("r", "right")):
-        base = _by_asset(engine, f"select asset, amount from {side}_base")
-        taken = f"select distinct {side}_u as u from pair where status = "
-        matched = _by_asset(
-            engine,
-            f"select b.asset, b.amount from {side}_base b join ({taken} 'confirmed' and {side}_u is not null) t on t.u = b.u",
-        )
-        broken = _by_asset(
-            engine,
-            f"""select b.asset, b.amount from {side}_base b join ({taken} 'break' and {side}_u is not null
-                union all select u from {side}_left where not expected) t on t.u = b.u""",
-        )
-        expected = _by_asset(engine, f"select b.asset, b.amount from {side}_base b join {side}_left t on t.u = b.u where t.expected")
-        nought = Total(0, 0)
+        base, matched, broken, expected = _parts(engine, side)
         clean[side] = {asset: _minus(total, base.get(asset, nought)) for asset, total in totals[side].items()}
         for asset, total in totals[side].items():
             both = _plus(matched.get(asset, nought), clean[side][asset] if cleared[side] else nought)
@@ -107,9 +98,25 @@ def foot(engine: Engine, totals: Mapping[str, Mapping[str, Total]], cleared: Map
     return found
 
 
-def _by_asset(engine: Engine, sql: str) -> dict[str, Total]:
-    rows = engine.rows(f"select asset, count(*), {engine.wide_sum('amount')} from ({sql}) t group by asset")
-    return {asset: Total(int(count), int(minor)) for asset, count, minor in rows}
+def _parts(engine: Engine, side: str) -> list[dict[str, Total]]:
+    """Of a side's fetched rows by asset: all, the matched ones, breaks, and what is expected later; of tables that hold any."""
+    parts: list[dict[str, Total]] = [{}, {}, {}, {}]
+    if not engine.count(f"{side}_base"):
+        return parts
+    states = []
+    if engine.count("pair"):
+        whens = "case status when 'confirmed' then 1 else 2 end"
+        states.append(f"select distinct {side}_u as u, {whens} as part from pair where status in ('confirmed', 'break')")
+    if engine.count(f"{side}_left"):
+        states.append(f"select u, case when expected then 3 else 2 end as part from {side}_left")
+    sums = f"count(*), {engine.wide_sum('b.amount')}"
+    asked = [f"select 0 as part, b.asset, {sums} from {side}_base b group by b.asset"]
+    if states:
+        told = f"({' union all '.join(states)}) t"
+        asked.append(f"select t.part, b.asset, {sums} from {side}_base b join {told} on t.u = b.u group by t.part, b.asset")
+    for part, asset, count, minor in engine.rows(" union all ".join(asked)):
+        parts[part][asset] = Total(int(count), int(minor))
+    return parts
 
 
 def _plus(one: Total, other: Total) -> Total:
@@ -123,6 +130,8 @@ def _minus(one: Total, other: Total) -> Total:
 def tolerated_of(engine: Engine, rules: RuleSet) -> tuple[list[Tolerated], dict[str, int]]:
     """Uses of tolerance by pass and asset; a group counts once, with the difference of its sums. And by asset the sum, right less left,
     of those that keep within the limit of their pass."""
+    if not engine.count("pair"):
+        return [], {}
     limit = " ".join(f"when {literal(step.name)} then {limits_of(step).amount_tolerance}" for step in rules.passes)
     off = engine.wide_sum("minor")
     rows = engine.rows(
@@ -149,6 +158,8 @@ def tolerated_of(engine: Engine, rules: RuleSet) -> tuple[list[Tolerated], dict[
 
 def undated(engine: Engine) -> int:
     """Confirmed pairs of which one record has a day and the other has none."""
+    if not engine.count("pair"):
+        return 0
     return int(
         engine.rows(
             """select count(*) from pair p join l_base l on l.u = p.l_u join r_base r on r.u = p.r_u

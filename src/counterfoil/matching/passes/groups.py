@@ -24,14 +24,20 @@ def cancel_reversals(board: Board, step: ReversalPass) -> None:
     Where the state is compared, both halves are in the same: a refund that failed takes nothing back.
     """
     engine = board.engine
-    for side in ("l", "r"):
+    ends = " union all ".join(f"select '{side}' as side, min(amount) as least, max(amount) as most from {side}o" for side in ("l", "r"))
+    for side, least, most in sorted(engine.rows_at_once(ends)):
+        if least is None or not least < 0 < most:
+            continue  # where all amounts have one sign there is no opposite, and no text need be read
         engine.table("signed", _signed(side))
         engine.table(
             "reversal_candidate",
             f"""select a.u as l_u, b.u as r_u, cast(0 as bigint) as cost, cast(least(coalesce(abs(b.d - a.d), 0), 99999) as bigint) as near
                 from signed a join signed b on {_opposite(board, step)}""",
         )
-        mutual_best(engine, "reversal_candidate", "reversal")
+        engine.drop("signed")
+        if not mutual_best(engine, "reversal_candidate", "reversal"):
+            engine.drop("reversal_candidate")
+            continue
         halves = []
         for mine, theirs in (("l_u", "r_u"), ("r_u", "l_u")):
             columns = pair_columns(
@@ -45,7 +51,7 @@ def cancel_reversals(board: Board, step: ReversalPass) -> None:
             )
             halves.append(f"select {columns} from reversal v")
         board.claim(step.name, " union all ".join(halves))
-        engine.drop("signed", "reversal_candidate", "reversal")
+        engine.drop("reversal_candidate", "reversal")
 
 
 def opposites(board: Board, step: ReversalPass) -> str:
@@ -73,6 +79,14 @@ def match_groups(board: Board, step: GroupPass) -> None:
     engine = board.engine
     for side in ("l", "r"):
         engine.table(f"{side}_member", _gathered(step, side))
+    if engine.count("l_member") and engine.count("r_member"):
+        _match_members(board, step)
+    engine.drop("l_member", "r_member", "l_group", "r_group", "group_pair", "left_out")
+
+
+def _match_members(board: Board, step: GroupPass) -> None:
+    engine = board.engine
+    for side in ("l", "r"):
         engine.table(
             f"{side}_group",
             f"""select key, asset, count(*) as n, {engine.wide_sum("amount")} as total, min(u) as first, max(d) as d
@@ -84,6 +98,8 @@ def match_groups(board: Board, step: GroupPass) -> None:
             join r_group r on r.key = l.key and r.asset = l.asset
             where (l.n = 1 or r.n = 1) and coalesce(r.d - l.d between {-step.before_days} and {step.after_days}, true)""",
     )
+    if not engine.count("group_pair"):
+        return
     equal = f"abs(off) <= {step.amount_tolerance}"
     off = "case when k.off = 0 then ' records equal' else ' records off by ' || cast(k.off as varchar) end"
     same = "'same batch, sum of ' || cast(greatest(k.nl, k.nr){less} as varchar) || "
@@ -112,7 +128,6 @@ def match_groups(board: Board, step: GroupPass) -> None:
         reason="'same batch, the sums differ'",
     )
     board.defer(step.name, f"select {columns} from {_members(rest, left_out=False)} k")
-    engine.drop("l_member", "r_member", "l_group", "r_group", "group_pair", "left_out")
 
 
 def common_batches(step: GroupPass) -> str:
@@ -136,7 +151,14 @@ def _members(groups: str, *, left_out: bool) -> str:
 
 def match_subsets(board: Board, step: SubsetPass) -> None:
     """A record that is the sum of a few of one counterparty on the other side, in one way only; two ways stay open."""
+    named_at: tuple[int, int] | None = None
     for one, many in (("r", "l"), ("l", "r")):
+        if not all(board.sizes) or board.sizes[0 if many == "l" else 1] < 2:  # a sum has two parts at least
+            continue
+        if named_at != board.sizes:
+            named_at = board.sizes
+            for side in ("l", "r"):
+                board.engine.table(f"{side}_named", _named(side))
         found = _sums(board, step, one, many)
         if not found:
             continue
@@ -144,11 +166,13 @@ def match_subsets(board: Board, step: SubsetPass) -> None:
         links = f"(select one as {one}_u, many as {many}_u, one as grp from subset_found)"
         board.link_groups(step, links, reason="'same counterparty, the only sum of records that gives this amount'", score="90")
         board.engine.drop("subset_found")
+    board.engine.drop("l_named", "r_named")
 
 
 def _sums(board: Board, step: SubsetPass, one: str, many: str) -> list[tuple[str, list[str]]]:
     engine = board.engine
-    _pool(board, step, one, many)
+    if not _pool(board, step, one, many):
+        return []
     _too_large(board, step, one)
     rows = engine.rows(
         f"""select c.one, c.total, c.many, c.part from subset_candidate c
@@ -169,13 +193,17 @@ def _sums(board: Board, step: SubsetPass, one: str, many: str) -> list[tuple[str
     return list(_without_rivals([(target, search.parts) for target, search in searched.items() if search.parts]))
 
 
-def _pool(board: Board, step: SubsetPass, one: str, many: str) -> None:
-    """The table `subset_candidate`: for each record the smaller ones of the other side that may be parts of it."""
+def _pool(board: Board, step: SubsetPass, one: str, many: str) -> int:
+    """The table `subset_candidate`: for each record the smaller ones of the other side that may be parts of it; how many these are.
+
+    Of fewer than two no sum is made, and then no table is left.
+    """
     engine = board.engine
-    for side in ("l", "r"):
-        engine.table(f"{side}_named", _named(side))
     engine.table("subset_candidate", _parts(board, step, one, many, "l_named", "r_named"))
-    engine.drop("l_named", "r_named")
+    found = engine.count("subset_candidate")
+    if found < 2:
+        engine.drop("subset_candidate")
+    return found if found > 1 else 0
 
 
 def possible_parts(board: Board, step: SubsetPass) -> str:
@@ -206,16 +234,22 @@ def _cases(table: str, one: str) -> str:
 def _too_large(board: Board, step: SubsetPass, one: str) -> None:
     """Say which records had more candidates than are searched, and which came after as many as are tried."""
     engine = board.engine
-    engine.table("crowd", f"select one from subset_candidate group by one having count(*) > {step.candidates_max}")
-    board.cut(step, "sums with candidates", step.candidates_max, _cases("crowd", one))
-    engine.table(
+    if engine.count("subset_candidate") > step.candidates_max:
+        engine.table("crowd", f"select one from subset_candidate group by one having count(*) > {step.candidates_max}")
+        board.cut(step, "sums with candidates", step.candidates_max, _cases("crowd", one))
+    if engine.count("subset_candidate") > TARGETS_MAX:
+        _beyond(board, step, one)
+    engine.drop("crowd", "beyond")
+
+
+def _beyond(board: Board, step: SubsetPass, one: str) -> None:
+    board.engine.table(
         "beyond",
         f"""select one from (select one, row_number() over (order by one) as n from (
                 select one from subset_candidate group by one having count(*) between 2 and {step.candidates_max}) few) numbered
             where n > {TARGETS_MAX}""",
     )
     board.cut(step, "sums of a list", TARGETS_MAX, _cases("beyond", one))
-    engine.drop("crowd", "beyond")
 
 
 class Search(NamedTuple):

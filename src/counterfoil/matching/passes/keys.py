@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from counterfoil.matching.engines.engine import Engine, identifier, literal
@@ -82,6 +83,13 @@ def match_by_key(board: Board, step: KeyPass) -> None:
     engine = board.engine
     for side in ("l", "r"):
         engine.table(f"{side}_key", _keys(step, side))
+    if engine.count("l_key") and engine.count("r_key"):
+        _match_keys(board, step)
+    engine.drop("l_key", "r_key", "key_count", "multi", "l_multi", "r_multi")
+
+
+def _match_keys(board: Board, step: KeyPass) -> None:
+    engine = board.engine
     engine.table(
         "key_count",
         """select key, sum(l) as nl, sum(r) as nr from (
@@ -90,14 +98,17 @@ def match_by_key(board: Board, step: KeyPass) -> None:
     )
     singles = """(select lk.u as l_u, rk.u as r_u from key_count c join l_key lk on lk.key = c.key join r_key rk on rk.key = c.key
                   where c.nl = 1 and c.nr = 1)"""
+    keys = engine.count("key_count")
+    if not keys:
+        return
     engine.table("multi", "select key from key_count where nl + nr > 2")
     several = engine.count("multi")
     if several:
         _keep_several(engine)
-    board.link(step, singles, reason=KEY_EQUAL)
+    if keys > several:
+        board.link(step, singles, reason=KEY_EQUAL)
     if several:
         _match_several(board, step)
-    engine.drop("l_key", "r_key", "key_count", "multi", "l_multi", "r_multi")
 
 
 def common_keys(step: KeyPass) -> str:
@@ -122,31 +133,49 @@ def _keep_several(engine: Engine) -> None:
 
 
 def _match_several(board: Board, step: KeyPass) -> None:
+    """What fits best first, for as long as both sides have open records of these keys."""
+    engine, crowded = board.engine, 0
+    still_open = {side: engine.count(f"{side}_multi") for side in ("l", "r")}
+    counted = " union all ".join(f"select '{side}' as side, count(*) as n from {_open(side)} {side}" for side in ("l", "r"))
+    for attempt in _attempts(step):
+        if attempt(board, step):
+            still_open = {side: int(n) for side, n in engine.rows_at_once(counted)}
+        if not all(still_open.values()):
+            break
+    else:
+        crowded = _too_many(board, step)
+    _doubles(board, step, [side for side, n in still_open.items() if n], crowded=crowded)
+    engine.drop("crowded")
+
+
+_Attempt = Callable[[Board, KeyPass], int]
+
+
+def _attempts(step: KeyPass) -> Iterator[_Attempt]:
+    """In their order the ways in which records of one key are brought together; each gives how many pairs it laid down."""
     same = ["key", "asset", "amount"]
-    _by_rank(board, step, [*same, "status", "d"])
+    yield partial(_by_rank, same=[*same, "status", "d"])
     for within in ([*same, "status"], same):
-        _nearest(board, step, within, cost="0")
+        yield partial(_nearest, same=within, cost="0")
     off = "least(abs(r.amount - l.amount), 1000000000000)"
     if step.splits:
-        _splits(board, step, tolerance=0)
+        yield partial(_splits, tolerance=0)
     if step.amount_tolerance:
         near = f"and abs(r.amount - l.amount) <= {step.amount_tolerance}"
-        _nearest(board, step, ["key", "asset", "sign(amount)"], cost=off, also=near)
+        yield partial(_nearest, same=["key", "asset", "sign(amount)"], cost=off, also=near)
         if step.splits:
-            _splits(board, step, tolerance=step.amount_tolerance)
+            yield partial(_splits, tolerance=step.amount_tolerance)
     if step.splits:
-        _splits_that_differ(board, step)
-    _nearest(board, step, ["key", "asset", "sign(amount)"], cost=off)
-    _nearest(board, step, ["key", "sign(amount)"], cost=off)
-    _too_many(board, step)
-    _doubles(board, step)
+        yield _splits_that_differ
+    yield partial(_nearest, same=["key", "asset", "sign(amount)"], cost=off)
+    yield partial(_nearest, same=["key", "sign(amount)"], cost=off)
 
 
 def _open(side: str) -> str:
     return f"(select m.* from {side}_multi m join {side}o o on o.u = m.u)"
 
 
-def _by_rank(board: Board, step: KeyPass, same: Sequence[str]) -> None:
+def _by_rank(board: Board, step: KeyPass, *, same: Sequence[str]) -> int:
     """Records equal in everything that is compared are interchangeable: first with first, second with second."""
     columns = ", ".join(same)
 
@@ -158,10 +187,12 @@ def _by_rank(board: Board, step: KeyPass, same: Sequence[str]) -> None:
         "rank_pair",
         f"select l.u as l_u, r.u as r_u from {ranked('l')} l join {ranked('r')} r on {equal} and l.n = r.n",
     )
-    board.link(step, "rank_pair", reason=KEY_EQUAL)
+    found = board.link(step, "rank_pair", reason=KEY_EQUAL) if board.engine.count("rank_pair") else 0
+    board.engine.drop("rank_pair")
+    return found
 
 
-def _nearest(board: Board, step: KeyPass, same: Sequence[str], *, cost: str, also: str = "") -> None:
+def _nearest(board: Board, step: KeyPass, *, same: Sequence[str], cost: str, also: str = "") -> int:
     """Within one key: the smallest difference first, then the nearest date."""
     engine = board.engine
     window = f"and {in_window(limits_of(step))}" if "amount" in same else ""
@@ -176,9 +207,9 @@ def _nearest(board: Board, step: KeyPass, same: Sequence[str], *, cost: str, als
         f"""select l.u as l_u, r.u as r_u, {cost} as cost, least(coalesce(abs(r.d - l.d), 0), 99999) as near
             from ({small}) s join {_open("l")} l on {join["l"]} join {_open("r")} r on {join["r"]} {window} {also}""",
     )
-    mutual_best(engine, "near_candidate", "near_pair")
-    board.link(step, "near_pair", reason=KEY_EQUAL)
+    found = board.link(step, "near_pair", reason=KEY_EQUAL) if mutual_best(engine, "near_candidate", "near_pair") else 0
     engine.drop("near_candidate", "near_pair")
+    return found
 
 
 def _counted(same: Sequence[str]) -> str:
@@ -194,8 +225,11 @@ def _of(side: str, part: str) -> str:
     return f"sign({side}.amount)" if part == "sign(amount)" else f"{side}.{part}"
 
 
-def _too_many(board: Board, step: KeyPass) -> None:
-    """Keys with so many open records on both sides that no pairs of them were formed: the limit is said, and nothing is doubled there."""
+def _too_many(board: Board, step: KeyPass) -> int:
+    """Keys with so many open records on both sides that no pairs of them were formed: the limit is said, and nothing is doubled there.
+
+    Makes `crowded`, and gives how many they are.
+    """
     open_ones = _counted(["key", "sign(amount)"])
     board.engine.table(
         "crowded",
@@ -207,10 +241,13 @@ def _too_many(board: Board, step: KeyPass) -> None:
         f"from {_open(side)} o join crowded c on c.key = o.key"
         for side in ("l", "r")
     )
-    board.cut(step, "keys with pairs", CANDIDATES_PER_KEY_MAX, records)
+    found = board.engine.count("crowded")
+    if found:
+        board.cut(step, "keys with pairs", CANDIDATES_PER_KEY_MAX, records)
+    return found
 
 
-def _splits(board: Board, step: KeyPass, *, tolerance: int) -> None:
+def _splits(board: Board, step: KeyPass, *, tolerance: int) -> int:
     """One record here, several there, the same key, asset and sum."""
     engine = board.engine
     sides = {
@@ -226,14 +263,15 @@ def _splits(board: Board, step: KeyPass, *, tolerance: int) -> None:
     )
     links = f"""(select l.u as l_u, r.u as r_u, s.l_first as grp, s.nl, s.nr, s.off from split s
                  join {_open("l")} l on l.key = s.key and l.asset = s.asset join {_open("r")} r on r.key = s.key and r.asset = s.asset)"""
-    board.link_groups(step, links, reason=f"'key equal, {SUM_OF}")
+    found = board.link_groups(step, links, reason=f"'key equal, {SUM_OF}") if engine.count("split") else 0
     engine.drop("split")
+    return found
 
 
-def _splits_that_differ(board: Board, step: KeyPass) -> None:
+def _splits_that_differ(board: Board, step: KeyPass) -> int:
     """One record here, several there, and no sum of all: all but one where that one explains the difference alone; else, where the sum
     lies nearer than any single record, the sum is off, and the break names every record of it."""
-    engine = board.engine
+    engine, found = board.engine, 0
     for one, many in (("l", "r"), ("r", "l")):
         engine.table(
             "split",
@@ -244,21 +282,28 @@ def _splits_that_differ(board: Board, step: KeyPass) -> None:
                 where o.u in (select min(u) from {_open(one)} s group by key, asset having count(*) = 1)
                     and sign(m.amount) = sign(o.amount)""",
         )
+        if not engine.count("split"):
+            engine.drop("split")
+            continue
         engine.table(
             "one_over", "select one, min(many) as u from split where n > 2 and amount = total - told group by one having count(*) = 1"
         )
         links = f"select s.many as {many}_u, s.one as {one}_u, s.one as grp, s.n from split s"
         without = f"({links} join one_over w on w.one = s.one where w.u <> s.many)"
-        board.link_groups(step, without, reason="'key equal, sum of ' || cast(k.n - 1 as varchar) || ' records equal, one left out'")
+        less = "'key equal, sum of ' || cast(k.n - 1 as varchar) || ' records equal, one left out'"
+        found += board.link_groups(step, without, reason=less)
         off = f"""({links} where s.n > 1 and abs(s.total - s.told) > {step.amount_tolerance} and abs(s.total - s.told) < s.nearest
                    and not exists (select 1 from one_over w where w.one = s.one))"""
-        board.link_groups(step, off, reason="'key equal, sum of ' || cast(k.n as varchar) || ' records differs'")
+        found += board.link_groups(step, off, reason="'key equal, sum of ' || cast(k.n as varchar) || ' records differs'")
         engine.drop("split", "one_over")
+    return found
 
 
-def _doubles(board: Board, step: KeyPass) -> None:
+def _doubles(board: Board, step: KeyPass, sides: Sequence[str], *, crowded: int) -> None:
     """What is left and equals a sibling that was paired: the same record twice on one side."""
-    for side, kind in (("l", "DUPLICATE_LEFT"), ("r", "DUPLICATE_RIGHT")):
+    uncrowded = "where m.key not in (select key from crowded)" if crowded else ""
+    for side in sides:
+        kind = "DUPLICATE_LEFT" if side == "l" else "DUPLICATE_RIGHT"
         ours, theirs = ("l_u", "r_u") if side == "l" else ("r_u", "l_u")
         columns = pair_columns(
             l_u="d.u" if side == "l" else NOTHING,
@@ -274,9 +319,8 @@ def _doubles(board: Board, step: KeyPass) -> None:
             f"""select m.u, min(s.u) as sibling from {_open(side)} m
                 join {side}_multi s on s.key = m.key and s.asset = m.asset and s.amount = m.amount and s.u <> m.u
                 join ({board.all_pairs()}) p on p.{ours} = s.u and p.{theirs} is not null
-                where m.key not in (select key from crowded)
-                group by m.u""",
+                {uncrowded} group by m.u""",
         )
-        board.claim(step.name, f"select {columns} from double d")
+        if board.engine.count("double"):
+            board.claim(step.name, f"select {columns} from double d")
         board.engine.drop("double")
-    board.engine.drop("crowded")

@@ -79,6 +79,9 @@ class Board:
         if getattr(step, "differing", "break") == "break":
             return self.claim(step.name, sql)
         self.engine.table("differing", sql)
+        if not self.engine.count("differing"):
+            self.engine.drop("differing")
+            return 0
         self.defer(step.name, "select * from differing where kind is not null")
         found = self.claim(step.name, "select * from differing where kind is null")
         self.engine.drop("differing")
@@ -89,6 +92,9 @@ class Board:
         if not any(self.sizes):
             return 0
         self.engine.table("group_link", f"select * from {links} g")
+        if not self.engine.count("group_link"):
+            self.engine.drop("group_link")
+            return 0
         judge_groups(self.engine, "group_link", self.compare, limits_of(step))
         columns = pair_columns(
             l_u="k.l_u",
@@ -130,13 +136,15 @@ class Board:
             f"""select s.* from ({sql}) s where not exists (select 1 from ({earlier}) e where e.l_u = s.l_u)
                 and not exists (select 1 from ({earlier}) e where e.r_u = s.r_u)""",
         )
-        self.suggestions.append(table)
+        if self.engine.count(table):
+            self.suggestions.append(table)
 
     def defer(self, name: str, sql: str) -> None:
         """Lay these pairs down after the last pass, if all their records are still open then."""
         table = f"deferred_{len(self.deferred)}"
         self.engine.table(table, sql)
-        self.deferred.append((name, table))
+        if self.engine.count(table):
+            self.deferred.append((name, table))
 
     def finish(self) -> None:
         """Lay down what was deferred and is still whole: a pair or group whose member found a partner of its own is none any more."""
@@ -162,7 +170,10 @@ class Board:
             self.engine.drop(table)
 
     def still_cut(self) -> list[LimitReached]:
-        """The limits that left something open. Makes `l_cut` and `r_cut`: the open records for which no pass searched to the end."""
+        """The limits that left something open. Where a limit was met, makes `l_cut` and `r_cut`: the open records for which no pass
+        searched to the end."""
+        if not self.cuts:
+            return []
         found = []
         for number, (step, what, limit, cases) in enumerate(self.cuts):
             open_ones = [
@@ -173,15 +184,15 @@ class Board:
                 found.append(LimitReached(step, what, limit, cases, *open_ones))
         for side in ("l", "r"):
             union = " union ".join(f"select {side}_u as u from cut_{number}" for number in range(len(self.cuts)))
-            cut = f"o.u in ({union})" if union else "1 = 0"
-            self.engine.table(f"{side}_cut", f"select o.u from {side}o o where {cut}")
+            self.engine.table(f"{side}_cut", f"select o.u from {side}o o where o.u in ({union})")
         return found
 
     def ambiguous(self, candidates: str, step: str) -> None:
         """Keep what `candidates` (l_u, r_u) still holds: several that are equally good, so a person decides."""
         table = f"ambiguity_{len(self.ambiguities)}"
         self.engine.table(table, f"select l_u, r_u, {literal(step)} as pass from {candidates}")
-        self.ambiguities.append(table)
+        if self.engine.count(table):
+            self.ambiguities.append(table)
 
     def all_ambiguities(self) -> str:
         """Every candidate of every ambiguity, as SQL."""
@@ -212,11 +223,11 @@ def _union(tables: list[str]) -> str:
 
 
 def mutual_best(engine: Engine, candidates: str, chosen: str, *, gap: int = 0, worst: int | None = None) -> int:
-    """Out of `candidates` (l_u, r_u, cost, near) keep in `chosen` those that are best for both, round after round.
+    """Out of `candidates` (l_u, r_u, cost, near) keep in `chosen` those that are best for both, round after round; how many they are.
 
     The order is cost, distance in days, then the ids, shorter ones first: total, so the order of rows does not matter. With a `gap` a
     record whose second candidate lies closer than that is left alone (a guess is no match), until the rival is taken by another; `worst`
-    is the most that cost may be. `candidates` keeps what stayed open.
+    is the most that cost may be. `candidates` keeps what stayed open. Where there are none, no table `chosen` is made.
     """
     value = f"(cost * {NEAR_SPAN} + near)"
     order = "order by cost, near, length(l_u), l_u, length(r_u), r_u"
@@ -225,6 +236,8 @@ def mutual_best(engine: Engine, candidates: str, chosen: str, *, gap: int = 0, w
     parts: list[str] = []
     total = 0
     for turn in range(ROUNDS_MAX):
+        if not engine.count(candidates):
+            break
         part = f"{chosen}_{turn}"
         engine.table(
             part,
@@ -250,9 +263,9 @@ def mutual_best(engine: Engine, candidates: str, chosen: str, *, gap: int = 0, w
         )
     else:
         check(False, "mutual best comes to an end", rounds=ROUNDS_MAX)
-    union = " union all ".join(f"select l_u, r_u, cost, near from {part}" for part in parts)
-    engine.table(chosen, union or f"select l_u, r_u, cost, near from {candidates} where 1 = 0")
-    engine.drop(*parts)
+    if parts:
+        engine.table(chosen, " union all ".join(f"select l_u, r_u, cost, near from {part}" for part in parts))
+        engine.drop(*parts)
     return total
 
 

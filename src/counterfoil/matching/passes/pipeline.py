@@ -103,7 +103,7 @@ def match(
     clean = sum(total.rows for total in totals["l"].values()) - suspects[0]
     _work(board, rules, progress)
     cuts = board.still_cut()
-    _leftovers(machine, rules, as_of)
+    _leftovers(machine, rules, as_of, is_cut=bool(board.cuts))
     used_once(machine)
     footing = foot(machine, totals, dict.fromkeys("lr", first is not None))
     bad = [row for row in footing if not row.foots()]
@@ -259,14 +259,13 @@ def _calendar(engine: Engine, calendar: Calendar, left: Profile, right: Profile)
     engine.load("business_day", {"day": "integer", "number": "integer"}, rows)
 
 
-def _leftovers(engine: Engine, rules: RuleSet, as_of: date | None) -> None:
-    """What no pass claimed: missing on the other side, or not yet due there."""
+def _leftovers(engine: Engine, rules: RuleSet, as_of: date | None, *, is_cut: bool) -> None:
+    """What no pass claimed: missing on the other side, or not yet due there; `is_cut`: a limit was met, and some was not searched."""
     today = (as_of - EPOCH).days if as_of else None
     for side, source in (("l", rules.left), ("r", rules.right)):
         wait = source.expected_within_days
         late = f"coalesce(day + {wait} >= {today}, false)" if wait is not None and today is not None else "1 = 0"
         # what was not searched to the end is not late: its partner may be there
-        engine.table(
-            f"{side}_left",
-            f"select o.u, {late} and c.u is null as expected, c.u is not null as cut from {side}o o left join {side}_cut c on c.u = o.u",
-        )
+        told = f"{late} and c.u is null as expected, c.u is not null as cut" if is_cut else f"{late} as expected, 1 = 0 as cut"
+        cut = f" left join {side}_cut c on c.u = o.u" if is_cut else ""
+        engine.table(f"{side}_left", f"select o.u, {told} from {side}o o{cut}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from counterfoil.matching.engines.engine import literal
-from counterfoil.matching.passes.evidence.linking import RESULTS, Linking, link
+from counterfoil.matching.passes.evidence.linking import NOBODY_LINKED, RESULTS, Linking, all_apart, link
 from counterfoil.matching.passes.evidence.plan import BIT, FAN_MAX, FLOOR_MAX, EvidencePlan
 from counterfoil.matching.passes.evidence.weights import weights_told
 from counterfoil.matching.passes.gate import NOTHING, agrees, limits_of
@@ -27,7 +27,6 @@ def match_texts(board: Board, step: TextPass) -> None:
         board.cut(step, "sides with open records", step.open_max, everything)
         return
     engine = board.engine
-    machine = engine.lend(_lent(board))
     plan = EvidencePlan(
         before_days=step.before_days,
         after_days=step.after_days,
@@ -36,13 +35,21 @@ def match_texts(board: Board, step: TextPass) -> None:
         false_per_mille=step.false_per_mille,
         near=agrees(board.compare, limits_of(step)),
     )
+    if not engine.is_cluster and all_apart(engine, plan, "lo", "ro"):
+        board.learnt.append(_told(step, NOBODY_LINKED))
+        return
+    machine = engine.lend(_lent(board))
     learnt = link(machine, plan)
     engine.take_back(machine, *(f"text_{name}" for name in RESULTS))
-    board.link(step, "text_linked", reason="k.evidence", score="k.score")
-    board.ambiguous("text_unsure", step.name)
-    columns = pair_columns(l_u="k.l_u", r_u="k.r_u", step=step.name, status=literal(SUGGESTED), reason="k.evidence", score="k.score")
-    board.suggest(f"select {columns} from text_proposed k")
-    board.cut(step, "words with candidates", FAN_MAX, "select coalesce(l_u, r_u) as cut_case, l_u, r_u from text_unsearched")
+    if engine.count("text_linked"):
+        board.link(step, "text_linked", reason="k.evidence", score="k.score")
+    if engine.count("text_unsure"):
+        board.ambiguous("text_unsure", step.name)
+    if engine.count("text_proposed"):
+        columns = pair_columns(l_u="k.l_u", r_u="k.r_u", step=step.name, status=literal(SUGGESTED), reason="k.evidence", score="k.score")
+        board.suggest(f"select {columns} from text_proposed k")
+    if engine.count("text_unsearched"):
+        board.cut(step, "words with candidates", FAN_MAX, "select coalesce(l_u, r_u) as cut_case, l_u, r_u from text_unsearched")
     board.learnt += [_told(step, learnt), *(f"pass {step.name} {sentence}" for sentence in weights_told(learnt.learnt))]
     engine.drop(*(f"text_{name}" for name in RESULTS))
 

@@ -23,6 +23,7 @@ WORKBOOK_COLUMN: Final = "counterfoil workbook"
 LINE_COLUMN: Final = "counterfoil line"
 OURS: Final = ("file_row_number", "row_at", FILE_COLUMN, WORKBOOK_COLUMN, LINE_COLUMN)
 
+TYPED: Final = ("parquet", "table")  # all others are read as texts
 ONE_MARK: Final = "\x1f"  # stands for a separator of several marks
 FILE_ROWS: Final = 1 << 40  # rows are numbered within their file, and each file begins at a multiple of this: a number is one place
 
@@ -100,7 +101,9 @@ def raw_rows(engine: DuckEngine, reading: SideReading, rows: Sequence[int]) -> d
     engine.conn.execute("set preserve_insertion_order = true")
     try:
         scan = numbered(reading)
-        columns = ", ".join(_shown(name, kind) for name, kind, *_ in engine.rows(f"describe select * from {scan}"))
+        columns = "*"
+        if reading.format in TYPED:
+            columns = ", ".join(_shown(name, kind) for name, kind, *_ in engine.rows(f"describe select * from {scan}"))
         answer = engine.conn.execute(f"select {columns} from {scan} where row_at in (select row from wanted_rows)")
         names = [column[0] for column in answer.description or []]
         fetched: list[Row] = answer.fetchall()

@@ -218,6 +218,8 @@ def _under_way(engine: DuckEngine, last: date, tell: Tell) -> UnderWay:
                 group by asset having sum(case when inside then not_booked else amount end) <> 0 order by asset"""
         ):
             outside[side, asset] = int(minor)
+        if not engine.count("under_way"):
+            continue
         for asset, rows, minor in engine.rows(
             f"select asset, count(*), sum(amount) from {side}_all where flies and inside group by 1 order by 1"
         ):
@@ -264,6 +266,8 @@ def _sent(engine: DuckEngine, last: date) -> dict[str, int]:
 
 def _contradicted(engine: DuckEngine, last: date, tell: Tell) -> list[str]:
     """What the other side had said by the end of the days of payouts that we take to be under way, and that does not fit: the first."""
+    if not engine.count("contradicted"):
+        return []
     rows = engine.rows(
         f"""select t.reference, any_value(t.state), any_value(t.ours), any_value(t.our_asset),
                    list([coalesce(said, memo), cast(gross as varchar), asset] order by t.row_at)

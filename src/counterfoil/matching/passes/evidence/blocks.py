@@ -20,20 +20,16 @@ class ChanceMeetings:
     """How often two records that were chosen blindly lie near each other: in the window, in amount, in both."""
 
     def __init__(self, machine: DuckEngine, plan: EvidencePlan) -> None:
-        for side in SIDES:
-            machine.table(
-                f"{side}_some", f"select amount, d, asset, sg from {side}_rec order by (n * 7919) % 1000003, n limit {CHANCE_ROWS_MAX}"
-            )
+        some = [f"(select amount, d, asset, sg from {x}_rec order by (n * 7919) % 1000003, n limit {CHANCE_ROWS_MAX}) {x}" for x in SIDES]
         total, inside, near, both = machine.rows(
             f"""select count(*), count(*) filter (inside), count(*) filter (near), count(*) filter (near and inside) from (
                     select l.asset = r.asset and l.sg = r.sg and {plan.close} as near, {plan.window} as inside
-                    from l_some l cross join r_some r) x"""
+                    from {" cross join ".join(some)}) x"""
         )[0]
         self.inside = max(inside, 1) / max(total, 1)
         self.near = max(near, 1) / max(total, 1)
         self.both = max(both, 1) / max(total, 1)
-        self.left, self.right = (int(machine.rows(f"select count(*) from {side}_rec")[0][0]) for side in SIDES)
-        machine.drop("l_some", "r_some")
+        self.left, self.right = (machine.count(f"{side}_rec") for side in SIDES)
 
 
 def make_features(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeetings) -> None:
@@ -59,11 +55,13 @@ def make_features(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeeting
         f"""select x.n, f.f, x.asset, x.sg, x.band, {_band_of_days("x.d", plan)} as days from r_feature f join rare k on k.f = f.f
             join r_rec x on x.n = f.n""",
     )
-    machine.table(
-        "crowded",
-        f"select f, asset, sg, band, days from r_at group by f, asset, sg, band, days having count(*) > {BLOCK_MAX}",
-    )
-    machine.table("r_at", "select r.* from r_at r anti join crowded c using (f, asset, sg, band, days)")
+    blocks = "f, asset, sg, band, days"
+    if machine.count("r_at") <= BLOCK_MAX:
+        machine.table("crowded", f"select {blocks} from r_at limit 0")
+        return
+    machine.table("crowded", f"select {blocks} from r_at group by {blocks} having count(*) > {BLOCK_MAX}")
+    if machine.count("crowded"):
+        machine.table("r_at", f"select r.* from r_at r anti join crowded c using ({blocks})")
 
 
 def _band_of_days(day: str, plan: EvidencePlan) -> str:
@@ -90,19 +88,24 @@ def make_candidates(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeeti
             select n, {begins} as f from short where begins
             union all select f.n, f.f from r_feature f join short s on s.n = f.n where not coalesce(begins, false)""",
     )
-    machine.table(
-        "short_at",
-        f"""select x.n, f.f, x.asset, x.sg, x.band, {_band_of_days("x.d", plan)} as days from (
-                select n, f from l_feature union all select n, {begins} from {left}) f join {left} x on x.n = f.n
-            where f.f in (select f from short_probe)""",
-    )
-    crowd = f"select f from short_at group by f having count(*) * {chance.both} > {FAN_MAX}"
-    machine.table("short_at", f"select * from short_at where f not in ({crowd})")
-    asked = [("l.n as l, r.n as r", *_asking(machine, "l_asks", "probe", left, "r_at", plan.before_days, plan))]
-    asked.append(("r.n as l, l.n as r", *_asking(machine, "r_asks", "short_probe", "r_rec", "short_at", plan.after_days, plan)))
+    asked: list[tuple[str, str, *tuple[tuple[str, str], ...]]] = []
+    if machine.count("probe"):
+        asked.append(("l.n as l, r.n as r", *_asking(machine, "l_asks", "probe", left, "r_at", plan.before_days, plan)))
+    if machine.count("short_probe"):
+        machine.table(
+            "short_at",
+            f"""select x.n, f.f, x.asset, x.sg, x.band, {_band_of_days("x.d", plan)} as days from (
+                    select n, f from l_feature union all select n, {begins} from {left}) f join {left} x on x.n = f.n
+                where f.f in (select f from short_probe)""",
+        )
+        crowd = f"select f from short_at group by f having count(*) * {chance.both} > {FAN_MAX}"
+        if machine.count("short_at") > FAN_MAX:  # fewer are no crowd, since no chance is above one
+            machine.table("short_at", f"select * from short_at where f not in ({crowd})")
+        if machine.count("short_at"):
+            asked.append(("r.n as l, l.n as r", *_asking(machine, "r_asks", "short_probe", "r_rec", "short_at", plan.after_days, plan)))
     parts = [f"select {shown} from {asks} l join {answers} r using {blocks}" for shown, asks, *joins in asked for answers, blocks in joins]
     parts.append(
-        f"""select l.n, r.n from {left} l join same_amount a on a.asset = l.asset and a.amount = l.amount and a.few
+        f"""select l.n as l, r.n as r from {left} l join same_amount a on a.asset = l.asset and a.amount = l.amount and a.few
             join r_rec r on r.asset = l.asset and r.amount = l.amount"""
     )
     machine.table(
@@ -141,8 +144,12 @@ def _asking(
 def unsearched(machine: DuckEngine, chance: ChanceMeetings) -> None:
     """`unsearched` (l, r): records that share something telling with the other side, but nothing rare enough to ask by.
 
-    What more than one text in sixteen has could confirm nothing; so it is no loss that nobody was asked by it.
+    What more than one text in sixteen has could confirm nothing; so it is no loss that nobody was asked by it. Of few records all ask.
     """
+    if chance.right <= FAN_MAX and not machine.count("crowded"):
+        machine.table("unsearched", "select cast(null as bigint) as l, cast(null as bigint) as r where false")
+        machine.drop("crowded")
+        return
     machine.table(
         "telling",
         f"""select f from (select f, count(*) as many from r_feature group by f) x

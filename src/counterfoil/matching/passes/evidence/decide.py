@@ -19,7 +19,7 @@ from counterfoil.matching.passes.evidence.plan import (
     EvidencePlan,
     off,
 )
-from counterfoil.matching.passes.evidence.weights import decoy_scores, every_nth
+from counterfoil.matching.passes.evidence.weights import Learnt, decoy_scores, every_nth
 
 HALF: Final = BIT // 2
 FAR: Final = -99 * BIT
@@ -39,7 +39,10 @@ class Floors(NamedTuple):
     expected_false: int
 
 
-def floors(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeetings, prior: int) -> Floors:
+NEVER: Final = Floors(FLOOR_MAX * HALF, FLOOR_MAX * HALF, FLOOR_MAX * HALF, 0)  # where nothing is linked
+
+
+def floors(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeetings, learnt: Learnt) -> Floors:
     """The lowest floor at which decoys foretell few enough chance pairs.
 
     A decoy is a record moved to days (or an amount) at which its partner cannot lie. What the rule would confirm of decoys, it would
@@ -48,18 +51,21 @@ def floors(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeetings, prio
     """
     one_in = every_nth(machine, "l_rec")
     lead = plan.lead_bits * BIT
-    rows = f"select l, r, s from ({decoy_scores(prior)}) d where text_bits >= {TEXT_LEAST}"
+    rows = f"select l, r, s from ({decoy_scores(learnt)}) d where text_bits >= {TEXT_LEAST}"
     seen = []
     for kind in _kinds_of_decoys(machine, plan):
         _decoys(machine, plan, kind, one_in)
         make_candidates(machine, plan, chance, "decoy_rec", "decoy_candidate")
-        make_pairs(machine, chance, "decoy_rec", "decoy_candidate", "decoy")
-        seen.append(_histogram(machine, rows, lead, mutual=False))
+        if machine.count("decoy_candidate"):
+            make_pairs(machine, chance, "decoy_rec", "decoy_candidate", "decoy")
+            seen.append(_histogram(machine, rows, lead, mutual=False))
+        else:
+            seen.append({})
         machine.drop("decoy_rec", "decoy_candidate", "decoy")
     real = _histogram(machine, "select l, r, s from scored where not bare", lead, mutual=True)
     confirm = ambiguous = suggest = FLOOR_MAX * HALF
     if not seen:
-        return Floors(confirm, ambiguous, suggest, 0)
+        return NEVER
     expected = 0.0
     for step in range(FLOOR_MAX - 1, -1, -1):  # the last that holds is the lowest
         got = sum(many for at, many in real.items() if at >= step)
@@ -166,7 +172,7 @@ def decide(machine: DuckEngine, plan: EvidencePlan, floor: Floors) -> None:
     for turn in range(ROUNDS):
         _win(machine, floor.confirm, lead, "and not bare")
         machine.table("linked", "select * from won" if turn == 0 else "select * from linked union all select * from won")
-        if not int(machine.rows("select count(*) from won")[0][0]):
+        if not machine.count("won"):
             break
         machine.table("live", "select v.* from live v anti join won a on a.l = v.l anti join won b on b.r = v.r")
     machine.table("unsure", f"select l, r from live where s >= {floor.ambiguous} and not bare")

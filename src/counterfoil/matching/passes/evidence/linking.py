@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from counterfoil.matching.engines.engine import DuckEngine
+from counterfoil.matching.engines.engine import DuckEngine, Engine
 from counterfoil.matching.passes.evidence.blocks import ChanceMeetings, make_candidates, make_features, unsearched
-from counterfoil.matching.passes.evidence.decide import Floors, decide, floors
+from counterfoil.matching.passes.evidence.decide import NEVER, Floors, decide, floors
 from counterfoil.matching.passes.evidence.pairs import make_pairs, vetoed
-from counterfoil.matching.passes.evidence.plan import BIT, EvidencePlan
+from counterfoil.matching.passes.evidence.plan import BIT, FAN_MAX, EvidencePlan
 from counterfoil.matching.passes.evidence.vocabulary import learn_vocabulary
-from counterfoil.matching.passes.evidence.weights import Learnt, learn_weights
+from counterfoil.matching.passes.evidence.weights import NOTHING_LEARNT, Learnt, learn_weights
 
+NOBODY: Final = "select cast(null as varchar) as l_u, cast(null as varchar) as r_u, 0 as score, '' as evidence where false"
 SAID_MAX: Final = 30 * BIT  # a thousand million times is as much as is said
 RESULTS: Final = ("linked", "proposed", "unsure", "unsearched")
 
@@ -40,6 +41,9 @@ class Linking(NamedTuple):
     floors: Floors
 
 
+NOBODY_LINKED: Final = Linking(NOTHING_LEARNT, NEVER)
+
+
 def link(machine: DuckEngine, plan: EvidencePlan) -> Linking:
     """Link `l_open` with `r_open`; `l_taught` and `r_taught` are all other records, which teach how rare words are.
 
@@ -50,23 +54,40 @@ def link(machine: DuckEngine, plan: EvidencePlan) -> Linking:
     chance = ChanceMeetings(machine, plan)
     make_features(machine, plan, chance)
     make_candidates(machine, plan, chance, "l_rec", "candidate")
-    make_pairs(machine, chance, "l_rec", "candidate", "pair_seen")
+    are_some = machine.count("candidate") > 0
+    found = _weighed(machine, plan, chance) if are_some else NOBODY_LINKED
     machine.drop("candidate")
-    vetoed(machine)
-    learnt = learn_weights(machine, chance)
-    machine.drop("pair_seen", "veto")
-    floor = floors(machine, plan, chance, learnt.prior)
-    decide(machine, plan, floor)
     unsearched(machine, chance)
     for name in RESULTS:
         told = f", {SCORE} as score, {WHY} as evidence" if name in ("linked", "proposed") else ""
-        machine.table(
-            f"text_{name}",
-            f"select l.u as l_u, r.u as r_u{told} from {name} x left join l_rec l on l.n = x.l left join r_rec r on r.n = x.r",
-        )
+        rows = f"select l.u as l_u, r.u as r_u{told} from {name} x left join l_rec l on l.n = x.l left join r_rec r on r.n = x.r"
+        is_made = are_some or name == "unsearched"
+        machine.table(f"text_{name}", rows if is_made and machine.count(name) else NOBODY)
     machine.drop(
         *RESULTS,
         *(f"{side}_{name}" for side in "lr" for name in ("rec", "word", "feature", "binding", "prefixed")),
-        *("rare", "same_amount", "r_at", "near_by_chance", "amount_weight", "day_weight", "text_weight"),
+        *("rare", "same_amount", "r_at", "near_by_chance"),
     )
+    return found
+
+
+def all_apart(machine: Engine, plan: EvidencePlan, left: str, right: str) -> bool:
+    """Do no two records of two tables lie near each other at all? Then nothing is linked, and no text need be looked at.
+
+    Asked only of so few that a word of each may be asked of each: of more, some would stay unsearched.
+    """
+    if max(machine.count(left), machine.count(right)) > FAN_MAX:
+        return False
+    near = f"{plan.window} and l.asset = r.asset and sign(l.amount) = sign(r.amount) and {plan.close} and {plan.near}"
+    return not machine.rows(f"select 1 from {left} l join {right} r on {near} limit 1")
+
+
+def _weighed(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeetings) -> Linking:
+    """What speaks for the candidates, and the decision: `linked`, `proposed` and `unsure`."""
+    make_pairs(machine, chance, "l_rec", "candidate", "pair_seen")
+    vetoed(machine)
+    learnt = learn_weights(machine, chance)
+    machine.drop("pair_seen", "veto")
+    floor = floors(machine, plan, chance, learnt)
+    decide(machine, plan, floor)
     return Linking(learnt, floor)

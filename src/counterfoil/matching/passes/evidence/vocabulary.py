@@ -66,20 +66,15 @@ def _apart(raw: str) -> str:
 
 def _rarity(machine: DuckEngine) -> None:
     """`word_bits` (a number, what it is worth) and `head_k`: logarithms of how few texts of both files hold a word or a beginning."""
-    texts = int(machine.rows("select (select count(*) from l_text) + (select count(*) from r_text)")[0][0])
+    texts = sum(machine.count(f"{side}_text") for side in SIDES)
     worth = f"case when nl = 1 and nr = 1 then {bits(f'{texts + ALONE}.0 / 2')} else {bits(f'{max(texts, 1)}.0 / (nl + nr)')} end as bits"
     both = """select {0}, sum(l) as nl, sum(r) as nr from (
-                  select {0}, 1 as l, 0 as r from l_{1} union all select {0}, 0 as l, 1 as r from r_{1}) b
+                  select {1} as {0}, 1 as l, 0 as r from l_{2} union all select {1}, 0 as l, 1 as r from r_{2}) b
               where {0} is not null group by {0} having sum(l) > 0 and sum(r) > 0"""
-    machine.table(
-        "word_bits",
-        f"select word, cast(row_number() over (order by word) as integer) as id, {worth} from ({both.format('word', 'word_of')}) w",
-    )
+    words = both.format("word", "word", "word_of")
+    machine.table("word_bits", f"select word, cast(row_number() over (order by word) as integer) as id, {worth} from ({words}) w")
     for k in HEADS:
-        for side in SIDES:
-            machine.table(f"{side}_head", f"select {head('w', k)} as head from {side}_text")
-        machine.table(f"head_{k}", f"select head, {worth} from ({both.format('head', 'head')}) h")
-        machine.drop("l_head", "r_head")
+        machine.table(f"head_{k}", f"select head, {worth} from ({both.format('head', head('w', k), 'text')}) h")
 
 
 def head(words: str, k: int) -> str:
@@ -152,6 +147,10 @@ def near_references(machine: DuckEngine) -> None:
                           where length(ref) >= {REFERENCE_LEAST} and regexp_matches(ref, '[0-9]')) d where {open_shapes}) x
                 where place <= {SAMPLED_REFERENCES}""",
         )
+    if not all(machine.count(f"{side}_named") for side in SIDES):
+        machine.table("near_by_chance", "select '' as shape, cast(0 as bigint) as bits where false")
+        machine.drop("l_named", "r_named")
+        return
     third = f"substr(rest, 1 + k * length(rest) // {THIRDS}, (k + 1) * length(rest) // {THIRDS} - k * length(rest) // {THIRDS})"
     rest = "(select *, regexp_extract(ref, '[0-9].*$') as rest from {}_named)"
     parts = [f"(select ref, shape, k, {third} as part from {rest.format(side)} n, range({THIRDS}) t(k)) {side}" for side in SIDES]

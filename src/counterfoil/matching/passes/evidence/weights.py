@@ -34,8 +34,6 @@ WHOLE: Final = 1_000_000  # one record's weight, shared by its candidates and by
 HIGHEST: Final = 8 * BIT
 PARTNERED_LEAST, PARTNERED_MOST = 0.02, 0.95
 
-Weights = dict[str, dict[int, int]]
-
 
 class Learnt(NamedTuple):
     """What was learnt: thousandths of a bit by step of each field, what a pair must first make good, and how many have a partner."""
@@ -45,9 +43,12 @@ class Learnt(NamedTuple):
     partnered_percent: int
 
 
+NOTHING_LEARNT: Final = Learnt({field: {} for field in FIELDS}, 0, 0)
+
+
 def every_nth(machine: DuckEngine, table: str) -> int:
     """One record in so many is looked at where it takes a sample."""
-    return max(int(machine.rows(f"select count(*) from {table}")[0][0]) // TAUGHT_MAX, 1)
+    return max(machine.count(table) // TAUGHT_MAX, 1)
 
 
 def learn_weights(machine: DuckEngine, chance: ChanceMeetings) -> Learnt:
@@ -60,36 +61,40 @@ def learn_weights(machine: DuckEngine, chance: ChanceMeetings) -> Learnt:
     one_in = every_nth(machine, "l_rec")
     machine.table("taught", f"select p.* from pair_seen p anti join veto v on v.l = p.l and v.r = p.r where p.l % {one_in} = 0")
     records = max(int(machine.rows(f"select count(*) from l_rec where n % {one_in} = 0")[0][0]), 1)
-    weights = {field: {row[0]: _first(field, row[0]) for row in _steps(machine, field)} for field in FIELDS}
+    steps = _by_step(machine, "count(*)", "pair_seen")
+    weights = {field: {step: _first(field, step) for step in sorted(steps[field])} for field in FIELDS}
     partnered = 0.5
     for _ in range(STEPS):
-        _keep(machine, weights)
         none = round(1024 * (1 - partnered) / partnered)
-        machine.table(
-            "likely",
-            f"""select amount_step, day_step, text_step, cast(v * {WHOLE} // (total + {none}) as bigint) as w from (
-                    select *, sum(v) over (partition by l) as total from (
-                        select l, amount_step, day_step, text_step,
-                               cast(round(1024 * pow(2, least(s, 30000) / 1000.0)) as hugeint) as v
-                        from ({_scores("taught", prior)}) s) q) z""",
-        )
-        seen = int(machine.rows("select coalesce(sum(w), 0) from likely")[0][0])
+        likely = f"""(select amount_step, day_step, text_step, cast(v * {WHOLE} // (total + {none}) as bigint) as w from (
+                          select *, sum(v) over (partition by l) as total from (
+                              select l, amount_step, day_step, text_step,
+                                     cast(round(1024 * pow(2, least(s, 30000) / 1000.0)) as hugeint) as v
+                              from ({_scores("taught", weights, prior)}) s) q) z)"""
+        found = _by_step(machine, f"coalesce(sum(w), 0), coalesce(sum({WHOLE} - w), 0)", likely)
+        seen = sum(m for m, _ in found[FIELDS[0]].values())
         partnered = min(max(seen / WHOLE / records, PARTNERED_LEAST), PARTNERED_MOST)
         for field in FIELDS:
-            weights[field] |= _learnt(machine, field)
-    _keep(machine, weights)
+            weights[field] |= _learnt(field, found[field])
     prior -= round(BIT * math.log2(partnered / (1 - partnered)))
     machine.table(
         "scored",
         f"""select p.l, p.r, p.s, p.text_bits < {TEXT_LEAST} as bare, p.text_bits, p.off, p.lag
-            from ({_scores("pair_seen", prior)}) p anti join veto v on v.l = p.l and v.r = p.r""",
+            from ({_scores("pair_seen", weights, prior)}) p anti join veto v on v.l = p.l and v.r = p.r""",
     )
-    machine.drop("taught", "likely")
+    machine.drop("taught")
     return Learnt(weights, prior, round(100 * partnered))
 
 
-def _steps(machine: DuckEngine, field: str) -> list[tuple[int]]:
-    return [(int(row[0]),) for row in machine.rows(f"select distinct {field}_step from pair_seen order by 1")]
+def _by_step(machine: DuckEngine, sums: str, rows: str) -> dict[str, dict[int, tuple[int, ...]]]:
+    """Sums over rows by the steps of each field, in one reading; a step is never null, so one row of the answer is of one field."""
+    names = [f"{field}_step" for field in FIELDS]
+    found: dict[str, dict[int, tuple[int, ...]]] = {field: {} for field in FIELDS}
+    sets = ", ".join(f"({name})" for name in names)
+    for row in machine.rows(f"select {', '.join(names)}, {sums} from {rows} group by grouping sets ({sets})"):
+        field, step = next((field, step) for field, step in zip(FIELDS, row, strict=False) if step is not None)
+        found[field][int(step)] = tuple(int(each) for each in row[len(names) :])
+    return found
 
 
 def _first(field: str, step: int) -> int:
@@ -101,17 +106,16 @@ def _first(field: str, step: int) -> int:
     return 2 * BIT - 600 * step
 
 
-def _learnt(machine: DuckEngine, field: str) -> dict[int, int]:
+def _learnt(field: str, sums: Mapping[int, tuple[int, ...]]) -> dict[int, int]:
     """By step: log2(m / u). An equal amount is weighed by its own rarity besides, so here by m alone; an unknown day by nothing."""
-    rows = machine.rows(f"select {field}_step, sum(w), sum({WHOLE} - w) from likely group by 1 order by 1")
-    with_partner, with_others = sum(int(row[1]) for row in rows), sum(int(row[2]) for row in rows)
+    with_partner, with_others = (sum(each[at] for each in sums.values()) for at in (0, 1))
     found = {}
-    for step, m, u in rows:
-        share_m = (int(m) + WHOLE) / (with_partner + WHOLE * len(rows))
-        share_u = (int(u) + WHOLE) / (with_others + WHOLE * len(rows))
+    for step, (m, u) in sorted(sums.items()):
+        share_m = (m + WHOLE) / (with_partner + WHOLE * len(sums))
+        share_u = (u + WHOLE) / (with_others + WHOLE * len(sums))
         ratio = share_m if field == "amount" and step == 0 else share_m / share_u
         weight = max(min(round(BIT * math.log2(ratio)), HIGHEST), -HIGHEST)
-        found[int(step)] = 0 if field == "day" and step == UNDATED else weight
+        found[step] = 0 if field == "day" and step == UNDATED else weight
     return found
 
 
@@ -142,19 +146,18 @@ def _day_named(step: int) -> str:
     return f"{days} {'day' if days == '1' else 'days'} {way}"
 
 
-def _keep(machine: DuckEngine, weights: Weights) -> None:
-    for field, steps in weights.items():
-        values = ", ".join(f"({step}, {weight})" for step, weight in sorted(steps.items())) or "(0, 0)"
-        machine.table(f"{field}_weight", f"select * from (values {values}) v({field}_step, {field}_weight)")
-
-
-def _scores(pairs: str, prior: int) -> str:
+def _scores(pairs: str, weights: Mapping[str, Mapping[int, int]], prior: int) -> str:
     """`pairs` with `s`, the evidence less what chance would bring, as SQL; a step that was never seen weighs nothing."""
-    joins = " ".join(f"left join {field}_weight using ({field}_step)" for field in FIELDS)
+    joins = " ".join(f"left join {_weighing(field, weights[field])} using ({field}_step)" for field in FIELDS)
     total = " + ".join(f"coalesce({field}_weight, 0)" for field in FIELDS)
     return f"select p.*, p.text_bits + p.equal_bits + {total} - {prior} as s from {pairs} p {joins}"
 
 
-def decoy_scores(prior: int) -> str:
+def _weighing(field: str, steps: Mapping[int, int]) -> str:
+    values = ", ".join(f"({step}, {weight})" for step, weight in sorted(steps.items())) or "(0, 0)"
+    return f"(values {values}) {field}_weights({field}_step, {field}_weight)"
+
+
+def decoy_scores(learnt: Learnt) -> str:
     """The same of `decoy`, as SQL."""
-    return _scores("decoy", prior)
+    return _scores("decoy", learnt.weights, learnt.prior)
