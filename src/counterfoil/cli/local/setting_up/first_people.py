@@ -99,8 +99,8 @@ def _here() -> str:
 def _recorded(conn: Connection[Any], verb: str, subject_id: str, payload: dict[str, Any], reason: str, at: datetime) -> str:
     """The id of the entry in the action log."""
     action_id = make_id("act")
-    who = {"actor": _here(), "role": "local", "request_id": ""}
-    record_action(conn, action_id, verb=verb, subject_id=subject_id, reason=reason, payload=payload, at=at, **who)
+    about: dict[str, Any] = {"verb": verb, "subject_id": subject_id, "reason": reason, "payload": payload, "at": at}
+    record_action(conn, action_id, actor=_here(), role="local", request_id="", **about)
     return action_id
 
 
