@@ -41,7 +41,7 @@ class VerifierEnded(Exception):
 
 
 @dataclass
-class Seen:
+class EntryFacts:
     """What some entries say: how many of which kind, what was moved on each account, which were opened, which runs began and ended."""
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -50,7 +50,7 @@ class Seen:
     opened: dict[Account, str] = field(default_factory=dict)
     runs: RunbookRuns = field(default_factory=RunbookRuns)
 
-    def add(self, more: Seen) -> None:
+    def add(self, more: EntryFacts) -> None:
         """What later entries say."""
         self.counts.update(more.counts)
         self.late += more.late
@@ -62,7 +62,7 @@ class Seen:
 
 
 @dataclass
-class SeenBlock(Seen):
+class BlockFacts(EntryFacts):
     """What a block says, up to its first fault."""
 
     leaves: bytes = b""  # the hashes of its entries
@@ -77,9 +77,9 @@ class Look:
         """The first moment of the period, and the first behind it, as manifests write them."""
         self._begins, self._ends = begins, ends
 
-    def __call__(self, lines: Sequence[bytes], first: int) -> SeenBlock:
+    def __call__(self, lines: Sequence[bytes], first: int) -> BlockFacts:
         """Lines of the file, the first of which is this entry of the log."""
-        seen, moved = SeenBlock(), defaultdict[Account, list[int]](lambda: [0, 0])
+        seen, moved = BlockFacts(), defaultdict[Account, list[int]](lambda: [0, 0])
         try:
             for place, line in enumerate(lines):
                 kind = self._take(seen, moved, line, first + place)
@@ -93,7 +93,7 @@ class Look:
         seen.moved = {account: (both[0], both[1]) for account, both in moved.items()}
         return seen
 
-    def _take(self, seen: Seen, moved: dict[Account, list[int]], line: bytes, index: int) -> str:
+    def _take(self, seen: EntryFacts, moved: dict[Account, list[int]], line: bytes, index: int) -> str:
         entry = read_json(line, f"Entry {index}")
         # Plain questions here: a sentence is only made where one is needed, which is once among millions.
         kind, at = entry["type"], entry["at"]
@@ -125,7 +125,7 @@ def _move(moved: dict[Account, list[int]], journal: dict[str, Any]) -> None:
         moved[program, asset, credit][1] += minor
 
 
-class Entries(Seen):
+class Entries(EntryFacts):
     """All entries of a period."""
 
     def read(self, package: OpenPackage, look: Look, opening: Checkpoint, closing: Checkpoint, *, processes: int = 1) -> None:
@@ -166,7 +166,7 @@ def _blocks(package: OpenPackage) -> Iterator[list[bytes] | ProofBroken]:
         yield fault
 
 
-_Looked = Iterator[tuple[list[bytes], SeenBlock]]
+_Looked = Iterator[tuple[list[bytes], BlockFacts]]
 _Blocks = Iterator[list[bytes] | ProofBroken]
 
 
@@ -197,7 +197,7 @@ def _one_by_one(look: Look, blocks: _Blocks, first: int) -> _Looked:
 
 def _by_several(look: Look, pool: ProcessPoolExecutor, ahead: int, blocks: _Blocks, first: int) -> _Looked:
     """At most so many blocks are `ahead`, so that memory does not grow with the package."""
-    waiting: deque[tuple[list[bytes], Future[SeenBlock]]] = deque()
+    waiting: deque[tuple[list[bytes], Future[BlockFacts]]] = deque()
     fault: ProofBroken | None = None
     for block in blocks:
         if isinstance(block, ProofBroken):
