@@ -57,7 +57,7 @@ def make_features(machine: DuckEngine, plan: EvidencePlan, chance: ChanceMeeting
     )
     blocks = "f, asset, sg, band, days"
     if machine.count("r_at") <= BLOCK_MAX:
-        machine.table("crowded", f"select {blocks} from r_at limit 0")
+        machine.table("crowded", f"select {blocks} from r_at where 1 = 0")
         return
     machine.table("crowded", f"select {blocks} from r_at group by {blocks} having count(*) > {BLOCK_MAX}")
     if machine.count("crowded"):
