@@ -87,19 +87,19 @@ class SparkEngine:
 
     def table(self, name: str, sql: str) -> None:
         """Kept by the executors and counted as it is made. What cannot hold a row costs no job."""
-        frame = self.frame(sql)
-        if is_empty(frame):
-            self._put(name, frame.limit(0), None, 0)
-            return
-        self._keep(name, frame)
+        self._keep(name, self.frame(sql), is_asked=True)
 
-    def _keep(self, name: str, frame: Any) -> int:
-        """Kept and counted; how many rows it has."""
+    def _keep(self, name: str, frame: Any, *, is_asked: bool = False) -> int:
+        """Kept and counted; how many rows it has. Whether it can hold any `is_asked` of the plan that then runs, so it is planned once."""
         from pyspark.sql import Observation
         from pyspark.sql import functions as f
 
         seen = Observation()
-        kept = frame.observe(seen, f.count(f.lit(1)).alias("rows")).localCheckpoint(eager=True)
+        watched = frame.observe(seen, f.count(f.lit(1)).alias("rows"))
+        if is_asked and is_empty(watched):
+            self._put(name, frame.limit(0), None, 0)
+            return 0
+        kept = watched.localCheckpoint(eager=True)
         rows = int(seen.get["rows"])
         held = kept_rows(kept)
         if rows == 0:
