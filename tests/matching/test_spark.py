@@ -6,7 +6,8 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,10 @@ OWN_KEY = 'left = ["invoice"]\nright = ["invoice"]\nnormalise ='
 ON_CLUSTER = PASSES.replace('name = "exact"', f'name = "exact"\n{OWN_KEY} ["case", "punctuation", "zeros"]')
 # Many small jobs: a Java that compiles once and simply takes half the processor time of one that goes on compiling.
 JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# And a plan that is interpreted: of so few rows, to write Java for each and to compile it takes longer than to run it. With the passes on
+# the driver there are few plans, and they run as those of a user do.
+COMPILED = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK", "spark.sql.adaptive.enabled": "true"}
+PLAIN = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN", "spark.sql.adaptive.enabled": "false"}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +57,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterSetting
             "spark.driver.extraJavaOptions": JAVA,
             "spark.executor.extraJavaOptions": JAVA,
             "spark.sql.shuffle.partitions": "2",
-            "spark.sql.adaptive.enabled": "false",  # each shuffle would be a job of its own
+            **PLAIN,  # adaptive, each shuffle would be a job of its own
             "spark.hadoop.fs.viewfs.mounttable.default.link./store": store,
             "spark.eventLog.enabled": "true",
             "spark.eventLog.dir": events.as_uri(),
@@ -146,6 +151,19 @@ def own_key_field(text: str) -> str:
     return 'key_fields = ["invoice"]\n' + text.replace('reference = "reference"\n', 'reference = "reference"\ninvoice = "reference"\n')
 
 
+@contextmanager
+def planned(how: Mapping[str, str]) -> Iterator[None]:
+    """Spark plans and runs in this way."""
+    conf = SparkSession.getActiveSession().conf
+    for name, value in how.items():
+        conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, value in PLAIN.items():
+            conf.set(name, value)
+
+
 def circumstances(outcome: MatchingResult) -> Any:
     return json.loads(outcome.paths["run.json"].read_text())
 
@@ -158,9 +176,8 @@ def test_executors_that_read_the_files_themselves_give_the_same_bytes_as_duckdb(
     rules = load_rules(own_key_field(rules_text(ON_CLUSTER if where == "the cluster" else RULES.replace("normalise =", OWN_KEY))))
     duck = reconcile_files(here, there, rules, out=tmp_path / "duck")
     settings = replace(cluster, driver_rows_max=driver_rows_max)
-    SparkSession.getActiveSession().conf.set("spark.sql.adaptive.enabled", str(where == "the driver").lower())
-    spark = reconcile_files(here, there, rules, out=tmp_path / "spark", engine="spark", cluster=settings)
-    SparkSession.getActiveSession().conf.set("spark.sql.adaptive.enabled", "false")
+    with planned(COMPILED if where == "the driver" else PLAIN):
+        spark = reconcile_files(here, there, rules, out=tmp_path / "spark", engine="spark", cluster=settings)
     found = {name for name, counts in duck.passes.items() if any(counts.values())}
     assert found >= {"exact", "reversal", "group", "embedded", "text", *({"normalised"} & duck.passes.keys())}
     by_key = [step for step in rules.passes if step.kind == "key"]
