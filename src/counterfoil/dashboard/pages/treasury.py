@@ -13,11 +13,12 @@ from counterfoil.base.money import Money
 from counterfoil.base.problems import InvalidInput
 from counterfoil.dashboard.finding.ordering import ColumnOrder, after_of, behind_of, order_words, orders_of
 from counterfoil.dashboard.finding.plain_lists import AskedPage, asked_here, plain_export, plain_page
+from counterfoil.dashboard.web.format import span
 from counterfoil.dashboard.web.sections import SectionContext
 from counterfoil.operations.listing import ListAsked, order_of, read_listed
 from counterfoil.treasury.agents.model import AGENT, accounts_of_agent
 from counterfoil.treasury.agents.noun import AGENT_NOUN
-from counterfoil.treasury.two_phase.ages import age_text, parse_age
+from counterfoil.treasury.two_phase.ages import parse_age
 from counterfoil.treasury.two_phase.model import TRANSACTION, TransactionLine, WantedTransactions
 from counterfoil.treasury.two_phase.noun import TRANSACTION_NOUN
 from counterfoil.treasury.verification.rules import PENDING_MAX
@@ -158,9 +159,9 @@ def transactions_export(ask: SectionContext) -> Iterator[tuple[Any, ...]]:
 def _asked(ask: SectionContext) -> ListAsked:
     """What the address asks of the list. Raises InvalidInput."""
     state = _one_of(ask.params.get("state"), KNOWN, "state")
-    span = parse_age(ask.params["age"]) if ask.params.get("age") else (None, None)
+    aged = parse_age(ask.params["age"]) if ask.params.get("age") else (None, None)
     states: Sequence[str] = () if state is None else TRANSACTION.open if state == PENDING else (state,)
-    wanted = WantedTransactions(ask.clock(), states, None, ask.program_id, *span)
+    wanted = WantedTransactions(ask.clock(), states, None, ask.program_id, *aged)
     return ListAsked(order=order_of(TRANSACTION_NOUN, ask.params.get("sort")), also=(wanted.condition,))
 
 
@@ -175,7 +176,7 @@ def _row(one: TransactionLine, votes: tuple[int, int, str | None], now: datetime
         one.id,
         one.reference,
         one.state,
-        age_text(age),
+        span(age),
         one.state in TRANSACTION.open and age > PENDING_MAX,
         tuple(one.agents),
         tuple(Money(amount, asset) for asset, amount in zip(one.assets, one.amounts, strict=True)),

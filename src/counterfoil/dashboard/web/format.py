@@ -16,7 +16,12 @@ from counterfoil.dashboard.web.sections import Grade
 from counterfoil.operations.access.access import Caller
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
 
+SAID_BY_THEM: Final = "the provider says"  # and then a word of its own, such as account_closed; ours are ids, which stay as they are
+_WORD_OF_THEIRS: Final = re.compile("(?<=[a-z])_(?=[a-z])")
+_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9:]+)$")
+_OFF: Final = re.compile(r", amount off by -?[0-9]+")
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_MANY, _YEAR = 100, 365  # days
 STATE_WORDS: Final = {
     "reconcile_required": "in doubt",
     "minor": "amount",
@@ -25,7 +30,11 @@ STATE_WORDS: Final = {
     "by_rule": "approved by rule",
     "not_by_rule": "why people approve",
     "sha256": "digest",
+    "manifest_sha256": "digest of the manifest",
+    "took_ms": "took, ms",
+    "duration_ms": "took, ms",
 }
+WORDED: Final = frozenset({"commits", "cause"})  # fields whose values are words of a machine: `on_request`
 # Whose page says what is owed and why, by the name of the field that names them.
 PARTIES: Final[Mapping[str, str]] = {"payee_id": "payees", "customer_id": "customers"}
 # Fields of rows that count something: right-aligned as amounts are.
@@ -94,12 +103,28 @@ def short_id(text: str) -> str:
 
 
 def linked(text: str) -> Markup:
-    """A sentence whose ids lead to what they name, each by its end."""
-    parts = _FOUND.split(text)
+    """A sentence whose ids lead to what they name, each by its end; what stands between backticks is a command."""
+    quoted = text.split("`")
+    if len(quoted) % 2 == 0:
+        return _with_links(text)
+    return Markup("").join(Markup("<code>{}</code>").format(one) if at % 2 else _with_links(one) for at, one in enumerate(quoted))
+
+
+def _with_links(text: str) -> Markup:
+    parts = _FOUND.split(_WORD_OF_THEIRS.sub(" ", text) if text.startswith(SAID_BY_THEM) else text)
     return Markup("").join(
         Markup('<a class="id" href="/admin/search?q={}" title="{}">{}</a>').format(one, one, short_id(one)) if at % 2 else escape(one)
         for at, one in enumerate(parts)
     )
+
+
+def moment_in(text: str) -> datetime | None:
+    """The moment that a text is, `2026-11-30T07:22:00+00:00`; None of every other text."""
+    try:
+        found = datetime.fromisoformat(text) if _MOMENT.match(text) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
 
 
 def titled_cells(table: Markup) -> Markup:
@@ -155,11 +180,12 @@ def moment(at: datetime) -> Markup:
     )
 
 
-def dated(at: datetime) -> Markup:
-    """`20 Nov 13:04:05`, with the whole of it in the tag."""
+def dated(at: datetime, now: datetime | None = None) -> Markup:
+    """`20 Nov 13:04:05`, with the whole of it in the tag; `20 Nov 2025 13:04:05` of another year than `now` is in."""
     at = at.astimezone(UTC)
-    return Markup('<time datetime="{}" title="{}">{} {:%b} {:%H:%M:%S}</time>').format(
-        at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), at.day, at, at
+    year = f" {at.year}" if now is not None and now.astimezone(UTC).year != at.year else ""
+    return Markup('<time datetime="{}" title="{}">{} {:%b}{} {:%H:%M:%S}</time>').format(
+        at.isoformat(timespec="seconds"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), at.day, at, year, at
     )
 
 
@@ -194,8 +220,13 @@ def since(at: datetime, now: datetime) -> Markup:
 
 
 def span(length: timedelta) -> str:
-    """A span in words: `820 ms`, `4.2 s`, `3 min`, `3 h 12 min`, `2 d 4 h`."""
+    """A span in words: `8 s`, `3 min`, `3 h 12 min`, `2 d 4 h`, `200 d`, `6 y 30 d`."""
     seconds = max(int(length.total_seconds()), 0)
+    days = seconds // _DAY
+    if days >= _YEAR:
+        return f"{days // _YEAR} y {days % _YEAR} d"
+    if days >= _MANY:
+        return f"{days} d"
     if seconds >= _DAY:
         return f"{seconds // _DAY} d {seconds % _DAY // _HOUR} h"
     if seconds >= _HOUR:
@@ -228,6 +259,12 @@ def words(name: str) -> str:
 def break_words(kind: str) -> str:
     """A kind of break as words: left is ours, right is the provider's."""
     return BREAK_WORDS.get(kind, kind.replace("_", " ").lower()).capitalize()
+
+
+def found_words(reason: str) -> str:
+    """How a run came upon a break, as people say it: of `key equal, amount off by -5`; the amounts stand above."""
+    told = _OFF.sub(", and their amounts differ", reason)
+    return told.replace("key equal", "both have the same key", 1)
 
 
 def breakable(text: str) -> Markup:

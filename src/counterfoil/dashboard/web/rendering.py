@@ -9,8 +9,10 @@ from importlib.resources import files
 from types import CodeType
 from typing import Any, ClassVar, Final, NamedTuple
 
-from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.bccache import Bucket
+from jinja2.runtime import Context
+from markupsafe import Markup
 
 from counterfoil.base.formats.amounts import tell_in
 from counterfoil.base.formats.counting import counted
@@ -84,6 +86,12 @@ def program_of(ask: SectionContext, answer: Any) -> str | None:
     return str(facts.get("program_id") or "") or ask.program_id
 
 
+@pass_context
+def _dated(page: Context, at: datetime) -> Markup:
+    """Of another year than that of the page with its year."""
+    return shown.dated(at, page.get("now"))
+
+
 class Renderer:
     """The templates and files of the dashboard, read once."""
 
@@ -102,13 +110,14 @@ class Renderer:
         )
         self._jinja.filters |= {
             "in_sentence": shown.in_sentence,
+            "found_words": shown.found_words,
             "moment": shown.moment,
             "page_of": page_of,
             "span": shown.span,
             "short": shown.short,
             "command": shown.command,
             "long_date": shown.long_date,
-            "dated": shown.dated,
+            "dated": _dated,
             "until": shown.until,
             "told_in": shown.told_in,
             "titled_cells": shown.titled_cells,
@@ -116,6 +125,7 @@ class Renderer:
             "breakable": shown.breakable,
             "short_id": shown.short_id,
             "linked": shown.linked,
+            "moment_in": shown.moment_in,
             "break_words": shown.break_words,
             "counted": counted,
         }
@@ -125,6 +135,7 @@ class Renderer:
             "counts": shown.COUNTS,
             "prose": PROSE,
             "parties": shown.PARTIES,
+            "worded": shown.WORDED,
             "state_grades": shown.STATE_GRADES,
             "told_facts": lambda problem: problem.told(),  # a page that has the assets at hand says how their amounts are told
             "rail": rail,
