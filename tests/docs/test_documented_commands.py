@@ -172,6 +172,7 @@ WHOLE = {  # lists without `--limit`, and why they are never long
     "slo": "one row for each objective",
     "parked list": "says by itself where the server cuts it, at 500",
     "logins list": "a person's own, of some hours; says where it is cut, at 50",
+    "people seconds": "of which two at most wait; the newest hundred",
     "people list": "shows everybody, page after page",
     "keys list": "shows every key, page after page",
     "programs status": "one row for each book",

@@ -183,7 +183,7 @@ def lacking(call: Annotated[ApiCall, may(READ)]) -> Response:
     summary="List administrators who were announced",
 )
 def seconds(call: Annotated[ApiCall, may(READ)]) -> Response:
-    """Who was announced at the server's machine where one administrator was left alone, and what became of it."""
+    """Who was announced at the server's machine where one administrator was left alone, and what became of it: the newest hundred."""
     with call.reading() as conn:
         return answer(SecondAdministratorList(data=[SecondAdministratorView(**_second(one, call.now)) for one in announced(conn)]))
 

@@ -66,7 +66,7 @@ def subjects(principal_id: PrincipalId, output: Output = TABLE) -> None:
 
 @app.command("seconds")
 def seconds(output: Output = TABLE) -> None:
-    """Who was announced as a second administrator at the server's machine, and what became of it."""
+    """Who was announced as a second administrator at the server's machine, and what became of it: the newest hundred."""
     with asked("read") as client:
         rows = client.get("/api/people/seconds")["data"]
     show_rows(rows, ("id", "name", "state", "beginsAt", "lapsesAt", "reason", "announcedBy", "stoppedBy"), output, empty="Nobody.")
