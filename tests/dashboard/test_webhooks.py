@@ -52,6 +52,9 @@ def told(desk: Any) -> Iterator[Told]:
         yield Told(url, days.a_key(desk.database, role="operator", name="looker"), bureau, well, ill)
 
 
+REFUSED = '<a href="/problems/SignatureRefused">The webhook'  # in words, and where they are explained
+
+
 def test_the_page_names_what_does_not_arrive_and_those_in_trouble_first(told: Told) -> None:
     page, figures = told.get("/admin/webhooks"), told.get("/admin/webhooks.json").json()
     assert page.status_code == 200
@@ -61,7 +64,13 @@ def test_the_page_names_what_does_not_arrive_and_those_in_trouble_first(told: To
     other = told.get("/admin/webhooks.json?program=other").json()
     assert (other["rows"], other["failing"]) == ([], []), "of one program only what is of that program"
     assert (group["times"], group["event"], group["error"]) == (25, "payout_failed", "answered 500")
-    for said in ("25 attempts in a row failed", "25 to send", "answered 500", "SignatureRefused", "0 parked, 1 refused today"):
+    for said in (
+        "25 attempts in a row failed",
+        "25 to send",
+        "answered 500",
+        REFUSED,
+        "0 parked, 1 refused today",
+    ):
         assert said in page.text.replace("<wbr>", ""), said
 
 

@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from counterfoil.base.formats.amounts import figure_in
 from counterfoil.base.money import Asset, Money
+from counterfoil.base.problems import all_problems
 from counterfoil.dashboard.web.sections import Grade
 from counterfoil.operations.access.access import Caller
 from counterfoil.reconciliation.breaks.noun import BREAK_NOUN
@@ -265,6 +266,11 @@ def found_words(reason: str) -> str:
     """How a run came upon a break, as people say it: of `key equal, amount off by -5`; the amounts stand above."""
     told = _OFF.sub(", and their amounts differ", reason)
     return told.replace("key equal", "both have the same key", 1)
+
+
+def refusal_words(reason: str) -> str:
+    """What a kind of problem says of itself, where `reason` names one; else empty."""
+    return next((one.title() for one in all_problems() if one.__name__ == reason), "")
 
 
 def breakable(text: str) -> Markup:

@@ -111,6 +111,7 @@ class Renderer:
         self._jinja.filters |= {
             "in_sentence": shown.in_sentence,
             "found_words": shown.found_words,
+            "refusal_words": shown.refusal_words,
             "moment": shown.moment,
             "page_of": page_of,
             "span": shown.span,
