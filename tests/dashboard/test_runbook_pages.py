@@ -27,7 +27,7 @@ def test_a_checklist_that_was_run_has_a_page_with_its_steps_and_what_may_be_said
         assert client.post("/login", data={"key": days.a_key(desk.database, role="operator", name="o")}).status_code == 303
         page = client.get(f"/admin/runbook-runs/{run.id}").text
     assert "Preview: tick" in page
-    assert re.search(r'data-l="Outcome" class="short">\s*<svg class="mark wrong".*?</svg>\s*failed</td>', page, re.DOTALL), (
-        "told by a shape, too"
-    )
+    assert re.search(
+        r'data-l="Outcome" class="short"><span class="graded">\s*<svg class="mark wrong".*?</svg>\s*failed</span></td>', page, re.DOTALL
+    ), "told by a shape, too"
     assert "of 8 steps did not pass: 2. A worker is at work (failed)" in page, "why it cannot be signed yet"

@@ -60,7 +60,7 @@ def test_agents_transactions_and_carbon_are_listed_with_what_needs_a_look(desk: 
     assert (agents.status_code, transactions.status_code, carbon.status_code, wrong.status_code) == (200, 200, 200, 422)
     for said in ("buyer", "0.00", "2 of 2 shown need a look"):
         assert said in agents.text.replace("<wbr>", ""), said
-    for said in ("task 7", "40.00", "12m", "0 of 2", "1 pending for more than five minutes, of 2"):
+    for said in ("task 7", "40.00", "12 min", "0 of 2", "1 pending for more than five minutes, of 2"):
         assert said in transactions.text.replace("<wbr>", ""), said
     assert [row["id"] for row in late["rows"]] == [one]
     assert 'aria-sort="ascending"><a href="/admin/transactions?sort=-createdAt&amp;age=%3E1s">Age' in oldest.text
