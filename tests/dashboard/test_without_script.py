@@ -31,8 +31,8 @@ AT_ONCE: Final = {
     "/admin/reconciliation/ask": "asks the checks anew, and changes nothing: there is nothing to look at first",
     "/admin/disputes/{id}/evidence": "a browser sends a file only once",
 }
-# Of what these are for there is nothing in the house: what waits for this very person, a debt, a login, somebody who was announced, a signer,
-# a proof.
+# Of what these are for there is nothing in the house: what waits for this very person, somebody who was announced, a debt, a login,
+# a signer, a proof.
 NOTHING_TO_DO_IT_TO: Final = {
     "/admin/approvals",
     "/admin/payees/{id}/write-off",
