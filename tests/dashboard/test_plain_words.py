@@ -21,6 +21,7 @@ RAW: Final = re.compile(
     |\bnull\b|\bPT?[0-9]+[HMSD]\b|\bkey\ equal\b|timedelta|datetime[.]|[{]['"{]|\[\]|\(\)""",
     re.VERBOSE,
 )
+PLACE: Final = re.compile(r"/(?:[\w.-]+/)+[\w.-]*")  # of a file or a folder: whoever made it has named it
 QUOTED: Final = ("code", "pre", "script", "style", "svg", "textarea", "head")  # what is typed, and what is drawn
 # What people type and give partners by just this name: queues, jobs, events, settings, a state in an address; programs of PostgreSQL; and
 # words of others: of a provider why it did not pay, of a rule set its passes.
@@ -63,12 +64,12 @@ def raw_words(page: str) -> set[str]:
     """What only a machine calls so, in the words of a page."""
     words = Words()
     words.feed(page.replace("<wbr>", ""))
-    return {one for said in words.said for one in RAW.findall(said.strip())} - NAMES
+    return {one for said in words.said for one in RAW.findall(PLACE.sub("", said).strip())} - NAMES
 
 
 def test_what_only_machines_call_so_is_found():
     page = """<p title="by_rule">It is <b>not_sent</b>, None, after PT5M, key equal, {'a': 1}, []</p>
-        <code>a_b</code> po_01KA <i class="id">x_y</i>"""
+        <code>a_b</code> in /dev/shm/files-o_j/x po_01KA <i class="id">x_y</i>"""
     assert raw_words(page) == {"by_rule", "not_sent", "None", "PT5M", "key equal", "{'", "[]"}
 
 
