@@ -18,6 +18,7 @@ from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access import access, logins, principals
 from counterfoil.operations.access.administering import second
 from counterfoil.operations.access.administering.second import GOOD_FOR, WAIT, SecondAdministrator
+from counterfoil.operations.access.oidc import attempts
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DUE = NOW + WAIT
@@ -136,6 +137,9 @@ def test_only_somebody_who_could_administer_is_announced(conn):
     logins.invite(conn, "prn_kim", b"k" * 41, now=NOW)
     with pytest.raises(second.CannotLogIn):
         say(conn, "kim")  # whoever holds the one-time secret might be mira herself
+    attempts.link_subject(conn, "lnk_kim", "prn_kim", issuer="https://of-before.example", subject="k", by="t", now=NOW)
+    with pytest.raises(second.CannotLogIn):
+        say(conn, "kim", issuer=ISSUER)  # a link to a provider that nobody logs in by proves nobody either
     with pytest.raises(ReasonRequired):
         say(conn, reason=" ")
     with pytest.raises(InvalidInput, match="2000"):

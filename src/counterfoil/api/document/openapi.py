@@ -21,7 +21,7 @@ The back office of a platform that holds other people's money: usage, invoices, 
 * **Keys**: `Authorization: Bearer cf_…`. A key has a role and may be narrower, by scopes (`x-scope`); revoked, it ends within two seconds.
 * **Idempotency-Key**: a write with the same key and body is done once and answered the same for 30 days; with another it is refused (422).
 * **Dry runs**: `?dryRun=true` or the header `Dry-Run: true` does everything and rolls it back; the answer says `"dryRun": true`.
-* **Errors** are `application/problem+json` (RFC 9457) with a stable `type`, the field and the limit.
+* **Errors** are `application/problem+json` (RFC 9457) with a stable `type`, the field and the limit, and what to do (`whatToDo`).
 * **Lists** come in pages: pass `nextCursor` as `cursor`. `Accept: text/csv`, or that of an .xlsx workbook, answers a page as a file, with
   `nextCursor` in the header `Next-Cursor`; amounts stay in minor units.
 * **Links** of an answer name the requests that may follow it, and which of its ids each takes.

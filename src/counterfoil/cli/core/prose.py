@@ -43,10 +43,10 @@ def prose_read(typed: str | None, file: Path | None, name: str, *, required: boo
         raise typer.BadParameter(f"{file} holds no text in UTF-8: {error}", param_hint="--file") from error
 
 
-def text_of(file: Path) -> str:
+def text_of(file: Path, hint: str = "--file") -> str:
     """What the file holds, or standard input for `-`. No more of it is read than is needed to know that it is too much.
 
-    Raises BadParameter then, OSError, UnicodeDecodeError.
+    `hint`: what the command calls the file. Raises BadParameter then, OSError, UnicodeDecodeError.
     """
     if str(file) == "-":
         found: str | bytes = sys.stdin.read(READ_MAX + 1)
@@ -54,5 +54,5 @@ def text_of(file: Path) -> str:
         with file.open("rb") as opened:
             found = opened.read(READ_MAX + 1)
     if len(found) > READ_MAX:
-        raise typer.BadParameter(f"{file} holds more than {READ_MAX:,} bytes, the most that is read", param_hint="--file")
+        raise typer.BadParameter(f"{file} holds more than {READ_MAX:,} bytes, the most that is read", param_hint=hint)
     return found if isinstance(found, str) else found.decode()

@@ -45,7 +45,7 @@ def post(
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(text_of(file))
+        found = json.loads(text_of(file, "FILE"))
     except OSError as error:
         raise typer.BadParameter(f"{file}: {error.strerror}") from error
     except ValueError as error:

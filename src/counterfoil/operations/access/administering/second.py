@@ -161,16 +161,17 @@ def _fit(conn: Connection[Any], name: str, issuer: str, now: datetime) -> Princi
     if ROLE in logins.roles_of(conn, who.id):
         raise InvalidInput("name", "another person than who administers now", got=who.name)
     # A one-time secret is no way yet: whoever holds it could be the one administrator under another name.
-    if not can_log_in(conn, who.id, issuer=issuer, now=now) or _only_once(conn, who.id):
+    if not can_log_in(conn, who.id, issuer=issuer, now=now) or _only_once(conn, who.id, issuer):
         raise CannotLogIn(id=who.id, name=who.name)
     return who
 
 
-def _only_once(conn: Connection[Any], principal_id: str) -> bool:
+def _only_once(conn: Connection[Any], principal_id: str, issuer: str) -> bool:
+    """Is a one-time secret their only way in? A link to a provider that nobody logs in by is none."""
     row = conn.execute(
-        """select not exists (select from login_subject where principal_id = %(id)s and ended_at is null)
+        """select not exists (select from login_subject where principal_id = %(id)s and ended_at is null and issuer = %(issuer)s)
                and exists (select from password where principal_id = %(id)s and expires_at is not null)""",
-        {"id": principal_id},
+        {"id": principal_id, "issuer": issuer},
     ).fetchone()
     return row == (True,)
 
