@@ -60,6 +60,7 @@ class Shaped(NamedTuple):
 
     reads: Mapping[str, str]  # figures and dates as read, each computed once a row however often it is named
     raw: Layer
+    texts: Mapping[str, str]  # for a copy, read beside `reads`: each text, since the id of a record without one is made of all of them
     typed: Mapping[str, str]  # the columns of a copy: words trimmed, figures and dates read, asset and status as they are written
     kept: Layer
     debits: str  # the figure of a row that a word or a column calls a debit, as it is signed; empty where nothing says so
@@ -70,7 +71,7 @@ class Shaped(NamedTuple):
 
     def copied(self, scan: str, row: str = "") -> str:
         """The query that makes the copy; `row` adds a column of the source."""
-        return f"select {row}{_listed(self.typed)} from {self.over(scan)}"
+        return f"select {row}{_listed(self.typed)} from {self._replace(reads={**self.reads, **self.texts}).over(scan)}"
 
 
 def _listed(columns: Mapping[str, str]) -> str:
@@ -100,29 +101,26 @@ def shaped(source: Source, types: Mapping[str, str], side: str, *, trims: bool, 
         *((name, part.bad) for name, part in dates.items()),
     ]
     bad_row = f"case {' '.join(f'when {test} then {literal(name)}' for name, test in tests if test)} end"
-    understood = [
-        amount,
-        asset,
-        *(part.value for part in dates.values()),
-        *(texts[name] for name in TEXTS if name in texts),
-        *(_text(known[name], trims=trims) for name in own),
-    ]
     texts |= {column_name(name): _text(known[name], trims=trims) for name in own}
-    texts["id"] = _id(known, understood, trims=trims)
+    beside: dict[str, str] = {}
+    read = {name: keeper(beside, f"text_{name}")(sql) for name, sql in texts.items()}
+    understood = [amount, asset, *(part.value for part in dates.values())]
+    for each in (texts, read):
+        each["id"] = _id(known, [*understood, *each.values()], trims=trims)
     as_they_are = ("asset", *(() if source.status else ("status",)))
     plain = {name: known[name] for name in as_they_are if name in known and types[source.columns[name]] == "VARCHAR"}
     figures: dict[str, str] = {"amount": amount, **{name: part.value for name, part in dates.items()}}
     words: dict[str, str] = {"asset": asset, "status": _status(source, known)}
     columns = {**texts, **words, **figures}
     raw = Layer(_whole(source, columns, dates), plain, bad_row, asset_bad)
-    typed = {**columns, **plain, "bad": bad_row}
+    typed = {**columns, **read, **plain, "bad": bad_row}
     if source.amount and source.amount.balance:
         typed["balance"] = _balance(source, types, asset, side, reads)
         raw = raw._replace(columns={**raw.columns, "balance": typed["balance"]})
     if source.amount and source.amount.has_known_fee:
         typed["figure"] = figure  # what totals and balances of the file go by
         raw = raw._replace(columns={**raw.columns, "figure": figure})
-    return Shaped(reads, raw, typed, _kept(source, typed, plain, dates, side), debit)
+    return Shaped(reads, raw, beside, typed, _kept(source, typed, plain, dates, side), debit)
 
 
 def _kept(source: Source, typed: Mapping[str, str], plain: Mapping[str, str], dates: Mapping[str, SqlValue], side: str) -> Layer:
