@@ -19,7 +19,9 @@ from counterfoil.dashboard.web.routes import add_dashboard
 from counterfoil.integrity.runs import begin_run, end_run
 from counterfoil.ledger.accounts.accounts import open_program
 from counterfoil.operations.access.access import SECRET_BYTES, create_key, new_secret
+from counterfoil.operations.work.runner import Tally
 from counterfoil.operations.work.worker import Loop, Worker
+from counterfoil.payouts.machines import SEND_JOB
 from counterfoil.reconciliation.runs.run import reconcile_provider
 from counterfoil.settlement.invoices.invoices import issue_invoices
 from counterfoil.settlement.usage.rules import COLUMNS
@@ -139,8 +141,10 @@ BY_HAND = (
 
 @contextmanager
 def working(desk: Desk, worker_id: str = "house:4711", *, idle: bool = False) -> Iterator[Worker]:
-    """A worker that beats; an idle one beats alone, and the test does the work."""
+    """A worker that beats; an idle one beats alone, and the test does the work: it says that it sends, to whichever provider."""
     jobs = [Loop(name, tick, 0.2) for name, tick in desk.ticks.items() if name not in BY_HAND and not idle]
+    if idle:  # one that sends nothing is told of on Today after a minute, where a slow machine's morning lasts so long
+        jobs = [Loop(SEND_JOB, Tally)]
     worker = Worker(worker_id, jobs, desk.database, now, host="house", pid=4711, version="0.1.0")
     worker.start()
     end = time.monotonic() + BEATS_WITHIN_S
