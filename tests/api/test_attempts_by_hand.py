@@ -8,6 +8,7 @@ from typing import Any
 
 from counterfoil.base.edge import now
 from counterfoil.operations.providers import Accepted, Found, PayoutFact, PayoutOrder, Unclear
+from counterfoil.payouts.queries import payouts_in_need
 from tests.api.office import Office, fresh, signed
 from tests.api.test_one_payment import run
 from tests.api.test_payouts_by_hand import a_payout, said
@@ -215,3 +216,21 @@ def test_a_returned_payout_is_closed_once_another_paid_what_was_owed(office: Off
     last = shown(office, payout)["steps"][-1]
     assert (last["verb"], last["fromState"], last["actor"]) == ("close", "returned", "key:operator")
     assert office.ask("GET", "/api/admin/invariants").json()["allHold"] is True
+
+
+def test_what_was_found_paid_in_part_is_still_owed_until_it_is_issued_anew(office: Office):
+    payout, provider = sent(office, lambda order: Accepted(fact(order, "paid")._replace(amount=order.amount - 5)))
+    provider.found = Accepted(fact(provider.orders[0], "paid")._replace(amount=provider.orders[0].amount - 5))
+    [conflict] = [one["id"] for one in shown(office, payout)["conflicts"]]
+    approved(office, proposed(office, f"/api/payouts/{payout}/end-conflict", conflictId=conflict, found="paid", reason="seen"))
+    told = shown(office, payout)
+    assert (told["state"], owed(office)) == ("completed", 5)
+    assert told["nextAction"] == {
+        "need": "owed",
+        "why": "Money is still owed for its settlement, and nothing pays it until it is issued anew. (it paid less than is owed)",
+        "command": f'counterfoil payouts reissue {payout} --reason "…"',
+    }
+    with office.database.transaction(read_only=True) as conn:
+        assert [(one.id, one.amount.minor) for one in payouts_in_need(conn, "owed", rows_max=10)] == [(payout, 5)]
+    said(office, f"/api/payouts/{payout}/reissue", reason="the rest of it")
+    assert shown(office, payout)["nextAction"]["need"] != "owed"

@@ -23,6 +23,7 @@ from counterfoil.operations.work.circuits import note_health, open_circuits
 from counterfoil.operations.work.queries import QueueDepth, queue_depths
 from counterfoil.payouts.destinations.destinations import set_destination
 from counterfoil.payouts.next_action import next_action
+from counterfoil.payouts.payouts.by_hand import cancel_payout
 from counterfoil.payouts.payouts.noun import PAYOUT_NOUN
 from counterfoil.reconciliation.breaks import work
 from counterfoil.reconciliation.breaks.queries import Filter, list_breaks
@@ -221,6 +222,17 @@ def test_every_kind_of_trouble_is_listed_once_with_a_command(desk):
     (conflict,) = kinds["conflict"]["rows"]
     assert int(conflict["amount"]["minor"]) - int(conflict["told"]["minor"]) == 500  # it paid 5.00 less than was asked
     assert len({row["id"] for row in rows}) == len(rows)
+
+
+def test_a_payout_that_is_over_and_still_owed_waits_for_somebody(desk):
+    days.a_day_of_trouble(desk)
+    payout, amount = desk.rows("select id, amount from payout where state = 'failed' order by id limit 1")[0]
+    with desk.database.transaction() as conn:
+        cancel_payout(conn, payout, reason="paid by hand", actor="test", now=desk.clock.now)
+    kinds = {kind["key"]: kind for kind in json_view(desk)["readings"]["action_required"]["value"]["kinds"]}
+    assert (kinds["failed"]["total"], kinds["owed"]["total"]) == (1, 1)
+    [row] = kinds["owed"]["rows"]
+    assert (row["id"], int(row["amount"]["minor"]), row["command"].split()[2]) == (payout, amount, "reissue")
 
 
 def test_what_is_advised_for_a_payout_is_what_is_allowed_now(desk):

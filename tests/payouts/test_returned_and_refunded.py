@@ -14,6 +14,7 @@ from counterfoil.payouts.next_action import next_action
 from counterfoil.payouts.payouts.by_hand import cancel_payout, reissue_payout, retry_payout
 from counterfoil.payouts.payouts.missing import NothingToPayOut, execute_payout
 from counterfoil.payouts.payouts.payable import payable_of
+from counterfoil.payouts.queries import payouts_in_need
 from counterfoil.settlement.fees.fees import set_rates
 from tests.builders import NOW, PROGRAM, Desk, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid, refund, states
@@ -96,6 +97,8 @@ def nothing_stays_behind(desk: Desk) -> None:
         for settlement, payout, state in rows:
             told = next_action(conn, payout, desk.clock.now)
             assert owed[settlement] <= 0 or state in ("pending", "held", "processing") or told.command, (payout, state, owed[settlement])
+        over = {row[1]: owed[row[0]] for row in rows if row[2] in ("completed", "cancelled") and owed[row[0]] > 0}
+        assert {one.id: one.amount.minor for one in payouts_in_need(conn, "owed", rows_max=100)} == over
     assert sum(owed.values()) == desk.balance(PAYABLE)
 
 

@@ -78,6 +78,13 @@ NEEDS: Final = (  # the most urgent first
         "counterfoil payouts list --state returned",
     ),
     NeedOfPayouts(
+        "owed",
+        "Payouts that are over and still owed",
+        "Money is still owed for its settlement, and nothing pays it until it is issued anew.",
+        OUT_OF_TRIES,
+        "counterfoil payouts list --state cancelled",
+    ),
+    NeedOfPayouts(
         "waiting",
         "Payouts that wait",
         "Their money is not set aside: a destination, an approval, a dispute or the ledger holds them back.",
@@ -91,10 +98,6 @@ _BY_ITSELF: Final = {
     "processing": "Nothing is to be done: the worker sends it, and asks the provider when no word comes.",
     "reconcile_required": "Nothing is to be done: the provider is asked, and its answer decides.",
     "held": "Nothing is to be done here: what held it has ended, and the worker moves it on.",
-}
-_OWED: Final = {
-    "cancelled": "A person cancelled it, and its money is still owed: nothing pays it until it is issued anew.",
-    "completed": "It is paid, and more than it paid is owed for its settlement: nothing pays the rest until it is issued anew.",
 }
 # What comes first where a bank or provider gave this kind of reason; where none stands here, the sentence says it beside the usual command.
 _MENDS: Final[Mapping[Mend, str]] = {
@@ -162,10 +165,6 @@ def _without_need(conn: Connection[Any], matter: Matter, file: InFile | None, no
         return SafeNextAction("bank_file", file.why, file.command)
     if matter.state == "held" and (why := in_dispute(conn, [matter.settlement_id]).get(matter.settlement_id)):
         return SafeNextAction("held", f"Nothing is to be done with it here: {why}.", command_for_reason(why))
-    if matter.state in _OWED and matter.newest and matter.payable > 0:
-        command, refused = _allowed(OUT_OF_TRIES.format(id=matter.payout_id), matter)
-        why = _OWED[matter.state]
-        return SafeNextAction("owed", f"{why} {refused}." if refused else why, command)
     if matter.state in _BY_ITSELF and (heard_of := no_worker_since(conn, now)):
         return SafeNextAction("worker", _NO_WORKER.format(since=heard_of), WORK)
     return SafeNextAction("none", _BY_ITSELF.get(matter.state, _OVER), "")

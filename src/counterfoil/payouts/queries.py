@@ -9,13 +9,14 @@ from psycopg import Connection
 
 from counterfoil.base.money import Money
 from counterfoil.payouts.machines import PAYOUT, RESERVED
+from counterfoil.payouts.payouts.payable import PAYABLE
 from counterfoil.payouts.payouts.payout_rules import TRIES_MAX
 from counterfoil.payouts.payouts.verbs import STATES
 from counterfoil.payouts.return_reasons import ReturnReason, reason_in
 
 GROUPS_MAX: Final = 500
 
-Need = Literal["conflict", "in_doubt", "quarantined", "failed", "returned", "waiting"]
+Need = Literal["conflict", "in_doubt", "quarantined", "failed", "returned", "owed", "waiting"]
 
 
 class PayoutsInState(NamedTuple):
@@ -122,7 +123,8 @@ def payouts_in_need(
     payout, whether it has that need.
 
     `conflict`: two words about an attempt exclude each other; such a payout is not `in_doubt` as well. `returned` and `failed` are
-    over once a later payout was issued for the same settlement. `quarantined`: a person stopped an attempt.
+    over once a later payout was issued for the same settlement. `quarantined`: a person stopped an attempt. `owed`: it is over, cancelled
+    or paid in part, nothing pays the rest, and its amount is that rest.
     """
     rows = conn.execute(
         _NEEDS[need],
@@ -184,6 +186,16 @@ _NEEDS: Final = {
                     from payout p {_LAST_TRY}
                     where p.state = 'returned' and {_NO_LATER_ONE} and {_WHICH}
                     order by p.state_at, p.id limit %(rows_max)s""",
+    # Cut short by a word about fewer, or cancelled: both are few, and only they can leave something that nothing pays by itself.
+    "owed": f"""select p.id, p.program_id, p.payee_id, owed.amount, p.asset, p.state_at,
+                       case p.state when 'cancelled' then 'it was cancelled' else 'it paid less than is owed' end, false, null, null,
+                       count(*) over ()
+                from (select id from payout where state = 'cancelled'
+                      union select payout_id from provider_payout where paid < amount) cut
+                join payout p on p.id = cut.id and p.state in ('cancelled', 'completed')
+                cross join lateral (select {PAYABLE} as amount from payout o where o.settlement_id = p.settlement_id) owed
+                where owed.amount > 0 and {_NO_LATER_ONE} and {_WHICH}
+                order by p.state_at, p.id limit %(rows_max)s""",
     "conflict": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, c.at,
                            'the provider says ' || coalesce(c.fact ->> 'status', c.said), false, c.fact ->> 'amount',
                            c.fact ->> 'asset', count(*) over ()

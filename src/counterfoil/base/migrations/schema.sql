@@ -3347,6 +3347,7 @@ provider_payout: CREATE INDEX provider_payout_by_state ON public.provider_payout
 provider_payout: CREATE INDEX provider_payout_due ON public.provider_payout USING btree (due_at, id) WHERE (due_at IS NOT NULL)
 provider_payout: CREATE UNIQUE INDEX provider_payout_live_is_one ON public.provider_payout USING btree (payout_id) WHERE (state = ANY (ARRAY['queued'::text, 'sending'::text, 'sent'::text, 'unknown'::text, 'quarantined'::text]))
 provider_payout: CREATE INDEX provider_payout_of_destination ON public.provider_payout USING btree (destination_id)
+provider_payout: CREATE INDEX provider_payout_paid_in_part ON public.provider_payout USING btree (payout_id) WHERE (paid < amount)
 queue_pause: CREATE INDEX queue_pause_latest ON public.queue_pause USING btree (queue, provider, program_id, number DESC)
 reconciliation_gap: CREATE INDEX reconciliation_gap_by_moment ON public.reconciliation_gap USING btree (last_at, ((((name || '@'::text) || (((EXTRACT(epoch FROM (first_at AT TIME ZONE 'UTC'::text)) * (1000000)::numeric))::bigint)::text) || '+'::text)))
 reconciliation_gap: CREATE INDEX reconciliation_gap_by_taking ON public.reconciliation_gap USING btree (noticed_at, ((((name || '@'::text) || (((EXTRACT(epoch FROM (first_at AT TIME ZONE 'UTC'::text)) * (1000000)::numeric))::bigint)::text) || '+'::text)))

@@ -61,6 +61,7 @@ _WAYS: Final[Mapping[str, tuple[str, str, str]]] = {
     "quarantined": ("Release or cancel", "See the payouts", "/admin/payouts?state=processing"),
     "failed": ("Try again", "See the payouts", "/admin/payouts?state=failed"),
     "returned": ("Issue anew", "See the payouts", "/admin/payouts?state=returned"),
+    "owed": ("Issue anew", "See the payouts", "/admin/payouts?state=cancelled"),
     "waiting": ("See the payout", "See the payouts", "/admin/payouts?state=pending"),
     "break": ("Look into it", "Look into them", "/admin/breaks?state=live"),
     "transaction": ("Decide it", "Decide them", "/admin/transactions?state=pending"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
@@ -17,6 +17,13 @@ from counterfoil.ledger.journals.key_spaces import PAYOUT_NETTING
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.payouts.machines import SPENT
 from counterfoil.payouts.payouts.verbs import Payout
+
+_SPENT: Final = ", ".join(f"'{one}'" for one in SPENT)
+# What is still owed of a settlement, over all of its payouts `o`.
+PAYABLE: Final = f"""sum(case when o.reissue = 0 then o.amount else 0 end
+                      - coalesce((select sum(least(coalesce(pp.paid, pp.amount), pp.amount) - pp.beyond) from provider_payout pp
+                                  where pp.payout_id = o.id and pp.state in ({_SPENT})), 0)
+                      - coalesce((select sum(n.amount) from payout_netting n where n.payout_id = o.id), 0))::bigint"""
 
 
 class Purse(NamedTuple):
@@ -38,12 +45,8 @@ class Netting(NamedTuple):
 def payable_of(conn: Connection[Any], settlement_ids: Iterable[str]) -> dict[str, int]:
     """What is still owed for each of these settlements, in minor units; less than nothing when more was paid than was owed."""
     rows = conn.execute(
-        """select p.settlement_id, sum(case when p.reissue = 0 then p.amount else 0 end
-                      - coalesce((select sum(least(coalesce(pp.paid, pp.amount), pp.amount) - pp.beyond) from provider_payout pp
-                                  where pp.payout_id = p.id and pp.state = any(%s)), 0)
-                      - coalesce((select sum(n.amount) from payout_netting n where n.payout_id = p.id), 0))::bigint
-           from payout p where p.settlement_id = any(%s) group by p.settlement_id""",
-        [list(SPENT), sorted(set(settlement_ids))],
+        f"select o.settlement_id, {PAYABLE} from payout o where o.settlement_id = any(%s) group by o.settlement_id",
+        [sorted(set(settlement_ids))],
     ).fetchall()
     return dict(rows)
 
