@@ -21,9 +21,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from counterfoil.simulator import process
+from fastapi import FastAPI
 
-LOADED = ("uvloop", "uvicorn.protocols.http.auto", "uvicorn.lifespan.off", "counterfoil.simulator.__main__")  # what one comes to need
+from counterfoil.simulator import process
+from counterfoil.simulator.engine import Simulation
+from counterfoil.simulator.http import serving
+from counterfoil.simulator.http.app import make_app
+
+LOADED = (  # what one comes to need
+    "uvloop",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
+    "uvicorn.lifespan.on",
+    "counterfoil.simulator.__main__",
+)
 MESSAGE_MAX = 1 << 20
 ROOT = Path(__file__).parents[1]
 
@@ -93,13 +104,29 @@ LOADED_ONCE = Loaded()
 
 
 class WarmSimulator(process.SimulatorProcess):
-    """A simulator that is there at once."""
+    """A simulator that is there at once, and gone at once: nobody asks it for more, and its journal is on the disk after each answer."""
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     def launch(self, command: list[str], environment: dict[str, str], log: BinaryIO) -> process.Running:
         return LOADED_ONCE.fork(command[command.index("counterfoil.simulator") + 1 :], environment, log)
 
 
 spawn_simulator = functools.partial(process.spawn_simulator, process=WarmSimulator)
+
+
+def build_routes_once() -> None:
+    """The routes are the same for every simulator, and building them takes longer than all else: built around an engine without anything
+    in it, which in each forked process becomes that one's own."""
+    blank = Simulation.__new__(Simulation)
+    built = make_app(blank)
+
+    def around(engine: Simulation) -> FastAPI:
+        blank.__dict__ = engine.__dict__
+        return built
+
+    serving.make_app = around
 
 
 def be_a_simulator(arguments: list[str], environment: Mapping[str, str], descriptors: list[int]) -> None:
@@ -118,6 +145,7 @@ def fork_on_demand(asked: socket.socket) -> None:
     """Until whoever asks has gone: a process for each message, its number back."""
     for name in LOADED:
         importlib.import_module(name)
+    build_routes_once()
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
