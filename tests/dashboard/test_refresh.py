@@ -75,3 +75,14 @@ def test_the_page_of_one_thing_follows_it_and_keeps_a_form_that_was_begun(open_a
     assert page.locator("header, .top").first.bounding_box()["height"] < 60, "the head stays one line, so that nothing below it jumps"
     assert page.get_by_role("link", name="Measure again").get_attribute("href") == f"{LIST}/{payout_id}"
     page.complaints.clear()  # Chromium tells of the refusal's status
+
+
+def test_old_figures_are_called_unknown_and_commands_stay_what_they_are(open_all_day, look):  # noqa: F811
+    page = look(open_all_day.url, open_all_day.key, path=f"{LIST}/{open_all_day.ids[0]}")
+    before = page.locator("main code").all_inner_texts()
+    assert any(one.startswith("counterfoil ") for one in before)
+    page.route("**/*", lambda asked: asked.abort())
+    page.locator("html[data-stale]").wait_for(timeout=30_000, state="attached")
+    assert page.title().startswith("Not known · ")
+    assert page.locator("main code").all_inner_texts() == before
+    page.complaints.clear()  # Chromium tells of what was not answered

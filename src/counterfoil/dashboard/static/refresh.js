@@ -12,7 +12,7 @@ function tell(text, stale) {
 
 // Nothing that is shown is known any more: word, colour and title say so, and the figures stay as what they were.
 function forget() {
-  const word = document.getElementById("verdict-word") ?? document.querySelector("main .word");
+  const word = document.getElementById("verdict-word") ?? document.querySelector("main p.word");
   if (!document.title.startsWith("Not known")) document.title = `Not known · ${document.title}`;
   if (word && word.textContent !== "Not known") {
     word.title = `It was: ${word.textContent.trim()}`;
