@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,6 +48,18 @@ def house(server: PrivatePostgres, tmp_path_factory: pytest.TempPathFactory) -> 
         yield SimpleNamespace(desk=desk, url=url, key=key)
 
 
+def wait_for_the_whole_page(locator: type[Any]) -> None:
+    """After a click a test reads the page that follows: all of it, also where a busy machine is still parsing its end."""
+    for name in ("click", "press"):
+        act = getattr(locator, name)
+
+        def then_whole(self: Any, *args: Any, _act: Callable[..., None] = act, **kwargs: Any) -> None:
+            _act(self, *args, **kwargs)
+            self.page.wait_for_load_state("domcontentloaded")
+
+        setattr(locator, name, then_whole)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Debian's Chromium, driven by Playwright."""
@@ -55,6 +67,7 @@ def browser() -> Iterator[Any]:
     there = next((one for one in CHROMIUM if one.exists()), None)
     if there is None:
         pytest.skip("no Chromium is there: apt-get install chromium-headless-shell")
+    wait_for_the_whole_page(playwright.Locator)
     with playwright.sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=str(there), args=["--no-sandbox"])
         yield opened

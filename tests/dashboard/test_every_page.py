@@ -77,6 +77,20 @@ WIDER_THAN_A_PHONE: Final = {
 }
 OUT_OF_SIGHT: Final = """() => [...document.querySelectorAll("main .scroll")].filter((one) => one.scrollWidth > one.clientWidth)
     .map((one) => `${one.getAttribute("aria-label")} by ${one.scrollWidth - one.clientWidth}`)"""
+# Words that run out of their cell lie upon those of the next.
+RUN_OUT: Final = """() => [...document.querySelectorAll("main :is(td, th)")].flatMap((cell) => {
+    const room = cell.getBoundingClientRect(), texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), found = [];
+    const range = document.createRange();
+    if (innerWidth <= 760 && cell.closest(".stack thead")) return [];  // the heads of cards are for readers alone
+    while (room.width && texts.nextNode()) {
+        const text = texts.currentNode;
+        if (!text.textContent.trim() || text.parentElement.closest(".unseen, svg, select, textarea, .scroll .scroll")) continue;
+        range.selectNodeContents(text);
+        const over = Math.max(...[...range.getClientRects()].map((one) => one.right)) - room.right;
+        if (over > 1) found.push(`"${text.textContent.trim().slice(0, 60)}" runs out of its cell by ${Math.round(over)}`);
+    }
+    return found;
+})"""
 UNTITLED: Final = """() => [...document.querySelectorAll("main .stack tbody td:not([data-l])")].map((one) => one.outerHTML.slice(0, 80))"""
 
 
@@ -150,6 +164,7 @@ def test_no_page_violates_a_rule_or_hides_a_part_on_any_screen(house: SimpleName
             page.set_viewport_size({"width": width, "height": 900})
             hidden, may = out_of_sight(page, width)
             wider |= may
+            hidden += page.evaluate(RUN_OUT)
             if page.evaluate("document.documentElement.scrollWidth") > width:
                 hidden.append("the page scrolls sideways")
             if PICTURES:
