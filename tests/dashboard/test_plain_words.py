@@ -18,7 +18,8 @@ from tests.dashboard.test_session import logged_in
 RAW: Final = re.compile(
     r"""\b[a-z]+(?:_[a-z]+)+\b(?![0-9_.:-])     # sent_at, and no reference of a provider's, which has digits
     |(?:(?<=[a-z,:]\ )|^)None(?![.]\ ?|[a-z\ ])  # and not: None of them
-    |\bnull\b|\bPT?[0-9]+[HMSD]\b|\bkey\ equal\b|timedelta|datetime[.]|[{]['"{]|\[\]|\(\)""",
+    |\b[A-Z][a-z]+(?:[A-Z][a-z]+)+:\ (?=\S)    # how programs call a kind of problem
+    |\bnull\b|(?<!…)\bPT?[0-9]+[HMSD]\b|\bkey\ equal\b|timedelta|datetime[.]|[{]['"{]|\[\]|\(\)""",
     re.VERBOSE,
 )
 PLACE: Final = re.compile(r"/(?:[\w.-]+/)+[\w.-]*")  # of a file or a folder: whoever made it has named it
@@ -69,8 +70,8 @@ def raw_words(page: str) -> set[str]:
 
 def test_what_only_machines_call_so_is_found():
     page = """<p title="by_rule">It is <b>not_sent</b>, None, after PT5M, key equal, {'a': 1}, []</p>
-        <code>a_b</code> in /dev/shm/files-o_j/x po_01KA <i class="id">x_y</i>"""
-    assert raw_words(page) == {"by_rule", "not_sent", "None", "PT5M", "key equal", "{'", "[]"}
+        NotThere: it is not there. <code>a_b</code> in /dev/shm/files-o_j/x po_01KA a key …P33M <i class="id">x_y</i>"""
+    assert raw_words(page) == {"NotThere: ", "by_rule", "not_sent", "None", "PT5M", "key equal", "{'", "[]"}
 
 
 def test_no_page_tells_people_what_only_machines_call_so(house: SimpleNamespace):

@@ -10,7 +10,7 @@ from counterfoil.base.formats.counting import counted
 from counterfoil.base.money import Money
 from counterfoil.dashboard.today.needs import READ_MAX, SHOWN_MAX, ActionKind, InNeed, Needs
 from counterfoil.dashboard.today.waiting import drills_due, waiting_of_nouns
-from counterfoil.dashboard.web.format import break_words, span
+from counterfoil.dashboard.web.format import break_words, span, told_error
 from counterfoil.dashboard.web.sections import Grade, SectionAnswer, SectionContext, SectionReading
 from counterfoil.dashboard.work.approvals import label_of
 from counterfoil.operations.access.administering.second import waiting_seconds
@@ -293,5 +293,8 @@ def _parked(ask: SectionContext) -> list[ActionKind]:
 
 
 def _parked_kind(rows: Sequence[Parked], kind: ActionKind, command: str) -> ActionKind:
-    shown = tuple(InNeed(row.id, row.what, None, row.since, row.error, None, command.format(id=row.id, what=row.what)) for row in rows)
+    shown = tuple(
+        InNeed(row.id, row.what, None, row.since, told_error(row.error) or None, None, command.format(id=row.id, what=row.what))
+        for row in rows
+    )
     return kind._replace(total=rows[0].total if rows else 0, rows=shown)

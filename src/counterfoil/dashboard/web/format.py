@@ -273,6 +273,12 @@ def refusal_words(reason: str) -> str:
     return next((one.title() for one in all_problems() if one.__name__ == reason), "")
 
 
+def told_error(error: str | None) -> str:
+    """Why something failed, without the name that programs give to this kind of problem: what it says follows it."""
+    name, _, said = (error or "").partition(": ")
+    return said if said and refusal_words(name) else error or ""
+
+
 def breakable(text: str) -> Markup:
     """A long id with places where a narrow screen may break it."""
     return Markup("<wbr>").join(escape(part) for part in _pieces(text))

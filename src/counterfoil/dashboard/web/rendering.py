@@ -112,6 +112,7 @@ class Renderer:
             "in_sentence": shown.in_sentence,
             "found_words": shown.found_words,
             "refusal_words": shown.refusal_words,
+            "told_error": shown.told_error,
             "moment": shown.moment,
             "page_of": page_of,
             "span": shown.span,
