@@ -152,7 +152,7 @@ def make_app(
         lifespan=partial(_writing, databases, (gatherer, bulks)),
         title="counterfoil",
         version=__version__,
-        openapi_url="/api/openapi.json",
+        openapi_url=None,  # FastAPI writes it anew for each who asks
         docs_url=None,  # FastAPI's page loads scripts from elsewhere; ours is a page of the dashboard
         redoc_url=None,
         redirect_slashes=False,
