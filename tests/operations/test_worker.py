@@ -11,7 +11,7 @@ import pytest
 from counterfoil.base.edge import now
 from counterfoil.operations.events.events import EVENTS
 from counterfoil.operations.work.runner import Tally, wake
-from counterfoil.operations.work.worker import DOWN_AFTER, Loop, Worker, list_workers, listen
+from counterfoil.operations.work.worker import DOWN_AFTER, GATHER_S, GATHERED, Loop, Worker, list_workers, listen
 from tests.waiting import until
 
 
@@ -90,6 +90,30 @@ def test_a_job_runs_again_at_once_while_there_is_more_to_do_and_rests_when_there
     assert until(lambda: len(ticks) == 6, 3)
     time.sleep(0.2)
     assert len(ticks) == 6
+
+
+def test_a_job_that_gathers_begins_at_once_and_after_a_few_lets_more_come_together(start, monkeypatch):
+    came, ticks = [1], []
+
+    def tick() -> Tally:
+        handled, came[0] = came[0], 0
+        ticks.append((time.monotonic(), handled))
+        return Tally(handled=handled)
+
+    worker = start(Loop("events", tick, every_s=60, queue="events", gathers=True))
+    assert until(lambda: len(ticks) == 1)
+    for _ in range(6):
+        came[0] += 1
+        worker.wake("events")
+        time.sleep(GATHER_S / 20)
+    assert until(lambda: len(ticks) == 3), "one for all that came meanwhile, and one that finds nothing"
+    assert [handled for _, handled in ticks] == [1, 6, 0]
+    assert ticks[1][0] - ticks[0][0] >= GATHER_S
+    monkeypatch.setattr("counterfoil.operations.work.worker.GATHER_S", 60)
+    came[0] = GATHERED  # a full one waits for nothing
+    worker.wake("events")
+    assert until(lambda: len(ticks) == 5)
+    assert [handled for _, handled in ticks[3:]] == [GATHERED, 0]
 
 
 def test_a_commit_elsewhere_wakes_who_works_on_that_queue_and_nobody_else(database, database_url, start):

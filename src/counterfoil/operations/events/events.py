@@ -200,4 +200,6 @@ EVENT_LIST: Final = PlainList(
 )
 
 
-JOBS: Final = (Job("events", EVENTS, lambda c, _: follow(c.runner, c.followers), "Hands events to the parts that follow them."),)
+JOBS: Final = (
+    Job("events", EVENTS, lambda c, _: follow(c.runner, c.followers), "Hands events to the parts that follow them.", gathers=True),
+)

@@ -91,7 +91,8 @@ class Job(NamedTuple):
     """A job: its name, its queue, one bounded run of it, and the longest rest between two in seconds (None: the worker's poll).
 
     `says` is what it does, for people. `on_demand`: what is done when somebody runs it by name, where the worker's tick waits for a
-    schedule. `woken_by`: the queue of another job after which there may be something for this one.
+    schedule. `woken_by`: the queue of another job after which there may be something for this one. `gathers`: what customers wait for goes
+    first; after a few of these it lets more come together.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Job(NamedTuple):
     per_peer: bool = False
     per_channel: bool = False
     woken_by: Queue | None = None
+    gathers: bool = False
 
     def rest_s(self, context: JobContext, poll_s: float) -> float:
         """The longest rest between two runs, in seconds."""

@@ -282,5 +282,6 @@ JOBS: Final = (
         RESERVING,
         lambda c, _: reserve_due(c.runner, c.make_id, cooling=c.cooling),
         "Reserves the money of pending payouts and queues them.",
+        gathers=True,
     ),
 )

@@ -374,6 +374,7 @@ JOBS: Final = (
         _outbox,
         "Sends the queued provider payouts. This moves money.",
         per_provider=True,
+        gathers=True,
     ),
     Job(
         "answers",
