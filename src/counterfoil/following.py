@@ -142,7 +142,7 @@ def _charges(name: str, provider: Provider, program_id: str, make_id: MakeId) ->
             now=now,
         )
 
-    return Applier(apply)
+    return Applier(apply, awaited=True)
 
 
 def _payouts(name: str, provider: Provider, silent_after: timedelta) -> Applier:

@@ -30,8 +30,8 @@ def signed(body: bytes = BODY, *, event_id: str = "evt_1", at: datetime = NOW, s
     return {"webhook-id": event_id, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature}
 
 
-def receive(conn, event_id="evt_1", body=BODY):
-    return webhooks_in.receive(conn, make_id("whi"), provider="sim", event_id=event_id, event_type="charge.succeeded", body=body, now=NOW)
+def receive(conn, event_id="evt_1", body=BODY, event_type="charge.succeeded"):
+    return webhooks_in.receive(conn, make_id("whi"), provider="sim", event_id=event_id, event_type=event_type, body=body, now=NOW)
 
 
 def test_a_signature_made_by_another_implementation_holds():
@@ -192,6 +192,24 @@ def test_one_bad_webhook_holds_no_other_up_and_is_parked_after_the_fifth_time(da
     with database.transaction() as conn:
         assert [event.name for event in newest(conn, EVENT_LIST, 10)] == ["webhook_parked"]
         assert "ValueError: broken body" in conn.execute("select last_error from webhook_in where state = 'parked'").fetchone()[0]
+
+
+def test_what_a_customer_waits_for_is_applied_before_what_came_earlier_and_nobody_waits_for(database, runner):
+    with database.transaction() as conn:
+        for event_id, event_type in (("evt_1", "payout.paid"), ("evt_2", "of.nobody"), ("evt_3", "charge.succeeded")):
+            receive(conn, event_id, event_type=event_type)
+    applied = []
+
+    def apply(conn, received, now):
+        applied.extend(one.event_id for one in received)
+
+    def pay(conn, received, now):
+        apply(conn, received, now)
+
+    kinds = {("sim", "payout.paid"): webhooks_in.Applier(apply), ("sim", "charge.succeeded"): webhooks_in.Applier(pay, awaited=True)}
+    webhooks_in.apply_received(runner, kinds)
+    assert applied == ["evt_3", "evt_1"]
+    assert states(database) == {"evt_1": "processed", "evt_2": "ignored", "evt_3": "processed"}
 
 
 def test_a_type_that_nobody_applies_is_ignored_and_kept(database, runner):

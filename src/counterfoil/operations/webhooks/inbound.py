@@ -80,10 +80,12 @@ Apply = Callable[[Connection[Any], Sequence[Received], datetime], None]
 
 
 class Applier(NamedTuple):
-    """What applies webhooks, by set. `singly`: each in a transaction of its own, for what locks rows for one and then posts to accounts."""
+    """What applies webhooks, by set. `singly`: each in a transaction of its own, for what locks rows for one and then posts to accounts.
+    `awaited`: a customer waits for it, so it goes before what nobody waits for."""
 
     apply: Apply
     singly: bool = False
+    awaited: bool = False
 
 
 def verify_standard(body: bytes, headers: Mapping[str, str], secret: SigningSecret | str, *, now: datetime) -> str:
@@ -258,7 +260,7 @@ def apply_received(runner: Runner, appliers: Mapping[tuple[str, str], Applier]) 
             verbs[one] = "ignore" if applier is None else "process"
         return [
             part
-            for applier, group in groups.items()
+            for applier, group in sorted(groups.items(), key=lambda one: one[0] is None or not one[0].awaited)
             for part in ([[one] for one in group] if applier is not None and applier.singly else [group])
         ]
 
