@@ -88,3 +88,29 @@ def test_what_was_paid_too_much_is_listed_and_paid_back_and_the_statement_says_s
     assert office.ask("GET", f"{path}?format=csv").text.count("\n") == 6
     assert office.ask("GET", f"{path}?format=pdf").content.startswith(b"%PDF")
     assert office.ask("GET", "/api/customers/nobody/statement").status_code == 404
+
+
+def test_money_that_nobody_has_identified_is_listed_and_goes_back(office: Office):
+    invoice = office.invoice(word="una")
+    pay(office, {**invoice, "id": "RE 12"}, "700")
+    pay(office, {**invoice, "id": "RE 13"}, "300")
+    listed = shown(office, "/api/unidentified-payments?sort=amount&asset=EUR&provider=simulator")["data"]
+    assert [(one["reference"], one["amount"], one["remaining"], one["state"]) for one in listed] == [
+        ("RE 13", "300", "300", "open"),
+        ("RE 12", "700", "700", "open"),
+    ]
+    assert {one["cause"] for one in listed} == {"nothing of ours has its reference"}
+    assert shown(office, "/api/unidentified-payments?amountMin=301&asset=EUR")["data"] == [listed[1]]
+    for nothing in ("provider=bank", "state=repaid", "customerId=ann", "startTime=2030-01-01T00:00:00Z"):
+        assert shown(office, f"/api/unidentified-payments?{nothing}")["data"] == []
+    one = f"/api/unidentified-payments/{listed[1]['id']}"
+    refused = said(office, f"{one}/repay", 422, provider="elsewhere", reference="B-1")
+    assert (refused["field"], "simulator" in refused["limit"]) == ("provider", True)
+    assert said(office, f"{one}/repay", provider="bank", reference="B-1")["state"] == "repaid"
+    after = shown(office, one)
+    assert (after["repaid"], after["remaining"], [use["what"] for use in after["uses"]]) == ("700", "0", ["went back through bank"])
+    again = said(office, f"/api/unidentified-payments/{listed[0]['id']}/repay", 422, provider="bank", reference="B-1")
+    assert (again["field"], f"unidentified payment {after['id']} was" in again["limit"]) == ("reference", True)
+    assert said(office, f"{one}/repay", 409, provider="bank", reference="B-2")["whatToDo"]
+    file = office.ask("GET", "/api/unidentified-payments?sort=-amount&asset=EUR", headers={"Accept": "text/csv"}).text
+    assert [line.split(",")[0].strip('"') for line in file.splitlines()[1:]] == [after["id"], listed[0]["id"]]

@@ -47,3 +47,19 @@ def test_a_statement_that_the_books_contradict_is_not_green_in_whatever_form(
     for form in ((), ("--format", "csv"), ("--format", "pdf")):
         shown = cli("customers", "statement", invoice["customerId"], *form)
         assert (shown.code, "the books" in shown.err) == (1, True), form
+
+
+def test_money_that_nobody_has_identified_is_seen_and_given_back(cli: Cli, office: Office):
+    pay(office, {**office.invoice(), "id": "RE 12"}, "700")
+    shown = cli("unidentified-payments", "list", "--state", "open", "--asset", "EUR", "--amount-min", "7.00").out
+    for words in ("RE 12", "7.00", "nothing of ours has its reference"):
+        assert words in " ".join(shown.split()), words
+    (one,) = cli("unidentified-payments", "list", "-o", "json").json()
+    given = ("unidentified-payments", "repay", one["id"], "--provider", "bank", "--reference", "B-1")
+    assert cli(*given, "--dry-run").code == 0
+    assert cli(*given).out == f"What was left of {one['id']} went back.\n"
+    told = cli("unidentified-payments", "show", one["id"])
+    assert (told.code, "went back through bank" in " ".join(told.out.split())) == (0, True)
+    refused = cli(*given)
+    assert (refused.code, "repaid" in refused.err) == (5, True)
+    assert cli("unidentified-payments", "list", "--state", "open", "-o", "json").json() == []

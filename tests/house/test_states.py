@@ -51,6 +51,7 @@ WAITS = {
     ("intent", "expired"): "verb intent.reopen",
     ("intent", "failed"): "verb intent.retry",
     ("overpayment", "owed"): "verb overpayment.repay",
+    ("unidentified_payment", "open"): "verb unidentified_payment.repay",
     ("payout", "processing"): "with provider_payout",
     ("payout", "reconcile_required"): "with provider_payout",
     ("payout", "held"): "with dispute",

@@ -276,6 +276,13 @@ REFUNDS: Final[Faults] = {
             with paid as (insert into customer_debt_entry (id, program_id, customer_id, asset, kind, amount, reason, actor, at)
                 select 'cde_1', program_id, 'ann', asset, 'written_off', 100, 'x', 'x', now() from chargeback limit 1 returning id)
             insert into chargeback_debt (chargeback_id, entry_id, amount) select (select min(id) from chargeback), id, 101 from paid""",
+        "more was taken back than had gone back": """
+            with gone as (insert into unidentified_repayment
+                    (unidentified_payment_id, program_id, payment_id, amount, provider, reference, actor, at)
+                select id, program_id, payment_id, 100, 'bank', 'x', 'x', now() from unidentified_payment limit 1
+                returning unidentified_payment_id as id)
+            insert into chargeback_repaid (chargeback_id, unidentified_payment_id, amount)
+            select (select min(id) from chargeback), id, 101 from gone""",
         "its refund is called owed": "update refund set state = 'owed' where state = 'charged_back'",
     },
     "CHARGEBACK_LEDGER_TIE": {
@@ -290,6 +297,13 @@ REFUNDS: Final[Faults] = {
             with paid as (insert into customer_debt_entry (id, program_id, customer_id, asset, kind, amount, reason, actor, at)
                 select 'cde_1', program_id, 'ann', asset, 'written_off', 100, 'x', 'x', now() from chargeback limit 1 returning id)
             insert into chargeback_debt (chargeback_id, entry_id, amount) select (select min(id) from chargeback), id, 100 from paid""",
+        "what had gone back is lost by nobody": """
+            with gone as (insert into unidentified_repayment
+                    (unidentified_payment_id, program_id, payment_id, amount, provider, reference, actor, at)
+                select id, program_id, payment_id, 100, 'bank', 'x', 'x', now() from unidentified_payment limit 1
+                returning unidentified_payment_id as id)
+            insert into chargeback_repaid (chargeback_id, unidentified_payment_id, amount)
+            select (select min(id) from chargeback), id, 100 from gone""",
     },
     "CUSTOMER_DEBT_LEDGER_TIE": {
         "a debt is called given up": """insert into customer_debt_entry
@@ -323,6 +337,15 @@ CUSTOMERS: Final[Faults] = {
                 created_at, state, state_at)
             select 'ovp_1', p.program_id, p.id, i.id, i.customer_id, p.asset, 5, 'x', now(), 'owed', now()
             from payment p join invoice i on i.id = p.invoice_id limit 1""",
+    },
+    "UNIDENTIFIED_TIE": {
+        "a payment of no invoice is on no list": "delete from unidentified_payment where state = 'open'",
+        "one is made larger": "update unidentified_payment set amount = amount + 1",
+        "one of which something is left is called used": "update unidentified_payment set state = 'used' where state = 'open'",
+        "what went back is in no books": """insert into unidentified_repayment
+                (unidentified_payment_id, program_id, payment_id, amount, provider, reference, actor, at)
+            select id, program_id, payment_id, amount, 'bank', 'x', 'x', now() from unidentified_payment where state = 'open' limit 1;
+            update unidentified_payment set state = 'repaid' where id in (select unidentified_payment_id from unidentified_repayment)""",
     },
     "CUSTOMER_BALANCE": {
         "a payment is made larger": "update payment set amount = amount + 1 where invoice_id is not null",

@@ -107,6 +107,11 @@ def test_money_in_another_asset_waits_in_the_program_of_its_invoice_and_is_told_
     told = {one["chargeId"]: one for one in events(books, "payment_unidentified")}
     assert (told["usd"]["customerId"], told["usd"]["why"]) == ("customer-u-1", f"{invoice} is in EUR")
     assert "why" not in told["lost"]
+    kept = books.execute("select id, charge_id, customer_id, cause from unidentified_payment order by charge_id desc").fetchall()
+    assert kept == [
+        (told["usd"]["unidentifiedPaymentId"], "usd", "customer-u-1", f"{invoice} is in EUR"),
+        (told["lost"]["unidentifiedPaymentId"], "lost", None, "nothing of ours has its reference"),
+    ]
     assert show_invoice(books, invoice).paid == 0
     assert run_invariants(books, INVARIANTS) == []
 

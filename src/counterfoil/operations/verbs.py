@@ -29,7 +29,7 @@ AMOUNTS: Final = frozenset(  # fields of a row that are money, beside its asset
     """amount minor total paid escrow platform_fee validator_fee own_holdback payable holdback receivable credited against_due
     written_off charged_back remaining funded released refunded repaid net fee fee_back beyond excess balance held available refund
     per_transaction per_hour per_day per_week per_month base_amount taken_back escrowed to_pay in_treasury promised_to_others
-    left_over at_stake overdue came went by_rule_max owed in_transit difference""".split()  # noqa: SIM905 - as a list it is forty lines
+    left_over at_stake overdue came went by_rule_max owed in_transit difference debts_paid""".split()  # noqa: SIM905 - as a list it is forty lines
 )
 LINES_MAX: Final = 100
 PART_ROWS_MAX: Final = 1_000

@@ -22,7 +22,8 @@ from counterfoil.payouts.payouts.missing import NothingToPayOut, execute_payout
 from counterfoil.payouts.refunds.refunds import UnderDispute
 from counterfoil.settlement.invoices.invoices import cancel_invoice, show_invoice
 from counterfoil.settlement.invoices.writing_off import PAIRED, DueHasChanged, propose_write_off, write_off_invoice
-from counterfoil.settlement.payments.overpayments import BankTakesIt, repay_overpayment
+from counterfoil.settlement.payments.overpayments import repay_overpayment
+from counterfoil.settlement.payments.paying_back import BankTakesIt
 from tests.builders import NOW, Desk, a_program, issue
 from tests.payouts.refunding import SETTLED, go, paid
 from tests.payouts.test_chargebacks import bank_says, charged_back

@@ -35,6 +35,7 @@ GROUPS: Final[dict[str, dict[str, str]]] = {
         "Invoices": "What customers owe, and what they paid.",
         "Intents": "From the customer's payment to the settlement.",
         "Overpayments": "What customers paid too much or too late, and is owed back.",
+        "Unidentified payments": "Money that belongs to no open invoice, and lies in suspense.",
         "Customers": "What stands between each customer and the house.",
         "Settlements": "How a paid invoice was divided.",
         "Fees": "Fees of settlements, recomputed by the rates that were in force.",

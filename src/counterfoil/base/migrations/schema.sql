@@ -573,6 +573,9 @@ chargeback_refund: chargeback_id text not null
 chargeback_refund: refund_id text not null
 chargeback_refund: is_own boolean not null
 chargeback_refund: amount bigint not null
+chargeback_repaid: chargeback_id text not null
+chargeback_repaid: unidentified_payment_id text not null
+chargeback_repaid: amount bigint not null
 chargeback_ruling: chargeback_id text not null
 chargeback_ruling: program_id text not null
 chargeback_ruling: outcome text not null
@@ -1940,6 +1943,28 @@ two_phase_vote: hold_id uuid
 two_phase_vote: seq bigint not null
 two_phase_vote: mandates integer not null
 two_phase_vote: at timestamp with time zone not null
+unidentified_payment: id text not null
+unidentified_payment: program_id text not null
+unidentified_payment: payment_id text not null
+unidentified_payment: provider text not null
+unidentified_payment: charge_id text not null
+unidentified_payment: reference text not null
+unidentified_payment: customer_id text
+unidentified_payment: asset text not null
+unidentified_payment: amount bigint not null
+unidentified_payment: cause text not null
+unidentified_payment: created_at timestamp with time zone not null
+unidentified_payment: state text not null
+unidentified_payment: state_at timestamp with time zone not null
+unidentified_payment: steps integer not null default 1
+unidentified_repayment: unidentified_payment_id text not null
+unidentified_repayment: program_id text not null
+unidentified_repayment: payment_id text not null
+unidentified_repayment: amount bigint not null
+unidentified_repayment: provider text not null
+unidentified_repayment: reference text not null
+unidentified_repayment: actor text not null
+unidentified_repayment: at timestamp with time zone not null
 unposted_line: journal_id uuid not null
 unposted_line: line integer not null
 unposted_line: outcome text not null
@@ -2375,6 +2400,10 @@ chargeback_refund: chargeback_refund_chargeback_id_fkey FOREIGN KEY (chargeback_
 chargeback_refund: chargeback_refund_pkey PRIMARY KEY (chargeback_id, refund_id)
 chargeback_refund: chargeback_refund_positive CHECK ((amount > 0))
 chargeback_refund: chargeback_refund_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refund(id)
+chargeback_repaid: chargeback_repaid_chargeback_id_fkey FOREIGN KEY (chargeback_id) REFERENCES chargeback(id)
+chargeback_repaid: chargeback_repaid_pkey PRIMARY KEY (chargeback_id)
+chargeback_repaid: chargeback_repaid_positive CHECK ((amount > 0))
+chargeback_repaid: chargeback_repaid_unidentified_payment_id_fkey FOREIGN KEY (unidentified_payment_id) REFERENCES unidentified_repayment(unidentified_payment_id)
 chargeback_ruling: chargeback_ruling_chargeback_id_fkey FOREIGN KEY (chargeback_id) REFERENCES chargeback(id)
 chargeback_ruling: chargeback_ruling_outcome CHECK ((outcome = ANY (ARRAY['won'::text, 'lost'::text])))
 chargeback_ruling: chargeback_ruling_pkey PRIMARY KEY (chargeback_id)
@@ -3078,6 +3107,21 @@ two_phase_vote: two_phase_vote_pkey PRIMARY KEY (transaction_id, number)
 two_phase_vote: two_phase_vote_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
 two_phase_vote: two_phase_vote_transaction_id_number_fkey FOREIGN KEY (transaction_id, number) REFERENCES two_phase_participant(transaction_id, number)
 two_phase_vote: two_phase_vote_yes_holds CHECK ((((vote = 'yes'::text) = (hold_id IS NOT NULL)) AND ((vote = 'no'::text) = (why IS NOT NULL))))
+unidentified_payment: unidentified_payment_asset_fkey FOREIGN KEY (asset) REFERENCES asset(code)
+unidentified_payment: unidentified_payment_of_a_payment_is_one UNIQUE (payment_id)
+unidentified_payment: unidentified_payment_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(id)
+unidentified_payment: unidentified_payment_pkey PRIMARY KEY (id)
+unidentified_payment: unidentified_payment_positive CHECK ((amount > 0))
+unidentified_payment: unidentified_payment_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+unidentified_repayment: unidentified_payment_is_repaid_once UNIQUE (payment_id)
+unidentified_repayment: unidentified_payment_is_repaid_once_by_each_reference UNIQUE (provider, reference)
+unidentified_repayment: unidentified_repayment_names_a_provider CHECK ((provider <> ''::text))
+unidentified_repayment: unidentified_repayment_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payment(id)
+unidentified_repayment: unidentified_repayment_pkey PRIMARY KEY (unidentified_payment_id)
+unidentified_repayment: unidentified_repayment_positive CHECK ((amount > 0))
+unidentified_repayment: unidentified_repayment_program_id_fkey FOREIGN KEY (program_id) REFERENCES program(id)
+unidentified_repayment: unidentified_repayment_reference CHECK (((length(reference) >= 1) AND (length(reference) <= 200)))
+unidentified_repayment: unidentified_repayment_unidentified_payment_id_fkey FOREIGN KEY (unidentified_payment_id) REFERENCES unidentified_payment(id)
 unposted_line: unposted_line_has_one_outcome PRIMARY KEY (journal_id, line)
 unposted_line: unposted_line_journal_id_fkey FOREIGN KEY (journal_id) REFERENCES journal(id)
 unposted_line: unposted_line_starts_at_one CHECK ((line > 0))
@@ -3222,6 +3266,7 @@ chargeback: CREATE INDEX chargeback_of_payment ON public.chargeback USING btree 
 chargeback_debt: CREATE INDEX chargeback_debt_of_entry ON public.chargeback_debt USING btree (entry_id)
 chargeback_escrow: CREATE INDEX chargeback_escrow_of_escrow ON public.chargeback_escrow USING btree (escrow_id)
 chargeback_refund: CREATE INDEX chargeback_refund_of_refund ON public.chargeback_refund USING btree (refund_id)
+chargeback_repaid: CREATE INDEX chargeback_repaid_of_payment ON public.chargeback_repaid USING btree (unidentified_payment_id)
 circuit: CREATE INDEX circuit_by_state ON public.circuit USING btree (state, id)
 client_money: CREATE INDEX client_money_by_day ON public.client_money USING btree (program_id, on_day)
 commission: CREATE INDEX commission_by_state ON public.commission USING btree (state, id)
@@ -3401,6 +3446,13 @@ two_phase_call: CREATE INDEX two_phase_call_due ON public.two_phase_call USING b
 two_phase_participant: CREATE UNIQUE INDEX two_phase_names_a_peer_once ON public.two_phase_participant USING btree (transaction_id, peer, COALESCE(peer_agent, ''::text), asset) WHERE (peer IS NOT NULL)
 two_phase_participant: CREATE INDEX two_phase_of_agent ON public.two_phase_participant USING btree (agent_id, asset, transaction_id)
 two_phase_participant: CREATE INDEX two_phase_of_peer ON public.two_phase_participant USING btree (program_id, peer) WHERE (peer IS NOT NULL)
+unidentified_payment: CREATE INDEX unidentified_payment_by_amount ON public.unidentified_payment USING btree (asset, amount, id)
+unidentified_payment: CREATE INDEX unidentified_payment_by_charge ON public.unidentified_payment USING btree (charge_id, id)
+unidentified_payment: CREATE INDEX unidentified_payment_by_provider ON public.unidentified_payment USING btree (provider, id)
+unidentified_payment: CREATE INDEX unidentified_payment_by_reference ON public.unidentified_payment USING btree (reference, id)
+unidentified_payment: CREATE INDEX unidentified_payment_by_state ON public.unidentified_payment USING btree (state, id)
+unidentified_payment: CREATE INDEX unidentified_payment_by_time ON public.unidentified_payment USING btree (created_at, id)
+unidentified_payment: CREATE INDEX unidentified_payment_of_customer ON public.unidentified_payment USING btree (customer_id, program_id, id)
 usage_file: CREATE INDEX usage_file_by_name ON public.usage_file USING btree (file_name, id)
 usage_file: CREATE INDEX usage_file_by_start ON public.usage_file USING btree (began_at, id)
 usage_file: CREATE INDEX usage_file_by_word ON public.usage_file USING btree (heard_at, id)
@@ -3597,6 +3649,10 @@ chargeback_escrow: CREATE TRIGGER is_sealed AFTER INSERT ON public.chargeback_es
 chargeback_refund: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.chargeback_refund FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 chargeback_refund: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.chargeback_refund FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 chargeback_refund: CREATE TRIGGER is_sealed AFTER INSERT ON public.chargeback_refund REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_chargeback_refund() -- always
+chargeback_repaid: CREATE TRIGGER chargeback_repaid_within_repayment BEFORE INSERT ON public.chargeback_repaid FOR EACH ROW EXECUTE FUNCTION chargeback_repaid_within_repayment() -- always
+chargeback_repaid: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.chargeback_repaid FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chargeback_repaid: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.chargeback_repaid FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+chargeback_repaid: CREATE TRIGGER is_sealed AFTER INSERT ON public.chargeback_repaid REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_chargeback_repaid() -- always
 chargeback_ruling: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.chargeback_ruling FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 chargeback_ruling: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.chargeback_ruling FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 chargeback_ruling: CREATE TRIGGER is_sealed AFTER INSERT ON public.chargeback_ruling REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_chargeback_ruling() -- always
@@ -4030,6 +4086,13 @@ two_phase_vote: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.two_ph
 two_phase_vote: CREATE TRIGGER is_sealed AFTER INSERT ON public.two_phase_vote REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_two_phase_vote() -- always
 two_phase_vote: CREATE TRIGGER two_phase_vote_fits AFTER INSERT ON public.two_phase_vote REFERENCING NEW TABLE AS new_vote FOR EACH STATEMENT EXECUTE FUNCTION two_phase_vote_fits() -- always
 two_phase_vote: CREATE TRIGGER two_phase_vote_is_numbered BEFORE INSERT ON public.two_phase_vote FOR EACH ROW EXECUTE FUNCTION two_phase_vote_is_numbered() -- always
+unidentified_payment: CREATE TRIGGER is_sealed AFTER INSERT ON public.unidentified_payment REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_unidentified_payment() -- always
+unidentified_payment: CREATE TRIGGER unidentified_payment_follows_table BEFORE UPDATE OF state ON public.unidentified_payment FOR EACH ROW EXECUTE FUNCTION state_follows_table('unidentified_payment')
+unidentified_repayment: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.unidentified_repayment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+unidentified_repayment: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.unidentified_repayment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
+unidentified_repayment: CREATE TRIGGER is_sealed AFTER INSERT ON public.unidentified_repayment REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_unidentified_repayment() -- always
+unidentified_repayment: CREATE TRIGGER reference_pays_once BEFORE INSERT ON public.unidentified_repayment FOR EACH ROW EXECUTE FUNCTION reference_pays_once() -- always
+unidentified_repayment: CREATE TRIGGER unidentified_payment_is_repaid_whole BEFORE INSERT ON public.unidentified_repayment FOR EACH ROW EXECUTE FUNCTION unidentified_payment_is_repaid_whole() -- always
 unposted_line: CREATE TRIGGER is_append_only BEFORE DELETE OR UPDATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 unposted_line: CREATE TRIGGER is_not_truncated BEFORE TRUNCATE ON public.unposted_line FOR EACH STATEMENT EXECUTE FUNCTION refuse_change() -- always
 usage_import: CREATE TRIGGER is_sealed AFTER INSERT ON public.usage_import REFERENCING NEW TABLE AS new_row FOR EACH STATEMENT EXECUTE FUNCTION seal_usage_import() -- always
@@ -4140,6 +4203,10 @@ chargeback_escrow: of_one_program restrictive to counterfoil_program using ((CUR
    FROM chargeback)))
 chargeback_refund: everybody using true
 chargeback_refund: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (chargeback_id IN ( SELECT chargeback.id
+   FROM chargeback))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (chargeback_id IN ( SELECT chargeback.id
+   FROM chargeback)))
+chargeback_repaid: everybody using true
+chargeback_repaid: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (chargeback_id IN ( SELECT chargeback.id
    FROM chargeback))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (chargeback_id IN ( SELECT chargeback.id
    FROM chargeback)))
 chargeback_ruling: everybody using true
@@ -4356,6 +4423,10 @@ two_phase_participant: everybody using true
 two_phase_participant: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 two_phase_vote: everybody using true
 two_phase_vote: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+unidentified_payment: everybody using true
+unidentified_payment: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
+unidentified_repayment: everybody using true
+unidentified_repayment: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (program_id = current_setting('counterfoil.program'::text, true)))
 unposted_line: everybody using true
 unposted_line: of_one_program restrictive to counterfoil_program using ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
    FROM journal))) check ((CURRENT_USER <> 'counterfoil_program'::name) OR (journal_id IN ( SELECT journal.id
@@ -4940,6 +5011,34 @@ begin
     if (new.chain_id, new.address) is distinct from (old.chain_id, old.address) or new.next_nonce < old.next_nonce
        or new.seen_block < old.seen_block or new.done_nonce < old.done_nonce then
         raise exception 'what a sender has used, seen and done only grows' using errcode = '23514';
+    end if;
+    return new;
+end $function$
+
+chargeback_of_unused(text): CREATE OR REPLACE FUNCTION public.chargeback_of_unused(chargeback_asked text)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'public', 'pg_temp'
+RETURN (SELECT ((((c.amount)::numeric - COALESCE((SELECT sum(x.amount) AS sum FROM chargeback_escrow x WHERE (x.chargeback_id = c.id)), (0)::numeric)) - COALESCE((SELECT sum(x.amount) AS sum FROM chargeback_debt x WHERE (x.chargeback_id = c.id)), (0)::numeric)) - (COALESCE((SELECT x.amount FROM chargeback_repaid x WHERE (x.chargeback_id = c.id)), (0)::bigint))::numeric) FROM chargeback c WHERE (c.id = chargeback_of_unused.chargeback_asked))
+
+chargeback_repaid_within_repayment(): CREATE OR REPLACE FUNCTION public.chargeback_repaid_within_repayment()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    most bigint;
+begin
+    select r.amount - coalesce((select sum(x.amount) from chargeback_repaid x join chargeback o on o.id = x.chargeback_id
+                                where x.unidentified_payment_id = r.unidentified_payment_id and o.state <> 'won'), 0)
+    into most
+    from unidentified_repayment r join chargeback c on c.payment_id = r.payment_id
+    where c.id = new.chargeback_id and r.unidentified_payment_id = new.unidentified_payment_id;
+    if new.amount > coalesce(most, 0) then
+        raise 'chargeback % took % of what had gone back, and that was %', new.chargeback_id, new.amount, coalesce(most, 0)
+            using errcode = 'CF002';
     end if;
     return new;
 end $function$
@@ -6087,7 +6186,7 @@ payment_unused(text): CREATE OR REPLACE FUNCTION public.payment_unused(payment_a
  LANGUAGE sql
  STABLE
  SET search_path TO 'public', 'pg_temp'
-RETURN (SELECT ((((p.amount)::numeric - COALESCE((SELECT sum(m.amount) AS sum FROM escrow_movement m WHERE (m.payment_id = p.id)), (0)::numeric)) - COALESCE((SELECT sum(d.amount) AS sum FROM customer_debt_entry d WHERE (d.payment_id = p.id)), (0)::numeric)) - COALESCE((SELECT sum((((c.amount)::numeric - COALESCE((SELECT sum(x.amount) AS sum FROM chargeback_escrow x WHERE (x.chargeback_id = c.id)), (0)::numeric)) - COALESCE((SELECT sum(x.amount) AS sum FROM chargeback_debt x WHERE (x.chargeback_id = c.id)), (0)::numeric))) AS sum FROM chargeback c WHERE ((c.payment_id = p.id) AND (c.state <> 'won'::text))), (0)::numeric)) FROM payment p WHERE ((p.id = payment_unused.payment_asked) AND (p.invoice_id IS NULL)))
+RETURN (SELECT (((((p.amount)::numeric - COALESCE((SELECT sum(m.amount) AS sum FROM escrow_movement m WHERE (m.payment_id = p.id)), (0)::numeric)) - COALESCE((SELECT sum(d.amount) AS sum FROM customer_debt_entry d WHERE (d.payment_id = p.id)), (0)::numeric)) - (COALESCE((SELECT r.amount FROM unidentified_repayment r WHERE (r.payment_id = p.id)), (0)::bigint))::numeric) - COALESCE((SELECT sum(chargeback_of_unused(c.id)) AS sum FROM chargeback c WHERE ((c.payment_id = p.id) AND (c.state <> 'won'::text))), (0)::numeric)) FROM payment p WHERE ((p.id = payment_unused.payment_asked) AND (p.invoice_id IS NULL)))
 
 payout_batch_digest(text): CREATE OR REPLACE FUNCTION public.payout_batch_digest(batch text)
  RETURNS bytea
@@ -6474,6 +6573,7 @@ begin
     perform pg_advisory_xact_lock(hashtextextended('paid:' || of_provider || ':' || of_reference, 0));
     return exists (select from refund_execution r where (r.provider, r.reference) = (of_provider, of_reference))
         or exists (select from overpayment_repayment r where (r.provider, r.reference) = (of_provider, of_reference))
+        or exists (select from unidentified_repayment r where (r.provider, r.reference) = (of_provider, of_reference))
         or exists (select from escrow_movement m where m.kind = 'repay' and (m.provider, m.reference) = (of_provider, of_reference));
 end $function$
 
@@ -7254,6 +7354,20 @@ seal_chargeback_refund(): CREATE OR REPLACE FUNCTION public.seal_chargeback_refu
 AS $function$
         begin
             insert into seal (relation, row_id, sha256) select 'chargeback_refund', row(n.chargeback_id, n.refund_id)::text, sha256(convert_to(row(n.chargeback_id, n.refund_id, n.is_own, n.amount)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_chargeback_repaid(): CREATE OR REPLACE FUNCTION public.seal_chargeback_repaid()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'chargeback_repaid', n.chargeback_id::text, sha256(convert_to(row(n.chargeback_id, n.unidentified_payment_id, n.amount)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -8258,6 +8372,34 @@ AS $function$
             return null;
         end $function$
 
+seal_unidentified_payment(): CREATE OR REPLACE FUNCTION public.seal_unidentified_payment()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'unidentified_payment', n.id::text, sha256(convert_to(row(n.program_id, n.payment_id, n.provider, n.charge_id, n.reference, n.customer_id, n.asset, n.amount, n.cause, n.created_at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
+seal_unidentified_repayment(): CREATE OR REPLACE FUNCTION public.seal_unidentified_repayment()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET bytea_output TO 'hex'
+AS $function$
+        begin
+            insert into seal (relation, row_id, sha256) select 'unidentified_repayment', n.unidentified_payment_id::text, sha256(convert_to(row(n.unidentified_payment_id, n.program_id, n.payment_id, n.amount, n.provider, n.reference, n.actor, n.at)::text, 'UTF8')) from  new_row n;
+            return null;
+        end $function$
+
 seal_usage_import(): CREATE OR REPLACE FUNCTION public.seal_usage_import()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -8635,6 +8777,29 @@ begin
     return new;
 end $function$
 
+unidentified_payment_is_repaid_whole(): CREATE OR REPLACE FUNCTION public.unidentified_payment_is_repaid_whole()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+declare
+    cb text;
+begin
+    perform lock_payments(array[new.payment_id]);
+    cb := (select min(c.id) from chargeback c where c.payment_id = new.payment_id and c.state = 'open');
+    if cb is not null then
+        raise 'chargeback % of payment % is open: nothing of it goes back until the bank has decided', cb, new.payment_id
+            using errcode = 'CF002';
+    elsif not exists (select from unidentified_payment u where u.id = new.unidentified_payment_id
+                      and (u.program_id, u.payment_id) = (new.program_id, new.payment_id))
+       or new.amount is distinct from payment_unused(new.payment_id) then
+        raise 'unidentified payment %: % is left of it, not %', new.unidentified_payment_id, payment_unused(new.payment_id), new.amount
+            using errcode = 'CF002';
+    end if;
+    return new;
+end $function$
+
 was_administered(): CREATE OR REPLACE FUNCTION public.was_administered()
  RETURNS boolean
  LANGUAGE sql
@@ -8982,6 +9147,9 @@ chargeback_escrow: owner: counterfoil_owner
 chargeback_refund: counterfoil_app: insert, select
 chargeback_refund: counterfoil_auditor: select
 chargeback_refund: owner: counterfoil_owner
+chargeback_repaid: counterfoil_app: insert, select
+chargeback_repaid: counterfoil_auditor: select
+chargeback_repaid: owner: counterfoil_owner
 chargeback_ruling: counterfoil_app: insert, select
 chargeback_ruling: counterfoil_auditor: select
 chargeback_ruling: owner: counterfoil_owner
@@ -9877,6 +10045,16 @@ two_phase_vote: owner: counterfoil_owner
 two_phase_vote_seq: counterfoil_app: select, usage
 two_phase_vote_seq: counterfoil_auditor: select
 two_phase_vote_seq: owner: counterfoil_owner
+unidentified_payment: counterfoil_app: insert, select
+unidentified_payment: counterfoil_app: update (id)
+unidentified_payment: counterfoil_app: update (state)
+unidentified_payment: counterfoil_app: update (state_at)
+unidentified_payment: counterfoil_app: update (steps)
+unidentified_payment: counterfoil_auditor: select
+unidentified_payment: owner: counterfoil_owner
+unidentified_repayment: counterfoil_app: insert, select
+unidentified_repayment: counterfoil_auditor: select
+unidentified_repayment: owner: counterfoil_owner
 unposted_line: counterfoil_app: insert, select
 unposted_line: counterfoil_auditor: select
 unposted_line: owner: counterfoil_owner
@@ -10001,6 +10179,8 @@ broken_seals(text[]): counterfoil_app: execute
 broken_seals(text[]): counterfoil_auditor: execute
 canonical_json(jsonb): counterfoil_app: execute
 canonical_json(jsonb): counterfoil_auditor: execute
+chargeback_of_unused(text): counterfoil_app: execute
+chargeback_of_unused(text): counterfoil_auditor: execute
 commission_base(text,bigint,bigint): counterfoil_app: execute
 commission_base(text,bigint,bigint): counterfoil_auditor: execute
 commission_carried(text,text): counterfoil_app: execute
@@ -10516,6 +10696,16 @@ two_phase.reference: app: select, insert
 two_phase_call.peer: app: select, insert
 two_phase_call.program_id: app: select, insert
 two_phase_call.transaction_id: app: select, insert
+unidentified_payment.amount: app: select, insert
+unidentified_payment.asset: app: select, insert
+unidentified_payment.cause: app: select, insert
+unidentified_payment.charge_id: app: select, insert
+unidentified_payment.created_at: app: select, insert
+unidentified_payment.customer_id: app: select, insert
+unidentified_payment.payment_id: app: select, insert
+unidentified_payment.program_id: app: select, insert
+unidentified_payment.provider: app: select, insert
+unidentified_payment.reference: app: select, insert
 usage_file.actor: app: select, insert
 usage_file.began_at: app: select, insert
 usage_file.file_name: app: select, insert

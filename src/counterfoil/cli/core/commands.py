@@ -32,6 +32,9 @@ PARTS: Final[dict[str, CommandPart]] = {
     "invoices": CommandPart("counterfoil.cli.nouns.settlement.invoices", "What customers owe, and what they paid.", MONEY),
     "intents": CommandPart("counterfoil.cli.nouns.settlement.intents", "From the customer's payment to the settlement.", MONEY),
     "overpayments": CommandPart("counterfoil.cli.nouns.settlement.overpayments", "What was paid too much or too late.", MONEY),
+    "unidentified-payments": CommandPart(
+        "counterfoil.cli.nouns.settlement.unidentified", "Money that nobody has identified, and that goes back.", MONEY
+    ),
     "customers": CommandPart("counterfoil.cli.nouns.payouts.customers", "What customers owe and are owed, and their statements.", MONEY),
     "payouts": CommandPart("counterfoil.cli.nouns.payouts.payouts", "What payees are owed, and every attempt to pay it.", MONEY),
     "bank-files": CommandPart("counterfoil.cli.nouns.payouts.bank_files", "Payments that go to the bank in files.", MONEY),

@@ -46,6 +46,7 @@ FIELDS: Final = frozenset(
         "debit",
         "debitBalance",
         "debits",
+        "debtsPaid",
         "difference",
         "distributed",
         "drift",

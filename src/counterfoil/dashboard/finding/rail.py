@@ -15,8 +15,8 @@ GROUPS: Final = (
     (
         "Money",
         (
-            *("money-map", "customers", "usage-imports", "invoices", "intents", "overpayments", "escrows", "holdbacks"),
-            *("affiliates", "commissions"),
+            *("money-map", "customers", "usage-imports", "invoices", "intents", "overpayments", "unidentified-payments", "escrows"),
+            *("holdbacks", "affiliates", "commissions"),
         ),
     ),
     ("Payouts", ("payouts", "batches", "destinations", "refunds", "disputes", "chargebacks")),

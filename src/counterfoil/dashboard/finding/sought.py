@@ -163,7 +163,12 @@ RECORDS: Final[Mapping[str, Sequence[UnpagedRecord]]] = {
     ),
     "pay": (
         UnpagedRecord("payment", "invoices/{0}", "payment", "invoice_id", where="t.invoice_id is not null"),
-        UnpagedRecord("payment of no invoice", "day?day={0}#payments", "payment", "(recorded_at at time zone 'UTC')::date::text"),
+        UnpagedRecord(
+            "payment of no invoice",
+            "unidentified-payments/{0}",
+            "payment",
+            "(select u.id from unidentified_payment u where u.payment_id = t.id)",
+        ),
     ),
     "set": (UnpagedRecord("settlement", "invoices/{0}", "settlement", "invoice_id"),),
     "use": (

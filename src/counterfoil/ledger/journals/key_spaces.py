@@ -59,12 +59,14 @@ CHARGEBACK_WON: Final = KeySpace("CHARGEBACK_WON", "chargeback_won", "chargeback
 CHARGEBACK_FEE: Final = KeySpace("CHARGEBACK_FEE", "chargeback_fee_back", "chargeback", True, True)
 CHARGEBACK_DEBT: Final = KeySpace("CHARGEBACK_DEBT", "chargeback_debt", "chargeback", True, True)
 CHARGEBACK_ESCROW: Final = KeySpace("CHARGEBACK_ESCROW", "chargeback_escrow", "chargeback", True, True)
+CHARGEBACK_REPAID: Final = KeySpace("CHARGEBACK_REPAID", "chargeback_repaid", "chargeback", True, True)
 RECEIVABLE_WRITE_OFF: Final = KeySpace("RECEIVABLE_WRITE_OFF", "receivable_write_off", "receivable_write_off", False, False)
 TWO_PHASE: Final = KeySpace("TWO_PHASE", None, "two_phase", False, True)  # of holds: what a participant of a transaction promised
 CARBON_EMIT: Final = KeySpace("CARBON_EMIT", "carbon_emission", "carbon_posting", True, True, is_reversible=False)
 CARBON_BUY: Final = KeySpace("CARBON_BUY", "carbon_purchase", "carbon_credit", False, True, is_reversible=False)
 CARBON_RETIRE: Final = KeySpace("CARBON_RETIRE", "carbon_retirement", "carbon_retirement", False, True, is_reversible=False)
 OVERPAYMENT_REPAY: Final = KeySpace("OVERPAYMENT_REPAY", "overpayment_repay", "overpayment", True, True)
+UNIDENTIFIED_REPAY: Final = KeySpace("UNIDENTIFIED_REPAY", "unidentified_repay", "unidentified_payment", True, True)
 INVOICE_WRITE_OFF: Final = KeySpace("INVOICE_WRITE_OFF", "invoice_write_off", "invoice_write_off", False, False)
 CUSTOMER_DEBT_PAID: Final = KeySpace("CUSTOMER_DEBT_PAID", "customer_debt_paid", "customer_debt_entry", True, True)
 CUSTOMER_WRITE_OFF: Final = KeySpace("CUSTOMER_WRITE_OFF", "customer_write_off", "customer_debt_entry", False, False)
@@ -104,12 +106,14 @@ SPACES: Final = {
         CHARGEBACK_FEE,
         CHARGEBACK_DEBT,
         CHARGEBACK_ESCROW,
+        CHARGEBACK_REPAID,
         RECEIVABLE_WRITE_OFF,
         TWO_PHASE,
         CARBON_EMIT,
         CARBON_BUY,
         CARBON_RETIRE,
         OVERPAYMENT_REPAY,
+        UNIDENTIFIED_REPAY,
         INVOICE_WRITE_OFF,
         CUSTOMER_DEBT_PAID,
         CUSTOMER_WRITE_OFF,

@@ -5,8 +5,8 @@ with them, so that no more than was paid on an invoice is ever taken from those 
 is owed back anyway, and is taken first; then a refund that is owed and not paid out yet, which is the same money. What had gone back before
 and is taken all the same, the customer owes: nobody else bears it.
 
-Of a payment that funded escrows what they got their customers owe, and what had paid a debt is owed again; the others whose money lies in
-suspense bear nothing.
+Of a payment that funded escrows what they got their customers owe, and what had paid a debt is owed again; what had gone back to who sent
+it nobody is known to owe, and the house loses it. The others whose money lies in suspense bear nothing.
 
 While one is open nothing of its invoice is settled, paid out, refunded or released, and nothing leaves the escrows that it funded. Won, the
 money is credited to the payee's current account, less the fees of it; lost, nothing moves but what is still in those escrows.
@@ -121,12 +121,13 @@ def _open(
         own = book_refund(conn, make_id("ref"), invoice, new, cause=why, make_id=make_id, actor=ACTOR, now=now, by_bank=True)
         owed = [*owed, Taken(own, new)]
     _paid_by_bank(conn, made, owed, now)
-    shares = take_shares(conn, made) if invoice is None else []
+    if invoice is None:
+        take_shares(conn, made)
     _post(conn, made, CHARGEBACK_KEYS, _taken_lines(made, excess + settled_by_it + new), fact.occurred_at, now)
-    made = made._replace(escrowed=sum(one.amount for one in shares))
+    made = show_chargeback(conn, chargeback_id)
     book_shares(conn, made, now=now)
     _tell(conn, "chargeback_opened", made, now)
-    if beyond and invoice is not None:
+    if made.repaid or (beyond and invoice is not None):
         _tell(conn, "chargeback_beyond", made, now)
     return made
 
@@ -296,5 +297,5 @@ def _post(conn: Connection[Any], one: Chargeback, space: KeySpace, lines: Lines,
 
 def _tell(conn: Connection[Any], name: str, one: Chargeback, now: datetime) -> None:
     told = {"invoiceId": one.invoice_id or "", "amount": str(one.amount), "beyond": str(one.beyond), "asset": one.asset}
-    told |= {"escrowed": str(one.escrowed), "cause": one.cause}
+    told |= {"escrowed": str(one.escrowed), "repaid": str(one.repaid), "cause": one.cause}
     emit(conn, [NewEvent(name, one.program_id, one.id, told)], at=now)

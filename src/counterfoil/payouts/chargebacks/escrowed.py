@@ -1,5 +1,5 @@
 """What a chargeback takes of money that had funded escrows, or paid debts: its customers owe it, and escrows give nothing until the
-bank decides."""
+bank decides. What had gone back before is taken last: that is a loss of the house."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from psycopg import Connection
 
 from counterfoil.base.ids import MakeId
 from counterfoil.ledger.journals.journal import NewJournal
-from counterfoil.ledger.journals.key_spaces import CHARGEBACK_DEBT, CHARGEBACK_ESCROW, KeySpace
+from counterfoil.ledger.journals.key_spaces import CHARGEBACK_DEBT, CHARGEBACK_ESCROW, CHARGEBACK_REPAID, KeySpace
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import Event
 from counterfoil.payouts.chargebacks.model import Chargeback, show_chargeback
-from counterfoil.payouts.chargebacks.repaid import repaid_of, take_debts
+from counterfoil.payouts.chargebacks.repaid import repaid_of, take_debts, take_repaid
 from counterfoil.payouts.refunds.rules import Lines
 from counterfoil.settlement.escrow.moving import Hand
 from counterfoil.settlement.escrow.taken_back import (
@@ -28,13 +28,15 @@ from counterfoil.settlement.escrow.taken_back import (
     lock_behind,
     shares_of,
 )
+from counterfoil.settlement.payments.unidentified import end_spent
 
 ACTOR: Final = "system:worker"
+LOSS: Final = "bad_debt"
 
 
-def take_shares(conn: Connection[Any], made: Chargeback) -> list[Share]:
-    """Note what a new chargeback of a locked payment takes of each escrow, and what is left after them of the debts that the payment paid.
-    What it takes of escrows."""
+def take_shares(conn: Connection[Any], made: Chargeback) -> None:
+    """Note what a new chargeback of a locked payment takes of each escrow, what is left after them of the debts that the payment paid, and
+    after these of what had gone back."""
     payment_id = _payment_of(conn, made)
     funded = [one for one in funded_by(conn, payment_id) if one.amount > 0]
     row = conn.execute("select payment_unused(%s)", [payment_id]).fetchone()
@@ -45,19 +47,20 @@ def take_shares(conn: Connection[Any], made: Chargeback) -> list[Share]:
         cur.executemany(
             "insert into chargeback_escrow (chargeback_id, escrow_id, amount) values (%s, %s, %s)", [(made.id, *one) for one in shares]
         )
-    take_debts(conn, made, payment_id, made.amount - unused - sum(one.amount for one in shares))
-    return shares
+    left = take_debts(conn, made, payment_id, made.amount - unused - sum(one.amount for one in shares))
+    take_repaid(conn, made, payment_id, left)
 
 
 def book_shares(conn: Connection[Any], one: Chargeback, *, now: datetime) -> None:
-    """What had funded escrows or paid debts goes back into suspense, where the whole came from, and their customers owe it; once. Freezes
-    the escrows, and those whose lost money the debts were."""
+    """What had funded escrows or paid debts goes back into suspense, where the whole came from, and their customers owe it; what had gone
+    back does, too, and the house loses it. Once. Freezes the escrows, and those whose lost money the debts were."""
     escrows = _escrows(conn, one)
     freeze_charged_back(conn, sorted(escrows), now=now)
     shared = [(f"receivable:customer:{escrows[each.escrow_id]}", "suspense", each.amount) for each in _shares(conn, one.id)]
     _book_once(conn, one, CHARGEBACK_ESCROW, shared, now)
     repaid = [(f"receivable:customer:{each.customer_id}", "suspense", each.amount) for each in repaid_of(conn, one.id)]
     _book_once(conn, one, CHARGEBACK_DEBT, repaid, now)
+    _book_once(conn, one, CHARGEBACK_REPAID, [(LOSS, "suspense", one.repaid)] if one.repaid else [], now)
 
 
 def _book_once(conn: Connection[Any], one: Chargeback, space: KeySpace, lines: Lines, now: datetime) -> None:
@@ -78,13 +81,13 @@ def _book_once(conn: Connection[Any], one: Chargeback, space: KeySpace, lines: L
 
 
 def won_shares(conn: Connection[Any], one: Chargeback) -> Lines:
-    """The postings for money that had funded escrows or paid debts and is ours again: its customers owe it no more."""
+    """The postings for money that had funded escrows, paid debts or gone back, and is ours again: nobody owes or loses it any more."""
     escrows = _escrows(conn, one)
     owed = [(escrows[each.escrow_id], each.amount) for each in _shares(conn, one.id)]
     lines: Lines = []
     for customer_id, amount in [*owed, *((each.customer_id, each.amount) for each in repaid_of(conn, one.id))]:
         lines += settled_debt(conn, one, customer_id, "suspense", amount, less=_settled(lines, customer_id))
-    return lines
+    return [*lines, ("suspense", LOSS, one.repaid)]
 
 
 def settled_debt(conn: Connection[Any], one: Chargeback, customer_id: str, source: str, amount: int, *, less: int = 0) -> Lines:
@@ -102,9 +105,11 @@ def _settled(lines: Lines, customer_id: str) -> int:
 
 
 def decide_shares(conn: Connection[Any], one: Chargeback, *, make_id: MakeId, now: datetime) -> None:
-    """The bank has decided: what it keeps is taken out of the escrows, and what was frozen goes on."""
+    """The bank has decided: what it keeps is taken out of the escrows, and what was frozen goes on. A payment of which nothing is left is
+    over."""
     hand = Hand(ACTOR, now, make_id, f"the bank has decided chargeback {one.id}")
     decide_charged_back(conn, sorted(_escrows(conn, one)), hand, provider=one.provider, reference=one.provider_ref)
+    end_spent(conn, [_payment_of(conn, one)], "charge_back", actor=ACTOR, now=now, cause=one.id)
 
 
 def references_of(conn: Connection[Any], chargeback_ids: Sequence[str]) -> list[str]:

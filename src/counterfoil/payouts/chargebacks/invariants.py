@@ -64,7 +64,14 @@ INVARIANTS: Final = (
            select x.entry_id, d.amount, sum(x.amount), 0 from chargeback_debt x
            join chargeback c on c.id = x.chargeback_id and c.state <> 'won' join customer_debt_entry d on d.id = x.entry_id
            where true /* recent chargeback: c.id */
-           group by x.entry_id, d.amount having sum(x.amount) > d.amount or bool_or(c.payment_id is distinct from d.payment_id)""",
+           group by x.entry_id, d.amount having sum(x.amount) > d.amount or bool_or(c.payment_id is distinct from d.payment_id)
+           union all
+           select r.unidentified_payment_id, r.amount, sum(x.amount), 0 from chargeback_repaid x
+           join chargeback c on c.id = x.chargeback_id and c.state <> 'won'
+           join unidentified_repayment r on r.unidentified_payment_id = x.unidentified_payment_id
+           where true /* recent chargeback: c.id */
+           group by r.unidentified_payment_id, r.amount
+           having sum(x.amount) > r.amount or bool_or(c.payment_id is distinct from r.payment_id)""",
         "critical",
         "A chargeback took another amount than its records say.",
         "P12",
@@ -103,7 +110,7 @@ INVARIANTS: Final = (
     Invariant(
         "CHARGEBACK_ESCROW",
         "Is nothing on its way out of an escrow whose money is charged back, "
-        "and do customers owe what was taken of it, or of what paid a debt?",
+        "do customers owe what was taken of it, or of what paid a debt, and is what had gone back before a loss of the house?",
         """select distinct e.id, e.state, c.id, 0 from chargeback c
            join escrow_movement m on m.payment_id = c.payment_id join escrow e on e.id = m.escrow_id
            where c.state = 'open' and e.state = 'active'
@@ -127,6 +134,14 @@ INVARIANTS: Final = (
                select sum(p.amount) as amount from journal j join posting p on p.journal_id = j.id join account d on d.id = p.debit
                where j.program_id = c.program_id and j.key = 'CHARGEBACK_DEBT:' || c.provider || ':' || c.provider_ref
                      and d.name like 'receivable:customer:%') b on true
+           where x.amount is distinct from b.amount
+           union all
+           select c.id, c.state, 'lost by the house', coalesce(b.amount, 0) - coalesce(x.amount, 0) from chargeback c
+           left join chargeback_repaid x on x.chargeback_id = c.id
+           left join lateral (
+               select sum(p.amount) as amount from journal j join posting p on p.journal_id = j.id join account d on d.id = p.debit
+               where j.program_id = c.program_id and j.key = 'CHARGEBACK_REPAID:' || c.provider || ':' || c.provider_ref
+                     and d.name = 'bad_debt') b on true
            where x.amount is distinct from b.amount
            union all
            select x.escrow_id, 'taken', '', escrow_lost(x.escrow_id) from chargeback_escrow x

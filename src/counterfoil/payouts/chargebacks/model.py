@@ -13,7 +13,8 @@ from counterfoil.base.rows import Records
 class Chargeback(NamedTuple):
     """A chargeback as it stands; minor units. `excess`: what of it no invoice had taken; `beyond`: what had gone back before.
 
-    Of a payment that no invoice took `beyond` is all of it, and `escrowed` what of that had funded escrows.
+    Of a payment that no invoice took `beyond` is all of it, `escrowed` what of that had funded escrows, and `repaid` what of it had gone
+    back to who sent it: that the house loses, until it is won.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Chargeback(NamedTuple):
     excess: int
     beyond: int
     escrowed: int
+    repaid: int
     cause: str
     answer_by: datetime | None
     opened_at: datetime
@@ -58,6 +60,7 @@ CHARGEBACKS: Final = Records(
               excess, beyond,
               coalesce((select sum(x.amount) from chargeback_escrow x where x.chargeback_id = chargeback.id), 0)::bigint
                   as escrowed,
+              coalesce((select x.amount from chargeback_repaid x where x.chargeback_id = chargeback.id), 0) as repaid,
               cause, answer_by, opened_at, ended_at, state, state_at from chargeback""",
     "chargeback",
 )

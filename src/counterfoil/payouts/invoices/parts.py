@@ -15,19 +15,21 @@ from counterfoil.payouts.invoices import crediting, expiring
 from counterfoil.payouts.invoices.noun import INTENT_NOUN, INVOICE_NOUN
 from counterfoil.settlement.intents import intents
 from counterfoil.settlement.invoices import invoices, overdue, writing_off
-from counterfoil.settlement.payments import overpayments
+from counterfoil.settlement.payments import overpayments, unidentified
+from counterfoil.settlement.payments.unidentified_noun import UNIDENTIFIED_NOUN
 
-MACHINES: Final = (invoices.INVOICE, intents.INTENT, overpayments.OVERPAYMENT)
-NOUNS: Final = (INVOICE_NOUN, INTENT_NOUN, overpayments.OVERPAYMENT_NOUN)
+MACHINES: Final = (invoices.INVOICE, intents.INTENT, overpayments.OVERPAYMENT, unidentified.UNIDENTIFIED_PAYMENT)
+NOUNS: Final = (INVOICE_NOUN, INTENT_NOUN, overpayments.OVERPAYMENT_NOUN, UNIDENTIFIED_NOUN)
 JOBS: Final = (*overdue.JOBS, *expiring.JOBS)
 PAIRED: Final = writing_off.PAIRED
-INVARIANTS: Final = statement.INVARIANTS
+INVARIANTS: Final = (*statement.INVARIANTS, *unidentified.INVARIANTS)
 EVENT_KINDS: Final = (
     *invoices.EVENT_KINDS,
     *overdue.EVENT_KINDS,
     *writing_off.EVENT_KINDS,
     *crediting.EVENT_KINDS,
     *overpayments.EVENT_KINDS,
+    *unidentified.EVENT_KINDS,
 )
 
 

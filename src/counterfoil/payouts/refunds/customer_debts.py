@@ -17,6 +17,7 @@ from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.settlement.escrow.taken_back import CustomerPurse, customer_debt, lock_debts
 from counterfoil.settlement.payments.paying_back import BANK, refuse_used_receipt
+from counterfoil.settlement.payments.unidentified import end_spent
 
 EVENT_KINDS: Final = declare(
     info={"customer_debt_paid": "A customer paid back what was owed to us."},
@@ -84,6 +85,8 @@ def pay_debt(conn: Connection[Any], purse: CustomerPurse, amount: int, said: Sai
         refuse_used_receipt(conn, reference)
     _insert(conn, purse, "paid", amount, said, payment_id, provider, reference)
     _post(conn, CUSTOMER_DEBT_PAID, purse, "suspense" if payment_id else "cash:bank:client", amount, said)
+    if payment_id is not None:
+        end_spent(conn, [payment_id], "use", actor=said.actor, now=said.now, cause=said.entry_id)
     _tell(conn, "customer_debt_paid", purse, amount, said)
     return owed - amount
 

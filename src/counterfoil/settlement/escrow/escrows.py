@@ -130,7 +130,9 @@ def _unused(conn: Connection[Any], one: Escrow, payment_id: str, reference: str)
     """What is left of a locked payment. Raises InvalidInput with the reason why nothing of it can fund this escrow."""
     row = conn.execute(
         """select program_id, asset, invoice_id, payment_unused(id),
-                  (select min(c.id) from chargeback c where c.payment_id = payment.id and c.state <> 'won') from payment where id = %s""",
+                  (select min(c.id) from chargeback c where c.payment_id = payment.id and c.state <> 'won'),
+                  (select r.unidentified_payment_id from unidentified_repayment r where r.payment_id = payment.id)
+           from payment where id = %s""",
         [payment_id],
     ).fetchone()
     assert row is not None
@@ -138,7 +140,8 @@ def _unused(conn: Connection[Any], one: Escrow, payment_id: str, reference: str)
         why = f"it paid invoice {row[2]}" if row[2] else f"it is of program {row[0]} in {row[1]}"
         raise InvalidInput("reference", f"a payment of {one.program_id} in {one.asset} that paid nothing yet: {why}", got=reference[:40])
     if row[3] <= 0:
-        why = f"; the customer's bank took it back by chargeback {row[4]}" if row[4] else ""
+        why = f"; it went back to who sent it ({row[5]})" if row[5] else ""
+        why = f"; the customer's bank took it back by chargeback {row[4]}" if row[4] and not row[5] else why
         raise InvalidInput("reference", f"a payment of which something is left{why}", got=reference[:40])
     return int(row[3])
 

@@ -100,9 +100,10 @@ INVARIANTS: Final = (
     ),
     Invariant(
         "ESCROW_PAYMENT_USED_ONCE",
-        "Did no payment fund escrows, or pay a debt, with more than it brought, or with what a bank took back?",
+        "Did no payment fund escrows, pay a debt, or go back, with more than it brought, or with what a bank took back?",
         """select p.id, p.amount, p.applied, payment_unused(p.id) from payment p
-           where p.id in (select payment_id from escrow_movement union select payment_id from customer_debt_entry)
+           where p.id in (select payment_id from escrow_movement union select payment_id from customer_debt_entry
+                          union select payment_id from unidentified_repayment)
              and (p.invoice_id is not null or payment_unused(p.id) < 0)""",
         "critical",
         "One payment counts for two things.",

@@ -31,6 +31,7 @@ from counterfoil.settlement.escrow.model import ESCROW, Escrow, conditions_of, s
 from counterfoil.settlement.escrow.rules import release_split
 from counterfoil.settlement.fees.fees import rates_of
 from counterfoil.settlement.payments.paying_back import account_of, new_reference
+from counterfoil.settlement.payments.unidentified import end_spent
 
 SPACES: Final = {
     "fund": ESCROW_FUND,
@@ -170,6 +171,8 @@ def repay_escrow(
 def fund_with(conn: Connection[Any], one: Escrow, amount: int, hand: Hand, *, provider: str, reference: str, payment_id: str | None) -> str:
     """Book money into a locked pending escrow; the caller looked at where it comes from."""
     move_money(conn, one, "fund", amount, hand, provider=provider, reference=reference, payment_id=payment_id)
+    if payment_id is not None:
+        end_spent(conn, [payment_id], "use", actor=hand.actor, now=hand.now, cause=one.id)
     full = one.funded + amount == one.amount
     return take_escrow_step(conn, one, "fund" if full else "fund_part", hand)
 

@@ -23,7 +23,7 @@ from counterfoil.operations.events.events import NewEvent, declare, emit
 from counterfoil.operations.noun_pages import First, SortKey, between_amounts, between_moments, of_party
 from counterfoil.operations.sought import FoundBy
 from counterfoil.operations.verbs import Noun, Verb
-from counterfoil.settlement.payments.paying_back import account_of, new_reference, noting, paid_by
+from counterfoil.settlement.payments.paying_back import BankTakesIt, account_of, new_reference, noting, open_chargeback, paid_by
 
 OVERPAYMENT: Final = Machine(
     name="overpayment",
@@ -32,12 +32,6 @@ OVERPAYMENT: Final = Machine(
     transitions={("owed", "repay"): "repaid", ("owed", "charge_back"): "charged_back"},
 )
 EVENT_KINDS: Final = declare(info={"overpayment_repaid": "A customer has back what was paid too much or too late."})
-
-
-class BankTakesIt(Problem):
-    """A chargeback is open on this payment: paid back now, the customer would have the money twice."""
-
-    todo = "Wait for the word on the chargeback; what the bank did not take is paid back then."
 
 
 class NothingLeft(Problem):
@@ -100,8 +94,8 @@ def repay_overpayment(
     _lock(conn, overpayment_id)
     one = show_overpayment(conn, overpayment_id)
     state = take_step(conn, OVERPAYMENT, one.id, one.state, "repay", actor=actor, at=now)
-    if open_chargeback := _open_chargeback(conn, one):
-        raise BankTakesIt(overpayment=one.id, chargeback=open_chargeback)
+    if chargeback := open_chargeback(conn, one.payment_id):
+        raise BankTakesIt(overpayment=one.id, chargeback=chargeback)
     if not one.remaining:
         raise NothingLeft(overpayment=one.id)
     reference = new_reference(conn, provider, reference, known)
@@ -123,11 +117,6 @@ def repay_overpayment(
     told = {"provider": provider, "reference": reference, "amount": str(one.remaining), "asset": one.asset}
     emit(conn, [NewEvent("overpayment_repaid", one.program_id, one.id, told)], at=now)
     return state
-
-
-def _open_chargeback(conn: Connection[Any], one: Overpayment) -> str | None:
-    row = conn.execute("select id from chargeback where payment_id = %s and state = 'open' limit 1", [one.payment_id]).fetchone()
-    return None if row is None else str(row[0])
 
 
 def end_charged_back(conn: Connection[Any], chargeback_ids: Sequence[str], *, now: datetime) -> None:
@@ -171,7 +160,7 @@ list_overpayments: Final = OVERPAYMENTS.newest
 
 def _refusals(conn: Connection[Any], overpayment_id: str, now: datetime) -> Mapping[str, str | None]:  # noqa: ARG001
     one = show_overpayment(conn, overpayment_id)
-    chargeback = _open_chargeback(conn, one)
+    chargeback = open_chargeback(conn, one.payment_id)
     waits = (
         f"chargeback {chargeback} is open on its payment" if chargeback else None if one.remaining else "its customer's bank took all of it"
     )

@@ -7,12 +7,24 @@ from typing import Any, Final
 
 from psycopg import Connection
 
-from counterfoil.base.problems import InvalidInput
+from counterfoil.base.problems import InvalidInput, Problem
 from counterfoil.base.text import reference_of
 from counterfoil.operations.verbs import Field, VerbCall, VerbResult
 
 ELSEWHERE: Final = "something of another program"
 BANK: Final = "bank"  # instead of a provider: a transfer from the client money account
+
+
+class BankTakesIt(Problem):
+    """A chargeback is open on this payment: paid back now, the customer would have the money twice."""
+
+    todo = "Wait for the word on the chargeback; what the bank did not take is paid back then."
+
+
+def open_chargeback(conn: Connection[Any], payment_id: str) -> str | None:
+    """The chargeback that is open on a payment, the first one; None without one."""
+    row = conn.execute("select min(id) from chargeback where payment_id = %s and state = 'open'", [payment_id]).fetchone()
+    return None if row is None or row[0] is None else str(row[0])
 
 
 def paid_by(example: str) -> tuple[Field, Field]:
@@ -44,6 +56,9 @@ def _paid_under(conn: Connection[Any], provider: str, reference: str) -> str:
         """select 'refund ' || refund_id from refund_execution where (provider, reference) = (%(provider)s, %(reference)s)
            union all
            select 'overpayment ' || overpayment_id from overpayment_repayment where (provider, reference) = (%(provider)s, %(reference)s)
+           union all
+           select 'unidentified payment ' || unidentified_payment_id from unidentified_repayment
+           where (provider, reference) = (%(provider)s, %(reference)s)
            union all
            select 'what escrow ' || escrow_id || ' gave back' from escrow_movement
            where kind = 'repay' and (provider, reference) = (%(provider)s, %(reference)s) limit 1""",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +22,7 @@ from counterfoil.settlement.intents.intents import begin_verifying, expired_amon
 from counterfoil.settlement.invoices.invoices import INVOICE, Invoice, lock_invoices
 from counterfoil.settlement.payments.overpayments import NewOverpayment, owe_back
 from counterfoil.settlement.payments.rules import Bill, Receipt, decide_receipts
+from counterfoil.settlement.payments.unidentified import NewUnidentified, keep_unidentified, why_unidentified
 
 ACTOR = "system:worker"
 
@@ -82,9 +83,11 @@ def receive_charges(
     homes = _homes(conn, [one for one in fresh if one.reference not in bills or bills[one.reference].asset != one.asset])
     receipts, after = decide_receipts(fresh, bills, provider=provider, program_id=program_id, homes=homes)
     post_all(conn, [_booking(receipt, provider, now) for receipt in receipts], now=now)
-    _record(conn, receipts, after, provider, make_id, now)
+    recorded = _record(conn, receipts, provider, make_id, now)
+    _owe_excess(conn, [one for one in recorded if one[1].excess], after, make_id, now)
+    kept = _keep_unidentified(conn, [one for one in recorded if one[1].unknown], bills, homes, provider, make_id, now)
     _move_invoices(conn, invoices, after, cause, now)
-    emit(conn, [told for receipt in receipts for told in _events(receipt, after, provider)], at=now)
+    emit(conn, [told for receipt in receipts for told in _events(receipt, after, kept, provider)], at=now)
     return len(receipts)
 
 
@@ -168,9 +171,8 @@ def _booking(receipt: Receipt, provider: str, now: datetime) -> ProgramJournal:
     return ProgramJournal(receipt.program_id, journal)
 
 
-def _record(
-    conn: Connection[Any], receipts: Sequence[Receipt], after: dict[str, Bill], provider: str, make_id: MakeId, now: datetime
-) -> None:
+def _record(conn: Connection[Any], receipts: Sequence[Receipt], provider: str, make_id: MakeId, now: datetime) -> list[tuple[str, Receipt]]:
+    """The id of each payment that is recorded now, with its receipt."""
     ids = [make_id("pay") for _ in receipts]
     rows = [
         (
@@ -193,7 +195,7 @@ def _record(
     texts = ("id", "program_id", "provider", "charge_id", "invoice_id", "reference", "asset")
     columns = dict.fromkeys(texts, "text") | dict.fromkeys(("amount", "applied", "fee"), "bigint")
     insert_rows(conn, "payment", columns | {"account": "text", "occurred_at": "timestamptz", "recorded_at": "timestamptz"}, rows)
-    _owe_excess(conn, [(one, receipt) for one, receipt in zip(ids, receipts, strict=True) if receipt.excess], after, make_id, now)
+    return list(zip(ids, receipts, strict=True))
 
 
 def _owe_excess(
@@ -205,6 +207,38 @@ def _owe_excess(
         for payment_id, bill, minor in bills
     ]
     owe_back(conn, new, actor=ACTOR, now=now)
+
+
+def _keep_unidentified(
+    conn: Connection[Any],
+    received: Sequence[tuple[str, Receipt]],
+    bills: Mapping[str, Bill],
+    homes: Mapping[tuple[str, str], str],
+    provider: str,
+    make_id: MakeId,
+    now: datetime,
+) -> dict[str, NewUnidentified]:
+    """What was written down of each charge that belongs to no open invoice."""
+    assets = dict(homes.keys()) | {one.id: one.asset for one in bills.values()}
+    new = []
+    for payment_id, receipt in received:
+        charge, bill = receipt.charge, bills.get(receipt.charge.reference)
+        new.append(
+            NewUnidentified(
+                make_id("unp"),
+                receipt.program_id,
+                payment_id,
+                provider,
+                charge.charge_id,
+                charge.reference,
+                bill.customer_id if bill else None,
+                charge.asset,
+                receipt.unknown,
+                why_unidentified(charge.reference, charge.asset, assets),
+            )
+        )
+    keep_unidentified(conn, new, actor=ACTOR, now=now)
+    return {one.charge_id: one for one in new}
 
 
 def _move_invoices(conn: Connection[Any], before: dict[str, Invoice], after: dict[str, Bill], cause: str, now: datetime) -> None:
@@ -221,14 +255,14 @@ def _move_invoices(conn: Connection[Any], before: dict[str, Invoice], after: dic
     begin_verifying(conn, [bill.id for bill in changed if bill.paid == bill.total], cause=cause, now=now)
 
 
-def _events(receipt: Receipt, after: dict[str, Bill], provider: str) -> list[NewEvent]:
+def _events(receipt: Receipt, after: dict[str, Bill], kept: Mapping[str, NewUnidentified], provider: str) -> list[NewEvent]:
     charge, told = receipt.charge, []
     once = f"{provider}:{charge.charge_id}"  # two providers may give their charges the same id
     facts = {"chargeId": charge.charge_id, "amount": str(charge.amount), "asset": charge.asset}
     if receipt.invoice_id is None:
-        bill = after.get(charge.reference)
-        why = {"customerId": bill.customer_id, "why": f"{bill.id} is in {bill.asset}"} if bill is not None else {}
-        subject = {**facts, "reference": charge.reference, **why}
+        one = kept[charge.charge_id]
+        why = {"customerId": one.customer_id, "why": one.cause} if one.customer_id else {}
+        subject = {**facts, "reference": charge.reference, "unidentifiedPaymentId": one.id, **why}
         return [NewEvent("payment_unidentified", receipt.program_id, charge.charge_id, subject, once=once)]
     if receipt.applied:
         bill = after[receipt.invoice_id]

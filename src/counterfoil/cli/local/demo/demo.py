@@ -211,7 +211,7 @@ def _commands() -> list[tuple[str, str]]:
         (f"{here} batches list", "what waits for a second person"),
         (f"{here} disputes list", "what a customer complains of"),
         (f"{here} payouts list --state returned", "what the bank sent back"),
-        (f"{here} accounts balance suspense --asset EUR", "money that names no invoice"),
+        (f"{here} unidentified-payments list", "money that names no invoice"),
         (f"{here} reconcile list", "the run, and its breaks with `reconcile show`"),
         (f"{here} invariants", "the integrity checks"),
     ]
