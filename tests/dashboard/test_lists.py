@@ -262,14 +262,14 @@ def test_a_line_of_a_log_a_payee_a_customer_a_key_a_charge_and_an_amount_are_fou
     assert len(found(client, f"journal={journal}")) == 1
 
 
-def test_money_of_no_invoice_is_found_by_what_it_is_and_leads_to_its_day(desk, client) -> None:
+def test_money_of_no_invoice_is_found_by_what_it_is_and_leads_to_its_page(desk, client) -> None:
     desk.pay("a transfer without a reference", 4_711_03)
     desk.deliver()
     desk.work("webhooks")
-    payment, charge, day = desk.rows("select id, charge_id, recorded_at::date::text from payment where invoice_id is null")[0]
+    payment, charge, one = desk.rows("select payment_id, charge_id, id from unidentified_payment order by id desc")[0]
     for asked in (payment, charge, "a transfer without a reference", "4,711.03 EUR", "4.711,03", "4711.03"):
-        assert found(client, asked) == [("payment of no invoice", f"day?day={day}#payments")], asked
-    assert client.get(f"/admin/day?day={day}").status_code == 200
+        assert found(client, asked) == [("unidentified_payment", f"unidentified-payments/{one}")], asked
+    assert client.get(f"/admin/unidentified-payments/{one}").status_code == 200
     told = client.get("/admin/search.json", params={"q": "request_id=req_01M8K9HEQ236625M10WZT5XTB8"}).json()
     assert (told["hits"], told["missing"]) == ([], []), "requests are in logs alone"
 

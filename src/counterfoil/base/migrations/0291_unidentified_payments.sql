@@ -15,7 +15,7 @@ create table unidentified_payment (                  -- a payment of no invoice
     created_at  timestamptz not null
 );
 select make_stateful('unidentified_payment', 'unidentified_payment');
-select make_fixed('unidentified_payment', 'program_id', 'payment_id', 'provider', 'charge_id', 'reference', 'customer_id', 'asset', 'amount',
+select make_fixed('unidentified_payment', 'id', 'program_id', 'payment_id', 'provider', 'charge_id', 'reference', 'customer_id', 'asset', 'amount',
                   'cause', 'created_at');
 select make_sealed('unidentified_payment');
 insert into transition (machine, from_state, verb, to_state, needs_reason, needs_pair) values

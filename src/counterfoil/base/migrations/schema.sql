@@ -8382,7 +8382,7 @@ seal_unidentified_payment(): CREATE OR REPLACE FUNCTION public.seal_unidentified
  SET bytea_output TO 'hex'
 AS $function$
         begin
-            insert into seal (relation, row_id, sha256) select 'unidentified_payment', n.id::text, sha256(convert_to(row(n.program_id, n.payment_id, n.provider, n.charge_id, n.reference, n.customer_id, n.asset, n.amount, n.cause, n.created_at)::text, 'UTF8')) from  new_row n;
+            insert into seal (relation, row_id, sha256) select 'unidentified_payment', n.id::text, sha256(convert_to(row(n.id, n.program_id, n.payment_id, n.provider, n.charge_id, n.reference, n.customer_id, n.asset, n.amount, n.cause, n.created_at)::text, 'UTF8')) from  new_row n;
             return null;
         end $function$
 
@@ -10046,7 +10046,6 @@ two_phase_vote_seq: counterfoil_app: select, usage
 two_phase_vote_seq: counterfoil_auditor: select
 two_phase_vote_seq: owner: counterfoil_owner
 unidentified_payment: counterfoil_app: insert, select
-unidentified_payment: counterfoil_app: update (id)
 unidentified_payment: counterfoil_app: update (state)
 unidentified_payment: counterfoil_app: update (state_at)
 unidentified_payment: counterfoil_app: update (steps)
@@ -10702,6 +10701,7 @@ unidentified_payment.cause: app: select, insert
 unidentified_payment.charge_id: app: select, insert
 unidentified_payment.created_at: app: select, insert
 unidentified_payment.customer_id: app: select, insert
+unidentified_payment.id: app: select, insert
 unidentified_payment.payment_id: app: select, insert
 unidentified_payment.program_id: app: select, insert
 unidentified_payment.provider: app: select, insert

@@ -65,7 +65,6 @@ _SENDERS: Final = """
         select min(provider) from webhook_in union all
         select (select min(provider) from webhook_in where provider > name) from senders where name is not null)
     select name from senders where name is not null"""
-_OF_NOBODY: Final = "day?day={1}#payments"
 # What is found by words that stand in no column of a noun's table.
 WORDS: Final = (
     Lookup(
@@ -90,13 +89,6 @@ WORDS: Final = (
         "invoices/{0}",
         "a payment with this charge or reference",
         f"""select invoice_id, provider from payment where id in ({_OF_CHARGE}) and invoice_id is not null order by id desc""",
-    ),
-    Lookup(
-        "payment of no invoice",
-        _OF_NOBODY,
-        "a payment with this charge or reference, of no invoice",
-        f"""select id, (recorded_at at time zone 'UTC')::date::text, provider from payment
-            where id in ({_OF_CHARGE}) and invoice_id is null order by id desc""",
     ),
     Lookup(
         "invoice",
@@ -136,13 +128,6 @@ AMOUNTS_PAID: Final = (
         """select invoice_id, asset || ' ' || provider from payment
            where recorded_at >= %(since)s and invoice_id is not null and (asset, amount) = (%(asset)s, %(minor)s) order by id desc""",
     ),
-    Lookup(
-        "payment of no invoice",
-        _OF_NOBODY,
-        "of this amount",
-        """select id, (recorded_at at time zone 'UTC')::date::text, asset || ' ' || provider from payment
-           where recorded_at >= %(since)s and invoice_id is null and (asset, amount) = (%(asset)s, %(minor)s) order by id desc""",
-    ),
 )
 _DAY: Final = "(at at time zone 'UTC')::date::text"
 _PERSON: Final = ("people/{0}", AUDIT)
@@ -164,7 +149,7 @@ RECORDS: Final[Mapping[str, Sequence[UnpagedRecord]]] = {
     "pay": (
         UnpagedRecord("payment", "invoices/{0}", "payment", "invoice_id", where="t.invoice_id is not null"),
         UnpagedRecord(
-            "payment of no invoice",
+            "unidentified_payment",
             "unidentified-payments/{0}",
             "payment",
             "(select u.id from unidentified_payment u where u.payment_id = t.id)",
