@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.machine import listed
 from counterfoil.base.money import Money
 from counterfoil.payouts.machines import PAYOUT, RESERVED
 from counterfoil.payouts.payouts.payable import PAYABLE
@@ -192,7 +193,7 @@ _NEEDS: Final = {
                        count(*) over ()
                 from (select id from payout where state = 'cancelled'
                       union select payout_id from provider_payout where paid < amount) cut
-                join payout p on p.id = cut.id and p.state in ('cancelled', 'completed')
+                join payout p on p.id = cut.id and p.state in {listed(PAYOUT.after("cancel", "complete"))}
                 cross join lateral (select {PAYABLE} as amount from payout o where o.settlement_id = p.settlement_id) owed
                 where owed.amount > 0 and {_NO_LATER_ONE} and {_WHICH}
                 order by p.state_at, p.id limit %(rows_max)s""",

@@ -12,17 +12,17 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import Connection
 
+from counterfoil.base.machine import listed
 from counterfoil.ledger.journals.journal import NewJournal
 from counterfoil.ledger.journals.key_spaces import PAYOUT_NETTING
 from counterfoil.ledger.journals.post_all import ProgramJournal, post_all
 from counterfoil.payouts.machines import SPENT
 from counterfoil.payouts.payouts.verbs import Payout
 
-_SPENT: Final = ", ".join(f"'{one}'" for one in SPENT)
 # What is still owed of a settlement, over all of its payouts `o`.
 PAYABLE: Final = f"""sum(case when o.reissue = 0 then o.amount else 0 end
                       - coalesce((select sum(least(coalesce(pp.paid, pp.amount), pp.amount) - pp.beyond) from provider_payout pp
-                                  where pp.payout_id = o.id and pp.state in ({_SPENT})), 0)
+                                  where pp.payout_id = o.id and pp.state in {listed(SPENT)}), 0)
                       - coalesce((select sum(n.amount) from payout_netting n where n.payout_id = o.id), 0))::bigint"""
 
 
