@@ -20,6 +20,7 @@ from counterfoil.operations.providers import ChargebackFact
 from counterfoil.payouts.chargebacks.chargebacks import apply_chargebacks
 from counterfoil.payouts.refunds.customer_debts import Said, pay_debt
 from counterfoil.settlement.escrow.escrows import fund_escrow
+from counterfoil.settlement.escrow.moving import refund_escrow, repay_escrow
 from counterfoil.settlement.escrow.taken_back import CustomerPurse
 from counterfoil.settlement.payments.paying_back import BankTakesIt
 from counterfoil.settlement.payments.unidentified import (
@@ -104,6 +105,11 @@ def test_what_was_left_of_it_goes_back_once_under_a_reference_of_its_own(desk: D
         repay(desk, another)
     assert repay(desk, another, provider="simulator") == "repaid", "of another who pays the reference is another one"
     assert desk.balance("suspense") == 70_00
+    escrow, _ = funded(desk, 10_00)
+    with desk.database.transaction() as conn:
+        refund_escrow(conn, escrow, hand(reason="late"))
+    told = tried(desk, lambda conn: repay_escrow(conn, escrow, hand(), amount=None, provider="bank", reference="R-1", known=KNOWN))
+    assert f"unidentified payment {one.id} was" in told
     with pytest.raises(NotFound), desk.database.transaction() as conn:
         repay_by(conn, desk, "unp_none")
     books_are_true(desk)
