@@ -4,6 +4,7 @@ else's money."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from counterfoil.base.problems import InvalidInput, NotFound, TransitionRefused
 from counterfoil.operations.providers import ChargebackFact
 from counterfoil.payouts.chargebacks.chargebacks import apply_chargebacks
 from counterfoil.payouts.refunds.customer_debts import Said, pay_debt
+from counterfoil.reconciliation.breaks.invariants import MONITORS as AGED
 from counterfoil.settlement.escrow.escrows import fund_escrow
 from counterfoil.settlement.escrow.moving import refund_escrow, repay_escrow
 from counterfoil.settlement.escrow.taken_back import CustomerPurse
@@ -155,6 +157,19 @@ def test_one_that_is_used_up_is_over(desk: Desk):
         repay(desk, charge)
     assert why_not(desk, charge) == "it is used: nothing of it is left"
     books_are_true(desk)
+
+
+def test_what_came_into_suspense_since_does_not_hide_what_lies_there_for_long(desk: Desk):
+    """Postings have the clock of the database, which is younger; what came by them is as what a chargeback puts back."""
+    charge = pays(desk, "nothing-of-ours", 30_00)
+    pays(desk, "nor-this", 50_00)
+    (aged,) = (one for one in AGED if one.code == "CLEARING_AGED")
+    with desk.database.transaction(read_only=True) as conn:
+        assert conn.execute(str(aged.offenders).encode(), {"now": of_charge(desk, charge).created_at + timedelta(days=29)}).fetchall() == []
+    repay(desk, charge)
+    with desk.database.transaction(read_only=True) as conn:
+        [found] = conn.execute(str(aged.offenders).encode(), {"now": of_charge(desk, charge).created_at + timedelta(days=31)}).fetchall()
+    assert found[:4] == ("suspense of main EUR", "main", "money that nobody claims", "50.00 EUR")
 
 
 @pytest.mark.parametrize(("ended", "state", "left"), [("won", "open", 100_00), ("lost", "open", 70_00)])
