@@ -14,6 +14,15 @@ from counterfoil.reconciliation.breaks.life import POSTED
 from counterfoil.reconciliation.runs.books import midnight, seq_of
 
 CLOCK_OFF: Final = timedelta(hours=2)  # a posting further away from its record than an hour is marked, and found by its mark
+# Paid outside of the product: the reference under which the provider or the bank has it was noted, and only by that do they know it.
+NOTED: Final = """case m.kind
+    when 'refund_execute' then (select n.reference from refund_execution n where n.refund_id = m.source_id)
+    when 'overpayment_repay' then (select n.reference from overpayment_repayment n where n.overpayment_id = m.source_id)
+    when 'unidentified_repay' then (select n.reference from unidentified_repayment n where n.unidentified_payment_id = m.source_id)
+    when 'escrow_repay' then (select n.reference from escrow_movement n where n.id = m.source_id)
+    when 'escrow_fund' then (select n.reference from escrow_movement n where n.id = m.source_id)
+    when 'customer_debt_paid' then (select n.reference from customer_debt_entry n where n.id = m.source_id) end"""
+GONE_BACK: Final = "('refund_execute', 'overpayment_repay', 'unidentified_repay', 'escrow_repay')"  # a provider calls each a refund
 OF_JOURNAL: Final = "j.id, j.kind, j.key, j.source_type, j.source_id, j.narrative, j.effective_at"
 
 ALONE: Final = "j.id not in (select journal_id from correction union all select corrects from correction where corrects is not null)"
@@ -30,7 +39,8 @@ class MovedAccount(NamedTuple):
 def account_movements(conn: Connection[Any], program_id: str, account: str, *, first: date, last: date) -> sql.Composed:
     """What moved an account on these days (effective, UTC), a row for each journal: debits positive, several lines net.
 
-    The provider's own id stands with each: a charge's, or that of the payout that our attempt became there. A journal that corrects a
+    The provider's own id stands with each: a charge's, that of the payout that our attempt became there, or of money that went back to a
+    customer the reference that was noted. A journal that corrects a
     break of this very account is counted with the record that it corrects, so that what was adjusted is found no more; a record
     that came to nothing is left out. What we did not have, or they have twice, the correction stands for under the record's id.
 
@@ -52,13 +62,15 @@ def account_movements(conn: Connection[Any], program_id: str, account: str, *, f
                        then case m.kind when 'payment' then 'charge' when 'payout_finalize' then 'payout'
                                          when 'chain_gas' then 'fee' else m.kind end
                             || ':' || coalesce(pp.provider_ref, m.source_id, m.key)
+                       when m.kind in {gone_back} and noted.reference is not null then 'refund:' || noted.reference
                        else m.kind || ':' || m.key end as external_id,
-                  coalesce(c.reference, pp.provider_ref, m.source_id, m.key) as reference, m.amount, m.asset,
+                  coalesce(c.reference, pp.provider_ref, noted.reference, m.source_id, m.key) as reference, m.amount, m.asset,
                   coalesce(c.day, (m.effective_at at time zone 'UTC')::date) as booked_on,
                   null::text as status, null::text as counterparty,
                   coalesce(m.narrative, m.kind) as memo, m.source_id as batch,
                   (late.occurred_at at time zone 'UTC')::date as occurred_on
            from moved m
+           cross join lateral (select {noted} as reference) noted
            left join provider_payout pp on m.source_type = 'provider_payout' and pp.id = m.source_id
            left join correction c on c.journal_id = m.id and c.corrects is null
            left join (select journal_id, min(occurred_at) as occurred_at from late_posting group by journal_id) late
@@ -68,6 +80,8 @@ def account_movements(conn: Connection[Any], program_id: str, account: str, *, f
         touched=_touched(accounts, first, last),
         corrected=_corrected(accounts, first, last),
         journal=sql.SQL(OF_JOURNAL),
+        noted=sql.SQL(NOTED),
+        gone_back=sql.SQL(GONE_BACK),
         alone=sql.SQL(
             "j.id not in (select journal_id from correction union all select corrects from correction where corrects is not null)"
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,6 +29,7 @@ pytest.importorskip("stripe", reason=NEEDS_STRIPE)
 from counterfoil.operations.providers.stripe.amounts import from_stripe, to_stripe
 from counterfoil.operations.providers.stripe.facts import charge_fact, transfer_fact
 from counterfoil.operations.providers.stripe.provider import StripeProvider
+from counterfoil.operations.providers.stripe.statement import statement_of
 
 WEBHOOK = "whsec_kx7WqPz2Lr9vTn4Yb8McHs3JdFu6GeAa"
 TRANSFER = {
@@ -350,3 +353,14 @@ def test_an_inquiry_that_took_nothing_is_no_chargeback(provider):
     moved = [{"fee": 1500, "currency": "usd", "created": 1_795_132_800}]
     with pytest.raises(InvalidInput):
         provider.chargeback_of(json.dumps({"data": {"object": {**one, "balance_transactions": moved}}}).encode())
+
+
+@pytest.mark.parametrize("kind", ["refund", "payment_refund"])
+def test_a_refund_in_the_statement_is_told_as_one_by_its_own_id(kind):
+    row = {"id": "txn_1", "type": kind, "net": -3_000, "amount": -3_000, "fee": 0, "currency": "eur", "created": 1_790_000_000}
+    row |= {"available_on": 1_790_000_000, "source": {"object": "refund", "id": "re_1042"}}
+    held = {"available": [{"amount": 0, "currency": "eur"}], "pending": []}
+    day = datetime.fromtimestamp(1_790_000_000, UTC).date()
+    lines = csv.DictReader(io.StringIO(statement_of(day, day, lambda: held, lambda _: [row]).decode()))
+    [line] = [one for one in lines if one["id"] == "txn_1"]
+    assert (line["type"], line["source"], line["gross"]) == ("refund", "re_1042", "-3000")

@@ -11,6 +11,7 @@ import pytest
 
 from counterfoil.base.edge import make_id
 from counterfoil.base.problems import InvalidInput, Problem
+from counterfoil.operations.providers import ChargeFact
 from counterfoil.reconciliation import client_money
 from counterfoil.reconciliation.bank_statements import BankFile, cash_account, gaps_of, import_bank_file
 from counterfoil.reconciliation.client_money import (
@@ -21,6 +22,8 @@ from counterfoil.reconciliation.client_money import (
     make_client_money,
     sign_client_money,
 )
+from counterfoil.settlement.payments.payments import receive_charges
+from counterfoil.settlement.payments.unidentified import repay_unidentified
 from counterfoil.statements import read
 from tests.listed import newest
 from tests.reconciliation.runs.builders import PROGRAM, TODAY, YESTERDAY, House, at
@@ -332,3 +335,21 @@ def ofx(lines: list[int], *, closing: int, on: date, first: int) -> str:
         f"<DTSTART>{on:%Y%m%d}<DTEND>{on:%Y%m%d}\n{body}\n</BANKTRANLIST><LEDGERBAL><BALAMT>{closing / 100:.2f}<DTASOF>{on:%Y%m%d}"
         "</LEDGERBAL></STMTRS></STMTTRNRS></BANKMSGSRSV1></OFX>\n"
     )
+
+
+def test_money_that_went_back_is_found_by_the_reference_under_which_it_was_paid(house: House, tmp_path: Path):
+    """Neither a provider nor a bank knows our id of it; what was noted is all that both have."""
+    paid = {"chg_1": ("simulator", "re_1042"), "chg_2": ("bank", "2026-11-26/83")}
+    for charge, (provider, reference) in paid.items():
+        fact = ChargeFact(charge, "nothing of ours", 30_00, 0, "EUR", at(TODAY))
+        with house.database.transaction() as conn:
+            receive_charges(conn, [fact], provider="simulator", program_id=PROGRAM, make_id=make_id, cause="test", now=house.clock.now)
+            [(one,)] = conn.execute("select id from unidentified_payment where charge_id = %s", [charge]).fetchall()
+            repay_unidentified(conn, one, provider=provider, reference=reference, known={"simulator"}, actor="test", now=house.clock.now)
+        house.provider.line("charge", charge, 30_00, TODAY)
+    house.provider.line("refund", "re_1042", -30_00, TODAY)
+    run = house.run("simulator", TODAY - timedelta(days=3), TODAY)  # what goes back is booked by the real clock
+    assert (run.verdict, run.matched, house.found(run)) == ("reconciled", 3, [])
+    imports(house, tmp_path / "a.sta", mt940([(-30_00, "2026-11-26/83", "back to who sent it")], opening=0, on=TODAY, number=1))
+    run = house.run("bank:client", TODAY - timedelta(days=3), TODAY)
+    assert (run.matched, house.found(run), run.report["expected_later"]) == (1, [], [])

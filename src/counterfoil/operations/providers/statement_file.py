@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from counterfoil.statements.simulator_statement import CLOSING, COLUMNS, OPENING
 
-MovementType = Literal["charge", "payout", "payout_failure", "payout_return", "chargeback", "chargeback_won", "fee", "other"]
+MovementType = Literal["charge", "payout", "payout_failure", "payout_return", "chargeback", "chargeback_won", "refund", "fee", "other"]
 
 
 class StatementMovement(NamedTuple):

@@ -15,6 +15,8 @@ TRIES: Final = 3
 TYPES: Final[Mapping[str, MovementType]] = {
     "charge": "charge",
     "payment": "charge",
+    "refund": "refund",
+    "payment_refund": "refund",
     "transfer": "payout",
     "transfer_refund": "payout_return",
     "transfer_cancel": "payout_return",
