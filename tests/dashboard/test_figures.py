@@ -216,6 +216,7 @@ def test_every_kind_of_trouble_is_listed_once_with_a_command(desk):
         "returned": 1,
         "waiting": 1,
         "webhook": 1,
+        "unidentified_payment": 1,
     }
     rows = [row for kind in kinds.values() for row in kind["rows"]]
     assert all(row["command"].startswith("counterfoil ") for row in rows)
@@ -279,6 +280,7 @@ def test_payouts_that_wait_for_somebody_stay_on_the_page_of_any_day(desk):
         "returned",
         "waiting",
         "webhook",  # what came back is owed until somebody issues it anew
+        "unidentified_payment",
     }
     assert found["invoices"]["state"] == "empty"
     rows = found["payouts"]["value"]
