@@ -377,7 +377,7 @@ def loops(wiring: Wiring, owner: str, *, poll_s: float) -> list[Loop]:
             lambda job=job, lane=lane: job.tick(context, lane),  # type: ignore[misc]
             job.rest_s(context, poll_s),
             queue=queue.name if (queue := job.queue or job.woken_by) else None,
-            gathers=job.gathers,
+            gathers=job.few(context, lane),
         )
         for job in JOBS
         for lane in job.lanes(context)

@@ -234,6 +234,10 @@ def test_a_payout_that_is_over_and_still_owed_waits_for_somebody(desk):
     assert (kinds["failed"]["total"], kinds["owed"]["total"]) == (1, 1)
     [row] = kinds["owed"]["rows"]
     assert (row["id"], int(row["amount"]["minor"]), row["command"].split()[2]) == (payout, amount, "reissue")
+    with days.served(desk) as url:
+        headers = {"Authorization": f"Bearer {days.a_key(desk.database)}"}
+        shown = httpx2.get(f"{url}/admin/payouts.json?view=owed", headers=headers, timeout=30).json()
+    assert [one["id"] for one in shown["rows"]] == [payout], shown
 
 
 def test_what_is_advised_for_a_payout_is_what_is_allowed_now(desk):

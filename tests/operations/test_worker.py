@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from counterfoil.base.edge import now
 from counterfoil.operations.events.events import EVENTS
+from counterfoil.operations.work.jobs import Job
 from counterfoil.operations.work.runner import Tally, wake
-from counterfoil.operations.work.worker import DOWN_AFTER, GATHER_S, GATHERED, Loop, Worker, list_workers, listen
+from counterfoil.operations.work.worker import DOWN_AFTER, GATHER_S, Loop, Worker, list_workers, listen
 from tests.waiting import until
 
 
@@ -100,7 +102,7 @@ def test_a_job_that_gathers_begins_at_once_and_after_a_few_lets_more_come_togeth
         ticks.append((time.monotonic(), handled))
         return Tally(handled=handled)
 
-    worker = start(Loop("events", tick, every_s=60, queue="events", gathers=True))
+    worker = start(Loop("events", tick, every_s=60, queue="events", gathers=8))
     assert until(lambda: len(ticks) == 1)
     for _ in range(6):
         came[0] += 1
@@ -110,10 +112,18 @@ def test_a_job_that_gathers_begins_at_once_and_after_a_few_lets_more_come_togeth
     assert [handled for _, handled in ticks] == [1, 6, 0]
     assert ticks[1][0] - ticks[0][0] >= GATHER_S
     monkeypatch.setattr("counterfoil.operations.work.worker.GATHER_S", 60)
-    came[0] = GATHERED  # a full one waits for nothing
+    came[0] = 8  # a full one waits for nothing
     worker.wake("events")
     assert until(lambda: len(ticks) == 5)
-    assert [handled for _, handled in ticks[3:]] == [GATHERED, 0]
+    assert [handled for _, handled in ticks[3:]] == [8, 0]
+
+
+@pytest.mark.parametrize(("rows", "calls", "few"), [(500, 64, (100, 64)), (50, 16, (50, 16)), (1, 1, (1, 1))])
+def test_a_job_never_waits_after_as_many_as_one_tick_takes(rows: int, calls: int, few: tuple[int, int]):
+    context = SimpleNamespace(runner_of=lambda _: SimpleNamespace(rows_max=rows, calls_max=calls))
+    job = Job("send", None, lambda *_: Tally(), "Sends.", gathers=True)
+    assert (job.few(context, None), job._replace(per_provider=True).few(context, "sim")) == few
+    assert job._replace(gathers=False).few(context, None) == 0
 
 
 def test_a_commit_elsewhere_wakes_who_works_on_that_queue_and_nobody_else(database, database_url, start):

@@ -164,6 +164,12 @@ _NO_LATER_ONE: Final = """not exists (select from payout later
 _TRIES: Final = "(select count(*) from provider_payout one where one.payout_id = p.id and one.state <> 'cancelled')"
 _REDIRECTED: Final = """exists (select from destination d where (d.program_id, d.payee_id) = (p.program_id, p.payee_id)
                            and d.ended_at is null and d.created_at > pp.created_at)"""
+# Cut short by a word about less, or cancelled: both are few, and only they can leave something that nothing pays by itself.
+CUT_SHORT: Final = """(select id from payout where state = 'cancelled'
+                      union select payout_id from provider_payout where paid < amount)"""
+OVER_AND_OWED: Final = f"""t.id in {CUT_SHORT} and t.state in {listed(PAYOUT.after("cancel", "complete"))}
+    and not exists (select from payout later where later.settlement_id = t.settlement_id and later.reissue > t.reissue)
+    and (select {PAYABLE} from payout o where o.settlement_id = t.settlement_id) > 0"""
 _NEEDS: Final = {
     "failed": f"""select p.id, p.program_id, p.payee_id, p.amount, p.asset, p.state_at, coalesce(p.last_error, pp.last_error),
                          {_TRIES} < %(tries_max)s, null, null, count(*) over (),
@@ -187,12 +193,10 @@ _NEEDS: Final = {
                     from payout p {_LAST_TRY}
                     where p.state = 'returned' and {_NO_LATER_ONE} and {_WHICH}
                     order by p.state_at, p.id limit %(rows_max)s""",
-    # Cut short by a word about fewer, or cancelled: both are few, and only they can leave something that nothing pays by itself.
     "owed": f"""select p.id, p.program_id, p.payee_id, owed.amount, p.asset, p.state_at,
                        case p.state when 'cancelled' then 'it was cancelled' else 'it paid less than is owed' end, false, null, null,
                        count(*) over ()
-                from (select id from payout where state = 'cancelled'
-                      union select payout_id from provider_payout where paid < amount) cut
+                from {CUT_SHORT} cut
                 join payout p on p.id = cut.id and p.state in {listed(PAYOUT.after("cancel", "complete"))}
                 cross join lateral (select {PAYABLE} as amount from payout o where o.settlement_id = p.settlement_id) owed
                 where owed.amount > 0 and {_NO_LATER_ONE} and {_WHICH}

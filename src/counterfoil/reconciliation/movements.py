@@ -10,19 +10,27 @@ from psycopg.rows import class_row
 
 from counterfoil.base.machine import listed
 from counterfoil.ledger.clock import SEQ_MAX
+from counterfoil.ledger.journals.key_spaces import (
+    CUSTOMER_DEBT_PAID,
+    ESCROW_FUND,
+    ESCROW_REPAY,
+    OVERPAYMENT_REPAY,
+    REFUND_EXECUTE,
+    UNIDENTIFIED_REPAY,
+)
 from counterfoil.reconciliation.breaks.life import POSTED
 from counterfoil.reconciliation.runs.books import midnight, seq_of
 
 CLOCK_OFF: Final = timedelta(hours=2)  # a posting further away from its record than an hour is marked, and found by its mark
-# Paid outside of the product: the reference under which the provider or the bank has it was noted, and only by that do they know it.
-NOTED: Final = """case m.kind
-    when 'refund_execute' then (select n.reference from refund_execution n where n.refund_id = m.source_id)
-    when 'overpayment_repay' then (select n.reference from overpayment_repayment n where n.overpayment_id = m.source_id)
-    when 'unidentified_repay' then (select n.reference from unidentified_repayment n where n.unidentified_payment_id = m.source_id)
-    when 'escrow_repay' then (select n.reference from escrow_movement n where n.id = m.source_id)
-    when 'escrow_fund' then (select n.reference from escrow_movement n where n.id = m.source_id)
-    when 'customer_debt_paid' then (select n.reference from customer_debt_entry n where n.id = m.source_id) end"""
-GONE_BACK: Final = "('refund_execute', 'overpayment_repay', 'unidentified_repay', 'escrow_repay')"  # a provider calls each a refund
+# Paid outside of the product: the reference under which the provider or the bank has it was noted, and only by that do they know it. By the
+# kind of journal, the table and the column that says of what.
+REFUNDED_IN: Final = {  # a provider calls each of them a refund
+    REFUND_EXECUTE.kind: ("refund_execution", "refund_id"),
+    OVERPAYMENT_REPAY.kind: ("overpayment_repayment", "overpayment_id"),
+    UNIDENTIFIED_REPAY.kind: ("unidentified_repayment", "unidentified_payment_id"),
+    ESCROW_REPAY.kind: ("escrow_movement", "id"),
+}
+NOTED_IN: Final = REFUNDED_IN | {ESCROW_FUND.kind: ("escrow_movement", "id"), CUSTOMER_DEBT_PAID.kind: ("customer_debt_entry", "id")}
 OF_JOURNAL: Final = "j.id, j.kind, j.key, j.source_type, j.source_id, j.narrative, j.effective_at"
 
 ALONE: Final = "j.id not in (select journal_id from correction union all select corrects from correction where corrects is not null)"
@@ -80,12 +88,22 @@ def account_movements(conn: Connection[Any], program_id: str, account: str, *, f
         touched=_touched(accounts, first, last),
         corrected=_corrected(accounts, first, last),
         journal=sql.SQL(OF_JOURNAL),
-        noted=sql.SQL(NOTED),
-        gone_back=sql.SQL(GONE_BACK),
+        noted=_noted(),
+        gone_back=sql.SQL("({})").format(sql.SQL(", ").join(sql.Literal(kind) for kind in REFUNDED_IN)),
         alone=sql.SQL(
             "j.id not in (select journal_id from correction union all select corrects from correction where corrects is not null)"
         ),
     )
+
+
+def _noted() -> sql.Composed:
+    found = (
+        sql.SQL("when {} then (select n.reference from {} n where n.{} = m.source_id)").format(
+            sql.Literal(kind), sql.Identifier(table), sql.Identifier(column)
+        )
+        for kind, (table, column) in NOTED_IN.items()
+    )
+    return sql.SQL("case m.kind {} end").format(sql.SQL(" ").join(found))
 
 
 def shifted_corrections(conn: Connection[Any], program_id: str, account: str, *, first: date, last: date) -> dict[str, int]:

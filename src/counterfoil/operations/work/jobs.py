@@ -74,6 +74,7 @@ class JobContext(JobMeans):
 
 
 Tick = Callable[[JobContext, str | None], Tally]  # of one provider or peer, or of all
+GATHERED = 100  # with so many at once each of them costs little
 NOT_SET_UP = ""  # the lane of peers that are not, or no longer, set up here
 
 
@@ -112,6 +113,11 @@ class Job(NamedTuple):
         if self.every is None:
             return poll_s
         return self.every(context) if callable(self.every) else self.every
+
+    def few(self, context: JobContext, lane: str | None) -> int:
+        """After fewer than so many it waits for more; never after as many as one tick takes: there may be more already."""
+        runner = context.runner_of(lane)
+        return min(GATHERED, runner.calls_max if self.per_provider else runner.rows_max) if self.gathers else 0
 
     @property
     def part(self) -> str:

@@ -23,8 +23,7 @@ DOWN_AFTER: Final = timedelta(seconds=60)
 DRAIN_S: Final = 50.0  # less than a lease
 RETURN_AFTER_S: Final = (0.2, 0.5, 1.0, 2.0)  # when the database is gone
 WORKERS_MAX: Final = 1_000
-GATHER_S: Final = 0.2  # a job that gathers waits so long for more, where it had fewer than so many
-GATHERED: Final = 100
+GATHER_S: Final = 0.2  # a job that gathers waits so long for more, where it had few
 _log = structlog.get_logger("counterfoil.worker")
 
 
@@ -35,7 +34,7 @@ class Loop(NamedTuple):
     tick: Callable[[], Tally]
     every_s: float = 1.0  # the longest rest between two ticks
     queue: str | None = None  # a notification for this queue ends the rest early
-    gathers: bool = False  # nobody waits for it by the moment: after a few it lets more come together, and does them at once
+    gathers: int = 0  # nobody waits for it by the moment: after fewer than so many it lets more come together, and does them at once
 
 
 class JobNote(NamedTuple):
@@ -138,7 +137,7 @@ class Worker:
                 self._stopping.wait(RETURN_AFTER_S[min(failures, len(RETURN_AFTER_S)) - 1])
             elif tally.handled == 0:
                 wake.wait(job.every_s)
-            elif job.gathers and tally.handled < GATHERED:
+            elif tally.handled < job.gathers:
                 self._stopping.wait(GATHER_S)
 
     def _tick(self, job: Loop) -> tuple[Tally, str | None]:

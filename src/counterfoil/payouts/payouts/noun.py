@@ -37,6 +37,7 @@ from counterfoil.payouts.provider_payouts import attempts_by_hand
 from counterfoil.payouts.provider_payouts.conflicts import conflicts_of
 from counterfoil.payouts.provider_payouts.paired import propose_end_of_conflict, propose_for_attempt
 from counterfoil.payouts.provider_payouts.records import paid_by_statement, paid_by_webhook
+from counterfoil.payouts.queries import OVER_AND_OWED
 
 
 def _because(one: VerbCall) -> dict[str, Any]:
@@ -300,6 +301,7 @@ PAYOUT_NOUN: Final = Noun(
         SavedView("failed", "failed", "t.state = 'failed'"),
         SavedView("in-doubt", "in doubt", "t.state = 'reconcile_required'"),
         SavedView("stuck", "stuck over 10 min", f"t.state in {listed(RESERVED)} and t.state_at < %(now)s - interval '10 minutes'"),
+        SavedView("owed", "over and still owed", OVER_AND_OWED),
         SavedView("held", "held over 30 d", "t.state = 'held' and t.state_at < %(now)s - interval '30 days'"),
     ),
     views_elsewhere=(ViewElsewhere("missing for a paid invoice", "invoices", "no-payout"),),
